@@ -1,0 +1,298 @@
+/**
+ * The transport seam: gRPC calls over encoded messages, to a peer on a Unix socket, TCP, TLS, or in memory.
+ *
+ * Everything above knows only this service. A wrapper of it sees every message that travels, which is where a
+ * passphrase is added and where recording, fault injection or metrics belong.
+ *
+ * @since 0.1.0
+ */
+import * as Headers from "@effect/platform/Headers"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Endpoint from "./Endpoint.ts"
+import * as GrpcHandler from "./GrpcHandler.ts"
+import { GrpcStatusError } from "./GrpcStatus.ts"
+import * as memoryGrpc from "./internal/memoryGrpc.ts"
+import * as niceGrpc from "./internal/niceGrpc.ts"
+
+/**
+ * The largest message peers accept, in bytes (`protocol.md` 3.2).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const maxMessageBytes: number = 4 * 1024 * 1024
+
+/**
+ * Options of one RPC.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CallOptions {
+  readonly metadata?: Headers.Headers | undefined
+}
+
+/**
+ * A bidirectional RPC. It is cancelled when its scope closes before it ended by itself.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface GrpcDuplex {
+  /** The peer's response headers, as soon as they arrive. Fails when the RPC ends without any. */
+  readonly initialMetadata: Effect.Effect<Headers.Headers, GrpcStatusError>
+  /** The peer's messages, for one consumer. Ends with the RPC: cleanly on `OK`, failing otherwise. */
+  readonly messages: Stream.Stream<Uint8Array, GrpcStatusError>
+  /** Sends a message, waiting while the peer does not read. Fails once the RPC has ended. */
+  readonly send: (message: Uint8Array) => Effect.Effect<void, GrpcStatusError>
+  /** Says that nothing more will be sent. Receiving goes on. */
+  readonly halfClose: Effect.Effect<void>
+  /** Cancels the RPC and waits until it has ended. */
+  readonly cancel: Effect.Effect<void>
+  /** Waits for the end of the RPC; fails unless its status is `OK`. Messages must be consumed for it to come. */
+  readonly status: Effect.Effect<void, GrpcStatusError>
+}
+
+/**
+ * The three call shapes a transport implements; `make` derives the fourth.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface GrpcTransport {
+  /** The peer's address, for error messages. */
+  readonly target: string
+  readonly unary: (
+    rpc: string,
+    message: Uint8Array,
+    options: CallOptions
+  ) => Effect.Effect<Uint8Array, GrpcStatusError>
+  readonly serverStreaming: (
+    rpc: string,
+    message: Uint8Array,
+    options: CallOptions
+  ) => Stream.Stream<Uint8Array, GrpcStatusError>
+  readonly duplex: (rpc: string, options: CallOptions) => Effect.Effect<GrpcDuplex, GrpcStatusError, Scope.Scope>
+}
+
+/**
+ * gRPC calls over encoded messages. `rpc` is the full method path, as in `/jumpstarter.v1.ExporterService/GetReport`.
+ * Interrupting a call, a stream or the scope of a duplex cancels the RPC. Nothing is retried and no deadline is set.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class GrpcChannel extends Context.Tag("@effect-jumpstarter/core/GrpcChannel")<GrpcChannel, {
+  readonly target: string
+  readonly unary: (
+    rpc: string,
+    message: Uint8Array,
+    options?: CallOptions
+  ) => Effect.Effect<Uint8Array, GrpcStatusError>
+  readonly serverStreaming: (
+    rpc: string,
+    message: Uint8Array,
+    options?: CallOptions
+  ) => Stream.Stream<Uint8Array, GrpcStatusError>
+  readonly clientStreaming: <E, R>(
+    rpc: string,
+    messages: Stream.Stream<Uint8Array, E, R>,
+    options?: CallOptions
+  ) => Effect.Effect<Uint8Array, GrpcStatusError | E, R>
+  readonly duplex: (rpc: string, options?: CallOptions) => Effect.Effect<GrpcDuplex, GrpcStatusError, Scope.Scope>
+}>() {}
+
+/**
+ * Makes a channel from a transport. Messages larger than `maxMessageBytes` are refused before they are sent.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
+  const refuse = (rpc: string, code: "INVALID_ARGUMENT" | "INTERNAL", details: string): GrpcStatusError =>
+    new GrpcStatusError({ code, details, origin: "client", rpc, target: transport.target })
+
+  const checked = (rpc: string, message: Uint8Array): Effect.Effect<Uint8Array, GrpcStatusError> =>
+    message.length <= maxMessageBytes
+      ? Effect.succeed(message)
+      : refuse(
+        rpc,
+        "INVALID_ARGUMENT",
+        `the message has ${message.length} bytes, the protocol allows ${maxMessageBytes}`
+      )
+
+  const duplex: typeof GrpcChannel.Service["duplex"] = (rpc, options = {}) =>
+    Effect.map(transport.duplex(rpc, options), (duplex) => ({
+      ...duplex,
+      send: (message) => Effect.flatMap(checked(rpc, message), duplex.send)
+    }))
+
+  return {
+    target: transport.target,
+    unary: (rpc, message, options = {}) =>
+      Effect.flatMap(checked(rpc, message), (message) => transport.unary(rpc, message, options)),
+    serverStreaming: (rpc, message, options = {}) =>
+      Stream.unwrap(Effect.map(checked(rpc, message), (message) => transport.serverStreaming(rpc, message, options))),
+    clientStreaming: (rpc, messages, options) =>
+      Effect.scoped(Effect.gen(function*() {
+        const call = yield* duplex(rpc, options)
+        const [, answer] = yield* Effect.all([
+          Effect.zipRight(Stream.runForEach(messages, call.send), call.halfClose),
+          Stream.runHead(call.messages)
+        ], { concurrency: 2 })
+        yield* call.status
+        return yield* Option.match(answer, {
+          onNone: () => Effect.fail(refuse(rpc, "INTERNAL", "the RPC ended without an answer")),
+          onSome: Effect.succeed
+        })
+      })),
+    duplex
+  }
+}
+
+/**
+ * Sends metadata along with every RPC of a channel.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withMetadata = (
+  channel: typeof GrpcChannel.Service,
+  metadata: Headers.Headers
+): typeof GrpcChannel.Service => {
+  const extend = (options: CallOptions | undefined): CallOptions => ({
+    ...options,
+    metadata: options?.metadata === undefined ? metadata : Headers.merge(metadata, options.metadata)
+  })
+  return {
+    target: channel.target,
+    unary: (rpc, message, options) => channel.unary(rpc, message, extend(options)),
+    serverStreaming: (rpc, message, options) => channel.serverStreaming(rpc, message, extend(options)),
+    clientStreaming: (rpc, messages, options) => channel.clientStreaming(rpc, messages, extend(options)),
+    duplex: (rpc, options) => channel.duplex(rpc, extend(options))
+  }
+}
+
+/**
+ * Sends the passphrase of a direct-mode exporter along with every RPC (`protocol.md` 10.4).
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withPassphrase = (
+  channel: typeof GrpcChannel.Service,
+  passphrase: Redacted.Redacted
+): typeof GrpcChannel.Service =>
+  withMetadata(channel, Headers.fromInput({ [GrpcHandler.passphraseKey]: Redacted.value(passphrase) }))
+
+/**
+ * Options of a channel to an endpoint.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ChannelOptions {
+  /** Sent along with every RPC; direct-mode exporters may require it. */
+  readonly passphrase?: Redacted.Redacted | undefined
+  /** How long one attempt to connect may take; 10 seconds unless given. */
+  readonly connectTimeout?: Duration.DurationInput | undefined
+  /** gRPC channel arguments that override or extend ours, as `grpcOptions` does in a client configuration. */
+  readonly grpcOptions?: Readonly<Record<string, string | number>> | undefined
+}
+
+/**
+ * Opens a channel to an endpoint. The connection is made by the first RPC and made again by the next one after a loss;
+ * an RPC that cannot connect fails with `UNAVAILABLE` of origin `transport`.
+ *
+ * Fails when the endpoint's certificate authority cannot be read, or when the first look at a trust-on-first-use
+ * server fails.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromEndpoint = (
+  endpoint: Endpoint.Endpoint,
+  options: ChannelOptions = {}
+): Effect.Effect<typeof GrpcChannel.Service, GrpcStatusError, Scope.Scope> =>
+  Effect.map(niceGrpc.makeTransport(endpoint, Endpoint.format(endpoint), options, maxMessageBytes), (transport) => {
+    const channel = make(transport)
+    return options.passphrase === undefined ? channel : withPassphrase(channel, options.passphrase)
+  })
+
+/**
+ * A channel to handlers in this process. Every message is encoded and decoded, headers, cancellation, backpressure
+ * and size limits behave as on a socket, and handlers run apart from the caller's fiber.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromHandlers = (
+  handlers: GrpcHandler.GrpcHandlers,
+  options: { readonly target?: string | undefined; readonly passphrase?: Redacted.Redacted | undefined } = {}
+): Effect.Effect<typeof GrpcChannel.Service, never, Scope.Scope> =>
+  Effect.map(memoryGrpc.makeTransport(handlers, options.target ?? "memory", maxMessageBytes), (transport) => {
+    const channel = make(transport)
+    return options.passphrase === undefined ? channel : withPassphrase(channel, options.passphrase)
+  })
+
+/**
+ * A channel to an endpoint.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (
+  endpoint: Endpoint.Endpoint,
+  options?: ChannelOptions
+): Layer.Layer<GrpcChannel, GrpcStatusError> => Layer.scoped(GrpcChannel, fromEndpoint(endpoint, options))
+
+/**
+ * A channel to a Unix socket.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerUnix = (path: string, options?: ChannelOptions): Layer.Layer<GrpcChannel, GrpcStatusError> =>
+  layer(Endpoint.unix(path), options)
+
+/**
+ * A cleartext channel over TCP.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerTcp = (
+  host: string,
+  port: number,
+  options?: ChannelOptions
+): Layer.Layer<GrpcChannel, GrpcStatusError> => layer(Endpoint.tcp(host, port), options)
+
+/**
+ * A channel over TLS; trusts the system's roots unless told otherwise.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerTls = (
+  host: string,
+  port: number,
+  options?: ChannelOptions & { readonly trust?: Endpoint.Trust | undefined }
+): Layer.Layer<GrpcChannel, GrpcStatusError> => layer(Endpoint.tls(host, port, options?.trust), options)
+
+/**
+ * A channel to handlers in this process; see `fromHandlers`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMemory = (
+  handlers: GrpcHandler.GrpcHandlers,
+  options?: { readonly target?: string | undefined; readonly passphrase?: Redacted.Redacted | undefined }
+): Layer.Layer<GrpcChannel> => Layer.scoped(GrpcChannel, fromHandlers(handlers, options))

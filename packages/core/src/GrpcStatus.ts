@@ -1,0 +1,101 @@
+/**
+ * gRPC status codes, and the one error a `GrpcChannel` fails with.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * The name of a gRPC status code.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const GrpcCode = Schema.Literal(
+  "OK",
+  "CANCELLED",
+  "UNKNOWN",
+  "INVALID_ARGUMENT",
+  "DEADLINE_EXCEEDED",
+  "NOT_FOUND",
+  "ALREADY_EXISTS",
+  "PERMISSION_DENIED",
+  "RESOURCE_EXHAUSTED",
+  "FAILED_PRECONDITION",
+  "ABORTED",
+  "OUT_OF_RANGE",
+  "UNIMPLEMENTED",
+  "INTERNAL",
+  "UNAVAILABLE",
+  "DATA_LOSS",
+  "UNAUTHENTICATED"
+)
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type GrpcCode = typeof GrpcCode.Type
+
+/**
+ * The code with this number; `UNKNOWN` for numbers gRPC does not define, as the gRPC specification asks.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const codeFromNumber = (number: number): GrpcCode => GrpcCode.literals[number] ?? "UNKNOWN"
+
+/**
+ * The number a code travels as.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const codeToNumber = (code: GrpcCode): number => GrpcCode.literals.indexOf(code)
+
+/**
+ * Who made up a status: the `peer` answered with it, the `transport` reports that it failed to get an answer, or the
+ * `client` refused to send or to accept a message.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const StatusOrigin = Schema.Literal("peer", "transport", "client")
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type StatusOrigin = typeof StatusOrigin.Type
+
+/**
+ * An RPC that ended with another status than `OK`. `rpc` is the full method path and `target` the address; both are
+ * empty on the serving side, where handlers fail with the status they want to send.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class GrpcStatusError extends Schema.TaggedError<GrpcStatusError>(
+  "@effect-jumpstarter/core/GrpcStatus/GrpcStatusError"
+)("GrpcStatusError", {
+  code: GrpcCode,
+  details: Schema.String,
+  origin: StatusOrigin,
+  rpc: Schema.String,
+  target: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+}) {
+  override get message(): string {
+    const where = this.rpc === "" ? "" : `${this.rpc} on ${this.target} ended with `
+    return `${where}${this.code} from the ${this.origin}: ${this.details === "" ? "no details" : this.details}`
+  }
+}
+
+/**
+ * The status a served RPC ends with.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (code: GrpcCode, details: string, cause?: unknown): GrpcStatusError =>
+  new GrpcStatusError({ code, details, origin: "peer", rpc: "", target: "", cause })

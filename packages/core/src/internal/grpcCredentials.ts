@@ -1,0 +1,105 @@
+// Channel credentials for an endpoint (protocol.md 10.2).
+import * as Effect from "effect/Effect"
+import { ChannelCredentials } from "nice-grpc"
+import * as Tls from "node:tls"
+import type { Endpoint } from "../Endpoint.ts"
+import { GrpcStatusError } from "../GrpcStatus.ts"
+
+const failure = (target: string, code: "INVALID_ARGUMENT" | "UNAVAILABLE", details: string, cause?: unknown) =>
+  new GrpcStatusError({
+    code,
+    details,
+    origin: code === "UNAVAILABLE" ? "transport" : "client",
+    rpc: "connect",
+    target,
+    cause
+  })
+
+const pemHeader = "-----BEGIN CERTIFICATE-----"
+
+const decodePem = (ca: string): string | undefined => {
+  if (ca.includes(pemHeader)) return ca
+  const decoded = Buffer.from(ca, "base64").toString("utf8")
+  return decoded.includes(pemHeader) ? decoded : undefined
+}
+
+const secureContext = (target: string, ca: string, options: Tls.SecureContextOptions) =>
+  Effect.try({
+    try: () => Tls.createSecureContext({ ca, ALPNProtocols: ["h2"], ...options } as Tls.SecureContextOptions),
+    catch: (cause) =>
+      failure(
+        target,
+        "INVALID_ARGUMENT",
+        `the certificate authority cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+        cause
+      )
+  })
+
+const toPem = (der: Buffer): string =>
+  `${pemHeader}\n${der.toString("base64").replace(/.{64}/g, "$&\n").trimEnd()}\n-----END CERTIFICATE-----\n`
+
+// The certificates a server presents, the leaf first, from a connection that verifies nothing.
+const presentedChain = (host: string, port: number, target: string): Effect.Effect<Array<Buffer>, GrpcStatusError> =>
+  Effect.async<Array<Buffer>, GrpcStatusError>((resume) => {
+    const socket = Tls.connect({
+      host,
+      port,
+      rejectUnauthorized: false,
+      ALPNProtocols: ["h2"],
+      // An IP address is no server name.
+      ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host })
+    })
+    socket.once("secureConnect", () => {
+      const chain: Array<Buffer> = []
+      let certificate: Tls.DetailedPeerCertificate | undefined = socket.getPeerCertificate(true)
+      while (certificate?.raw !== undefined && !chain.some((seen) => seen.equals(certificate?.raw ?? seen))) {
+        chain.push(certificate.raw)
+        certificate = certificate.issuerCertificate
+      }
+      socket.destroy()
+      resume(Effect.succeed(chain))
+    })
+    socket.once("error", (cause) => {
+      socket.destroy()
+      resume(failure(target, "UNAVAILABLE", `could not look at the server's certificate: ${cause.message}`, cause))
+    })
+    return Effect.sync(() => socket.destroy())
+  })
+
+// Trusts exactly what the server presents now. A leaf whose issuer is not presented is trusted as it is.
+const trustOnFirstUse = Effect.fnUntraced(function*(host: string, port: number, target: string) {
+  const chain = yield* Effect.timeoutFail(presentedChain(host, port, target), {
+    duration: "5 seconds",
+    onTimeout: () => failure(target, "UNAVAILABLE", "the server presented no certificate within 5 seconds")
+  })
+  const leaf = chain[0]
+  if (leaf === undefined) {
+    return yield* failure(target, "UNAVAILABLE", "the server presented no certificate")
+  }
+  const context = yield* secureContext(target, chain.map(toPem).join(""), { allowPartialTrustChain: true })
+  return ChannelCredentials.createFromSecureContext(context, {
+    checkServerIdentity: (_, certificate) =>
+      certificate.raw.equals(leaf) ? undefined : new Error("the server presents another certificate than at first")
+  })
+})
+
+export const make = Effect.fnUntraced(function*(endpoint: Endpoint, target: string) {
+  if (endpoint._tag !== "Tls") return ChannelCredentials.createInsecure()
+  switch (endpoint.trust._tag) {
+    case "SystemRoots":
+      return ChannelCredentials.createSsl()
+    case "TrustOnFirstUse":
+      return yield* trustOnFirstUse(endpoint.host, endpoint.port, target)
+    case "CertificateAuthority": {
+      const pem = decodePem(endpoint.trust.ca)
+      if (pem === undefined) {
+        return yield* failure(
+          target,
+          "INVALID_ARGUMENT",
+          "the certificate authority is neither PEM nor base64 of PEM"
+        )
+      }
+      return ChannelCredentials.createFromSecureContext(yield* secureContext(target, pem, {}))
+    }
+  }
+})

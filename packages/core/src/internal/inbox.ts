@@ -1,0 +1,70 @@
+// A mailbox between a producer in callback or promise code and one consumer that is an Effect. Messages that arrived
+// since the last take leave together as one chunk, so that the consumer pays per batch and not per message.
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+
+// Counted per message besides its bytes, so that a flood of tiny messages is bounded too.
+const overhead = 512
+
+export class Inbox<E> {
+  private messages: Array<Uint8Array> = []
+  private weight = 0
+  private end: Option.Option<E> | undefined
+  private wakeConsumer: (() => void) | undefined
+  private wakeProducer: (() => void) | undefined
+
+  constructor(private readonly limit: number) {}
+
+  // Accepts a message. When it returns a promise the inbox is full: produce no more until it resolves.
+  push(message: Uint8Array): Promise<void> | undefined {
+    this.messages.push(message)
+    this.weight += message.length + overhead
+    this.wakeConsumer?.()
+    if (this.weight < this.limit) return undefined
+    return new Promise((resolve) => {
+      this.wakeProducer = resolve
+    })
+  }
+
+  // Nothing follows: `None` is a clean end. Messages already accepted can still be taken. The first end counts.
+  close(end: Option.Option<E>): void {
+    if (this.end !== undefined) return
+    this.end = end
+    this.wakeConsumer?.()
+    this.wakeProducer?.()
+  }
+
+  // Drops what was not taken and lets the producer go on to its end.
+  discard(): void {
+    this.messages = []
+    this.weight = 0
+    this.wakeProducer?.()
+    this.wakeProducer = undefined
+  }
+
+  // The messages that arrived since the last take, waiting for the first; fails with the end once all are taken.
+  readonly take: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<E>> = Effect.suspend(() => {
+    if (this.messages.length > 0) {
+      const chunk = Chunk.unsafeFromArray(this.messages)
+      this.messages = []
+      this.weight = 0
+      this.wakeProducer?.()
+      this.wakeProducer = undefined
+      return Effect.succeed(chunk)
+    }
+    if (this.end !== undefined) return Effect.fail(this.end)
+    return Effect.zipRight(
+      Effect.async<void>((resume) => {
+        this.wakeConsumer = () => {
+          this.wakeConsumer = undefined
+          resume(Effect.void)
+        }
+        return Effect.sync(() => {
+          this.wakeConsumer = undefined
+        })
+      }),
+      this.take
+    )
+  })
+}

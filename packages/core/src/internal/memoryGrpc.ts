@@ -1,0 +1,128 @@
+// A transport to handlers in the same process. Handlers run on the runtime that was current when the channel was made,
+// in fibers of their own, as a server's would: they see neither the caller's loggers nor its annotations, and only the
+// encoded messages cross.
+import * as Headers from "@effect/platform/Headers"
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Mailbox from "effect/Mailbox"
+import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { CallOptions, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
+import type * as GrpcHandler from "../GrpcHandler.ts"
+import * as GrpcStatus from "../GrpcStatus.ts"
+import * as handlerExit from "./handlerExit.ts"
+
+// As many messages as a bounded queue of the reference implementation holds per direction (protocol.md 5.2).
+const capacity = 32
+
+export const makeTransport = Effect.fnUntraced(
+  function*(handlers: GrpcHandler.GrpcHandlers, target: string, maxMessageBytes: number) {
+    const runtime = yield* Effect.runtime<never>()
+    const scope = yield* Effect.scope
+
+    const fork = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<Fiber.RuntimeFiber<A, E>> =>
+      Effect.sync(() => Runtime.runFork(runtime)(effect, { scope }))
+
+    const requestOf = (options: CallOptions): GrpcHandler.GrpcRequest => ({
+      metadata: options.metadata ?? Headers.empty
+    })
+
+    const fail = (rpc: string, status: GrpcStatus.GrpcStatusError): GrpcStatus.GrpcStatusError =>
+      new GrpcStatus.GrpcStatusError({ ...status, rpc, target })
+
+    const statusOf = (rpc: string, cause: Cause.Cause<GrpcStatus.GrpcStatusError>): GrpcStatus.GrpcStatusError =>
+      fail(rpc, handlerExit.statusOf(cause))
+
+    const notImplemented = (rpc: string) => fail(rpc, handlerExit.notImplemented(rpc))
+
+    const received = (rpc: string, message: Uint8Array): Effect.Effect<Uint8Array, GrpcStatus.GrpcStatusError> =>
+      message.length <= maxMessageBytes ? Effect.succeed(message) : new GrpcStatus.GrpcStatusError({
+        code: "RESOURCE_EXHAUSTED",
+        details: `Received message larger than max (${message.length} vs ${maxMessageBytes})`,
+        origin: "client",
+        rpc,
+        target
+      })
+
+    const unary: GrpcTransport["unary"] = (rpc, message, options) => {
+      const handler = handlers.get(rpc)
+      if (handler?._tag !== "Unary") return notImplemented(rpc)
+      return Effect.flatMap(fork(handler.handle(message, requestOf(options))), (fiber) =>
+        Fiber.await(fiber).pipe(
+          Effect.onInterrupt(() => Fiber.interrupt(fiber)),
+          Effect.flatMap(Exit.match({
+            onFailure: (cause) => statusOf(rpc, cause),
+            onSuccess: (answer) => received(rpc, answer)
+          }))
+        ))
+    }
+
+    const serverStreaming: GrpcTransport["serverStreaming"] = (rpc, message, options) => {
+      const handler = handlers.get(rpc)
+      if (handler?._tag !== "ServerStreaming") return Stream.fail(notImplemented(rpc))
+      return Stream.unwrapScoped(Effect.gen(function*() {
+        const mailbox = yield* Mailbox.make<Uint8Array, GrpcStatus.GrpcStatusError>(capacity)
+        yield* Effect.acquireRelease(
+          fork(
+            Stream.runForEachChunk(handler.handle(message, requestOf(options)), (chunk) => mailbox.offerAll(chunk)).pipe(
+              Effect.onExit((exit) => mailbox.done(Exit.mapErrorCause(exit, (cause) => Cause.fail(statusOf(rpc, cause)))))
+            )
+          ),
+          Fiber.interrupt
+        )
+        return Stream.mapEffect(Mailbox.toStream(mailbox), (answer) => received(rpc, answer))
+      }))
+    }
+
+    const duplex = Effect.fnUntraced(
+      function*(rpc: string, options: CallOptions) {
+        const handler = handlers.get(rpc)
+        if (handler?._tag !== "Duplex") return yield* notImplemented(rpc)
+        const requests = yield* Mailbox.make<Uint8Array, GrpcStatus.GrpcStatusError>(capacity)
+        const responses = yield* Mailbox.make<Uint8Array, GrpcStatus.GrpcStatusError>(capacity)
+        const initialMetadata = yield* Deferred.make<Headers.Headers, GrpcStatus.GrpcStatusError>()
+        const status = yield* Deferred.make<void, GrpcStatus.GrpcStatusError>()
+
+        const served = Effect.scoped(handler.handle({
+          ...requestOf(options),
+          messages: Mailbox.toStream(requests),
+          send: (message) => Effect.asVoid(responses.offer(message)),
+          sendInitialMetadata: (metadata) => Effect.asVoid(Deferred.succeed(initialMetadata, metadata))
+        })).pipe(
+          Effect.mapErrorCause((cause) => Cause.fail(statusOf(rpc, cause))),
+          Effect.onExit((exit) =>
+            Effect.all([
+              Deferred.done(status, exit),
+              responses.done(exit),
+              requests.shutdown,
+              // A handler that ends without sending headers sends them with its status.
+              Deferred.done(initialMetadata, Exit.as(exit, Headers.empty))
+            ])
+          )
+        )
+        const fiber = yield* Effect.acquireRelease(fork(served), Fiber.interrupt)
+        const sendable = Effect.zipRight(Effect.yieldNow(), Effect.matchEffect(Deferred.await(status), {
+          onFailure: Effect.fail,
+          onSuccess: () =>
+            Effect.fail(fail(rpc, GrpcStatus.make("FAILED_PRECONDITION", "the RPC has ended, nothing can be sent")))
+        }))
+        const call: GrpcDuplex = {
+          initialMetadata: Deferred.await(initialMetadata),
+          messages: Stream.mapEffect(Mailbox.toStream(responses), (message) => received(rpc, message)),
+          send: (message) =>
+            Effect.flatMap(requests.offer(message), (accepted) => accepted ? Effect.void : sendable),
+          halfClose: Effect.asVoid(requests.end),
+          cancel: Effect.asVoid(Fiber.interrupt(fiber)),
+          status: Deferred.await(status)
+        }
+        return call
+      }
+    )
+
+    return { target, unary, serverStreaming, duplex } satisfies GrpcTransport
+  }
+) satisfies (...args: never) => Effect.Effect<GrpcTransport, never, Scope.Scope>

@@ -1,0 +1,293 @@
+// The transport over nice-grpc, to Unix sockets, TCP and TLS. Messages stay encoded: methods are defined with
+// serializers that pass bytes through.
+import * as Headers from "@effect/platform/Headers"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { type CallOptions as NiceCallOptions, type Channel, ClientError, createChannel, createClient, Metadata } from "nice-grpc"
+import type { Endpoint } from "../Endpoint.ts"
+import type { CallOptions, ChannelOptions, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
+import * as GrpcStatus from "../GrpcStatus.ts"
+import * as grpcCredentials from "./grpcCredentials.ts"
+import { Inbox } from "./inbox.ts"
+import { Outbox } from "./outbox.ts"
+
+// Bytes a call may hold that its consumer has not taken yet, on top of the HTTP/2 window.
+const inboxBytes = 1024 * 1024
+
+const outboxMessages = 16
+
+// grpc-js opens windows of 64 KiB, which caps a byte stream at a quarter of what the reference client moves.
+const windowBytes = 4 * 1024 * 1024
+
+// protocol.md 10.3: tunnelled Unix sockets may punish keepalive pings, so only TCP sends them.
+const tcpOptions = {
+  "grpc.lb_policy_name": "round_robin",
+  "grpc.keepalive_time_ms": 20_000,
+  "grpc.keepalive_timeout_ms": 180_000,
+  "grpc.http2.max_pings_without_data": 0,
+  "grpc.keepalive_permit_without_calls": 1
+}
+
+const target = (endpoint: Endpoint): string => {
+  switch (endpoint._tag) {
+    case "Unix":
+      return `unix://${endpoint.path.startsWith("/") ? "" : "./"}${endpoint.path}`
+    case "Tcp":
+    case "Tls":
+      return `dns:${endpoint.host.includes(":") ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port}`
+  }
+}
+
+const openChannel = (
+  endpoint: Endpoint,
+  address: string,
+  options: ChannelOptions,
+  maxMessageBytes: number
+): Effect.Effect<Channel, GrpcStatus.GrpcStatusError, Scope.Scope> =>
+  Effect.flatMap(
+    grpcCredentials.make(endpoint, address),
+    (credentials) =>
+      Effect.acquireRelease(
+        Effect.sync(() =>
+          createChannel(target(endpoint), credentials, {
+            "grpc.max_receive_message_length": maxMessageBytes,
+            "grpc-node.flow_control_window": windowBytes,
+            // A repeated driver call can repeat a physical side effect.
+            "grpc.enable_retries": 0,
+            // nice-grpc bounds a connection attempt by this argument.
+            "grpc.min_reconnect_backoff_ms": Duration.toMillis(options.connectTimeout ?? "10 seconds"),
+            ...(endpoint._tag === "Unix" ? {} : tcpOptions),
+            ...options.grpcOptions
+          })
+        ),
+        (channel) => Effect.sync(() => channel.close())
+      )
+  )
+
+// The statuses grpc-js makes up after response headers have arrived. Nothing else tells them from a peer's trailers
+// then; see subchannel-call.ts of grpc-js, where all of them are made.
+const localDetails: ReadonlyArray<readonly [GrpcStatus.GrpcCode, RegExp]> = [
+  ["UNAVAILABLE", /^(Connection dropped|Stream refused by server|(read|write) E[A-Z]+)$/],
+  ["CANCELLED", /^(Call cancelled|Cancelled on client)$/],
+  ["INTERNAL", /^Received RST_STREAM with code \d+/],
+  ["UNKNOWN", /^(No status information received|Received HTTP status code \d+)$/],
+  ["UNAVAILABLE", /^Received HTTP status code \d+$/],
+  ["RESOURCE_EXHAUSTED", /^Bandwidth exhausted or memory limit exceeded$/],
+  ["PERMISSION_DENIED", /^Protocol not secure enough$/]
+]
+
+const tooLarge = /^Received message larger than max/
+
+// Watches one call, to tell afterwards who made up its status. A peer's answer starts with response headers, which
+// carry a content type; an answer that is a failure and nothing else has it in its trailers. A status made up locally
+// has neither, unless it came after the headers.
+class CallWatch {
+  private headers = false
+  private trailersOnly = false
+
+  constructor(
+    private readonly rpc: string,
+    private readonly target: string,
+    private readonly onInitialMetadata: (metadata: Headers.Headers) => void = () => {}
+  ) {}
+
+  options(options: CallOptions, signal: AbortSignal): NiceCallOptions {
+    return {
+      metadata: Metadata(options.metadata ?? {}),
+      signal,
+      onHeader: (header) => {
+        this.headers = true
+        this.onInitialMetadata(fromMetadata(header))
+      },
+      onTrailer: (trailer) => {
+        this.trailersOnly = !this.headers && trailer.has("content-type")
+      }
+    }
+  }
+
+  statusOf(cause: unknown): GrpcStatus.GrpcStatusError {
+    const make = (code: GrpcStatus.GrpcCode, details: string, origin: GrpcStatus.StatusOrigin) =>
+      new GrpcStatus.GrpcStatusError({ code, details, origin, rpc: this.rpc, target: this.target, cause })
+    if (!(cause instanceof ClientError)) {
+      return cause instanceof Error && cause.name === "AbortError"
+        ? make("CANCELLED", "the RPC was cancelled by this client", "client")
+        : make("INTERNAL", cause instanceof Error ? cause.message : String(cause), "client")
+    }
+    const code = GrpcStatus.codeFromNumber(cause.code)
+    if (this.trailersOnly) return make(code, cause.details, "peer")
+    if (!this.headers) return make(code, cause.details, "transport")
+    if (code === "RESOURCE_EXHAUSTED" && tooLarge.test(cause.details)) return make(code, cause.details, "client")
+    const local = localDetails.some(([localCode, details]) => localCode === code && details.test(cause.details))
+    return make(code, cause.details, local ? "transport" : "peer")
+  }
+}
+
+const fromMetadata = (metadata: Metadata): Headers.Headers =>
+  Headers.fromInput(
+    Array.from(metadata).flatMap(([key, values]) => {
+      const last = values[values.length - 1]
+      return typeof last === "string" ? [[key, last] as const] : []
+    })
+  )
+
+const bytes = {
+  encode: (message: Uint8Array) => ({ finish: () => message }),
+  decode: (message: Uint8Array) => message
+}
+
+// nice-grpc copies incoming messages of definitions in its own format, but not of definitions in ts-proto's.
+const definition = <Requests extends boolean, Responses extends boolean>(
+  rpc: string,
+  requestStream: Requests,
+  responseStream: Responses
+) => {
+  const [, service = "", method = ""] = rpc.split("/")
+  return {
+    name: service,
+    fullName: service,
+    methods: {
+      call: { name: method, requestType: bytes, requestStream, responseType: bytes, responseStream, options: {} }
+    }
+  } as const
+}
+
+const memoize = <A>(make: (rpc: string) => A): (rpc: string) => A => {
+  const made = new Map<string, A>()
+  return (rpc) => {
+    const existing = made.get(rpc)
+    if (existing !== undefined) return existing
+    const value = make(rpc)
+    made.set(rpc, value)
+    return value
+  }
+}
+
+// Reads the messages of a call into an inbox until the call ends, and cancels the call when the scope closes first.
+// The signal goes first: nice-grpc's iterators do not return while a `next` is pending.
+const readInto = (
+  inbox: Inbox<GrpcStatus.GrpcStatusError>,
+  watch: CallWatch,
+  start: (signal: AbortSignal) => AsyncIterable<Uint8Array>,
+  onEnd: (exit: Exit.Exit<void, GrpcStatus.GrpcStatusError>) => void
+): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const controller = new AbortController()
+      const read = async () => {
+        for await (const message of start(controller.signal)) {
+          const full = inbox.push(message)
+          if (full !== undefined) await full
+        }
+      }
+      const done = read().then(
+        () => {
+          onEnd(Exit.void)
+          inbox.close(Option.none())
+        },
+        (cause) => {
+          const status = watch.statusOf(cause)
+          onEnd(Exit.fail(status))
+          inbox.close(Option.some(status))
+        }
+      )
+      return Effect.promise(() => {
+        controller.abort()
+        inbox.discard()
+        return done
+      })
+    }),
+    (cancel) => cancel
+  )
+
+export const makeTransport = Effect.fnUntraced(function*(
+  endpoint: Endpoint,
+  address: string,
+  options: ChannelOptions,
+  maxMessageBytes: number
+) {
+  const channel = yield* openChannel(endpoint, address, options, maxMessageBytes)
+  const unaryMethod = memoize((rpc) => createClient(definition(rpc, false, false), channel).call)
+  const serverStreamingMethod = memoize((rpc) => createClient(definition(rpc, false, true), channel).call)
+  const duplexMethod = memoize((rpc) => createClient(definition(rpc, true, true), channel).call)
+
+  const unary: GrpcTransport["unary"] = (rpc, message, options) =>
+    Effect.async((resume) => {
+      const controller = new AbortController()
+      const watch = new CallWatch(rpc, address)
+      const done = unaryMethod(rpc)(message, watch.options(options, controller.signal)).then(
+        (answer) => resume(Effect.succeed(answer)),
+        (cause) => resume(Effect.fail(watch.statusOf(cause)))
+      )
+      return Effect.promise(() => {
+        controller.abort()
+        return done
+      })
+    })
+
+  const serverStreaming: GrpcTransport["serverStreaming"] = (rpc, message, options) =>
+    Stream.unwrapScoped(Effect.suspend(() => {
+      const inbox = new Inbox<GrpcStatus.GrpcStatusError>(inboxBytes)
+      const watch = new CallWatch(rpc, address)
+      return Effect.as(
+        readInto(
+          inbox,
+          watch,
+          (signal) => serverStreamingMethod(rpc)(message, watch.options(options, signal)),
+          () => {}
+        ),
+        Stream.repeatEffectChunkOption(inbox.take)
+      )
+    }))
+
+  const duplex: GrpcTransport["duplex"] = Effect.fnUntraced(function*(rpc, options) {
+    const initialMetadata = yield* Deferred.make<Headers.Headers, GrpcStatus.GrpcStatusError>()
+    const status = yield* Deferred.make<void, GrpcStatus.GrpcStatusError>()
+    const closed = yield* Deferred.make<never, GrpcStatus.GrpcStatusError>()
+    const inbox = new Inbox<GrpcStatus.GrpcStatusError>(inboxBytes)
+    const outbox = new Outbox(outboxMessages, closed)
+    const watch = new CallWatch(
+      rpc,
+      address,
+      (metadata) => Deferred.unsafeDone(initialMetadata, Exit.succeed(metadata))
+    )
+    const cancel = yield* readInto(
+      inbox,
+      watch,
+      (signal) => duplexMethod(rpc)(outbox, watch.options(options, signal)),
+      (exit) => {
+        Deferred.unsafeDone(initialMetadata, Exit.as(exit, Headers.empty))
+        Deferred.unsafeDone(status, exit)
+        Deferred.unsafeDone(
+          closed,
+          Exit.zipRight(
+            exit,
+            Exit.fail(
+              new GrpcStatus.GrpcStatusError({
+                code: "FAILED_PRECONDITION",
+                details: "the RPC has ended, nothing can be sent",
+                origin: "peer",
+                rpc,
+                target: address
+              })
+            )
+          )
+        )
+      }
+    )
+    return {
+      initialMetadata: Deferred.await(initialMetadata),
+      messages: Stream.repeatEffectChunkOption(inbox.take),
+      send: (message) => outbox.send(message),
+      halfClose: Effect.sync(() => outbox.end()),
+      cancel,
+      status: Deferred.await(status)
+    } satisfies GrpcDuplex
+  })
+
+  return { target: address, unary, serverStreaming, duplex } satisfies GrpcTransport
+})

@@ -1,0 +1,242 @@
+// Reads and writes the bytes of google.protobuf.Value; ProtobufValue says what is refused and why.
+import { type BinaryReader, type BinaryWriter, WireType } from "@bufbuild/protobuf/wire"
+import * as Either from "effect/Either"
+import type { ValuePath } from "../DriverError.ts"
+import type { JsonValue } from "../ProtobufValue.ts"
+
+export const maxDepth = 1_000
+
+// Thrown inside the codec only; `attempt` is the way out.
+export class Refusal {
+  constructor(readonly path: ValuePath, readonly reason: string) {}
+}
+
+const nullTag = 1
+const numberTag = 2
+const stringTag = 3
+const boolTag = 4
+const structTag = 5
+const listTag = 6
+
+const key = (field: number, type: WireType): number => field << 3 | type
+
+const describeType = (value: unknown): string => {
+  if (typeof value !== "object" || value === null) return `a ${typeof value}`
+  const name: unknown = Object.getPrototypeOf(value)?.constructor?.name
+  return typeof name === "string" && name !== "" ? `an instance of ${name}` : "an object with a custom prototype"
+}
+
+class Encoder {
+  readonly path: Array<string | number>
+  readonly ancestors: Array<object> = []
+
+  constructor(path: ValuePath) {
+    this.path = [...path]
+  }
+
+  refuse(reason: string): never {
+    throw new Refusal([...this.path], reason)
+  }
+
+  text(text: string, what: string): string {
+    return text.isWellFormed() ? text : this.refuse(`${what} with a lone surrogate is not valid Unicode`)
+  }
+
+  write(writer: BinaryWriter, value: unknown): BinaryWriter {
+    switch (typeof value) {
+      case "string":
+        return writer.uint32(key(stringTag, WireType.LengthDelimited)).string(this.text(value, "a string"))
+      case "number":
+        if (!Number.isFinite(value)) {
+          return this.refuse(`${value} cannot be sent, the protocol has finite numbers only`)
+        }
+        if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
+          return this.refuse(`${value} is not a safe integer and may have lost digits, send it as a string`)
+        }
+        return writer.uint32(key(numberTag, WireType.Bit64)).double(value)
+      case "boolean":
+        return writer.uint32(key(boolTag, WireType.Varint)).bool(value)
+      case "object":
+        return value === null ? writer.uint32(key(nullTag, WireType.Varint)).int32(0) : this.container(writer, value)
+      case "undefined":
+        return this.refuse("undefined cannot be sent, leave it out or send null")
+      case "bigint":
+        return this.refuse("a bigint cannot be sent, send it as a string")
+      default:
+        return this.refuse(`${describeType(value)} cannot be sent`)
+    }
+  }
+
+  container(writer: BinaryWriter, value: object): BinaryWriter {
+    if (this.ancestors.includes(value)) return this.refuse("the value contains itself")
+    if (this.ancestors.length === maxDepth) {
+      return this.refuse(`the value is nested more than ${maxDepth} levels deep`)
+    }
+    this.ancestors.push(value)
+    if (Array.isArray(value)) {
+      this.list(writer.uint32(key(listTag, WireType.LengthDelimited)).fork(), value).join()
+    } else {
+      const prototype: unknown = Object.getPrototypeOf(value)
+      if (prototype !== null && prototype !== Object.prototype) {
+        this.refuse(
+          ArrayBuffer.isView(value) || value instanceof ArrayBuffer
+            ? "bytes cannot be sent as they are, encode them as the driver expects (usually base64)"
+            : `${describeType(value)} cannot be sent, convert it to plain data`
+        )
+      }
+      this.struct(writer.uint32(key(structTag, WireType.LengthDelimited)).fork(), value).join()
+    }
+    this.ancestors.pop()
+    return writer
+  }
+
+  list(writer: BinaryWriter, list: ReadonlyArray<unknown>): BinaryWriter {
+    for (let index = 0; index < list.length; index++) {
+      this.path.push(index)
+      this.write(writer.uint32(key(1, WireType.LengthDelimited)).fork(), list[index]).join()
+      this.path.pop()
+    }
+    return writer
+  }
+
+  struct(writer: BinaryWriter, struct: object): BinaryWriter {
+    if (Object.getOwnPropertySymbols(struct).length > 0) {
+      this.refuse("an object with symbol keys cannot be sent")
+    }
+    for (const [name, value] of Object.entries(struct)) {
+      this.path.push(name)
+      const entry = writer.uint32(key(1, WireType.LengthDelimited)).fork()
+      entry.uint32(key(1, WireType.LengthDelimited)).string(this.text(name, "a key"))
+      this.write(entry.uint32(key(2, WireType.LengthDelimited)).fork(), value).join()
+      entry.join()
+      this.path.pop()
+    }
+    return writer
+  }
+}
+
+class Decoder {
+  depth = 0
+
+  constructor(readonly reader: BinaryReader) {}
+
+  value(end: number): JsonValue {
+    let value: JsonValue = null
+    while (this.reader.pos < end) {
+      const [field, type] = this.reader.tag()
+      switch (key(field, type)) {
+        case key(nullTag, WireType.Varint):
+          this.reader.int32()
+          value = null
+          break
+        case key(numberTag, WireType.Bit64):
+          value = this.reader.double()
+          break
+        case key(stringTag, WireType.LengthDelimited):
+          value = this.reader.string()
+          break
+        case key(boolTag, WireType.Varint):
+          value = this.reader.bool()
+          break
+        case key(structTag, WireType.LengthDelimited):
+          value = this.nested(() => this.struct(this.end()))
+          break
+        case key(listTag, WireType.LengthDelimited):
+          value = this.nested(() => this.list(this.end()))
+          break
+        default:
+          this.reader.skip(type, field)
+      }
+    }
+    return value
+  }
+
+  nested(read: () => JsonValue): JsonValue {
+    if (this.depth === maxDepth) {
+      throw new Refusal([], `the value is nested more than ${maxDepth} levels deep`)
+    }
+    this.depth++
+    const value = read()
+    this.depth--
+    return value
+  }
+
+  end(): number {
+    const length = this.reader.uint32()
+    const end = this.reader.pos + length
+    if (end > this.reader.len) throw new Refusal([], "the value ends too early")
+    return end
+  }
+
+  list(end: number): JsonValue {
+    const list: Array<JsonValue> = []
+    while (this.reader.pos < end) {
+      const [field, type] = this.reader.tag()
+      if (key(field, type) === key(1, WireType.LengthDelimited)) {
+        list.push(this.value(this.end()))
+      } else {
+        this.reader.skip(type, field)
+      }
+    }
+    return list
+  }
+
+  struct(end: number): JsonValue {
+    const struct: { [key: string]: JsonValue } = {}
+    while (this.reader.pos < end) {
+      const [field, type] = this.reader.tag()
+      if (key(field, type) === key(1, WireType.LengthDelimited)) {
+        this.entry(struct, this.end())
+      } else {
+        this.reader.skip(type, field)
+      }
+    }
+    return struct
+  }
+
+  entry(struct: { [key: string]: JsonValue }, end: number): void {
+    let name = ""
+    let value: JsonValue = null
+    while (this.reader.pos < end) {
+      const [field, type] = this.reader.tag()
+      switch (key(field, type)) {
+        case key(1, WireType.LengthDelimited):
+          name = this.reader.string()
+          break
+        case key(2, WireType.LengthDelimited):
+          value = this.value(this.end())
+          break
+        default:
+          this.reader.skip(type, field)
+      }
+    }
+    if (name === "__proto__") {
+      Object.defineProperty(struct, name, { value, enumerable: true, configurable: true, writable: true })
+    } else {
+      struct[name] = value
+    }
+  }
+}
+
+export const write = (writer: BinaryWriter, value: unknown, path: ValuePath): BinaryWriter =>
+  new Encoder(path).write(writer, value)
+
+export const read = (reader: BinaryReader, end: number): JsonValue => new Decoder(reader).value(end)
+
+export const writeField = (writer: BinaryWriter, field: number, value: JsonValue, path: ValuePath): void => {
+  write(writer.uint32(key(field, WireType.LengthDelimited)).fork(), value, path).join()
+}
+
+export const readField = (reader: BinaryReader): JsonValue => {
+  const decoder = new Decoder(reader)
+  return decoder.value(decoder.end())
+}
+
+export const attempt = <A>(evaluate: () => A): Either.Either<A, Refusal> =>
+  Either.try({
+    try: evaluate,
+    catch: (cause) =>
+      cause instanceof Refusal
+        ? cause
+        : new Refusal([], `malformed message: ${cause instanceof Error ? cause.message : String(cause)}`)
+  })
