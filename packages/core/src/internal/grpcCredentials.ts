@@ -25,7 +25,7 @@ const decodePem = (ca: string): string | undefined => {
 
 const secureContext = (target: string, ca: string, options: Tls.SecureContextOptions) =>
   Effect.try({
-    try: () => Tls.createSecureContext({ ca, ALPNProtocols: ["h2"], ...options } as Tls.SecureContextOptions),
+    try: () => Tls.createSecureContext({ ca, ...options }),
     catch: (cause) =>
       failure(
         target,

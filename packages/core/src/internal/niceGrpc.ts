@@ -14,6 +14,7 @@ import type { CallOptions, ChannelOptions, GrpcDuplex, GrpcTransport } from "../
 import * as GrpcStatus from "../GrpcStatus.ts"
 import * as grpcCredentials from "./grpcCredentials.ts"
 import { Inbox } from "./inbox.ts"
+import { fromMetadata, rawMethod } from "./niceGrpcCodec.ts"
 import { Outbox } from "./outbox.ts"
 
 // Bytes a call may hold that its consumer has not taken yet, on top of the HTTP/2 window.
@@ -127,35 +128,6 @@ class CallWatch {
   }
 }
 
-const fromMetadata = (metadata: Metadata): Headers.Headers =>
-  Headers.fromInput(
-    Array.from(metadata).flatMap(([key, values]) => {
-      const last = values[values.length - 1]
-      return typeof last === "string" ? [[key, last] as const] : []
-    })
-  )
-
-const bytes = {
-  encode: (message: Uint8Array) => ({ finish: () => message }),
-  decode: (message: Uint8Array) => message
-}
-
-// nice-grpc copies incoming messages of definitions in its own format, but not of definitions in ts-proto's.
-const definition = <Requests extends boolean, Responses extends boolean>(
-  rpc: string,
-  requestStream: Requests,
-  responseStream: Responses
-) => {
-  const [, service = "", method = ""] = rpc.split("/")
-  return {
-    name: service,
-    fullName: service,
-    methods: {
-      call: { name: method, requestType: bytes, requestStream, responseType: bytes, responseStream, options: {} }
-    }
-  } as const
-}
-
 const memoize = <A>(make: (rpc: string) => A): (rpc: string) => A => {
   const made = new Map<string, A>()
   return (rpc) => {
@@ -211,9 +183,9 @@ export const makeTransport = Effect.fnUntraced(function*(
   maxMessageBytes: number
 ) {
   const channel = yield* openChannel(endpoint, address, options, maxMessageBytes)
-  const unaryMethod = memoize((rpc) => createClient(definition(rpc, false, false), channel).call)
-  const serverStreamingMethod = memoize((rpc) => createClient(definition(rpc, false, true), channel).call)
-  const duplexMethod = memoize((rpc) => createClient(definition(rpc, true, true), channel).call)
+  const unaryMethod = memoize((rpc) => createClient(rawMethod(rpc, false, false), channel).call)
+  const serverStreamingMethod = memoize((rpc) => createClient(rawMethod(rpc, false, true), channel).call)
+  const duplexMethod = memoize((rpc) => createClient(rawMethod(rpc, true, true), channel).call)
 
   const unary: GrpcTransport["unary"] = (rpc, message, options) =>
     Effect.async((resume) => {
@@ -247,9 +219,8 @@ export const makeTransport = Effect.fnUntraced(function*(
   const duplex: GrpcTransport["duplex"] = Effect.fnUntraced(function*(rpc, options) {
     const initialMetadata = yield* Deferred.make<Headers.Headers, GrpcStatus.GrpcStatusError>()
     const status = yield* Deferred.make<void, GrpcStatus.GrpcStatusError>()
-    const closed = yield* Deferred.make<never, GrpcStatus.GrpcStatusError>()
     const inbox = new Inbox<GrpcStatus.GrpcStatusError>(inboxBytes)
-    const outbox = new Outbox(outboxMessages, closed)
+    const outbox = new Outbox(outboxMessages)
     const watch = new CallWatch(
       rpc,
       address,
@@ -262,27 +233,28 @@ export const makeTransport = Effect.fnUntraced(function*(
       (exit) => {
         Deferred.unsafeDone(initialMetadata, Exit.as(exit, Headers.empty))
         Deferred.unsafeDone(status, exit)
-        Deferred.unsafeDone(
-          closed,
-          Exit.zipRight(
-            exit,
-            Exit.fail(
-              new GrpcStatus.GrpcStatusError({
-                code: "FAILED_PRECONDITION",
-                details: "the RPC has ended, nothing can be sent",
-                origin: "peer",
-                rpc,
-                target: address
-              })
-            )
-          )
-        )
+        outbox.end()
       }
     )
+    // A message that went nowhere because the call had ended fails with the reason.
+    const ended = Effect.flatMap(Deferred.poll(status), Option.match({
+      onNone: () => Effect.void,
+      onSome: (status) =>
+        Effect.zipRight(
+          status,
+          new GrpcStatus.GrpcStatusError({
+            code: "FAILED_PRECONDITION",
+            details: "the RPC has ended, nothing can be sent",
+            origin: "client",
+            rpc,
+            target: address
+          })
+        )
+    }))
     return {
       initialMetadata: Deferred.await(initialMetadata),
       messages: Stream.repeatEffectChunkOption(inbox.take),
-      send: (message) => outbox.send(message),
+      send: (message) => Effect.zipRight(outbox.send(message), ended),
       halfClose: Effect.sync(() => outbox.end()),
       cancel,
       status: Deferred.await(status)

@@ -1,51 +1,54 @@
-// The reverse of an inbox: an Effect produces, an async iteration consumes. nice-grpc pulls request messages this way,
+// The reverse of an inbox: an Effect produces, an async iteration consumes. nice-grpc pulls outgoing messages this way,
 // and pulls the next one only when the previous one has been written and the HTTP/2 stream has drained, so a bounded
 // outbox is what makes sending wait for a peer that does not read.
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 
-export class Outbox<E> implements AsyncIterable<Uint8Array> {
-  private readonly messages: Array<Uint8Array> = []
-  private ended = false
+export class Outbox implements AsyncIterable<Uint8Array> {
+  private messages: Array<Uint8Array> = []
+  private ended: { readonly error: unknown } | undefined
   private wakeConsumer: (() => void) | undefined
   private wakeProducers: Array<() => void> = []
 
-  // `closed` completes when the call has ended and nothing can be sent any more.
-  constructor(private readonly limit: number, private readonly closed: Deferred.Deferred<never, E>) {}
+  constructor(private readonly limit: number) {}
 
-  send(message: Uint8Array): Effect.Effect<void, E> {
+  // Waits for room and adds a message. Once the outbox has ended, messages are dropped.
+  send(message: Uint8Array): Effect.Effect<void> {
     return Effect.suspend(() => {
+      if (this.ended !== undefined) return Effect.void
       if (this.messages.length < this.limit) {
         this.messages.push(message)
         this.wakeConsumer?.()
         return Effect.void
       }
-      const capacity = Effect.async<void>((resume) => {
+      const room = Effect.async<void>((resume) => {
         const wake = () => resume(Effect.void)
         this.wakeProducers.push(wake)
         return Effect.sync(() => {
           this.wakeProducers = this.wakeProducers.filter((other) => other !== wake)
         })
       })
-      return Effect.zipRight(Effect.raceFirst(capacity, Deferred.await(this.closed)), this.send(message))
+      return Effect.zipRight(room, this.send(message))
     })
   }
 
-  // Nothing follows; the consumer sees the end after what was sent before.
-  end(): void {
-    this.ended = true
+  // Nothing follows. The consumer sees what was sent before and then the end, or the error when there is one. The
+  // first end counts.
+  end(error?: unknown): void {
+    if (this.ended !== undefined) return
+    this.ended = { error }
     this.wakeConsumer?.()
+    this.releaseProducers()
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
     for (;;) {
-      const message = this.messages.shift()
-      if (message !== undefined) {
-        const wake = this.wakeProducers
-        this.wakeProducers = []
-        wake.forEach((resume) => resume())
-        yield message
-      } else if (this.ended) {
+      if (this.messages.length > 0) {
+        const messages = this.messages
+        this.messages = []
+        this.releaseProducers()
+        yield* messages
+      } else if (this.ended !== undefined) {
+        if (this.ended.error !== undefined) throw this.ended.error
         return
       } else {
         await new Promise<void>((resolve) => {
@@ -56,5 +59,11 @@ export class Outbox<E> implements AsyncIterable<Uint8Array> {
         })
       }
     }
+  }
+
+  private releaseProducers(): void {
+    const wake = this.wakeProducers
+    this.wakeProducers = []
+    wake.forEach((resume) => resume())
   }
 }
