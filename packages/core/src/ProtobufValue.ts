@@ -29,14 +29,6 @@ export type JsonValue =
   | { readonly [key: string]: JsonValue }
 
 /**
- * How many lists and structs may be nested in each other; deeper values are refused in both directions.
- *
- * @since 0.1.0
- * @category models
- */
-export const maxDepth: number = valueCodec.maxDepth
-
-/**
  * A value the wire cannot carry, or bytes that are no value.
  *
  * @since 0.1.0
@@ -59,7 +51,8 @@ const toError = ({ path, reason }: valueCodec.Refusal): ValueError => new ValueE
  * The bytes of a `google.protobuf.Value`.
  *
  * Refused are `NaN` and infinities, integers beyond 2^53 - 1, strings with lone surrogates, `undefined`, functions,
- * symbols, bigints, byte arrays, class instances, cyclic values, and values nested deeper than `maxDepth`.
+ * symbols, bigints, byte arrays, class instances, cyclic values, and values nested so deeply that peers refuse the whole
+ * message: with more than 49 lists or 33 objects in each other.
  *
  * @since 0.1.0
  * @category combinators

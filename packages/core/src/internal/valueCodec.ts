@@ -4,7 +4,14 @@ import * as Either from "effect/Either"
 import type { ValuePath } from "../DriverError.ts"
 import type { JsonValue } from "../ProtobufValue.ts"
 
-export const maxDepth = 1_000
+// Protobuf parsers built on C refuse a message of more than 100 levels. A call takes one of them, a value in it two
+// per list and three per struct (protocol.md 3; measured with a Python exporter).
+export const maxMessageDepth = 100
+
+const callDepth = 2
+
+// How deep a received value may be nested, so that a hostile peer cannot exhaust the stack.
+const maxReceivedDepth = 1_000
 
 // Thrown inside the codec only; `attempt` is the way out.
 export class Refusal {
@@ -42,7 +49,8 @@ class Encoder {
     return text.isWellFormed() ? text : this.refuse(`${what} with a lone surrogate is not valid Unicode`)
   }
 
-  write(writer: BinaryWriter, value: unknown): BinaryWriter {
+  write(writer: BinaryWriter, value: unknown, depth: number): BinaryWriter {
+    if (depth > maxMessageDepth) return this.tooDeep()
     switch (typeof value) {
       case "string":
         return writer.uint32(key(stringTag, WireType.LengthDelimited)).string(this.text(value, "a string"))
@@ -57,7 +65,7 @@ class Encoder {
       case "boolean":
         return writer.uint32(key(boolTag, WireType.Varint)).bool(value)
       case "object":
-        return value === null ? writer.uint32(key(nullTag, WireType.Varint)).int32(0) : this.container(writer, value)
+        return value === null ? writer.uint32(key(nullTag, WireType.Varint)).int32(0) : this.container(writer, value, depth)
       case "undefined":
         return this.refuse("undefined cannot be sent, leave it out or send null")
       case "bigint":
@@ -67,14 +75,16 @@ class Encoder {
     }
   }
 
-  container(writer: BinaryWriter, value: object): BinaryWriter {
+  tooDeep(): never {
+    return this.refuse("the value is nested too deeply, peers take 49 lists or 33 objects in each other")
+  }
+
+  container(writer: BinaryWriter, value: object, depth: number): BinaryWriter {
     if (this.ancestors.includes(value)) return this.refuse("the value contains itself")
-    if (this.ancestors.length === maxDepth) {
-      return this.refuse(`the value is nested more than ${maxDepth} levels deep`)
-    }
+    if (depth === maxMessageDepth) return this.tooDeep()
     this.ancestors.push(value)
     if (Array.isArray(value)) {
-      this.list(writer.uint32(key(listTag, WireType.LengthDelimited)).fork(), value).join()
+      this.list(writer.uint32(key(listTag, WireType.LengthDelimited)).fork(), value, depth).join()
     } else {
       const prototype: unknown = Object.getPrototypeOf(value)
       if (prototype !== null && prototype !== Object.prototype) {
@@ -84,22 +94,22 @@ class Encoder {
             : `${describeType(value)} cannot be sent, convert it to plain data`
         )
       }
-      this.struct(writer.uint32(key(structTag, WireType.LengthDelimited)).fork(), value).join()
+      this.struct(writer.uint32(key(structTag, WireType.LengthDelimited)).fork(), value, depth).join()
     }
     this.ancestors.pop()
     return writer
   }
 
-  list(writer: BinaryWriter, list: ReadonlyArray<unknown>): BinaryWriter {
+  list(writer: BinaryWriter, list: ReadonlyArray<unknown>, depth: number): BinaryWriter {
     for (let index = 0; index < list.length; index++) {
       this.path.push(index)
-      this.write(writer.uint32(key(1, WireType.LengthDelimited)).fork(), list[index]).join()
+      this.write(writer.uint32(key(1, WireType.LengthDelimited)).fork(), list[index], depth + 2).join()
       this.path.pop()
     }
     return writer
   }
 
-  struct(writer: BinaryWriter, struct: object): BinaryWriter {
+  struct(writer: BinaryWriter, struct: object, depth: number): BinaryWriter {
     if (Object.getOwnPropertySymbols(struct).length > 0) {
       this.refuse("an object with symbol keys cannot be sent")
     }
@@ -107,7 +117,7 @@ class Encoder {
       this.path.push(name)
       const entry = writer.uint32(key(1, WireType.LengthDelimited)).fork()
       entry.uint32(key(1, WireType.LengthDelimited)).string(this.text(name, "a key"))
-      this.write(entry.uint32(key(2, WireType.LengthDelimited)).fork(), value).join()
+      this.write(entry.uint32(key(2, WireType.LengthDelimited)).fork(), value, depth + 3).join()
       entry.join()
       this.path.pop()
     }
@@ -152,8 +162,8 @@ class Decoder {
   }
 
   nested(read: () => JsonValue): JsonValue {
-    if (this.depth === maxDepth) {
-      throw new Refusal([], `the value is nested more than ${maxDepth} levels deep`)
+    if (this.depth === maxReceivedDepth) {
+      throw new Refusal([], `the value is nested more than ${maxReceivedDepth} levels deep`)
     }
     this.depth++
     const value = read()
@@ -219,7 +229,7 @@ class Decoder {
 }
 
 export const write = (writer: BinaryWriter, value: unknown, path: ValuePath): BinaryWriter =>
-  new Encoder(path).write(writer, value)
+  new Encoder(path).write(writer, value, callDepth)
 
 export const read = (reader: BinaryReader, end: number): JsonValue => new Decoder(reader).value(end)
 

@@ -1,0 +1,146 @@
+/**
+ * Byte streams over the frames of `RouterService.Stream` (`protocol.md` 5): a pull-based stream in, an effect that
+ * writes out, and a half-close that is not a close.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { GrpcDuplex } from "./GrpcChannel.ts"
+import { GrpcStatusError } from "./GrpcStatus.ts"
+import * as frame from "./internal/frame.ts"
+
+/**
+ * Two directions of bytes. Each is bounded: reading slowly slows the peer's writing down, and the other way round.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ByteStream<E> {
+  /**
+   * The peer's bytes, for one consumer at a time. It ends when the peer ended its direction and fails when it was cut
+   * off; it is never merely short.
+   */
+  readonly read: Stream.Stream<Uint8Array, E>
+  /** Writes bytes, waiting while the peer does not read. Fails once the stream has ended. */
+  readonly write: (bytes: Uint8Array) => Effect.Effect<void, E>
+  /** Ends this direction. The other one stays open. */
+  readonly end: Effect.Effect<void>
+}
+
+/**
+ * The most bytes put into one frame. A write of no more than this stays one frame, so datagrams keep their borders.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const maxFrameBytes: number = 256 * 1024
+
+/**
+ * A stream of frames on top of a bidirectional RPC. `peerEnded` waits until the peer has ended its direction or the RPC
+ * is over, and fails unless that end was clean; it discards what the peer still sends.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RouterStream extends ByteStream<GrpcStatusError> {
+  readonly peerEnded: Effect.Effect<void, GrpcStatusError>
+}
+
+// How long a peer may take to finish with bytes that were written right before a stream is closed.
+const closeGrace = Duration.millis(500)
+
+interface Side extends Pick<GrpcDuplex, "messages" | "send"> {
+  readonly halfClose: Effect.Effect<void>
+}
+
+const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) => {
+  const state = { peerEnded: false, ended: false, wrote: false }
+
+  const frames = Stream.mapEffect(side.messages, (message) =>
+    Effect.try({ try: () => frame.decode(message), catch: malformed }))
+
+  const read = frames.pipe(
+    Stream.takeUntil(({ kind }) => kind === "goAway"),
+    Stream.filter(({ kind, payload }) => kind === "data" && payload.length > 0),
+    Stream.map(({ payload }) => payload),
+    // What follows a GOAWAY is ignored, as the reference implementation does.
+    Stream.onEnd(Effect.sync(() => {
+      state.peerEnded = true
+    }))
+  )
+
+  const write = (bytes: Uint8Array): Effect.Effect<void, GrpcStatusError> => {
+    if (bytes.length === 0) return Effect.void
+    state.wrote = true
+    return bytes.length <= maxFrameBytes
+      ? side.send(frame.encodeData(bytes))
+      : Effect.zipRight(
+        side.send(frame.encodeData(bytes.subarray(0, maxFrameBytes))),
+        Effect.suspend(() => write(bytes.subarray(maxFrameBytes)))
+      )
+  }
+
+  // A peer that is gone already needs no GOAWAY.
+  const end = Effect.suspend(() => {
+    if (state.ended) return Effect.void
+    state.ended = true
+    return Effect.zipRight(Effect.ignore(side.send(frame.goAway)), side.halfClose)
+  })
+
+  const stream: RouterStream = {
+    read: Stream.suspend(() => state.peerEnded ? Stream.empty : read),
+    write,
+    end,
+    peerEnded: Effect.suspend(() => state.peerEnded ? Effect.void : Stream.runDrain(read))
+  }
+  return { state, stream }
+}
+
+/**
+ * The calling side of a stream. When the scope closes after a success and something was written, the peer gets a
+ * moment to finish reading: this direction is ended and the peer's end awaited for at most half a second. Then the RPC
+ * is cancelled, so that no device stays open on the exporter, as it does behind the Python client. After a failure or
+ * an interruption it is cancelled at once.
+ *
+ * That moment is real time whatever the program's clock says, so that a scope cannot hang on a test's clock.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromDuplex = (
+  duplex: GrpcDuplex,
+  malformed: (cause: unknown) => GrpcStatusError
+): Effect.Effect<RouterStream, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => makeStream(duplex, malformed)),
+      ({ state, stream }, exit) =>
+        Effect.zipRight(
+          Exit.isSuccess(exit) && state.wrote && !state.peerEnded
+            ? Effect.zipRight(stream.end, Effect.ignore(stream.peerEnded)).pipe(
+              Effect.interruptible,
+              Effect.timeoutOption(closeGrace),
+              Effect.withClock(Clock.make())
+            )
+            : Effect.void,
+          duplex.cancel
+        )
+    ),
+    ({ stream }) => stream
+  )
+
+/**
+ * The serving side of a stream. Its `end` sends a GOAWAY only: a server half-closes by ending the RPC.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromServerDuplex = (
+  duplex: Pick<GrpcDuplex, "messages" | "send">,
+  malformed: (cause: unknown) => GrpcStatusError
+): RouterStream => makeStream({ messages: duplex.messages, send: duplex.send, halfClose: Effect.void }, malformed).stream

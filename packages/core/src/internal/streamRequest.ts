@@ -1,0 +1,25 @@
+// The metadata that opens RouterService.Stream on an exporter and answers it (protocol.md 5.1, 6.1, 6.2).
+import * as Schema from "effect/Schema"
+
+export const requestKey = "request"
+
+export const resourceKey = "resource"
+
+export const acceptEncodingKey = "x_jmp_accept_encoding"
+
+const encoding = Schema.optionalWith(Schema.NullOr(Schema.String), { default: () => null })
+
+export const StreamRequest = Schema.parseJson(Schema.Union(
+  Schema.Struct({ kind: Schema.Literal("driver"), uuid: Schema.String, method: Schema.String }),
+  Schema.Struct({ kind: Schema.Literal("resource"), uuid: Schema.String, x_jmp_content_encoding: encoding })
+))
+
+export type StreamRequest = typeof StreamRequest.Type
+
+export const ClientStreamHandle = Schema.Struct({
+  kind: Schema.Literal("client_stream"),
+  uuid: Schema.String,
+  x_jmp_content_encoding: encoding
+})
+
+export type ClientStreamHandle = typeof ClientStreamHandle.Encoded
