@@ -1,0 +1,142 @@
+// Makes the Python environment of the interop tests: `.interop/venv`, with the packages of interop/requirements.txt.
+// Prints the path of its Python as the last line of standard output; exits with 2 when it cannot be made. The hash of
+// the requirements, kept next to the environment, says whether there is anything to do.
+import { spawn } from "node:child_process"
+import { createHash } from "node:crypto"
+import { existsSync } from "node:fs"
+import { mkdir, readFile, realpath, rm, writeFile } from "node:fs/promises"
+import { dirname, join } from "node:path"
+import { setTimeout } from "node:timers/promises"
+import { fileURLToPath } from "node:url"
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..")
+const requirements = join(root, "interop", "requirements.txt")
+const directory = join(root, ".interop")
+const venv = join(directory, "venv")
+const python = join(venv, "bin", "python")
+const stampFile = join(venv, ".stamp")
+const lockFile = join(directory, "lock")
+
+const probe = "import sys; print(*sys.version_info[:2])"
+const check = "import grpc, jumpstarter.exporter.session, jumpstarter_driver_opendal.driver, serial_asyncio"
+
+/** Why there is no interop environment. */
+export class InteropUnavailable extends Error {
+  name = "InteropUnavailable"
+}
+
+/** Runs a command; its output is returned when `capture` is set and shown on standard error otherwise. */
+const run = (command, args, { capture = false } = {}) =>
+  new Promise((resolve) => {
+    const env = { ...process.env, PIP_NO_INPUT: "1", PIP_DISABLE_PIP_VERSION_CHECK: "1" }
+    // A path meant for another Python would hide or replace the pinned packages.
+    delete env.PYTHONPATH
+    delete env.PYTHONHOME
+    const stdio = capture ? ["ignore", "pipe", "ignore"] : ["ignore", 2, 2]
+    const child = spawn(command, args, { cwd: root, env, stdio })
+    let stdout = ""
+    child.stdout?.on("data", (chunk) => (stdout += chunk))
+    child.once("error", () => resolve({ ok: false, stdout }))
+    child.once("close", (code) => resolve({ ok: code === 0, stdout }))
+  })
+
+const findPython = async () => {
+  const candidates = process.env.PYTHON ? [process.env.PYTHON] : ["python3", "python3.13", "python3.12", "python3.11"]
+  for (const candidate of candidates) {
+    const { ok, stdout } = await run(candidate, ["-c", probe], { capture: true })
+    const [major, minor] = stdout.trim().split(" ").map(Number)
+    if (ok && (major > 3 || (major === 3 && minor >= 11))) return candidate
+  }
+  throw new InteropUnavailable(
+    `No Python 3.11 or newer found (tried ${candidates.join(", ")}); set PYTHON to choose one.`
+  )
+}
+
+/** Makes the empty environment and returns the command that installs packages into it. */
+const makeVenv = async (systemPython) => {
+  const fresh = () => rm(venv, { recursive: true, force: true })
+  const pip = [python, "-m", "pip"]
+  await fresh()
+  if ((await run(systemPython, ["-m", "venv", venv])).ok) return pip
+  // Debian ships venv without ensurepip unless python3-venv is installed.
+  await fresh()
+  if ((await run(systemPython, ["-m", "virtualenv", "--quiet", venv])).ok) return pip
+  await fresh()
+  if (
+    (await run(systemPython, ["-m", "venv", "--without-pip", venv])).ok
+    && (await run(systemPython, ["-m", "pip", "--python", python, "--version"])).ok
+  ) {
+    return [systemPython, "-m", "pip", "--python", python]
+  }
+  await fresh()
+  throw new InteropUnavailable(
+    `${systemPython} can make no virtual environment: venv (with ensurepip), virtualenv and pip are all missing or`
+      + " broken. On Debian and Ubuntu: apt-get install python3-venv"
+  )
+}
+
+const alive = (pid) => {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return error.code === "EPERM"
+  }
+}
+
+/** Holds `.interop/lock` while `body` runs, so that parallel test processes make the environment once. */
+const locked = async (body) => {
+  await mkdir(directory, { recursive: true })
+  const deadline = Date.now() + 600_000
+  for (;;) {
+    try {
+      await writeFile(lockFile, String(process.pid), { flag: "wx" })
+      break
+    } catch (error) {
+      if (error.code !== "EEXIST") throw error
+    }
+    const owner = Number(await readFile(lockFile, "utf8").catch(() => ""))
+    if (owner > 0 && !alive(owner)) await rm(lockFile, { force: true })
+    else if (Date.now() < deadline) await setTimeout(200)
+    else throw new InteropUnavailable(`${lockFile} is still held; remove it if nobody uses it.`)
+  }
+  try {
+    return await body()
+  } finally {
+    await rm(lockFile, { force: true })
+  }
+}
+
+const isCurrent = async (stamp) =>
+  existsSync(python) && (await readFile(stampFile, "utf8").catch(() => "")) === stamp
+  && (await run(python, ["-c", probe], { capture: true })).ok
+
+/** The path of the interop environment's Python; makes the environment when it is missing or out of date. */
+export const ensureInterop = async () => {
+  const stamp = createHash("sha256").update(await readFile(requirements)).digest("hex")
+  if (await isCurrent(stamp)) return python
+  return locked(async () => {
+    if (await isCurrent(stamp)) return python
+    const systemPython = await findPython()
+    console.error("Making the interop Python environment (first run only)")
+    const pip = await makeVenv(systemPython)
+    const [command, ...args] = [...pip, "install", "--quiet", "--prefer-binary", "--requirement", requirements]
+    if (!(await run(command, args)).ok) {
+      throw new InteropUnavailable("Installing interop/requirements.txt failed; is the Python package index reachable?")
+    }
+    if (!(await run(python, ["-c", check])).ok) {
+      throw new InteropUnavailable("The packages of interop/requirements.txt are installed but cannot be imported.")
+    }
+    await writeFile(stampFile, stamp)
+    return python
+  })
+}
+
+if (process.argv[1] !== undefined && (await realpath(process.argv[1])) === fileURLToPath(import.meta.url)) {
+  try {
+    console.log(await ensureInterop())
+  } catch (error) {
+    if (!(error instanceof InteropUnavailable)) throw error
+    console.error(`\n*** NO INTEROP ENVIRONMENT ***\n${error.message}\n`)
+    process.exit(2)
+  }
+}
