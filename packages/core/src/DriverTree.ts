@@ -140,14 +140,25 @@ export const fromReports = (
 }
 
 /**
+ * What a tree of drivers is made of: the nodes of a report, and the clients made from them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Branch<Self> {
+  readonly path: ReadonlyArray<string>
+  readonly children: ReadonlyMap<string, Self>
+}
+
+/**
  * A node and all nodes below it, parents first.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const nodes = (node: DriverNode): ReadonlyArray<DriverNode> => {
-  const found: Array<DriverNode> = []
-  const visit = (node: DriverNode): void => {
+export const nodes = <Node extends Branch<Node>>(node: Node): ReadonlyArray<Node> => {
+  const found: Array<Node> = []
+  const visit = (node: Node): void => {
     found.push(node)
     node.children.forEach(visit)
   }
@@ -162,12 +173,12 @@ export const nodes = (node: DriverNode): ReadonlyArray<DriverNode> => {
  * @since 0.1.0
  * @category combinators
  */
-export const find = (
-  node: DriverNode,
+export const find = <Node extends Branch<Node>>(
+  node: Node,
   path: string | ReadonlyArray<string>
-): Either.Either<DriverNode, DriverNotFound> => {
+): Either.Either<Node, DriverNotFound> => {
   const names = typeof path === "string" ? path === "" ? [] : path.split(".") : path
-  let found: DriverNode | undefined = node
+  let found: Node | undefined = node
   for (const name of names) found = found?.children.get(name)
   return found === undefined
     ? Either.left(

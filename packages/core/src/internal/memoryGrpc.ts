@@ -98,7 +98,8 @@ export const makeTransport = Effect.fnUntraced(
             Effect.all([
               Deferred.done(status, exit),
               responses.done(exit),
-              requests.shutdown,
+              // Whoever still reads, a driver that was lent a resource perhaps, must not take this for the end.
+              requests.fail(GrpcStatus.make("CANCELLED", "the caller went away")),
               // A handler that ends without sending headers sends them with its status.
               Deferred.done(initialMetadata, Exit.as(exit, Headers.empty))
             ])

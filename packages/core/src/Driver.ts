@@ -1,0 +1,162 @@
+/**
+ * A driver, as an exporter hosts it: methods from handlers, and child drivers.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Mailbox from "effect/Mailbox"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import type { DriverFailure } from "./DriverFailure.ts"
+import type { JsonValue } from "./ProtobufValue.ts"
+import type { ByteStream } from "./RouterStream.ts"
+
+/**
+ * A client's resource while a driver uses it (`protocol.md` 6). Bytes are decoded and encoded as the client asked.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DriverResource {
+  /** The client's bytes. Fails when the client went away before their end, or when they do not decode. */
+  readonly read: Stream.Stream<Uint8Array, DriverFailure>
+  /** Sends bytes to the client, all of them to the last. */
+  readonly write: (bytes: Stream.Stream<Uint8Array, DriverFailure>) => Effect.Effect<void, DriverFailure>
+}
+
+/**
+ * What a handler gets besides its arguments.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DriverContext {
+  /**
+   * Opens the resource behind a handle among the arguments. It can be opened once, and is given back with the scope.
+   */
+  readonly resource: (handle: JsonValue | undefined) => Effect.Effect<DriverResource, DriverFailure, Scope.Scope>
+}
+
+/**
+ * One method of a driver. Arguments are positional and unchecked; missing ones are `undefined`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type DriverHandler = Data.TaggedEnum<{
+  readonly Call: {
+    readonly handle: (
+      args: ReadonlyArray<JsonValue>,
+      context: DriverContext
+    ) => Effect.Effect<JsonValue | void, DriverFailure>
+  }
+  readonly StreamingCall: {
+    readonly handle: (
+      args: ReadonlyArray<JsonValue>,
+      context: DriverContext
+    ) => Stream.Stream<JsonValue, DriverFailure>
+  }
+  readonly Stream: {
+    readonly open: Effect.Effect<ByteStream<DriverFailure>, DriverFailure, Scope.Scope>
+  }
+}>
+
+const handlers = Data.taggedEnum<DriverHandler>()
+
+type Handler<Tag extends DriverHandler["_tag"]> = Extract<DriverHandler, { readonly _tag: Tag }>
+
+/**
+ * A method with one result; nothing is sent as null. Logs written by the handler reach the exporter's log stream.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const call = (handle: Handler<"Call">["handle"]): DriverHandler => handlers.Call({ handle })
+
+/**
+ * A method with any number of results.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const streamingCall = (handle: Handler<"StreamingCall">["handle"]): DriverHandler =>
+  handlers.StreamingCall({ handle })
+
+/**
+ * A byte stream: opening it opens the device, and its scope is the time a client holds it. `read` is what the device
+ * says, `write` what the client says, `end` is called when the client has nothing more to say.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const stream = (open: Handler<"Stream">["open"]): DriverHandler => handlers.Stream({ open })
+
+// What a client may be ahead of a transformation, in chunks (protocol.md 5.2).
+const capacity = 32
+
+/**
+ * A byte stream made by transforming what the client says into what the device answers.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const streamTransform = (
+  transform: (input: Stream.Stream<Uint8Array>) => Stream.Stream<Uint8Array, DriverFailure>
+): DriverHandler =>
+  stream(Effect.map(Mailbox.make<Uint8Array>(capacity), (input) => ({
+    read: transform(Mailbox.toStream(input)),
+    write: (bytes) => Effect.asVoid(input.offer(bytes)),
+    end: Effect.asVoid(input.end)
+  })))
+
+/**
+ * A driver with its methods and children.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Driver {
+  /** The Python client class that speaks this driver's interface; it identifies the interface (`protocol.md` 14). */
+  readonly client: string
+  /** The kind of device in log lines, such as `power` or `serial`. */
+  readonly driverType: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly description: string | undefined
+  readonly methodsDescription: Readonly<Record<string, string>>
+  readonly methods: Readonly<Record<string, DriverHandler>>
+  readonly children: Readonly<Record<string, Driver>>
+}
+
+/**
+ * A driver from handlers.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: {
+  readonly client: string
+  readonly driverType?: string | undefined
+  readonly labels?: Readonly<Record<string, string>> | undefined
+  readonly description?: string | undefined
+  readonly methodsDescription?: Readonly<Record<string, string>> | undefined
+  readonly methods?: Readonly<Record<string, DriverHandler>> | undefined
+  readonly children?: Readonly<Record<string, Driver>> | undefined
+}): Driver => ({
+  client: options.client,
+  driverType: options.driverType ?? "other",
+  labels: options.labels ?? {},
+  description: options.description,
+  methodsDescription: options.methodsDescription ?? {},
+  methods: options.methods ?? {},
+  children: options.children ?? {}
+})
+
+/**
+ * A driver that only groups others.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const composite = (children: Readonly<Record<string, Driver>>): Driver =>
+  make({ client: "jumpstarter_driver_composite.client.CompositeClient", driverType: "composite", children })

@@ -1,0 +1,259 @@
+/**
+ * The client of one driver, without a contract: methods by name, JSON arguments and results.
+ *
+ * @since 0.1.0
+ */
+import * as Headers from "@effect/platform/Headers"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as DriverError from "./DriverError.ts"
+import * as DriverTree from "./DriverTree.ts"
+import type { ExporterClient } from "./ExporterClient.ts"
+import type { GrpcStatusError } from "./GrpcStatus.ts"
+import * as driverCallCodec from "./internal/driverCallCodec.ts"
+import * as streamRequest from "./internal/streamRequest.ts"
+import * as transfer from "./internal/transfer.ts"
+import type { Refusal } from "./internal/valueCodec.ts"
+import type * as LogStream from "./LogStream.ts"
+import type { JsonValue } from "./ProtobufValue.ts"
+import * as Resource from "./Resource.ts"
+import type { ByteStream } from "./RouterStream.ts"
+
+/**
+ * A byte stream of a driver, with the metadata it was opened with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DriverStream extends ByteStream<DriverError.DriverCallError> {
+  readonly metadata: Headers.Headers
+}
+
+/**
+ * The client of one driver of an exporter.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DriverClient extends Omit<DriverTree.DriverNode, "children"> {
+  readonly children: ReadonlyMap<string, DriverClient>
+
+  /** The driver at a path below this one. */
+  readonly child: (path: string | ReadonlyArray<string>) => Effect.Effect<DriverClient, DriverTree.DriverNotFound>
+
+  /**
+   * Calls a method. Arguments are positional; a trailing one can be left out, and null stands for one in the middle.
+   * Nothing is retried and no deadline is set: use `Effect.timeout`, which cancels the call.
+   *
+   * With resources among its arguments the call succeeds only when their transfers did.
+   */
+  readonly call: <Args extends ReadonlyArray<Resource.Argument>>(
+    method: string,
+    ...args: Args
+  ) => Effect.Effect<JsonValue, DriverError.DriverCallError | Resource.TransferError<Args>>
+
+  /** Calls a method that yields any number of results. Ending the stream early cancels the call. */
+  readonly streamingCall: <Args extends ReadonlyArray<Resource.Argument>>(
+    method: string,
+    ...args: Args
+  ) => Stream.Stream<JsonValue, DriverError.DriverCallError | Resource.TransferError<Args>>
+
+  /**
+   * Opens a byte stream, such as a serial console. It is closed with the scope, and with it the device behind it; see
+   * `RouterStream.fromDuplex` for how it is closed.
+   */
+  readonly stream: (method: string) => Effect.Effect<DriverStream, DriverError.DriverCallError, Scope.Scope>
+
+  /**
+   * Opens client-side bytes for a driver to read or write. The transfer runs until the scope closes; pass the handle
+   * to a call of this same driver.
+   */
+  readonly resource: {
+    <E, R>(
+      source: Resource.Source<E, R>,
+      options?: Resource.ResourceOptions
+    ): Effect.Effect<Resource.ResourceHandle<void, E>, DriverError.DriverCallError, R | Scope.Scope>
+    <A, E, R>(
+      target: Resource.Target<A, E, R>,
+      options?: Resource.ResourceOptions
+    ): Effect.Effect<Resource.ResourceHandle<A, E>, DriverError.DriverCallError, R | Scope.Scope>
+  }
+
+  /** Writes the exporter's log into Effect's logger while the scope is open; see `LogStream.LogStream`. */
+  readonly logStream: LogStream.LogStream["forward"]
+}
+
+/**
+ * What the clients of one connection share.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Session {
+  readonly exporter: ExporterClient
+  /** Fails when the exporter's status is known to forbid driver calls. */
+  readonly gate: (site: DriverError.CallSite) => Effect.Effect<void, DriverError.ExporterNotReady>
+  readonly logs: LogStream.LogStream
+}
+
+const encodeArguments = (
+  uuid: string,
+  method: string,
+  args: ReadonlyArray<Resource.Argument>
+): Either.Either<Uint8Array, Refusal> =>
+  driverCallCodec.encodeRequest({
+    uuid,
+    method,
+    args: args.map((arg) => arg instanceof Resource.ResourceHandle ? arg.handle : arg)
+  })
+
+const handlesOf = <Args extends ReadonlyArray<Resource.Argument>>(
+  args: Args
+): ReadonlyArray<Resource.ResourceHandle<unknown, Resource.TransferError<Args>>> =>
+  args.filter((arg): arg is Resource.ResourceHandle<unknown, Resource.TransferError<Args>> & Args[number] =>
+    arg instanceof Resource.ResourceHandle
+  )
+
+type Handles<E> = ReadonlyArray<Resource.ResourceHandle<unknown, E>>
+
+const settleAll = <E>(handles: Handles<E>) => Effect.forEach(handles, ({ settle }) => settle, { discard: true })
+
+// Never ends while the transfers do well.
+const firstFailure = <E>(handles: Handles<E>): Effect.Effect<never, E | DriverError.DriverCallError> =>
+  Effect.zipRight(
+    Effect.forEach(handles, ({ result }) => result, { concurrency: "unbounded", discard: true }),
+    Effect.never
+  )
+
+const decodeHandle = Schema.decodeUnknown(Schema.parseJson(streamRequest.ClientStreamHandle))
+
+/**
+ * The client of a node of the tree, and of all nodes below it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (session: Session, node: DriverTree.DriverNode): DriverClient => {
+  const driver = DriverTree.formatPath(node.path)
+
+  const siteOf = (method: string, kind: DriverError.CallKind): DriverError.CallSite => ({
+    driver,
+    uuid: node.uuid,
+    method,
+    kind
+  })
+
+  const prepare = (site: DriverError.CallSite, args: ReadonlyArray<Resource.Argument>) =>
+    Effect.zipRight(
+      session.gate(site),
+      Either.mapLeft(encodeArguments(node.uuid, site.method, args), ({ path, reason }) =>
+        new DriverError.InvalidArgument({
+          ...site,
+          code: "INVALID_ARGUMENT",
+          details: reason,
+          origin: "client",
+          path
+        }))
+    )
+
+  const decode = (site: DriverError.CallSite) => (answer: Uint8Array) =>
+    Either.mapLeft(driverCallCodec.decodeResponse(answer), ({ path, reason }) =>
+      new DriverError.UnexpectedResult({ ...site, code: "INTERNAL", details: reason, origin: "client", path }))
+
+  const fail = (site: DriverError.CallSite) => (status: GrpcStatusError) => DriverError.fromStatus(status, site)
+
+  const call: DriverClient["call"] = (method, ...args) => {
+    const site = siteOf(method, "call")
+    const answer = prepare(site, args).pipe(
+      Effect.flatMap((request) => Effect.mapError(session.exporter.driverCall(request), fail(site))),
+      Effect.flatMap(decode(site))
+    )
+    const handles = handlesOf(args)
+    return handles.length === 0
+      ? answer
+      : Effect.raceFirst(
+        Effect.zipLeft(answer, settleAll(handles)),
+        firstFailure(handles)
+      )
+  }
+
+  const streamingCall: DriverClient["streamingCall"] = (method, ...args) => {
+    const site = siteOf(method, "streamingCall")
+    const handles = handlesOf(args)
+    const answers = Stream.unwrap(
+      Effect.map(
+        prepare(site, args),
+        (request) => Stream.mapError(session.exporter.streamingDriverCall(request), fail(site))
+      )
+    ).pipe(
+      Stream.mapChunksEffect((chunk) =>
+        Effect.map(Effect.suspend(() => Either.all(Array.from(chunk, decode(site)))), Chunk.unsafeFromArray)
+      )
+    )
+    return handles.length === 0
+      ? answers
+      : answers.pipe(
+        Stream.concat(Stream.drain(Stream.fromEffect(settleAll(handles)))),
+        Stream.interruptWhen(firstFailure(handles))
+      )
+  }
+
+  const openResource = Effect.fnUntraced(function*(site: DriverError.CallSite, contentEncoding: string | null) {
+    const stream = yield* Effect.mapError(session.exporter.resourceStream(node.uuid, contentEncoding), fail(site))
+    const handle = yield* Option.match(Headers.get(stream.metadata, streamRequest.resourceKey), {
+      onNone: () => Effect.fail("the exporter sent no resource handle"),
+      onSome: (text) => Effect.mapError(decodeHandle(text), (error) => error.message)
+    }).pipe(
+      Effect.mapError((details) =>
+        new DriverError.UnexpectedResult({ ...site, code: "INTERNAL", details, origin: "client", path: [] })
+      )
+    )
+    return { stream, handle }
+  })
+
+  function resource<E, R>(
+    source: Resource.Source<E, R>,
+    options?: Resource.ResourceOptions
+  ): Effect.Effect<Resource.ResourceHandle<void, E>, DriverError.DriverCallError, R | Scope.Scope>
+  function resource<A, E, R>(
+    target: Resource.Target<A, E, R>,
+    options?: Resource.ResourceOptions
+  ): Effect.Effect<Resource.ResourceHandle<A, E>, DriverError.DriverCallError, R | Scope.Scope>
+  function resource<A, E, R>(
+    resource: Resource.Source<E, R> | Resource.Target<A, E, R>,
+    options: Resource.ResourceOptions = {}
+  ): Effect.Effect<Resource.ResourceHandle<A | void, E>, DriverError.DriverCallError, R | Scope.Scope> {
+    const site = siteOf("resource", "resource")
+    return resource._tag === "Source"
+      ? Effect.flatMap(openResource(site, options.contentEncoding ?? null), ({ handle, stream }) =>
+        transfer.openSource(stream, handle, resource, site))
+      : Effect.flatMap(openResource(site, null), ({ handle, stream }) =>
+        transfer.openTarget(stream, handle, resource, options.contentEncoding, site))
+  }
+
+  const client: DriverClient = {
+    ...node,
+    children: new Map(Array.from(node.children, ([name, child]) => [name, make(session, child)])),
+    child: (path) => DriverTree.find(client, path),
+    call,
+    streamingCall,
+    stream: Effect.fnUntraced(function*(method) {
+      const site = siteOf(method, "stream")
+      const stream = yield* Effect.mapError(session.exporter.driverStream(node.uuid, method), fail(site))
+      return {
+        metadata: stream.metadata,
+        read: Stream.mapError(stream.read, fail(site)),
+        write: (bytes) => Effect.mapError(stream.write(bytes), fail(site)),
+        end: stream.end
+      }
+    }),
+    resource,
+    logStream: session.logs.forward
+  }
+  return client
+}

@@ -1,0 +1,156 @@
+/**
+ * The exporter's log as a shared, reconnecting subscription (`protocol.md` 8).
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as LogLevel from "effect/LogLevel"
+import * as Mailbox from "effect/Mailbox"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { ExporterClient } from "./ExporterClient.ts"
+import * as LogEntry from "./LogEntry.ts"
+
+/**
+ * Which log lines to write into Effect's logger.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LogStreamOptions {
+  /** Lines below this level are left out; all are written unless given. */
+  readonly minimumLogLevel?: LogLevel.LogLevel | undefined
+  /** Sources to write; all unless given. */
+  readonly sources?: ReadonlyArray<LogEntry.LogSource> | undefined
+}
+
+/**
+ * The log of one exporter. There is one subscription per connection, held while somebody listens: Python exporters
+ * give each line to one subscriber only.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LogStream {
+  /**
+   * Log lines from now on, for any number of consumers. A consumer that falls behind by more than 1,024 lines loses
+   * some and is told how many by a `LogGap`. The stream ends when the exporter has no log or stays unreachable.
+   */
+  readonly events: Stream.Stream<LogEntry.LogEvent>
+  /** Writes log lines into Effect's logger until the scope closes, see `LogEntry.log`. */
+  readonly forward: (options?: LogStreamOptions) => Effect.Effect<void, never, Scope.Scope>
+}
+
+const backlog = 1_024
+
+const maxAttempts = 10
+
+// A consumer's queue. What does not fit is counted, and told in its place as soon as there is room.
+interface Subscriber {
+  readonly mailbox: Mailbox.Mailbox<LogEntry.LogEvent>
+  dropped: number
+}
+
+const offer = (subscriber: Subscriber, event: LogEntry.LogEvent): void => {
+  if (subscriber.dropped > 0) {
+    const gap = new LogEntry.LogGap({ reason: "slow reader", dropped: Option.some(subscriber.dropped) })
+    if (subscriber.mailbox.unsafeOffer(gap)) subscriber.dropped = 0
+  }
+  if (subscriber.dropped > 0 || !subscriber.mailbox.unsafeOffer(event)) subscriber.dropped++
+}
+
+const matches = (options: LogStreamOptions) => (event: LogEntry.LogEvent): boolean =>
+  event._tag === "LogGap" || (
+    (options.minimumLogLevel === undefined ||
+      LogLevel.greaterThanEqual(LogEntry.logLevel(event.severity), options.minimumLogLevel)) &&
+    (options.sources === undefined || options.sources.includes(event.source))
+  )
+
+/**
+ * Subscribes to an exporter's log on behalf of any number of consumers. A lost subscription is renewed after 100 ms,
+ * doubling to 2 seconds, and given up after 10 attempts without a line, as the reference client does.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.fnUntraced(function*(exporter: ExporterClient) {
+  const scope = yield* Effect.scope
+  const subscribers = new Set<Subscriber>()
+  let reader: Fiber.RuntimeFiber<void> | undefined
+
+  const publish = (event: LogEntry.LogEvent) =>
+    Effect.sync(() => subscribers.forEach((subscriber) => offer(subscriber, event)))
+
+  const read = Effect.gen(function*() {
+    let delay = Duration.millis(100)
+    let attempts = 0
+    let heard = false
+    while (attempts < maxAttempts) {
+      const ended = yield* Stream.runForEach(exporter.logStream, (entry) => {
+        const renewed = attempts > 0 && heard
+        delay = Duration.millis(100)
+        attempts = 0
+        heard = true
+        return renewed
+          ? Effect.zipRight(
+            publish(new LogEntry.LogGap({ reason: "reconnected", dropped: Option.none() })),
+            publish(entry)
+          )
+          : publish(entry)
+      }).pipe(
+        Effect.as(false),
+        Effect.catchAll((status) =>
+          Effect.as(
+            Effect.logDebug("the log subscription ended", status),
+            status.code === "UNIMPLEMENTED" || status.code === "CANCELLED" && status.origin !== "transport"
+          )
+        )
+      )
+      if (ended) break
+      attempts++
+      yield* Effect.sleep(delay)
+      delay = Duration.min(Duration.times(delay, 2), Duration.seconds(2))
+    }
+    yield* Effect.forEach(subscribers, ({ mailbox }) => mailbox.end, { discard: true })
+  })
+
+  const subscribe = Effect.acquireRelease(
+    Effect.gen(function*() {
+      const subscriber: Subscriber = {
+        mailbox: yield* Mailbox.make<LogEntry.LogEvent>({ capacity: backlog, strategy: "dropping" }),
+        dropped: 0
+      }
+      subscribers.add(subscriber)
+      // A reader that has given up is started anew by the next consumer.
+      if (reader === undefined || reader.unsafePoll() !== null) reader = yield* Effect.forkIn(read, scope)
+      return subscriber
+    }),
+    (subscriber) =>
+      Effect.suspend(() => {
+        subscribers.delete(subscriber)
+        if (subscribers.size > 0 || reader === undefined) return Effect.void
+        const last = reader
+        reader = undefined
+        return Fiber.interrupt(last)
+      })
+  )
+
+  const events = Stream.unwrapScoped(Effect.map(subscribe, ({ mailbox }) => Mailbox.toStream(mailbox)))
+
+  const logStream: LogStream = {
+    events,
+    // Subscribing before forking: what the exporter logs from here on is not missed.
+    forward: (options = {}) =>
+      Effect.flatMap(subscribe, ({ mailbox }) =>
+        Mailbox.toStream(mailbox).pipe(
+          Stream.filter(matches(options)),
+          Stream.runForEach((event) => Effect.annotateLogs(LogEntry.log(event), "exporter", exporter.target)),
+          Effect.forkScoped,
+          Effect.asVoid
+        ))
+  }
+  return logStream
+})

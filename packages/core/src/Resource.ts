@@ -1,0 +1,154 @@
+/**
+ * Client-side bytes lent to a driver: a source it reads from, or a sink it writes to (`protocol.md` 6).
+ *
+ * @since 0.1.0
+ */
+import type * as PlatformError from "@effect/platform/Error"
+import * as FileSystem from "@effect/platform/FileSystem"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Sink from "effect/Sink"
+import type * as Stream from "effect/Stream"
+import type { ContentEncoding } from "./ContentEncoding.ts"
+import type { DriverCallError } from "./DriverError.ts"
+import type { JsonValue } from "./ProtobufValue.ts"
+
+/**
+ * Bytes to send, and how many there are when that is known.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Source<E, R> {
+  readonly _tag: "Source"
+  readonly stream: Stream.Stream<Uint8Array, E, R>
+  readonly size: Option.Option<number>
+}
+
+/**
+ * A place for bytes to be received.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Target<A, E, R> {
+  readonly _tag: "Target"
+  readonly sink: Sink.Sink<A, Uint8Array, unknown, E, R>
+}
+
+/**
+ * A stream for a driver to read, such as an image to flash. `size`, in bytes, gives progress a total.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const source = <E, R>(
+  stream: Stream.Stream<Uint8Array, E, R>,
+  options?: { readonly size?: number | undefined }
+): Source<E, R> => ({ _tag: "Source", stream, size: Option.fromNullable(options?.size) })
+
+/**
+ * A sink for a driver to write to, such as the dump of a partition.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const sink = <A, E, R>(sink: Sink.Sink<A, Uint8Array, unknown, E, R>): Target<A, E, R> => ({
+  _tag: "Target",
+  sink
+})
+
+/**
+ * A local file for a driver to read. Fails when the file cannot be examined.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromFile = (
+  path: string
+): Effect.Effect<Source<PlatformError.PlatformError, never>, PlatformError.PlatformError, FileSystem.FileSystem> =>
+  Effect.gen(function*() {
+    const fileSystem = yield* FileSystem.FileSystem
+    const { size } = yield* fileSystem.stat(path)
+    return source(fileSystem.stream(path), { size: Number(size) })
+  })
+
+/**
+ * A local file for a driver to write to; it is created or overwritten.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const toFile = (
+  path: string
+): Effect.Effect<Target<void, PlatformError.PlatformError, never>, never, FileSystem.FileSystem> =>
+  Effect.map(FileSystem.FileSystem, (fileSystem) => sink(fileSystem.sink(path)))
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ResourceOptions {
+  /**
+   * The encoding of the bytes on this side. A source is sent as it is and decoded by the exporter; what a driver
+   * writes is encoded here, because exporters are known to lose the tail of what they encode (`protocol.md` 6.3).
+   */
+  readonly contentEncoding?: ContentEncoding | undefined
+}
+
+/**
+ * How far a transfer has come. `bytes` counts what crossed the wire, `total` is the size of the source if known.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TransferProgress {
+  readonly bytes: number
+  readonly total: Option.Option<number>
+  readonly done: boolean
+}
+
+/**
+ * A resource that is open for a driver. Pass it to a call of the same driver as an argument; that call succeeds only
+ * when the transfer did. It can be used once.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class ResourceHandle<out A, out E> {
+  constructor(
+    /** What travels in its place as an argument. */
+    readonly handle: JsonValue,
+    /** Progress, sampled at an interval (100 ms unless given); ends with the transfer. */
+    readonly progress: (options?: {
+      readonly interval?: Duration.DurationInput | undefined
+    }) => Stream.Stream<TransferProgress>,
+    /** The outcome of the transfer: what a sink made of the bytes, nothing for a source. */
+    readonly result: Effect.Effect<A, E | DriverCallError>,
+    /**
+     * What a call that has been answered still has to wait for.
+     *
+     * @internal
+     */
+    readonly settle: Effect.Effect<void, E | DriverCallError>
+  ) {}
+}
+
+/**
+ * What can be an argument of a driver call.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Argument = JsonValue | ResourceHandle<unknown, unknown>
+
+/**
+ * What the transfers among some arguments can fail with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type TransferError<Args extends ReadonlyArray<unknown>> = Args[number] extends infer Arg
+  ? Arg extends ResourceHandle<infer _A, infer E> ? E : never
+  : never

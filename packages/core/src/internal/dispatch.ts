@@ -1,0 +1,215 @@
+// Routes the calls of clients to the handlers of drivers (protocol.md 4 and 5).
+import * as Headers from "@effect/platform/Headers"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import type { DriverContext, DriverHandler } from "../Driver.ts"
+import * as DriverFailure from "../DriverFailure.ts"
+import * as GrpcHandler from "../GrpcHandler.ts"
+import * as GrpcStatus from "../GrpcStatus.ts"
+import type { LogSeverity } from "../LogEntry.ts"
+import type { JsonValue } from "../ProtobufValue.ts"
+import * as RouterStream from "../RouterStream.ts"
+import * as driverCallCodec from "./driverCallCodec.ts"
+import type { Hosted, HostedTree } from "./hosted.ts"
+import * as hostedResource from "./hostedResource.ts"
+import * as streamRequest from "./streamRequest.ts"
+
+export interface Host {
+  readonly tree: HostedTree
+  // Fails with FAILED_PRECONDITION while the status forbids calls.
+  readonly gate: Effect.Effect<void, GrpcStatus.GrpcStatusError>
+  // Adds a line about an operation of a driver to the log stream.
+  readonly record: (
+    hosted: Hosted,
+    operation: string,
+    severity: LogSeverity,
+    message: string,
+    fields: Readonly<Record<string, string>>
+  ) => Effect.Effect<void>
+  // Runs driver code with its logs going to the exporter's log stream.
+  readonly withLogs: <A, E, R>(hosted: Hosted, operation: string, effect: Effect.Effect<A, E, R>) => Effect.Effect<
+    A,
+    E,
+    R
+  >
+}
+
+type Handler<Tag extends DriverHandler["_tag"]> = Extract<DriverHandler, { readonly _tag: Tag }>
+
+const kindNames: Record<DriverHandler["_tag"], string> = {
+  Call: "a call",
+  StreamingCall: "a streaming call",
+  Stream: "a stream"
+}
+
+const findDriver = (host: Host, uuid: string): Either.Either<Hosted, GrpcStatus.GrpcStatusError> =>
+  Either.fromNullable(host.tree.find(uuid), () =>
+    GrpcStatus.make("NOT_FOUND", `no driver has the uuid ${JSON.stringify(uuid)}`))
+
+const isKind = <Tag extends DriverHandler["_tag"]>(handler: DriverHandler, tag: Tag): handler is Handler<Tag> =>
+  handler._tag === tag
+
+const findHandler = <Tag extends DriverHandler["_tag"]>(
+  hosted: Hosted,
+  method: string,
+  tag: Tag
+): Either.Either<Handler<Tag>, GrpcStatus.GrpcStatusError> => {
+  const handler = Object.hasOwn(hosted.driver.methods, method) ? hosted.driver.methods[method] : undefined
+  if (handler === undefined) {
+    return Either.left(GrpcStatus.make("NOT_FOUND", `method ${method} not found on driver`))
+  }
+  return isKind(handler, tag)
+    ? Either.right(handler)
+    : Either.left(
+      GrpcStatus.make("NOT_FOUND", `method ${method} is ${kindNames[handler._tag]}, not ${kindNames[tag]}`)
+    )
+}
+
+const contextOf = (hosted: Hosted): DriverContext => ({
+  resource: (handle) => hostedResource.open(hosted, handle)
+})
+
+const encodeResult = (result: JsonValue): Either.Either<Uint8Array, GrpcStatus.GrpcStatusError> =>
+  Either.mapLeft(
+    driverCallCodec.encodeResponse(crypto.randomUUID(), result),
+    ({ path, reason }) =>
+      GrpcStatus.make("INVALID_ARGUMENT", `the driver's result cannot be sent: ${path.length === 0 ? "" : `at ${path.join(".")}, `}${reason}`)
+  )
+
+// A driver's bug is reported to the caller as Python exporters report unforeseen exceptions, and logged here, where
+// somebody can mend it.
+const reportDefects = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.tapErrorCause(effect, (cause) =>
+    Option.isSome(Cause.dieOption(cause)) ? Effect.logError("The driver failed unexpectedly", cause) : Effect.void)
+
+const errorTypes: Record<DriverFailure.FailureReason, string> = {
+  NotImplemented: "not_implemented",
+  InvalidArgument: "validation_error",
+  Timeout: "timeout",
+  Connection: "connection_error",
+  Device: "device_error",
+  Other: "internal_error"
+}
+
+const errorType = (cause: Cause.Cause<DriverFailure.DriverFailure>): string =>
+  Cause.isInterruptedOnly(cause)
+    ? "cancelled"
+    : Option.match(Cause.failureOption(cause), {
+      onNone: () => errorTypes.Other,
+      onSome: ({ reason }) => errorTypes[reason]
+    })
+
+// The log lines that every driver call leaves (protocol.md 8).
+const started = (host: Host, hosted: Hosted, method: string) =>
+  host.record(hosted, method, "INFO", "Operation started", {})
+
+const ended = (
+  host: Host,
+  hosted: Hosted,
+  method: string,
+  exit: Exit.Exit<unknown, DriverFailure.DriverFailure>
+) =>
+  Exit.isSuccess(exit)
+    ? host.record(hosted, method, "INFO", "Operation completed", { result: "success" })
+    : host.record(hosted, method, "WARNING", "Operation failed", {
+      result: "failure",
+      error_type: errorType(exit.cause)
+    })
+
+const decodeCall = Effect.fnUntraced(
+  function*<Tag extends "Call" | "StreamingCall">(host: Host, message: Uint8Array, tag: Tag) {
+    yield* host.gate
+    const { args, method, uuid } = yield* Either.mapLeft(
+      driverCallCodec.decodeRequest(message),
+      ({ reason }) => GrpcStatus.make("INVALID_ARGUMENT", reason)
+    )
+    const hosted = yield* findDriver(host, uuid)
+    const handler = yield* findHandler(hosted, method, tag)
+    return { args, handler, hosted, method }
+  }
+)
+
+export const driverCall = (host: Host) =>
+  GrpcHandler.GrpcHandler.Unary({
+    handle: Effect.fnUntraced(function*(message) {
+      const { args, handler, hosted, method } = yield* decodeCall(host, message, "Call")
+      yield* started(host, hosted, method)
+      const result = yield* host.withLogs(hosted, method, reportDefects(handler.handle(args, contextOf(hosted)))).pipe(
+        Effect.onExit((exit) => ended(host, hosted, method, exit)),
+        Effect.mapError(DriverFailure.toStatus)
+      )
+      return yield* encodeResult(result ?? null)
+    })
+  })
+
+// A driver's results with its logs captured as they happen, which takes running its pulls one by one.
+const withLogs = <A>(
+  host: Host,
+  hosted: Hosted,
+  method: string,
+  results: Stream.Stream<A, DriverFailure.DriverFailure>
+): Stream.Stream<A, DriverFailure.DriverFailure> =>
+  Stream.unwrapScoped(Effect.map(Stream.toPull(results), (pull) =>
+    Stream.repeatEffectChunkOption(host.withLogs(hosted, method, reportDefects(pull)))))
+
+export const streamingDriverCall = (host: Host) =>
+  GrpcHandler.GrpcHandler.ServerStreaming({
+    handle: (message) =>
+      Stream.unwrapScoped(Effect.gen(function*() {
+        const { args, handler, hosted, method } = yield* decodeCall(host, message, "StreamingCall")
+        yield* started(host, hosted, method)
+        return withLogs(host, hosted, method, handler.handle(args, contextOf(hosted))).pipe(
+          Stream.ensuringWith((exit) => ended(host, hosted, method, exit)),
+          Stream.mapError(DriverFailure.toStatus),
+          Stream.mapEffect(encodeResult)
+        )
+      }))
+  })
+
+const decodeStreamRequest = (
+  metadata: Headers.Headers
+): Either.Either<streamRequest.StreamRequest, GrpcStatus.GrpcStatusError> =>
+  Either.mapLeft(
+    Schema.decodeUnknownEither(streamRequest.StreamRequest)(
+      Option.getOrUndefined(Headers.get(metadata, streamRequest.requestKey))
+    ),
+    (error) => GrpcStatus.make("INVALID_ARGUMENT", `the metadata "${streamRequest.requestKey}" is malformed: ${error.message}`)
+  )
+
+// Copies both directions until both have ended. A device that fails ends the RPC with its failure and without a GOAWAY,
+// which a client would take for a clean end.
+const forward = Effect.fnUntraced(
+  function*(handler: Handler<"Stream">, duplex: GrpcHandler.GrpcServerDuplex) {
+    const device = yield* Effect.mapError(handler.open, DriverFailure.toStatus)
+    yield* duplex.sendInitialMetadata(Headers.empty)
+    const client = RouterStream.fromServerDuplex(duplex, hostedResource.malformedFrame)
+    yield* Effect.all([
+      Effect.zipRight(
+        Stream.runForEach(Stream.mapError(device.read, DriverFailure.toStatus), client.write),
+        client.end
+      ),
+      Effect.zipRight(
+        Stream.runForEach(client.read, (bytes) => Effect.mapError(device.write(bytes), DriverFailure.toStatus)),
+        device.end
+      )
+    ], { concurrency: "unbounded", discard: true })
+  }
+)
+
+export const stream = (host: Host) =>
+  GrpcHandler.GrpcHandler.Duplex({
+    handle: Effect.fnUntraced(function*(duplex) {
+      const request = yield* decodeStreamRequest(duplex.metadata)
+      const hosted = yield* findDriver(host, request.uuid)
+      if (request.kind === "resource") {
+        return yield* hostedResource.serve(hosted, request.x_jmp_content_encoding, duplex)
+      }
+      const handler = yield* findHandler(hosted, request.method, "Stream")
+      return yield* host.withLogs(hosted, request.method, reportDefects(forward(handler, duplex)))
+    })
+  })

@@ -1,0 +1,155 @@
+// Copies between a local source or sink and a resource stream (protocol.md 6.2).
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Sink from "effect/Sink"
+import * as Stream from "effect/Stream"
+import * as ContentEncoding from "../ContentEncoding.ts"
+import * as DriverError from "../DriverError.ts"
+import type { ExporterStream } from "../ExporterClient.ts"
+import type { GrpcStatusError } from "../GrpcStatus.ts"
+import type { JsonValue } from "../ProtobufValue.ts"
+import * as Resource from "../Resource.ts"
+
+// How long a driver that has answered may stay silent before the rest of a download is given up. Without an end a
+// driver that never used its resource would hang the call.
+const idleTimeout = "10 seconds"
+
+interface Copy<A, E> {
+  readonly total: Option.Option<number>
+  readonly run: Effect.Effect<A, E | DriverError.DriverCallError>
+  // What is left to wait for when the call has been answered, given the outcome of `run`.
+  readonly settle: (
+    outcome: Effect.Effect<A, E | DriverError.DriverCallError>
+  ) => Effect.Effect<void, E | DriverError.DriverCallError>
+}
+
+interface Counter {
+  bytes: number
+}
+
+const upload = <E>(
+  stream: ExporterStream,
+  source: Resource.Source<E, never>,
+  counter: Counter,
+  fail: (status: GrpcStatusError) => DriverError.DriverCallError
+): Copy<void, E> => ({
+  total: source.size,
+  // The driver may stop reading before the end: its GOAWAY then ends the transfer, and that is no failure. Losing the
+  // stream before everything was sent is one, because the exporter would take what it has for the whole. A write fails
+  // only when the stream is over, so what happened is told by the watch on the peer.
+  run: Effect.raceFirst(
+    Stream.runForEach(source.stream, (chunk) =>
+      Effect.zipRight(
+        Effect.orElse(stream.write(chunk), () => Effect.never),
+        Effect.sync(() => {
+          counter.bytes += chunk.length
+        })
+      )).pipe(Effect.zipRight(stream.end), Effect.zipRight(Effect.never)),
+    Effect.mapError(stream.peerEnded, fail)
+  ),
+  // A driver that has answered reads no more: what is not sent by now it did not want.
+  settle: () => Effect.void
+})
+
+const download = <A, E>(
+  stream: ExporterStream,
+  target: Resource.Target<A, E, never>,
+  encoding: ContentEncoding.ContentEncoding | undefined,
+  counter: Counter,
+  site: DriverError.CallSite
+): Copy<A, E> => {
+  const fail = (status: GrpcStatusError) => DriverError.fromStatus(status, site)
+  const unexpected = (details: string, cause?: unknown) =>
+    new DriverError.UnexpectedResult({ ...site, code: "UNKNOWN", details, origin: "client", path: [], cause })
+  const received = Stream.mapError(stream.read, fail).pipe(
+    Stream.tap((chunk) =>
+      Effect.sync(() => {
+        counter.bytes += chunk.length
+      })
+    )
+  )
+  const encoded = encoding === undefined
+    ? received
+    : ContentEncoding.encode(encoding)(received).pipe(
+      Stream.catchTag("ContentEncodingError", (error) => Stream.fail(unexpected(error.message, error)))
+    )
+  const idle: Effect.Effect<never, DriverError.DriverCallError> = Effect.suspend(() => {
+    const before = counter.bytes
+    return Effect.zipRight(
+      Effect.sleep(idleTimeout),
+      Effect.suspend(() =>
+        counter.bytes > before
+          ? idle
+          : Effect.fail(unexpected(`the driver has answered but did not finish the resource within ${idleTimeout}`))
+      )
+    )
+  })
+  return {
+    total: Option.none(),
+    // A sink may be done early; the driver is not, so the rest is received all the same.
+    run: Effect.zipRight(
+      stream.end,
+      Effect.zipLeft(
+        Stream.run(encoded, target.sink),
+        Effect.mapError(stream.peerEnded, fail)
+      )
+    ),
+    // The answer and the bytes travel apart, so the last bytes may still be under way.
+    settle: (outcome) => Effect.asVoid(Effect.raceFirst(outcome, idle))
+  }
+}
+
+const start = Effect.fnUntraced(function*<A, E>(handle: JsonValue, counter: Counter, copy: Copy<A, E>) {
+  const outcome = yield* Deferred.make<A, E | DriverError.DriverCallError>()
+  const fiber = yield* Effect.forkScoped(Effect.onExit(copy.run, (exit) => Deferred.done(outcome, exit)))
+  const result = Deferred.await(outcome)
+  const snapshot = (done: boolean) => Effect.sync(() => ({ bytes: counter.bytes, total: copy.total, done }))
+
+  const progress: Resource.ResourceHandle<A, E>["progress"] = (options) =>
+    Stream.concat(
+      Stream.interruptWhen(
+        Stream.repeatEffectWithSchedule(snapshot(false), Schedule.spaced(options?.interval ?? "100 millis")),
+        Effect.exit(result)
+      ),
+      Stream.fromEffect(snapshot(true))
+    )
+
+  const settle = Effect.flatMap(
+    Deferred.poll(outcome),
+    Option.match({
+      onNone: () => Effect.zipRight(copy.settle(result), Fiber.interruptFork(fiber)),
+      onSome: (outcome) => Effect.asVoid(outcome)
+    })
+  )
+
+  return new Resource.ResourceHandle(handle, progress, result, settle)
+})
+
+export const openSource = <E, R>(
+  stream: ExporterStream,
+  handle: JsonValue,
+  source: Resource.Source<E, R>,
+  site: DriverError.CallSite
+): Effect.Effect<Resource.ResourceHandle<void, E>, never, R | Scope.Scope> =>
+  Effect.flatMap(Effect.context<R>(), (context) => {
+    const counter = { bytes: 0 }
+    const provided = { ...source, stream: Stream.provideContext(source.stream, context) }
+    return start(handle, counter, upload(stream, provided, counter, (status) => DriverError.fromStatus(status, site)))
+  })
+
+export const openTarget = <A, E, R>(
+  stream: ExporterStream,
+  handle: JsonValue,
+  target: Resource.Target<A, E, R>,
+  encoding: ContentEncoding.ContentEncoding | undefined,
+  site: DriverError.CallSite
+): Effect.Effect<Resource.ResourceHandle<A, E>, never, R | Scope.Scope> =>
+  Effect.flatMap(Effect.context<R>(), (context) => {
+    const counter = { bytes: 0 }
+    const provided = { ...target, sink: Sink.provideContext(target.sink, context) }
+    return start(handle, counter, download(stream, provided, encoding, counter, site))
+  })
