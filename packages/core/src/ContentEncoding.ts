@@ -57,11 +57,8 @@ export class ContentEncodingError extends Schema.TaggedError<ContentEncodingErro
   }
 }
 
-// What is handed to a codec at once, so that one large chunk costs no more memory than many small ones.
-const inputSize = 64 * 1024
-
-// Regroups the chunks of a stream into pieces of at most `inputSize`, then null. The pieces are copies, as the codecs
-// hand them to another thread.
+// Regroups the chunks of a stream into pieces of at most `Codec.inputSize`, then null, so that one large chunk costs no
+// more memory than many small ones. The pieces are copies, as the codecs hand them to another thread.
 const makeInput = <E, R>(pull: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<E>, R>) => {
   let pending: Array<Uint8Array> = []
   let available = 0
@@ -108,7 +105,7 @@ const makeInput = <E, R>(pull: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Opt
     })
   )
 
-  return Effect.map(refill, () => available === 0 ? null : take(Math.min(available, inputSize)))
+  return Effect.map(refill, () => available === 0 ? null : take(Math.min(available, Codec.inputSize)))
 }
 
 const run = (encoding: ContentEncoding, direction: Codec.Direction) => {
@@ -135,16 +132,19 @@ const run = (encoding: ContentEncoding, direction: Codec.Direction) => {
       let reply: Codec.Reply = undefined
       return Stream.repeatEffectChunkOption(Effect.gen(function*() {
         while (true) {
-          const event = yield* Effect.mapError(codec.next(reply), (failure) => Option.some(toError(failure)))
+          const event = yield* Effect.mapError(
+            codec.next(reply),
+            (failure) => Option.some<E | ContentEncodingError>(toError(failure))
+          )
           reply = undefined
           switch (event._tag) {
             case "Read":
-              reply = yield* Effect.mapError(nextInput, Option.some)
+              reply = yield* Effect.mapError(nextInput, (error) => Option.some<E | ContentEncodingError>(error))
               break
             case "Write":
               return Chunk.of(event.bytes)
             case "Done":
-              return yield* Effect.fail(Option.none())
+              return yield* Effect.fail(Option.none<E | ContentEncodingError>())
           }
         }
       }))

@@ -162,8 +162,11 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
     )
 
   const decode = (site: DriverError.CallSite) => (answer: Uint8Array) =>
-    Either.mapLeft(driverCallCodec.decodeResponse(answer), ({ path, reason }) =>
-      new DriverError.UnexpectedResult({ ...site, code: "INTERNAL", details: reason, origin: "client", path }))
+    Either.mapLeft(
+      driverCallCodec.decodeResponse(answer),
+      ({ path, reason }) =>
+        new DriverError.UnexpectedResult({ ...site, code: "INTERNAL", details: reason, origin: "client", path })
+    )
 
   const fail = (site: DriverError.CallSite) => (status: GrpcStatusError) => DriverError.fromStatus(status, site)
 
@@ -230,10 +233,14 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
   ): Effect.Effect<Resource.ResourceHandle<A | void, E>, DriverError.DriverCallError, R | Scope.Scope> {
     const site = siteOf("resource", "resource")
     return resource._tag === "Source"
-      ? Effect.flatMap(openResource(site, options.contentEncoding ?? null), ({ handle, stream }) =>
-        transfer.openSource(stream, handle, resource, site))
-      : Effect.flatMap(openResource(site, null), ({ handle, stream }) =>
-        transfer.openTarget(stream, handle, resource, options.contentEncoding, site))
+      ? Effect.flatMap(
+        openResource(site, options.contentEncoding ?? null),
+        ({ handle, stream }) => transfer.openSource(stream, handle, resource, site)
+      )
+      : Effect.flatMap(
+        openResource(site, null),
+        ({ handle, stream }) => transfer.openTarget(stream, handle, resource, options.contentEncoding, site)
+      )
   }
 
   const client: DriverClient = {

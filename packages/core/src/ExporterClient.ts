@@ -130,7 +130,10 @@ export const make = (channel: typeof GrpcChannel.Service): ExporterClient => {
       })
     })
     const metadata = yield* duplex.initialMetadata
-    const stream = yield* RouterStream.fromDuplex(duplex, malformed(streamRpc))
+    const stream = yield* RouterStream.fromDuplex(duplex, malformed(streamRpc), {
+      // When a resource is closed the call that used it is over, and with it the interest in the rest.
+      closing: request.kind === "driver" ? "flush" : "cancel"
+    })
     return { ...stream, metadata }
   })
 

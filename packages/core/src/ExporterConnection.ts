@@ -295,8 +295,7 @@ export const layerEnv = (
       const { host, insecure, passphrase } = yield* environment
       const endpoint = yield* Either.mapLeft(
         Endpoint.parse(host, { security: insecure ? "insecure" : options.trust }),
-        (error) =>
-          new ConnectError({ address: error.address, reason: "Address", details: error.reason, cause: error })
+        (error) => new ConnectError({ address: error.address, reason: "Address", details: error.reason, cause: error })
       )
       return yield* fromEndpoint(endpoint, { ...options, passphrase: Option.getOrUndefined(passphrase) })
     })

@@ -112,11 +112,9 @@ export const withPassphrase = (handlers: GrpcHandlers, passphrase: Redacted.Reda
       GrpcHandler.Unary({ handle: (message, request) => Effect.zipRight(check(request), handle(message, request)) }),
     ServerStreaming: ({ handle }) =>
       GrpcHandler.ServerStreaming({
-        handle: (message, request) =>
-          Stream.unwrap(Effect.map(check(request), () => handle(message, request)))
+        handle: (message, request) => Stream.unwrap(Effect.map(check(request), () => handle(message, request)))
       }),
-    Duplex: ({ handle }) =>
-      GrpcHandler.Duplex({ handle: (duplex) => Effect.zipRight(check(duplex), handle(duplex)) })
+    Duplex: ({ handle }) => GrpcHandler.Duplex({ handle: (duplex) => Effect.zipRight(check(duplex), handle(duplex)) })
   })
   return new Map(Array.from(handlers, ([rpc, handler]) => [rpc, guard(handler)]))
 }

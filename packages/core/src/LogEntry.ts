@@ -127,6 +127,8 @@ export const log = (event: LogEvent): Effect.Effect<void> => {
   }
   if (Option.isSome(event.driverType)) annotations["driver_type"] = event.driverType.value
   if (Option.isSome(event.operation)) annotations["operation"] = event.operation.value
-  if (Option.isSome(event.timestamp)) annotations["timestamp"] = new Date(event.timestamp.value.epochMillis).toISOString()
+  if (Option.isSome(event.timestamp)) {
+    annotations["timestamp"] = new Date(event.timestamp.value.epochMillis).toISOString()
+  }
   return Effect.annotateLogs(Effect.logWithLevel(logLevel(event.severity), event.message), annotations)
 }

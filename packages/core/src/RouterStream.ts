@@ -11,7 +11,7 @@ import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { GrpcDuplex } from "./GrpcChannel.ts"
-import { GrpcStatusError } from "./GrpcStatus.ts"
+import type { GrpcStatusError } from "./GrpcStatus.ts"
 import * as frame from "./internal/frame.ts"
 
 /**
@@ -61,8 +61,10 @@ interface Side extends Pick<GrpcDuplex, "messages" | "send"> {
 const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) => {
   const state = { peerEnded: false, ended: false, wrote: false }
 
-  const frames = Stream.mapEffect(side.messages, (message) =>
-    Effect.try({ try: () => frame.decode(message), catch: malformed }))
+  const frames = Stream.mapEffect(
+    side.messages,
+    (message) => Effect.try({ try: () => frame.decode(message), catch: malformed })
+  )
 
   const read = frames.pipe(
     Stream.takeUntil(({ kind }) => kind === "goAway"),
@@ -102,26 +104,27 @@ const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) 
 }
 
 /**
- * The calling side of a stream. When the scope closes after a success and something was written, the peer gets a
- * moment to finish reading: this direction is ended and the peer's end awaited for at most half a second. Then the RPC
- * is cancelled, so that no device stays open on the exporter, as it does behind the Python client. After a failure or
- * an interruption it is cancelled at once.
+ * The calling side of a stream. When its scope closes the RPC is cancelled, so that no device stays open on the
+ * exporter, as it does behind the Python client.
  *
- * That moment is real time whatever the program's clock says, so that a scope cannot hang on a test's clock.
+ * With `closing: "flush"`, a scope that closes after a success and after something was written first gives the peer a
+ * moment to finish reading: this direction is ended, and the peer's end awaited for at most half a second. That moment
+ * is real time whatever the program's clock says, so that a scope cannot hang on a test's clock.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const fromDuplex = (
   duplex: GrpcDuplex,
-  malformed: (cause: unknown) => GrpcStatusError
+  malformed: (cause: unknown) => GrpcStatusError,
+  options: { readonly closing: "flush" | "cancel" }
 ): Effect.Effect<RouterStream, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => makeStream(duplex, malformed)),
       ({ state, stream }, exit) =>
         Effect.zipRight(
-          Exit.isSuccess(exit) && state.wrote && !state.peerEnded
+          options.closing === "flush" && Exit.isSuccess(exit) && state.wrote && !state.peerEnded
             ? Effect.zipRight(stream.end, Effect.ignore(stream.peerEnded)).pipe(
               Effect.interruptible,
               Effect.timeoutOption(closeGrace),
@@ -143,4 +146,5 @@ export const fromDuplex = (
 export const fromServerDuplex = (
   duplex: Pick<GrpcDuplex, "messages" | "send">,
   malformed: (cause: unknown) => GrpcStatusError
-): RouterStream => makeStream({ messages: duplex.messages, send: duplex.send, halfClose: Effect.void }, malformed).stream
+): RouterStream =>
+  makeStream({ messages: duplex.messages, send: duplex.send, halfClose: Effect.void }, malformed).stream

@@ -1,5 +1,5 @@
-// One interface over every compression library: a codec that asks for input and offers output, one thing at a time.
-// Nothing happens between two calls of `next`, which makes it pull-driven and bounds what is in flight.
+// One interface over every compression library: a codec that asks for input and offers output, one thing at a time. It
+// is driven by the calls of `next`, and runs ahead of them by a few outputs at most.
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { createRequire } from "node:module"
@@ -22,7 +22,10 @@ export type Event =
   | { readonly _tag: "Write"; readonly bytes: Uint8Array }
   | { readonly _tag: "Done" }
 
-// The answer to `Read`, null at the end of the input, or nothing in any other case. The codec owns the bytes.
+// How many bytes a codec is given at once, at most.
+export const inputSize = 64 * 1024
+
+// The answer to `Read`: the next input, which the codec owns from then on, or null at the end. Nothing in other cases.
 export type Reply = Uint8Array<ArrayBuffer> | null | undefined
 
 export interface Codec {
@@ -38,6 +41,24 @@ const fromOutcome = (outcome: Outcome): Effect.Effect<Event, Failure> => {
   const { _tag: _, ...failure } = outcome
   return Effect.fail(failure)
 }
+
+// Waits until `poll` has an outcome; `onWake` takes what is to be called when it may have one.
+const awaitOutcome = (
+  poll: () => Outcome | undefined,
+  onWake: (wake: (() => void) | undefined) => void
+): Effect.Effect<Event, Failure> =>
+  Effect.async((resume) => {
+    const wake = () => {
+      const outcome = poll()
+      if (outcome !== undefined) {
+        onWake(undefined)
+        resume(fromOutcome(outcome))
+      }
+    }
+    onWake(wake)
+    wake()
+    return Effect.sync(() => onWake(undefined))
+  })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // gzip and zlib: node:zlib, which does its work in Node's thread pool
@@ -60,17 +81,16 @@ const makeZlib = (transform: Zlib.Gzip | Zlib.Gunzip | Zlib.Inflate): Codec => {
   let outputEnded = false
   let padding = false
   let failure: Outcome | undefined
-  let wake: (() => void) | undefined
+  let notify: (() => void) | undefined
 
-  const notify = () => wake?.()
-  transform.on("readable", notify)
+  transform.on("readable", () => notify?.())
   transform.on("end", () => {
     outputEnded = true
-    notify()
+    notify?.()
   })
   transform.on("error", (error) => {
     failure = zlibFailure(error)
-    notify()
+    notify?.()
   })
 
   // zlib ends its output at the first byte that cannot start another member, and leaves the rest to us.
@@ -96,7 +116,7 @@ const makeZlib = (transform: Zlib.Gzip | Zlib.Gunzip | Zlib.Inflate): Codec => {
       writing = true
       transform.write(reply, () => {
         writing = false
-        notify()
+        notify?.()
       })
     }
   }
@@ -123,18 +143,10 @@ const makeZlib = (transform: Zlib.Gzip | Zlib.Gunzip | Zlib.Inflate): Codec => {
 
   return {
     next: (reply) =>
-      Effect.async<Event, Failure>((resume) => {
+      Effect.suspend(() => {
         give(reply)
-        wake = () => {
-          const outcome = poll()
-          if (outcome !== undefined) {
-            wake = undefined
-            resume(fromOutcome(outcome))
-          }
-        }
-        wake()
-        return Effect.sync(() => {
-          wake = undefined
+        return awaitOutcome(poll, (wake) => {
+          notify = wake
         })
       })
   }
@@ -168,7 +180,7 @@ const unavailable = (cause: unknown): Failure => ({
 
 const spawn = (encoding: keyof typeof modules, direction: Direction) => {
   const require = createRequire(import.meta.url)
-  const turn = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
+  const signals = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT))
   // The source is a string so that the package works the same from TypeScript, from `dist` and from a bundle.
   const worker = new Worker(codecWorkerSource, {
     eval: true,
@@ -177,48 +189,45 @@ const spawn = (encoding: keyof typeof modules, direction: Direction) => {
     execArgv: [],
     workerData: {
       codec: `${encoding}-${direction}`,
-      turn,
+      signals,
+      inputSize,
       modules: modules[encoding][direction].map((module) => pathToFileURL(require.resolve(module)).href)
     }
   })
-  return { worker, turn }
+  return { worker, signals }
 }
 
-const makeWorker = ({ turn, worker }: ReturnType<typeof spawn>): Codec => {
-  let arrived: Outcome | undefined
-  let wake: ((outcome: Outcome) => void) | undefined
+const makeWorker = ({ signals, worker }: ReturnType<typeof spawn>): Codec => {
+  const outcomes: Array<Outcome> = []
+  let notify: (() => void) | undefined
 
   const deliver = (outcome: Outcome) => {
-    if (wake === undefined) {
-      arrived = outcome
-      return
-    }
-    const resume = wake
-    wake = undefined
-    resume(outcome)
+    outcomes.push(outcome)
+    notify?.()
   }
   worker.on("message", deliver)
   worker.on("error", (error) => deliver({ _tag: "Failure", ...unavailable(error) }))
   worker.on("exit", () => deliver({ _tag: "Failure", reason: "Unavailable", details: "the codec's thread ended" }))
 
-  let started = false
+  const poll = (): Outcome | undefined => {
+    const outcome = outcomes.shift()
+    if (outcome?._tag === "Write") {
+      Atomics.sub(signals, 1, 1)
+      Atomics.notify(signals, 1)
+    }
+    return outcome
+  }
+
   return {
     next: (reply) =>
-      Effect.async<Event, Failure>((resume) => {
-        if (started) {
-          worker.postMessage(reply, reply === null || reply === undefined ? [] : [reply.buffer])
-          Atomics.store(turn, 0, 1)
-          Atomics.notify(turn, 0)
+      Effect.suspend(() => {
+        if (reply !== undefined) {
+          worker.postMessage(reply, reply === null ? [] : [reply.buffer])
+          Atomics.store(signals, 0, 1)
+          Atomics.notify(signals, 0)
         }
-        started = true
-        wake = (outcome) => resume(fromOutcome(outcome))
-        if (arrived !== undefined) {
-          const outcome = arrived
-          arrived = undefined
-          deliver(outcome)
-        }
-        return Effect.sync(() => {
-          wake = undefined
+        return awaitOutcome(poll, (wake) => {
+          notify = wake
         })
       })
   }

@@ -1,6 +1,7 @@
-// The program of a codec's worker thread. It is synchronous: asking for input and handing out output both block the
-// thread until the other side has answered, so a library that calls back, or that only pulls, is still bounded and
-// backpressured. Terminating the thread releases everything, WebAssembly memory included, even in the middle of a call.
+// The program of a codec's worker thread. It is synchronous: asking for input blocks the thread until it is there, and
+// so does handing out output when too much of it was not taken yet. A library that calls back, or that only pulls, is
+// bounded and backpressured all the same. Terminating the thread releases everything, WebAssembly memory included, even
+// in the middle of a call.
 //
 // A thread of its own also keeps what these libraries do to their process away from ours: libbzip2-wasm installs
 // handlers for uncaught exceptions and unhandled rejections.
@@ -9,21 +10,29 @@ const { readFileSync } = require("node:fs")
 const { fileURLToPath } = require("node:url")
 const { parentPort, receiveMessageOnPort, workerData } = require("node:worker_threads")
 
-const { codec, modules, turn } = workerData
+// signals[0] is 1 when an answer was posted; signals[1] counts the outputs that were not taken yet.
+const { codec, inputSize, modules, signals } = workerData
+const outputSize = 64 * 1024
+const maxOutputs = 4
 
-const ask = (message, transfer) => {
-  parentPort.postMessage(message, transfer)
-  Atomics.wait(turn, 0, 0)
-  Atomics.store(turn, 0, 0)
+const ask = (message) => {
+  parentPort.postMessage(message)
+  Atomics.wait(signals, 0, 0)
+  Atomics.store(signals, 0, 0)
   return receiveMessageOnPort(parentPort).message
 }
 
 // The next input, or null at the end. Must not be called again after that.
-const read = () => ask({ _tag: "Read" }, [])
+const read = () => ask({ _tag: "Read" })
 
 // Takes ownership of the bytes.
 const write = (bytes) => {
-  if (bytes.length > 0) ask({ _tag: "Write", bytes }, [bytes.buffer])
+  if (bytes.length === 0) return
+  Atomics.add(signals, 1, 1)
+  parentPort.postMessage({ _tag: "Write", bytes }, [bytes.buffer])
+  for (let count = Atomics.load(signals, 1); count >= maxOutputs; count = Atomics.load(signals, 1)) {
+    Atomics.wait(signals, 1, count)
+  }
 }
 
 class Failure extends Error {
@@ -70,9 +79,8 @@ const lzma = {
 const xz = async (init) => {
   const { default: create } = await import(modules[0])
   const library = await create({ wasmBinary: readFileSync(fileURLToPath(modules[1])) })
-  const size = 64 * 1024
-  const input = library._malloc(size)
-  const output = library._malloc(size)
+  const input = library._malloc(inputSize)
+  const output = library._malloc(outputSize)
   const stream = library._malloc(lzma.size)
   library.HEAPU8.fill(0, stream, stream + lzma.size)
   const get = (field) => library.getValue(stream + field, "i32")
@@ -92,13 +100,13 @@ const xz = async (init) => {
     set(lzma.availIn, chunk === null ? 0 : chunk.length)
     for (;;) {
       set(lzma.nextOut, output)
-      set(lzma.availOut, size)
+      set(lzma.availOut, outputSize)
       const code = library._lzma_code(stream, chunk === null ? lzma.finish : lzma.run)
-      const produced = size - get(lzma.availOut)
+      const produced = outputSize - get(lzma.availOut)
       write(library.HEAPU8.slice(output, output + produced))
       if (code === lzma.bufError && chunk !== null) break
       if (check(code) === lzma.streamEnd) return
-      if (chunk !== null && get(lzma.availIn) === 0 && produced < size) break
+      if (chunk !== null && get(lzma.availIn) === 0 && produced < outputSize) break
     }
   }
 }
@@ -143,55 +151,54 @@ const zstdEncode = () =>
   })
 
 // Follows the frame and block headers (RFC 8878, 3.1.1), because the library does not say whether a frame is complete.
-// Yields how many bytes it wants to see, or, negative, to pass over.
-function* zstdFrames() {
-  for (;;) {
-    const magic = (yield 4).readUInt32LE(0)
-    if (magic >= 0x184d2a50 && magic <= 0x184d2a5f) {
-      yield -(yield 4).readUInt32LE(0)
-      continue
-    }
-    if (magic !== 0xfd2fb528) throw new Failure("Corrupt", "a zstd frame should start here")
-    const descriptor = (yield 1)[0]
-    const singleSegment = (descriptor & 0x20) !== 0
-    const dictionaryBytes = [0, 1, 2, 4][descriptor & 3]
-    const sizeBytes = [singleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6]
-    yield -((singleSegment ? 0 : 1) + dictionaryBytes + sizeBytes)
-    for (let last = false; !last;) {
-      const block = (yield 3).readUIntLE(0, 3)
-      const type = (block >> 1) & 3
-      if (type === 3) throw new Failure("Corrupt", "reserved block type")
-      last = (block & 1) === 1
-      yield -(type === 1 ? 1 : block >> 3)
-    }
-    if ((descriptor & 4) !== 0) yield -4
-  }
-}
-
 const zstdScanner = () => {
-  const frames = zstdFrames()
-  const seen = Buffer.alloc(4)
-  let wanted = frames.next().value
+  let complete = true
+
+  function* frames() {
+    for (;;) {
+      complete = true
+      const magic = (yield { keep: 4 }).readUInt32LE(0)
+      complete = false
+      if (magic >= 0x184d2a50 && magic <= 0x184d2a5f) {
+        yield { skip: (yield { keep: 4 }).readUInt32LE(0) }
+        continue
+      }
+      if (magic !== 0xfd2fb528) throw new Failure("Corrupt", "a zstd frame should start here")
+      const descriptor = (yield { keep: 1 })[0]
+      const singleSegment = (descriptor & 0x20) !== 0
+      const windowBytes = singleSegment ? 0 : 1
+      const dictionaryBytes = [0, 1, 2, 4][descriptor & 3]
+      const sizeBytes = [singleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6]
+      yield { skip: windowBytes + dictionaryBytes + sizeBytes }
+      for (let last = false; !last;) {
+        const block = (yield { keep: 3 }).readUIntLE(0, 3)
+        const type = (block >> 1) & 3
+        if (type === 3) throw new Failure("Corrupt", "reserved block type")
+        last = (block & 1) === 1
+        yield { skip: type === 1 ? 1 : block >> 3 }
+      }
+      if ((descriptor & 4) !== 0) yield { skip: 4 }
+    }
+  }
+
+  const reader = frames()
+  const kept = Buffer.alloc(4)
+  let wanted = reader.next().value
   let have = 0
-  let boundary = true
   return {
     scan: (chunk) => {
       for (let at = 0; at < chunk.length;) {
-        const size = Math.min(Math.abs(wanted) - have, chunk.length - at)
-        if (wanted > 0) seen.set(chunk.subarray(at, at + size), have)
+        const size = Math.min((wanted.keep ?? wanted.skip) - have, chunk.length - at)
+        if (wanted.keep !== undefined) kept.set(chunk.subarray(at, at + size), have)
         at += size
         have += size
-        boundary = false
-        while (have === Math.abs(wanted)) {
-          // Only the start of a frame asks for four bytes right after bytes that were passed over.
-          const passed = wanted <= 0
-          wanted = frames.next(seen).value
+        while (have === (wanted.keep ?? wanted.skip)) {
+          wanted = reader.next(kept).value
           have = 0
-          boundary = passed && wanted === 4
         }
       }
     },
-    atBoundary: () => boundary && have === 0
+    isComplete: () => complete && have === 0
   }
 }
 
@@ -208,7 +215,7 @@ const zstdDecode = () =>
       check(stream.transform(chunk, writeView))
     }
     check(stream.end(writeView))
-    if (!scanner.atBoundary()) throw truncated()
+    if (!scanner.isComplete()) throw truncated()
   })
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -269,14 +276,14 @@ const bz2Decode = () => {
     return chunk[at++]
   }
 
-  let piece = new Uint8Array(64 * 1024)
+  let piece = new Uint8Array(outputSize)
   let filled = 0
   const output = new Bunzip.Stream()
   output.writeByte = (byte) => {
     piece[filled++] = byte
     if (filled === piece.length) {
       write(piece)
-      piece = new Uint8Array(64 * 1024)
+      piece = new Uint8Array(outputSize)
       filled = 0
     }
   }
@@ -303,7 +310,7 @@ const codecs = {
 
 // The last word is a question too: the thread stays until it is terminated, so no message is lost.
 Promise.resolve().then(codecs[codec]).then(
-  () => ask({ _tag: "Done" }, []),
-  (error) => ask({ _tag: "Failure", reason: error.reason ?? "Unavailable", details: error.message }, [])
+  () => ask({ _tag: "Done" }),
+  (error) => ask({ _tag: "Failure", reason: error.reason ?? "Unavailable", details: error.message })
 )
 `

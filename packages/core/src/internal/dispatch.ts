@@ -48,8 +48,10 @@ const kindNames: Record<DriverHandler["_tag"], string> = {
 }
 
 const findDriver = (host: Host, uuid: string): Either.Either<Hosted, GrpcStatus.GrpcStatusError> =>
-  Either.fromNullable(host.tree.find(uuid), () =>
-    GrpcStatus.make("NOT_FOUND", `no driver has the uuid ${JSON.stringify(uuid)}`))
+  Either.fromNullable(
+    host.tree.find(uuid),
+    () => GrpcStatus.make("NOT_FOUND", `no driver has the uuid ${JSON.stringify(uuid)}`)
+  )
 
 const isKind = <Tag extends DriverHandler["_tag"]>(handler: DriverHandler, tag: Tag): handler is Handler<Tag> =>
   handler._tag === tag
@@ -78,14 +80,20 @@ const encodeResult = (result: JsonValue): Either.Either<Uint8Array, GrpcStatus.G
   Either.mapLeft(
     driverCallCodec.encodeResponse(crypto.randomUUID(), result),
     ({ path, reason }) =>
-      GrpcStatus.make("INVALID_ARGUMENT", `the driver's result cannot be sent: ${path.length === 0 ? "" : `at ${path.join(".")}, `}${reason}`)
+      GrpcStatus.make(
+        "INVALID_ARGUMENT",
+        `the driver's result cannot be sent: ${path.length === 0 ? "" : `at ${path.join(".")}, `}${reason}`
+      )
   )
 
 // A driver's bug is reported to the caller as Python exporters report unforeseen exceptions, and logged here, where
 // somebody can mend it.
 const reportDefects = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.tapErrorCause(effect, (cause) =>
-    Option.isSome(Cause.dieOption(cause)) ? Effect.logError("The driver failed unexpectedly", cause) : Effect.void)
+  Effect.tapErrorCause(
+    effect,
+    (cause) =>
+      Option.isSome(Cause.dieOption(cause)) ? Effect.logError("The driver failed unexpectedly", cause) : Effect.void
+  )
 
 const errorTypes: Record<DriverFailure.FailureReason, string> = {
   NotImplemented: "not_implemented",
@@ -154,8 +162,10 @@ const withLogs = <A>(
   method: string,
   results: Stream.Stream<A, DriverFailure.DriverFailure>
 ): Stream.Stream<A, DriverFailure.DriverFailure> =>
-  Stream.unwrapScoped(Effect.map(Stream.toPull(results), (pull) =>
-    Stream.repeatEffectChunkOption(host.withLogs(hosted, method, reportDefects(pull)))))
+  Stream.unwrapScoped(
+    Effect.map(Stream.toPull(results), (pull) =>
+      Stream.repeatEffectChunkOption(host.withLogs(hosted, method, reportDefects(pull))))
+  )
 
 export const streamingDriverCall = (host: Host) =>
   GrpcHandler.GrpcHandler.ServerStreaming({
@@ -178,7 +188,8 @@ const decodeStreamRequest = (
     Schema.decodeUnknownEither(streamRequest.StreamRequest)(
       Option.getOrUndefined(Headers.get(metadata, streamRequest.requestKey))
     ),
-    (error) => GrpcStatus.make("INVALID_ARGUMENT", `the metadata "${streamRequest.requestKey}" is malformed: ${error.message}`)
+    (error) =>
+      GrpcStatus.make("INVALID_ARGUMENT", `the metadata "${streamRequest.requestKey}" is malformed: ${error.message}`)
   )
 
 // Copies both directions until both have ended. A device that fails ends the RPC with its failure and without a GOAWAY,

@@ -16,14 +16,21 @@ export const make = Effect.fnUntraced(
     const fresh = Effect.orElse(status, () => Ref.get(latest))
 
     const check = (site: CallSite): Effect.Effect<void, ExporterNotReady> =>
-      Effect.flatMap(Ref.get(latest), (known) =>
-        admitsDriverCalls(known.status) ? Effect.void : Effect.flatMap(fresh, (report) =>
-          admitsDriverCalls(report.status) ? Effect.void : new ExporterNotReady({
-            ...site,
-            code: "FAILED_PRECONDITION",
-            details: `the exporter's status is ${report.status}${report.message === "" ? "" : `: ${report.message}`}`,
-            origin: "client"
-          })))
+      Effect.flatMap(
+        Ref.get(latest),
+        (known) =>
+          admitsDriverCalls(known.status) ?
+            Effect.void :
+            Effect.flatMap(fresh, (report) =>
+              admitsDriverCalls(report.status) ? Effect.void : new ExporterNotReady({
+                ...site,
+                code: "FAILED_PRECONDITION",
+                details: `the exporter's status is ${report.status}${
+                  report.message === "" ? "" : `: ${report.message}`
+                }`,
+                origin: "client"
+              }))
+      )
 
     return { status, check }
   }

@@ -9,7 +9,11 @@ export const statusOf = (cause: Cause.Cause<GrpcStatus.GrpcStatusError>): GrpcSt
   Option.getOrElse(Cause.failureOption(cause), () => {
     const defect = Cause.dieOption(cause)
     return Option.isSome(defect)
-      ? GrpcStatus.make("UNKNOWN", defect.value instanceof Error ? defect.value.message : String(defect.value), defect.value)
+      ? GrpcStatus.make(
+        "UNKNOWN",
+        defect.value instanceof Error ? defect.value.message : String(defect.value),
+        defect.value
+      )
       : GrpcStatus.make("CANCELLED", "the RPC was cancelled")
   })
 

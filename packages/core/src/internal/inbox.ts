@@ -2,7 +2,7 @@
 // since the last take leave together as one chunk, so that the consumer pays per batch and not per message.
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 
 // Counted per message besides its bytes, so that a flood of tiny messages is bounded too.
 const overhead = 512

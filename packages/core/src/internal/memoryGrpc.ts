@@ -68,9 +68,12 @@ export const makeTransport = Effect.fnUntraced(
         const mailbox = yield* Mailbox.make<Uint8Array, GrpcStatus.GrpcStatusError>(capacity)
         yield* Effect.acquireRelease(
           fork(
-            Stream.runForEachChunk(handler.handle(message, requestOf(options)), (chunk) => mailbox.offerAll(chunk)).pipe(
-              Effect.onExit((exit) => mailbox.done(Exit.mapErrorCause(exit, (cause) => Cause.fail(statusOf(rpc, cause)))))
-            )
+            Stream.runForEachChunk(handler.handle(message, requestOf(options)), (chunk) => mailbox.offerAll(chunk))
+              .pipe(
+                Effect.onExit((exit) =>
+                  mailbox.done(Exit.mapErrorCause(exit, (cause) => Cause.fail(statusOf(rpc, cause))))
+                )
+              )
           ),
           Fiber.interrupt
         )
@@ -106,16 +109,18 @@ export const makeTransport = Effect.fnUntraced(
           )
         )
         const fiber = yield* Effect.acquireRelease(fork(served), Fiber.interrupt)
-        const sendable = Effect.zipRight(Effect.yieldNow(), Effect.matchEffect(Deferred.await(status), {
-          onFailure: Effect.fail,
-          onSuccess: () =>
-            Effect.fail(fail(rpc, GrpcStatus.make("FAILED_PRECONDITION", "the RPC has ended, nothing can be sent")))
-        }))
+        const sendable = Effect.zipRight(
+          Effect.yieldNow(),
+          Effect.matchEffect(Deferred.await(status), {
+            onFailure: Effect.fail,
+            onSuccess: () =>
+              Effect.fail(fail(rpc, GrpcStatus.make("FAILED_PRECONDITION", "the RPC has ended, nothing can be sent")))
+          })
+        )
         const call: GrpcDuplex = {
           initialMetadata: Deferred.await(initialMetadata),
           messages: Stream.mapEffect(Mailbox.toStream(responses), (message) => received(rpc, message)),
-          send: (message) =>
-            Effect.flatMap(requests.offer(message), (accepted) => accepted ? Effect.void : sendable),
+          send: (message) => Effect.flatMap(requests.offer(message), (accepted) => accepted ? Effect.void : sendable),
           halfClose: Effect.asVoid(requests.end),
           cancel: Effect.asVoid(Fiber.interrupt(fiber)),
           status: Deferred.await(status)

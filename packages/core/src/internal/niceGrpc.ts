@@ -8,7 +8,14 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { type CallOptions as NiceCallOptions, type Channel, ClientError, createChannel, createClient, Metadata } from "nice-grpc"
+import {
+  type CallOptions as NiceCallOptions,
+  type Channel,
+  ClientError,
+  createChannel,
+  createClient,
+  Metadata
+} from "nice-grpc"
 import type { Endpoint } from "../Endpoint.ts"
 import type { CallOptions, ChannelOptions, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
 import * as GrpcStatus from "../GrpcStatus.ts"
@@ -121,7 +128,7 @@ class CallWatch {
     }
     const code = GrpcStatus.codeFromNumber(cause.code)
     if (this.trailersOnly) return make(code, cause.details, "peer")
-    if (!this.headers) return make(code, cause.details, "transport")
+    if (!this.headers) return make(code, cause.details.replace(/ Resolution note: $/, ""), "transport")
     if (code === "RESOURCE_EXHAUSTED" && tooLarge.test(cause.details)) return make(code, cause.details, "client")
     const local = localDetails.some(([localCode, details]) => localCode === code && details.test(cause.details))
     return make(code, cause.details, local ? "transport" : "peer")
@@ -237,20 +244,23 @@ export const makeTransport = Effect.fnUntraced(function*(
       }
     )
     // A message that went nowhere because the call had ended fails with the reason.
-    const ended = Effect.flatMap(Deferred.poll(status), Option.match({
-      onNone: () => Effect.void,
-      onSome: (status) =>
-        Effect.zipRight(
-          status,
-          new GrpcStatus.GrpcStatusError({
-            code: "FAILED_PRECONDITION",
-            details: "the RPC has ended, nothing can be sent",
-            origin: "client",
-            rpc,
-            target: address
-          })
-        )
-    }))
+    const ended = Effect.flatMap(
+      Deferred.poll(status),
+      Option.match({
+        onNone: () => Effect.void,
+        onSome: (status) =>
+          Effect.zipRight(
+            status,
+            new GrpcStatus.GrpcStatusError({
+              code: "FAILED_PRECONDITION",
+              details: "the RPC has ended, nothing can be sent",
+              origin: "client",
+              rpc,
+              target: address
+            })
+          )
+      })
+    )
     return {
       initialMetadata: Deferred.await(initialMetadata),
       messages: Stream.repeatEffectChunkOption(inbox.take),

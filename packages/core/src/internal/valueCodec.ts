@@ -65,7 +65,9 @@ class Encoder {
       case "boolean":
         return writer.uint32(key(boolTag, WireType.Varint)).bool(value)
       case "object":
-        return value === null ? writer.uint32(key(nullTag, WireType.Varint)).int32(0) : this.container(writer, value, depth)
+        return value === null
+          ? writer.uint32(key(nullTag, WireType.Varint)).int32(0)
+          : this.container(writer, value, depth)
       case "undefined":
         return this.refuse("undefined cannot be sent, leave it out or send null")
       case "bigint":
