@@ -73,16 +73,10 @@ export interface DriverClient extends Omit<DriverTree.DriverNode, "children"> {
    * Opens client-side bytes for a driver to read or write. The transfer runs until the scope closes; pass the handle
    * to a call of this same driver.
    */
-  readonly resource: {
-    <E, R>(
-      source: Resource.Source<E, R>,
-      options?: Resource.ResourceOptions
-    ): Effect.Effect<Resource.ResourceHandle<void, E>, DriverError.DriverCallError, R | Scope.Scope>
-    <A, E, R>(
-      target: Resource.Target<A, E, R>,
-      options?: Resource.ResourceOptions
-    ): Effect.Effect<Resource.ResourceHandle<A, E>, DriverError.DriverCallError, R | Scope.Scope>
-  }
+  readonly resource: <A, E, R>(
+    resource: Resource.Resource<A, E, R>,
+    options?: Resource.ResourceOptions
+  ) => Effect.Effect<Resource.ResourceHandle<A, E>, DriverError.DriverCallError, R | Scope.Scope>
 
   /** Writes the exporter's log into Effect's logger while the scope is open; see `LogStream.LogStream`. */
   readonly logStream: LogStream.LogStream["forward"]
@@ -206,43 +200,6 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
       )
   }
 
-  const openResource = Effect.fnUntraced(function*(site: DriverError.CallSite, contentEncoding: string | null) {
-    const stream = yield* Effect.mapError(session.exporter.resourceStream(node.uuid, contentEncoding), fail(site))
-    const handle = yield* Option.match(Headers.get(stream.metadata, streamRequest.resourceKey), {
-      onNone: () => Effect.fail("the exporter sent no resource handle"),
-      onSome: (text) => Effect.mapError(decodeHandle(text), (error) => error.message)
-    }).pipe(
-      Effect.mapError((details) =>
-        new DriverError.UnexpectedResult({ ...site, code: "INTERNAL", details, origin: "client", path: [] })
-      )
-    )
-    return { stream, handle }
-  })
-
-  function resource<E, R>(
-    source: Resource.Source<E, R>,
-    options?: Resource.ResourceOptions
-  ): Effect.Effect<Resource.ResourceHandle<void, E>, DriverError.DriverCallError, R | Scope.Scope>
-  function resource<A, E, R>(
-    target: Resource.Target<A, E, R>,
-    options?: Resource.ResourceOptions
-  ): Effect.Effect<Resource.ResourceHandle<A, E>, DriverError.DriverCallError, R | Scope.Scope>
-  function resource<A, E, R>(
-    resource: Resource.Source<E, R> | Resource.Target<A, E, R>,
-    options: Resource.ResourceOptions = {}
-  ): Effect.Effect<Resource.ResourceHandle<A | void, E>, DriverError.DriverCallError, R | Scope.Scope> {
-    const site = siteOf("resource", "resource")
-    return resource._tag === "Source"
-      ? Effect.flatMap(
-        openResource(site, options.contentEncoding ?? null),
-        ({ handle, stream }) => transfer.openSource(stream, handle, resource, site)
-      )
-      : Effect.flatMap(
-        openResource(site, null),
-        ({ handle, stream }) => transfer.openTarget(stream, handle, resource, options.contentEncoding, site)
-      )
-  }
-
   const client: DriverClient = {
     ...node,
     children: new Map(Array.from(node.children, ([name, child]) => [name, make(session, child)])),
@@ -259,7 +216,26 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
         end: stream.end
       }
     }),
-    resource,
+    resource: Effect.fnUntraced(function*(resource, options = {}) {
+      const site = siteOf("resource", "resource")
+      const stream = yield* Effect.mapError(
+        session.exporter.resourceStream(
+          node.uuid,
+          // What a driver writes is encoded on this side, see `ResourceOptions`.
+          resource._tag === "Source" ? options.contentEncoding ?? null : null
+        ),
+        fail(site)
+      )
+      const handle = yield* Option.match(Headers.get(stream.metadata, streamRequest.resourceKey), {
+        onNone: () => Effect.fail("the exporter sent no resource handle"),
+        onSome: (text) => Effect.mapError(decodeHandle(text), (error) => error.message)
+      }).pipe(
+        Effect.mapError((details) =>
+          new DriverError.UnexpectedResult({ ...site, code: "INTERNAL", details, origin: "client", path: [] })
+        )
+      )
+      return yield* transfer.open(stream, handle, resource, options, site)
+    }),
     logStream: session.logs.forward
   }
   return client

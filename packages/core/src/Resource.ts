@@ -20,10 +20,12 @@ import type { JsonValue } from "./ProtobufValue.ts"
  * @since 0.1.0
  * @category models
  */
-export interface Source<E, R> {
+export interface Source<A, E, R> {
   readonly _tag: "Source"
   readonly stream: Stream.Stream<Uint8Array, E, R>
   readonly size: Option.Option<number>
+  /** What the transfer results in when it is done. */
+  readonly result: A
 }
 
 /**
@@ -38,6 +40,12 @@ export interface Target<A, E, R> {
 }
 
 /**
+ * @since 0.1.0
+ * @category models
+ */
+export type Resource<A, E, R> = Source<A, E, R> | Target<A, E, R>
+
+/**
  * A stream for a driver to read, such as an image to flash. `size`, in bytes, gives progress a total.
  *
  * @since 0.1.0
@@ -46,7 +54,7 @@ export interface Target<A, E, R> {
 export const source = <E, R>(
   stream: Stream.Stream<Uint8Array, E, R>,
   options?: { readonly size?: number | undefined }
-): Source<E, R> => ({ _tag: "Source", stream, size: Option.fromNullable(options?.size) })
+): Source<void, E, R> => ({ _tag: "Source", stream, size: Option.fromNullable(options?.size), result: undefined })
 
 /**
  * A sink for a driver to write to, such as the dump of a partition.
@@ -67,7 +75,11 @@ export const sink = <A, E, R>(sink: Sink.Sink<A, Uint8Array, unknown, E, R>): Ta
  */
 export const fromFile = (
   path: string
-): Effect.Effect<Source<PlatformError.PlatformError, never>, PlatformError.PlatformError, FileSystem.FileSystem> =>
+): Effect.Effect<
+  Source<void, PlatformError.PlatformError, never>,
+  PlatformError.PlatformError,
+  FileSystem.FileSystem
+> =>
   Effect.gen(function*() {
     const fileSystem = yield* FileSystem.FileSystem
     const { size } = yield* fileSystem.stat(path)

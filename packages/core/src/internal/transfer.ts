@@ -31,12 +31,12 @@ interface Counter {
   bytes: number
 }
 
-const upload = <E>(
+const upload = <A, E>(
   stream: ExporterStream,
-  source: Resource.Source<E, never>,
+  source: Resource.Source<A, E, never>,
   counter: Counter,
   fail: (status: GrpcStatusError) => DriverError.DriverCallError
-): Copy<void, E> => ({
+): Copy<A, E> => ({
   total: source.size,
   // The driver may stop reading before the end: its GOAWAY then ends the transfer, and that is no failure. Losing the
   // stream before everything was sent is one, because the exporter would take what it has for the whole. A write fails
@@ -49,7 +49,7 @@ const upload = <E>(
           counter.bytes += chunk.length
         })
       )).pipe(Effect.zipRight(stream.end), Effect.zipRight(Effect.never)),
-    Effect.mapError(stream.peerEnded, fail)
+    Effect.as(Effect.mapError(stream.peerEnded, fail), source.result)
   ),
   // A driver that has answered reads no more: what is not sent by now it did not want.
   settle: () => Effect.void
@@ -129,27 +129,31 @@ const start = Effect.fnUntraced(function*<A, E>(handle: JsonValue, counter: Coun
   return new Resource.ResourceHandle(handle, progress, result, settle)
 })
 
-export const openSource = <E, R>(
+export const open = <A, E, R>(
   stream: ExporterStream,
   handle: JsonValue,
-  source: Resource.Source<E, R>,
-  site: DriverError.CallSite
-): Effect.Effect<Resource.ResourceHandle<void, E>, never, R | Scope.Scope> =>
-  Effect.flatMap(Effect.context<R>(), (context) => {
-    const counter = { bytes: 0 }
-    const provided = { ...source, stream: Stream.provideContext(source.stream, context) }
-    return start(handle, counter, upload(stream, provided, counter, (status) => DriverError.fromStatus(status, site)))
-  })
-
-export const openTarget = <A, E, R>(
-  stream: ExporterStream,
-  handle: JsonValue,
-  target: Resource.Target<A, E, R>,
-  encoding: ContentEncoding.ContentEncoding | undefined,
+  resource: Resource.Resource<A, E, R>,
+  options: Resource.ResourceOptions,
   site: DriverError.CallSite
 ): Effect.Effect<Resource.ResourceHandle<A, E>, never, R | Scope.Scope> =>
   Effect.flatMap(Effect.context<R>(), (context) => {
     const counter = { bytes: 0 }
-    const provided = { ...target, sink: Sink.provideContext(target.sink, context) }
-    return start(handle, counter, download(stream, provided, encoding, counter, site))
+    return start(
+      handle,
+      counter,
+      resource._tag === "Source"
+        ? upload(
+          stream,
+          { ...resource, stream: Stream.provideContext(resource.stream, context) },
+          counter,
+          (status) => DriverError.fromStatus(status, site)
+        )
+        : download(
+          stream,
+          { ...resource, sink: Sink.provideContext(resource.sink, context) },
+          options.contentEncoding,
+          counter,
+          site
+        )
+    )
   })
