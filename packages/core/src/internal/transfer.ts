@@ -21,10 +21,10 @@ const idleTimeout = "10 seconds"
 interface Copy<A, E> {
   readonly total: Option.Option<number>
   readonly run: Effect.Effect<A, E | DriverError.DriverCallError>
-  // What is left to wait for when the call has been answered, given the outcome of `run`.
+  // The outcome when the call has been answered while `run`, whose outcome is given, still goes on.
   readonly settle: (
     outcome: Effect.Effect<A, E | DriverError.DriverCallError>
-  ) => Effect.Effect<void, E | DriverError.DriverCallError>
+  ) => Effect.Effect<A, E | DriverError.DriverCallError>
 }
 
 interface Counter {
@@ -52,7 +52,7 @@ const upload = <A, E>(
     Effect.as(Effect.mapError(stream.peerEnded, fail), source.result)
   ),
   // A driver that has answered reads no more: what is not sent by now it did not want.
-  settle: () => Effect.void
+  settle: () => Effect.succeed(source.result)
 })
 
 const download = <A, E>(
@@ -99,7 +99,7 @@ const download = <A, E>(
       )
     ),
     // The answer and the bytes travel apart, so the last bytes may still be under way.
-    settle: (outcome) => Effect.asVoid(Effect.raceFirst(outcome, idle))
+    settle: (outcome) => Effect.raceFirst(outcome, idle)
   }
 }
 
@@ -118,13 +118,13 @@ const start = Effect.fnUntraced(function*<A, E>(handle: JsonValue, counter: Coun
       Stream.fromEffect(snapshot(true))
     )
 
-  const settle = Effect.flatMap(
-    Deferred.poll(outcome),
-    Option.match({
-      onNone: () => Effect.zipRight(copy.settle(result), Fiber.interruptFork(fiber)),
-      onSome: (outcome) => Effect.asVoid(outcome)
-    })
-  )
+  const settle = Effect.flatMap(Deferred.isDone(outcome), (done) =>
+    done
+      ? Effect.asVoid(result)
+      : Deferred.complete(outcome, copy.settle(result)).pipe(
+        Effect.zipRight(Fiber.interrupt(fiber)),
+        Effect.zipRight(Effect.asVoid(result))
+      ))
 
   return new Resource.ResourceHandle(handle, progress, result, settle)
 })
