@@ -1,0 +1,128 @@
+// Checks what would be published rather than what is in the tree: builds, packs core and proto as pnpm would publish
+// them, lets publint and attw judge the tarballs, and installs them with npm into an empty project that runs and
+// compiles against them. Needs the package registry.
+import { spawnSync } from "node:child_process"
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..")
+const temp = mkdtempSync(join(tmpdir(), "package-check-"))
+const consumer = join(temp, "consumer")
+const readJson = (...path) => JSON.parse(readFileSync(join(root, ...path), "utf8"))
+const installedVersion = (name) => readJson("packages/core/node_modules", name, "package.json").version
+
+process.on("exit", () => rmSync(temp, { recursive: true, force: true }))
+
+const run = (title, cwd, command, ...args) => {
+  console.log(`\n> ${title}`)
+  const { error, status } = spawnSync(command, args, { cwd, stdio: ["ignore", "inherit", "inherit"] })
+  if (status !== 0) {
+    console.error(`\nFailed: ${title}${error === undefined ? "" : ` (${error.message})`}`)
+    process.exit(1)
+  }
+}
+const bin = (name) => join(root, "node_modules", ".bin", name)
+
+const modules = (directory) =>
+  readdirSync(join(root, "packages/core/src", directory))
+    .filter((file) => /^[A-Z]\w*\.ts$/.test(file))
+    .map((file) => file.slice(0, -3))
+const coreModules = modules(".")
+const testingModules = modules("testing")
+const entrypoints = {
+  // attw cannot expand the wildcards of `exports`.
+  proto: ["jumpstarter/v1/jumpstarter"],
+  core: [".", "testing", ...coreModules, ...testingModules.map((name) => `testing/${name}`)]
+}
+
+// -- the artefacts
+
+for (const name of ["proto", "core"]) {
+  for (const output of ["dist", ".tsbuildinfo/build.tsbuildinfo"]) {
+    rmSync(join(root, "packages", name, output), { recursive: true, force: true })
+  }
+}
+run("build", root, bin("tsc"), "-b", "tsconfig.build.json")
+
+const { packageManager } = readJson("package.json")
+const tarballs = {}
+for (const name of ["proto", "core"]) {
+  const tarball = tarballs[name] = join(temp, `${name}.tgz`)
+  run(
+    `pack ${name}`,
+    join(root, "packages", name),
+    "npx",
+    "--yes",
+    packageManager,
+    "pack",
+    "--silent",
+    "--out",
+    tarball
+  )
+  run(`publint ${name}`, root, bin("publint"), "run", tarball, "--strict")
+  const options = "--profile esm-only --format ascii --no-color --no-summary --entrypoints".split(" ")
+  run(`attw ${name}`, root, bin("attw"), tarball, ...options, ...entrypoints[name])
+}
+
+// -- a project that uses them
+
+const files = {
+  "package.json": JSON.stringify({
+    private: true,
+    type: "module",
+    dependencies: {
+      "@effect-jumpstarter/core": `file:${tarballs.core}`,
+      "@effect-jumpstarter/proto": `file:${tarballs.proto}`,
+      "@effect/platform": installedVersion("@effect/platform"),
+      "@types/node": readJson("node_modules/@types/node/package.json").version,
+      effect: installedVersion("effect")
+    }
+  }),
+  "tsconfig.json": JSON.stringify({
+    compilerOptions: {
+      target: "ES2022",
+      lib: ["ES2024"],
+      module: "NodeNext",
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noUncheckedIndexedAccess: true,
+      noEmit: true,
+      types: ["node"]
+    },
+    include: ["*.ts"]
+  }),
+  "smoke.js": `
+import * as core from "@effect-jumpstarter/core"
+import * as testing from "@effect-jumpstarter/core/testing"
+import assert from "node:assert/strict"
+
+const check = async (barrel, path, names) => {
+  assert.deepEqual(Object.keys(barrel).sort(), [...names].sort())
+  for (const name of names) assert.equal(await import(path + name), barrel[name], name)
+}
+await check(core, "@effect-jumpstarter/core/", ${JSON.stringify(coreModules)})
+await check(testing, "@effect-jumpstarter/core/testing/", ${JSON.stringify(testingModules)})
+await import("@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter")
+for (const path of ["internal/niceGrpc", "internal/niceGrpc.js", "dist/internal/niceGrpc.js"]) {
+  await assert.rejects(import("@effect-jumpstarter/core/" + path), /ERR_PACKAGE_PATH_NOT_EXPORTED|Cannot find module/, path)
+}
+console.log(Object.keys(core).length, "modules and", Object.keys(testing).length, "testing modules load")
+`,
+  "consumer.ts": `
+import type * as core from "@effect-jumpstarter/core"
+import type * as testing from "@effect-jumpstarter/core/testing"
+import type * as proto from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
+// @ts-expect-error internal modules are not exported
+import type * as internal from "@effect-jumpstarter/core/internal/niceGrpc"
+
+export type Surface = [typeof core, typeof testing, typeof proto, typeof internal]
+`
+}
+mkdirSync(consumer)
+for (const [name, text] of Object.entries(files)) writeFileSync(join(consumer, name), text)
+run("install into an empty project", consumer, "npm", "install", "--no-audit", "--no-fund", "--ignore-scripts")
+run("import every module", consumer, process.execPath, "smoke.js")
+run("compile against the declarations", consumer, bin("tsc"))
+console.log("\nThe packages are fit to publish.")
