@@ -9,21 +9,11 @@ import * as Mailbox from "effect/Mailbox"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { DriverFailure } from "./DriverFailure.ts"
+import type * as DriverInterface from "./DriverInterface.ts"
+import * as typedDriver from "./internal/typedDriver.ts"
 import type { JsonValue } from "./ProtobufValue.ts"
+import type { DriverResource } from "./Resource.ts"
 import type { ByteStream } from "./RouterStream.ts"
-
-/**
- * A client's resource while a driver uses it (`protocol.md` 6). Bytes are decoded and encoded as the client asked.
- *
- * @since 0.1.0
- * @category models
- */
-export interface DriverResource {
-  /** The client's bytes. Fails when the client went away before their end, or when they do not decode. */
-  readonly read: Stream.Stream<Uint8Array, DriverFailure>
-  /** Sends bytes to the client, all of them to the last. */
-  readonly write: (bytes: Stream.Stream<Uint8Array, DriverFailure>) => Effect.Effect<void, DriverFailure>
-}
 
 /**
  * What a handler gets besides its arguments.
@@ -129,12 +119,10 @@ export interface Driver {
 }
 
 /**
- * A driver from handlers.
- *
  * @since 0.1.0
- * @category constructors
+ * @category models
  */
-export const make = (options: {
+export interface DriverOptions {
   readonly client: string
   readonly driverType?: string | undefined
   readonly labels?: Readonly<Record<string, string>> | undefined
@@ -142,7 +130,15 @@ export const make = (options: {
   readonly methodsDescription?: Readonly<Record<string, string>> | undefined
   readonly methods?: Readonly<Record<string, DriverHandler>> | undefined
   readonly children?: Readonly<Record<string, Driver>> | undefined
-}): Driver => ({
+}
+
+/**
+ * A driver from handlers.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: DriverOptions): Driver => ({
   client: options.client,
   driverType: options.driverType ?? "other",
   labels: options.labels ?? {},
@@ -160,3 +156,37 @@ export const make = (options: {
  */
 export const composite = (children: Readonly<Record<string, Driver>>): Driver =>
   make({ client: "jumpstarter_driver_composite.client.CompositeClient", driverType: "composite", children })
+
+/**
+ * A driver that implements a contract. Arguments are checked against it before a handler sees them, results before they
+ * are sent; handlers are missing or mistyped at compile time only.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Driver, DriverInterface, DriverMethod } from "@effect-jumpstarter/core"
+ * import { Effect, Schema, Stream } from "effect"
+ *
+ * const Power = DriverInterface.make("jumpstarter_driver_power.client.PowerClient", {
+ *   on: DriverMethod.call(),
+ *   read: DriverMethod.streamingCall({ item: Schema.Struct({ voltage: Schema.Number, current: Schema.Number }) })
+ * })
+ *
+ * const supply = Driver.fromInterface(Power, {
+ *   on: () => Effect.log("on"),
+ *   read: () => Stream.make({ voltage: 12, current: 0.5 })
+ * })
+ * ```
+ */
+export const fromInterface = <I extends DriverInterface.Any>(
+  contract: I,
+  handlers: DriverInterface.Handlers<I>,
+  options: Omit<DriverOptions, "client" | "driverType" | "methods"> = {}
+): Driver =>
+  make({
+    ...options,
+    client: contract.client,
+    driverType: contract.driverType,
+    methods: typedDriver.methods(contract, handlers)
+  })

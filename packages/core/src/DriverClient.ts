@@ -12,12 +12,14 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as DriverError from "./DriverError.ts"
+import type * as DriverInterface from "./DriverInterface.ts"
 import * as DriverTree from "./DriverTree.ts"
 import type { ExporterClient } from "./ExporterClient.ts"
 import type { GrpcStatusError } from "./GrpcStatus.ts"
 import * as driverCallCodec from "./internal/driverCallCodec.ts"
 import * as streamRequest from "./internal/streamRequest.ts"
 import * as transfer from "./internal/transfer.ts"
+import * as typedClient from "./internal/typedClient.ts"
 import type { Refusal } from "./internal/valueCodec.ts"
 import type * as LogStream from "./LogStream.ts"
 import type { JsonValue } from "./ProtobufValue.ts"
@@ -240,3 +242,16 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
   }
   return client
 }
+
+/**
+ * The typed client of a contract on top of an untyped one. Arguments are checked against the contract before they are
+ * sent and results when they arrive; the methods that take resources accept a `Resource`, which is open during the
+ * call, or the handle of one that is open already.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromInterface: <I extends DriverInterface.Any>(
+  client: DriverClient,
+  contract: I
+) => DriverInterface.ClientMethods<I> = typedClient.make

@@ -87,8 +87,12 @@ const uuidDigits = (uuid: string): string | undefined => {
   return /^[0-9a-f]{32}$/.test(digits) ? digits : undefined
 }
 
+// No bench is that deep; a report that is would exhaust the stack.
+const maxDepth = 500
+
 interface Draft {
   readonly report: DriverInstanceReport
+  readonly depth: number
   readonly children: Map<string, Draft>
 }
 
@@ -120,9 +124,10 @@ export const fromReports = (
     if (uuid === undefined) {
       return Either.left(new InvalidReport({ reason: `${JSON.stringify(report.uuid)} is no uuid` }))
     }
-    const draft: Draft = { report, children: new Map() }
+    const children = new Map<string, Draft>()
     if (report.parentUuid === undefined || report.parentUuid === "") {
-      root = draft
+      root = { report, depth: 0, children }
+      latest.set(uuid, root)
     } else {
       const parent = latest.get(uuidDigits(report.parentUuid) ?? report.parentUuid)
       if (parent === undefined) {
@@ -130,9 +135,13 @@ export const fromReports = (
           new InvalidReport({ reason: `driver ${report.uuid} comes before its parent ${report.parentUuid}` })
         )
       }
+      if (parent.depth === maxDepth) {
+        return Either.left(new InvalidReport({ reason: `it is more than ${maxDepth} drivers deep` }))
+      }
+      const draft: Draft = { report, depth: parent.depth + 1, children }
       parent.children.set(report.labels[nameLabel] ?? "", draft)
+      latest.set(uuid, draft)
     }
-    latest.set(uuid, draft)
   }
   return root === undefined
     ? Either.left(new InvalidReport({ reason: reports.length === 0 ? "it is empty" : "it has no root" }))

@@ -116,7 +116,7 @@ export class GrpcChannel extends Context.Tag("@effect-jumpstarter/core/GrpcChann
  * @category constructors
  */
 export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
-  const refuse = (rpc: string, code: "INVALID_ARGUMENT" | "INTERNAL", details: string): GrpcStatusError =>
+  const refuse = (rpc: string, code: "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "INTERNAL", details: string): GrpcStatusError =>
     new GrpcStatusError({ code, details, origin: "client", rpc, target: transport.target })
 
   const checked = (rpc: string, message: Uint8Array): Effect.Effect<Uint8Array, GrpcStatusError> =>
@@ -129,10 +129,22 @@ export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
       )
 
   const duplex: typeof GrpcChannel.Service["duplex"] = (rpc, options = {}) =>
-    Effect.map(transport.duplex(rpc, options), (duplex) => ({
-      ...duplex,
-      send: (message) => Effect.flatMap(checked(rpc, message), duplex.send)
-    }))
+    Effect.map(transport.duplex(rpc, options), (duplex) => {
+      let halfClosed = false
+      return {
+        ...duplex,
+        send: (message) =>
+          Effect.suspend(() =>
+            halfClosed
+              ? refuse(rpc, "FAILED_PRECONDITION", "nothing can be sent after the half-close")
+              : Effect.flatMap(checked(rpc, message), duplex.send)
+          ),
+        halfClose: Effect.suspend(() => {
+          halfClosed = true
+          return duplex.halfClose
+        })
+      }
+    })
 
   return {
     target: transport.target,
@@ -143,10 +155,14 @@ export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
     clientStreaming: (rpc, messages, options) =>
       Effect.scoped(Effect.gen(function*() {
         const call = yield* duplex(rpc, options)
-        const [, answer] = yield* Effect.all([
-          Effect.zipRight(Stream.runForEach(messages, call.send), call.halfClose),
-          Stream.runHead(call.messages)
-        ], { concurrency: 2 })
+        // The peer may answer before it has read everything. A message that could not be sent is no failure of its own:
+        // how the RPC ended tells what happened.
+        const send = (message: Uint8Array) =>
+          Effect.flatMap(checked(rpc, message), (message) => Effect.orElse(call.send(message), () => Effect.never))
+        const answer = yield* Effect.raceFirst(
+          Stream.runHead(call.messages),
+          Stream.runForEach(messages, send).pipe(Effect.zipRight(call.halfClose), Effect.zipRight(Effect.never))
+        )
         yield* call.status
         return yield* Option.match(answer, {
           onNone: () => Effect.fail(refuse(rpc, "INTERNAL", "the RPC ended without an answer")),

@@ -12,6 +12,7 @@ import type * as Sink from "effect/Sink"
 import type * as Stream from "effect/Stream"
 import type { ContentEncoding } from "./ContentEncoding.ts"
 import type { DriverCallError } from "./DriverError.ts"
+import type { DriverFailure } from "./DriverFailure.ts"
 import type { JsonValue } from "./ProtobufValue.ts"
 
 /**
@@ -164,3 +165,16 @@ export type Argument = JsonValue | ResourceHandle<unknown, unknown>
 export type TransferError<Args extends ReadonlyArray<unknown>> = Args[number] extends infer Arg
   ? Arg extends ResourceHandle<infer _A, infer E> ? E : never
   : never
+
+/**
+ * A client's resource while a driver uses it (`protocol.md` 6). Bytes are decoded and encoded as the client asked.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DriverResource {
+  /** The client's bytes. Fails when the client went away before their end, or when they do not decode. */
+  readonly read: Stream.Stream<Uint8Array, DriverFailure>
+  /** Sends bytes to the client, all of them to the last. */
+  readonly write: (bytes: Stream.Stream<Uint8Array, DriverFailure>) => Effect.Effect<void, DriverFailure>
+}

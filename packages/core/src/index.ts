@@ -8,6 +8,13 @@
 export * as ContentEncoding from "./ContentEncoding.ts"
 
 /**
+ * Devices as services: a program depends on the devices it drives and on nothing else, and a layer says where they are.
+ *
+ * @since 0.1.0
+ */
+export * as Device from "./Device.ts"
+
+/**
  * A driver, as an exporter hosts it: methods from handlers, and child drivers.
  *
  * @since 0.1.0
@@ -34,6 +41,21 @@ export * as DriverError from "./DriverError.ts"
  * @since 0.1.0
  */
 export * as DriverFailure from "./DriverFailure.ts"
+
+/**
+ * A driver's contract: a named set of methods, from which the typed client, the handlers of a host and fakes follow.
+ *
+ * @since 0.1.0
+ */
+export * as DriverInterface from "./DriverInterface.ts"
+
+/**
+ * One method of a driver's contract: a call, a streaming call, or a byte stream, with the schemas of what it takes and
+ * gives.
+ *
+ * @since 0.1.0
+ */
+export * as DriverMethod from "./DriverMethod.ts"
 
 /**
  * The tree of drivers an exporter offers, as told by `GetReport` (`protocol.md` 7).
@@ -118,6 +140,13 @@ export * as LogEntry from "./LogEntry.ts"
  * @since 0.1.0
  */
 export * as LogStream from "./LogStream.ts"
+
+/**
+ * A progress bar for transfers, ready to use: a bar on a terminal, plain lines anywhere else.
+ *
+ * @since 0.1.0
+ */
+export * as ProgressBar from "./ProgressBar.ts"
 
 /**
  * `google.protobuf.Value`, the encoding of every driver argument and result (`protocol.md` 3).

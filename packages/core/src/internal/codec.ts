@@ -17,7 +17,7 @@ export interface Failure {
   readonly cause?: unknown
 }
 
-export type Event =
+type Event =
   | { readonly _tag: "Read" }
   | { readonly _tag: "Write"; readonly bytes: Uint8Array }
   | { readonly _tag: "Done" }
@@ -28,7 +28,7 @@ export const inputSize = 64 * 1024
 // The answer to `Read`: the next input, which the codec owns from then on, or null at the end. Nothing in other cases.
 export type Reply = Uint8Array<ArrayBuffer> | null | undefined
 
-export interface Codec {
+interface Codec {
   readonly next: (reply: Reply) => Effect.Effect<Event, Failure>
 }
 
@@ -169,7 +169,7 @@ const modules = {
     decode: ["node-liblzma/wasm/liblzma.js", "node-liblzma/wasm/liblzma.wasm"]
   },
   bz2: { encode: ["libbzip2-wasm"], decode: ["seek-bzip"] },
-  zstd: { encode: ["zstd-codec/lib/module.js"], decode: ["zstd-codec/lib/module.js"] }
+  zstd: { encode: ["zstd-codec/lib/module.js"], decode: ["zstddec/stream"] }
 }
 
 const unavailable = (cause: unknown): Failure => ({

@@ -78,7 +78,7 @@ const lzma = {
 
 const xz = async (init) => {
   const { default: create } = await import(modules[0])
-  const library = await create({ wasmBinary: readFileSync(fileURLToPath(modules[1])) })
+  const library = await create({ wasmBinary: readFileSync(fileURLToPath(modules[1])), printErr: () => {} })
   const input = library._malloc(inputSize)
   const output = library._malloc(outputSize)
   const stream = library._malloc(lzma.size)
@@ -121,37 +121,35 @@ const xzDecode = () =>
   )
 
 // ---------------------------------------------------------------------------------------------------------------------
-// zstd: libzstd as WebAssembly
+// zstd: libzstd as WebAssembly, zstd-codec to encode, and zstddec to decode, which is faster and not limited to a window
+// of 8 MiB
 // ---------------------------------------------------------------------------------------------------------------------
 
-// The library hands over a promise-like module, so it must not travel through a promise.
-const withZstd = (use) =>
+// The library hands over a promise-like module, so that must not travel through a promise.
+const zstdEncode = () =>
   new Promise((resolve, reject) =>
     load(modules[0]).run((library) => {
       try {
-        resolve(use(library))
+        const stream = new library.ZstdCompressStreamBinding()
+        const check = (success) => {
+          if (!success) throw new Failure("Unavailable", "libzstd failed")
+        }
+        // What a callback is given is a view of the library's memory.
+        const writeView = (view) => write(view.slice())
+        check(stream.begin(3))
+        for (let chunk = read(); chunk !== null; chunk = read()) check(stream.transform(chunk, writeView))
+        check(stream.end(writeView))
+        resolve()
       } catch (error) {
         reject(error)
       }
     })
   )
 
-// What the library passes to a callback is a view of its memory.
-const writeView = (view) => write(view.slice())
-
-const zstdEncode = () =>
-  withZstd((library) => {
-    const stream = new library.ZstdCompressStreamBinding()
-    const check = (success) => {
-      if (!success) throw new Failure("Unavailable", "libzstd failed")
-    }
-    check(stream.begin(3))
-    for (let chunk = read(); chunk !== null; chunk = read()) check(stream.transform(chunk, writeView))
-    check(stream.end(writeView))
-  })
-
-// Follows the frame and block headers (RFC 8878, 3.1.1), because the library does not say whether a frame is complete.
+// Follows the frame and block headers (RFC 8878, 3.1.1), because the library tells neither what is wrong nor
+// what is missing.
 const zstdScanner = () => {
+  const kept = Buffer.alloc(8)
   let complete = true
 
   function* frames() {
@@ -166,10 +164,14 @@ const zstdScanner = () => {
       if (magic !== 0xfd2fb528) throw new Failure("Corrupt", "a zstd frame should start here")
       const descriptor = (yield { keep: 1 })[0]
       const singleSegment = (descriptor & 0x20) !== 0
-      const windowBytes = singleSegment ? 0 : 1
-      const dictionaryBytes = [0, 1, 2, 4][descriptor & 3]
+      const windowByte = singleSegment ? 0 : (yield { keep: 1 })[0]
+      yield { skip: [0, 1, 2, 4][descriptor & 3] }
       const sizeBytes = [singleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6]
-      yield { skip: windowBytes + dictionaryBytes + sizeBytes }
+      kept.fill(0)
+      const contentSize = (yield { keep: sizeBytes }).readBigUInt64LE(0)
+      const window = singleSegment ? contentSize : 2 ** (10 + (windowByte >> 3)) * (1 + (windowByte & 7) / 8)
+      // The limit of the library, and of the zstd tool unless told otherwise.
+      if (window > 2 ** 27) throw new Failure("Unsupported", "a window of more than 128 MiB is needed")
       for (let last = false; !last;) {
         const block = (yield { keep: 3 }).readUIntLE(0, 3)
         const type = (block >> 1) & 3
@@ -182,7 +184,6 @@ const zstdScanner = () => {
   }
 
   const reader = frames()
-  const kept = Buffer.alloc(4)
   let wanted = reader.next().value
   let have = 0
   return {
@@ -202,21 +203,27 @@ const zstdScanner = () => {
   }
 }
 
-const zstdDecode = () =>
-  withZstd((library) => {
-    const stream = new library.ZstdDecompressStreamBinding()
-    const scanner = zstdScanner()
-    const check = (success) => {
-      if (!success) throw new Failure("Corrupt", "the data does not decode, or does not match its checksum")
-    }
-    check(stream.begin())
+const zstdDecode = async () => {
+  const { ZSTDDecoder } = await import(modules[0])
+  const decoder = new ZSTDDecoder()
+  await decoder.init()
+  const scanner = zstdScanner()
+  let idle = 0
+  function* input() {
     for (let chunk = read(); chunk !== null; chunk = read()) {
       scanner.scan(chunk)
-      check(stream.transform(chunk, writeView))
+      idle = 0
+      yield chunk
     }
-    check(stream.end(writeView))
     if (!scanner.isComplete()) throw truncated()
-  })
+  }
+  for (const bytes of decoder.decodeStreaming(input())) {
+    // The library repeats a failed step for ever. Steps without output are at most as many as there are frames.
+    idle = bytes.length === 0 ? idle + 1 : 0
+    if (idle > inputSize) throw new Failure("Corrupt", "the data does not decode, or does not match its checksum")
+    write(bytes)
+  }
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // bz2: libbzip2 as WebAssembly to encode, seek-bzip to decode
@@ -234,8 +241,11 @@ const bz2Encode = () =>
         let written = false
         const flush = () => {
           const result = library.compressBZ2(block.subarray(0, filled), 9, 0)
-          if (result.error !== 0) throw new Failure("Unavailable", result.error_msg)
-          const bytes = result.output.slice()
+          if (result.error !== 0) throw new Failure("Unavailable", result.errorMsg)
+          const view = result.output
+          const bytes = view.slice()
+          // The library never does, and would take a megabyte more with every block.
+          library._free(view.byteOffset)
           result.delete()
           write(bytes)
           filled = 0
@@ -311,6 +321,6 @@ const codecs = {
 // The last word is a question too: the thread stays until it is terminated, so no message is lost.
 Promise.resolve().then(codecs[codec]).then(
   () => ask({ _tag: "Done" }),
-  (error) => ask({ _tag: "Failure", reason: error.reason ?? "Unavailable", details: error.message })
+  (error) => ask({ _tag: "Failure", reason: error.reason ?? "Unavailable", details: error instanceof Error ? error.message : String(error) })
 )
 `

@@ -9,7 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Mailbox from "effect/Mailbox"
 import * as Runtime from "effect/Runtime"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { CallOptions, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
 import type * as GrpcHandler from "../GrpcHandler.ts"
@@ -22,7 +22,14 @@ const capacity = 32
 export const makeTransport = Effect.fnUntraced(
   function*(handlers: GrpcHandler.GrpcHandlers, target: string, maxMessageBytes: number) {
     const runtime = yield* Effect.runtime<never>()
-    const scope = yield* Effect.scope
+    const scope = yield* Scope.make()
+    let closed = false
+    yield* Effect.addFinalizer((exit) =>
+      Effect.suspend(() => {
+        closed = true
+        return Scope.close(scope, exit)
+      })
+    )
 
     const fork = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<Fiber.RuntimeFiber<A, E>> =>
       Effect.sync(() => Runtime.runFork(runtime)(effect, { scope }))
@@ -34,19 +41,25 @@ export const makeTransport = Effect.fnUntraced(
     const fail = (rpc: string, status: GrpcStatus.GrpcStatusError): GrpcStatus.GrpcStatusError =>
       new GrpcStatus.GrpcStatusError({ ...status, rpc, target })
 
-    const statusOf = (rpc: string, cause: Cause.Cause<GrpcStatus.GrpcStatusError>): GrpcStatus.GrpcStatusError =>
-      fail(rpc, handlerExit.statusOf(cause))
+    const refuse = (rpc: string, code: GrpcStatus.GrpcCode, details: string): GrpcStatus.GrpcStatusError =>
+      new GrpcStatus.GrpcStatusError({ code, details, origin: "client", rpc, target })
+
+    // A handler that was interrupted from here was cancelled by this client.
+    const statusOf = (
+      rpc: string,
+      cause: Cause.Cause<GrpcStatus.GrpcStatusError>,
+      cancelled = false
+    ): GrpcStatus.GrpcStatusError =>
+      (closed || cancelled) && Cause.isInterruptedOnly(cause)
+        ? refuse(rpc, "CANCELLED", "the RPC was cancelled by this client")
+        : fail(rpc, handlerExit.statusOf(cause))
 
     const notImplemented = (rpc: string) => fail(rpc, handlerExit.notImplemented(rpc))
 
     const received = (rpc: string, message: Uint8Array): Effect.Effect<Uint8Array, GrpcStatus.GrpcStatusError> =>
-      message.length <= maxMessageBytes ? Effect.succeed(message) : new GrpcStatus.GrpcStatusError({
-        code: "RESOURCE_EXHAUSTED",
-        details: `Received message larger than max (${message.length} vs ${maxMessageBytes})`,
-        origin: "client",
-        rpc,
-        target
-      })
+      message.length <= maxMessageBytes
+        ? Effect.succeed(message)
+        : refuse(rpc, "RESOURCE_EXHAUSTED", `Received message larger than max (${message.length} vs ${maxMessageBytes})`)
 
     const unary: GrpcTransport["unary"] = (rpc, message, options) => {
       const handler = handlers.get(rpc)
@@ -90,15 +103,17 @@ export const makeTransport = Effect.fnUntraced(
         const initialMetadata = yield* Deferred.make<Headers.Headers, GrpcStatus.GrpcStatusError>()
         const status = yield* Deferred.make<void, GrpcStatus.GrpcStatusError>()
 
+        let cancelled = false
+
         const served = Effect.scoped(handler.handle({
           ...requestOf(options),
           messages: Mailbox.toStream(requests),
           send: (message) => Effect.asVoid(responses.offer(message)),
           sendInitialMetadata: (metadata) => Effect.asVoid(Deferred.succeed(initialMetadata, metadata))
         })).pipe(
-          Effect.mapErrorCause((cause) => Cause.fail(statusOf(rpc, cause))),
-          Effect.onExit((exit) =>
-            Effect.all([
+          Effect.onExit((ended) => {
+            const exit = Exit.mapErrorCause(ended, (cause) => Cause.fail(statusOf(rpc, cause, cancelled)))
+            return Effect.all([
               Deferred.done(status, exit),
               responses.done(exit),
               // Whoever still reads, a driver that was lent a resource perhaps, must not take this for the end.
@@ -106,15 +121,20 @@ export const makeTransport = Effect.fnUntraced(
               // A handler that ends without sending headers sends them with its status.
               Deferred.done(initialMetadata, Exit.as(exit, Headers.empty))
             ])
-          )
+          })
         )
-        const fiber = yield* Effect.acquireRelease(fork(served), Fiber.interrupt)
+        const cancel = (fiber: Fiber.RuntimeFiber<void, GrpcStatus.GrpcStatusError>) =>
+          Effect.suspend(() => {
+            cancelled = true
+            return Fiber.interrupt(fiber)
+          })
+        const fiber = yield* Effect.acquireRelease(fork(served), cancel)
         const sendable = Effect.zipRight(
           Effect.yieldNow(),
           Effect.matchEffect(Deferred.await(status), {
             onFailure: Effect.fail,
             onSuccess: () =>
-              Effect.fail(fail(rpc, GrpcStatus.make("FAILED_PRECONDITION", "the RPC has ended, nothing can be sent")))
+              Effect.fail(refuse(rpc, "FAILED_PRECONDITION", "the RPC has ended, nothing can be sent"))
           })
         )
         const call: GrpcDuplex = {
@@ -122,7 +142,7 @@ export const makeTransport = Effect.fnUntraced(
           messages: Stream.mapEffect(Mailbox.toStream(responses), (message) => received(rpc, message)),
           send: (message) => Effect.flatMap(requests.offer(message), (accepted) => accepted ? Effect.void : sendable),
           halfClose: Effect.asVoid(requests.end),
-          cancel: Effect.asVoid(Fiber.interrupt(fiber)),
+          cancel: Effect.asVoid(cancel(fiber)),
           status: Deferred.await(status)
         }
         return call

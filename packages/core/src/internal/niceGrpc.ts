@@ -149,6 +149,7 @@ const memoize = <A>(make: (rpc: string) => A): (rpc: string) => A => {
 // Reads the messages of a call into an inbox until the call ends, and cancels the call when the scope closes first.
 // The signal goes first: nice-grpc's iterators do not return while a `next` is pending.
 const readInto = (
+  calls: Set<AbortController>,
   inbox: Inbox<GrpcStatus.GrpcStatusError>,
   watch: CallWatch,
   start: (signal: AbortSignal) => AsyncIterable<Uint8Array>,
@@ -157,6 +158,7 @@ const readInto = (
   Effect.acquireRelease(
     Effect.sync(() => {
       const controller = new AbortController()
+      calls.add(controller)
       const read = async () => {
         for await (const message of start(controller.signal)) {
           const full = inbox.push(message)
@@ -173,7 +175,7 @@ const readInto = (
           onEnd(Exit.fail(status))
           inbox.close(Option.some(status))
         }
-      )
+      ).finally(() => calls.delete(controller))
       return Effect.promise(() => {
         controller.abort()
         inbox.discard()
@@ -190,6 +192,9 @@ export const makeTransport = Effect.fnUntraced(function*(
   maxMessageBytes: number
 ) {
   const channel = yield* openChannel(endpoint, address, options, maxMessageBytes)
+  // Closing a grpc-js channel leaves its calls as they are, and nobody could end them any more.
+  const calls = new Set<AbortController>()
+  yield* Effect.addFinalizer(() => Effect.sync(() => calls.forEach((call) => call.abort())))
   const unaryMethod = memoize((rpc) => createClient(rawMethod(rpc, false, false), channel).call)
   const serverStreamingMethod = memoize((rpc) => createClient(rawMethod(rpc, false, true), channel).call)
   const duplexMethod = memoize((rpc) => createClient(rawMethod(rpc, true, true), channel).call)
@@ -197,11 +202,12 @@ export const makeTransport = Effect.fnUntraced(function*(
   const unary: GrpcTransport["unary"] = (rpc, message, options) =>
     Effect.async((resume) => {
       const controller = new AbortController()
+      calls.add(controller)
       const watch = new CallWatch(rpc, address)
       const done = unaryMethod(rpc)(message, watch.options(options, controller.signal)).then(
         (answer) => resume(Effect.succeed(answer)),
         (cause) => resume(Effect.fail(watch.statusOf(cause)))
-      )
+      ).finally(() => calls.delete(controller))
       return Effect.promise(() => {
         controller.abort()
         return done
@@ -214,6 +220,7 @@ export const makeTransport = Effect.fnUntraced(function*(
       const watch = new CallWatch(rpc, address)
       return Effect.as(
         readInto(
+          calls,
           inbox,
           watch,
           (signal) => serverStreamingMethod(rpc)(message, watch.options(options, signal)),
@@ -234,6 +241,7 @@ export const makeTransport = Effect.fnUntraced(function*(
       (metadata) => Deferred.unsafeDone(initialMetadata, Exit.succeed(metadata))
     )
     const cancel = yield* readInto(
+      calls,
       inbox,
       watch,
       (signal) => duplexMethod(rpc)(outbox, watch.options(options, signal)),

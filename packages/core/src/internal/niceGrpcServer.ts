@@ -11,6 +11,7 @@ import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type CallContext, createServer, ServerError } from "nice-grpc"
+import { setImmediate } from "node:timers/promises"
 import * as Endpoint from "../Endpoint.ts"
 import type { GrpcHandler, GrpcHandlers, GrpcRequest } from "../GrpcHandler.ts"
 import type { Listen } from "../GrpcServer.ts"
@@ -103,6 +104,10 @@ const makeMethods = (runtime: Runtime.Runtime<never>, scope: Scope.Scope, isClos
         const full = inbox.push(message)
         if (full !== undefined) await full
       }
+      // A call that was cancelled ends its messages first and tells of the cancellation after that. Whoever reads, a
+      // driver that was lent a resource perhaps, must not take what it has for the whole.
+      await setImmediate()
+      context.signal.throwIfAborted()
     }
     read().then(
       () => inbox.close(Option.none()),

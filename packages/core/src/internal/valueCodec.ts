@@ -160,7 +160,13 @@ class Decoder {
           this.reader.skip(type, field)
       }
     }
+    this.ended(end)
     return value
+  }
+
+  // A field that reaches beyond the message it is in would take its bytes from what follows.
+  ended(end: number): void {
+    if (this.reader.pos !== end) throw new Refusal([], "a field ends beyond its message")
   }
 
   nested(read: () => JsonValue): JsonValue {
@@ -190,6 +196,7 @@ class Decoder {
         this.reader.skip(type, field)
       }
     }
+    this.ended(end)
     return list
   }
 
@@ -203,6 +210,7 @@ class Decoder {
         this.reader.skip(type, field)
       }
     }
+    this.ended(end)
     return struct
   }
 
@@ -222,6 +230,7 @@ class Decoder {
           this.reader.skip(type, field)
       }
     }
+    this.ended(end)
     if (name === "__proto__") {
       Object.defineProperty(struct, name, { value, enumerable: true, configurable: true, writable: true })
     } else {

@@ -1,0 +1,161 @@
+/**
+ * Devices as services: a program depends on the devices it drives and on nothing else, and a layer says where they are.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as DriverClient from "./DriverClient.ts"
+import { type CallKind, MethodNotImplemented } from "./DriverError.ts"
+import type * as DriverInterface from "./DriverInterface.ts"
+import type * as DriverMethod from "./DriverMethod.ts"
+import * as DriverTree from "./DriverTree.ts"
+import * as ExporterConnection from "./ExporterConnection.ts"
+
+/**
+ * The driver at a path speaks another interface than the device's contract.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InterfaceMismatch extends Schema.TaggedError<InterfaceMismatch>(
+  "@effect-jumpstarter/core/Device/InterfaceMismatch"
+)("InterfaceMismatch", {
+  path: Schema.String,
+  expected: Schema.Array(Schema.String),
+  actual: Schema.String,
+  /** The paths of drivers that do speak it. */
+  candidates: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    const list = this.candidates.length === 0 ? "no driver here does" : `these do: ${this.candidates.join(", ")}`
+    return `the driver at ${JSON.stringify(this.path)} is a ${this.actual}, not a ${
+      this.expected.join(" or a ")
+    }; ${list}`
+  }
+}
+
+/**
+ * What a device can fail to be found with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type DeviceError = DriverTree.DriverNotFound | InterfaceMismatch
+
+const clientOf = (node: { readonly labels: Readonly<Record<string, string>> }): string =>
+  node.labels[DriverTree.clientLabel] ?? ""
+
+/**
+ * The typed client of the driver at a path. Fails when there is no driver, or one of another interface.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const connect = <I extends DriverInterface.Any>(
+  contract: I,
+  path: string | ReadonlyArray<string>
+): Effect.Effect<DriverInterface.ClientMethods<I>, DeviceError, ExporterConnection.ExporterConnection> =>
+  Effect.flatMap(ExporterConnection.ExporterConnection, ({ driver, root }) =>
+    Effect.flatMap(driver(path), (client) => {
+      const spoken = [contract.client, ...contract.alsoSpokenBy]
+      return spoken.includes(clientOf(client))
+        ? Effect.succeed(DriverClient.fromInterface(client, contract))
+        : new InterfaceMismatch({
+          path: DriverTree.formatPath(client.path),
+          expected: spoken,
+          actual: clientOf(client),
+          candidates: DriverTree.nodes(root)
+            .filter((node) => spoken.includes(clientOf(node)))
+            .map(({ path }) => DriverTree.formatPath(path))
+        })
+    }))
+
+/**
+ * The layers of a device's tag.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DeviceLayers<Self, I extends DriverInterface.Any> {
+  readonly contract: I
+  /** The device at a path of a connected exporter; it is looked for, and its interface checked, when the layer is built. */
+  readonly layer: (
+    path: string | ReadonlyArray<string>
+  ) => Layer.Layer<Self, DeviceError, ExporterConnection.ExporterConnection>
+  /**
+   * A plain fake from functions, without codec or exporter. Methods that are left out fail with `MethodNotImplemented`.
+   */
+  readonly layerTest: (methods: Partial<DriverInterface.ClientMethods<I>>) => Layer.Layer<Self>
+}
+
+const missing = (device: string, method: string, described: DriverMethod.Any) => {
+  const fail = (kind: CallKind) =>
+    new MethodNotImplemented({
+      driver: device,
+      uuid: "",
+      method,
+      kind,
+      code: "UNIMPLEMENTED",
+      details: "the fake has no such method",
+      origin: "client"
+    })
+  switch (described._tag) {
+    case "Call":
+      return () => Effect.fail(fail("call"))
+    case "StreamingCall":
+      return () => Stream.fail(fail("streamingCall"))
+    case "Stream":
+      return () => Effect.fail(fail("stream"))
+  }
+}
+
+/**
+ * Makes the class of a device's tag, with the layers that install it.
+ *
+ * @since 0.1.0
+ * @category tags
+ * @example
+ * ```ts
+ * import { Device, DriverInterface, DriverMethod, Endpoint, ExporterConnection } from "@effect-jumpstarter/core"
+ * import { Effect } from "effect"
+ *
+ * const Power = DriverInterface.make("jumpstarter_driver_power.client.PowerClient", {
+ *   on: DriverMethod.call(),
+ *   off: DriverMethod.call()
+ * })
+ *
+ * class BoardPower extends Device.Tag("BoardPower", Power)<BoardPower>() {}
+ *
+ * const test = Effect.gen(function*() {
+ *   const power = yield* BoardPower
+ *   yield* power.on()
+ * })
+ *
+ * const onBench = test.pipe(
+ *   Effect.provide(BoardPower.layer("power")),
+ *   Effect.provide(ExporterConnection.layer(Endpoint.unix("/run/jumpstarter.sock")))
+ * )
+ * const faked = test.pipe(Effect.provide(BoardPower.layerTest({ on: () => Effect.void })))
+ * ```
+ */
+export const Tag =
+  <const Id extends string, I extends DriverInterface.Any>(id: Id, contract: I) =>
+  <Self>(): Context.TagClass<Self, Id, DriverInterface.ClientMethods<I>> & DeviceLayers<Self, I> => {
+    const tag = Context.Tag(id)<Self, DriverInterface.ClientMethods<I>>()
+    const layers: DeviceLayers<Self, I> = {
+      contract,
+      layer: (path) => Layer.effect(tag, connect(contract, path)),
+      layerTest: (methods) =>
+        Layer.succeed(tag, {
+          ...Object.fromEntries(
+            Object.entries(contract.methods).map(([name, method]) => [name, missing(id, name, method)])
+          ),
+          ...methods
+        } as DriverInterface.ClientMethods<I>)
+    }
+    return Object.assign(tag, layers)
+  }
