@@ -63,6 +63,7 @@ export const serve = (
   Effect.mapError(niceGrpcServer.serve(handlers, listen), ({ error }) =>
     new GrpcServerError({
       address: "path" in listen ? listen.path : `${listen.host}:${listen.port}`,
-      details: error instanceof Error ? error.message : String(error),
+      // grpc-js wraps the cause of the one address there is into a summary of all.
+      details: (error instanceof Error ? error.message : String(error)).replace(/^.*resolved errors: \[(.*)\]$/, "$1"),
       cause: error
     }))

@@ -11,6 +11,8 @@ import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type CallContext, createServer, ServerError } from "nice-grpc"
+import * as Fs from "node:fs"
+import * as Net from "node:net"
 import { setImmediate } from "node:timers/promises"
 import * as Endpoint from "../Endpoint.ts"
 import type { GrpcHandler, GrpcHandlers, GrpcRequest } from "../GrpcHandler.ts"
@@ -154,6 +156,23 @@ const credentials = (listen: Listen): ServerCredentials =>
       private_key: Buffer.from(Redacted.value(listen.certificate.privateKey))
     }])
 
+// A socket file outlives a server that was killed. One that nobody answers on is in the way and is removed, as servers
+// built on gRPC's C core do; one that somebody answers on is left, and binding fails.
+const removeStaleSocket = (path: string): Effect.Effect<void> =>
+  Effect.async((resume) => {
+    const socket = Net.connect(path)
+    const done = () => {
+      socket.destroy()
+      resume(Effect.void)
+    }
+    socket.once("connect", done)
+    socket.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "ECONNREFUSED") Fs.rmSync(path, { force: true })
+      done()
+    })
+    return Effect.sync(done)
+  })
+
 export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen: Listen) {
   const runtime = yield* Effect.runtime<never>()
   const { address, bound } = bind(listen)
@@ -180,6 +199,7 @@ export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen:
             break
         }
       }
+      if ("path" in listen) yield* removeStaleSocket(listen.path)
       const port = yield* Effect.tryPromise(() => server.listen(address, credentials(listen)))
       return { handlerScope, port, server }
     }),
