@@ -76,8 +76,7 @@ export interface DriverClient extends Omit<DriverTree.DriverNode, "children"> {
    * to a call of this same driver.
    */
   readonly resource: <A, E, R>(
-    resource: Resource.Resource<A, E, R>,
-    options?: Resource.ResourceOptions
+    resource: Resource.Resource<A, E, R>
   ) => Effect.Effect<Resource.ResourceHandle<A, E>, DriverError.DriverCallError, R | Scope.Scope>
 
   /** Writes the exporter's log into Effect's logger while the scope is open; see `LogStream.LogStream`. */
@@ -218,13 +217,13 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
         end: stream.end
       }
     }),
-    resource: Effect.fnUntraced(function*(resource, options = {}) {
+    resource: Effect.fnUntraced(function*(resource) {
       const site = siteOf("resource", "resource")
       const stream = yield* Effect.mapError(
         session.exporter.resourceStream(
           node.uuid,
           // What a driver writes is encoded on this side, see `ResourceOptions`.
-          resource._tag === "Source" ? options.contentEncoding ?? null : null
+          resource._tag === "Source" ? Option.getOrNull(resource.contentEncoding) : null
         ),
         fail(site)
       )
@@ -236,7 +235,7 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
           new DriverError.UnexpectedResult({ ...site, code: "INTERNAL", details, origin: "client", path: [] })
         )
       )
-      return yield* transfer.open(stream, handle, resource, options, site)
+      return yield* transfer.open(stream, handle, resource, site)
     }),
     logStream: session.logs.forward
   }

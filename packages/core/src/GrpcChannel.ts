@@ -116,8 +116,11 @@ export class GrpcChannel extends Context.Tag("@effect-jumpstarter/core/GrpcChann
  * @category constructors
  */
 export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
-  const refuse = (rpc: string, code: "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "INTERNAL", details: string): GrpcStatusError =>
-    new GrpcStatusError({ code, details, origin: "client", rpc, target: transport.target })
+  const refuse = (
+    rpc: string,
+    code: "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "INTERNAL",
+    details: string
+  ): GrpcStatusError => new GrpcStatusError({ code, details, origin: "client", rpc, target: transport.target })
 
   const checked = (rpc: string, message: Uint8Array): Effect.Effect<Uint8Array, GrpcStatusError> =>
     message.length <= maxMessageBytes

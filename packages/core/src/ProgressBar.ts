@@ -148,8 +148,8 @@ const open = (
  *
  * const flash = Effect.gen(function*() {
  *   const storage = yield* ExporterConnection.driver("storage")
- *   const image = yield* Resource.fromFile("image.img.gz")
- *   const handle = yield* storage.resource(image, { contentEncoding: "gzip" })
+ *   const image = yield* Resource.fromFile("image.img.gz", { contentEncoding: "gzip" })
+ *   const handle = yield* storage.resource(image)
  *   const bar = ProgressBar.run(handle.progress(), { label: "flash" })
  *   yield* Effect.all([storage.call("flash", handle), bar], { concurrency: "unbounded" })
  * }).pipe(Effect.scoped)

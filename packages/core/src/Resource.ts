@@ -16,6 +16,19 @@ import type { DriverFailure } from "./DriverFailure.ts"
 import type { JsonValue } from "./ProtobufValue.ts"
 
 /**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ResourceOptions {
+  /**
+   * The encoding of the bytes on this side; none unless given. A source is sent as it is and decoded by the exporter.
+   * What a driver writes is encoded here, because exporters are known to lose the tail of what they encode
+   * (`protocol.md` 6.3).
+   */
+  readonly contentEncoding?: ContentEncoding | undefined
+}
+
+/**
  * Bytes to send, and how many there are when that is known.
  *
  * @since 0.1.0
@@ -24,6 +37,7 @@ import type { JsonValue } from "./ProtobufValue.ts"
 export interface Source<A, E, R> {
   readonly _tag: "Source"
   readonly stream: Stream.Stream<Uint8Array, E, R>
+  readonly contentEncoding: Option.Option<ContentEncoding>
   readonly size: Option.Option<number>
   /** What the transfer results in when it is done. */
   readonly result: A
@@ -38,6 +52,7 @@ export interface Source<A, E, R> {
 export interface Target<A, E, R> {
   readonly _tag: "Target"
   readonly sink: Sink.Sink<A, Uint8Array, unknown, E, R>
+  readonly contentEncoding: Option.Option<ContentEncoding>
 }
 
 /**
@@ -51,11 +66,30 @@ export type Resource<A, E, R> = Source<A, E, R> | Target<A, E, R>
  *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { ExporterConnection, Resource } from "@effect-jumpstarter/core"
+ * import { FileSystem } from "@effect/platform"
+ * import { Effect } from "effect"
+ *
+ * const flash = Effect.gen(function*() {
+ *   const fileSystem = yield* FileSystem.FileSystem
+ *   const flasher = yield* ExporterConnection.driver("flasher")
+ *   const image = Resource.source(fileSystem.stream("image.img.gz"), { contentEncoding: "gzip" })
+ *   yield* flasher.call("flash", yield* flasher.resource(image))
+ * }).pipe(Effect.scoped)
+ * ```
  */
 export const source = <E, R>(
   stream: Stream.Stream<Uint8Array, E, R>,
-  options?: { readonly size?: number | undefined }
-): Source<void, E, R> => ({ _tag: "Source", stream, size: Option.fromNullable(options?.size), result: undefined })
+  options: ResourceOptions & { readonly size?: number | undefined } = {}
+): Source<void, E, R> => ({
+  _tag: "Source",
+  stream,
+  contentEncoding: Option.fromNullable(options.contentEncoding),
+  size: Option.fromNullable(options.size),
+  result: undefined
+})
 
 /**
  * A sink for a driver to write to, such as the dump of a partition.
@@ -63,10 +97,10 @@ export const source = <E, R>(
  * @since 0.1.0
  * @category constructors
  */
-export const sink = <A, E, R>(sink: Sink.Sink<A, Uint8Array, unknown, E, R>): Target<A, E, R> => ({
-  _tag: "Target",
-  sink
-})
+export const sink = <A, E, R>(
+  sink: Sink.Sink<A, Uint8Array, unknown, E, R>,
+  options: ResourceOptions = {}
+): Target<A, E, R> => ({ _tag: "Target", sink, contentEncoding: Option.fromNullable(options.contentEncoding) })
 
 /**
  * A local file for a driver to read. Fails when the file cannot be examined.
@@ -75,7 +109,8 @@ export const sink = <A, E, R>(sink: Sink.Sink<A, Uint8Array, unknown, E, R>): Ta
  * @category constructors
  */
 export const fromFile = (
-  path: string
+  path: string,
+  options: ResourceOptions = {}
 ): Effect.Effect<
   Source<void, PlatformError.PlatformError, never>,
   PlatformError.PlatformError,
@@ -84,7 +119,7 @@ export const fromFile = (
   Effect.gen(function*() {
     const fileSystem = yield* FileSystem.FileSystem
     const { size } = yield* fileSystem.stat(path)
-    return source(fileSystem.stream(path), { size: Number(size) })
+    return source(fileSystem.stream(path), { ...options, size: Number(size) })
   })
 
 /**
@@ -94,21 +129,10 @@ export const fromFile = (
  * @category constructors
  */
 export const toFile = (
-  path: string
+  path: string,
+  options: ResourceOptions = {}
 ): Effect.Effect<Target<void, PlatformError.PlatformError, never>, never, FileSystem.FileSystem> =>
-  Effect.map(FileSystem.FileSystem, (fileSystem) => sink(fileSystem.sink(path)))
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface ResourceOptions {
-  /**
-   * The encoding of the bytes on this side. A source is sent as it is and decoded by the exporter; what a driver
-   * writes is encoded here, because exporters are known to lose the tail of what they encode (`protocol.md` 6.3).
-   */
-  readonly contentEncoding?: ContentEncoding | undefined
-}
+  Effect.map(FileSystem.FileSystem, (fileSystem) => sink(fileSystem.sink(path), options))
 
 /**
  * How far a transfer has come. `bytes` counts what crossed the wire, `total` is the size of the source if known.

@@ -1,6 +1,8 @@
 // Channel credentials for an endpoint (protocol.md 10.2).
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { ChannelCredentials } from "nice-grpc"
+import { X509Certificate } from "node:crypto"
 import * as Tls from "node:tls"
 import type { Endpoint } from "../Endpoint.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
@@ -17,6 +19,8 @@ const failure = (target: string, code: "INVALID_ARGUMENT" | "UNAVAILABLE", detai
 
 const pemHeader = "-----BEGIN CERTIFICATE-----"
 
+const certificateBlock = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g
+
 const decodePem = (ca: string): string | undefined => {
   if (ca.includes(pemHeader)) return ca
   const decoded = Buffer.from(ca, "base64").toString("utf8")
@@ -25,7 +29,13 @@ const decodePem = (ca: string): string | undefined => {
 
 const secureContext = (target: string, ca: string, options: Tls.SecureContextOptions) =>
   Effect.try({
-    try: () => Tls.createSecureContext({ ca, ...options }),
+    try: () => {
+      // Node skips what it cannot read, and would then fail every connection without saying why.
+      const blocks = ca.match(certificateBlock)
+      if (blocks === null) throw new Error("it has no complete certificate")
+      for (const block of blocks) new X509Certificate(block)
+      return Tls.createSecureContext({ ca, ...options })
+    },
     catch: (cause) =>
       failure(
         target,
@@ -67,10 +77,20 @@ const presentedChain = (host: string, port: number, target: string): Effect.Effe
   })
 
 // Trusts exactly what the server presents now. A leaf whose issuer is not presented is trusted as it is.
-const trustOnFirstUse = Effect.fnUntraced(function*(host: string, port: number, target: string) {
+const trustOnFirstUse = Effect.fnUntraced(function*(
+  host: string,
+  port: number,
+  target: string,
+  connectTimeout: Duration.DurationInput
+) {
   const chain = yield* Effect.timeoutFail(presentedChain(host, port, target), {
-    duration: "5 seconds",
-    onTimeout: () => failure(target, "UNAVAILABLE", "the server presented no certificate within 5 seconds")
+    duration: connectTimeout,
+    onTimeout: () =>
+      failure(
+        target,
+        "UNAVAILABLE",
+        `the server presented no certificate within ${Duration.format(Duration.decode(connectTimeout))}`
+      )
   })
   const leaf = chain[0]
   if (leaf === undefined) {
@@ -83,13 +103,17 @@ const trustOnFirstUse = Effect.fnUntraced(function*(host: string, port: number, 
   })
 })
 
-export const make = Effect.fnUntraced(function*(endpoint: Endpoint, target: string) {
+export const make = Effect.fnUntraced(function*(
+  endpoint: Endpoint,
+  target: string,
+  connectTimeout: Duration.DurationInput = "5 seconds"
+) {
   if (endpoint._tag !== "Tls") return ChannelCredentials.createInsecure()
   switch (endpoint.trust._tag) {
     case "SystemRoots":
       return ChannelCredentials.createSsl()
     case "TrustOnFirstUse":
-      return yield* trustOnFirstUse(endpoint.host, endpoint.port, target)
+      return yield* trustOnFirstUse(endpoint.host, endpoint.port, target, connectTimeout)
     case "CertificateAuthority": {
       const pem = decodePem(endpoint.trust.ca)
       if (pem === undefined) {

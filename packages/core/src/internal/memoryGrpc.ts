@@ -59,7 +59,11 @@ export const makeTransport = Effect.fnUntraced(
     const received = (rpc: string, message: Uint8Array): Effect.Effect<Uint8Array, GrpcStatus.GrpcStatusError> =>
       message.length <= maxMessageBytes
         ? Effect.succeed(message)
-        : refuse(rpc, "RESOURCE_EXHAUSTED", `Received message larger than max (${message.length} vs ${maxMessageBytes})`)
+        : refuse(
+          rpc,
+          "RESOURCE_EXHAUSTED",
+          `Received message larger than max (${message.length} vs ${maxMessageBytes})`
+        )
 
     const unary: GrpcTransport["unary"] = (rpc, message, options) => {
       const handler = handlers.get(rpc)
@@ -133,8 +137,7 @@ export const makeTransport = Effect.fnUntraced(
           Effect.yieldNow(),
           Effect.matchEffect(Deferred.await(status), {
             onFailure: Effect.fail,
-            onSuccess: () =>
-              Effect.fail(refuse(rpc, "FAILED_PRECONDITION", "the RPC has ended, nothing can be sent"))
+            onSuccess: () => Effect.fail(refuse(rpc, "FAILED_PRECONDITION", "the RPC has ended, nothing can be sent"))
           })
         )
         const call: GrpcDuplex = {

@@ -58,7 +58,7 @@ const openChannel = (
   maxMessageBytes: number
 ): Effect.Effect<Channel, GrpcStatus.GrpcStatusError, Scope.Scope> =>
   Effect.flatMap(
-    grpcCredentials.make(endpoint, address),
+    grpcCredentials.make(endpoint, address, options.connectTimeout),
     (credentials) =>
       Effect.acquireRelease(
         Effect.sync(() =>

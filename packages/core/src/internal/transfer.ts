@@ -58,7 +58,6 @@ const upload = <A, E>(
 const download = <A, E>(
   stream: ExporterStream,
   target: Resource.Target<A, E, never>,
-  encoding: ContentEncoding.ContentEncoding | undefined,
   counter: Counter,
   site: DriverError.CallSite
 ): Copy<A, E> => {
@@ -72,11 +71,13 @@ const download = <A, E>(
       })
     )
   )
-  const encoded = encoding === undefined
-    ? received
-    : ContentEncoding.encode(encoding)(received).pipe(
-      Stream.catchTag("ContentEncodingError", (error) => Stream.fail(unexpected(error.message, error)))
-    )
+  const encoded = Option.match(target.contentEncoding, {
+    onNone: () => received,
+    onSome: (encoding) =>
+      ContentEncoding.encode(encoding)(received).pipe(
+        Stream.catchTag("ContentEncodingError", (error) => Stream.fail(unexpected(error.message, error)))
+      )
+  })
   const idle: Effect.Effect<never, DriverError.DriverCallError> = Effect.suspend(() => {
     const before = counter.bytes
     return Effect.zipRight(
@@ -133,7 +134,6 @@ export const open = <A, E, R>(
   stream: ExporterStream,
   handle: JsonValue,
   resource: Resource.Resource<A, E, R>,
-  options: Resource.ResourceOptions,
   site: DriverError.CallSite
 ): Effect.Effect<Resource.ResourceHandle<A, E>, never, R | Scope.Scope> =>
   Effect.flatMap(Effect.context<R>(), (context) => {
@@ -151,7 +151,6 @@ export const open = <A, E, R>(
         : download(
           stream,
           { ...resource, sink: Sink.provideContext(resource.sink, context) },
-          options.contentEncoding,
           counter,
           site
         )
