@@ -124,8 +124,9 @@ export const make = Effect.fnUntraced(function*(exporter: ExporterClient) {
         dropped: 0
       }
       subscribers.add(subscriber)
-      // A reader that has given up is started anew by the next consumer.
-      if (reader === undefined || reader.unsafePoll() !== null) reader = yield* Effect.forkIn(read, scope)
+      // A reader that has given up is started anew by the next consumer. A fiber that is forked while a resource is
+      // acquired would be as uninterruptible as the acquisition.
+      if (reader === undefined || reader.unsafePoll() !== null) reader = yield* Effect.forkIn(Effect.interruptible(read), scope)
       return subscriber
     }),
     (subscriber) =>
@@ -148,6 +149,7 @@ export const make = Effect.fnUntraced(function*(exporter: ExporterClient) {
         Mailbox.toStream(mailbox).pipe(
           Stream.filter(matches(options)),
           Stream.runForEach((event) => Effect.annotateLogs(LogEntry.log(event), "exporter", exporter.target)),
+          Effect.interruptible,
           Effect.forkScoped,
           Effect.asVoid
         ))

@@ -106,7 +106,12 @@ const download = <A, E>(
 
 const start = Effect.fnUntraced(function*<A, E>(handle: JsonValue, counter: Counter, copy: Copy<A, E>) {
   const outcome = yield* Deferred.make<A, E | DriverError.DriverCallError>()
-  const fiber = yield* Effect.forkScoped(Effect.onExit(copy.run, (exit) => Deferred.done(outcome, exit)))
+  // Interruptible even where a resource is opened as part of an acquisition.
+  const fiber = yield* copy.run.pipe(
+    Effect.onExit((exit) => Deferred.done(outcome, exit)),
+    Effect.interruptible,
+    Effect.forkScoped
+  )
   const result = Deferred.await(outcome)
   const snapshot = (done: boolean) => Effect.sync(() => ({ bytes: counter.bytes, total: copy.total, done }))
 
