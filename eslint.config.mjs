@@ -7,7 +7,7 @@ import tseslint from "typescript-eslint"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Who may import whom in packages/core/src. A module imports its own tier and lower ones; client and host never meet.
-// Adding a module means adding its name here.
+// Adding a module means adding its name here. The catalogue in src/drivers stands above the client, next to the host.
 // ---------------------------------------------------------------------------------------------------------------------
 
 const tiers = {
@@ -34,7 +34,8 @@ const forbiddenTiers = (name) => name === "host" ? ["client"] : tierNames.slice(
 const coreModule = (name) => `packages/core/src/${name}.ts`
 
 const barrels = {
-  regex: "^(effect|@effect/platform|@effect/platform-node|@effect-jumpstarter/core|\\.{1,2}(/testing)?/index\\.ts)$",
+  regex:
+    "^(effect|@effect/platform|@effect/platform-node|@effect-jumpstarter/core|\\.{1,2}(/(testing|drivers))?/index\\.ts)$",
   message: "Import the module, not the barrel: `import * as Effect from \"effect/Effect\"`."
 }
 const selfReference = {
@@ -49,6 +50,14 @@ const testing = {
   regex: "(^|/)testing/",
   message: "Nothing outside src/testing imports the testing modules."
 }
+const catalogue = {
+  regex: "(^|/)drivers/",
+  message: "Only src/testing, examples and tests import the catalogue of drivers."
+}
+const host = {
+  regex: `^\\.\\./(${tiers.host.join("|")})\\.ts$`,
+  message: "A contract of the catalogue serves clients and hosts, and imports no host module."
+}
 const tier = (name) => ({
   regex: `^\\./(${forbiddenTiers(name).flatMap((forbidden) => tiers[forbidden]).join("|")})\\.ts$`,
   message: `A ${name} module may not import ${forbiddenTiers(name).join(", ")} modules (tiers in eslint.config.mjs).`
@@ -60,9 +69,10 @@ const restrictImports = (files, ...patterns) => ({
 })
 
 const importRules = [
-  restrictImports(["packages/core/src/internal/**/*.ts"], testing),
+  restrictImports(["packages/core/src/internal/**/*.ts"], testing, catalogue),
+  restrictImports(["packages/core/src/drivers/*.ts"], testing, platform, host),
   restrictImports(["packages/core/src/testing/*.ts"], platform),
-  ...tierNames.map((name) => restrictImports(tiers[name].map(coreModule), testing, platform, tier(name)))
+  ...tierNames.map((name) => restrictImports(tiers[name].map(coreModule), testing, catalogue, platform, tier(name)))
 ]
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -1,12 +1,12 @@
-// Writes packages/core/src/index.ts and packages/core/src/testing/index.ts: one namespace for each module (a file whose
-// name starts with a capital), described by the first sentence of the module's own documentation. With --check it
+// Writes the index.ts of packages/core/src and of its folders drivers and testing: one namespace for each module (a file
+// whose name starts with a capital), described by the first sentence of the module's own documentation. With --check it
 // writes nothing and fails when a barrel is out of date.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
-const directories = ["packages/core/src", "packages/core/src/testing"]
+const directories = ["packages/core/src", "packages/core/src/drivers", "packages/core/src/testing"]
 const check = process.argv.includes("--check")
 const lineWidth = 120
 

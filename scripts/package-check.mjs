@@ -30,11 +30,19 @@ const modules = (directory) =>
     .filter((file) => /^[A-Z]\w*\.ts$/.test(file))
     .map((file) => file.slice(0, -3))
 const coreModules = modules(".")
+const driverModules = modules("drivers")
 const testingModules = modules("testing")
 const entrypoints = {
   // attw cannot expand the wildcards of `exports`.
   proto: ["jumpstarter/v1/jumpstarter"],
-  core: [".", "testing", ...coreModules, ...testingModules.map((name) => `testing/${name}`)]
+  core: [
+    ".",
+    "drivers",
+    "testing",
+    ...coreModules,
+    ...driverModules.map((name) => `drivers/${name}`),
+    ...testingModules.map((name) => `testing/${name}`)
+  ]
 }
 
 // -- the artefacts
@@ -95,6 +103,7 @@ const files = {
   }),
   "smoke.js": `
 import * as core from "@effect-jumpstarter/core"
+import * as drivers from "@effect-jumpstarter/core/drivers"
 import * as testing from "@effect-jumpstarter/core/testing"
 import assert from "node:assert/strict"
 
@@ -103,21 +112,24 @@ const check = async (barrel, path, names) => {
   for (const name of names) assert.equal(await import(path + name), barrel[name], name)
 }
 await check(core, "@effect-jumpstarter/core/", ${JSON.stringify(coreModules)})
+await check(drivers, "@effect-jumpstarter/core/drivers/", ${JSON.stringify(driverModules)})
 await check(testing, "@effect-jumpstarter/core/testing/", ${JSON.stringify(testingModules)})
 await import("@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter")
 for (const path of ["internal/niceGrpc", "internal/niceGrpc.js", "dist/internal/niceGrpc.js"]) {
   await assert.rejects(import("@effect-jumpstarter/core/" + path), /ERR_PACKAGE_PATH_NOT_EXPORTED|Cannot find module/, path)
 }
-console.log(Object.keys(core).length, "modules and", Object.keys(testing).length, "testing modules load")
+const counts = [core, drivers, testing].map((barrel) => Object.keys(barrel).length)
+console.log("modules, drivers and testing modules load:", ...counts)
 `,
   "consumer.ts": `
 import type * as core from "@effect-jumpstarter/core"
+import type * as drivers from "@effect-jumpstarter/core/drivers"
 import type * as testing from "@effect-jumpstarter/core/testing"
 import type * as proto from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 // @ts-expect-error internal modules are not exported
 import type * as internal from "@effect-jumpstarter/core/internal/niceGrpc"
 
-export type Surface = [typeof core, typeof testing, typeof proto, typeof internal]
+export type Surface = [typeof core, typeof drivers, typeof testing, typeof proto, typeof internal]
 `
 }
 mkdirSync(consumer)

@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import type { JsonValue } from "./ProtobufValue.ts"
+import { isJsonValue, type JsonValue } from "./ProtobufValue.ts"
 
 /**
  * A schema of something that travels as JSON.
@@ -145,21 +145,13 @@ export const Nothing: Schema.Schema<void, null> = Schema.transform(Schema.Null, 
 })
 
 /**
- * Any JSON, for parts of a contract that have no fixed shape.
+ * Any JSON, for parts of a contract that have no fixed shape. It is passed on as it is, keys such as `__proto__`
+ * included, which a `Schema.Record` would lose.
  *
  * @since 0.1.0
  * @category schemas
  */
-export const Json: Schema.Schema<JsonValue> = Schema.suspend((): Schema.Schema<JsonValue> =>
-  Schema.Union(
-    Schema.Null,
-    Schema.Boolean,
-    Schema.Number,
-    Schema.String,
-    Schema.Array(Json),
-    Schema.Record({ key: Schema.String, value: Json })
-  )
-)
+export const Json: Schema.Schema<JsonValue> = Schema.declare(isJsonValue, { identifier: "Json" })
 
 /**
  * An argument that can be left out.

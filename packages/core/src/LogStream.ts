@@ -80,6 +80,16 @@ export const make = Effect.fnUntraced(function*(exporter: ExporterClient) {
   const scope = yield* Effect.scope
   const subscribers = new Set<Subscriber>()
   let reader: Fiber.RuntimeFiber<void> | undefined
+  let closed = false
+
+  // Consumers may outlive the connection; they must not wait for lines that cannot come.
+  const endAll = Effect.suspend(() => Effect.forEach(subscribers, ({ mailbox }) => mailbox.end, { discard: true }))
+  yield* Effect.addFinalizer(() =>
+    Effect.suspend(() => {
+      closed = true
+      return endAll
+    })
+  )
 
   const publish = (event: LogEntry.LogEvent) =>
     Effect.sync(() => subscribers.forEach((subscriber) => offer(subscriber, event)))
@@ -114,7 +124,7 @@ export const make = Effect.fnUntraced(function*(exporter: ExporterClient) {
       yield* Effect.sleep(delay)
       delay = Duration.min(Duration.times(delay, 2), Duration.seconds(2))
     }
-    yield* Effect.forEach(subscribers, ({ mailbox }) => mailbox.end, { discard: true })
+    yield* endAll
   })
 
   const subscribe = Effect.acquireRelease(
@@ -123,10 +133,13 @@ export const make = Effect.fnUntraced(function*(exporter: ExporterClient) {
         mailbox: yield* Mailbox.make<LogEntry.LogEvent>({ capacity: backlog, strategy: "dropping" }),
         dropped: 0
       }
+      if (closed) yield* subscriber.mailbox.end
       subscribers.add(subscriber)
       // A reader that has given up is started anew by the next consumer. A fiber that is forked while a resource is
       // acquired would be as uninterruptible as the acquisition.
-      if (reader === undefined || reader.unsafePoll() !== null) reader = yield* Effect.forkIn(Effect.interruptible(read), scope)
+      if (reader === undefined || reader.unsafePoll() !== null) {
+        reader = yield* Effect.forkIn(Effect.interruptible(read), scope)
+      }
       return subscriber
     }),
     (subscriber) =>

@@ -115,7 +115,9 @@ const drawLines = (output: ProgressOutput, label: string): Draw => {
       onNone: () => Math.floor(elapsedMillis / lineMillis),
       onSome: (total) => Math.floor(percentage(bytes, total) / 10)
     })
-    if (!done && reached <= step) return
+    // That everything is sent is for the line at the end to say.
+    const complete = Option.exists(total, (total) => bytes >= total)
+    if (!done && (reached <= step || complete)) return
     step = reached
     const amount = Option.match(total, {
       onNone: () => `${megabytes(bytes)} MB`,

@@ -4,10 +4,12 @@
  *
  * @since 0.1.0
  */
+import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { GrpcDuplex } from "./GrpcChannel.ts"
@@ -61,19 +63,43 @@ interface Side extends Pick<GrpcDuplex, "messages" | "send"> {
 const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) => {
   const state = { peerEnded: false, ended: false, wrote: false }
 
-  const frames = Stream.mapEffect(
-    side.messages,
-    (message) => Effect.try({ try: () => frame.decode(message), catch: malformed })
-  )
+  // Messages arrive in batches. What a reader leaves of one is there for the next reader, and so is the GOAWAY in it.
+  let batch: ReadonlyArray<Uint8Array> = []
+  let next = 0
 
-  const read = frames.pipe(
-    Stream.takeUntil(({ kind }) => kind === "goAway"),
-    Stream.filter(({ kind, payload }) => kind === "data" && payload.length > 0),
-    Stream.map(({ payload }) => payload),
-    // What follows a GOAWAY is ignored, as the reference implementation does.
-    Stream.onEnd(Effect.sync(() => {
-      state.peerEnded = true
-    }))
+  const ended = Effect.suspend(() => {
+    state.peerEnded = true
+    return Effect.fail(Option.none<GrpcStatusError>())
+  })
+
+  // The payload of the next frame that has one. What follows a GOAWAY is ignored, as the reference implementation does.
+  const payload = (
+    pull: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<GrpcStatusError>>
+  ): Effect.Effect<Uint8Array, Option.Option<GrpcStatusError>> =>
+    Effect.suspend(() => {
+      while (true) {
+        const message = batch[next++]
+        if (message === undefined) break
+        try {
+          const { kind, payload } = frame.decode(message)
+          if (kind === "goAway") return ended
+          if (kind === "data" && payload.length > 0) return Effect.succeed(payload)
+        } catch (cause) {
+          return Effect.fail(Option.some(malformed(cause)))
+        }
+      }
+      return Effect.matchEffect(pull, {
+        onFailure: (end) => Option.isNone(end) ? ended : Effect.fail(end),
+        onSuccess: (chunk) => {
+          batch = Chunk.toReadonlyArray(chunk)
+          next = 0
+          return payload(pull)
+        }
+      })
+    })
+
+  const read = Stream.unwrapScoped(
+    Effect.map(Stream.toPull(side.messages), (pull) => Stream.repeatEffectOption(payload(pull)))
   )
 
   const write = (bytes: Uint8Array): Effect.Effect<void, GrpcStatusError> => {

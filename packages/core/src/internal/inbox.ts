@@ -13,11 +13,13 @@ export class Inbox<E> {
   private end: Option.Option<E> | undefined
   private wakeConsumer: (() => void) | undefined
   private wakeProducer: (() => void) | undefined
+  private discarding = false
 
   constructor(private readonly limit: number) {}
 
   // Accepts a message. When it returns a promise the inbox is full: produce no more until it resolves.
   push(message: Uint8Array): Promise<void> | undefined {
+    if (this.discarding) return undefined
     this.messages.push(message)
     this.weight += message.length + overhead
     this.wakeConsumer?.()
@@ -35,8 +37,9 @@ export class Inbox<E> {
     this.wakeProducer?.()
   }
 
-  // Drops what was not taken and lets the producer go on to its end.
+  // Drops what was not taken and all that still comes, so that the producer gets on to its end.
   discard(): void {
+    this.discarding = true
     this.messages = []
     this.weight = 0
     this.wakeProducer?.()

@@ -68,14 +68,15 @@ export const makeTransport = Effect.fnUntraced(
     const unary: GrpcTransport["unary"] = (rpc, message, options) => {
       const handler = handlers.get(rpc)
       if (handler?._tag !== "Unary") return notImplemented(rpc)
-      return Effect.flatMap(fork(handler.handle(message, requestOf(options))), (fiber) =>
-        Fiber.await(fiber).pipe(
-          Effect.onInterrupt(() => Fiber.interrupt(fiber)),
-          Effect.flatMap(Exit.match({
-            onFailure: (cause) => statusOf(rpc, cause),
-            onSuccess: (answer) => received(rpc, answer)
-          }))
-        ))
+      return Effect.acquireUseRelease(
+        fork(handler.handle(message, requestOf(options))),
+        (fiber) =>
+          Effect.flatMap(
+            Fiber.await(fiber),
+            Exit.match({ onFailure: (cause) => statusOf(rpc, cause), onSuccess: (answer) => received(rpc, answer) })
+          ),
+        Fiber.interrupt
+      )
     }
 
     const serverStreaming: GrpcTransport["serverStreaming"] = (rpc, message, options) => {
@@ -112,7 +113,16 @@ export const makeTransport = Effect.fnUntraced(
         const served = Effect.scoped(handler.handle({
           ...requestOf(options),
           messages: Mailbox.toStream(requests),
-          send: (message) => Effect.asVoid(responses.offer(message)),
+          // A message that is too large for the caller ends the RPC, as it does when a socket's client cancels it.
+          send: (message) =>
+            Effect.matchEffect(received(rpc, message), {
+              onFailure: (refusal) =>
+                Effect.zipRight(
+                  Effect.all([Deferred.fail(status, refusal), responses.fail(refusal)]),
+                  Effect.interrupt
+                ),
+              onSuccess: (message) => Effect.asVoid(responses.offer(message))
+            }),
           sendInitialMetadata: (metadata) => Effect.asVoid(Deferred.succeed(initialMetadata, metadata))
         })).pipe(
           Effect.onExit((ended) => {
@@ -142,7 +152,7 @@ export const makeTransport = Effect.fnUntraced(
         )
         const call: GrpcDuplex = {
           initialMetadata: Deferred.await(initialMetadata),
-          messages: Stream.mapEffect(Mailbox.toStream(responses), (message) => received(rpc, message)),
+          messages: Mailbox.toStream(responses),
           send: (message) => Effect.flatMap(requests.offer(message), (accepted) => accepted ? Effect.void : sendable),
           halfClose: Effect.asVoid(requests.end),
           cancel: Effect.asVoid(cancel(fiber)),

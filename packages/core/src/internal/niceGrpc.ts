@@ -91,12 +91,12 @@ const localDetails: ReadonlyArray<readonly [GrpcStatus.GrpcCode, RegExp]> = [
 
 const tooLarge = /^Received message larger than max/
 
-// Watches one call, to tell afterwards who made up its status. A peer's answer starts with response headers, which
-// carry a content type; an answer that is a failure and nothing else has it in its trailers. A status made up locally
-// has neither, unless it came after the headers.
+// Watches one call, to tell afterwards who made up its status. Trailing metadata comes from a peer: an answer that is a
+// failure and nothing else carries its content type there, and our own host adds a key to every failure. A status made up
+// locally has none. Without any, it is the peer's when response headers have arrived and it is not one of `localDetails`.
 class CallWatch {
   private headers = false
-  private trailersOnly = false
+  private trailers = false
 
   constructor(
     private readonly rpc: string,
@@ -113,7 +113,7 @@ class CallWatch {
         this.onInitialMetadata(fromMetadata(header))
       },
       onTrailer: (trailer) => {
-        this.trailersOnly = !this.headers && trailer.has("content-type")
+        this.trailers = !trailer[Symbol.iterator]().next().done
       }
     }
   }
@@ -127,7 +127,7 @@ class CallWatch {
         : make("INTERNAL", cause instanceof Error ? cause.message : String(cause), "client")
     }
     const code = GrpcStatus.codeFromNumber(cause.code)
-    if (this.trailersOnly) return make(code, cause.details, "peer")
+    if (this.trailers) return make(code, cause.details, "peer")
     if (!this.headers) return make(code, cause.details.replace(/ Resolution note: $/, ""), "transport")
     if (code === "RESOURCE_EXHAUSTED" && tooLarge.test(cause.details)) return make(code, cause.details, "client")
     const local = localDetails.some(([localCode, details]) => localCode === code && details.test(cause.details))

@@ -27,9 +27,12 @@ const inboxBytes = 1024 * 1024
 
 const outboxMessages = 16
 
-// nice-grpc sends no empty header block, but Python clients wait for one before they write (protocol.md 5.1). This key
-// makes it non-empty; receivers ignore keys they do not know.
+// Receivers ignore keys they do not know. nice-grpc sends no empty header block, but Python clients wait for one before
+// they write (protocol.md 5.1), and without trailing metadata a client cannot tell every failure of ours from one of its
+// own transport.
 const presenceKey = "x-jumpstarter-host"
+
+const presence = "effect-jumpstarter"
 
 type Handle<Tag extends GrpcHandler["_tag"]> = Extract<GrpcHandler, { readonly _tag: Tag }>["handle"]
 
@@ -39,7 +42,8 @@ const makeMethods = (runtime: Runtime.Runtime<never>, scope: Scope.Scope, isClos
 
   const requestOf = (context: CallContext): GrpcRequest => ({ metadata: fromMetadata(context.metadata) })
 
-  const errorOf = (cause: Cause.Cause<GrpcStatus.GrpcStatusError>): ServerError => {
+  const errorOf = (cause: Cause.Cause<GrpcStatus.GrpcStatusError>, context: CallContext): ServerError => {
+    context.trailer.set(presenceKey, presence)
     const status = isClosing() && Cause.isInterruptedOnly(cause)
       ? GrpcStatus.make("UNAVAILABLE", "the exporter is shutting down")
       : handlerExit.statusOf(cause)
@@ -66,18 +70,18 @@ const makeMethods = (runtime: Runtime.Runtime<never>, scope: Scope.Scope, isClos
   async function* respond(
     outbox: Outbox,
     effect: Effect.Effect<void, GrpcStatus.GrpcStatusError>,
-    signal: AbortSignal
+    context: CallContext
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const stop = new AbortController()
     const abort = () => stop.abort()
-    signal.addEventListener("abort", abort)
+    context.signal.addEventListener("abort", abort)
     const done = run(effect, stop.signal).then((exit) =>
-      outbox.end(Exit.isSuccess(exit) ? undefined : errorOf(exit.cause))
+      outbox.end(Exit.isSuccess(exit) ? undefined : errorOf(exit.cause, context))
     )
     try {
       yield* outbox
     } finally {
-      signal.removeEventListener("abort", abort)
+      context.signal.removeEventListener("abort", abort)
       abort()
       await done
     }
@@ -86,7 +90,7 @@ const makeMethods = (runtime: Runtime.Runtime<never>, scope: Scope.Scope, isClos
   const unary = (handle: Handle<"Unary">) => async (message: Uint8Array, context: CallContext) => {
     const exit = await run(handle(message, requestOf(context)), context.signal)
     if (Exit.isSuccess(exit)) return exit.value
-    throw errorOf(exit.cause)
+    throw errorOf(exit.cause, context)
   }
 
   const serverStreaming = (handle: Handle<"ServerStreaming">) => (message: Uint8Array, context: CallContext) => {
@@ -94,7 +98,7 @@ const makeMethods = (runtime: Runtime.Runtime<never>, scope: Scope.Scope, isClos
     return respond(
       outbox,
       Stream.runForEach(handle(message, requestOf(context)), (answer) => outbox.send(answer)),
-      context.signal
+      context
     )
   }
 
@@ -123,13 +127,13 @@ const makeMethods = (runtime: Runtime.Runtime<never>, scope: Scope.Scope, isClos
         send: (message) => outbox.send(message),
         sendInitialMetadata: (metadata) =>
           Effect.sync(() => {
-            for (const [key, value] of Object.entries({ [presenceKey]: "effect-jumpstarter", ...metadata })) {
+            for (const [key, value] of Object.entries({ [presenceKey]: presence, ...metadata })) {
               context.header.set(key, value)
             }
             context.sendHeader()
           })
       })).pipe(Effect.ensuring(Effect.sync(() => inbox.discard()))),
-      context.signal
+      context
     )
   }
 

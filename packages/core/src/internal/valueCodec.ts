@@ -89,7 +89,8 @@ class Encoder {
       this.list(writer.uint32(key(listTag, WireType.LengthDelimited)).fork(), value, depth).join()
     } else {
       const prototype: unknown = Object.getPrototypeOf(value)
-      if (prototype !== null && prototype !== Object.prototype) {
+      // The root prototype of any realm will do, as plain objects may come from another one.
+      if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
         this.refuse(
           ArrayBuffer.isView(value) || value instanceof ArrayBuffer
             ? "bytes cannot be sent as they are, encode them as the driver expects (usually base64)"

@@ -6,3 +6,31 @@
  * @since 0.1.0
  */
 export * as ExporterTest from "./ExporterTest.ts"
+
+/**
+ * A flasher to test with: it keeps what is flashed, in memory, and gives it back.
+ *
+ * @since 0.1.0
+ */
+export * as FlasherTest from "./FlasherTest.ts"
+
+/**
+ * A power supply to test with: what the device behind it draws is a function of time.
+ *
+ * @since 0.1.0
+ */
+export * as PowerTest from "./PowerTest.ts"
+
+/**
+ * A serial console to test with: a script says what it answers to which line.
+ *
+ * @since 0.1.0
+ */
+export * as SerialTest from "./SerialTest.ts"
+
+/**
+ * A storage to test with: the files of `Opendal` in memory.
+ *
+ * @since 0.1.0
+ */
+export * as StorageTest from "./StorageTest.ts"

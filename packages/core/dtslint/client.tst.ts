@@ -1,0 +1,122 @@
+import type { Duration, Effect, Scope, Sink, Stream } from "effect"
+import { describe, expect, it } from "tstyche"
+import type * as DriverClient from "../src/DriverClient.ts"
+import type * as DriverError from "../src/DriverError.ts"
+import type { JsonValue } from "../src/ProtobufValue.ts"
+import * as Resource from "../src/Resource.ts"
+
+declare const client: DriverClient.DriverClient
+
+class DiskError {
+  readonly _tag = "DiskError"
+}
+
+class Disk {
+  readonly _tag = "Disk"
+}
+
+declare const image: Stream.Stream<Uint8Array, DiskError, Disk>
+declare const digest: Sink.Sink<string, Uint8Array, never, DiskError, Disk>
+declare const infallible: Resource.ResourceHandle<number, never>
+declare const fallible: Resource.ResourceHandle<void, DiskError>
+declare const other: Resource.ResourceHandle<void, Duration.Duration>
+
+describe("call", () => {
+  it("fails with driver call errors only, as long as no resource is among its arguments", () => {
+    expect(client.call("on")).type.toBe<Effect.Effect<JsonValue, DriverError.DriverCallError>>()
+    expect(client.call("set", 1, "a", null, [true], { a: 1 })).type.toBe<
+      Effect.Effect<JsonValue, DriverError.DriverCallError>
+    >()
+    expect(client.streamingCall("read")).type.toBe<Stream.Stream<JsonValue, DriverError.DriverCallError>>()
+  })
+
+  it("also fails with what the transfer of a resource can fail with", () => {
+    expect(client.call("flash", fallible)).type.toBe<
+      Effect.Effect<JsonValue, DriverError.DriverCallError | DiskError>
+    >()
+    expect(client.call("flash", fallible, 1, other)).type.toBe<
+      Effect.Effect<JsonValue, DriverError.DriverCallError | DiskError | Duration.Duration>
+    >()
+    expect(client.streamingCall("flash", "a", fallible)).type.toBe<
+      Stream.Stream<JsonValue, DriverError.DriverCallError | DiskError>
+    >()
+  })
+
+  it("adds nothing for a resource that cannot fail", () => {
+    expect(client.call("dump", infallible)).type.toBe<Effect.Effect<JsonValue, DriverError.DriverCallError>>()
+  })
+
+  it("takes nothing that cannot travel", () => {
+    expect(client.call).type.not.toBeCallableWith("set", new Date())
+    expect(client.call).type.not.toBeCallableWith("set", undefined)
+    expect(client.call).type.not.toBeCallableWith("set", 1n)
+    expect(client.call).type.not.toBeCallableWith("set", { at: new Date() })
+    expect(client.call).type.not.toBeCallableWith("set", () => 1)
+    expect(client.call).type.not.toBeCallableWith()
+  })
+})
+
+describe("resource", () => {
+  it("of a source results in nothing, and keeps its error for the call and its requirements for the opening", () => {
+    expect(client.resource(Resource.source(image, { size: 1, contentEncoding: "gzip" }))).type.toBe<
+      Effect.Effect<Resource.ResourceHandle<void, DiskError>, DriverError.DriverCallError, Disk | Scope.Scope>
+    >()
+  })
+
+  it("of a sink results in what the sink makes of the bytes", () => {
+    expect(client.resource(Resource.sink(digest))).type.toBe<
+      Effect.Effect<Resource.ResourceHandle<string, DiskError>, DriverError.DriverCallError, Disk | Scope.Scope>
+    >()
+    expect<Resource.ResourceHandle<string, DiskError>["result"]>().type.toBe<
+      Effect.Effect<string, DiskError | DriverError.DriverCallError>
+    >()
+  })
+
+  it("takes encodings that exist only", () => {
+    expect(Resource.source).type.not.toBeCallableWith(image, { contentEncoding: "rar" })
+  })
+})
+
+describe("stream", () => {
+  it("needs a scope, and fails with driver call errors when opened, read and written", () => {
+    expect(client.stream("connect")).type.toBe<
+      Effect.Effect<DriverClient.DriverStream, DriverError.DriverCallError, Scope.Scope>
+    >()
+    expect<DriverClient.DriverStream["read"]>().type.toBe<Stream.Stream<Uint8Array, DriverError.DriverCallError>>()
+    expect<ReturnType<DriverClient.DriverStream["write"]>>().type.toBe<
+      Effect.Effect<void, DriverError.DriverCallError>
+    >()
+  })
+})
+
+describe("DriverCallError", () => {
+  it("is the six errors and nothing else", () => {
+    expect<DriverError.DriverCallError["_tag"]>().type.toBe<
+      | "MethodNotImplemented"
+      | "InvalidArgument"
+      | "ExporterNotReady"
+      | "DriverError"
+      | "ConnectionLost"
+      | "UnexpectedResult"
+    >()
+    expect<DriverError.DriverCallError>().type.toBe<
+      | DriverError.MethodNotImplemented
+      | DriverError.InvalidArgument
+      | DriverError.ExporterNotReady
+      | DriverError.DriverError
+      | DriverError.ConnectionLost
+      | DriverError.UnexpectedResult
+    >()
+  })
+
+  it("has the same fields in every member, none of them any", () => {
+    type Fields = Omit<DriverError.DriverCallError, keyof Error>
+    expect<Fields["driver"]>().type.toBe<string>()
+    expect<Fields["uuid"]>().type.toBe<string>()
+    expect<Fields["method"]>().type.toBe<string>()
+    expect<Fields["kind"]>().type.toBe<"call" | "streamingCall" | "stream" | "resource">()
+    expect<Fields["origin"]>().type.toBe<"driver" | "transport" | "client">()
+    expect<Fields["details"]>().type.toBe<string>()
+    expect<DriverError.InvalidArgument["path"]>().type.toBe<ReadonlyArray<string | number>>()
+  })
+})

@@ -1,0 +1,92 @@
+import type { Effect, Either, Layer, Redacted, Scope, Stream } from "effect"
+import { describe, expect, it } from "tstyche"
+import * as Endpoint from "../src/Endpoint.ts"
+import * as GrpcChannel from "../src/GrpcChannel.ts"
+import type { GrpcHandlers } from "../src/GrpcHandler.ts"
+import * as GrpcServer from "../src/GrpcServer.ts"
+import type { GrpcStatusError } from "../src/GrpcStatus.ts"
+import * as ProtobufValue from "../src/ProtobufValue.ts"
+
+declare const handlers: GrpcHandlers
+declare const passphrase: Redacted.Redacted
+declare const channel: typeof GrpcChannel.GrpcChannel.Service
+
+class DiskError {
+  readonly _tag = "DiskError"
+}
+
+class Disk {
+  readonly _tag = "Disk"
+}
+
+declare const messages: Stream.Stream<Uint8Array, DiskError, Disk>
+
+describe("GrpcChannel", () => {
+  it("layers need nothing, and fail with the status of a connection that cannot be made", () => {
+    type Sockets = Layer.Layer<GrpcChannel.GrpcChannel, GrpcStatusError>
+    expect(GrpcChannel.layer(Endpoint.unix("/x"))).type.toBe<Sockets>()
+    expect(GrpcChannel.layerUnix("/x")).type.toBe<Sockets>()
+    expect(GrpcChannel.layerTcp("lab", 1, { connectTimeout: "1 second", passphrase })).type.toBe<Sockets>()
+    expect(GrpcChannel.layerTls("lab", 1, { trust: Endpoint.Trust.TrustOnFirstUse() })).type.toBe<Sockets>()
+  })
+
+  it("in memory cannot fail", () => {
+    expect(GrpcChannel.layerMemory(handlers)).type.toBe<Layer.Layer<GrpcChannel.GrpcChannel>>()
+    expect(GrpcChannel.fromHandlers(handlers)).type.toBe<Effect.Effect<typeof channel, never, Scope.Scope>>()
+  })
+
+  it("keeps errors and requirements of the messages of a client streaming call", () => {
+    expect(channel.clientStreaming("/a.B/C", messages)).type.toBe<
+      Effect.Effect<Uint8Array, GrpcStatusError | DiskError, Disk>
+    >()
+  })
+
+  it("takes secrets in redacted form only", () => {
+    expect(GrpcChannel.withPassphrase).type.not.toBeCallableWith(channel, "sesame")
+    expect(GrpcChannel.layerUnix).type.not.toBeCallableWith("/x", { passphrase: "sesame" })
+  })
+})
+
+describe("GrpcServer", () => {
+  it("answers with the endpoint and lives as long as a scope", () => {
+    expect(GrpcServer.serve(handlers, { path: "/x" })).type.toBe<
+      Effect.Effect<Endpoint.Endpoint, GrpcServer.GrpcServerError, Scope.Scope>
+    >()
+  })
+
+  it("listens on a path or on a host and port", () => {
+    expect(GrpcServer.serve).type.not.toBeCallableWith(handlers, { host: "lab" })
+    expect(GrpcServer.serve).type.not.toBeCallableWith(handlers, {
+      host: "lab",
+      port: 1,
+      certificate: { chain: "", privateKey: "plain" }
+    })
+  })
+})
+
+describe("JsonValue", () => {
+  it("is what travels", () => {
+    expect<ProtobufValue.JsonValue>().type.toBeAssignableFrom<null>()
+    expect<ProtobufValue.JsonValue>().type.toBeAssignableFrom<{ readonly a: ReadonlyArray<number | null>; b: string }>()
+    expect<ProtobufValue.JsonValue>().type.toBeAssignableFrom<Array<Array<boolean>>>()
+  })
+
+  it("is nothing else", () => {
+    expect<ProtobufValue.JsonValue>().type.not.toBeAssignableFrom<undefined>()
+    expect<ProtobufValue.JsonValue>().type.not.toBeAssignableFrom<{ a: string | undefined }>()
+    expect<ProtobufValue.JsonValue>().type.not.toBeAssignableFrom<Date>()
+    expect<ProtobufValue.JsonValue>().type.not.toBeAssignableFrom<Map<string, string>>()
+    expect<ProtobufValue.JsonValue>().type.not.toBeAssignableFrom<bigint>()
+    expect<ProtobufValue.JsonValue>().type.not.toBeAssignableFrom<symbol>()
+    expect<ProtobufValue.JsonValue>().type.not.toBeAssignableFrom<() => void>()
+    expect<ProtobufValue.JsonValue>().type.not.toBeAssignableFrom<unknown>()
+    expect<ProtobufValue.JsonValue>().type.not.toBeAssignableFrom<Uint8Array>()
+  })
+
+  it("is decoded from bytes, and encoded to them, as an Either", () => {
+    expect(ProtobufValue.decode(new Uint8Array())).type.toBe<
+      Either.Either<ProtobufValue.JsonValue, ProtobufValue.ValueError>
+    >()
+    expect(ProtobufValue.encode).type.not.toBeCallableWith(new Date())
+  })
+})

@@ -1,0 +1,108 @@
+/**
+ * Input pins (`protocol.md` 14.1).
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { DriverCallError } from "../DriverError.ts"
+import * as DriverInterface from "../DriverInterface.ts"
+import * as DriverMethod from "../DriverMethod.ts"
+import { PinState } from "./DigitalOutput.ts"
+
+/**
+ * The edge of a signal.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Edge = Schema.Literal("rising", "falling")
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Edge = typeof Edge.Type
+
+const timeout = DriverMethod.optional(Schema.Number)
+
+/**
+ * The contract. Timeouts are in seconds here; `waitForActive` and its like take any duration.
+ *
+ * @since 0.1.0
+ * @category models
+ * @example
+ * ```ts
+ * import { Device } from "@effect-jumpstarter/core"
+ * import { DigitalInput } from "@effect-jumpstarter/core/drivers"
+ * import { Effect } from "effect"
+ *
+ * class ReadyPin extends Device.Tag("ReadyPin", DigitalInput.contract)<ReadyPin>() {}
+ *
+ * const booted = Effect.flatMap(ReadyPin, (pin) => DigitalInput.waitForActive(pin, { timeout: "30 seconds" }))
+ * ```
+ */
+export const contract = DriverInterface.make("jumpstarter_driver_gpiod.client.DigitalInputClient", {
+  read_pin: DriverMethod.call({ result: PinState, documentation: "Reads the level of the pin." }),
+  wait_for_active: DriverMethod.call({ args: [timeout], documentation: "Waits until the pin is active." }),
+  wait_for_inactive: DriverMethod.call({ args: [timeout], documentation: "Waits until the pin is inactive." }),
+  wait_for_edge: DriverMethod.call({ args: [Edge, timeout], documentation: "Waits for the signal to rise or fall." })
+}, { driverType: "gpio" })
+
+/**
+ * The client of an input pin.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Client = DriverInterface.ClientMethods<typeof contract>
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface WaitOptions {
+  /**
+   * How long the driver waits before it answers with a `DriverError` of code `DEADLINE_EXCEEDED`; for ever unless
+   * given. `Effect.timeout` would only end the call: a driver in Python goes on waiting in its thread.
+   */
+  readonly timeout?: Duration.DurationInput | undefined
+}
+
+const seconds = (options: WaitOptions): number | undefined =>
+  options.timeout === undefined ? undefined : Duration.toSeconds(options.timeout)
+
+/**
+ * Waits until a pin is active. It may be so already.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const waitForActive = (
+  pin: Pick<Client, "wait_for_active">,
+  options: WaitOptions = {}
+): Effect.Effect<void, DriverCallError> => pin.wait_for_active(seconds(options))
+
+/**
+ * Waits until a pin is inactive. It may be so already.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const waitForInactive = (
+  pin: Pick<Client, "wait_for_inactive">,
+  options: WaitOptions = {}
+): Effect.Effect<void, DriverCallError> => pin.wait_for_inactive(seconds(options))
+
+/**
+ * Waits for the signal to rise or fall.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const waitForEdge = (
+  pin: Pick<Client, "wait_for_edge">,
+  edge: Edge,
+  options: WaitOptions = {}
+): Effect.Effect<void, DriverCallError> => pin.wait_for_edge(edge, seconds(options))

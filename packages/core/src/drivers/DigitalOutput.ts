@@ -1,0 +1,52 @@
+/**
+ * Output pins (`protocol.md` 14.1).
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import * as DriverInterface from "../DriverInterface.ts"
+import * as DriverMethod from "../DriverMethod.ts"
+
+/**
+ * The level of a pin: 1 is active.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const PinState = Schema.Literal(0, 1)
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type PinState = typeof PinState.Type
+
+/**
+ * The contract. `Power.cycle` works for an output too.
+ *
+ * @since 0.1.0
+ * @category models
+ * @example
+ * ```ts
+ * import { Device } from "@effect-jumpstarter/core"
+ * import { DigitalOutput, Power } from "@effect-jumpstarter/core/drivers"
+ * import { Effect } from "effect"
+ *
+ * class ResetPin extends Device.Tag("ResetPin", DigitalOutput.contract)<ResetPin>() {}
+ *
+ * const reset = Effect.flatMap(ResetPin, (pin) => Power.cycle(pin, { wait: "100 millis" }))
+ * ```
+ */
+export const contract = DriverInterface.make("jumpstarter_driver_gpiod.client.DigitalOutputClient", {
+  on: DriverMethod.call({ documentation: "Makes the pin active." }),
+  off: DriverMethod.call({ documentation: "Makes the pin inactive." }),
+  read_pin: DriverMethod.call({ result: PinState, documentation: "Reads the level the pin has." })
+}, { driverType: "gpio" })
+
+/**
+ * The client of an output pin.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Client = DriverInterface.ClientMethods<typeof contract>

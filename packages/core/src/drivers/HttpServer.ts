@@ -1,0 +1,70 @@
+/**
+ * HTTP servers on the exporter, for devices that fetch their software (`protocol.md` 14.1).
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { DriverCallError } from "../DriverError.ts"
+import * as DriverInterface from "../DriverInterface.ts"
+import * as DriverMethod from "../DriverMethod.ts"
+import type * as Resource from "../Resource.ts"
+import * as Opendal from "./Opendal.ts"
+
+/**
+ * The contract. What is served is the driver's child `storage`, which speaks `Opendal.contract`.
+ *
+ * @since 0.1.0
+ * @category models
+ * @example
+ * ```ts
+ * import { Device, Resource } from "@effect-jumpstarter/core"
+ * import { HttpServer, Opendal } from "@effect-jumpstarter/core/drivers"
+ * import { Effect } from "effect"
+ *
+ * class Downloads extends Device.Tag("Downloads", HttpServer.contract)<Downloads>() {}
+ * class DownloadFiles extends Device.Tag("DownloadFiles", Opendal.contract)<DownloadFiles>() {}
+ *
+ * const publish = Effect.gen(function*() {
+ *   const server = yield* Downloads
+ *   yield* server.start()
+ *   const update = yield* Resource.fromFile("update.raucb")
+ *   return yield* HttpServer.putFile(server, yield* DownloadFiles, "update.raucb", update)
+ * })
+ * ```
+ */
+export const contract = DriverInterface.make("jumpstarter_driver_http.client.HttpServerClient", {
+  start: DriverMethod.call({ documentation: "Starts the server." }),
+  stop: DriverMethod.call({ documentation: "Stops the server." }),
+  get_url: DriverMethod.call({
+    result: Schema.String,
+    documentation: "The server's address, without a slash at the end."
+  }),
+  get_host: DriverMethod.call({ result: Schema.String, documentation: "The address the server listens on." }),
+  get_port: DriverMethod.call({ result: Schema.Number, documentation: "The port the server listens on." })
+}, { driverType: "network" })
+
+/**
+ * The client of an HTTP server.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Client = DriverInterface.ClientMethods<typeof contract>
+
+/**
+ * Writes a file into the storage of a server, and answers the URL it is served at.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const putFile = <E, R>(
+  server: Pick<Client, "get_url">,
+  storage: Pick<Opendal.Client, "open" | "file_write" | "file_close">,
+  path: string,
+  source: Resource.Source<void, E, R>
+): Effect.Effect<string, DriverCallError | E, R> =>
+  Effect.zipRight(
+    Opendal.writeFile(storage, path, source),
+    Effect.map(server.get_url(), (url) => `${url}/${path.replace(/^\/+/, "")}`)
+  )

@@ -1,0 +1,123 @@
+/**
+ * Networks and sockets that an exporter reaches: `jumpstarter_driver_network` (`protocol.md` 14.1).
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { DriverCallError } from "../DriverError.ts"
+import * as DriverInterface from "../DriverInterface.ts"
+import * as DriverMethod from "../DriverMethod.ts"
+import * as portListener from "../internal/portListener.ts"
+import type { ByteStream } from "../RouterStream.ts"
+
+/**
+ * The contract. Of the drivers that carry its label, some lead to nothing that has an address, and answer `address`
+ * with `MethodNotImplemented`. Over UDP one write is one datagram.
+ *
+ * @since 0.1.0
+ * @category models
+ * @example
+ * ```ts
+ * import { Device } from "@effect-jumpstarter/core"
+ * import { Network } from "@effect-jumpstarter/core/drivers"
+ * import { HttpClient } from "@effect/platform"
+ * import { Effect } from "effect"
+ *
+ * class WebServer extends Device.Tag("WebServer", Network.contract)<WebServer>() {}
+ *
+ * const status = Effect.gen(function*() {
+ *   const { host, port } = yield* Network.portForward(yield* WebServer)
+ *   const response = yield* HttpClient.get(`http://${host}:${port}/status`)
+ *   return yield* response.text
+ * }).pipe(Effect.scoped)
+ * ```
+ */
+export const contract = DriverInterface.make("jumpstarter_driver_network.client.NetworkClient", {
+  connect: DriverMethod.stream({ documentation: "Opens a connection." }),
+  address: DriverMethod.call({
+    result: Schema.String,
+    documentation: "Where the connections lead to, such as tcp://10.0.0.7:22 or a websocket's URL."
+  })
+}, {
+  alsoSpokenBy: [
+    "jumpstarter_driver_adb.client.AdbClient",
+    "jumpstarter_driver_network.client.DbusNetworkClient"
+  ],
+  driverType: "network"
+})
+
+/**
+ * The client of a network.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Client = DriverInterface.ClientMethods<typeof contract>
+
+/**
+ * Joins two byte streams: each gets what the other says, and its end. It is over when both have ended, and fails when
+ * one of them does.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const join = <E, E2>(left: ByteStream<E>, right: ByteStream<E2>): Effect.Effect<void, E | E2> =>
+  Effect.all([
+    Effect.zipRight(Stream.runForEach(left.read, right.write), right.end),
+    Effect.zipRight(Stream.runForEach(right.read, left.write), left.end)
+  ], { concurrency: "unbounded", discard: true })
+
+/**
+ * The local port could not be listened on.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ListenError extends Schema.TaggedError<ListenError>(
+  "@effect-jumpstarter/core/drivers/Network/ListenError"
+)("ListenError", { host: Schema.String, port: Schema.Number, cause: Schema.Defect }) {
+  override get message(): string {
+    const reason = this.cause instanceof Error ? this.cause.message : String(this.cause)
+    return `cannot listen on ${this.host}:${this.port}: ${reason}`
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface PortForwardOptions {
+  /** The local address; `127.0.0.1` unless given, so that nobody else can connect. */
+  readonly host?: string | undefined
+  /** The local port; a free one unless given. */
+  readonly port?: number | undefined
+}
+
+/**
+ * Forwards a local TCP port while the scope is open: every connection to it gets a connection of the driver's. A
+ * connection that fails is closed, and the reason logged; the port stays open.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const portForward = (
+  network: Pick<Client, "connect">,
+  options: PortForwardOptions = {}
+): Effect.Effect<{ readonly host: string; readonly port: number }, ListenError, Scope.Scope> => {
+  const { host = "127.0.0.1", port = 0 } = options
+  return portListener.listen(
+    { host, port },
+    (local) =>
+      Effect.flatMap(network.connect(), (remote) => join<Error | DriverCallError, DriverCallError>(local, remote)).pipe(
+        Effect.catchAll((error) => Effect.logWarning("A forwarded connection failed", error))
+      )
+  ).pipe(
+    Effect.mapBoth({
+      onFailure: (cause) => new ListenError({ host, port, cause }),
+      onSuccess: (port) => ({ host, port })
+    })
+  )
+}

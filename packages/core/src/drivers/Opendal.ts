@@ -1,0 +1,300 @@
+/**
+ * Files of an exporter, in any storage that Apache OpenDAL reaches (`protocol.md` 14.2).
+ *
+ * @since 0.1.0
+ */
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Sink from "effect/Sink"
+import * as Stream from "effect/Stream"
+import * as ContentEncoding from "../ContentEncoding.ts"
+import type { DriverCallError } from "../DriverError.ts"
+import * as DriverInterface from "../DriverInterface.ts"
+import * as DriverMethod from "../DriverMethod.ts"
+import { bracket } from "../internal/bracket.ts"
+import { concat } from "../internal/bytes.ts"
+import * as hash from "../internal/hash.ts"
+import * as lending from "../internal/lending.ts"
+import * as Resource from "../Resource.ts"
+
+/**
+ * What a storage knows about a path. The length is in bytes.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Metadata = Schema.Struct({
+  content_disposition: Schema.NullOr(Schema.String),
+  content_length: Schema.Number,
+  content_md5: Schema.NullOr(Schema.String),
+  content_type: Schema.NullOr(Schema.String),
+  etag: Schema.NullOr(Schema.String),
+  mode: Schema.Struct({ entry_is_file: Schema.Boolean, entry_is_dir: Schema.Boolean })
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Metadata extends Schema.Schema.Type<typeof Metadata> {}
+
+/**
+ * An HTTP request that somebody else can make without the storage's credentials.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const PresignedRequest = Schema.Struct({
+  url: Schema.String,
+  method: Schema.String,
+  headers: Schema.Record({ key: Schema.String, value: Schema.String })
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface PresignedRequest extends Schema.Schema.Type<typeof PresignedRequest> {}
+
+/**
+ * What a storage can do, by OpenDAL's names, such as `write_can_append`; limits are numbers.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Capability = Schema.Record({
+  key: Schema.String,
+  value: Schema.NullOr(Schema.Union(Schema.Boolean, Schema.Number))
+})
+
+/**
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Mode = Schema.Literal("rb", "wb")
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Mode = typeof Mode.Type
+
+const path = Schema.String
+const fd = Schema.String
+const flag = DriverMethod.call({ args: [fd], result: Schema.Boolean })
+const presign = DriverMethod.call({ args: [path, Schema.Int], result: PresignedRequest })
+const paths = DriverMethod.streamingCall({ args: [path], item: path })
+const onPath = DriverMethod.call({ args: [path] })
+const onPaths = DriverMethod.call({ args: [path, path] })
+
+/**
+ * The contract. Paths are relative to the driver's root; those of directories end in a slash. An open file is named by
+ * what `open` answers.
+ *
+ * @since 0.1.0
+ * @category models
+ * @example
+ * ```ts
+ * import { Device, Resource } from "@effect-jumpstarter/core"
+ * import { Opendal } from "@effect-jumpstarter/core/drivers"
+ * import { Effect, Stream } from "effect"
+ *
+ * class Images extends Device.Tag("Images", Opendal.contract)<Images>() {}
+ *
+ * const refresh = Effect.gen(function*() {
+ *   const images = yield* Images
+ *   yield* Opendal.upload(images, "board/rootfs.img", yield* Resource.fromFile("rootfs.img"))
+ *   yield* Opendal.writeString(images, "board/version", "1.2.3\n")
+ *   return yield* Stream.runCollect(images.list("board/"))
+ * })
+ * ```
+ */
+export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.OpendalClient", {
+  open: DriverMethod.call({ args: [path, Mode], result: fd, documentation: "Opens a file." }),
+  file_read: DriverMethod.call({ args: [fd, DriverMethod.resource], documentation: "Reads an open file to its end." }),
+  file_write: DriverMethod.call({ args: [fd, DriverMethod.resource], documentation: "Writes to an open file." }),
+  file_seek: DriverMethod.call({
+    args: [fd, Schema.Int, DriverMethod.optional(Schema.Literal(0, 1, 2), { fallback: 0 })],
+    result: Schema.Number,
+    documentation: "Moves in an open file, from its start (0), from where it is (1), or from its end (2)."
+  }),
+  file_tell: DriverMethod.call({ args: [fd], result: Schema.Number, documentation: "The position in an open file." }),
+  file_close: DriverMethod.call({ args: [fd], documentation: "Closes an open file." }),
+  file_closed: flag,
+  file_readable: flag,
+  file_seekable: flag,
+  file_writable: flag,
+  stat: DriverMethod.call({ args: [path], result: Metadata }),
+  hash: DriverMethod.call({
+    args: [path, DriverMethod.optional(Schema.Literal("sha256", "md5"), { fallback: "sha256" })],
+    result: Schema.String,
+    documentation: "The hash of a file in hexadecimal digits."
+  }),
+  copy: onPaths,
+  rename: onPaths,
+  remove_all: onPath,
+  create_dir: onPath,
+  delete: onPath,
+  exists: DriverMethod.call({ args: [path], result: Schema.Boolean }),
+  list: paths,
+  scan: paths,
+  presign_stat: presign,
+  presign_read: presign,
+  presign_write: presign,
+  capability: DriverMethod.call({ result: Capability }),
+  get_created_resources: DriverMethod.call({
+    result: Schema.Array(path),
+    documentation: "The paths made in this session, which some drivers remove at its end."
+  }),
+  register_path: DriverMethod.call({ args: [path], documentation: "Counts a path as made in this session." })
+}, { driverType: "storage" })
+
+/**
+ * The client of a storage.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Client = DriverInterface.ClientMethods<typeof contract>
+
+/**
+ * Opens a file for an effect, and closes it when the effect is over, whatever became of it. A failure to close is a
+ * failure: the bytes may not have reached the storage.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withFile = <A, E, R>(
+  storage: Pick<Client, "open" | "file_close">,
+  path: string,
+  mode: Mode,
+  use: (fd: string) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | DriverCallError, R> => bracket(storage.open(path, mode), use, storage.file_close)
+
+type Reading = Pick<Client, "open" | "file_read" | "file_close">
+
+type Writing = Pick<Client, "open" | "file_write" | "file_close">
+
+/**
+ * Reads a file, and answers what the target made of its bytes.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const readFile = <A, E, R>(
+  storage: Reading,
+  path: string,
+  target: Resource.Target<A, E, R>
+): Effect.Effect<A, DriverCallError | E, R> =>
+  withFile(storage, path, "rb", (fd) => lending.received(target, (target) => storage.file_read(fd, target)))
+
+/**
+ * Writes a file; one that exists is replaced.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const writeFile = <E, R>(
+  storage: Writing,
+  path: string,
+  source: Resource.Source<void, E, R>
+): Effect.Effect<void, DriverCallError | E, R> => withFile(storage, path, "wb", (fd) => storage.file_write(fd, source))
+
+/**
+ * Reads a whole file into memory.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const readBytes = (storage: Reading, path: string): Effect.Effect<Uint8Array, DriverCallError> =>
+  readFile(storage, path, Resource.sink(Sink.map(Sink.collectAll<Uint8Array>(), concat)))
+
+/**
+ * Writes a file from memory.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const writeBytes = (storage: Writing, path: string, bytes: Uint8Array): Effect.Effect<void, DriverCallError> =>
+  writeFile(storage, path, Resource.source(Stream.fromChunk(Chunk.of(bytes)), { size: bytes.length }))
+
+/**
+ * Reads a whole file as UTF-8; what is none becomes U+FFFD.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const readString = (storage: Reading, path: string): Effect.Effect<string, DriverCallError> =>
+  Effect.map(readBytes(storage, path), (bytes) => new TextDecoder().decode(bytes))
+
+/**
+ * Writes text as UTF-8.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const writeString = (storage: Writing, path: string, text: string): Effect.Effect<void, DriverCallError> =>
+  writeBytes(storage, path, new TextEncoder().encode(text))
+
+/**
+ * A file in the storage is not what was uploaded.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class HashMismatch extends Schema.TaggedError<HashMismatch>(
+  "@effect-jumpstarter/core/drivers/Opendal/HashMismatch"
+)("HashMismatch", { path: Schema.String, expected: Schema.String, actual: Schema.String }) {
+  override get message(): string {
+    return `${JSON.stringify(this.path)} has the SHA-256 ${this.actual} after the upload, not ${this.expected}`
+  }
+}
+
+/**
+ * What an upload came to: whether it was necessary, and the SHA-256 of the file.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Upload {
+  readonly uploaded: boolean
+  readonly sha256: string
+}
+
+/**
+ * Writes a file unless the storage has it already, and checks what has been written by its SHA-256. The source is read
+ * twice, once to know its hash, so it has to be one that can be, such as a file.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const upload = <E, R>(
+  storage: Writing & Pick<Client, "exists" | "hash">,
+  path: string,
+  source: Resource.Source<void, E, R>
+): Effect.Effect<Upload, DriverCallError | HashMismatch | ContentEncoding.ContentEncodingError | E, R> =>
+  Effect.gen(function*() {
+    const expected = yield* Stream.run(
+      Option.match(source.contentEncoding, {
+        onNone: () => source.stream,
+        onSome: (encoding) => ContentEncoding.decode(encoding)(source.stream)
+      }),
+      hash.sha256
+    )
+    // A storage that cannot say gets the file.
+    const present = yield* Effect.orElseSucceed(
+      Effect.if(storage.exists(path), {
+        onTrue: () => Effect.map(storage.hash(path), (actual) => actual === expected),
+        onFalse: () => Effect.succeed(false)
+      }),
+      () => false
+    )
+    if (!present) {
+      yield* writeFile(storage, path, source)
+      const actual = yield* storage.hash(path)
+      if (actual !== expected) return yield* new HashMismatch({ path, expected, actual })
+    }
+    return { uploaded: !present, sha256: expected }
+  })

@@ -1,0 +1,98 @@
+/**
+ * Power supplies and switches: `jumpstarter_driver_power` and drivers that answer like it (`protocol.md` 14.1).
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { DriverCallError } from "../DriverError.ts"
+import * as DriverInterface from "../DriverInterface.ts"
+import * as DriverMethod from "../DriverMethod.ts"
+
+/**
+ * A measurement, in volts and amperes.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const PowerReading = Schema.Struct({ voltage: Schema.Number, current: Schema.Number })
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface PowerReading extends Schema.Schema.Type<typeof PowerReading> {}
+
+/**
+ * The contract. Of the drivers that carry its label, many that cannot measure answer `read` with
+ * `MethodNotImplemented`, and some send readings for ever.
+ *
+ * @since 0.1.0
+ * @category models
+ * @example
+ * ```ts
+ * import { Device } from "@effect-jumpstarter/core"
+ * import { Power } from "@effect-jumpstarter/core/drivers"
+ * import { Effect, Stream } from "effect"
+ *
+ * class BoardPower extends Device.Tag("BoardPower", Power.contract)<BoardPower>() {}
+ *
+ * const idleLoad = Effect.gen(function*() {
+ *   const power = yield* BoardPower
+ *   yield* Power.cycle(power, { wait: "5 seconds" })
+ *   const readings = yield* power.read().pipe(Stream.take(10), Stream.runCollect)
+ *   return Array.from(readings, Power.apparentPower)
+ * })
+ * ```
+ */
+export const contract = DriverInterface.make("jumpstarter_driver_power.client.PowerClient", {
+  on: DriverMethod.call({ documentation: "Switches the device on." }),
+  off: DriverMethod.call({ documentation: "Switches the device off." }),
+  read: DriverMethod.streamingCall({ item: PowerReading, documentation: "Measures what the device draws." })
+}, {
+  alsoSpokenBy: [
+    "jumpstarter_driver_power.client.VirtualPowerClient",
+    "jumpstarter_driver_cuttlefish.client.CvdPowerClient",
+    "jumpstarter_driver_noyito_relay.client.NoyitoPowerClient"
+  ],
+  driverType: "power"
+})
+
+/**
+ * The client of a power supply.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Client = DriverInterface.ClientMethods<typeof contract>
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface CycleOptions {
+  /** How long the device stays off; 2 seconds unless given. */
+  readonly wait?: Duration.DurationInput | undefined
+}
+
+/**
+ * Switches a device off, waits, and switches it on. It works for everything that has `on` and `off`, such as virtual
+ * power and digital outputs. Interrupted in between it leaves the device off.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const cycle = (
+  power: Pick<Client, "on" | "off">,
+  options: CycleOptions = {}
+): Effect.Effect<void, DriverCallError> =>
+  Effect.zipRight(power.off(), Effect.delay(power.on(), options.wait ?? "2 seconds"))
+
+/**
+ * The apparent power of a reading, in volt-amperes.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const apparentPower = (reading: PowerReading): number => reading.voltage * reading.current

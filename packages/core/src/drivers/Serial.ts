@@ -1,0 +1,64 @@
+/**
+ * Serial ports and consoles: `jumpstarter_driver_pyserial` (`protocol.md` 14.1).
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type { DriverCallError } from "../DriverError.ts"
+import * as DriverInterface from "../DriverInterface.ts"
+import * as DriverMethod from "../DriverMethod.ts"
+import * as Console from "./Console.ts"
+
+/**
+ * The contract. `connect` opens the port for as long as the scope is open.
+ *
+ * @since 0.1.0
+ * @category models
+ * @example
+ * ```ts
+ * import { Device } from "@effect-jumpstarter/core"
+ * import { Serial } from "@effect-jumpstarter/core/drivers"
+ * import { Effect } from "effect"
+ *
+ * class BoardConsole extends Device.Tag("BoardConsole", Serial.contract)<BoardConsole>() {}
+ *
+ * const kernelVersion = Effect.gen(function*() {
+ *   const console = yield* Serial.console(yield* BoardConsole)
+ *   yield* console.expect("login: ", { timeout: "1 minute" })
+ *   yield* console.sendLine("root")
+ *   yield* console.expect("# ")
+ *   yield* console.sendLine("uname -r")
+ *   const { groups } = yield* console.expect(/^(\d+\.\d+)\S*\r?\n/m)
+ *   return groups[0]
+ * }).pipe(Effect.scoped)
+ * ```
+ */
+export const contract = DriverInterface.make("jumpstarter_driver_pyserial.client.PySerialClient", {
+  connect: DriverMethod.stream({ documentation: "Opens the port." }),
+  close: DriverMethod.call({ documentation: "Drops an open port." }),
+  set_dtr: DriverMethod.call({ args: [Schema.Boolean], documentation: "Sets the line Data Terminal Ready." }),
+  set_rts: DriverMethod.call({ args: [Schema.Boolean], documentation: "Sets the line Request To Send." })
+}, { driverType: "serial" })
+
+/**
+ * The client of a serial port.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Client = DriverInterface.ClientMethods<typeof contract>
+
+/**
+ * Opens the port as a console to converse with. It works for everything that has `connect`, such as a network that
+ * leads to a console server.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const console = (
+  serial: Pick<Client, "connect">,
+  options?: Console.ConsoleOptions
+): Effect.Effect<Console.Console<DriverCallError>, DriverCallError, Scope.Scope> =>
+  Effect.flatMap(serial.connect(), (stream) => Console.make(stream, options))

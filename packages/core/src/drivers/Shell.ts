@@ -1,0 +1,118 @@
+/**
+ * Commands that an exporter offers to run (`protocol.md` 14.1).
+ *
+ * @since 0.1.0
+ */
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import type { DriverCallError } from "../DriverError.ts"
+import * as DriverInterface from "../DriverInterface.ts"
+import * as DriverMethod from "../DriverMethod.ts"
+
+/**
+ * A piece of a command's output, `[stdout, stderr, code]`. The last one carries the exit code; it is 199 when the
+ * driver stopped the command because it took too long.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Output = Schema.Tuple(Schema.String, Schema.String, Schema.NullOr(Schema.Number))
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Output = typeof Output.Type
+
+const word = DriverMethod.optional(Schema.String)
+
+/**
+ * The contract. Upstream takes any number of words for a command, this contract sixteen.
+ *
+ * @since 0.1.0
+ * @category models
+ * @example
+ * ```ts
+ * import { Device } from "@effect-jumpstarter/core"
+ * import { Shell } from "@effect-jumpstarter/core/drivers"
+ * import { Effect } from "effect"
+ *
+ * class Bench extends Device.Tag("Bench", Shell.contract)<Bench>() {}
+ *
+ * const isMounted = Effect.gen(function*() {
+ *   const { code } = yield* Shell.run(yield* Bench, "mountpoint", { args: ["-q", "/mnt/board"] })
+ *   return code === 0
+ * })
+ * ```
+ */
+export const contract = DriverInterface.make("jumpstarter_driver_shell.client.ShellClient", {
+  get_methods: DriverMethod.call({
+    result: Schema.Array(Schema.String),
+    documentation: "The names of the commands there are."
+  }),
+  call_method: DriverMethod.streamingCall({
+    args: [
+      Schema.String,
+      Schema.Record({ key: Schema.String, value: Schema.String }),
+      ...[word, word, word, word, word, word, word, word, word, word, word, word, word, word, word, word] as const
+    ],
+    item: Output,
+    documentation: "Runs a command with variables of its environment and its words, and streams its output."
+  })
+}, { driverType: "shell" })
+
+/**
+ * The client of a shell driver.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Client = DriverInterface.ClientMethods<typeof contract>
+
+type Words = Parameters<Client["call_method"]> extends readonly [unknown, unknown, ...infer Words] ? Words : never
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface RunOptions {
+  /** The words after the command, at most sixteen. */
+  readonly args?: Readonly<Words> | undefined
+  /** Variables of the environment. Exporters refuse some, such as `PATH` and `LD_PRELOAD`. */
+  readonly env?: Readonly<Record<string, string>> | undefined
+}
+
+/**
+ * What became of a command. `code` is null when the driver ended its answer without one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CommandResult {
+  readonly stdout: string
+  readonly stderr: string
+  readonly code: number | null
+}
+
+/**
+ * Runs a command to its end and collects what it writes. A code other than zero is a result, not a failure; an unknown
+ * command is refused with `InvalidArgument`.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const run = (
+  shell: Pick<Client, "call_method">,
+  command: string,
+  options: RunOptions = {}
+): Effect.Effect<CommandResult, DriverCallError> =>
+  Stream.runFold(
+    shell.call_method(command, options.env ?? {}, ...options.args ?? []),
+    { stdout: "", stderr: "", code: null },
+    (result: CommandResult, [stdout, stderr, code]) => ({
+      stdout: result.stdout + stdout,
+      stderr: result.stderr + stderr,
+      code: code ?? result.code
+    })
+  )

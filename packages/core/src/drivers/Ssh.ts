@@ -1,0 +1,73 @@
+/**
+ * How to log into a device over SSH (`protocol.md` 14.1).
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { DriverCallError } from "../DriverError.ts"
+import * as DriverInterface from "../DriverInterface.ts"
+import * as DriverMethod from "../DriverMethod.ts"
+
+/**
+ * The contract. The connection itself is that of the driver's child `tcp`, which speaks `Network.contract`.
+ *
+ * @since 0.1.0
+ * @category models
+ * @example
+ * ```ts
+ * import { Device } from "@effect-jumpstarter/core"
+ * import { Ssh } from "@effect-jumpstarter/core/drivers"
+ * import { Effect } from "effect"
+ *
+ * class BoardShell extends Device.Tag("BoardShell", Ssh.contract)<BoardShell>() {}
+ *
+ * const login = Effect.map(
+ *   Effect.flatMap(BoardShell, Ssh.login),
+ *   ({ command, username }) => `${command} -l ${username}`
+ * )
+ * ```
+ */
+export const contract = DriverInterface.make("jumpstarter_driver_ssh.client.SSHWrapperClient", {
+  get_default_username: DriverMethod.call({ result: Schema.String, documentation: "Whom to log in as." }),
+  get_ssh_command: DriverMethod.call({ result: Schema.String, documentation: "The local command, with its options." }),
+  get_ssh_identity: DriverMethod.call({
+    result: Schema.NullOr(Schema.String),
+    documentation: "The private key to log in with, if there is one."
+  })
+}, { driverType: "network" })
+
+/**
+ * The client of an SSH driver.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Client = DriverInterface.ClientMethods<typeof contract>
+
+/**
+ * What the driver says about logging in. The username is empty when the driver has no default.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Login {
+  readonly username: string
+  /** The command with its options, such as `ssh -o StrictHostKeyChecking=no`. */
+  readonly command: string
+  /** A private key in the text form that `ssh -i` reads from a file. */
+  readonly identity: string | null
+}
+
+/**
+ * Everything the driver says about logging in.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const login = (ssh: Client): Effect.Effect<Login, DriverCallError> =>
+  Effect.all({
+    username: ssh.get_default_username(),
+    command: ssh.get_ssh_command(),
+    identity: ssh.get_ssh_identity()
+  }, { concurrency: "unbounded" })

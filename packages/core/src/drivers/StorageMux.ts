@@ -1,0 +1,83 @@
+/**
+ * Storage that is switched between the exporter and the device under test, such as an SD card (`protocol.md` 14.1).
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type { DriverCallError } from "../DriverError.ts"
+import * as DriverInterface from "../DriverInterface.ts"
+import * as DriverMethod from "../DriverMethod.ts"
+import { bracket } from "../internal/bracket.ts"
+import * as lending from "../internal/lending.ts"
+import type * as Resource from "../Resource.ts"
+
+/**
+ * The contract.
+ *
+ * @since 0.1.0
+ * @category models
+ * @example
+ * ```ts
+ * import { Device, Resource } from "@effect-jumpstarter/core"
+ * import { StorageMux } from "@effect-jumpstarter/core/drivers"
+ * import { Effect } from "effect"
+ *
+ * class SdCard extends Device.Tag("SdCard", StorageMux.contract)<SdCard>() {}
+ *
+ * const install = Effect.gen(function*() {
+ *   const image = yield* Resource.fromFile("image.raw.xz", { contentEncoding: "xz" })
+ *   yield* StorageMux.write(yield* SdCard, image)
+ * })
+ * ```
+ */
+export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.StorageMuxClient", {
+  host: DriverMethod.call({ documentation: "Connects the storage to the exporter." }),
+  dut: DriverMethod.call({ documentation: "Connects the storage to the device under test." }),
+  off: DriverMethod.call({ documentation: "Disconnects the storage." }),
+  write: DriverMethod.call({ args: [DriverMethod.resource], documentation: "Writes the storage from its start." }),
+  read: DriverMethod.call({ args: [DriverMethod.resource], documentation: "Reads the whole storage." })
+}, { alsoSpokenBy: ["jumpstarter_driver_opendal.client.StorageMuxFlasherClient"], driverType: "storage" })
+
+/**
+ * The client of a storage mux.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Client = DriverInterface.ClientMethods<typeof contract>
+
+/**
+ * Connects the storage to the exporter while an effect runs, and to the device afterwards: also when the effect fails
+ * or is interrupted, and when connecting it to the exporter does, because nobody knows where it is then.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const onHost = <A, E, R>(
+  mux: Pick<Client, "host" | "dut">,
+  use: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | DriverCallError, R> =>
+  bracket(Effect.void, () => Effect.zipRight(mux.host(), use), () => mux.dut())
+
+/**
+ * Writes the storage and gives it to the device, whatever became of the writing.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const write = <E, R>(
+  mux: Pick<Client, "host" | "dut" | "write">,
+  source: Resource.Source<void, E, R>
+): Effect.Effect<void, DriverCallError | E, R> => onHost(mux, mux.write(source))
+
+/**
+ * Reads the whole storage and gives it to the device, whatever became of the reading. Answers what the target made of
+ * the bytes.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const read = <A, E, R>(
+  mux: Pick<Client, "host" | "dut" | "read">,
+  target: Resource.Target<A, E, R>
+): Effect.Effect<A, DriverCallError | E, R> => onHost(mux, lending.received(target, mux.read))

@@ -1,0 +1,46 @@
+/**
+ * TFTP servers on the exporter, for devices that boot from the network (`protocol.md` 14.1).
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import * as DriverInterface from "../DriverInterface.ts"
+import * as DriverMethod from "../DriverMethod.ts"
+
+/**
+ * The contract. What is served is the driver's child `storage`, which speaks `Opendal.contract`.
+ *
+ * @since 0.1.0
+ * @category models
+ * @example
+ * ```ts
+ * import { Device } from "@effect-jumpstarter/core"
+ * import { Opendal, Tftp } from "@effect-jumpstarter/core/drivers"
+ * import { Effect } from "effect"
+ *
+ * class BootServer extends Device.Tag("BootServer", Tftp.contract)<BootServer>() {}
+ * class BootFiles extends Device.Tag("BootFiles", Opendal.contract)<BootFiles>() {}
+ *
+ * const serve = (kernel: Uint8Array) =>
+ *   Effect.gen(function*() {
+ *     const server = yield* BootServer
+ *     yield* Opendal.writeBytes(yield* BootFiles, "zImage", kernel)
+ *     yield* Effect.acquireRelease(server.start(), () => Effect.ignore(server.stop()))
+ *     return yield* server.get_host()
+ *   })
+ * ```
+ */
+export const contract = DriverInterface.make("jumpstarter_driver_tftp.client.TftpServerClient", {
+  start: DriverMethod.call({ documentation: "Starts the server." }),
+  stop: DriverMethod.call({ documentation: "Stops the server." }),
+  get_host: DriverMethod.call({ result: Schema.String, documentation: "The address the server listens on." }),
+  get_port: DriverMethod.call({ result: Schema.Number, documentation: "The port the server listens on." })
+}, { driverType: "network" })
+
+/**
+ * The client of a TFTP server.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Client = DriverInterface.ClientMethods<typeof contract>

@@ -1,0 +1,41 @@
+/**
+ * The power of virtual devices, which can be destroyed when they are switched off (`protocol.md` 14.1).
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import * as DriverInterface from "../DriverInterface.ts"
+import * as DriverMethod from "../DriverMethod.ts"
+import * as Power from "./Power.ts"
+
+/**
+ * The contract: that of `Power`, with an `off` that can destroy the instance.
+ *
+ * @since 0.1.0
+ * @category models
+ * @example
+ * ```ts
+ * import { Device } from "@effect-jumpstarter/core"
+ * import { VirtualPower } from "@effect-jumpstarter/core/drivers"
+ * import { Effect } from "effect"
+ *
+ * class Phone extends Device.Tag("Phone", VirtualPower.contract)<Phone>() {}
+ *
+ * const discard = Effect.flatMap(Phone, (phone) => phone.off(true))
+ * ```
+ */
+export const contract = DriverInterface.make("jumpstarter_driver_power.client.VirtualPowerClient", {
+  ...Power.contract.methods,
+  off: DriverMethod.call({
+    args: [DriverMethod.optional(Schema.Boolean, { fallback: false })],
+    documentation: "Switches the device off, and destroys it when asked to."
+  })
+}, { alsoSpokenBy: ["jumpstarter_driver_cuttlefish.client.CvdPowerClient"], driverType: "power" })
+
+/**
+ * The client of virtual power.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Client = DriverInterface.ClientMethods<typeof contract>

@@ -1,0 +1,50 @@
+// Brackets around remote state, such as an open file of the exporter: what was acquired by one call is given back by
+// another, and both can be slow, fail, or be lost.
+import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+
+// Runs an effect that is to be waited for while this fiber is being interrupted, though not for ever. The limit is real
+// time whatever the program's clock says, so that an interruption cannot hang on a test's clock.
+const bounded = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  patience: Duration.DurationInput
+): Effect.Effect<void, never, R> =>
+  Effect.gen(function*() {
+    const fiber = yield* Effect.forkDaemon(Effect.interruptible(effect))
+    const timer = yield* Effect.forkDaemon(
+      Effect.interruptible(Effect.delay(Fiber.interrupt(fiber), patience).pipe(Effect.withClock(Clock.make())))
+    )
+    yield* Fiber.await(fiber)
+    yield* Fiber.interruptFork(timer)
+  })
+
+// Releases whatever became of the use. A failure to release is a failure of the whole, after that of the use if there
+// is one: a device that stays where it was put is nothing to be quiet about. An interruption waits for the release, and
+// before that for an acquisition that is under way, because its answer says what to give back.
+export const bracket = <A, E, R, B, E2, R2, E3, R3>(
+  acquire: Effect.Effect<A, E, R>,
+  use: (acquired: A) => Effect.Effect<B, E2, R2>,
+  release: (acquired: A) => Effect.Effect<unknown, E3, R3>,
+  patience: Duration.DurationInput = "10 seconds"
+): Effect.Effect<B, E | E2 | E3, R | R2 | R3> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const acquiring = yield* Effect.forkDaemon(Effect.interruptible(acquire))
+      return yield* restore(Effect.gen(function*() {
+        const acquired = yield* Fiber.join(acquiring)
+        const used = yield* Effect.exit(use(acquired))
+        const released = yield* Effect.exit(release(acquired))
+        return yield* Exit.zipLeft(used, released)
+      })).pipe(
+        Effect.onInterrupt(() =>
+          Effect.zipRight(
+            bounded(Effect.flatMap(Fiber.join(acquiring), release), patience),
+            Fiber.interruptFork(acquiring)
+          )
+        )
+      )
+    })
+  )

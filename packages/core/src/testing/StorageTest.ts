@@ -1,0 +1,226 @@
+/**
+ * A storage to test with: the files of `Opendal` in memory.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Stream from "effect/Stream"
+import * as Driver from "../Driver.ts"
+import * as DriverFailure from "../DriverFailure.ts"
+import * as Opendal from "../drivers/Opendal.ts"
+import { concat } from "../internal/bytes.ts"
+import * as hash from "../internal/hash.ts"
+import * as memoryFiles from "../internal/memoryFiles.ts"
+
+/**
+ * The driver, and what a test sees and steers of it.
+ *
+ * @since 0.1.0
+ * @category testing
+ */
+export interface StorageTest {
+  readonly driver: Driver.Driver
+  /** The files by their paths. */
+  readonly files: Effect.Effect<ReadonlyMap<string, Uint8Array>>
+  /** How many files clients have left open. */
+  readonly openFiles: Effect.Effect<number>
+  /** Puts a file into the storage, as bytes or as text in UTF-8. */
+  readonly write: (path: string, content: Uint8Array | string) => Effect.Effect<void>
+  /** Changes everything that is written from now on, as a broken disk would, until it is given nothing. */
+  readonly corrupt: (change: ((bytes: Uint8Array) => Uint8Array) | undefined) => Effect.Effect<void>
+}
+
+interface OpenFile {
+  readonly path: string
+  readonly mode: Opendal.Mode
+  position: number
+  closed: boolean
+}
+
+const fail = (message: string) => DriverFailure.make("Other", message)
+
+const orFail = <A>(result: Either.Either<A, string>): Either.Either<A, DriverFailure.DriverFailure> =>
+  Either.mapLeft(result, fail)
+
+const toBytes = (content: Uint8Array | string): Uint8Array =>
+  typeof content === "string" ? new TextEncoder().encode(content) : content
+
+const chunkSize = 65_536
+
+const capability = Object.fromEntries(
+  ["stat", "read", "write", "write_can_empty", "create_dir", "delete", "copy", "rename", "list"].map((name) => [
+    name,
+    true
+  ])
+)
+
+const unsupported = () => Effect.fail(fail("Unsupported (permanent) at presign => operation is not supported"))
+
+const storage = () => {
+  const tree = memoryFiles.make()
+  const open = new Map<string, OpenFile>()
+  const created = new Set<string>()
+  const state: { corrupt: ((bytes: Uint8Array) => Uint8Array) | undefined } = { corrupt: undefined }
+
+  const create = (path: string) => created.add(memoryFiles.normalize(path).replace(/\/$/, ""))
+  const forget = (path: string) => created.delete(memoryFiles.normalize(path).replace(/\/$/, ""))
+  const read = (path: string) => orFail(tree.read(path))
+  const onFile = <A>(use: (file: OpenFile) => A) => (fd: string): Effect.Effect<A, DriverFailure.DriverFailure> =>
+    Effect.suspend(() => {
+      const file = open.get(fd)
+      return file === undefined ? fail(`UUID('${fd}')`) : Effect.sync(() => use(file))
+    })
+  const withMode = (fd: string, mode: Opendal.Mode, verb: string) =>
+    Effect.filterOrFail(
+      onFile((file) => file)(fd),
+      (file) => file.mode === mode && !file.closed,
+      () => fail(`I/O operation failed for ${verb} on a file that is not open for it.`)
+    )
+  const readable = (fd: string) =>
+    Effect.flatMap(withMode(fd, "rb", "reading"), (file) => Effect.map(read(file.path), (bytes) => ({ bytes, file })))
+  const move = (operation: string, source: string, target: string) =>
+    Effect.map(
+      orFail(Either.mapLeft(tree.read(source), () => memoryFiles.notFound(operation, source))),
+      (bytes) => {
+        tree.write(target, bytes)
+        create(target)
+      }
+    )
+  const store = (file: OpenFile, before: Uint8Array, received: Uint8Array) => {
+    const bytes = concat([before, received])
+    tree.write(file.path, state.corrupt === undefined ? bytes : state.corrupt(bytes))
+  }
+
+  const driver = Driver.fromInterface(Opendal.contract, {
+    open: (path, mode) =>
+      Effect.gen(function*() {
+        if (mode === "rb") yield* read(path)
+        else {
+          tree.write(path, new Uint8Array())
+          create(path)
+        }
+        const fd = crypto.randomUUID()
+        open.set(fd, { path, mode, position: 0, closed: false })
+        return fd
+      }),
+    file_read: (fd, destination) =>
+      Effect.gen(function*() {
+        const { bytes, file } = yield* readable(fd)
+        const rest = bytes.subarray(file.position)
+        file.position = bytes.length
+        const { write } = yield* destination
+        yield* write(Stream.map(
+          Stream.range(0, Math.ceil(rest.length / chunkSize) - 1, 16),
+          (index) => rest.subarray(index * chunkSize, (index + 1) * chunkSize)
+        ))
+      }).pipe(Effect.scoped),
+    file_write: (fd, source) =>
+      Effect.gen(function*() {
+        const file = yield* withMode(fd, "wb", "writing")
+        const before = yield* read(file.path)
+        const received: Array<Uint8Array> = []
+        const resource = yield* source
+        yield* Stream.runForEach(resource.read, (chunk) => Effect.sync(() => received.push(chunk))).pipe(
+          Effect.ensuring(Effect.sync(() => store(file, before, concat(received))))
+        )
+      }).pipe(Effect.scoped),
+    file_seek: (fd, offset, whence) =>
+      Effect.map(readable(fd), ({ bytes, file }) => {
+        const origin = whence === 0 ? 0 : whence === 1 ? file.position : bytes.length
+        return file.position = Math.max(0, origin + offset)
+      }),
+    file_tell: (fd) => Effect.map(readable(fd), ({ file }) => file.position),
+    file_close: onFile((file) => {
+      file.closed = true
+    }),
+    file_closed: onFile(({ closed }) => closed),
+    file_readable: onFile(({ mode }) => mode === "rb"),
+    file_seekable: onFile(({ mode }) => mode === "rb"),
+    file_writable: onFile(({ mode }) => mode === "wb"),
+    stat: (path) =>
+      Effect.suspend(() => {
+        const kind = tree.kind(path)
+        if (kind === undefined) return fail(memoryFiles.notFound("stat", path))
+        const length = kind === "file" ? Either.getOrElse(tree.read(path), () => new Uint8Array()).length : 0
+        return Effect.succeed({
+          content_disposition: null,
+          content_length: length,
+          content_md5: null,
+          content_type: null,
+          etag: null,
+          mode: { entry_is_file: kind === "file", entry_is_dir: kind === "directory" }
+        })
+      }),
+    hash: (path, algorithm) => Effect.suspend(() => Either.map(read(path), (bytes) => hash.ofBytes(bytes, algorithm))),
+    copy: (source, target) => Effect.suspend(() => move("copy", source, target)),
+    rename: (source, target) =>
+      Effect.suspend(() =>
+        Effect.map(move("rename", source, target), () => {
+          tree.remove(source, false)
+          forget(source)
+        })
+      ),
+    remove_all: (path) =>
+      Effect.sync(() => {
+        tree.remove(path, true)
+        forget(path)
+      }),
+    create_dir: (path) => Effect.suspend(() => Either.map(orFail(tree.createDirectory(path)), () => void create(path))),
+    delete: (path) =>
+      Effect.sync(() => {
+        tree.remove(path, false)
+        forget(path)
+      }),
+    exists: (path) => Effect.sync(() => tree.kind(path) !== undefined),
+    list: (path) => Stream.suspend(() => Stream.fromIterable(tree.list(path, false))),
+    scan: (path) => Stream.suspend(() => Stream.fromIterable(tree.list(path, true))),
+    presign_stat: unsupported,
+    presign_read: unsupported,
+    presign_write: unsupported,
+    capability: () => Effect.succeed(capability),
+    get_created_resources: () => Effect.sync(() => [...created]),
+    register_path: (path) => Effect.sync(() => void create(path))
+  })
+  return { driver, open, state, tree }
+}
+
+/**
+ * A storage without files. It answers as a directory of an exporter does, and cannot presign.
+ *
+ * @since 0.1.0
+ * @category testing
+ * @example
+ * ```ts
+ * import { Device } from "@effect-jumpstarter/core"
+ * import { Opendal } from "@effect-jumpstarter/core/drivers"
+ * import { ExporterTest, StorageTest } from "@effect-jumpstarter/core/testing"
+ * import { Effect } from "effect"
+ *
+ * class Images extends Device.Tag("Images", Opendal.contract)<Images>() {}
+ *
+ * const test = Effect.gen(function*() {
+ *   const storage = yield* StorageTest.make({ "version": "1.2.3" })
+ *   yield* Effect.flatMap(Images, (images) => Opendal.readString(images, "version")).pipe(
+ *     Effect.provide(Images.layer("storage")),
+ *     Effect.provide(ExporterTest.layer({ storage: storage.driver }))
+ *   )
+ *   return yield* storage.openFiles // 0
+ * })
+ * ```
+ */
+export const make = (files: Readonly<Record<string, Uint8Array | string>> = {}): Effect.Effect<StorageTest> =>
+  Effect.sync(() => {
+    const { driver, open, state, tree } = storage()
+    for (const [path, content] of Object.entries(files)) tree.write(path, toBytes(content))
+    return {
+      driver,
+      files: Effect.sync(() => new Map(tree.files)),
+      openFiles: Effect.sync(() => Array.from(open.values()).filter(({ closed }) => !closed).length),
+      write: (path, content) => Effect.sync(() => tree.write(path, toBytes(content))),
+      corrupt: (change) =>
+        Effect.sync(() => {
+          state.corrupt = change
+        })
+    }
+  })

@@ -1,0 +1,405 @@
+import { LogStreamResponse } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
+import { assert, describe, it } from "@effect/vitest"
+import {
+  Chunk,
+  Effect,
+  Exit,
+  Fiber,
+  HashMap,
+  Logger,
+  LogLevel,
+  Option,
+  Queue,
+  Ref,
+  Scope,
+  Stream,
+  TestClock
+} from "effect"
+import * as ExporterClient from "../src/ExporterClient.ts"
+import * as GrpcChannel from "../src/GrpcChannel.ts"
+import { GrpcHandler } from "../src/GrpcHandler.ts"
+import * as GrpcStatus from "../src/GrpcStatus.ts"
+import * as logCodec from "../src/internal/logCodec.ts"
+import * as LogEntry from "../src/LogEntry.ts"
+import * as LogStream from "../src/LogStream.ts"
+
+const entry = (
+  message: string,
+  severity: LogEntry.LogSeverity = "INFO",
+  source: LogEntry.LogSource = "DRIVER"
+): LogEntry.LogEntry =>
+  new LogEntry.LogEntry({
+    severity,
+    message,
+    source,
+    driverType: Option.none(),
+    operation: Option.none(),
+    timestamp: Option.none(),
+    fields: {}
+  })
+
+// What an exporter does on its log stream: it sends lines, ends the RPC, or fails it.
+type Step = LogEntry.LogEntry | "end" | GrpcStatus.GrpcStatusError
+
+const show = (event: LogEntry.LogEvent): string =>
+  event._tag === "LogEntry"
+    ? event.message
+    : `gap: ${event.reason} ${Option.getOrElse(event.dropped, () => "?")}`
+
+// An exporter that follows a script, and counts who subscribes.
+const scripted = Effect.gen(function*() {
+  const steps = yield* Queue.unbounded<Step>()
+  const subscriptions = yield* Ref.make(0)
+  const open = yield* Ref.make(0)
+  const subscribed = yield* Queue.unbounded<void>()
+  const released = yield* Queue.unbounded<void>()
+  const lines = Stream.repeatEffectOption(Effect.flatMap(Queue.take(steps), (step) => {
+    if (step === "end") return Effect.fail(Option.none())
+    return step._tag === "LogEntry"
+      ? Effect.succeed(LogStreamResponse.encode(logCodec.toProto(step)).finish())
+      : Effect.fail(Option.some(step))
+  }))
+  const handler = GrpcHandler.ServerStreaming({
+    handle: () =>
+      Stream.unwrapScoped(Effect.as(
+        Effect.acquireRelease(
+          Effect.all([
+            Ref.update(subscriptions, (n) => n + 1),
+            Ref.update(open, (n) => n + 1),
+            Queue.offer(subscribed, undefined)
+          ]),
+          () => Effect.all([Ref.update(open, (n) => n - 1), Queue.offer(released, undefined)])
+        ),
+        lines
+      ))
+  })
+  const channel = yield* GrpcChannel.fromHandlers(
+    new Map([["/jumpstarter.v1.ExporterService/LogStream", handler]]),
+    { target: "bench" }
+  )
+  return {
+    logs: yield* LogStream.make(ExporterClient.make(channel)),
+    send: (...all: ReadonlyArray<Step>) => Queue.offerAll(steps, all),
+    subscribed: Queue.take(subscribed),
+    released: Queue.take(released),
+    subscriptions: Ref.get(subscriptions),
+    open: Ref.get(open)
+  }
+})
+
+// Gives all fibers the turns they need to come to rest.
+const settle = Effect.repeatN(Effect.yieldNow(), 200)
+
+// A consumer, and what it has got so far.
+const consume = (logs: LogStream.LogStream) =>
+  Effect.gen(function*() {
+    const seen: Array<string> = []
+    const fiber = yield* Effect.fork(
+      Stream.runForEach(logs.events, (event) => Effect.sync(() => seen.push(show(event))))
+    )
+    return { seen, fiber }
+  })
+
+const outage = GrpcStatus.make("UNAVAILABLE", "restarting")
+
+describe("LogStream", () => {
+  describe("one subscription", () => {
+    it.scoped("is there while somebody listens, and only then", () =>
+      Effect.gen(function*() {
+        const exporter = yield* scripted
+        yield* settle
+        assert.strictEqual(yield* exporter.subscriptions, 0)
+        const consumer = yield* consume(exporter.logs)
+        yield* exporter.subscribed
+        yield* Fiber.interrupt(consumer.fiber)
+        assert.strictEqual(yield* exporter.open, 0)
+        const next = yield* consume(exporter.logs)
+        yield* exporter.subscribed
+        yield* exporter.send(entry("again"))
+        yield* settle
+        assert.deepStrictEqual(next.seen, ["again"])
+        assert.strictEqual(yield* exporter.subscriptions, 2)
+      }))
+
+    it.scoped("is shared by all consumers, who get every line", () =>
+      Effect.gen(function*() {
+        const exporter = yield* scripted
+        const first = yield* consume(exporter.logs)
+        yield* exporter.subscribed
+        yield* exporter.send(entry("a"))
+        yield* settle
+        const second = yield* consume(exporter.logs)
+        yield* settle
+        yield* exporter.send(entry("b"), entry("c"))
+        yield* settle
+        assert.deepStrictEqual(first.seen, ["a", "b", "c"])
+        assert.deepStrictEqual(second.seen, ["b", "c"])
+        assert.strictEqual(yield* exporter.subscriptions, 1)
+        yield* Fiber.interrupt(first.fiber)
+        assert.strictEqual(yield* exporter.open, 1)
+        yield* exporter.send(entry("d"))
+        yield* settle
+        assert.deepStrictEqual(second.seen, ["b", "c", "d"])
+        yield* Fiber.interrupt(second.fiber)
+        assert.strictEqual(yield* exporter.open, 0)
+      }))
+
+    it.scoped("is given back when a consumer has enough", () =>
+      Effect.gen(function*() {
+        const exporter = yield* scripted
+        yield* exporter.send(entry("a"), entry("b"))
+        const some = yield* Stream.runCollect(Stream.take(exporter.logs.events, 1))
+        assert.deepStrictEqual(Array.from(some, show), ["a"])
+        assert.strictEqual(yield* exporter.open, 0)
+      }))
+
+    it.effect("ends, and its consumers with it, when the connection closes", () =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const exporter = yield* Scope.extend(scripted, scope)
+        const { fiber } = yield* consume(exporter.logs)
+        yield* exporter.subscribed
+        yield* Scope.close(scope, Exit.void)
+        yield* settle
+        assert.strictEqual(yield* exporter.open, 0)
+        assert.isTrue(Option.isSome(yield* Fiber.poll(fiber)), "the consumer waits for lines that cannot come")
+        assert.deepStrictEqual(yield* Stream.runCollect(exporter.logs.events), Chunk.empty())
+      }))
+  })
+
+  describe("a consumer that is too slow", () => {
+    it.scoped("keeps what fits, and is told how much it lost", () =>
+      Effect.gen(function*() {
+        const exporter = yield* scripted
+        const pull = yield* Stream.toPull(Stream.rechunk(exporter.logs.events, 1))
+        const fast = yield* consume(exporter.logs)
+        const first = yield* Effect.fork(pull)
+        yield* exporter.subscribed
+        yield* exporter.send(entry("first"))
+        assert.deepStrictEqual(Array.from(yield* Fiber.join(first), show), ["first"])
+        const total = 1_500
+        yield* exporter.send(...Array.from({ length: total }, (_, index) => entry(`${index}`)))
+        yield* settle
+        // Whoever keeps up loses nothing on account of the other.
+        assert.deepStrictEqual(fast.seen.length, total + 1)
+        const kept: Array<string> = []
+        for (let index = 0; index < 1_024; index++) kept.push(show(Chunk.unsafeHead(yield* pull)))
+        assert.deepStrictEqual(kept, Array.from({ length: 1_024 }, (_, index) => `${index}`))
+        yield* exporter.send(entry("after"))
+        yield* settle
+        assert.deepStrictEqual(Array.from(yield* pull, show), [`gap: slow reader ${total - 1_024}`])
+        assert.deepStrictEqual(Array.from(yield* pull, show), ["after"])
+        assert.notInclude(fast.seen.join(), "gap")
+      }))
+  })
+
+  describe("a subscription that is lost", () => {
+    it.scoped("is renewed after 100 ms, and the gap is told", () =>
+      Effect.gen(function*() {
+        const exporter = yield* scripted
+        const { seen } = yield* consume(exporter.logs)
+        yield* exporter.subscribed
+        yield* exporter.send(entry("a"), outage)
+        yield* settle
+        yield* TestClock.adjust("99 millis")
+        yield* settle
+        assert.strictEqual(yield* exporter.subscriptions, 1)
+        yield* TestClock.adjust("1 millis")
+        yield* exporter.subscribed
+        yield* exporter.send(entry("b"), entry("c"))
+        yield* settle
+        assert.deepStrictEqual(seen, ["a", "gap: reconnected ?", "b", "c"])
+      }))
+
+    it.scoped("is renewed after a clean end too", () =>
+      Effect.gen(function*() {
+        const exporter = yield* scripted
+        const { seen } = yield* consume(exporter.logs)
+        yield* exporter.subscribed
+        yield* exporter.send(entry("a"), "end")
+        yield* settle
+        yield* TestClock.adjust("100 millis")
+        yield* exporter.subscribed
+        yield* exporter.send(entry("b"))
+        yield* settle
+        assert.deepStrictEqual(seen, ["a", "gap: reconnected ?", "b"])
+      }))
+
+    it.scoped("is no gap when nothing had been heard", () =>
+      Effect.gen(function*() {
+        const exporter = yield* scripted
+        const { seen } = yield* consume(exporter.logs)
+        yield* exporter.subscribed
+        yield* exporter.send(outage)
+        yield* settle
+        yield* TestClock.adjust("100 millis")
+        yield* exporter.subscribed
+        yield* exporter.send(entry("a"))
+        yield* settle
+        assert.deepStrictEqual(seen, ["a"])
+      }))
+
+    it.scoped("is tried for at doubling delays up to two seconds, ten times", () =>
+      Effect.gen(function*() {
+        const exporter = yield* scripted
+        const { fiber } = yield* consume(exporter.logs)
+        yield* exporter.subscribed
+        let expected = 1
+        for (const delay of [100, 200, 400, 800, 1_600, 2_000, 2_000, 2_000, 2_000]) {
+          yield* exporter.send(outage)
+          yield* settle
+          yield* TestClock.adjust(delay - 1)
+          yield* settle
+          assert.strictEqual(yield* exporter.subscriptions, expected)
+          yield* TestClock.adjust(1)
+          yield* exporter.subscribed
+          expected++
+        }
+        assert.strictEqual(expected, 10)
+        yield* exporter.send(outage)
+        yield* settle
+        yield* TestClock.adjust("1 hour")
+        yield* Fiber.join(fiber)
+        assert.strictEqual(yield* exporter.subscriptions, 10)
+      }))
+
+    it.scoped("is tried for as long as there are lines in between", () =>
+      Effect.gen(function*() {
+        const exporter = yield* scripted
+        const { fiber, seen } = yield* consume(exporter.logs)
+        yield* exporter.subscribed
+        for (let round = 0; round < 30; round++) {
+          yield* exporter.send(entry(`${round}`), outage)
+          yield* settle
+          // The delay starts over with every line.
+          yield* TestClock.adjust("100 millis")
+          yield* exporter.subscribed
+        }
+        assert.deepStrictEqual(yield* Fiber.poll(fiber), Option.none())
+        assert.deepStrictEqual(
+          seen.filter((line) => !line.startsWith("gap")),
+          Array.from({ length: 30 }, (_, n) => `${n}`)
+        )
+      }))
+
+    it.scoped("is asked for anew by the next consumer after it was given up", () =>
+      Effect.gen(function*() {
+        const exporter = yield* scripted
+        const { fiber } = yield* consume(exporter.logs)
+        for (let attempt = 0; attempt < 10; attempt++) {
+          yield* exporter.send(outage)
+          yield* settle
+          yield* TestClock.adjust("2 seconds")
+        }
+        yield* Fiber.join(fiber)
+        const before = yield* exporter.subscriptions
+        const { seen } = yield* consume(exporter.logs)
+        yield* exporter.send(entry("back"))
+        yield* settle
+        assert.strictEqual(yield* exporter.subscriptions, before + 1)
+        assert.deepStrictEqual(seen, ["back"])
+      }))
+
+    it.scoped("is not asked for again while nobody listens", () =>
+      Effect.gen(function*() {
+        const exporter = yield* scripted
+        const { fiber } = yield* consume(exporter.logs)
+        yield* exporter.subscribed
+        yield* exporter.send(outage)
+        yield* settle
+        yield* Fiber.interrupt(fiber)
+        yield* TestClock.adjust("1 minute")
+        yield* settle
+        assert.strictEqual(yield* exporter.subscriptions, 1)
+      }))
+  })
+
+  it.scoped.each(["UNIMPLEMENTED", "CANCELLED"] as const)(
+    "%s ends the stream for good",
+    (code) =>
+      Effect.gen(function*() {
+        const exporter = yield* scripted
+        const { fiber, seen } = yield* consume(exporter.logs)
+        yield* exporter.subscribed
+        yield* exporter.send(entry("a"), GrpcStatus.make(code, ""))
+        yield* Fiber.join(fiber)
+        assert.deepStrictEqual(seen, ["a"])
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(yield* exporter.subscriptions, 1)
+      })
+  )
+
+  it.scoped("an exporter without a log has an empty one", () =>
+    Effect.gen(function*() {
+      const channel = yield* GrpcChannel.fromHandlers(new Map())
+      const logs = yield* LogStream.make(ExporterClient.make(channel))
+      assert.deepStrictEqual(yield* Stream.runCollect(logs.events), Chunk.empty())
+    }))
+
+  describe("forward", () => {
+    // Forwards with some options while lines are sent, and answers with what reached the logger.
+    const forwarded = (options: LogStream.LogStreamOptions | undefined, ...lines: ReadonlyArray<LogEntry.LogEntry>) =>
+      Effect.gen(function*() {
+        const seen: Array<{ readonly line: string; readonly exporter: unknown }> = []
+        const logger = Logger.make<unknown, void>(({ annotations, logLevel, message }) => {
+          seen.push({
+            line: `${logLevel.label} ${String(message)}`,
+            exporter: Option.getOrUndefined(HashMap.get(annotations, "exporter"))
+          })
+        })
+        const exporter = yield* scripted
+        yield* Effect.scoped(Effect.gen(function*() {
+          yield* exporter.logs.forward(options)
+          yield* exporter.subscribed
+          yield* exporter.send(...lines)
+          yield* settle
+        })).pipe(
+          Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
+          Logger.withMinimumLogLevel(LogLevel.All)
+        )
+        assert.strictEqual(yield* exporter.open, 0)
+        yield* exporter.send(entry("after the scope", "CRITICAL"))
+        yield* settle
+        return seen
+      })
+
+    const lines = [
+      entry("debug", "DEBUG", "DRIVER"),
+      entry("info", "INFO", "SYSTEM"),
+      entry("warning", "WARNING", "BEFORE_LEASE_HOOK"),
+      entry("error", "ERROR", "DRIVER"),
+      entry("critical", "CRITICAL", "UNSPECIFIED")
+    ]
+
+    it.scoped("writes every line into the logger, with the exporter's address, until the scope closes", () =>
+      Effect.gen(function*() {
+        const seen = yield* forwarded(undefined, ...lines)
+        assert.deepStrictEqual(seen.map(({ line }) => line), [
+          "DEBUG debug",
+          "INFO info",
+          "WARN warning",
+          "ERROR error",
+          "FATAL critical"
+        ])
+        assert.deepStrictEqual([...new Set(seen.map(({ exporter }) => exporter))], ["bench"])
+      }))
+
+    it.scoped("leaves out what is below a level", () =>
+      Effect.gen(function*() {
+        const seen = yield* forwarded({ minimumLogLevel: LogLevel.Warning }, ...lines)
+        assert.deepStrictEqual(seen.map(({ line }) => line), ["WARN warning", "ERROR error", "FATAL critical"])
+      }))
+
+    it.scoped("leaves out other sources", () =>
+      Effect.gen(function*() {
+        const seen = yield* forwarded({ sources: ["DRIVER", "SYSTEM"] }, ...lines)
+        assert.deepStrictEqual(seen.map(({ line }) => line), ["DEBUG debug", "INFO info", "ERROR error"])
+      }))
+
+    it.scoped("combines both", () =>
+      Effect.gen(function*() {
+        const seen = yield* forwarded({ minimumLogLevel: LogLevel.Info, sources: ["DRIVER"] }, ...lines)
+        assert.deepStrictEqual(seen.map(({ line }) => line), ["ERROR error"])
+      }))
+  })
+})

@@ -1,0 +1,5 @@
+import { loss } from "../suite/loss.ts"
+import { pythonQuirks } from "../suite/peer.ts"
+import * as python from "../support/python.ts"
+
+loss("the Python exporter", python.exporter, pythonQuirks)

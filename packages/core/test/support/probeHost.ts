@@ -1,0 +1,61 @@
+// The TypeScript probe as peers of the behaviour suite: in memory, and on sockets. Every session has an exporter of its
+// own.
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import * as Endpoint from "../../src/Endpoint.ts"
+import * as Exporter from "../../src/Exporter.ts"
+import * as GrpcChannel from "../../src/GrpcChannel.ts"
+import type { Listen } from "../../src/GrpcServer.ts"
+import * as peer from "../suite/peer.ts"
+import { selfSigned } from "./certificates.ts"
+import * as probeExporter from "./probeExporter.ts"
+import { socketPath } from "./temporary.ts"
+
+const control = (exporter: Exporter.Exporter) => Layer.succeed(peer.Control, { setStatus: exporter.setStatus })
+
+const memory: peer.Peer["session"] = Layer.unwrapScoped(
+  Effect.map(
+    probeExporter.make,
+    (exporter) => peer.session(GrpcChannel.layerMemory(exporter.handlers), control(exporter))
+  )
+)
+
+const served = (
+  listen: Effect.Effect<Listen, never, Scope.Scope>,
+  options: { readonly passphrase?: Redacted.Redacted } = {}
+): peer.Peer["session"] =>
+  Layer.unwrapScoped(Effect.gen(function*() {
+    const exporter = yield* probeExporter.make
+    const where = yield* listen
+    const bound = yield* Exporter.serve(exporter, where, options)
+    const endpoint = bound._tag === "Tls" && "certificate" in where && where.certificate !== undefined
+      ? Endpoint.tls("localhost", bound.port, Endpoint.Trust.CertificateAuthority({ ca: where.certificate.chain }))
+      : bound
+    return peer.session(GrpcChannel.layer(endpoint, options), control(exporter))
+  }))
+
+const make = (name: string, session: peer.Peer["session"], transferMegabytes: number): peer.Peer => ({
+  name,
+  session: Layer.provide(session, probeExporter.quiet),
+  quirks: peer.noQuirks,
+  transferMegabytes
+})
+
+// Making a key takes a moment, so all tests of a file share one.
+const certificate = Effect.runSync(Effect.cached(selfSigned("localhost", "127.0.0.1")))
+
+const anyPort = { host: "127.0.0.1", port: 0 }
+
+export const peers: ReadonlyArray<peer.Peer> = [
+  make("memory", memory, 16),
+  make("unix", served(Effect.map(socketPath, (path) => ({ path }))), 64),
+  make("tcp", served(Effect.succeed(anyPort)), 16),
+  make("tls", served(Effect.map(certificate, ({ certificate }) => ({ ...anyPort, certificate }))), 16),
+  make(
+    "tcp with a passphrase",
+    served(Effect.succeed(anyPort), { passphrase: Redacted.make("correct horse battery staple") }),
+    16
+  )
+]

@@ -1,0 +1,40 @@
+// A program that leaves everything unfinished and then has nothing more to do. It must end by itself.
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import * as Endpoint from "../../src/Endpoint.ts"
+import * as ExporterConnection from "../../src/ExporterConnection.ts"
+import * as Resource from "../../src/Resource.ts"
+
+const address = process.argv[2] ?? ""
+
+const program = Effect.gen(function*() {
+  const connection = yield* ExporterConnection.fromEndpoint(Endpoint.unix(address))
+  yield* connection.logStream()
+  const probe = yield* connection.driver("probe")
+  const source = Resource.source(Stream.concat(Stream.make(new Uint8Array(65_536)), Stream.never))
+  const unfinished = [
+    probe.call("hang"),
+    Stream.runForEach(probe.streamingCall("forever"), () => Effect.never),
+    Effect.scoped(Effect.zipRight(probe.stream("idle"), Effect.never)),
+    Effect.scoped(Effect.flatMap(probe.resource(source), (handle) => probe.call("consume", handle)))
+  ]
+  const running = yield* Effect.forEach(unfinished, (effect) => Effect.fork(effect))
+  const begun = ["hang:open", "forever:open", "idle:open", "consume:open"]
+  yield* Effect.repeat(probe.call("events"), {
+    until: (events) => Array.isArray(events) && begun.every((event) => events.includes(event)),
+    schedule: Schedule.spaced("10 millis")
+  })
+  yield* Fiber.interruptAll(running)
+}).pipe(Effect.scoped)
+
+Effect.runPromise(program).then(
+  () => {
+    process.stdout.write("done\n")
+  },
+  (error: unknown) => {
+    process.stderr.write(`${String(error)}\n`)
+    process.exitCode = 1
+  }
+)

@@ -1,0 +1,22 @@
+// The Python exporter of interop/exporter.py; scripts/test.mjs says where its Python is.
+import { fileURLToPath } from "node:url"
+import type { Command } from "./process.ts"
+
+const python = (): string => {
+  const path = process.env["JUMPSTARTER_PYTHON"]
+  if (path === undefined) throw new Error("JUMPSTARTER_PYTHON is not set: run `node scripts/test.mjs interop`")
+  return path
+}
+
+const program = (name: string): Command => [
+  python(),
+  fileURLToPath(new URL(`../../../../interop/${name}`, import.meta.url))
+]
+
+export const exporter = (): Command => program("exporter.py")
+
+/** Drives an exporter with Python's clients; takes its address. */
+export const drive = (): Command => program("drive.py")
+
+/** A Python program given as text. */
+export const script = (text: string): Command => [python(), "-c", text]

@@ -1,0 +1,76 @@
+// The Python exporter as peers of the behaviour suite. One process serves all tests of a file on all its ports, so tests
+// see each other's events unless they run one after the other, and each starts by clearing them.
+import { afterAll } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Redacted from "effect/Redacted"
+import * as Endpoint from "../../src/Endpoint.ts"
+import * as ExporterConnection from "../../src/ExporterConnection.ts"
+import * as GrpcChannel from "../../src/GrpcChannel.ts"
+import * as peer from "../suite/peer.ts"
+import * as process from "./process.ts"
+import * as python from "./python.ts"
+
+class Python extends Context.Tag("test/Python")<Python, {
+  readonly ready: process.ExporterProcess["ready"]
+  readonly setStatus: (typeof peer.Control.Service)["setStatus"]
+}>() {}
+
+const passphrase = "correct horse battery staple"
+
+const pythonLayer = Layer.scoped(
+  Python,
+  Effect.gen(function*() {
+    const { ready } = yield* process.start(python.exporter(), ["--tcp", "--tls", "--passphrase", passphrase])
+    // This connection saw LEASE_READY and never asks again, so its gate stays open whatever the status is.
+    const admin = yield* ExporterConnection.fromEndpoint(Endpoint.unix(ready.unix))
+    const probe = yield* admin.driver("probe")
+    return {
+      ready,
+      setStatus: (status, message = "") => Effect.asVoid(Effect.orDie(probe.call("set_status", status, message)))
+    }
+  })
+)
+
+const tcp = (address: string | undefined, security: Endpoint.Trust | "insecure") =>
+  Either.getOrThrow(Endpoint.parse(address ?? "", { security }))
+
+const endpoints: ReadonlyArray<{
+  readonly name: string
+  readonly endpoint: (ready: process.ExporterProcess["ready"]) => Endpoint.Endpoint
+  readonly options?: GrpcChannel.ChannelOptions
+}> = [
+  { name: "python over unix", endpoint: ({ unix }) => Endpoint.unix(unix) },
+  { name: "python over tcp", endpoint: (ready) => tcp(ready.tcp, "insecure") },
+  {
+    name: "python over tls",
+    endpoint: ({ tls }) => tcp(tls?.address, Endpoint.Trust.CertificateAuthority({ ca: tls?.ca ?? "" }))
+  },
+  {
+    name: "python over tcp with a passphrase",
+    endpoint: (ready) => tcp(ready.passphraseTcp, "insecure"),
+    options: { passphrase: Redacted.make(passphrase) }
+  }
+]
+
+/** The peers of a test file; the process they share starts with the first test and ends after the last one. */
+export const make = (): ReadonlyArray<peer.Peer> => {
+  const runtime = ManagedRuntime.make(pythonLayer)
+  afterAll(() => runtime.dispose())
+  const shared = Effect.map(runtime.runtimeEffect, ({ context }) => Context.get(context, Python))
+  return endpoints.map(({ endpoint, name, options }, index) => ({
+    name,
+    session: Layer.unwrapEffect(
+      Effect.map(
+        shared,
+        ({ ready, setStatus }) =>
+          peer.session(GrpcChannel.layer(endpoint(ready), options), Layer.succeed(peer.Control, { setStatus }))
+      )
+    ),
+    quirks: peer.pythonQuirks,
+    transferMegabytes: index === 0 ? 64 : 16
+  }))
+}

@@ -1,0 +1,36 @@
+import { Effect, type Scope } from "effect"
+import { type ChildProcess, spawn } from "node:child_process"
+import { createInterface } from "node:readline"
+import { fileURLToPath } from "node:url"
+import * as Endpoint from "../../src/Endpoint.ts"
+
+export interface ServerProcess {
+  readonly endpoint: Endpoint.Endpoint
+  /** Ends the process at once: no goodbye is said on any connection. */
+  readonly kill: Effect.Effect<void>
+}
+
+/** Starts `server.ts` in another process. */
+export const start = (
+  ...args: readonly ["unix", string] | readonly ["tcp"]
+): Effect.Effect<ServerProcess, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const child = yield* Effect.acquireRelease(
+      Effect.sync((): ChildProcess =>
+        spawn(process.execPath, ["--import", "tsx", fileURLToPath(new URL("./server.ts", import.meta.url)), ...args], {
+          stdio: ["ignore", "pipe", "inherit"]
+        })
+      ),
+      (child) => Effect.sync(() => child.kill("SIGKILL"))
+    )
+    const endpoint = yield* Effect.async<Endpoint.Endpoint>((resume) => {
+      child.once("exit", (code) => resume(Effect.dieMessage(`the server exited with ${code}`)))
+      if (child.stdout !== null) {
+        createInterface({ input: child.stdout }).once("line", (line) => {
+          const { host, path, port } = JSON.parse(line)
+          resume(Effect.succeed(args[0] === "unix" ? Endpoint.unix(path) : Endpoint.tcp(host, port)))
+        })
+      }
+    })
+    return { endpoint, kill: Effect.sync(() => child.kill("SIGKILL")) }
+  })

@@ -1,0 +1,67 @@
+// The ways a client can reach handlers. A suite is a function of one of these.
+import { it } from "@effect/vitest"
+import { Effect, type Redacted, type Scope } from "effect"
+import * as Endpoint from "../../src/Endpoint.ts"
+import * as GrpcChannel from "../../src/GrpcChannel.ts"
+import type { GrpcHandlers } from "../../src/GrpcHandler.ts"
+import * as GrpcServer from "../../src/GrpcServer.ts"
+import type { GrpcStatusError } from "../../src/GrpcStatus.ts"
+import { selfSigned } from "./certificates.ts"
+import * as temporary from "./temporary.ts"
+
+export type Channel = typeof GrpcChannel.GrpcChannel.Service
+
+export type Open = (options?: {
+  readonly passphrase?: Redacted.Redacted
+}) => Effect.Effect<Channel, GrpcStatusError, Scope.Scope>
+
+export interface Transport {
+  readonly name: "memory" | "unix" | "tcp" | "tls"
+  /** Tests with a socket need the real clock. */
+  readonly it: typeof it.scopedLive
+  /** Serves handlers until the scope closes; what it answers opens a channel to them. */
+  readonly serve: (handlers: GrpcHandlers) => Effect.Effect<Open, GrpcServer.GrpcServerError, Scope.Scope>
+}
+
+const localhost = { host: "127.0.0.1", port: 0 } as const
+
+const memory: Transport = {
+  name: "memory",
+  it: it.scoped,
+  serve: (handlers) => Effect.succeed((options) => GrpcChannel.fromHandlers(handlers, options))
+}
+
+const unix: Transport = {
+  name: "unix",
+  it: it.scopedLive,
+  serve: (handlers) =>
+    Effect.gen(function*() {
+      const endpoint = yield* GrpcServer.serve(handlers, { path: yield* temporary.socketPath })
+      return (options) => GrpcChannel.fromEndpoint(endpoint, options)
+    })
+}
+
+const tcp: Transport = {
+  name: "tcp",
+  it: it.scopedLive,
+  serve: (handlers) =>
+    Effect.gen(function*() {
+      const endpoint = yield* GrpcServer.serve(handlers, localhost)
+      return (options) => GrpcChannel.fromEndpoint(endpoint, options)
+    })
+}
+
+const tls: Transport = {
+  name: "tls",
+  it: it.scopedLive,
+  serve: (handlers) =>
+    Effect.gen(function*() {
+      const { ca, certificate } = yield* selfSigned("localhost", "127.0.0.1")
+      const endpoint = yield* GrpcServer.serve(handlers, { ...localhost, certificate })
+      if (endpoint._tag !== "Tls") return yield* Effect.dieMessage(`${endpoint._tag} instead of Tls`)
+      const trusted = Endpoint.tls(endpoint.host, endpoint.port, Endpoint.Trust.CertificateAuthority({ ca }))
+      return (options) => GrpcChannel.fromEndpoint(trusted, options)
+    })
+}
+
+export const transports: ReadonlyArray<Transport> = [memory, unix, tcp, tls]
