@@ -1,5 +1,5 @@
 // Python's own clients, from the published packages, drive our host: interop/drive.py prints what they saw.
-import type { Endpoint } , type ProtobufValue } from "@effect-jumpstarter/core"
+import type { Endpoint, ProtobufValue } from "@effect-jumpstarter/core"
 import { Driver, DriverFailure, DriverInterface, DriverMethod, Exporter } from "@effect-jumpstarter/core"
 import { FlasherTest, PowerTest, SerialTest, StorageTest } from "@effect-jumpstarter/core/testing"
 import { Command } from "@effect/platform"
