@@ -82,9 +82,8 @@ const describe = (
   outcome: string
 ): string => {
   const driver = error.driver === "" ? "(root)" : error.driver
-  return `${kindNames[error.kind]} ${driver}.${error.method} ${outcome} (${error.code}): ${
-    error.details === "" ? "no details" : error.details
-  }`
+  const details = error.details === "" ? "no details" : error.details
+  return `${kindNames[error.kind]} ${driver}.${error.method} ${outcome} (${error.code}): ${details}`
 }
 
 /**
@@ -125,10 +124,8 @@ export class InvalidArgument extends Schema.TaggedError<InvalidArgument>(
   "@effect-jumpstarter/core/DriverError/InvalidArgument"
 )("InvalidArgument", { ...fields, ...path }) {
   override get message(): string {
-    return describe(
-      this,
-      this.origin === "client" ? `was not sent, bad argument${at(this.path)}` : "was refused for its arguments"
-    )
+    const where = this.path.length === 0 ? "" : `, arguments${formatPath(this.path)}`
+    return describe(this, this.origin === "client" ? `was not sent${where}` : "was refused for its arguments")
   }
 }
 

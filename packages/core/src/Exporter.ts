@@ -54,6 +54,8 @@ export interface ExporterOptions {
   readonly labels?: Readonly<Record<string, string>> | undefined
   /** The message of the day. */
   readonly motd?: string | undefined
+  /** Whether what drivers log goes to this program's own loggers as well; true unless given. */
+  readonly localLogs?: boolean | undefined
   /** The initial status; `LEASE_READY` unless given, as for local serving. */
   readonly status?: ExporterStatus.ExporterStatus | undefined
 }
@@ -147,6 +149,9 @@ export const make = Effect.fnUntraced(function*(root: Driver, options: ExporterO
     logs.unsafeOffer(entry)
   })
 
+  const withLogger = (loggers: HashSet.HashSet<Logger.Logger<unknown, unknown>>) =>
+    HashSet.add(options.localLogs === false ? HashSet.empty() : loggers, logger)
+
   const host: dispatch.Host = {
     tree,
     gate: Effect.flatMap(Ref.get(status), ({ status }) =>
@@ -170,7 +175,7 @@ export const make = Effect.fnUntraced(function*(root: Driver, options: ExporterO
     withLogs: ({ driver }, operation, effect) =>
       effect.pipe(
         Effect.annotateLogs({ driver_type: driver.driverType, operation }),
-        Effect.locallyWith(FiberRef.currentLoggers, HashSet.add<Logger.Logger<unknown, unknown>>(logger))
+        Effect.locallyWith(FiberRef.currentLoggers, withLogger)
       )
   }
 

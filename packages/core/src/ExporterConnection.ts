@@ -69,36 +69,44 @@ export class NotReadyError extends Schema.TaggedError<NotReadyError>(
  * A live connection to an exporter.
  *
  * @since 0.1.0
+ * @category models
+ */
+export interface Connection {
+  /** The exporter's address. */
+  readonly address: string
+  readonly uuid: string
+  readonly labels: Readonly<Record<string, string>>
+  /** The message of the day; empty when there is none. */
+  readonly motd: string
+  /** The client of the root driver, through which all others are found. */
+  readonly root: DriverClient.DriverClient
+  /** The client of the driver at a path, as in `storage.mux`. */
+  readonly driver: DriverClient.DriverClient["child"]
+  /**
+   * The exporter's status. An exporter that predates statuses counts as `LEASE_READY`, without a version
+   * (`protocol.md` 9.5).
+   */
+  readonly status: Effect.Effect<ExporterStatus.StatusReport, GrpcStatusError>
+  /**
+   * Waits until the exporter is `LEASE_READY`, asking every 100 ms. Fails when a beforeLease hook failed or the
+   * exporter goes offline. Bound it with `Effect.timeout`.
+   */
+  readonly awaitReady: Effect.Effect<ExporterStatus.StatusReport, NotReadyError | GrpcStatusError>
+  /** The exporter's log from now on, for any number of consumers. */
+  readonly logs: Stream.Stream<LogEvent>
+  /** Writes the exporter's log into Effect's logger while the scope is open. */
+  readonly logStream: LogStream.LogStream["forward"]
+}
+
+/**
+ * The connection to an exporter that a program runs with.
+ *
+ * @since 0.1.0
  * @category tags
  */
 export class ExporterConnection extends Context.Tag("@effect-jumpstarter/core/ExporterConnection")<
   ExporterConnection,
-  {
-    /** The exporter's address. */
-    readonly address: string
-    readonly uuid: string
-    readonly labels: Readonly<Record<string, string>>
-    /** The message of the day; empty when there is none. */
-    readonly motd: string
-    /** The client of the root driver, through which all others are found. */
-    readonly root: DriverClient.DriverClient
-    /** The client of the driver at a path, as in `storage.mux`. */
-    readonly driver: DriverClient.DriverClient["child"]
-    /**
-     * The exporter's status. An exporter that predates statuses counts as `LEASE_READY`, without a version
-     * (`protocol.md` 9.5).
-     */
-    readonly status: Effect.Effect<ExporterStatus.StatusReport, GrpcStatusError>
-    /**
-     * Waits until the exporter is `LEASE_READY`, asking every 100 ms. Fails when a beforeLease hook failed or the
-     * exporter goes offline. Bound it with `Effect.timeout`.
-     */
-    readonly awaitReady: Effect.Effect<ExporterStatus.StatusReport, NotReadyError | GrpcStatusError>
-    /** The exporter's log from now on, for any number of consumers. */
-    readonly logs: Stream.Stream<LogEvent>
-    /** Writes the exporter's log into Effect's logger while the scope is open. */
-    readonly logStream: LogStream.LogStream["forward"]
-  }
+  Connection
 >() {}
 
 /**
@@ -143,7 +151,12 @@ const refusal = (address: string, error: GrpcStatusError | DriverTree.InvalidRep
     : error.code === "UNAUTHENTICATED"
     ? "Unauthenticated"
     : "Refused"
-  return new ConnectError({ address, reason, details: `${error.code}: ${error.details}`, cause: error })
+  return new ConnectError({
+    address,
+    reason,
+    details: reason === "Refused" ? `${error.code}: ${error.details}` : error.details,
+    cause: error
+  })
 }
 
 /**
@@ -155,7 +168,7 @@ const refusal = (address: string, error: GrpcStatusError | DriverTree.InvalidRep
 export const fromChannel = (
   channel: typeof GrpcChannel.GrpcChannel.Service,
   options: ConnectOptions = {}
-): Effect.Effect<typeof ExporterConnection.Service, ConnectError, Scope.Scope> =>
+): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   Effect.gen(function*() {
     const exporter = ExporterClient.make(channel)
     const address = exporter.target
@@ -184,7 +197,7 @@ export const fromChannel = (
     const logs = yield* LogStream.make(exporter)
     const root = DriverClient.make({ exporter, gate: statusGate.check, logs }, report.root)
 
-    const awaitReady: typeof ExporterConnection.Service["awaitReady"] = statusGate.status.pipe(
+    const awaitReady: Connection["awaitReady"] = statusGate.status.pipe(
       Effect.filterOrFail(
         ({ status }) =>
           status !== "BEFORE_LEASE_HOOK_FAILED" && status !== "AFTER_LEASE_HOOK_FAILED" && status !== "OFFLINE",
@@ -218,7 +231,7 @@ export const fromChannel = (
 export const fromEndpoint = (
   endpoint: Endpoint.Endpoint,
   options: GrpcChannel.ChannelOptions = {}
-): Effect.Effect<typeof ExporterConnection.Service, ConnectError, Scope.Scope> =>
+): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   GrpcChannel.fromEndpoint(endpoint, options).pipe(
     Effect.mapError((error) =>
       error.origin === "client"

@@ -111,7 +111,7 @@ export const severity = (level: LogLevel.LogLevel): LogSeverity =>
 
 /**
  * Writes an event to Effect's logger: the level is mapped, and source, driver type, operation, remote timestamp and
- * structured fields become annotations.
+ * structured fields become annotations. Which driver spoke is not on the wire, only its type.
  *
  * @since 0.1.0
  * @category combinators

@@ -135,7 +135,8 @@ export const toFile = (
   Effect.map(FileSystem.FileSystem, (fileSystem) => sink(fileSystem.sink(path), options))
 
 /**
- * How far a transfer has come. `bytes` counts what crossed the wire, `total` is the size of the source if known.
+ * How far a transfer has come. `bytes` counts what was received, or given to the transport, whose buffers a source may be
+ * ahead of the wire by; `total` is the size of the source if known.
  *
  * @since 0.1.0
  * @category models

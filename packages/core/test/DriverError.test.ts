@@ -96,7 +96,7 @@ describe("DriverError", () => {
           path: [0, "channels", 2, "my key"],
           details: "NaN cannot be sent"
         }),
-        "call storage.mux.write was not sent, bad argument at [0].channels[2][\"my key\"] (INVALID_ARGUMENT): " +
+        "call storage.mux.write was not sent, arguments[0].channels[2][\"my key\"] (INVALID_ARGUMENT): " +
         "NaN cannot be sent"
       ],
       [

@@ -104,14 +104,6 @@ const errorTypes: Record<DriverFailure.FailureReason, string> = {
   Other: "internal_error"
 }
 
-const errorType = (cause: Cause.Cause<DriverFailure.DriverFailure>): string =>
-  Cause.isInterruptedOnly(cause)
-    ? "cancelled"
-    : Option.match(Cause.failureOption(cause), {
-      onNone: () => errorTypes.Other,
-      onSome: ({ reason }) => errorTypes[reason]
-    })
-
 // The log lines that every driver call leaves (protocol.md 8).
 const started = (host: Host, hosted: Hosted, method: string) =>
   host.record(hosted, method, "INFO", "Operation started", {})
@@ -121,13 +113,19 @@ const ended = (
   hosted: Hosted,
   method: string,
   exit: Exit.Exit<unknown, DriverFailure.DriverFailure>
-) =>
-  Exit.isSuccess(exit)
-    ? host.record(hosted, method, "INFO", "Operation completed", { result: "success" })
-    : host.record(hosted, method, "WARNING", "Operation failed", {
-      result: "failure",
-      error_type: errorType(exit.cause)
-    })
+) => {
+  if (Exit.isSuccess(exit)) return host.record(hosted, method, "INFO", "Operation completed", { result: "success" })
+  // A caller that has heard enough is no failure.
+  if (Cause.isInterruptedOnly(exit.cause)) {
+    return host.record(hosted, method, "INFO", "Operation cancelled", { result: "cancelled" })
+  }
+  const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
+  return host.record(hosted, method, "WARNING", "Operation failed", {
+    result: "failure",
+    error_type: errorTypes[failure?.reason ?? "Other"],
+    error: failure?.message ?? Cause.pretty(exit.cause)
+  })
+}
 
 const decodeCall = Effect.fnUntraced(
   function*<Tag extends "Call" | "StreamingCall">(host: Host, message: Uint8Array, tag: Tag) {

@@ -67,6 +67,9 @@ const openChannel = (
             "grpc-node.flow_control_window": windowBytes,
             // A repeated driver call can repeat a physical side effect.
             "grpc.enable_retries": 0,
+            // grpc-js shares connections between channels to one address: a new channel would inherit the back-off of
+            // an old one, and fail although the exporter is there again.
+            "grpc.use_local_subchannel_pool": 1,
             // nice-grpc bounds a connection attempt by this argument.
             "grpc.min_reconnect_backoff_ms": Duration.toMillis(options.connectTimeout ?? "10 seconds"),
             ...(endpoint._tag === "Unix" ? {} : tcpOptions),
@@ -88,6 +91,10 @@ const localDetails: ReadonlyArray<readonly [GrpcStatus.GrpcCode, RegExp]> = [
   ["RESOURCE_EXHAUSTED", /^Bandwidth exhausted or memory limit exceeded$/],
   ["PERMISSION_DENIED", /^Protocol not secure enough$/]
 ]
+
+// grpc-js wraps the reason why it could not connect into a summary of its attempts.
+const withoutSummary = (details: string): string =>
+  details.replace(/^No connection established\. Last error: (?:Error: )?/, "").replace(/\.? Resolution note: $/, "")
 
 const tooLarge = /^Received message larger than max/
 
@@ -128,7 +135,7 @@ class CallWatch {
     }
     const code = GrpcStatus.codeFromNumber(cause.code)
     if (this.trailers) return make(code, cause.details, "peer")
-    if (!this.headers) return make(code, cause.details.replace(/ Resolution note: $/, ""), "transport")
+    if (!this.headers) return make(code, withoutSummary(cause.details), "transport")
     if (code === "RESOURCE_EXHAUSTED" && tooLarge.test(cause.details)) return make(code, cause.details, "client")
     const local = localDetails.some(([localCode, details]) => localCode === code && details.test(cause.details))
     return make(code, cause.details, local ? "transport" : "peer")

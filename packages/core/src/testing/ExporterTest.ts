@@ -12,7 +12,8 @@ import * as GrpcChannel from "../GrpcChannel.ts"
 
 /**
  * Hosts drivers by name and connects to them. It is the real host and the real client: every message is encoded and
- * decoded, and every failure travels as a status; only the socket is missing.
+ * decoded, and every failure travels as a status; only the socket is missing. What drivers log is in the connection's log
+ * only, unless `localLogs` asks for more.
  *
  * @since 0.1.0
  * @category layers
@@ -43,7 +44,7 @@ export const layer = (
   Layer.scoped(
     ExporterConnection.ExporterConnection,
     Effect.gen(function*() {
-      const exporter = yield* Exporter.make(Driver.composite(drivers), options)
+      const exporter = yield* Exporter.make(Driver.composite(drivers), { localLogs: false, ...options })
       const channel = yield* GrpcChannel.fromHandlers(exporter.handlers)
       return yield* ExporterConnection.fromChannel(channel)
     })

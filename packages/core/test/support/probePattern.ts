@@ -1,5 +1,6 @@
 // The bytes the probe sends and the suite expects, the same as in interop/probe.py: byte i is `i * 31 % 256`.
 import { createHash } from "node:crypto"
+import { numbered } from "./bytes.ts"
 
 const chunkBytes = 65_536
 
@@ -30,6 +31,20 @@ export const pattern = (offset: number, size: number): Uint8Array => {
 export const patternChunks = (size: number, chunk = chunkBytes): Iterable<Uint8Array> => ({
   *[Symbol.iterator]() {
     for (let offset = 0; offset < size; offset += chunk) yield pattern(offset, Math.min(chunk, size - offset))
+  }
+})
+
+/**
+ * Bytes like those of a disk image: mostly runs, no two chunks alike. Every encoding makes short work of them, where
+ * the pattern above is the worst case of bz2.
+ */
+export const image = (megabytes: number): Iterable<Uint8Array> => ({
+  *[Symbol.iterator]() {
+    for (let index = 0; index < megabytes * 16; index++) {
+      const chunk = new Uint8Array(chunkBytes).fill(index % 251)
+      chunk.set(numbered(index))
+      yield chunk
+    }
   }
 })
 

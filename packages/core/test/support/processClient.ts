@@ -1,6 +1,7 @@
 // A program that leaves everything unfinished and then has nothing more to do. It must end by itself.
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as Endpoint from "../../src/Endpoint.ts"
@@ -27,7 +28,7 @@ const program = Effect.gen(function*() {
     schedule: Schedule.spaced("10 millis")
   })
   yield* Fiber.interruptAll(running)
-}).pipe(Effect.scoped)
+}).pipe(Effect.scoped, Effect.provide(Logger.remove(Logger.defaultLogger)))
 
 Effect.runPromise(program).then(
   () => {
