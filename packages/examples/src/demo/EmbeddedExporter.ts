@@ -1,0 +1,34 @@
+/** An exporter inside this process, on a real Unix socket, and the connection to it. */
+import { Driver, Exporter, ExporterConnection } from "@effect-jumpstarter/core"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
+import * as HashSet from "effect/HashSet"
+import * as Layer from "effect/Layer"
+import * as Board from "./Board.ts"
+import * as ConsoleDriver from "./ConsoleDriver.ts"
+import * as PowerDriver from "./PowerDriver.ts"
+import * as StorageDriver from "./StorageDriver.ts"
+
+/** A power supply, a console and a storage. The socket and everything stored are removed with the scope. */
+export const serve = Effect.gen(function*() {
+  const fileSystem = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const directory = yield* fileSystem.makeTempDirectoryScoped({ prefix: "jumpstarter-demo-" })
+  const board = yield* Board.make
+  const exporter = yield* Exporter.make(
+    Driver.composite({
+      power: PowerDriver.make(board),
+      console: ConsoleDriver.make(board),
+      storage: yield* StorageDriver.make(directory)
+    }),
+    { labels: { board: "demo-board", "example.com/rack": "none" }, motd: "There is no hardware behind this exporter." }
+  )
+  return yield* Exporter.serve(exporter, { path: path.join(directory, "exporter.sock") })
+}).pipe(
+  // The exporter could as well be far away: what its drivers log is read from its log stream, not here.
+  Effect.locally(FiberRef.currentLoggers, HashSet.empty())
+)
+
+export const layer = Layer.unwrapScoped(Effect.map(serve, (endpoint) => ExporterConnection.layer(endpoint)))

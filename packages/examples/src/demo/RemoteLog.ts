@@ -1,0 +1,22 @@
+/** The exporter's log on the screen: dim and short, beside everything else. */
+import * as Effect from "effect/Effect"
+import * as HashMap from "effect/HashMap"
+import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
+import { Screen, shorten } from "./Screen.ts"
+
+/** Writes log lines to the screen, with the annotations that the exporter's lines come with. */
+export const layer = Logger.replaceEffect(
+  Logger.defaultLogger,
+  Effect.map(Screen, ({ paint, unsafePrint }) =>
+    Logger.make(({ annotations, logLevel, message }) => {
+      const annotation = (name: string) => Option.map(HashMap.get(annotations, name), String)
+      const text = Array.isArray(message) ? message.join(" ") : String(message)
+      const time = Option.match(annotation("timestamp"), { onNone: () => "", onSome: (iso) => `${iso.slice(11, 23)} ` })
+      const source = Option.getOrElse(annotation("source"), () => "LOCAL")
+      const driver = Option.match(annotation("driver_type"), { onNone: () => "", onSome: (type) => ` ${type}` })
+      const operation = Option.match(annotation("operation"), { onNone: () => "", onSome: (name) => `.${name}` })
+      const line = `    ┆ ${time}${logLevel.label.padEnd(5)} ${source}${driver}${operation}: ${text}`
+      unsafePrint(paint("dim", shorten(line)))
+    }))
+)

@@ -1,0 +1,171 @@
+/** What the demo does with the embedded exporter: a small test of a board, from power on to power off. */
+import { ExporterConnection, ProgressBar, Resource } from "@effect-jumpstarter/core"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Sink from "effect/Sink"
+import * as Stream from "effect/Stream"
+import * as Chart from "./Chart.ts"
+import * as Dialogue from "./Dialogue.ts"
+import * as DriverList from "./DriverList.ts"
+import * as Failure from "./Failure.ts"
+import * as Image from "./Image.ts"
+import { intervalMillis } from "./PowerDriver.ts"
+import { facts, Screen, section } from "./Screen.ts"
+
+const Reading = Schema.Struct({ voltage: Schema.Number, current: Schema.Number })
+
+const samples = 56
+
+const axes: Chart.Axes = { unit: "A", max: 3, height: 5, width: samples, intervalMillis }
+
+// Reads the supply from before the board is switched on.
+const powerOn = Effect.gen(function*() {
+  yield* section("Power on, and measure")
+  const { paint, pin, print } = yield* Screen
+  const power = yield* ExporterConnection.driver("power")
+  const currents: Array<number> = []
+  const measure = power.streamingCall("read").pipe(
+    Stream.take(samples),
+    Stream.mapEffect(Schema.decodeUnknown(Reading)),
+    Stream.tap(({ current }) => {
+      currents.push(current)
+      return pin(Chart.render(currents, axes))
+    }),
+    Stream.runCollect
+  )
+  const [readings] = yield* Effect.all([measure, Effect.delay(power.call("on"), "400 millis")], {
+    concurrency: "unbounded"
+  })
+  yield* pin([])
+  for (const line of Chart.render(currents, axes)) yield* print(paint("good", line))
+  const all = Array.from(readings)
+  const last = all.at(-1)!
+  yield* facts({
+    peak: `${Math.max(...currents).toFixed(2)} A`,
+    now: `${last.voltage.toFixed(2)} V, ${last.current.toFixed(2)} A, ${(last.voltage * last.current).toFixed(1)} W`
+  })
+})
+
+const prompts = ["=> ", "# ", "login: "]
+
+// What was typed after a prompt is bold.
+const transcribe = Effect.fnUntraced(function*(line: string) {
+  const { paint, print } = yield* Screen
+  const prompt = prompts.find((prompt) => line.includes(prompt))
+  const typedAt = prompt === undefined ? line.length : line.indexOf(prompt) + prompt.length
+  yield* print(`  ${paint("dim", "│")} ${line.slice(0, typedAt)}${paint("bold", line.slice(typedAt))}`.trimEnd())
+})
+
+const talk = Effect.fnUntraced(function*(console: Dialogue.Dialogue) {
+  yield* section("Talk to the console")
+  let line = ""
+  const hear = Effect.fnUntraced(function*(prompt: string) {
+    const lines = `${line}${yield* console.expect(prompt)}`.replaceAll("\r", "").split("\n")
+    line = lines.at(-1)!
+    yield* Effect.forEach(lines.slice(0, -1), transcribe, { discard: true })
+  })
+  const say = (line: string, prompt: string) => Effect.zipRight(console.send(line), hear(prompt))
+  yield* hear("=> ")
+  yield* say("version", "=> ")
+  yield* say("printenv bootargs", "=> ")
+  yield* say("boot", "login: ")
+  yield* say("root", "# ")
+  yield* say("uname -srm", "# ")
+  yield* transcribe(line)
+})
+
+const imageSize = 24 * 1024 * 1024
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex").replaceAll(/(..)/g, "$1 ").trim()
+
+const flash = Effect.gen(function*() {
+  yield* section("Flash an image")
+  const { output, paint, print } = yield* Screen
+  const fileSystem = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const storage = yield* ExporterConnection.driver("storage")
+  const file = path.join(yield* fileSystem.makeTempDirectoryScoped({ prefix: "jumpstarter-image-" }), "rootfs.img.gz")
+  const { encodedSize, sha256 } = yield* Image.writeGzip(file, imageSize)
+  yield* facts({
+    image: `${(imageSize / 1e6).toFixed(1)} MB, ${(encodedSize / 1e6).toFixed(1)} MB as gzip; the exporter decodes it`
+  })
+
+  const image = yield* Resource.fromFile(file, { contentEncoding: "gzip" })
+  const handle = yield* storage.resource(image)
+  yield* Effect.all([
+    storage.call("flash", handle, "rootfs"),
+    ProgressBar.run(handle.progress(), { label: "  flash", output })
+  ], { concurrency: "unbounded" })
+
+  const stored = yield* storage.call("hash", "rootfs")
+  yield* facts({ sent: `sha256 ${sha256.slice(0, 48)}…`, stored: `sha256 ${String(stored).slice(0, 48)}…` })
+  if (stored !== sha256) return yield* Effect.dieMessage("the image was not stored as it was sent")
+  yield* print(`  ${paint("good", "✓")} the whole sha256 is the same on both sides`)
+
+  const offset = imageSize / 2
+  const wanted = Image.slice(offset, 16)
+  const target = yield* storage.resource(Resource.sink(Sink.collectAll<Uint8Array>()))
+  yield* storage.call("dump", target, "rootfs", offset, wanted.length)
+  const dumped = Buffer.concat(Array.from(yield* target.result))
+  yield* facts({ [`dump at ${offset}`]: hex(dumped) })
+  if (!dumped.equals(wanted)) return yield* Effect.dieMessage("the dump is not what was flashed")
+  yield* print(`  ${paint("good", "✓")} read back as it was sent`)
+}).pipe(Effect.scoped)
+
+const failures = Effect.gen(function*() {
+  yield* section("Failures are values with a type")
+  const { print } = yield* Screen
+  const storage = yield* ExporterConnection.driver("storage")
+  const power = yield* ExporterConnection.driver("power")
+
+  yield* print("  storage.erase(\"bootloader\")")
+  yield* storage.call("erase", "bootloader").pipe(Effect.catchTag("DriverError", Failure.show))
+
+  yield* print("  power.limit({ channels: [2.5, NaN] })")
+  yield* power.call("limit", { channels: [2.5, NaN] }).pipe(Effect.catchTag("InvalidArgument", Failure.show))
+})
+
+const powerOff = Effect.gen(function*() {
+  yield* section("Power off")
+  const power = yield* ExporterConnection.driver("power")
+  yield* power.call("off")
+  const off = yield* power.streamingCall("read").pipe(
+    Stream.mapEffect(Schema.decodeUnknown(Reading)),
+    Stream.run(Sink.head())
+  )
+  yield* facts({ now: `${off._tag === "Some" ? off.value.current.toFixed(2) : "?"} A` })
+})
+
+// The log comes on its own way: what a section caused is shown below it.
+const logsArrive = Effect.sleep("80 millis")
+
+/** The whole tour. */
+export const run = Effect.gen(function*() {
+  const started = yield* Clock.currentTimeMillis
+  const { paint, print } = yield* Screen
+  const connection = yield* ExporterConnection.ExporterConnection
+  yield* section("An exporter in this process, on a Unix socket")
+  yield* DriverList.show(connection)
+  yield* connection.logStream()
+
+  // Connected before the board has power, so that nothing it says is missed.
+  const serial = yield* ExporterConnection.driver("console")
+  const console = yield* Effect.flatMap(serial.stream("connect"), Dialogue.make)
+  yield* powerOn
+  yield* logsArrive
+  yield* talk(console)
+  yield* flash
+  yield* logsArrive
+  yield* failures
+  yield* logsArrive
+  yield* powerOff
+  yield* logsArrive
+  const seconds = ((yield* Clock.currentTimeMillis) - started) / 1_000
+  yield* print(
+    `\n${paint("good", "✓ Done")}: ${samples} readings, a boot, ${(imageSize / 1e6).toFixed(1)} MB flashed and ` +
+      `verified, in ${seconds.toFixed(1)} s.`
+  )
+}).pipe(Effect.scoped)

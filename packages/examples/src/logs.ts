@@ -1,0 +1,38 @@
+// Shows an exporter's log while a program runs: warnings and above, with where they come from.
+import { Driver, ExporterConnection } from "@effect-jumpstarter/core"
+import { ExporterTest } from "@effect-jumpstarter/core/testing"
+import { NodeRuntime } from "@effect/platform-node"
+import { Effect, HashMap, Layer, Logger, LogLevel } from "effect"
+
+const program = Effect.gen(function*() {
+  const { logStream } = yield* ExporterConnection.ExporterConnection
+  yield* logStream({ minimumLogLevel: LogLevel.Warning })
+  const sensor = yield* ExporterConnection.driver("sensor")
+  yield* sensor.call("calibrate")
+  // The log travels beside the answer.
+  yield* Effect.sleep("200 millis")
+}).pipe(Effect.scoped)
+
+const sensor = Driver.make({
+  client: "example.client.SensorClient",
+  driverType: "sensor",
+  methods: {
+    calibrate: Driver.call(() =>
+      Effect.zipRight(Effect.log("calibrating"), Effect.logWarning("the reference is 0.2 V off"))
+    )
+  }
+})
+
+// Only lines of an exporter have the annotation `exporter`; this driver's own ones are in the same process.
+const logger = Logger.make(({ annotations, logLevel, message }) => {
+  if (!HashMap.has(annotations, "exporter")) return
+  const [exporter, driver, operation] = ["exporter", "driver_type", "operation"].map((name) =>
+    HashMap.unsafeGet(annotations, name)
+  )
+  console.log(`${exporter} ${logLevel.label} ${driver}.${operation}: ${message}`)
+})
+
+program.pipe(
+  Effect.provide(Layer.provideMerge(ExporterTest.layer({ sensor }), Logger.replace(Logger.defaultLogger, logger))),
+  NodeRuntime.runMain({ disablePrettyLogger: true })
+)

@@ -1,0 +1,35 @@
+// Switches a board on and measures it. The program does not say where the board is: its layer does.
+import { Driver, ExporterConnection } from "@effect-jumpstarter/core"
+import { ExporterTest } from "@effect-jumpstarter/core/testing"
+import { NodeRuntime } from "@effect/platform-node"
+import { Config, Effect, Layer, Stream } from "effect"
+
+const program = Effect.gen(function*() {
+  const power = yield* ExporterConnection.driver("power")
+  yield* power.call("on")
+  yield* power.streamingCall("read").pipe(
+    Stream.take(2),
+    Stream.runForEach((reading) => Effect.log("reading", reading))
+  )
+}).pipe(
+  Effect.ensuring(Effect.ignore(Effect.flatMap(ExporterConnection.driver("power"), (power) => power.call("off"))))
+)
+
+const fake = ExporterTest.layer({
+  power: Driver.make({
+    client: "jumpstarter_driver_power.client.PowerClient",
+    methods: {
+      on: Driver.call(() => Effect.void),
+      off: Driver.call(() => Effect.void),
+      read: Driver.streamingCall(() => Stream.make({ voltage: 0, current: 0 }, { voltage: 5, current: 2 }))
+    }
+  })
+})
+
+// Inside `jmp shell`, or with JUMPSTARTER_HOST, a real exporter; otherwise one in memory.
+const exporter = Layer.unwrapEffect(Effect.map(
+  Config.option(Config.string("JUMPSTARTER_HOST")),
+  ({ _tag }) => _tag === "Some" ? ExporterConnection.layerEnv() : fake
+))
+
+program.pipe(Effect.provide(exporter), NodeRuntime.runMain)

@@ -1,0 +1,140 @@
+import { Endpoint } from "@effect-jumpstarter/core"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import { execFile } from "node:child_process"
+import { readdirSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { fileURLToPath } from "node:url"
+import * as Dialogue from "../src/demo/Dialogue.ts"
+import * as EmbeddedExporter from "../src/demo/EmbeddedExporter.ts"
+
+interface Outcome {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+// Runs a program of `src` as a process of its own, as a user would.
+const run = (name: string, args: ReadonlyArray<string> = [], env: Record<string, string> = {}) =>
+  Effect.async<Outcome>((resume) => {
+    const { JUMPSTARTER_HOST: _, ...environment } = process.env
+    const child = execFile(
+      process.execPath,
+      ["--import", "tsx", `src/${name}.ts`, ...args],
+      { cwd: fileURLToPath(new URL("..", import.meta.url)), env: { ...environment, ...env } },
+      (error, stdout, stderr) =>
+        resume(Effect.succeed({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr }))
+    )
+    return Effect.sync(() => child.kill())
+  })
+
+const plain = (text: string) => {
+  assert.notInclude(text, "\x1b")
+  assert.notInclude(text, "\r")
+  assert.isAtMost(Math.max(...text.split("\n").map((line) => line.length)), 80)
+}
+
+const leftovers = () => readdirSync(tmpdir()).filter((name) => /^jumpstarter-(demo|image)-/.test(name))
+
+describe("demo", () => {
+  it.live("tours the embedded exporter and leaves nothing behind", () =>
+    Effect.gen(function*() {
+      const before = leftovers()
+      const { code, stderr, stdout } = yield* run("demo")
+      assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
+      for (
+        const line of [
+          /└─ storage {2}FlasherClient/,
+          /INFO {2}DRIVER power\.on: output on, 12\.0 V/,
+          /peak {2}\d\.\d\d A/,
+          /│ => printenv bootargs/,
+          /│ Linux 6\.12\.0-demo aarch64/,
+          /flash 100 % \(\d+\.\d of \d+\.\d MB\) at \d+\.\d MB\/s in \d\.\d s/,
+          /✓ the whole sha256 is the same on both sides/,
+          /✓ read back as it was sent/,
+          /✗ DriverError\n {4}code {5}INTERNAL\n {4}origin {3}driver\n/,
+          /✗ InvalidArgument\n {4}code {5}INVALID_ARGUMENT\n {4}origin {3}client\n {4}path {5}\[0\]\.channels\[1\]\n/,
+          /now {2}0\.00 A/,
+          /✓ Done: 56 readings/
+        ]
+      ) assert.match(stdout, line)
+      plain(stdout)
+      assert.deepStrictEqual(leftovers().filter((name) => !before.includes(name)), [])
+    }), 60_000)
+
+  it.scopedLive("looks at the exporter of JUMPSTARTER_HOST, and writes only what it may", () =>
+    Effect.gen(function*() {
+      const endpoint = yield* EmbeddedExporter.serve
+      const env = { JUMPSTARTER_HOST: Endpoint.format(endpoint) }
+
+      const looked = yield* run("demo", [], env)
+      assert.deepStrictEqual({ code: looked.code, stderr: looked.stderr }, { code: 0, stderr: "" })
+      assert.match(looked.stdout, /Only reading\./)
+      assert.match(looked.stdout, /read 0\.00 V 0\.00 A/)
+      assert.match(looked.stdout, /flashed only with --write/)
+      assert.notMatch(looked.stdout, /output on|writing/)
+      assert.match(looked.stdout, /✓ Done: 4 drivers, 3 of them/)
+      plain(looked.stdout)
+
+      const wrote = yield* run("demo", ["--write=power"], env)
+      assert.strictEqual(wrote.code, 0)
+      assert.match(wrote.stdout, /output on, 12\.0 V[^]*output off/)
+      assert.match(wrote.stdout, /flashed only with --write/)
+    }).pipe(Effect.provide(NodeContext.layer)), 60_000)
+
+  it.live("says why it cannot connect", () =>
+    Effect.gen(function*() {
+      const { code, stdout } = yield* run("demo", [], { JUMPSTARTER_HOST: "/nowhere/exporter.sock" })
+      assert.strictEqual(code, 1)
+      assert.match(stdout, /✗ ConnectError: .*\/nowhere\/exporter\.sock/)
+    }), 30_000)
+})
+
+describe("Dialogue", () => {
+  const heard = (text: string, rest: Stream.Stream<Uint8Array> = Stream.empty) =>
+    Dialogue.make({
+      read: Stream.concat(Stream.encodeText(Stream.fromIterable(text)), rest),
+      write: () => Effect.void,
+      end: Effect.void
+    })
+
+  it.scoped("hears up to a prompt, and keeps the rest for the next", () =>
+    Effect.gen(function*() {
+      const dialogue = yield* heard("U-Boot\r\n=> ok\r\n=> ")
+      assert.strictEqual(yield* dialogue.expect("=> "), "U-Boot\r\n=> ")
+      assert.strictEqual(yield* dialogue.expect("=> "), "ok\r\n=> ")
+    }))
+
+  it.scoped("says what it heard instead, at the end and when it waited long enough", () =>
+    Effect.gen(function*() {
+      const ended = yield* Effect.flatMap(heard("login: "), (dialogue) => Effect.flip(dialogue.expect("# ")))
+      assert.instanceOf(ended, Dialogue.NoPrompt)
+      const silent = yield* Effect.flatMap(heard("login: ", Stream.never), (dialogue) => dialogue.expect("# ")).pipe(
+        Effect.flip,
+        Effect.fork
+      )
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual((yield* Fiber.join(silent)).message, "waited for \"# \" and heard \"login: \"")
+    }))
+})
+
+describe("examples", () => {
+  const examples: Record<string, RegExp> = {
+    power: /voltage: 5, current: 2/,
+    console: /^U-Boot 2025\.04\n$/,
+    flash: /^stored 18893 bytes\ncall storage\.dump is not implemented/,
+    logs: /^memory WARN sensor\.calibrate: the reference is 0\.2 V off\n$/
+  }
+  for (const [name, expected] of Object.entries(examples)) {
+    it.live(name, () =>
+      Effect.gen(function*() {
+        const { code, stdout } = yield* run(name)
+        assert.strictEqual(code, 0)
+        assert.match(stdout, expected)
+      }), 30_000)
+  }
+})
