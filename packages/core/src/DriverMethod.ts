@@ -134,12 +134,13 @@ export type ResultOf<Options> = Options extends { readonly result: infer Result 
   : void
 
 /**
- * The result of a method that has none: null on the wire.
+ * The result of a method that has none: null on the wire. Whatever a driver answers instead is ignored, as Python's
+ * clients do: by then it has acted, and nobody asked for the result.
  *
  * @since 0.1.0
  * @category schemas
  */
-export const Nothing: Schema.Schema<void, null> = Schema.transform(Schema.Null, Schema.Void, {
+export const Nothing: Schema.Schema<void, unknown> = Schema.transform(Schema.Unknown, Schema.Void, {
   decode: () => undefined,
   encode: () => null
 })

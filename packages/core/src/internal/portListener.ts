@@ -47,10 +47,10 @@ const toByteStream = (socket: Socket): ByteStream<Error> => ({
 // Listens until the scope closes, and answers with the port. Each connection is open while its handler runs.
 export const listen = <R>(
   options: { readonly host: string; readonly port: number },
-  handle: (connection: ByteStream<Error>) => Effect.Effect<void, unknown, R | Scope.Scope>
+  handle: (connection: ByteStream<Error>) => Effect.Effect<void, never, R | Scope.Scope>
 ): Effect.Effect<number, Error, R | Scope.Scope> =>
   Effect.gen(function*() {
-    const run = yield* FiberSet.makeRuntime<Exclude<R, Scope.Scope>, void, unknown>()
+    const run = yield* FiberSet.makeRuntime<Exclude<R, Scope.Scope>, void>()
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       // Errors are told by what reads and writes; without a listener they would end the process.
       socket.on("error", () => {})

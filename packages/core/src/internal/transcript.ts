@@ -1,6 +1,6 @@
 // What two sides said to each other, the latest part of it.
 
-export interface Entry {
+interface Entry {
   readonly from: "client" | "device"
   readonly text: string
 }

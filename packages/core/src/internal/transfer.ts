@@ -104,13 +104,29 @@ const download = <A, E>(
   }
 }
 
-const start = Effect.fnUntraced(function*<A, E>(handle: JsonValue, counter: Counter, copy: Copy<A, E>) {
+const start = Effect.fnUntraced(function*<A, E>(
+  handle: JsonValue,
+  counter: Counter,
+  copy: Copy<A, E>,
+  site: DriverError.CallSite
+) {
   const outcome = yield* Deferred.make<A, E | DriverError.DriverCallError>()
   // Interruptible even where a resource is opened as part of an acquisition.
   const fiber = yield* copy.run.pipe(
     Effect.onExit((exit) => Deferred.done(outcome, exit)),
     Effect.interruptible,
     Effect.forkScoped
+  )
+  // Whoever still waits for the transfer when its scope closes is told, and not interrupted along with it.
+  yield* Effect.addFinalizer(() =>
+    Deferred.failSync(outcome, () =>
+      new DriverError.UnexpectedResult({
+        ...site,
+        code: "CANCELLED",
+        details: "the resource was closed before its transfer was complete",
+        origin: "client",
+        path: []
+      }))
   )
   const result = Deferred.await(outcome)
   const snapshot = (done: boolean) => Effect.sync(() => ({ bytes: counter.bytes, total: copy.total, done }))
@@ -158,6 +174,7 @@ export const open = <A, E, R>(
           { ...resource, sink: Sink.provideContext(resource.sink, context) },
           counter,
           site
-        )
+        ),
+      site
     )
   })

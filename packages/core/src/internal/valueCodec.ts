@@ -6,7 +6,7 @@ import type { JsonValue } from "../ProtobufValue.ts"
 
 // Protobuf parsers built on C refuse a message of more than 100 levels. A call takes one of them, a value in it two
 // per list and three per struct (protocol.md 3; measured with a Python exporter).
-export const maxMessageDepth = 100
+const maxMessageDepth = 100
 
 const callDepth = 2
 

@@ -3,14 +3,14 @@ import { FastCheck as fc } from "effect"
 import type { JsonValue } from "../../src/ProtobufValue.ts"
 
 /** Any Unicode text without lone surrogates: astral characters, control characters, combining marks. */
-export const text: fc.Arbitrary<string> = fc.oneof(
+const text: fc.Arbitrary<string> = fc.oneof(
   fc.string(),
   fc.string({ unit: "binary" }),
   fc.string({ unit: "grapheme" })
 )
 
 /** Names that an object has already, or that generated code treats in a special way. */
-export const trickyKey: fc.Arbitrary<string> = fc.constantFrom(
+const trickyKey: fc.Arbitrary<string> = fc.constantFrom(
   "",
   "__proto__",
   "constructor",
@@ -22,7 +22,7 @@ export const trickyKey: fc.Arbitrary<string> = fc.constantFrom(
 )
 
 /** The numbers the wire carries without loss, negative zero among them. */
-export const number: fc.Arbitrary<number> = fc.oneof(
+const number: fc.Arbitrary<number> = fc.oneof(
   fc.integer(),
   fc.maxSafeInteger(),
   fc.constantFrom(0, -0, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER, Number.MIN_VALUE, 0.1),

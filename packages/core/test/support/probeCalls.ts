@@ -17,8 +17,7 @@ type Args = ReadonlyArray<JsonValue>
 export const number = (value: JsonValue | undefined, otherwise = 0): number =>
   typeof value === "number" ? value : otherwise
 
-export const string = (value: JsonValue | undefined, otherwise = ""): string =>
-  typeof value === "string" ? value : otherwise
+const string = (value: JsonValue | undefined, otherwise = ""): string => typeof value === "string" ? value : otherwise
 
 const reasons: Readonly<Record<string, DriverFailure.FailureReason>> = {
   not_implemented: "NotImplemented",

@@ -9,9 +9,9 @@ import type { GrpcStatusError } from "../../src/GrpcStatus.ts"
 import { selfSigned } from "./certificates.ts"
 import * as temporary from "./temporary.ts"
 
-export type Channel = typeof GrpcChannel.GrpcChannel.Service
+type Channel = typeof GrpcChannel.GrpcChannel.Service
 
-export type Open = (options?: {
+type Open = (options?: {
   readonly passphrase?: Redacted.Redacted
 }) => Effect.Effect<Channel, GrpcStatusError, Scope.Scope>
 

@@ -1,0 +1,302 @@
+// Connecting: what goes wrong and how it is told, the environment of `jmp shell`, and what waits for a time.
+import { describe, it } from "@effect/vitest"
+import { assertInclude, assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
+import * as ConfigError from "effect/ConfigError"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Sink from "effect/Sink"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import { createServer } from "node:net"
+import * as DriverError from "../src/DriverError.ts"
+import * as Endpoint from "../src/Endpoint.ts"
+import * as Exporter from "../src/Exporter.ts"
+import * as ExporterConnection from "../src/ExporterConnection.ts"
+import * as GrpcChannel from "../src/GrpcChannel.ts"
+import { GrpcHandler, type GrpcHandlers } from "../src/GrpcHandler.ts"
+import type { Listen } from "../src/GrpcServer.ts"
+import * as GrpcStatus from "../src/GrpcStatus.ts"
+import * as Resource from "../src/Resource.ts"
+import { selfSigned } from "./support/certificates.ts"
+import * as probeExporter from "./support/probeExporter.ts"
+import * as temporary from "./support/temporary.ts"
+
+const serve = (listen: Listen, passphrase?: string) =>
+  Effect.flatMap(probeExporter.make, (exporter) =>
+    Exporter.serve(exporter, listen, {
+      passphrase: passphrase === undefined ? undefined : Redacted.make(passphrase)
+    }))
+
+const anyPort = { host: "127.0.0.1", port: 0 }
+
+/** A listening server that takes connections and never says anything. */
+const blackHole = Effect.map(
+  Effect.acquireRelease(
+    Effect.async<{ readonly port: number; readonly close: () => void }>((resume) => {
+      const server = createServer((socket) => socket.on("error", () => {}))
+      const sockets = new Set<{ readonly destroy: () => void }>()
+      server.on("connection", (socket) => sockets.add(socket))
+      server.listen(0, "127.0.0.1", () => {
+        const address = server.address()
+        resume(Effect.succeed({
+          port: typeof address === "object" && address !== null ? address.port : 0,
+          close: () => {
+            sockets.forEach((socket) => socket.destroy())
+            server.close()
+          }
+        }))
+      })
+    }),
+    (server) => Effect.sync(server.close)
+  ),
+  ({ port }) => port
+)
+
+/** A port that was free a moment ago. */
+const refusedPort = Effect.scoped(blackHole)
+
+const refused = (
+  endpoint: Endpoint.Endpoint,
+  expected: { readonly reason: ExporterConnection.ConnectError["reason"]; readonly details?: RegExp },
+  options?: GrpcChannel.ChannelOptions
+) =>
+  Effect.gen(function*() {
+    const [elapsed, error] = yield* Effect.timed(
+      Effect.flip(Effect.scoped(ExporterConnection.fromEndpoint(endpoint, options)))
+    )
+    deepStrictEqual([error._tag, error.reason, error.address], [
+      "ConnectError",
+      expected.reason,
+      Endpoint.format(endpoint)
+    ])
+    assertInclude(error.message, Endpoint.format(endpoint))
+    if (expected.details !== undefined) assertTrue(expected.details.test(error.details), error.details)
+    assertTrue(Duration.lessThan(elapsed, "3 seconds"), `it took ${Duration.format(elapsed)}`)
+  })
+
+describe("connecting to what is not there", () => {
+  it.live("a port that nobody listens on", () =>
+    Effect.flatMap(
+      refusedPort,
+      (port) => refused(Endpoint.tcp("127.0.0.1", port), { reason: "Unreachable", details: /ECONNREFUSED/ })
+    ))
+
+  it.scopedLive("a socket that does not exist", () =>
+    Effect.flatMap(
+      temporary.socketPath,
+      (path) => refused(Endpoint.unix(path), { reason: "Unreachable", details: /ENOENT/ })
+    ))
+
+  it.live("a name that does not resolve", () =>
+    refused(Endpoint.tcp("exporter.invalid", 1234), { reason: "Unreachable" }, { connectTimeout: "2 seconds" }))
+
+  for (const tls of [false, true]) {
+    it.scopedLive(`a server that never answers${tls ? ", over TLS" : ""}`, () =>
+      Effect.flatMap(blackHole, (port) =>
+        refused(
+          tls ? Endpoint.tls("localhost", port) : Endpoint.tcp("127.0.0.1", port),
+          { reason: "Timeout" },
+          { connectTimeout: "300 millis" }
+        )))
+  }
+
+  it.scopedLive("a server that speaks no TLS", () =>
+    Effect.flatMap(serve(anyPort), (endpoint) =>
+      endpoint._tag === "Tcp"
+        ? refused(Endpoint.tls("localhost", endpoint.port), { reason: "Unreachable" })
+        : Effect.dieMessage(endpoint._tag)))
+
+  it.scopedLive("a server whose certificate is not trusted", () =>
+    Effect.gen(function*() {
+      const { certificate } = yield* selfSigned("localhost", "127.0.0.1")
+      const { ca } = yield* selfSigned("localhost", "127.0.0.1")
+      const endpoint = yield* serve({ ...anyPort, certificate })
+      if (endpoint._tag !== "Tls") return yield* Effect.dieMessage(endpoint._tag)
+      const trusting = (trust: Endpoint.Trust) => Endpoint.tls("localhost", endpoint.port, trust)
+      yield* refused(trusting(Endpoint.Trust.SystemRoots()), {
+        reason: "Unreachable",
+        details: /self-signed|certificate/
+      })
+      yield* refused(trusting(Endpoint.Trust.CertificateAuthority({ ca })), { reason: "Unreachable" })
+      yield* refused(trusting(Endpoint.Trust.CertificateAuthority({ ca: "no certificate" })), {
+        reason: "Address",
+        details: /neither PEM nor base64/
+      })
+      const connection = yield* ExporterConnection.fromEndpoint(trusting(Endpoint.Trust.TrustOnFirstUse()))
+      strictEqual(connection.root.children.size > 0, true)
+    }))
+})
+
+describe("being turned away", () => {
+  it.scopedLive("without the passphrase, and with another", () =>
+    Effect.gen(function*() {
+      const endpoint = yield* serve(anyPort, "open sesame")
+      yield* refused(endpoint, { reason: "Unauthenticated", details: /invalid or missing passphrase/ })
+      yield* refused(endpoint, { reason: "Unauthenticated" }, { passphrase: Redacted.make("open barley") })
+      yield* ExporterConnection.fromEndpoint(endpoint, { passphrase: Redacted.make("open sesame") })
+    }))
+
+  const connectTo = (change: (handlers: GrpcHandlers) => Iterable<readonly [string, GrpcHandler]>) =>
+    Effect.gen(function*() {
+      const { handlers } = yield* probeExporter.make
+      const channel = yield* GrpcChannel.fromHandlers(new Map(change(handlers)))
+      return yield* ExporterConnection.fromChannel(channel)
+    })
+
+  const rpc = (method: string) => `/jumpstarter.v1.ExporterService/${method}`
+
+  it.scoped("by an exporter that refuses to report", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(connectTo((handlers) => [
+        ...handlers,
+        [
+          rpc("GetReport"),
+          GrpcHandler.Unary({ handle: () => GrpcStatus.make("PERMISSION_DENIED", "not yours") })
+        ]
+      ]))
+      deepStrictEqual([error.reason, error.details], ["Refused", "PERMISSION_DENIED: not yours"])
+    }))
+
+  it.scoped("by a report that makes no tree", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(connectTo((handlers) => [
+        ...handlers,
+        [rpc("GetReport"), GrpcHandler.Unary({ handle: () => Effect.succeed(new Uint8Array()) })]
+      ]))
+      deepStrictEqual([error.reason, error.details], ["InvalidReport", "it is empty"])
+    }))
+
+  it.scoped("an exporter that predates GetStatus counts as ready", () =>
+    Effect.gen(function*() {
+      const connection = yield* connectTo((handlers) =>
+        Array.from(handlers).filter(([name]) => name !== rpc("GetStatus"))
+      )
+      const status = yield* connection.status
+      deepStrictEqual([status.status, status.version], ["LEASE_READY", Option.none()])
+      strictEqual((yield* connection.awaitReady).status, "LEASE_READY")
+      deepStrictEqual(yield* Effect.flatMap(connection.driver("probe"), (probe) => probe.call("echo", 1)), [1])
+    }))
+})
+
+describe("waiting, by the program's clock", () => {
+  const connect = Effect.gen(function*() {
+    const exporter = yield* probeExporter.make
+    const connection = yield* ExporterConnection.fromChannel(yield* GrpcChannel.fromHandlers(exporter.handlers))
+    return { connection, exporter, probe: yield* connection.driver("probe") }
+  })
+
+  it.scoped("a download that the driver ignores is given up after ten seconds", () =>
+    Effect.gen(function*() {
+      const { probe } = yield* connect
+      const handle = yield* probe.resource(Resource.sink(Sink.drain))
+      const calling = yield* Effect.fork(Effect.flip(probe.call("ignore", handle)))
+      yield* TestClock.adjust("9 seconds")
+      strictEqual(yield* Fiber.poll(calling), Option.none())
+      yield* TestClock.adjust("1 seconds")
+      const error = yield* Fiber.join(calling)
+      assertTrue(DriverError.isDriverCallError(error))
+      deepStrictEqual([error._tag, error.kind, error.origin], ["UnexpectedResult", "resource", "client"])
+      assertInclude(error.message, "did not finish the resource within 10 seconds")
+    }))
+
+  it.scoped("awaitReady asks every 100 ms, for as long as it takes", () =>
+    Effect.gen(function*() {
+      const { connection, exporter } = yield* connect
+      yield* exporter.setStatus("BEFORE_LEASE_HOOK")
+      const waiting = yield* Effect.fork(connection.awaitReady)
+      yield* TestClock.adjust("5 seconds")
+      strictEqual(yield* Fiber.poll(waiting), Option.none())
+      yield* exporter.setStatus("LEASE_READY")
+      yield* TestClock.adjust("100 millis")
+      strictEqual((yield* Fiber.join(waiting)).status, "LEASE_READY")
+    }))
+
+  it.scoped("a caller's timeout cancels a call", () =>
+    Effect.gen(function*() {
+      const { probe } = yield* connect
+      const calling = yield* Effect.fork(Effect.timeoutOption(probe.call("hang"), "1 minute"))
+      yield* TestClock.adjust("1 minute")
+      strictEqual(yield* Fiber.join(calling), Option.none())
+      deepStrictEqual(yield* probe.call("events"), ["hang:open", "hang:cancelled", "hang:closed"])
+    }))
+
+  it.scoped("closing a byte stream does not wait on a clock that stands still", () =>
+    Effect.gen(function*() {
+      const { probe } = yield* connect
+      yield* Effect.scoped(Effect.flatMap(probe.stream("idle"), ({ write }) => write(new Uint8Array(3))))
+      strictEqual(yield* probe.call("bytes_count", "idle"), 3)
+      deepStrictEqual((yield* Stream.runCollect(probe.streamingCall("count", 2))).length, 2)
+    }))
+})
+
+describe("the environment of jmp shell", () => {
+  const withEnvironment = (
+    variables: Readonly<Record<string, string>>,
+    options?: ExporterConnection.EnvironmentOptions
+  ) =>
+    ExporterConnection.driver("probe").pipe(
+      Effect.flatMap((probe) => probe.call("echo", "hello")),
+      Effect.provide(ExporterConnection.layerEnv(options)),
+      Effect.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables)))))
+    )
+
+  const hostPort = (endpoint: Endpoint.Endpoint) => endpoint._tag === "Unix" ? "" : `localhost:${endpoint.port}`
+
+  it.scopedLive("a Unix socket", () =>
+    Effect.gen(function*() {
+      const path = yield* temporary.socketPath
+      yield* serve({ path })
+      deepStrictEqual(yield* withEnvironment({ JUMPSTARTER_HOST: path }), ["hello"])
+    }))
+
+  for (const variable of ["JMP_GRPC_INSECURE", "JUMPSTARTER_GRPC_INSECURE"]) {
+    it.scopedLive(`host and port with ${variable}`, () =>
+      Effect.gen(function*() {
+        const endpoint = yield* serve(anyPort)
+        deepStrictEqual(yield* withEnvironment({ JUMPSTARTER_HOST: hostPort(endpoint), [variable]: "1" }), ["hello"])
+      }))
+  }
+
+  it.scopedLive("host and port are TLS unless said otherwise", () =>
+    Effect.gen(function*() {
+      const { ca, certificate } = yield* selfSigned("localhost", "127.0.0.1")
+      const endpoint = yield* serve({ ...anyPort, certificate })
+      const variables = { JUMPSTARTER_HOST: hostPort(endpoint) }
+      const error = yield* Effect.flip(withEnvironment(variables))
+      strictEqual(error._tag === "ConnectError" && error.reason, "Unreachable")
+      const trust = Endpoint.Trust.CertificateAuthority({ ca })
+      deepStrictEqual(yield* withEnvironment(variables, { trust }), ["hello"])
+    }))
+
+  it.scopedLive("a passphrase", () =>
+    Effect.gen(function*() {
+      const endpoint = yield* serve(anyPort, "open sesame")
+      const variables = { JUMPSTARTER_HOST: hostPort(endpoint), JMP_GRPC_INSECURE: "1" }
+      const error = yield* Effect.flip(withEnvironment(variables))
+      strictEqual(error._tag === "ConnectError" && error.reason, "Unauthenticated")
+      deepStrictEqual(yield* withEnvironment({ ...variables, JMP_GRPC_PASSPHRASE: "open sesame" }), ["hello"])
+    }))
+
+  for (const [what, variables] of [["missing", {}], ["empty", { JUMPSTARTER_HOST: "" }]] as const) {
+    it.live(`a host that is ${what} is a configuration error that names the variable`, () =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(withEnvironment(variables))
+        assertTrue(ConfigError.isConfigError(error))
+        assertInclude(String(error), "JUMPSTARTER_HOST")
+      }))
+  }
+
+  for (const host of ["   ", ":8090", "unix:"]) {
+    it.live(`the malformed address ${JSON.stringify(host)} is refused`, () =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(withEnvironment({ JUMPSTARTER_HOST: host }))
+        assertTrue(error._tag === "ConnectError")
+        deepStrictEqual([error.reason, error.address], ["Address", host])
+      }))
+  }
+})

@@ -1,0 +1,104 @@
+import type { DriverInterface } from "@effect-jumpstarter/core"
+import * as drivers from "@effect-jumpstarter/core/drivers"
+import { assert, describe, it } from "@effect/vitest"
+
+// The tables of protocol.md 14.1 and 14.2: C is a call, S a streaming call, X a byte stream; an argument with a question
+// mark can be left out.
+const table: ReadonlyArray<readonly [DriverInterface.Any, label: string, methods: string]> = [
+  [drivers.Power.contract, "jumpstarter_driver_power.client.PowerClient", "C on(), C off(), S read()"],
+  [drivers.VirtualPower.contract, "jumpstarter_driver_power.client.VirtualPowerClient", "C on(), C off(_?), S read()"],
+  [drivers.Network.contract, "jumpstarter_driver_network.client.NetworkClient", "X connect, C address()"],
+  [
+    drivers.Serial.contract,
+    "jumpstarter_driver_pyserial.client.PySerialClient",
+    "X connect, C close(), C set_dtr(_), C set_rts(_)"
+  ],
+  [
+    drivers.StorageMux.contract,
+    "jumpstarter_driver_opendal.client.StorageMuxClient",
+    "C host(), C dut(), C off(), C write(handle), C read(handle)"
+  ],
+  [
+    drivers.Flasher.contract,
+    "jumpstarter_driver_opendal.client.FlasherClient",
+    "C flash(handle, _?), C dump(handle, _?)"
+  ],
+  [
+    drivers.Opendal.contract,
+    "jumpstarter_driver_opendal.client.OpendalClient",
+    [
+      "C open(_, _), C file_read(_, handle), C file_write(_, handle), C file_seek(_, _, _?), C file_tell(_)",
+      "C file_close(_), C file_closed(_), C file_readable(_), C file_seekable(_), C file_writable(_), C stat(_)",
+      "C hash(_, _?), C copy(_, _), C rename(_, _), C remove_all(_), C create_dir(_), C delete(_), C exists(_)",
+      "S list(_), S scan(_), C presign_stat(_, _), C presign_read(_, _), C presign_write(_, _), C capability()",
+      "C get_created_resources(), C register_path(_)"
+    ].join(", ")
+  ],
+  [drivers.Composite.contract, "jumpstarter_driver_composite.client.CompositeClient", ""],
+  [
+    drivers.Shell.contract,
+    "jumpstarter_driver_shell.client.ShellClient",
+    `C get_methods(), S call_method(_, _${", _?".repeat(16)})`
+  ],
+  [
+    drivers.DigitalOutput.contract,
+    "jumpstarter_driver_gpiod.client.DigitalOutputClient",
+    "C on(), C off(), C read_pin()"
+  ],
+  [
+    drivers.DigitalInput.contract,
+    "jumpstarter_driver_gpiod.client.DigitalInputClient",
+    "C read_pin(), C wait_for_active(_?), C wait_for_inactive(_?), C wait_for_edge(_, _?)"
+  ],
+  [
+    drivers.Tftp.contract,
+    "jumpstarter_driver_tftp.client.TftpServerClient",
+    "C start(), C stop(), C get_host(), C get_port()"
+  ],
+  [
+    drivers.HttpServer.contract,
+    "jumpstarter_driver_http.client.HttpServerClient",
+    "C start(), C stop(), C get_url(), C get_host(), C get_port()"
+  ],
+  [
+    drivers.Ssh.contract,
+    "jumpstarter_driver_ssh.client.SSHWrapperClient",
+    "C get_default_username(), C get_ssh_command(), C get_ssh_identity()"
+  ]
+]
+
+const kinds = { Call: "C", StreamingCall: "S", Stream: "X" }
+
+const describeMethods = ({ methods }: DriverInterface.Any): string =>
+  Object.entries(methods).map(([name, method]) => {
+    if (method._tag === "Stream") return `X ${name}`
+    const args = (method.options.args ?? []).map((argument) =>
+      "_tag" in argument ? argument._tag === "OptionalArgument" ? "_?" : "handle" : "_"
+    )
+    return `${kinds[method._tag]} ${name}(${args.join(", ")})`
+  }).join(", ")
+
+describe("the catalogue", () => {
+  for (const [contract, label, methods] of table) {
+    it(`has the label and the methods of ${label}`, () => {
+      assert.strictEqual(contract.client, label)
+      assert.strictEqual(describeMethods(contract), methods)
+    })
+  }
+
+  it("is all in the table, under labels of its own", () => {
+    const contracts = Object.values(drivers).flatMap((module) => "contract" in module ? [module.contract] : [])
+    assert.sameMembers(contracts, table.map(([contract]) => contract))
+    const labels = contracts.map(({ client }) => client)
+    assert.strictEqual(new Set(labels).size, labels.length)
+    for (const { alsoSpokenBy, client } of contracts) {
+      assert.notInclude(alsoSpokenBy, client)
+      for (const label of alsoSpokenBy) assert.match(label, /^jumpstarter(_driver_\w+)?\.client\.\w+(\.\w+)?$/)
+    }
+  })
+
+  it("uses the driver types of the reference implementation", () => {
+    const types = ["power", "storage", "network", "serial", "composite", "gpio", "shell"]
+    for (const [contract] of table) assert.include(types, contract.driverType)
+  })
+})

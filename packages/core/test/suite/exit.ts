@@ -1,0 +1,36 @@
+import { it } from "@effect/vitest"
+import { deepStrictEqual } from "@effect/vitest/utils"
+import * as Effect from "effect/Effect"
+import { execFile } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import * as process_ from "../support/process.ts"
+
+const program = fileURLToPath(new URL("../support/processClient.ts", import.meta.url))
+
+interface Ended {
+  readonly code: number | string | null | undefined
+  readonly stdout: string
+  readonly stderr: string
+}
+
+// The timeout kills a program that something keeps alive, which shows as a signal instead of a code.
+const run = (address: string): Effect.Effect<Ended> =>
+  Effect.async((resume) => {
+    const child = execFile(
+      process.execPath,
+      ["--import", "tsx", program, address],
+      { cwd: process_.repository, timeout: 8_000 },
+      (error, stdout, stderr) =>
+        resume(Effect.succeed({ code: error === null ? 0 : error.code ?? error.signal, stdout, stderr }))
+    )
+    return Effect.sync(() => child.kill("SIGKILL"))
+  })
+
+/** A process that has interrupted everything it began ends by itself. */
+export const exit = (name: string, command: () => process_.Command): void => {
+  it.scopedLive(`a client of ${name} that left everything unfinished ends by itself`, () =>
+    Effect.gen(function*() {
+      const exporter = yield* process_.start(command())
+      deepStrictEqual(yield* run(exporter.ready.unix), { code: 0, stdout: "done\n", stderr: "" })
+    }), 30_000)
+}

@@ -1,0 +1,106 @@
+// What the behaviour suite runs against: an exporter with the drivers of interop/exporter.py, and how it differs from
+// what this library promises.
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as ExporterConnection from "../../src/ExporterConnection.ts"
+import type { ExporterStatus } from "../../src/ExporterStatus.ts"
+import type * as GrpcChannel from "../../src/GrpcChannel.ts"
+import type { GrpcCode } from "../../src/GrpcStatus.ts"
+
+/** What a test needs of the exporter besides the connection. */
+export class Control extends Context.Tag("test/Control")<Control, {
+  /** Sets the exporter's status behind the back of the connection, whatever it is now. */
+  readonly setStatus: (status: ExporterStatus, message?: string) => Effect.Effect<void>
+}>() {}
+
+/** A connection, the channel beneath it, and the control of the exporter it leads to. */
+export type Session = ExporterConnection.ExporterConnection | GrpcChannel.GrpcChannel | Control
+
+export interface Peer {
+  readonly name: string
+  /** A new connection to the exporter. */
+  readonly session: Layer.Layer<Session, unknown>
+  readonly quirks: Quirks
+  /** The size of large transfers: the full one on one transport, less on the others to save time. */
+  readonly transferMegabytes: number
+}
+
+/**
+ * How a peer differs from what the suite expects of every other one. An entry names the section of protocol.md that
+ * describes it; a test that meets the entry expects the difference, so that a peer that is mended fails it.
+ */
+export interface Quirks {
+  /** 3.1: NaN is sent as null, and integers beyond 2^53 are rounded. Our host refuses to send either. */
+  readonly lossyNumbers: boolean
+  /** 3.1, 4.3: an integer beyond the range of a double fails to encode as UNKNOWN instead of INVALID_ARGUMENT. */
+  readonly hugeIntegerCode: GrpcCode
+  /** 4.1: an unknown uuid is UNKNOWN with the name of a Python exception instead of NOT_FOUND. */
+  readonly unknownDriver: { readonly code: GrpcCode; readonly details: RegExp }
+  /** 4.2: the status gate never fires. */
+  readonly statusGate: boolean
+  /** 4.3: rows of the table of failures that differ in code or wording. */
+  readonly failures: Readonly<Record<string, { readonly code?: GrpcCode; readonly details?: string }>>
+  /** 4.3: a call cancelled from inside is never answered. */
+  readonly cancelledInside: "CANCELLED" | "never answered"
+  /** 5.1: the table of failures does not apply to opening a byte stream. */
+  readonly failedOpen: { readonly code: GrpcCode; readonly details: string }
+  /** 5.3: a byte stream that fails sends a GOAWAY first, and so looks like one that ended. */
+  readonly failedStream: "fails" | "ends"
+  /** 5.3: a byte stream whose device breaks is not ended at all. */
+  readonly brokenStream: "fails" | "stays silent"
+  /** 6.1: wording of a handle that is unknown or used up. */
+  readonly usedHandle: RegExp
+  /** 6.3: an upload whose stream is cut off looks complete to the driver. */
+  readonly cutOffUpload: "fails" | "looks complete"
+  /** 6.3: of concatenated bz2 streams, which is what we encode, only the first is taken. */
+  readonly concatenatedBz2: "decoded" | "refused"
+  /** 8: log lines have no time, and there are none about operations. */
+  readonly sparseLog: boolean
+}
+
+export const noQuirks: Quirks = {
+  lossyNumbers: false,
+  hugeIntegerCode: "INVALID_ARGUMENT",
+  unknownDriver: { code: "NOT_FOUND", details: /^no driver has the uuid/ },
+  statusGate: true,
+  failures: {},
+  cancelledInside: "CANCELLED",
+  failedOpen: { code: "UNAVAILABLE", details: "nope" },
+  failedStream: "fails",
+  brokenStream: "fails",
+  usedHandle: /is not open, or was used before/,
+  cutOffUpload: "fails",
+  concatenatedBz2: "decoded",
+  sparseLog: false
+}
+
+/** Jumpstarter 0.9.0, as pinned in interop/requirements.txt. */
+export const pythonQuirks: Quirks = {
+  lossyNumbers: true,
+  hugeIntegerCode: "UNKNOWN",
+  unknownDriver: { code: "UNKNOWN", details: /^Unexpected <class 'KeyError'>: UUID\('/ },
+  statusGate: false,
+  failures: {
+    connection: { code: "UNKNOWN" },
+    connection_reset: { code: "UNKNOWN", details: "[Errno 104] no" },
+    os_error: { code: "UNKNOWN" },
+    file_not_found: { code: "UNKNOWN", details: "[Errno 2] no" },
+    key_error: { details: "'no'" }
+  },
+  cancelledInside: "never answered",
+  failedOpen: { code: "UNKNOWN", details: "Unexpected <class 'ConnectionRefusedError'>: nope" },
+  failedStream: "ends",
+  brokenStream: "stays silent",
+  usedHandle: /UUID\('/,
+  cutOffUpload: "looks complete",
+  concatenatedBz2: "refused",
+  sparseLog: true
+}
+
+/** A session through a channel. */
+export const session = <E1, E2, R>(
+  channel: Layer.Layer<GrpcChannel.GrpcChannel, E1, R>,
+  control: Layer.Layer<Control, E2, R>
+): Layer.Layer<Session, E1 | E2 | ExporterConnection.ConnectError, R> =>
+  Layer.merge(Layer.provideMerge(ExporterConnection.layerChannel(), channel), control)

@@ -1,0 +1,400 @@
+// Resources: uploads and downloads of client-side bytes, whole or cut short by either side (protocol.md 6).
+import { describe } from "@effect/vitest"
+import { assertInclude, assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Sink from "effect/Sink"
+import * as Stream from "effect/Stream"
+import { createHash } from "node:crypto"
+import * as ContentEncoding from "../../src/ContentEncoding.ts"
+import * as ExporterClient from "../../src/ExporterClient.ts"
+import * as GrpcChannel from "../../src/GrpcChannel.ts"
+import * as Resource from "../../src/Resource.ts"
+import * as bytes from "../support/bytes.ts"
+import { image, pattern, patternChunks, sha256 } from "../support/probePattern.ts"
+import { siteOf } from "./calls.ts"
+import { awaitEvent, call, driver, fails, probe, test, until } from "./harness.ts"
+import type * as peer from "./peer.ts"
+
+const mebibyte = 1024 * 1024
+
+class SourceError extends Schema.TaggedError<SourceError>("SourceError")("SourceError", { chunk: Schema.Number }) {}
+class SinkError extends Schema.TaggedError<SinkError>("SinkError")("SinkError", {}) {}
+
+const hashing = () =>
+  Sink.suspend(() => {
+    const hash = createHash("sha256")
+    let size = 0
+    return Sink.map(
+      Sink.forEach((chunk: Uint8Array) =>
+        Effect.sync(() => {
+          hash.update(chunk)
+          size += chunk.length
+        })
+      ),
+      () => ({ size, sha256: hash.digest("hex") })
+    )
+  })
+
+const arrived = (size: number) =>
+  until(`${size} bytes arrived`, call("bytes_count", "consume"), (count) => count === size)
+
+const decodeJson = Schema.decodeUnknown(Schema.parseJson(
+  Schema.Struct({ kind: Schema.String, uuid: Schema.String, x_jmp_content_encoding: Schema.Null })
+))
+
+const patternSource = (size: number) => Resource.source(Stream.fromIterable(patternChunks(size)), { size })
+
+const upload = <E, R>(
+  method: string,
+  source: Resource.Source<void, E, R>,
+  ...args: ReadonlyArray<number>
+) =>
+  Effect.scoped(Effect.gen(function*() {
+    const client = yield* probe
+    const handle = yield* client.resource(source)
+    return yield* client.call(method, handle, ...args)
+  }))
+
+export const resources = (peer: peer.Peer): void => {
+  const check = test(peer)
+  const { quirks, transferMegabytes } = peer
+  const size = transferMegabytes * mebibyte
+  const imageMegabytes = transferMegabytes === 64 ? 64 : 4
+
+  describe("uploads", () => {
+    check(
+      `sends ${transferMegabytes} MiB`,
+      Effect.gen(function*() {
+        const received = yield* upload("consume", patternSource(size))
+        deepStrictEqual(received, { size, sha256: sha256(patternChunks(size)) })
+        yield* awaitEvent(`consume:eof:${size}`)
+        yield* awaitEvent("consume:closed")
+      }),
+      30_000
+    )
+
+    for (const encoding of ContentEncoding.ContentEncoding.literals) {
+      check(
+        `sends ${imageMegabytes} MiB encoded as ${encoding}`,
+        Effect.gen(function*() {
+          const chunks = yield* Stream.runCollect(
+            ContentEncoding.encode(encoding)(Stream.fromIterable(image(imageMegabytes)))
+          )
+          const site = { ...yield* siteOf("consume"), kind: "call" } as const
+          const uploading = upload(
+            "consume",
+            Resource.source(Stream.fromChunk(chunks), { contentEncoding: encoding })
+          )
+          if (encoding === "bz2" && quirks.concatenatedBz2 === "refused") {
+            return yield* fails(uploading, site, {
+              tag: "DriverError",
+              code: "UNKNOWN",
+              origin: "driver",
+              details: "End of stream already reached"
+            })
+          }
+          deepStrictEqual(yield* uploading, {
+            size: imageMegabytes * mebibyte,
+            sha256: sha256(image(imageMegabytes))
+          })
+        }),
+        30_000
+      )
+    }
+
+    check(
+      "sends nothing",
+      Effect.gen(function*() {
+        const received = yield* upload("consume", Resource.source(Stream.empty, { size: 0 }))
+        deepStrictEqual(received, { size: 0, sha256: sha256([]) })
+      })
+    )
+
+    check(
+      "waits for a driver that reads slowly",
+      Effect.gen(function*() {
+        const received = yield* upload("consume_slow", patternSource(2 * mebibyte), 0.005)
+        deepStrictEqual(received, { size: 2 * mebibyte, sha256: sha256(patternChunks(2 * mebibyte)) })
+      })
+    )
+
+    check(
+      "a driver that stops reading early succeeds, and the rest is not sent",
+      Effect.gen(function*() {
+        let sent = 0
+        const source = Resource.source(
+          Stream.tap(Stream.fromIterable(patternChunks(64 * mebibyte)), (chunk) =>
+            Effect.sync(() => {
+              sent += chunk.length
+            }))
+        )
+        const received = yield* upload("consume_partial", source, 100_000)
+        deepStrictEqual(received, { size: 131_072, sha256: sha256([pattern(0, 131_072)]) })
+        assertTrue(sent < 32 * mebibyte, `${sent} bytes were produced for a driver that took 131072`)
+      })
+    )
+
+    check(
+      "a driver that fails in the middle fails the call",
+      Effect.gen(function*() {
+        const site = { ...yield* siteOf("consume_fail"), kind: "call" } as const
+        yield* fails(upload("consume_fail", patternSource(64 * mebibyte), 100_000), site, {
+          tag: "DriverError",
+          code: "UNKNOWN",
+          origin: "driver",
+          details: "consumer failed after 131072 bytes"
+        })
+        yield* awaitEvent("consume_fail:closed")
+      })
+    )
+
+    check(
+      "a driver that ignores its resource succeeds",
+      Effect.gen(function*() {
+        strictEqual(yield* upload("ignore", patternSource(64 * mebibyte)), null)
+        yield* awaitEvent("ignore")
+      })
+    )
+
+    check(
+      "a source that fails fails the call with its error, and cancels it",
+      Effect.gen(function*() {
+        const source = Stream.fromIterable(patternChunks(3 * 65_536)).pipe(
+          Stream.concat(Stream.drain(Stream.fromEffect(arrived(3 * 65_536)))),
+          Stream.concat(Stream.fail(new SourceError({ chunk: 3 })))
+        )
+        const error = yield* Effect.flip(upload("consume", Resource.source(source, { size: mebibyte })))
+        deepStrictEqual(error, new SourceError({ chunk: 3 }))
+        yield* awaitEvent("consume:closed")
+        const events = JSON.stringify(yield* call("events"))
+        // Half an image that the driver takes for the whole would be flashed.
+        if (quirks.cutOffUpload === "looks complete") return
+        assertInclude(events, "consume:cancelled")
+        strictEqual(events.includes("consume:eof"), false, events)
+      })
+    )
+
+    check(
+      "closing a resource under the call that uses it fails the call, and cancels it",
+      Effect.gen(function*() {
+        const client = yield* probe
+        const scope = yield* Scope.make()
+        const half = Stream.concat(Stream.fromIterable(patternChunks(2 * 65_536)), Stream.never)
+        const handle = yield* Scope.extend(client.resource(Resource.source(half)), scope)
+        const calling = yield* Effect.fork(client.call("consume", handle))
+        yield* arrived(2 * 65_536)
+        yield* Scope.close(scope, Exit.void)
+        // An interruption here would interrupt a program that nobody interrupted.
+        const site = { ...yield* siteOf("resource"), kind: "resource" } as const
+        const expected = {
+          tag: "UnexpectedResult",
+          code: "CANCELLED",
+          origin: "client",
+          details: "the resource was closed before its transfer was complete"
+        } as const
+        yield* fails(Fiber.join(calling), site, expected)
+        yield* fails(handle.result, site, expected)
+        yield* awaitEvent("consume:closed")
+      })
+    )
+
+    check(
+      "a driver whose upload is cut off is told",
+      Effect.gen(function*() {
+        const client = yield* probe
+        const exporter = ExporterClient.make(yield* GrpcChannel.GrpcChannel)
+        const scope = yield* Scope.make()
+        // The bare stream: the client's own handle would cancel the call.
+        const stream = yield* Scope.extend(exporter.resourceStream(client.uuid, null), scope)
+        const handle = yield* decodeJson(stream.metadata["resource"])
+        const calling = yield* Effect.fork(client.call("consume", handle))
+        yield* stream.write(pattern(0, 65_536))
+        yield* arrived(65_536)
+        yield* Scope.close(scope, Exit.void)
+        if (quirks.cutOffUpload === "looks complete") {
+          deepStrictEqual(yield* Fiber.join(calling), { size: 65_536, sha256: sha256([pattern(0, 65_536)]) })
+        } else {
+          yield* fails(Fiber.join(calling), { ...yield* siteOf("consume"), kind: "call" }, {
+            tag: "DriverError",
+            code: "UNAVAILABLE",
+            origin: "driver",
+            details: /^the client's resource broke off/
+          })
+        }
+      })
+    )
+
+    check(
+      "tells how far it has come",
+      Effect.gen(function*() {
+        const client = yield* probe
+        const handle = yield* client.resource(patternSource(8 * mebibyte))
+        const watching = yield* Effect.fork(Stream.runCollect(handle.progress({ interval: "2 millis" })))
+        yield* client.call("consume", handle)
+        const progress = Chunk.toReadonlyArray(yield* Fiber.join(watching))
+        deepStrictEqual(progress.at(-1), { bytes: 8 * mebibyte, total: Option.some(8 * mebibyte), done: true })
+        deepStrictEqual(progress.map(({ bytes }) => bytes), progress.map(({ bytes }) => bytes).sort((a, b) => a - b))
+        strictEqual(progress.filter(({ done }) => done).length, 1)
+        strictEqual(yield* handle.result, undefined)
+      })
+    )
+
+    check(
+      "a handle is used up after one call",
+      Effect.gen(function*() {
+        const client = yield* probe
+        const site = { ...yield* siteOf("consume"), kind: "call" } as const
+        const handle = yield* client.resource(patternSource(1000))
+        deepStrictEqual(yield* client.call("consume", handle), { size: 1000, sha256: sha256([pattern(0, 1000)]) })
+        yield* fails(client.call("consume", handle), site, {
+          tag: "DriverError",
+          code: "UNKNOWN",
+          origin: "driver",
+          details: quirks.usedHandle
+        })
+      })
+    )
+
+    check(
+      "a handle is of no use to another driver",
+      Effect.gen(function*() {
+        const mux = yield* driver("mux")
+        const handle = yield* Effect.flatMap(probe, (client) => client.resource(patternSource(1000)))
+        yield* fails(mux.call("write", handle), { driver: "mux", uuid: mux.uuid, method: "write", kind: "call" }, {
+          tag: "DriverError",
+          code: "UNKNOWN",
+          origin: "driver",
+          details: quirks.usedHandle
+        })
+      })
+    )
+
+    check(
+      "an argument that is no handle is refused",
+      Effect.gen(function*() {
+        const site = { ...yield* siteOf("consume"), kind: "call" } as const
+        for (const handle of [{ kind: "nonsense" }, "handle", null]) {
+          yield* fails(call("consume", handle), site, {
+            tag: "InvalidArgument",
+            code: "INVALID_ARGUMENT",
+            origin: "driver"
+          })
+        }
+      })
+    )
+  })
+
+  describe("downloads", () => {
+    check(
+      `receives ${transferMegabytes} MiB`,
+      Effect.gen(function*() {
+        const client = yield* probe
+        const handle = yield* client.resource(Resource.sink(hashing()))
+        const sent = yield* client.call("produce", handle, size)
+        deepStrictEqual(yield* handle.result, { size, sha256: sent === null ? "" : String(sent) })
+        strictEqual(sent, sha256(patternChunks(size)))
+      }),
+      30_000
+    )
+
+    check(
+      "receives everything, whatever the size of the chunks",
+      Effect.gen(function*() {
+        const client = yield* probe
+        for (const [size, chunk] of [[0, 1], [10, 3], [3_000_000, 1_000_000]] as const) {
+          const received = yield* Effect.scoped(Effect.gen(function*() {
+            const handle = yield* client.resource(Resource.sink(Sink.collectAll<Uint8Array>()))
+            yield* client.call("produce", handle, size, chunk)
+            return yield* handle.result
+          }))
+          deepStrictEqual(bytes.concat(received), pattern(0, size))
+        }
+      })
+    )
+
+    for (const encoding of ContentEncoding.ContentEncoding.literals) {
+      check(
+        `encodes what it receives as ${encoding}`,
+        Effect.gen(function*() {
+          const client = yield* probe
+          const handle = yield* client.resource(
+            Resource.sink(Sink.collectAll<Uint8Array>(), { contentEncoding: encoding })
+          )
+          yield* client.call("produce", handle, mebibyte / 4)
+          const encoded = yield* handle.result
+          assertTrue(Chunk.reduce(encoded, 0, (sum, { length }) => sum + length) < mebibyte / 8)
+          const decoded = yield* Stream.runCollect(ContentEncoding.decode(encoding)(Stream.fromChunk(encoded)))
+          strictEqual(sha256(decoded), sha256(patternChunks(mebibyte / 4)))
+        })
+      )
+    }
+
+    check(
+      "a driver that fails in the middle fails the call",
+      Effect.gen(function*() {
+        const client = yield* probe
+        const site = { ...yield* siteOf("produce_fail"), kind: "call" } as const
+        const handle = yield* client.resource(Resource.sink(hashing()))
+        yield* fails(client.call("produce_fail", handle, 100_000), site, {
+          tag: "DriverError",
+          code: "UNKNOWN",
+          origin: "driver",
+          details: "producer failed after 100000 bytes"
+        })
+      })
+    )
+
+    check(
+      "a sink that fails fails the call with its error, and cancels it",
+      Effect.gen(function*() {
+        const client = yield* probe
+        const handle = yield* client.resource(Resource.sink(Sink.forEach(() => new SinkError())))
+        deepStrictEqual(yield* Effect.flip(client.call("produce", handle, 64 * mebibyte)), new SinkError())
+        yield* awaitEvent("produce:closed")
+        assertInclude(JSON.stringify(yield* call("events")), "produce:cancelled")
+      })
+    )
+
+    check(
+      "a sink that has enough does not stop the driver",
+      Effect.gen(function*() {
+        const client = yield* probe
+        const handle = yield* client.resource(Resource.sink(Sink.head<Uint8Array>()))
+        strictEqual(yield* client.call("produce", handle, 8 * mebibyte), sha256(patternChunks(8 * mebibyte)))
+        const head = yield* handle.result
+        deepStrictEqual(
+          Option.map(head, (chunk) => Uint8Array.from(chunk.subarray(0, 256))),
+          Option.some(pattern(0, 256))
+        )
+      })
+    )
+
+    check(
+      "both directions of one resource",
+      Effect.gen(function*() {
+        // The driver upper-cases what a source sends; that nobody takes its answer must not hold it up.
+        const source = Resource.source(Stream.make(bytes.utf8("abc"), bytes.utf8("def")))
+        strictEqual(yield* upload("transform", source), 6)
+      })
+    )
+
+    check(
+      "closing the scope of a resource that no call took is quick",
+      Effect.gen(function*() {
+        const exit = yield* Effect.exit(Effect.scoped(Effect.gen(function*() {
+          const client = yield* probe
+          yield* client.resource(Resource.source(Stream.never))
+          yield* client.resource(Resource.sink(hashing()))
+        })))
+        assertTrue(Exit.isSuccess(exit))
+      }),
+      2_000
+    )
+  })
+}

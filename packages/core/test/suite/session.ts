@@ -1,0 +1,260 @@
+// What a connection knows of its exporter: the tree, the log, and the status (protocol.md 7 to 9).
+import { describe } from "@effect/vitest"
+import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as HashMap from "effect/HashMap"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import type { DriverNotFound } from "../../src/DriverTree.ts"
+import * as ExporterConnection from "../../src/ExporterConnection.ts"
+import type { ExporterStatus } from "../../src/ExporterStatus.ts"
+import type { LogEntry } from "../../src/LogEntry.ts"
+import { siteOf } from "./calls.ts"
+import { assertError, call, driver, fails, probe, test } from "./harness.ts"
+import * as peers from "./peer.ts"
+
+const connection = ExporterConnection.ExporterConnection
+
+const severities = [
+  ["DEBUG", LogLevel.Debug],
+  ["INFO", LogLevel.Info],
+  ["WARNING", LogLevel.Warning],
+  ["ERROR", LogLevel.Error],
+  ["CRITICAL", LogLevel.Fatal]
+] as const
+
+/** Sets the status until the test is over: other tests of a shared exporter need it ready. */
+const setStatus = (status: ExporterStatus, message?: string) =>
+  Effect.flatMap(
+    peers.Control,
+    (control) => Effect.acquireRelease(control.setStatus(status, message), () => control.setStatus("LEASE_READY"))
+  )
+
+export const session = (peer: peers.Peer): void => {
+  const check = test(peer)
+
+  describe("the tree", () => {
+    check(
+      "has labels, descriptions and names",
+      Effect.gen(function*() {
+        const { labels, motd, root } = yield* connection
+        deepStrictEqual(labels, { "jumpstarter.dev/name": "interop" })
+        strictEqual(motd, "")
+        deepStrictEqual([root.name, root.path], ["", []])
+        strictEqual(root.labels["interop.example/board"], "probe")
+        deepStrictEqual(root.description, Option.some("Interop board"))
+        const power = yield* driver("power")
+        deepStrictEqual(power.description, Option.some("Main power"))
+        deepStrictEqual(power.methodsDescription, { on: "Switch the board on", off: "Switch the board off" })
+        strictEqual(power.labels["jumpstarter.dev/client"], "jumpstarter_driver_power.client.PowerClient")
+        strictEqual((yield* probe).labels["jumpstarter.dev/client"], "interop.client.ProbeClient")
+      })
+    )
+
+    check(
+      "is walked by name, and an alias is the same driver at another place",
+      Effect.gen(function*() {
+        const { root } = yield* connection
+        const nested = yield* driver("nested")
+        const inner = yield* driver("nested.inner.power")
+        const alias = yield* driver("alias")
+        deepStrictEqual(inner.path, ["nested", "inner", "power"])
+        strictEqual((yield* root.child(["nested", "inner", "power"])).uuid, inner.uuid)
+        strictEqual((yield* nested.child("inner.power")).uuid, inner.uuid)
+        strictEqual(inner.labels["interop.example/depth"], "2")
+        deepStrictEqual([alias.name, alias.uuid], ["alias", inner.uuid])
+        const error = yield* Effect.flip(alias.call("missing"))
+        assertError(error, { driver: "alias", uuid: alias.uuid, method: "missing", kind: "call" }, {
+          tag: "MethodNotImplemented",
+          code: "NOT_FOUND",
+          origin: "driver"
+        })
+      })
+    )
+
+    check(
+      "says what there is instead of a driver that does not exist",
+      Effect.gen(function*() {
+        const { driver } = yield* connection
+        const error: DriverNotFound = yield* Effect.flip(driver("nested.outer"))
+        strictEqual(error.path, "nested.outer")
+        for (const path of ["power", "nested.inner.power", "alias", "probe"]) {
+          assertTrue(error.available.includes(path), path)
+        }
+      })
+    )
+  })
+
+  describe("the log", () => {
+    check(
+      "arrives with severity, source, and the time",
+      Effect.gen(function*() {
+        const { logs } = yield* connection
+        const from = "the log of " + crypto.randomUUID()
+        const reading = yield* Effect.fork(Stream.runCollect(
+          Stream.take(
+            Stream.filter(logs, (event): event is LogEntry => event._tag === "LogEntry" && event.message === from),
+            severities.length
+          )
+        ))
+        for (const [severity] of severities) yield* call("log", severity, from)
+        const entries = Chunk.toReadonlyArray(yield* Effect.timeout(Fiber.join(reading), "5 seconds"))
+        deepStrictEqual(
+          entries.map(({ severity, source }) => [severity, source]),
+          severities.map(([severity]) => [severity, "DRIVER"])
+        )
+        for (const { timestamp } of entries) strictEqual(Option.isSome(timestamp), !peer.quirks.sparseLog)
+      })
+    )
+
+    check(
+      "arrives in Effect's logger, with annotations",
+      Effect.gen(function*() {
+        const from = "the log of " + crypto.randomUUID()
+        const seen: Array<{ readonly level: LogLevel.LogLevel; readonly annotations: Record<string, unknown> }> = []
+        const logger = Logger.make<unknown, void>(({ annotations, logLevel, message }) => {
+          if (String(message) !== from) return
+          seen.push({ level: logLevel, annotations: Object.fromEntries(HashMap.toEntries(annotations)) })
+        })
+        const { address, logStream } = yield* connection
+        yield* Effect.gen(function*() {
+          yield* logStream({ minimumLogLevel: LogLevel.Warning, sources: ["DRIVER"] })
+          for (const [severity] of severities) yield* call("log", severity, from)
+          yield* Effect.sync(() => seen.length).pipe(
+            Effect.repeat({ until: (count) => count >= 3, schedule: Schedule.spaced("10 millis") }),
+            Effect.timeout("5 seconds")
+          )
+        }).pipe(
+          Effect.scoped,
+          Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
+          Logger.withMinimumLogLevel(LogLevel.All)
+        )
+        deepStrictEqual(seen.map(({ level }) => level), severities.slice(2).map(([, level]) => level))
+        for (const { annotations } of seen) {
+          strictEqual(annotations["source"], "DRIVER")
+          strictEqual(annotations["exporter"], address)
+          strictEqual(typeof annotations["timestamp"], peer.quirks.sparseLog ? "undefined" : "string")
+        }
+      })
+    )
+
+    check(
+      "tells of every operation",
+      Effect.gen(function*() {
+        const { logs } = yield* connection
+        const client = yield* probe
+        const reading = yield* Effect.fork(Stream.runHead(Stream.filter(
+          logs,
+          (event): event is LogEntry =>
+            event._tag === "LogEntry" && event.message === "Operation failed" &&
+            Option.contains(event.operation, "fail")
+        )))
+        yield* Effect.flip(client.call("fail", "timeout", "no"))
+        if (peer.quirks.sparseLog) {
+          strictEqual(Option.isNone(yield* Effect.timeoutOption(Fiber.join(reading), "300 millis")), true)
+          return
+        }
+        const entry = Option.getOrThrow(yield* Effect.timeout(Fiber.join(reading), "5 seconds"))
+        strictEqual(entry.severity, "WARNING")
+        deepStrictEqual([entry.fields["result"], entry.fields["error_type"]], ["failure", "timeout"])
+      })
+    )
+  })
+
+  describe("the status", () => {
+    check(
+      "is told with its message, its predecessor, and a version that counts",
+      Effect.gen(function*() {
+        const { status } = yield* connection
+        const before = yield* status
+        strictEqual(before.status, "LEASE_READY")
+        yield* setStatus("AFTER_LEASE_HOOK", "sweeping")
+        const after = yield* status
+        deepStrictEqual([after.status, after.message], ["AFTER_LEASE_HOOK", "sweeping"])
+        deepStrictEqual(after.previous, Option.some("LEASE_READY"))
+        strictEqual(Option.getOrThrow(after.version) - Option.getOrThrow(before.version), 1n)
+      })
+    )
+
+    check(
+      "forbids calls until the exporter is ready again",
+      Effect.gen(function*() {
+        const { status } = yield* connection
+        const client = yield* probe
+        const site = { ...yield* siteOf("echo"), kind: "call" } as const
+        yield* Effect.scoped(Effect.gen(function*() {
+          yield* setStatus("AVAILABLE", "come back later")
+          // The connection believes what it heard last; then the exporter decides, if it does.
+          if (peer.quirks.statusGate) {
+            yield* fails(client.call("echo", 1), site, {
+              tag: "ExporterNotReady",
+              code: "FAILED_PRECONDITION",
+              origin: "driver",
+              details: "Exporter not ready for driver calls (status: AVAILABLE)"
+            })
+          } else {
+            deepStrictEqual(yield* client.call("echo", 1), [1])
+          }
+          strictEqual((yield* status).status, "AVAILABLE")
+          const expected = {
+            tag: "ExporterNotReady",
+            code: "FAILED_PRECONDITION",
+            origin: "client",
+            details: "the exporter's status is AVAILABLE: come back later"
+          } as const
+          yield* fails(client.call("echo", 1), site, expected)
+          yield* fails(
+            Stream.runDrain(client.streamingCall("count", 1)),
+            { ...site, method: "count", kind: "streamingCall" },
+            expected
+          )
+        }))
+        deepStrictEqual(yield* client.call("echo", 2), [2])
+      })
+    )
+
+    check(
+      "hooks may call drivers",
+      Effect.gen(function*() {
+        const { status } = yield* connection
+        for (const hook of ["BEFORE_LEASE_HOOK", "AFTER_LEASE_HOOK"] as const) {
+          yield* setStatus(hook)
+          strictEqual((yield* status).status, hook)
+          deepStrictEqual(yield* call("echo", hook), [hook])
+        }
+      })
+    )
+
+    check(
+      "can be awaited",
+      Effect.gen(function*() {
+        const { awaitReady } = yield* connection
+        const control = yield* peers.Control
+        yield* setStatus("BEFORE_LEASE_HOOK", "preparing")
+        const waiting = yield* Effect.fork(awaitReady)
+        strictEqual(Option.isNone(yield* Fiber.poll(waiting)), true)
+        yield* control.setStatus("LEASE_READY", "go")
+        const ready = yield* Effect.timeout(Fiber.join(waiting), "5 seconds")
+        deepStrictEqual([ready.status, ready.message], ["LEASE_READY", "go"])
+      })
+    )
+
+    for (const status of ["BEFORE_LEASE_HOOK_FAILED", "OFFLINE"] as const) {
+      check(
+        `is not awaited in vain after ${status}`,
+        Effect.gen(function*() {
+          const { address, awaitReady } = yield* connection
+          yield* setStatus(status, "the hook failed with exit code 1")
+          const error = yield* Effect.flip(awaitReady)
+          strictEqual(error._tag, "NotReadyError")
+          strictEqual(error.message, `the exporter at ${address} is ${status}: the hook failed with exit code 1`)
+        })
+      )
+    }
+  })
+}
