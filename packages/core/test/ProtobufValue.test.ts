@@ -2,6 +2,7 @@ import { Value } from "@effect-jumpstarter/proto/google/protobuf/struct"
 import { assert, describe, it } from "@effect/vitest"
 import { Either, FastCheck as fc } from "effect"
 import { inspect, isDeepStrictEqual } from "node:util"
+import { runInNewContext } from "node:vm"
 import * as ProtobufValue from "../src/ProtobufValue.ts"
 import { jsonValue, ordinaryJsonValue, record } from "./support/arbitraries.ts"
 import { fromHex, hex } from "./support/bytes.ts"
@@ -100,6 +101,11 @@ describe("ProtobufValue", () => {
       { value: ordinaryJsonValue },
       ({ value }) => same(decode(Value.encode(Value.wrap(value)).finish()), value)
     )
+  })
+
+  it("takes plain data of another realm", () => {
+    const foreign: ProtobufValue.JsonValue = runInNewContext("({ list: [{ deep: null }] })")
+    same(Either.getOrThrow(ProtobufValue.decode(encode(foreign))), { list: [{ deep: null }] })
   })
 
   describe("refuses to encode", () => {

@@ -33,6 +33,12 @@ const describeType = (value: unknown): string => {
   return typeof name === "string" && name !== "" ? `an instance of ${name}` : "an object with a custom prototype"
 }
 
+// Plain objects may come from another realm, whose Object.prototype is another object.
+const isRootPrototype = (prototype: unknown): boolean =>
+  prototype === Object.prototype ||
+  typeof prototype === "object" && prototype !== null && Object.hasOwn(prototype, "isPrototypeOf") &&
+    Object.getPrototypeOf(prototype) === null
+
 class Encoder {
   readonly path: Array<string | number>
   readonly ancestors: Array<object> = []
@@ -89,8 +95,7 @@ class Encoder {
       this.list(writer.uint32(key(listTag, WireType.LengthDelimited)).fork(), value, depth).join()
     } else {
       const prototype: unknown = Object.getPrototypeOf(value)
-      // The root prototype of any realm will do, as plain objects may come from another one.
-      if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
+      if (prototype !== null && !isRootPrototype(prototype)) {
         this.refuse(
           ArrayBuffer.isView(value) || value instanceof ArrayBuffer
             ? "bytes cannot be sent as they are, encode them as the driver expects (usually base64)"
