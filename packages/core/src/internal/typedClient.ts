@@ -1,6 +1,7 @@
 // The methods of a contract on top of an untyped client.
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { DriverClient } from "../DriverClient.ts"
 import * as DriverError from "../DriverError.ts"
@@ -11,7 +12,10 @@ import type { JsonValue } from "../ProtobufValue.ts"
 import * as Resource from "../Resource.ts"
 import * as contractCodec from "./contractCodec.ts"
 
-type AnyResource = Resource.Resource<unknown, unknown, unknown> | Resource.ResourceHandle<unknown, unknown>
+// What a lent resource fails with and requires is erased here; the types of the contract, which `make` gives back, have it.
+type AnyResource = Resource.Resource<unknown, never, never> | Resource.ResourceHandle<unknown, never>
+
+type Prepared = JsonValue | Resource.ResourceHandle<unknown, never>
 
 const isResource = (value: unknown): value is AnyResource =>
   value instanceof Resource.ResourceHandle ||
@@ -24,7 +28,7 @@ const prepare = (
   site: DriverError.CallSite,
   expected: DriverMethod.Arguments,
   given: ReadonlyArray<unknown>
-): Effect.Effect<ReadonlyArray<Resource.Argument>, unknown, unknown> =>
+): Effect.Effect<ReadonlyArray<Prepared>, DriverError.DriverCallError, Scope.Scope> =>
   Effect.suspend(() => {
     const refuse = ({ path, reason }: contractCodec.Mismatch) =>
       new DriverError.InvalidArgument({ ...site, code: "INVALID_ARGUMENT", details: reason, origin: "client", path })
@@ -34,7 +38,7 @@ const prepare = (
       const reason = `the method takes ${contractCodec.arity(expected)}, not ${count}`
       return Effect.fail(refuse({ path: [expected.length], reason }))
     }
-    const prepared: Array<Effect.Effect<Resource.Argument, unknown, unknown>> = []
+    const prepared: Array<Effect.Effect<Prepared, DriverError.DriverCallError, Scope.Scope>> = []
     for (const [index, argument] of expected.entries()) {
       const value = given[index]
       if (contractCodec.isOptional(argument)) {

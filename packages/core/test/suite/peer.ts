@@ -22,8 +22,8 @@ export interface Peer {
   /** A new connection to the exporter. */
   readonly session: Layer.Layer<Session, unknown>
   readonly quirks: Quirks
-  /** The size of large transfers: the full one on one transport, less on the others to save time. */
-  readonly transferMegabytes: number
+  /** One transport of an exporter gets everything in full size; what differs between transports shows in less. */
+  readonly thorough: boolean
 }
 
 /**

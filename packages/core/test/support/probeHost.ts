@@ -36,11 +36,11 @@ const served = (
     return peer.session(GrpcChannel.layer(endpoint, options), control(exporter))
   }))
 
-const make = (name: string, session: peer.Peer["session"], transferMegabytes: number): peer.Peer => ({
+const make = (name: string, session: peer.Peer["session"], thorough = false): peer.Peer => ({
   name,
   session: Layer.provide(session, probeExporter.quiet),
   quirks: peer.noQuirks,
-  transferMegabytes
+  thorough
 })
 
 // Making a key takes a moment, so all tests of a file share one.
@@ -49,13 +49,12 @@ const certificate = Effect.runSync(Effect.cached(selfSigned("localhost", "127.0.
 const anyPort = { host: "127.0.0.1", port: 0 }
 
 export const peers: ReadonlyArray<peer.Peer> = [
-  make("memory", memory, 16),
-  make("unix", served(Effect.map(socketPath, (path) => ({ path }))), 64),
-  make("tcp", served(Effect.succeed(anyPort)), 16),
-  make("tls", served(Effect.map(certificate, ({ certificate }) => ({ ...anyPort, certificate }))), 16),
+  make("memory", memory),
+  make("unix", served(Effect.map(socketPath, (path) => ({ path }))), true),
+  make("tcp", served(Effect.succeed(anyPort))),
+  make("tls", served(Effect.map(certificate, ({ certificate }) => ({ ...anyPort, certificate })))),
   make(
     "tcp with a passphrase",
-    served(Effect.succeed(anyPort), { passphrase: Redacted.make("correct horse battery staple") }),
-    16
+    served(Effect.succeed(anyPort), { passphrase: Redacted.make("correct horse battery staple") })
   )
 ]

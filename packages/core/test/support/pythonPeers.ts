@@ -71,6 +71,6 @@ export const make = (): ReadonlyArray<peer.Peer> => {
       )
     ),
     quirks: peer.pythonQuirks,
-    transferMegabytes: index === 0 ? 64 : 16
+    thorough: index === 0
   }))
 }
