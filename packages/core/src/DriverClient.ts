@@ -118,10 +118,19 @@ type Handles<E> = ReadonlyArray<Resource.ResourceHandle<unknown, E>>
 
 const settleAll = <E>(handles: Handles<E>) => Effect.forEach(handles, ({ settle }) => settle, { discard: true })
 
-// Never ends while the transfers do well.
+// Never ends while the transfers do well. Of one that the driver broke off the answer to the call knows the reason.
 const firstFailure = <E>(handles: Handles<E>): Effect.Effect<never, E | DriverError.DriverCallError> =>
   Effect.zipRight(
-    Effect.forEach(handles, ({ result }) => result, { concurrency: "unbounded", discard: true }),
+    Effect.forEach(
+      handles,
+      ({ result }) =>
+        Effect.catchIf(
+          result,
+          (error) => DriverError.isDriverCallError(error) && error.origin === "driver",
+          () => Effect.never
+        ),
+      { concurrency: "unbounded", discard: true }
+    ),
     Effect.never
   )
 

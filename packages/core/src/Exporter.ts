@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
+import * as Inspectable from "effect/Inspectable"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
@@ -63,23 +64,28 @@ export interface ExporterOptions {
 // As many lines as the reference exporter keeps for a late subscriber (protocol.md 8).
 const backlog = 256
 
-const textOf = (message: unknown): string =>
-  (Array.isArray(message) ? message : [message])
-    .map((part) => typeof part === "string" ? part : part instanceof Error ? part.message : JSON.stringify(part))
-    .join(" ")
+// Total, as a logger must be: one that throws is a defect of the driver that logged.
+const textOf = (value: unknown): string =>
+  typeof value === "string"
+    ? value
+    : value instanceof Error
+    ? value.message
+    : String(Inspectable.toStringUnknown(value, 0))
+
+const messageOf = (message: unknown): string => (Array.isArray(message) ? message : [message]).map(textOf).join(" ")
 
 // A logger that turns the logs of driver code into lines of the log stream.
 const makeLogger = (publish: (entry: LogEntry.LogEntry) => void) =>
   Logger.make<unknown, void>(({ annotations, cause, date, logLevel, message }) => {
     const fields: Record<string, string> = {}
     HashMap.forEach(annotations, (value, key) => {
-      fields[key] = typeof value === "string" ? value : JSON.stringify(value)
+      fields[key] = textOf(value)
     })
     const { driver_type: driverType, operation, ...rest } = fields
     publish(
       new LogEntry.LogEntry({
         severity: LogEntry.severity(logLevel),
-        message: Cause.isEmpty(cause) ? textOf(message) : `${textOf(message)}: ${Cause.pretty(cause)}`,
+        message: Cause.isEmpty(cause) ? messageOf(message) : `${messageOf(message)}: ${Cause.pretty(cause)}`,
         source: "DRIVER",
         driverType: Option.fromNullable(driverType),
         operation: Option.fromNullable(operation),

@@ -10,7 +10,6 @@ import * as Headers from "@effect/platform/Headers"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as DriverTree from "./DriverTree.ts"
@@ -126,7 +125,7 @@ export const make = (channel: typeof GrpcChannel.Service): ExporterClient => {
   const openStream = Effect.fnUntraced(function*(request: streamRequest.StreamRequest) {
     const duplex: GrpcDuplex = yield* channel.duplex(streamRpc, {
       metadata: Headers.fromInput({
-        [streamRequest.requestKey]: Schema.encodeSync(streamRequest.StreamRequest)(request)
+        [streamRequest.requestKey]: streamRequest.toMetadata(request)
       })
     })
     const metadata = yield* duplex.initialMetadata

@@ -28,7 +28,7 @@ import * as LogStream from "./LogStream.ts"
 /**
  * The exporter could not be connected to.
  *
- * - `Address`: the address or its certificate authority cannot be read
+ * - `Address`: the address, its certificate authority or the passphrase cannot be used
  * - `Unreachable`: nothing answers there
  * - `Timeout`: there was no answer within the connect timeout
  * - `Unauthenticated`: the passphrase is missing or wrong
@@ -146,7 +146,9 @@ const refusal = (address: string, error: GrpcStatusError | DriverTree.InvalidRep
   if (error._tag === "InvalidReport") {
     return new ConnectError({ address, reason: "InvalidReport", details: error.reason, cause: error })
   }
-  const reason = error.origin === "transport"
+  const reason = error.origin === "client" && error.code === "INVALID_ARGUMENT"
+    ? "Address"
+    : error.origin === "transport"
     ? "Unreachable"
     : error.code === "UNAUTHENTICATED"
     ? "Unauthenticated"

@@ -116,6 +116,16 @@ export class GrpcChannel extends Context.Tag("@effect-jumpstarter/core/GrpcChann
  * @category constructors
  */
 export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
+  // Checked here because the transports below put the value, which may be a passphrase, into what they throw.
+  const sendable = (rpc: string, { metadata = Headers.empty }: CallOptions): Effect.Effect<void, GrpcStatusError> => {
+    const key = Object.keys(metadata).find((key) => !/^[ -~]*$/.test(metadata[key] ?? ""))
+    return key === undefined ? Effect.void : refuse(
+      rpc,
+      "INVALID_ARGUMENT",
+      `the value of ${JSON.stringify(key)} has characters that metadata cannot have`
+    )
+  }
+
   const refuse = (
     rpc: string,
     code: "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "INTERNAL",
@@ -132,7 +142,7 @@ export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
       )
 
   const duplex: typeof GrpcChannel.Service["duplex"] = (rpc, options = {}) =>
-    Effect.map(transport.duplex(rpc, options), (duplex) => {
+    Effect.map(Effect.zipRight(sendable(rpc, options), transport.duplex(rpc, options)), (duplex) => {
       let halfClosed = false
       return {
         ...duplex,
@@ -152,9 +162,17 @@ export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
   return {
     target: transport.target,
     unary: (rpc, message, options = {}) =>
-      Effect.flatMap(checked(rpc, message), (message) => transport.unary(rpc, message, options)),
+      Effect.zipRight(
+        sendable(rpc, options),
+        Effect.flatMap(checked(rpc, message), (message) => transport.unary(rpc, message, options))
+      ),
     serverStreaming: (rpc, message, options = {}) =>
-      Stream.unwrap(Effect.map(checked(rpc, message), (message) => transport.serverStreaming(rpc, message, options))),
+      Stream.unwrap(
+        Effect.zipRight(
+          sendable(rpc, options),
+          Effect.map(checked(rpc, message), (message) => transport.serverStreaming(rpc, message, options))
+        )
+      ),
     clientStreaming: (rpc, messages, options) =>
       Effect.scoped(Effect.gen(function*() {
         const call = yield* duplex(rpc, options)

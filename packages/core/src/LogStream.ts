@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Chunk from "effect/Chunk"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -48,19 +49,29 @@ const backlog = 1_024
 
 const maxAttempts = 10
 
-// A consumer's queue. What does not fit is counted, and told in its place as soon as there is room.
+// A consumer's queue. What does not fit is counted, until the consumer has taken the rest and is told.
 interface Subscriber {
   readonly mailbox: Mailbox.Mailbox<LogEntry.LogEvent>
   dropped: number
 }
 
 const offer = (subscriber: Subscriber, event: LogEntry.LogEvent): void => {
-  if (subscriber.dropped > 0) {
-    const gap = new LogEntry.LogGap({ reason: "slow reader", dropped: Option.some(subscriber.dropped) })
-    if (subscriber.mailbox.unsafeOffer(gap)) subscriber.dropped = 0
-  }
   if (subscriber.dropped > 0 || !subscriber.mailbox.unsafeOffer(event)) subscriber.dropped++
 }
+
+// What a consumer gets: all that waits for it, and then how much did not fit behind that.
+const eventsOf = (subscriber: Subscriber): Stream.Stream<LogEntry.LogEvent> =>
+  Stream.repeatEffectChunkOption(
+    Effect.flatMap(subscriber.mailbox.takeAll, ([events, done]) => {
+      const { dropped } = subscriber
+      subscriber.dropped = 0
+      if (dropped > 0) {
+        const gap = new LogEntry.LogGap({ reason: "slow reader", dropped: Option.some(dropped) })
+        return Effect.succeed(Chunk.append<LogEntry.LogEvent, LogEntry.LogEvent>(events, gap))
+      }
+      return done && Chunk.isEmpty(events) ? Effect.fail(Option.none()) : Effect.succeed(events)
+    })
+  )
 
 const matches = (options: LogStreamOptions) => (event: LogEntry.LogEvent): boolean =>
   event._tag === "LogGap" || (
@@ -152,14 +163,14 @@ export const make = Effect.fnUntraced(function*(exporter: ExporterClient) {
       })
   )
 
-  const events = Stream.unwrapScoped(Effect.map(subscribe, ({ mailbox }) => Mailbox.toStream(mailbox)))
+  const events = Stream.unwrapScoped(Effect.map(subscribe, eventsOf))
 
   const logStream: LogStream = {
     events,
     // Subscribing before forking: what the exporter logs from here on is not missed.
     forward: (options = {}) =>
-      Effect.flatMap(subscribe, ({ mailbox }) =>
-        Mailbox.toStream(mailbox).pipe(
+      Effect.flatMap(subscribe, (subscriber) =>
+        eventsOf(subscriber).pipe(
           Stream.filter(matches(options)),
           Stream.runForEach((event) => Effect.annotateLogs(LogEntry.log(event), "exporter", exporter.target)),
           Effect.interruptible,

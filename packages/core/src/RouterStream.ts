@@ -117,7 +117,14 @@ const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) 
   const end = Effect.suspend(() => {
     if (state.ended) return Effect.void
     state.ended = true
-    return Effect.zipRight(Effect.ignore(side.send(frame.goAway)), side.halfClose)
+    return Effect.ignore(side.send(frame.goAway)).pipe(
+      Effect.onInterrupt(() =>
+        Effect.sync(() => {
+          state.ended = false
+        })
+      ),
+      Effect.zipRight(side.halfClose)
+    )
   })
 
   const stream: RouterStream = {

@@ -1,6 +1,7 @@
 // The driver instances of an exporter: the table calls are routed by, and the resources clients have lent to each.
 import type { DriverInstanceReport } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import type * as Deferred from "effect/Deferred"
+import type * as Exit from "effect/Exit"
 import type { ContentEncoding } from "../ContentEncoding.ts"
 import type { Driver } from "../Driver.ts"
 import { clientLabel, nameLabel } from "../DriverTree.ts"
@@ -10,7 +11,8 @@ import type { RouterStream } from "../RouterStream.ts"
 export interface PendingResource {
   readonly stream: RouterStream
   readonly encoding: ContentEncoding | undefined
-  readonly released: Deferred.Deferred<void>
+  // Completes as the driver's use of it has ended.
+  readonly released: Deferred.Deferred<Exit.Exit<unknown, unknown>>
 }
 
 export interface Hosted {

@@ -2,6 +2,7 @@
 import * as Headers from "@effect/platform/Headers"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -19,6 +20,9 @@ import * as streamRequest from "./streamRequest.ts"
 export const malformedFrame = (cause: unknown): GrpcStatus.GrpcStatusError =>
   GrpcStatus.make("INVALID_ARGUMENT", `malformed frame: ${cause instanceof Error ? cause.message : String(cause)}`)
 
+// Resources that nobody has claimed hold their buffers, and anybody may open them.
+const maxPending = 64
+
 const encodeHandle = Schema.encodeSync(Schema.parseJson(streamRequest.ClientStreamHandle))
 
 const isEncoding = Schema.is(ContentEncoding.ContentEncoding)
@@ -30,9 +34,12 @@ export const serve = Effect.fnUntraced(
     if (encoding !== null && !isEncoding(encoding)) {
       return yield* GrpcStatus.make("INVALID_ARGUMENT", `unsupported content encoding ${JSON.stringify(encoding)}`)
     }
+    if (hosted.resources.size >= maxPending) {
+      return yield* GrpcStatus.make("RESOURCE_EXHAUSTED", `${maxPending} resources of this driver wait to be used`)
+    }
     const uuid = crypto.randomUUID()
     const stream = RouterStream.fromServerDuplex(duplex, malformedFrame)
-    const released = yield* Deferred.make<void>()
+    const released = yield* Deferred.make<Exit.Exit<unknown, unknown>>()
     yield* Effect.acquireRelease(
       Effect.sync(() =>
         hosted.resources.set(normalizeUuid(uuid), { stream, encoding: encoding ?? undefined, released })
@@ -44,7 +51,10 @@ export const serve = Effect.fnUntraced(
       // Present but empty without an encoding: Python clients break when it is absent (protocol.md 6.3).
       [streamRequest.acceptEncodingKey]: encoding ?? ""
     }))
-    yield* Deferred.await(released)
+    // A GOAWAY says that the client has all there is, so there is none when the driver broke off.
+    if (Exit.isFailure(yield* Deferred.await(released))) {
+      return yield* GrpcStatus.make("ABORTED", "the driver failed while it used the resource")
+    }
     yield* stream.end
   }
 )
@@ -85,6 +95,6 @@ export const open = (
           hosted.resources.delete(normalizeUuid(uuid))
           return Effect.succeed(pending)
         }),
-        ({ released }) => Deferred.succeed(released, undefined)
+        ({ released }, exit) => Deferred.succeed(released, exit)
       ).pipe(Effect.map(use))
   })

@@ -11,7 +11,7 @@ export class Inbox<E> {
   private messages: Array<Uint8Array> = []
   private weight = 0
   private end: Option.Option<E> | undefined
-  private wakeConsumer: (() => void) | undefined
+  private waiting = new Set<() => void>()
   private wakeProducer: (() => void) | undefined
   private discarding = false
 
@@ -22,7 +22,7 @@ export class Inbox<E> {
     if (this.discarding) return undefined
     this.messages.push(message)
     this.weight += message.length + overhead
-    this.wakeConsumer?.()
+    this.wakeConsumers()
     if (this.weight < this.limit) return undefined
     return new Promise((resolve) => {
       this.wakeProducer = resolve
@@ -33,12 +33,14 @@ export class Inbox<E> {
   close(end: Option.Option<E>): void {
     if (this.end !== undefined) return
     this.end = end
-    this.wakeConsumer?.()
+    this.wakeConsumers()
     this.wakeProducer?.()
   }
 
-  // Drops what was not taken and all that still comes, so that the producer gets on to its end.
+  // Drops what was not taken and all that still comes, so that the producer gets on to its end. After the end there is
+  // nobody to get on, and what is here stays: without it a clean end would be a lie.
   discard(): void {
+    if (this.end !== undefined) return
     this.discarding = true
     this.messages = []
     this.weight = 0
@@ -59,15 +61,18 @@ export class Inbox<E> {
     if (this.end !== undefined) return Effect.fail(this.end)
     return Effect.zipRight(
       Effect.async<void>((resume) => {
-        this.wakeConsumer = () => {
-          this.wakeConsumer = undefined
-          resume(Effect.void)
-        }
-        return Effect.sync(() => {
-          this.wakeConsumer = undefined
-        })
+        const wake = () => resume(Effect.void)
+        this.waiting.add(wake)
+        return Effect.sync(() => this.waiting.delete(wake))
       }),
       this.take
     )
   })
+
+  // All of them look again: a stream that is being closed is read on behalf of the one who closes it as well.
+  private wakeConsumers(): void {
+    const waiting = this.waiting
+    this.waiting = new Set()
+    waiting.forEach((wake) => wake())
+  }
 }

@@ -58,6 +58,7 @@ const makeMethods = (runtime: Runtime.Runtime<never>, scope: Scope.Scope, isClos
     const fiber = fork(effect)
     const interrupt = () => fiber.unsafeInterruptAsFork(fiber.id())
     signal.addEventListener("abort", interrupt)
+    if (signal.aborted) interrupt()
     try {
       return await new Promise((resolve) => fiber.addObserver(resolve))
     } finally {
@@ -171,7 +172,12 @@ const removeStaleSocket = (path: string): Effect.Effect<void> =>
     }
     socket.once("connect", done)
     socket.once("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "ECONNREFUSED") Fs.rmSync(path, { force: true })
+      try {
+        // Connecting to any other file is refused as well.
+        if (error.code === "ECONNREFUSED" && Fs.lstatSync(path).isSocket()) Fs.rmSync(path)
+      } catch {
+        // Binding will say what is wrong with the path.
+      }
       done()
     })
     return Effect.sync(done)
@@ -188,7 +194,9 @@ export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen:
       const methods = makeMethods(runtime, handlerScope, () => closing)
       const server = createServer({
         "grpc.max_receive_message_length": 4 * 1024 * 1024,
-        "grpc-node.flow_control_window": 4 * 1024 * 1024
+        "grpc-node.flow_control_window": 4 * 1024 * 1024,
+        // What one connection can make the host hold is bounded by this many times a call's buffers.
+        "grpc.max_concurrent_streams": 2_048
       })
       for (const [rpc, handler] of handlers) {
         switch (handler._tag) {

@@ -64,12 +64,24 @@ const download = <A, E>(
   const fail = (status: GrpcStatusError) => DriverError.fromStatus(status, site)
   const unexpected = (details: string, cause?: unknown) =>
     new DriverError.UnexpectedResult({ ...site, code: "UNKNOWN", details, origin: "client", path: [], cause })
-  const received = Stream.mapError(stream.read, fail).pipe(
-    Stream.tap((chunk) =>
-      Effect.sync(() => {
-        counter.bytes += chunk.length
-      })
-    )
+  // Only time spent waiting for the driver counts against it, not what the sink takes.
+  const peer = { pulls: 0, waiting: false }
+  const received = Stream.unwrapScoped(
+    Effect.map(Stream.toPull(Stream.mapError(stream.read, fail)), (pull) =>
+      Stream.repeatEffectChunkOption(
+        Effect.suspend(() => {
+          peer.pulls++
+          peer.waiting = true
+          return pull
+        }).pipe(
+          Effect.tap((chunks) => {
+            for (const chunk of chunks) counter.bytes += chunk.length
+          }),
+          Effect.ensuring(Effect.sync(() => {
+            peer.waiting = false
+          }))
+        )
+      ))
   )
   const encoded = Option.match(target.contentEncoding, {
     onNone: () => received,
@@ -79,13 +91,13 @@ const download = <A, E>(
       )
   })
   const idle: Effect.Effect<never, DriverError.DriverCallError> = Effect.suspend(() => {
-    const before = counter.bytes
+    const { pulls, waiting } = peer
     return Effect.zipRight(
       Effect.sleep(idleTimeout),
       Effect.suspend(() =>
-        counter.bytes > before
-          ? idle
-          : Effect.fail(unexpected(`the driver has answered but did not finish the resource within ${idleTimeout}`))
+        waiting && peer.waiting && peer.pulls === pulls
+          ? Effect.fail(unexpected(`the driver has answered but did not finish the resource within ${idleTimeout}`))
+          : idle
       )
     )
   })
@@ -96,7 +108,7 @@ const download = <A, E>(
       stream.end,
       Effect.zipLeft(
         Stream.run(encoded, target.sink),
-        Effect.mapError(stream.peerEnded, fail)
+        Stream.runDrain(received)
       )
     ),
     // The answer and the bytes travel apart, so the last bytes may still be under way.

@@ -1,0 +1,115 @@
+import {
+  Driver,
+  DriverFailure,
+  Exporter,
+  ExporterConnection,
+  GrpcChannel,
+  GrpcServer,
+  Resource
+} from "@effect-jumpstarter/core"
+import { ExporterTest } from "@effect-jumpstarter/core/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, Redacted, Sink, Stream, TestClock } from "effect"
+import { mkdir, readFile, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import * as temporary from "./support/temporary.ts"
+
+const withDevice = <A, E, R>(
+  methods: Driver.Driver["methods"],
+  use: Effect.Effect<A, E, R>
+) => Effect.provide(use, ExporterTest.layer({ device: Driver.make({ client: "device", methods }) }))
+
+const device = ExporterConnection.driver("device")
+
+describe("Exporter", () => {
+  it.effect("lets drivers log whatever they like", () => {
+    const cyclic: Record<string, unknown> = {}
+    cyclic["me"] = cyclic
+    return withDevice(
+      {
+        log: Driver.call(() =>
+          Effect.log({ n: 1n }, cyclic, undefined, Symbol("s")).pipe(Effect.annotateLogs({ f: () => 1, u: undefined }))
+        )
+      },
+      Effect.gen(function*() {
+        assert.isNull(yield* (yield* device).call("log"))
+      })
+    )
+  })
+
+  it.scoped("fails the transfer of a driver that breaks off a download, and the call with the driver's reason", () =>
+    withDevice(
+      {
+        dump: Driver.call(([handle], { resource }) =>
+          Effect.scoped(Effect.gen(function*() {
+            const { write } = yield* resource(handle)
+            yield* write(Stream.make(new Uint8Array(10)))
+            return yield* DriverFailure.make("Device", "read error at sector 1")
+          }))
+        )
+      },
+      Effect.gen(function*() {
+        const client = yield* device
+        const handle = yield* client.resource(Resource.sink(Sink.count))
+        const error = yield* Effect.flip(client.call("dump", handle))
+        assert.strictEqual(error._tag, "DriverError")
+        assert.strictEqual(error.message, "call device.dump failed (INTERNAL): read error at sector 1")
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(handle.result)))
+      })
+    ))
+
+  it.scoped("does not blame a driver for the time the client's sink takes", () =>
+    withDevice(
+      {
+        dump: Driver.call(([handle], { resource }) =>
+          Effect.scoped(Effect.flatMap(resource(handle), ({ write }) => write(Stream.make(new Uint8Array(10)))))
+        )
+      },
+      Effect.gen(function*() {
+        const client = yield* device
+        const slow = Sink.drain.pipe(Sink.mapEffect(() => Effect.sleep("15 seconds")))
+        const handle = yield* client.resource(Resource.sink(slow))
+        const call = yield* Effect.fork(client.call("dump", handle))
+        yield* TestClock.adjust("30 seconds")
+        assert.isNull(yield* Fiber.join(call))
+      })
+    ))
+
+  it.scoped("bounds the resources that wait to be used", () =>
+    withDevice(
+      {},
+      Effect.gen(function*() {
+        const client = yield* device
+        const open = client.resource(Resource.source(Stream.never))
+        yield* Effect.replicateEffect(open, 64)
+        const error = yield* Effect.flip(open)
+        assert.strictEqual(error.code, "RESOURCE_EXHAUSTED")
+      })
+    ))
+
+  it.scopedLive("leaves files alone that are no sockets", () =>
+    Effect.gen(function*() {
+      const directory = yield* temporary.directory
+      const exporter = yield* Exporter.make(Driver.composite({}))
+      const file = join(directory, "firmware.img")
+      yield* Effect.promise(() => writeFile(file, "precious"))
+      yield* Effect.promise(() => mkdir(join(directory, "folder")))
+      for (const path of [file, join(directory, "folder")]) {
+        const error = yield* Effect.flip(Exporter.serve(exporter, { path }))
+        assert.instanceOf(error, GrpcServer.GrpcServerError)
+      }
+      assert.strictEqual(yield* Effect.promise(() => readFile(file, "utf8")), "precious")
+    }))
+})
+
+describe("a passphrase that metadata cannot carry", () => {
+  it.scoped.each(["hünter2", "trailing\n"])("is refused without being shown: %j", (secret) =>
+    Effect.gen(function*() {
+      const exporter = yield* Exporter.make(Driver.composite({}))
+      const channel = yield* GrpcChannel.fromHandlers(exporter.handlers, { passphrase: Redacted.make(secret) })
+      const error = yield* Effect.flip(ExporterConnection.fromChannel(channel))
+      assert.strictEqual(error.reason, "Address")
+      assert.include(error.message, "x-jumpstarter-passphrase")
+      assert.notInclude(JSON.stringify(error) + String(error.cause), secret.trim())
+    }))
+})

@@ -1,0 +1,27 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Option } from "effect"
+import { Inbox } from "../src/internal/inbox.ts"
+
+describe("Inbox", () => {
+  it.effect("keeps what came before a clean end when it is discarded", () =>
+    Effect.gen(function*() {
+      const inbox = new Inbox<string>(1024)
+      inbox.push(new Uint8Array(3))
+      inbox.close(Option.none())
+      inbox.discard()
+      assert.strictEqual((yield* inbox.take).length, 1)
+      assert.deepStrictEqual(yield* Effect.flip(inbox.take), Option.none())
+    }))
+
+  it.effect("wakes every consumer that waits, also after another one has given up", () =>
+    Effect.gen(function*() {
+      const inbox = new Inbox<string>(1024)
+      const first = yield* Effect.fork(Effect.flip(inbox.take))
+      const second = yield* Effect.fork(inbox.take)
+      yield* Effect.yieldNow()
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(second)
+      inbox.close(Option.some("over"))
+      assert.deepStrictEqual(yield* Fiber.join(first), Option.some("over"))
+    }))
+})
