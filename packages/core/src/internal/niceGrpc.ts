@@ -95,6 +95,7 @@ const localDetails: ReadonlyArray<readonly [GrpcStatus.GrpcCode, RegExp]> = [
 // grpc-js wraps the reason why it could not connect into a summary of its attempts.
 const withoutSummary = (details: string): string =>
   details.replace(/^No connection established\. Last error: (?:Error: )?/, "").replace(/\.? Resolution note: $/, "")
+    .replace(/^null$/, "no connection could be established")
 
 const tooLarge = /^Received message larger than max/
 
