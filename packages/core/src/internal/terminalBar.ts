@@ -30,6 +30,7 @@ export const open = (options: {
     Effect.acquireRelease(
       Effect.map(Effect.promise(() => import("cli-progress")), ({ default: { MultiBar } }) => {
         const bars = new MultiBar({
+          // Its types ask for a whole Node stream; it uses what `Output` has.
           stream: options.output as unknown as NodeJS.WritableStream,
           format: options.format,
           barsize: options.width,

@@ -1,0 +1,28 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Stream } from "effect"
+import { GrpcStatusError } from "../src/GrpcStatus.ts"
+import * as frame from "../src/internal/frame.ts"
+import * as RouterStream from "../src/RouterStream.ts"
+
+describe("RouterStream.end", () => {
+  it.effect("can be tried again after it was interrupted while the peer did not read", () =>
+    Effect.gen(function*() {
+      const sent: Array<Uint8Array> = []
+      let reading = false
+      const stream = RouterStream.fromServerDuplex(
+        {
+          messages: Stream.never,
+          send: (message) => Effect.suspend(() => reading ? Effect.sync(() => void sent.push(message)) : Effect.never)
+        },
+        (cause) =>
+          new GrpcStatusError({ code: "INTERNAL", details: String(cause), origin: "client", rpc: "", target: "" })
+      )
+      const first = yield* Effect.fork(stream.end)
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(first)
+      reading = true
+      yield* stream.end
+      yield* stream.end
+      assert.deepStrictEqual(sent, [frame.goAway])
+    }))
+})
