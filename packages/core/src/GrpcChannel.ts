@@ -18,8 +18,8 @@ import * as Stream from "effect/Stream"
 import * as Endpoint from "./Endpoint.ts"
 import * as GrpcHandler from "./GrpcHandler.ts"
 import { GrpcStatusError } from "./GrpcStatus.ts"
+import * as endpointTransport from "./internal/endpointTransport.ts"
 import * as memoryGrpc from "./internal/memoryGrpc.ts"
-import * as niceGrpc from "./internal/niceGrpc.ts"
 
 /**
  * The largest message peers accept, in bytes (`protocol.md` 3.2).
@@ -258,7 +258,7 @@ export const fromEndpoint = (
   endpoint: Endpoint.Endpoint,
   options: ChannelOptions = {}
 ): Effect.Effect<typeof GrpcChannel.Service, GrpcStatusError, Scope.Scope> =>
-  Effect.map(niceGrpc.makeTransport(endpoint, Endpoint.format(endpoint), options, maxMessageBytes), (transport) => {
+  Effect.map(endpointTransport.make(endpoint, Endpoint.format(endpoint), options, maxMessageBytes), (transport) => {
     const channel = make(transport)
     return options.passphrase === undefined ? channel : withPassphrase(channel, options.passphrase)
   })

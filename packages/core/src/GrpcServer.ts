@@ -3,13 +3,14 @@
  *
  * @since 0.1.0
  */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Endpoint from "./Endpoint.ts"
 import type { GrpcHandlers } from "./GrpcHandler.ts"
-import * as niceGrpcServer from "./internal/niceGrpcServer.ts"
+import * as httpServer from "./internal/httpServer.ts"
 
 /**
  * A server that could not start to listen.
@@ -48,6 +49,38 @@ export type Listen =
   | { readonly host: string; readonly port: number; readonly certificate?: ServerCertificate | undefined }
 
 /**
+ * What a server concedes to its peers. One connection can make it hold `maxConcurrentStreams` times the buffers of a
+ * call, which are a message of `maxMessageBytes` and a megabyte or two; where that is too much, lower both.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServerOptions {
+  /** Calls and streams that one connection may have open; its peer holds further ones back. 2,048 unless given. */
+  readonly maxConcurrentStreams?: number | undefined
+  /**
+   * The largest message taken, in bytes; 4 MiB unless given, and at most. A larger one fails with
+   * `RESOURCE_EXHAUSTED` (`protocol.md` 4.1). Clients of this library send byte streams in messages of up to 256 KiB.
+   */
+  readonly maxMessageBytes?: number | undefined
+  /**
+   * How long a call may be open before its request message is here; 30 seconds unless given. It then fails with
+   * `DEADLINE_EXCEEDED`. Byte streams and resources, whose clients may be silent, have no such limit.
+   */
+  readonly requestTimeout?: Duration.DurationInput | undefined
+  /**
+   * How long a TCP or TLS connection may be quiet before its peer is asked for a sign of life; 20 seconds unless given,
+   * never when infinite. Unix sockets need none: the system says when their peer is gone.
+   */
+  readonly keepaliveTime?: Duration.DurationInput | undefined
+  /**
+   * How long a peer may take to give that sign; 3 minutes unless given, the time that clients give exporters
+   * (`protocol.md` 10.3). Then it counts as gone: the connection is cut, and what it held is released.
+   */
+  readonly keepaliveTimeout?: Duration.DurationInput | undefined
+}
+
+/**
  * Serves handlers until the scope closes, and answers with the endpoint a client on this machine can reach.
  *
  * Closing interrupts the handlers, which wait for their finalizers, then ends the connections; a peer that does not
@@ -58,12 +91,12 @@ export type Listen =
  */
 export const serve = (
   handlers: GrpcHandlers,
-  listen: Listen
+  listen: Listen,
+  options: ServerOptions = {}
 ): Effect.Effect<Endpoint.Endpoint, GrpcServerError, Scope.Scope> =>
-  Effect.mapError(niceGrpcServer.serve(handlers, listen), ({ error }) =>
+  Effect.mapError(httpServer.serve(handlers, listen, options), (cause) =>
     new GrpcServerError({
       address: "path" in listen ? listen.path : `${listen.host}:${listen.port}`,
-      // grpc-js wraps the cause of the one address there is into a summary of all.
-      details: (error instanceof Error ? error.message : String(error)).replace(/^.*resolved errors: \[(.*)\]$/, "$1"),
-      cause: error
+      details: cause instanceof Error ? cause.message : String(cause),
+      cause
     }))

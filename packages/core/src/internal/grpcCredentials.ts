@@ -1,4 +1,4 @@
-// Channel credentials for an endpoint (protocol.md 10.2).
+// What proves a server to be the endpoint's (protocol.md 10.2), in the terms of gRPC and in those of TLS.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { ChannelCredentials } from "nice-grpc"
@@ -6,6 +6,20 @@ import { X509Certificate } from "node:crypto"
 import * as Tls from "node:tls"
 import type { Endpoint } from "../Endpoint.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
+
+export interface Credentials {
+  readonly grpc: ChannelCredentials
+  // Undefined where no TLS is spoken.
+  readonly tls: Pick<Tls.ConnectionOptions, "secureContext" | "checkServerIdentity"> | undefined
+}
+
+const secured = (
+  secureContext: Tls.SecureContext,
+  verify: { readonly checkServerIdentity?: typeof Tls.checkServerIdentity } = {}
+): Credentials => ({
+  grpc: ChannelCredentials.createFromSecureContext(secureContext, verify),
+  tls: { secureContext, ...verify }
+})
 
 const failure = (target: string, code: "INVALID_ARGUMENT" | "UNAVAILABLE", details: string, cause?: unknown) =>
   new GrpcStatusError({
@@ -97,7 +111,7 @@ const trustOnFirstUse = Effect.fnUntraced(function*(
     return yield* failure(target, "UNAVAILABLE", "the server presented no certificate")
   }
   const context = yield* secureContext(target, chain.map(toPem).join(""), { allowPartialTrustChain: true })
-  return ChannelCredentials.createFromSecureContext(context, {
+  return secured(context, {
     checkServerIdentity: (_, certificate) =>
       certificate.raw.equals(leaf) ? undefined : new Error("the server presents another certificate than at first")
   })
@@ -108,10 +122,12 @@ export const make = Effect.fnUntraced(function*(
   target: string,
   connectTimeout: Duration.DurationInput = "5 seconds"
 ) {
-  if (endpoint._tag !== "Tls") return ChannelCredentials.createInsecure()
+  if (endpoint._tag !== "Tls") {
+    return { grpc: ChannelCredentials.createInsecure(), tls: undefined } satisfies Credentials
+  }
   switch (endpoint.trust._tag) {
     case "SystemRoots":
-      return ChannelCredentials.createSsl()
+      return { grpc: ChannelCredentials.createSsl(), tls: {} } satisfies Credentials
     case "TrustOnFirstUse":
       return yield* trustOnFirstUse(endpoint.host, endpoint.port, target, connectTimeout)
     case "CertificateAuthority": {
@@ -123,7 +139,7 @@ export const make = Effect.fnUntraced(function*(
           "the certificate authority is neither PEM nor base64 of PEM"
         )
       }
-      return ChannelCredentials.createFromSecureContext(yield* secureContext(target, pem, {}))
+      return secured(yield* secureContext(target, pem, {}))
     }
   }
 })

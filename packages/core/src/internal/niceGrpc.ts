@@ -11,15 +11,16 @@ import * as Stream from "effect/Stream"
 import {
   type CallOptions as NiceCallOptions,
   type Channel,
+  type ChannelCredentials,
   ClientError,
   createChannel,
   createClient,
   Metadata
 } from "nice-grpc"
+import { setImmediate } from "node:timers/promises"
 import type { Endpoint } from "../Endpoint.ts"
 import type { CallOptions, ChannelOptions, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
 import * as GrpcStatus from "../GrpcStatus.ts"
-import * as grpcCredentials from "./grpcCredentials.ts"
 import { Inbox } from "./inbox.ts"
 import { fromMetadata, rawMethod } from "./niceGrpcCodec.ts"
 import { Outbox } from "./outbox.ts"
@@ -53,31 +54,27 @@ const target = (endpoint: Endpoint): string => {
 
 const openChannel = (
   endpoint: Endpoint,
-  address: string,
+  credentials: ChannelCredentials,
   options: ChannelOptions,
   maxMessageBytes: number
-): Effect.Effect<Channel, GrpcStatus.GrpcStatusError, Scope.Scope> =>
-  Effect.flatMap(
-    grpcCredentials.make(endpoint, address, options.connectTimeout),
-    (credentials) =>
-      Effect.acquireRelease(
-        Effect.sync(() =>
-          createChannel(target(endpoint), credentials, {
-            "grpc.max_receive_message_length": maxMessageBytes,
-            "grpc-node.flow_control_window": windowBytes,
-            // A repeated driver call can repeat a physical side effect.
-            "grpc.enable_retries": 0,
-            // grpc-js shares connections between channels to one address: a new channel would inherit the back-off of
-            // an old one, and fail although the exporter is there again.
-            "grpc.use_local_subchannel_pool": 1,
-            // nice-grpc bounds a connection attempt by this argument.
-            "grpc.min_reconnect_backoff_ms": Duration.toMillis(options.connectTimeout ?? "10 seconds"),
-            ...(endpoint._tag === "Unix" ? {} : tcpOptions),
-            ...options.grpcOptions
-          })
-        ),
-        (channel) => Effect.sync(() => channel.close())
-      )
+): Effect.Effect<Channel, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() =>
+      createChannel(target(endpoint), credentials, {
+        "grpc.max_receive_message_length": maxMessageBytes,
+        "grpc-node.flow_control_window": windowBytes,
+        // A repeated driver call can repeat a physical side effect.
+        "grpc.enable_retries": 0,
+        // grpc-js shares connections between channels to one address: a new channel would inherit the back-off of an
+        // old one, and fail although the exporter is there again.
+        "grpc.use_local_subchannel_pool": 1,
+        // nice-grpc bounds a connection attempt by this argument.
+        "grpc.min_reconnect_backoff_ms": Duration.toMillis(options.connectTimeout ?? "10 seconds"),
+        ...(endpoint._tag === "Unix" ? {} : tcpOptions),
+        ...options.grpcOptions
+      })
+    ),
+    (channel) => Effect.sync(() => channel.close())
   )
 
 // The statuses grpc-js makes up after response headers have arrived. Nothing else tells them from a peer's trailers
@@ -196,10 +193,11 @@ const readInto = (
 export const makeTransport = Effect.fnUntraced(function*(
   endpoint: Endpoint,
   address: string,
+  credentials: ChannelCredentials,
   options: ChannelOptions,
   maxMessageBytes: number
 ) {
-  const channel = yield* openChannel(endpoint, address, options, maxMessageBytes)
+  const channel = yield* openChannel(endpoint, credentials, options, maxMessageBytes)
   // Closing a grpc-js channel leaves its calls as they are, and nobody could end them any more.
   const calls = new Set<AbortController>()
   yield* Effect.addFinalizer(() => Effect.sync(() => calls.forEach((call) => call.abort())))
@@ -216,9 +214,11 @@ export const makeTransport = Effect.fnUntraced(function*(
         (answer) => resume(Effect.succeed(answer)),
         (cause) => resume(Effect.fail(watch.statusOf(cause)))
       ).finally(() => calls.delete(controller))
+      // grpc-js writes the cancellation in the next turn of the event loop. It must be on its way before that of a byte
+      // stream, which has another connection: a driver should hear that its caller left, not that a transfer broke off.
       return Effect.promise(() => {
         controller.abort()
-        return done
+        return done.then(() => setImmediate())
       })
     })
 

@@ -1,0 +1,100 @@
+// Messages over one HTTP/2 stream, for both ends of an RPC: incoming ones into an inbox, outgoing ones as fast as the
+// peer takes them.
+import * as Effect from "effect/Effect"
+import type { Http2Stream } from "node:http2"
+import type { Inbox } from "./inbox.ts"
+import * as messageReader from "./messageReader.ts"
+
+// Messages that are smaller together than this are copied into one write, larger ones are written as they are.
+const joinBytes = 4 * 1024
+
+// What may be on its way into the stream before a sender has to wait. It must be a few writes, or the connection idles
+// between them.
+const sendBytes = 512 * 1024
+
+// Reads messages as they come, and pauses the stream while the inbox is full, which closes its flow-control window.
+export const receive = <E>(
+  stream: Http2Stream,
+  inbox: Inbox<E>,
+  maxMessageBytes: number,
+  onError: (error: unknown) => void
+): messageReader.MessageReader => {
+  const reader = new messageReader.MessageReader(maxMessageBytes)
+  stream.on("data", (bytes: Uint8Array) => {
+    let full: Promise<void> | undefined
+    try {
+      reader.read(bytes, (message) => {
+        full = inbox.push(message)
+      })
+    } catch (error) {
+      onError(error)
+      return
+    }
+    if (full !== undefined) {
+      stream.pause()
+      void full.then(() => stream.resume())
+    }
+  })
+  return reader
+}
+
+export class Sender {
+  private pending = 0
+  private waiting = new Set<() => void>()
+
+  constructor(private readonly stream: Http2Stream) {}
+
+  // Hands messages to the stream, waiting while the peer does not take what was sent before. Once the stream is over,
+  // messages are dropped.
+  send(messages: ReadonlyArray<Uint8Array>, from = 0): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      let next = from
+      while (next < messages.length && this.stream.writable) {
+        if (this.pending >= sendBytes) return Effect.zipRight(this.room, this.send(messages, next))
+        next = this.writeSome(messages, next)
+      }
+      return Effect.void
+    })
+  }
+
+  // Lets everybody look again; to be called when the stream is over.
+  release(): void {
+    const waiting = this.waiting
+    this.waiting = new Set()
+    waiting.forEach((wake) => wake())
+  }
+
+  private readonly room = Effect.async<void>((resume) => {
+    const wake = () => resume(Effect.void)
+    this.waiting.add(wake)
+    return Effect.sync(() => this.waiting.delete(wake))
+  })
+
+  private writeSome(messages: ReadonlyArray<Uint8Array>, from: number): number {
+    let next = from
+    let size = 0
+    for (let message = messages[next]; message !== undefined; message = messages[next]) {
+      if (size > 0 && size + message.length > joinBytes) break
+      size += message.length
+      next++
+    }
+    const first = messages[from]
+    if (first !== undefined && size > joinBytes) {
+      this.stream.cork()
+      this.stream.write(messageReader.prefix(first.length))
+      this.write(first)
+      this.stream.uncork()
+    } else {
+      this.write(messageReader.join(messages.slice(from, next)))
+    }
+    return next
+  }
+
+  private write(bytes: Uint8Array): void {
+    this.pending += bytes.length
+    this.stream.write(bytes, () => {
+      this.pending -= bytes.length
+      if (this.waiting.size > 0 && this.pending < sendBytes) this.release()
+    })
+  }
+}

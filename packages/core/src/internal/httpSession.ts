@@ -1,0 +1,137 @@
+// One HTTP/2 connection to an exporter, made by the first call that needs it and made again by the next one after it was
+// lost.
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Scope from "effect/Scope"
+import * as Http2 from "node:http2"
+import * as Net from "node:net"
+import * as Tls from "node:tls"
+import type { Endpoint } from "../Endpoint.ts"
+import { GrpcStatusError } from "../GrpcStatus.ts"
+import { EagerSocket } from "./eagerSocket.ts"
+import type { Credentials } from "./grpcCredentials.ts"
+import * as httpKeepAlive from "./httpKeepAlive.ts"
+
+export const defaultConnectTimeout = "10 seconds"
+
+// What a peer may send on one stream before the reader has taken it. HTTP/2's default of 64 KiB caps a byte stream at a
+// fraction of what a connection can carry.
+const streamWindow = 4 * 1024 * 1024
+
+const connectionWindow = 4 * streamWindow
+
+// Large frames are fewer events for the same bytes.
+const maxFrameSize = 1024 * 1024
+
+// Node refuses new streams once a connection has this many megabytes in use. What streams hold is bounded one by one.
+const maxSessionMemory = 4 * 1024
+
+// protocol.md 10.3
+const keepAliveTime = "20 seconds"
+
+const keepAliveTimeout = "180 seconds"
+
+const openSocket = (endpoint: Endpoint, credentials: Credentials): Net.Socket => {
+  if (endpoint._tag === "Unix") return Net.connect(endpoint.path)
+  const { host, port } = endpoint
+  const socket = credentials.tls === undefined ? Net.connect({ host, port }) : Tls.connect({
+    host,
+    port,
+    ALPNProtocols: ["h2"],
+    // An IP address is no server name.
+    ...(Net.isIP(host) === 0 ? { servername: host } : {}),
+    ...credentials.tls
+  })
+  return socket.setNoDelay()
+}
+
+const authority = (endpoint: Endpoint): string =>
+  endpoint._tag === "Unix"
+    ? "localhost"
+    : `${endpoint.host.includes(":") ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port}`
+
+export interface Session {
+  readonly http: Http2.ClientHttp2Session
+  // Whether the connection is gone, as opposed to being wound up in good order.
+  readonly isLost: () => boolean
+}
+
+const connect = (
+  endpoint: Endpoint,
+  credentials: Credentials,
+  fail: (details: string, cause?: unknown) => GrpcStatusError
+): Effect.Effect<Session, GrpcStatusError> =>
+  Effect.async((resume) => {
+    const socket = openSocket(endpoint, credentials)
+    const http = Http2.connect(`http://${authority(endpoint)}`, {
+      // The kernel takes all that our own host lets be in flight on a Unix socket.
+      createConnection: () => endpoint._tag === "Unix" ? socket : new EagerSocket(socket),
+      maxSessionMemory,
+      settings: { enablePush: false, initialWindowSize: streamWindow, maxFrameSize }
+    })
+    http.on("error", (cause) => resume(fail(cause.message, cause)))
+    http.once("close", () => resume(fail("the connection was closed before the HTTP/2 handshake")))
+    // The peer has spoken HTTP/2: only now is it known to be there.
+    http.once("remoteSettings", () => {
+      http.setLocalWindowSize(connectionWindow)
+      http.unref()
+      resume(Effect.succeed({ http, isLost: () => http.destroyed || socket.destroyed }))
+    })
+    return Effect.sync(() => http.destroy())
+  })
+
+export const make = Effect.fnUntraced(function*(
+  endpoint: Endpoint,
+  address: string,
+  credentials: Credentials,
+  connectTimeout: Duration.DurationInput = defaultConnectTimeout
+) {
+  const scope = yield* Effect.scope
+  let current: Session | undefined
+  let opening: Deferred.Deferred<Session, GrpcStatusError> | undefined
+  yield* Effect.addFinalizer(() => Effect.sync(() => current?.http.destroy()))
+
+  const open = (rpc: string): Effect.Effect<Session, GrpcStatusError> =>
+    Effect.suspend(() => {
+      if (opening !== undefined) return Deferred.await(opening)
+      const fail = (details: string, cause?: unknown) =>
+        new GrpcStatusError({ code: "UNAVAILABLE", details, origin: "transport", rpc, target: address, cause })
+      return Effect.flatMap(Deferred.make<Session, GrpcStatusError>(), (outcome) => {
+        opening = outcome
+        // In a fiber of the channel's: the first of several callers may be interrupted.
+        return connect(endpoint, credentials, fail).pipe(
+          Effect.timeoutFail({
+            duration: connectTimeout,
+            onTimeout: () => fail(`no connection within ${Duration.format(Duration.decode(connectTimeout))}`)
+          }),
+          Effect.onExit((exit) => {
+            opening = undefined
+            if (Exit.isSuccess(exit)) current = exit.value
+            return Deferred.done(
+              outcome,
+              Exit.isInterrupted(exit) ? Exit.fail(fail("the channel was closed")) : exit
+            )
+          }),
+          Effect.tap((session) =>
+            endpoint._tag === "Unix"
+              ? Effect.void
+              : Effect.forkIn(httpKeepAlive.run(session.http, keepAliveTime, keepAliveTimeout), scope)
+          ),
+          Effect.interruptible,
+          Effect.forkIn(scope),
+          Effect.zipRight(Deferred.await(outcome))
+        )
+      })
+    })
+
+  return (rpc: string): Effect.Effect<Session, GrpcStatusError> =>
+    Effect.suspend(() =>
+      current !== undefined && !current.http.closed && !current.http.destroyed ? Effect.succeed(current) : open(rpc)
+    )
+}) satisfies (...args: never) => Effect.Effect<
+  (rpc: string) => Effect.Effect<Session, GrpcStatusError>,
+  never,
+  Scope.Scope
+>

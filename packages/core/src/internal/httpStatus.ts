@@ -1,0 +1,102 @@
+// Statuses and metadata as HTTP/2 headers and trailers carry them.
+import * as Headers from "@effect/platform/Headers"
+import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2"
+import * as GrpcStatus from "../GrpcStatus.ts"
+
+const encoder = new TextEncoder()
+
+// Everything but printable ASCII, and the percent sign itself, travels as percent-encoded UTF-8.
+const encodeMessage = (text: string): string =>
+  text.replace(/[^ -$&-~]+/gu, (part) => {
+    let encoded = ""
+    for (const byte of encoder.encode(part)) encoded += `%${byte.toString(16).toUpperCase().padStart(2, "0")}`
+    return encoded
+  })
+
+// Receivers must not fail on what is badly encoded.
+const decodeMessage = (text: string): string => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+export const toTrailers = (status: GrpcStatus.GrpcStatusError | undefined): OutgoingHttpHeaders =>
+  status === undefined ? { "grpc-status": "0" } : {
+    "grpc-status": String(GrpcStatus.codeToNumber(status.code)),
+    "grpc-message": encodeMessage(status.details)
+  }
+
+export const fromTrailers = (
+  trailers: IncomingHttpHeaders
+): { readonly code: GrpcStatus.GrpcCode; readonly details: string } | undefined => {
+  const code = trailers["grpc-status"]
+  if (code === undefined) return undefined
+  const message = trailers["grpc-message"]
+  return {
+    code: GrpcStatus.codeFromNumber(Number(code)),
+    details: typeof message === "string" ? decodeMessage(message) : ""
+  }
+}
+
+// What gRPC maps an answer to that is no gRPC answer.
+export const codeOfHttpStatus = (status: number): GrpcStatus.GrpcCode => {
+  switch (status) {
+    case 400:
+      return "INTERNAL"
+    case 401:
+      return "UNAUTHENTICATED"
+    case 403:
+      return "PERMISSION_DENIED"
+    case 404:
+      return "UNIMPLEMENTED"
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return "UNAVAILABLE"
+    default:
+      return "UNKNOWN"
+  }
+}
+
+// What gRPC maps the reset of a stream to, and how to say it.
+export const statusOfReset = (
+  code: number
+): { readonly code: GrpcStatus.GrpcCode; readonly details: string } => {
+  switch (code) {
+    case constants.NGHTTP2_NO_ERROR:
+      return { code: "INTERNAL", details: "the RPC ended without a status" }
+    case constants.NGHTTP2_REFUSED_STREAM:
+      return { code: "UNAVAILABLE", details: "Stream refused by server" }
+    case constants.NGHTTP2_CANCEL:
+      return { code: "CANCELLED", details: "Call cancelled" }
+    case constants.NGHTTP2_ENHANCE_YOUR_CALM:
+      return { code: "RESOURCE_EXHAUSTED", details: "Bandwidth exhausted or memory limit exceeded" }
+    case constants.NGHTTP2_INADEQUATE_SECURITY:
+      return { code: "PERMISSION_DENIED", details: "Protocol not secure enough" }
+    default:
+      return { code: "INTERNAL", details: `Received RST_STREAM with code ${code}` }
+  }
+}
+
+// Of a key that occurs more than once the last counts, which only the headers as they were on the wire can tell: names
+// and values in turns. Binary metadata, which nothing in the protocol uses, is left out.
+export const fromRawHeaders = (rawHeaders: ReadonlyArray<string>): Headers.Headers => {
+  const metadata: Record<string, string> = {}
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? ""
+    if (isMetadata(name)) metadata[name] = rawHeaders[index + 1] ?? ""
+  }
+  return Headers.fromInput(metadata)
+}
+
+const isMetadata = (name: string): boolean => !name.startsWith(":") && !name.endsWith("-bin")
+
+export const fromHeaders = (headers: IncomingHttpHeaders): Headers.Headers =>
+  Headers.fromInput(
+    Object.entries(headers).flatMap(([name, value]) =>
+      value === undefined || !isMetadata(name) ? [] : [[name, String(value)] as const]
+    )
+  )
