@@ -16,7 +16,7 @@ type Open = (options?: {
 }) => Effect.Effect<Channel, GrpcStatusError, Scope.Scope>
 
 export interface Transport {
-  readonly name: "memory" | "unix" | "tcp" | "tls"
+  readonly name: "memory" | "unix" | "unix through grpc-js" | "tcp" | "tls"
   /** Tests with a socket need the real clock. */
   readonly it: typeof it.scopedLive
   /** Serves handlers until the scope closes; what it answers opens a channel to them. */
@@ -38,6 +38,18 @@ const unix: Transport = {
     Effect.gen(function*() {
       const endpoint = yield* GrpcServer.serve(handlers, { path: yield* temporary.socketPath })
       return (options) => GrpcChannel.fromEndpoint(endpoint, options)
+    })
+}
+
+// Channel arguments are for grpc-js, which then carries byte streams as well.
+const grpcJs: Transport = {
+  name: "unix through grpc-js",
+  it: it.scopedLive,
+  serve: (handlers) =>
+    Effect.gen(function*() {
+      const endpoint = yield* GrpcServer.serve(handlers, { path: yield* temporary.socketPath })
+      return (options) =>
+        GrpcChannel.fromEndpoint(endpoint, { ...options, grpcOptions: { "grpc.primary_user_agent": "test" } })
     })
 }
 
@@ -64,4 +76,4 @@ const tls: Transport = {
     })
 }
 
-export const transports: ReadonlyArray<Transport> = [memory, unix, tcp, tls]
+export const transports: ReadonlyArray<Transport> = [memory, unix, grpcJs, tcp, tls]
