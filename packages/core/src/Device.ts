@@ -31,10 +31,13 @@ export class InterfaceMismatch extends Schema.TaggedError<InterfaceMismatch>(
   candidates: Schema.Array(Schema.String)
 }) {
   override get message(): string {
-    const list = this.candidates.length === 0 ? "no driver here does" : `these do: ${this.candidates.join(", ")}`
-    return `the driver at ${JSON.stringify(this.path)} is a ${this.actual}, not a ${
-      this.expected.join(" or a ")
-    }; ${list}`
+    const driver = this.path === "" ? "the root driver" : `the driver at ${JSON.stringify(this.path)}`
+    const expected = this.expected.join(" or ")
+    const problem = this.actual === ""
+      ? `has no label ${DriverTree.clientLabel}, expected ${expected}`
+      : `speaks ${this.actual}, not ${expected}`
+    const list = this.candidates.map((path) => path === "" ? "(root)" : path).join(", ")
+    return `${driver} ${problem}; ${list === "" ? "no driver here does" : `spoken by: ${list}`}`
   }
 }
 
@@ -58,7 +61,7 @@ const clientOf = (node: { readonly labels: Readonly<Record<string, string>> }): 
 export const connect = <I extends DriverInterface.Any>(
   contract: I,
   path: string | ReadonlyArray<string>
-): Effect.Effect<DriverInterface.ClientMethods<I>, DeviceError, ExporterConnection.ExporterConnection> =>
+): Effect.Effect<DriverInterface.Client<I>, DeviceError, ExporterConnection.ExporterConnection> =>
   Effect.flatMap(ExporterConnection.ExporterConnection, ({ driver, root }) =>
     Effect.flatMap(driver(path), (client) => {
       const spoken = [contract.client, ...contract.alsoSpokenBy]
@@ -87,9 +90,16 @@ export interface DeviceLayers<Self, I extends DriverInterface.Any> {
     path: string | ReadonlyArray<string>
   ) => Layer.Layer<Self, DeviceError, ExporterConnection.ExporterConnection>
   /**
+   * The device if there is a driver at the path. A program asks for it with `Effect.serviceOption`, and requires nothing
+   * then. A driver of another interface is a failure as it is for `layer`.
+   */
+  readonly layerOptional: (
+    path: string | ReadonlyArray<string>
+  ) => Layer.Layer<never, InterfaceMismatch, ExporterConnection.ExporterConnection>
+  /**
    * A plain fake from functions, without codec or exporter. Methods that are left out fail with `MethodNotImplemented`.
    */
-  readonly layerTest: (methods: Partial<DriverInterface.ClientMethods<I>>) => Layer.Layer<Self>
+  readonly layerTest: (methods: Partial<DriverInterface.Client<I>>) => Layer.Layer<Self>
 }
 
 const missing = (device: string, method: string, described: DriverMethod.Any) => {
@@ -144,18 +154,25 @@ const missing = (device: string, method: string, described: DriverMethod.Any) =>
  */
 export const Tag =
   <const Id extends string, I extends DriverInterface.Any>(id: Id, contract: I) =>
-  <Self>(): Context.TagClass<Self, Id, DriverInterface.ClientMethods<I>> & DeviceLayers<Self, I> => {
-    const tag = Context.Tag(id)<Self, DriverInterface.ClientMethods<I>>()
+  <Self>(): Context.TagClass<Self, Id, DriverInterface.Client<I>> & DeviceLayers<Self, I> => {
+    const tag = Context.Tag(id)<Self, DriverInterface.Client<I>>()
     const layers: DeviceLayers<Self, I> = {
       contract,
       layer: (path) => Layer.effect(tag, connect(contract, path)),
+      layerOptional: (path) =>
+        Layer.effectContext(
+          connect(contract, path).pipe(
+            Effect.map((client): Context.Context<never> => Context.make(tag, client)),
+            Effect.catchTag("DriverNotFound", () => Effect.succeed(Context.empty()))
+          )
+        ),
       layerTest: (methods) =>
         Layer.succeed(tag, {
           ...Object.fromEntries(
             Object.entries(contract.methods).map(([name, method]) => [name, missing(id, name, method)])
           ),
           ...methods
-        } as DriverInterface.ClientMethods<I>)
+        } as DriverInterface.Client<I>)
     }
     return Object.assign(tag, layers)
   }

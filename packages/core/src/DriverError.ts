@@ -159,7 +159,7 @@ export class DriverError extends Schema.TaggedError<DriverError>(
 
 /**
  * The connection to the exporter failed before an answer arrived. The driver may or may not have acted: the outcome
- * of the call is unknown.
+ * of the call is unknown. With `origin` `"client"` the connection was known to be lost, and nothing was sent.
  *
  * @since 0.1.0
  * @category errors
@@ -168,7 +168,10 @@ export class ConnectionLost extends Schema.TaggedError<ConnectionLost>(
   "@effect-jumpstarter/core/DriverError/ConnectionLost"
 )("ConnectionLost", fields) {
   override get message(): string {
-    return describe(this, "lost its connection, outcome unknown")
+    return describe(
+      this,
+      this.origin === "client" ? "was not sent, connection lost" : "lost its connection, outcome unknown"
+    )
   }
 }
 
@@ -205,7 +208,13 @@ export const DriverCallError = Schema.Union(
  * @since 0.1.0
  * @category errors
  */
-export type DriverCallError = typeof DriverCallError.Type
+export type DriverCallError =
+  | MethodNotImplemented
+  | InvalidArgument
+  | ExporterNotReady
+  | DriverError
+  | ConnectionLost
+  | UnexpectedResult
 
 /**
  * Tells whether a value is any of the driver call errors.

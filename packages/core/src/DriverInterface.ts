@@ -7,6 +7,7 @@ import type * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
+import type * as Types from "effect/Types"
 import type { DriverCallError } from "./DriverError.ts"
 import type { DriverFailure } from "./DriverFailure.ts"
 import type * as DriverMethod from "./DriverMethod.ts"
@@ -76,36 +77,58 @@ export const make = <const M extends Methods>(
   methods
 })
 
-type ClientArgument<Arg, A, E, R> = Arg extends DriverMethod.ResourceArgument
-  ? Resource.Resource<A, E, R> | Resource.ResourceHandle<A, E>
-  : Arg extends DriverMethod.AnySchema ? Schema.Schema.Type<Arg>
-  : never
+// What further arguments there can be after the described ones.
+type Rest<Options> = Options extends { readonly rest: infer S extends DriverMethod.AnySchema }
+  ? ReadonlyArray<Schema.Schema.Type<S>>
+  : readonly []
 
-/**
- * The parameters a client's method takes for some described arguments; `A`, `E` and `R` are those of lent resources.
- *
- * @since 0.1.0
- * @category models
- */
-export type ClientArguments<Args, A, E, R> = Args extends readonly [infer Head, ...infer Tail]
+type Takes<Options extends DriverMethod.ArgumentOptions, Arg> =
+  Extract<DriverMethod.ArgumentsOf<Options>[number], Arg> extends never ? false : true
+
+// The parameters of a client's method; `A`, `E` and `R` are those of the resources it lends.
+type ClientParameters<Args, Further extends ReadonlyArray<unknown>, A, E, R> = Args extends
+  readonly [infer Head, ...infer Tail]
   ? Head extends DriverMethod.OptionalArgument<infer S, infer _>
-    ? [argument?: Schema.Schema.Type<S> | undefined, ...rest: ClientArguments<Tail, A, E, R>]
-  : [argument: ClientArgument<Head, A, E, R>, ...rest: ClientArguments<Tail, A, E, R>]
-  : []
+    ? [argument?: Schema.Schema.Type<S> | undefined, ...rest: ClientParameters<Tail, Further, A, E, R>]
+  : Head extends DriverMethod.SourceArgument ? [
+      source: Resource.Source<void, E, R> | Resource.ResourceHandle<void, E> | Resource.PresignedRequest,
+      ...rest: ClientParameters<Tail, Further, A, E, R>
+    ]
+  : Head extends DriverMethod.SinkArgument ? [
+      sink: Resource.Target<A, E, R> | Resource.ResourceHandle<A, E> | Resource.PresignedRequest,
+      ...rest: ClientParameters<Tail, Further, A, E, R>
+    ]
+  : Head extends DriverMethod.AnySchema
+    ? [argument: Schema.Schema.Type<Head>, ...rest: ClientParameters<Tail, Further, A, E, R>]
+  : never
+  : [...rest: Further]
 
-type TakesResource<Args extends DriverMethod.Arguments> = Extract<Args[number], DriverMethod.ResourceArgument> extends
-  never ? false : true
+type ClientArguments<Options extends DriverMethod.ArgumentOptions, A, E, R> = ClientParameters<
+  DriverMethod.ArgumentsOf<Options>,
+  Rest<Options>,
+  A,
+  E,
+  R
+>
 
-type CallOf<Args extends DriverMethod.Arguments, Result> = TakesResource<Args> extends true ? <A, E = never, R = never>(
-    ...args: ClientArguments<Args, A, E, R>
-  ) => Effect.Effect<Result, DriverCallError | E, Exclude<R, Scope.Scope>>
-  : (...args: ClientArguments<Args, never, never, never>) => Effect.Effect<Result, DriverCallError>
+type ClientCall<Options extends DriverMethod.CallOptions> = Takes<Options, DriverMethod.SinkArgument> extends true
+  ? <A = void, E = never, R = never>(
+    ...args: ClientArguments<Options, A, E, R>
+  ) => Effect.Effect<DriverMethod.ResultOf<Options, A>, DriverCallError | E, Exclude<R, Scope.Scope>>
+  : Takes<Options, DriverMethod.SourceArgument> extends true ? <E = never, R = never>(
+      ...args: ClientArguments<Options, never, E, R>
+    ) => Effect.Effect<DriverMethod.ResultOf<Options, void>, DriverCallError | E, Exclude<R, Scope.Scope>>
+  : (
+    ...args: ClientArguments<Options, never, never, never>
+  ) => Effect.Effect<DriverMethod.ResultOf<Options, void>, DriverCallError>
 
-type StreamingCallOf<Args extends DriverMethod.Arguments, Item> = TakesResource<Args> extends true
-  ? <A, E = never, R = never>(
-    ...args: ClientArguments<Args, A, E, R>
-  ) => Stream.Stream<Item, DriverCallError | E, Exclude<R, Scope.Scope>>
-  : (...args: ClientArguments<Args, never, never, never>) => Stream.Stream<Item, DriverCallError>
+type ClientStreamingCall<Options extends DriverMethod.StreamingCallOptions> =
+  Takes<Options, DriverMethod.SourceArgument | DriverMethod.SinkArgument> extends true ? <E = never, R = never>(
+      ...args: ClientArguments<Options, unknown, E, R>
+    ) => Stream.Stream<Schema.Schema.Type<Options["item"]>, DriverCallError | E, Exclude<R, Scope.Scope>>
+    : (
+      ...args: ClientArguments<Options, never, never, never>
+    ) => Stream.Stream<Schema.Schema.Type<Options["item"]>, DriverCallError>
 
 /**
  * One method of a typed client.
@@ -113,59 +136,83 @@ type StreamingCallOf<Args extends DriverMethod.Arguments, Item> = TakesResource<
  * @since 0.1.0
  * @category models
  */
-export type ClientMethod<Method> = Method extends DriverMethod.Call<infer Options>
-  ? CallOf<DriverMethod.ArgumentsOf<Options>, DriverMethod.ResultOf<Options>>
-  : Method extends DriverMethod.StreamingCall<infer Options>
-    ? StreamingCallOf<DriverMethod.ArgumentsOf<Options>, Schema.Schema.Type<Options["item"]>>
+export type ClientMethod<Method> = Method extends DriverMethod.Call<infer Options> ? ClientCall<Options>
+  : Method extends DriverMethod.StreamingCall<infer Options> ? ClientStreamingCall<Options>
   : () => Effect.Effect<ByteStream<DriverCallError>, DriverCallError, Scope.Scope>
 
 /**
- * The methods of a contract as a client has them.
+ * The typed client of a contract: its methods. A call with a sink and without a result of its own answers what the sink
+ * made of the bytes. Methods are all there, optional or not: one that the driver lacks fails with
+ * `MethodNotImplemented`.
  *
  * @since 0.1.0
  * @category models
- */
-export type ClientMethods<I extends Any> = {
-  readonly [Name in keyof I["methods"]]: ClientMethod<I["methods"][Name]>
-}
-
-type HandlerArgument<Arg> = Arg extends DriverMethod.ResourceArgument
-  ? Effect.Effect<Resource.DriverResource, DriverFailure, Scope.Scope>
-  : Arg extends DriverMethod.AnySchema ? Schema.Schema.Type<Arg>
-  : never
-
-/**
- * The parameters a handler gets for some described arguments. A resource comes as the effect that opens it.
+ * @example
+ * ```ts
+ * import { DriverInterface, DriverMethod } from "@effect-jumpstarter/core"
+ * import { Effect } from "effect"
  *
- * @since 0.1.0
- * @category models
+ * const Relay = DriverInterface.make("acme_drivers.client.RelayClient", {
+ *   open: DriverMethod.call(),
+ *   close: DriverMethod.call()
+ * })
+ *
+ * interface Relay extends DriverInterface.Client<typeof Relay> {}
+ *
+ * const blink = (relay: Relay) => Effect.zipRight(relay.close(), Effect.delay(relay.open(), "1 second"))
+ * ```
  */
-export type HandlerArguments<Args> = Args extends readonly [infer Head, ...infer Tail]
+export type Client<I extends Any> = Types.Simplify<
+  {
+    readonly [Name in keyof I["methods"]]: ClientMethod<I["methods"][Name]>
+  }
+>
+
+type HandlerParameters<Args, Further extends ReadonlyArray<unknown>> = Args extends readonly [infer Head, ...infer Tail]
   ? Head extends DriverMethod.OptionalArgument<infer S, infer Fallback>
-    ? [argument: Schema.Schema.Type<S> | Fallback, ...rest: HandlerArguments<Tail>]
-  : [argument: HandlerArgument<Head>, ...rest: HandlerArguments<Tail>]
-  : []
+    ? [argument: Schema.Schema.Type<S> | Fallback, ...rest: HandlerParameters<Tail, Further>]
+  : Head extends DriverMethod.SourceArgument
+    ? [source: Stream.Stream<Uint8Array, DriverFailure>, ...rest: HandlerParameters<Tail, Further>]
+  : Head extends DriverMethod.SinkArgument ? [
+      write: (bytes: Stream.Stream<Uint8Array, DriverFailure>) => Effect.Effect<void, DriverFailure>,
+      ...rest: HandlerParameters<Tail, Further>
+    ]
+  : Head extends DriverMethod.AnySchema
+    ? [argument: Schema.Schema.Type<Head>, ...rest: HandlerParameters<Tail, Further>]
+  : never
+  : [...rest: Further]
+
+type HandlerArguments<Options extends DriverMethod.ArgumentOptions> = HandlerParameters<
+  DriverMethod.ArgumentsOf<Options>,
+  Rest<Options>
+>
 
 /**
- * What a host implements one method with.
+ * What a host implements one method with. A source comes as a stream to run once, a sink as a function to call once; both
+ * are given back to the client when the handler is done.
  *
  * @since 0.1.0
  * @category models
  */
 export type Handler<Method> = Method extends DriverMethod.Call<infer Options> ? (
-    ...args: HandlerArguments<DriverMethod.ArgumentsOf<Options>>
-  ) => Effect.Effect<DriverMethod.ResultOf<Options>, DriverFailure>
+    ...args: HandlerArguments<Options>
+  ) => Effect.Effect<DriverMethod.ResultOf<Options, void>, DriverFailure>
   : Method extends DriverMethod.StreamingCall<infer Options> ? (
-      ...args: HandlerArguments<DriverMethod.ArgumentsOf<Options>>
+      ...args: HandlerArguments<Options>
     ) => Stream.Stream<Schema.Schema.Type<Options["item"]>, DriverFailure>
   : Effect.Effect<ByteStream<DriverFailure>, DriverFailure, Scope.Scope>
 
+type OptionalNames<M extends Methods> = {
+  [Name in keyof M]: M[Name]["options"] extends { readonly optional: true } ? Name : never
+}[keyof M]
+
 /**
- * What a host implements a contract with.
+ * What a host implements a contract with: a handler for every method, those of optional methods if it has them.
  *
  * @since 0.1.0
  * @category models
  */
-export type Handlers<I extends Any> = {
-  readonly [Name in keyof I["methods"]]: Handler<I["methods"][Name]>
-}
+export type Handlers<I extends Any> = Types.Simplify<
+  & { readonly [Name in Exclude<keyof I["methods"], OptionalNames<I["methods"]>>]: Handler<I["methods"][Name]> }
+  & { readonly [Name in OptionalNames<I["methods"]>]?: Handler<I["methods"][Name]> | undefined }
+>

@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { isJsonValue, type JsonValue } from "./ProtobufValue.ts"
+import type { JsonValue } from "./ProtobufValue.ts"
 
 /**
  * A schema of something that travels as JSON.
@@ -28,21 +28,32 @@ export interface OptionalArgument<S extends AnySchema, Fallback> {
 }
 
 /**
- * An argument that lends the driver bytes of the client: the client passes a `Resource` or the handle of an open one,
- * the driver opens it.
+ * An argument through which the driver reads bytes of the client: the client passes a `Resource.Source`, or an open or
+ * presigned one; the handler gets a stream.
  *
  * @since 0.1.0
  * @category models
  */
-export interface ResourceArgument {
-  readonly _tag: "ResourceArgument"
+export interface SourceArgument {
+  readonly _tag: "SourceArgument"
+}
+
+/**
+ * An argument through which the driver writes bytes to the client: the client passes a `Resource.Target`, or an open or
+ * presigned one; the handler gets a function that writes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SinkArgument {
+  readonly _tag: "SinkArgument"
 }
 
 /**
  * @since 0.1.0
  * @category models
  */
-export type Argument = AnySchema | OptionalArgument<AnySchema, unknown> | ResourceArgument
+export type Argument = AnySchema | OptionalArgument<AnySchema, unknown> | SourceArgument | SinkArgument
 
 /**
  * @since 0.1.0
@@ -51,15 +62,41 @@ export type Argument = AnySchema | OptionalArgument<AnySchema, unknown> | Resour
 export type Arguments = ReadonlyArray<Argument>
 
 /**
- * What a call can be described with. Without a schema for it, it has no result.
+ * What every method can be described with.
  *
  * @since 0.1.0
  * @category models
  */
-export interface CallOptions {
-  readonly args?: Arguments | undefined
-  readonly result?: AnySchema | undefined
+export interface MethodOptions {
   readonly documentation?: string | undefined
+  /**
+   * Whether there are drivers of the interface without the method. A host may leave it out; clients of such a driver get
+   * `MethodNotImplemented`.
+   */
+  readonly optional?: boolean | undefined
+}
+
+/**
+ * What the arguments of a call can be described with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ArgumentOptions {
+  readonly args?: Arguments | undefined
+  /** What any number of further arguments are, after those of `args`. */
+  readonly rest?: AnySchema | undefined
+}
+
+/**
+ * What a call can be described with. Without a schema for it, it has no result: null is sent, and what a driver answers
+ * instead is ignored, as Python's clients do.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CallOptions extends MethodOptions, ArgumentOptions {
+  readonly result?: AnySchema | undefined
   /** Whether repeating the call does no harm, so that a caller may retry it. Nothing is retried by itself. */
   readonly idempotent?: boolean | undefined
 }
@@ -81,10 +118,8 @@ export interface Call<Options extends CallOptions> {
  * @since 0.1.0
  * @category models
  */
-export interface StreamingCallOptions {
+export interface StreamingCallOptions extends MethodOptions, ArgumentOptions {
   readonly item: AnySchema
-  readonly args?: Arguments | undefined
-  readonly documentation?: string | undefined
 }
 
 /**
@@ -104,16 +139,16 @@ export interface StreamingCall<Options extends StreamingCallOptions> {
  * @since 0.1.0
  * @category models
  */
-export interface Stream {
+export interface Stream<Options extends MethodOptions> {
   readonly _tag: "Stream"
-  readonly options: { readonly documentation?: string | undefined }
+  readonly options: Options
 }
 
 /**
  * @since 0.1.0
  * @category models
  */
-export type Any = Call<CallOptions> | StreamingCall<StreamingCallOptions> | Stream
+export type Any = Call<CallOptions> | StreamingCall<StreamingCallOptions> | Stream<MethodOptions>
 
 /**
  * The arguments a method takes, as described.
@@ -124,35 +159,26 @@ export type Any = Call<CallOptions> | StreamingCall<StreamingCallOptions> | Stre
 export type ArgumentsOf<Options> = Options extends { readonly args: infer Args extends Arguments } ? Args : readonly []
 
 /**
- * What a call results in.
+ * What a call results in, or something else for one without a result.
  *
  * @since 0.1.0
  * @category models
  */
-export type ResultOf<Options> = Options extends { readonly result: infer Result extends AnySchema }
+export type ResultOf<Options, Otherwise> = Options extends { readonly result: infer Result extends AnySchema }
   ? Schema.Schema.Type<Result>
-  : void
-
-/**
- * The result of a method that has none: null on the wire. Whatever a driver answers instead is ignored, as Python's
- * clients do: by then it has acted, and nobody asked for the result.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const Nothing: Schema.Schema<void, unknown> = Schema.transform(Schema.Unknown, Schema.Void, {
-  decode: () => undefined,
-  encode: () => null
-})
+  : Otherwise
 
 /**
  * Any JSON, for parts of a contract that have no fixed shape. It is passed on as it is, keys such as `__proto__`
- * included, which a `Schema.Record` would lose.
+ * included, which a `Schema.Record` would lose. What comes from the wire is JSON, and what cannot be sent is refused
+ * where it is written to the wire, with its path; the schema itself checks nothing.
  *
  * @since 0.1.0
  * @category schemas
  */
-export const Json: Schema.Schema<JsonValue> = Schema.declare(isJsonValue, { identifier: "Json" })
+export const Json: Schema.Schema<JsonValue> = Schema.declare((_value): _value is JsonValue => true, {
+  identifier: "Json"
+})
 
 /**
  * An argument that can be left out.
@@ -173,12 +199,21 @@ export function optional(
 }
 
 /**
- * An argument that lends the driver bytes of the client.
+ * An argument through which the driver reads bytes of the client, such as an image to flash.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const resource: ResourceArgument = { _tag: "ResourceArgument" }
+export const source: SourceArgument = { _tag: "SourceArgument" }
+
+/**
+ * An argument through which the driver writes bytes to the client, such as a dump. The client's call answers what the sink
+ * made of them, unless it has a result of its own.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const sink: SinkArgument = { _tag: "SinkArgument" }
 
 /**
  * A method with one result, or none when no schema is given for it.
@@ -193,6 +228,17 @@ export const resource: ResourceArgument = { _tag: "ResourceArgument" }
  * const setVoltage = DriverMethod.call({
  *   args: [Schema.Number, DriverMethod.optional(Schema.Boolean, { fallback: false })],
  *   documentation: "Sets the output voltage in volts, ramping when asked to."
+ * })
+ * const run = DriverMethod.call({
+ *   args: [Schema.String],
+ *   rest: Schema.String,
+ *   result: Schema.Int,
+ *   documentation: "Runs a command with any number of words, and answers its exit code."
+ * })
+ * const dump = DriverMethod.call({
+ *   args: [DriverMethod.sink],
+ *   optional: true,
+ *   documentation: "Reads the memory back, where the driver can."
  * })
  * ```
  */
@@ -217,4 +263,7 @@ export const streamingCall = <const Options extends StreamingCallOptions>(
  * @since 0.1.0
  * @category constructors
  */
-export const stream = (options: Stream["options"] = {}): Stream => ({ _tag: "Stream", options })
+export const stream: {
+  (): Stream<{}>
+  <const Options extends MethodOptions>(options: Options): Stream<Options>
+} = (options: MethodOptions = {}): Stream<MethodOptions> => ({ _tag: "Stream", options })

@@ -10,6 +10,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as terminalBar from "./internal/terminalBar.ts"
 import type { TransferProgress } from "./Resource.ts"
+import * as Resource from "./Resource.ts"
 
 /**
  * Where a progress bar is drawn: a Node stream such as `process.stderr` or `process.stdout`, or anything that takes text.
@@ -135,27 +136,11 @@ const open = (
   output.isTTY === true ? drawBar(output, label, total) : Effect.sync(() => drawLines(output, label))
 
 /**
- * Shows the progress of a transfer until it ends. On a terminal that is a bar with the rate and, when the size is known,
- * the time left; elsewhere it is a line for every ten percent. Run it beside the call that uses the resource, and for
- * one transfer at a time. Interrupting it gives the terminal back as it was.
- *
- * It measures the bytes that cross the wire: of an encoded source, the encoded ones.
+ * Shows the progress of a transfer until it ends: `show` does it for a resource. Run it beside the call that uses the
+ * resource, and for one transfer at a time. Interrupting it gives the terminal back as it was.
  *
  * @since 0.1.0
  * @category combinators
- * @example
- * ```ts
- * import { ExporterConnection, ProgressBar, Resource } from "@effect-jumpstarter/core"
- * import { Effect } from "effect"
- *
- * const flash = Effect.gen(function*() {
- *   const storage = yield* ExporterConnection.driver("storage")
- *   const image = yield* Resource.fromFile("image.img.gz", { contentEncoding: "gzip" })
- *   const handle = yield* storage.resource(image)
- *   const bar = ProgressBar.run(handle.progress(), { label: "flash" })
- *   yield* Effect.all([storage.call("flash", handle), bar], { concurrency: "unbounded" })
- * }).pipe(Effect.scoped)
- * ```
  */
 export const run = <E, R>(
   progress: Stream.Stream<TransferProgress, E, R>,
@@ -172,3 +157,41 @@ export const run = <E, R>(
         draw(meter(value, yield* Clock.currentTimeMillis))
       }))
   }))
+
+/**
+ * Shows a bar for every transfer of a resource. On a terminal it has the rate and, when the size is known, the time left;
+ * elsewhere it is a line for every ten percent. Transfers have to be one at a time.
+ *
+ * It measures the bytes that cross the wire: of an encoded source, the encoded ones.
+ *
+ * @since 0.1.0
+ * @category combinators
+ * @example
+ * ```ts
+ * import { Device, ProgressBar, Resource } from "@effect-jumpstarter/core"
+ * import { Flasher } from "@effect-jumpstarter/core/drivers"
+ * import { Effect } from "effect"
+ *
+ * class BoardFlasher extends Device.Tag("BoardFlasher", Flasher.contract)<BoardFlasher>() {}
+ *
+ * const install = Effect.gen(function*() {
+ *   const flasher = yield* BoardFlasher
+ *   const image = yield* Resource.fromFile("rootfs.img.zst", { contentEncoding: "zstd" })
+ *   yield* flasher.flash(ProgressBar.show(image, { label: "root" }), "root")
+ * })
+ * ```
+ */
+export function show<A, E, R>(
+  resource: Resource.Source<A, E, R>,
+  options?: ProgressBarOptions
+): Resource.Source<A, E, R>
+export function show<A, E, R>(
+  resource: Resource.Target<A, E, R>,
+  options?: ProgressBarOptions
+): Resource.Target<A, E, R>
+export function show<A, E, R>(
+  resource: Resource.Resource<A, E, R>,
+  options: ProgressBarOptions = {}
+): Resource.Resource<A, E, R> {
+  return Resource.withProgress(resource, (progress) => run(progress, options))
+}

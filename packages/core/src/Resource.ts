@@ -29,6 +29,27 @@ export interface ResourceOptions {
 }
 
 /**
+ * How far a transfer has come. `bytes` counts what was received, or given to the transport, whose buffers a source may be
+ * ahead of the wire by; `total` is the size of the source if known.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TransferProgress {
+  readonly bytes: number
+  readonly total: Option.Option<number>
+  readonly done: boolean
+}
+
+/**
+ * What watches the transfers of a resource, see `withProgress`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ProgressObserver<R> = (progress: Stream.Stream<TransferProgress>) => Effect.Effect<void, never, R>
+
+/**
  * Bytes to send, and how many there are when that is known.
  *
  * @since 0.1.0
@@ -41,6 +62,7 @@ export interface Source<A, E, R> {
   readonly size: Option.Option<number>
   /** What the transfer results in when it is done. */
   readonly result: A
+  readonly observe: ProgressObserver<R>
 }
 
 /**
@@ -53,6 +75,7 @@ export interface Target<A, E, R> {
   readonly _tag: "Target"
   readonly sink: Sink.Sink<A, Uint8Array, unknown, E, R>
   readonly contentEncoding: Option.Option<ContentEncoding>
+  readonly observe: ProgressObserver<R>
 }
 
 /**
@@ -88,7 +111,8 @@ export const source = <E, R>(
   stream,
   contentEncoding: Option.fromNullable(options.contentEncoding),
   size: Option.fromNullable(options.size),
-  result: undefined
+  result: undefined,
+  observe: () => Effect.void
 })
 
 /**
@@ -100,7 +124,12 @@ export const source = <E, R>(
 export const sink = <A, E, R>(
   sink: Sink.Sink<A, Uint8Array, unknown, E, R>,
   options: ResourceOptions = {}
-): Target<A, E, R> => ({ _tag: "Target", sink, contentEncoding: Option.fromNullable(options.contentEncoding) })
+): Target<A, E, R> => ({
+  _tag: "Target",
+  sink,
+  contentEncoding: Option.fromNullable(options.contentEncoding),
+  observe: () => Effect.void
+})
 
 /**
  * A local file for a driver to read. Fails when the file cannot be examined.
@@ -135,16 +164,93 @@ export const toFile = (
   Effect.map(FileSystem.FileSystem, (fileSystem) => sink(fileSystem.sink(path), options))
 
 /**
- * How far a transfer has come. `bytes` counts what was received, or given to the transport, whose buffers a source may be
- * ahead of the wire by; `total` is the size of the source if known.
+ * A request for the exporter to make, instead of bytes that come from here: what a driver reads is fetched from a server,
+ * or what it writes put there. It is plain data, to be passed to a call as an argument (`protocol.md` 6.4).
  *
  * @since 0.1.0
  * @category models
  */
-export interface TransferProgress {
-  readonly bytes: number
-  readonly total: Option.Option<number>
-  readonly done: boolean
+export type PresignedRequest = {
+  readonly kind: "presigned_request"
+  readonly url: string
+  readonly method: "GET" | "PUT"
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/**
+ * A request for the exporter to make. The URL is absolute, and says all there is to say about who may do this, as one
+ * presigned by an object store does: a `GET` unless given, for a driver to read, or a `PUT` for it to write. Exporters in
+ * Python hang on a `PUT`, and follow no relative redirects (`protocol.md` 6.4).
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { ExporterConnection, Resource } from "@effect-jumpstarter/core"
+ * import { Effect } from "effect"
+ *
+ * const flash = Effect.gen(function*() {
+ *   const flasher = yield* ExporterConnection.driver("flasher")
+ *   yield* flasher.call("flash", Resource.presigned("https://images.example/board.img?signature=..."))
+ * })
+ * ```
+ */
+export const presigned = (
+  url: string,
+  options: {
+    readonly method?: PresignedRequest["method"] | undefined
+    readonly headers?: PresignedRequest["headers"] | undefined
+  } = {}
+): PresignedRequest => ({
+  kind: "presigned_request",
+  url,
+  method: options.method ?? "GET",
+  headers: options.headers ?? {}
+})
+
+/**
+ * Has every transfer of a resource watched: the observer runs beside it and gets its progress, sampled every 100 ms, which
+ * ends with the transfer. A call that succeeds waits for it, one that fails or is interrupted interrupts it.
+ * `ProgressBar.show` shows the progress on the terminal.
+ *
+ * @since 0.1.0
+ * @category combinators
+ * @example
+ * ```ts
+ * import { Device, Resource } from "@effect-jumpstarter/core"
+ * import { Flasher } from "@effect-jumpstarter/core/drivers"
+ * import { Effect, Stream } from "effect"
+ *
+ * class BoardFlasher extends Device.Tag("BoardFlasher", Flasher.contract)<BoardFlasher>() {}
+ *
+ * const install = Effect.gen(function*() {
+ *   const flasher = yield* BoardFlasher
+ *   const image = yield* Resource.fromFile("rootfs.img")
+ *   const logged = Resource.withProgress(image, Stream.runForEach(({ bytes }) => Effect.logDebug(`${bytes} bytes`)))
+ *   yield* flasher.flash(logged, "root")
+ * })
+ * ```
+ */
+export function withProgress<A, E, R, R2>(
+  resource: Source<A, E, R>,
+  observe: ProgressObserver<R2>
+): Source<A, E, R | R2>
+export function withProgress<A, E, R, R2>(
+  resource: Target<A, E, R>,
+  observe: ProgressObserver<R2>
+): Target<A, E, R | R2>
+export function withProgress<A, E, R, R2>(
+  resource: Resource<A, E, R>,
+  observe: ProgressObserver<R2>
+): Resource<A, E, R | R2>
+export function withProgress<A, E, R, R2>(
+  resource: Resource<A, E, R>,
+  observe: ProgressObserver<R2>
+): Resource<A, E, R | R2> {
+  return {
+    ...resource,
+    observe: (progress) => Effect.zip(resource.observe(progress), observe(progress), { concurrent: true })
+  }
 }
 
 /**
@@ -192,14 +298,16 @@ export type TransferError<Args extends ReadonlyArray<unknown>> = Args[number] ex
   : never
 
 /**
- * A client's resource while a driver uses it (`protocol.md` 6). Bytes are decoded and encoded as the client asked.
+ * A client's resource while a driver uses it (`protocol.md` 6): a stream of the client, whose bytes are decoded and
+ * encoded as the client asked, or a request that the client has presigned. Of a request there is one side only, and it
+ * can be used once.
  *
  * @since 0.1.0
  * @category models
  */
 export interface DriverResource {
-  /** The client's bytes. Fails when the client went away before their end, or when they do not decode. */
+  /** The client's bytes. Fails when they were cut off before their end, or when they do not decode. */
   readonly read: Stream.Stream<Uint8Array, DriverFailure>
-  /** Sends bytes to the client, all of them to the last. */
+  /** Sends bytes to the client, all of them to the last; for a request, until the server has confirmed them. */
   readonly write: (bytes: Stream.Stream<Uint8Array, DriverFailure>) => Effect.Effect<void, DriverFailure>
 }

@@ -116,6 +116,10 @@ describe("DriverError", () => {
         "stream storage.mux.write lost its connection, outcome unknown (UNAVAILABLE): image.bin"
       ],
       [
+        new DriverError.ConnectionLost({ ...common, code: "UNAVAILABLE", origin: "client" }),
+        "call storage.mux.write was not sent, connection lost (UNAVAILABLE): image.bin"
+      ],
+      [
         new DriverError.UnexpectedResult({
           ...common,
           code: "INTERNAL",

@@ -56,7 +56,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_gpiod.client.Di
  * @since 0.1.0
  * @category models
  */
-export type Client = DriverInterface.ClientMethods<typeof contract>
+export interface Client extends DriverInterface.Client<typeof contract> {}
 
 /**
  * @since 0.1.0

@@ -50,7 +50,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_http.client.Htt
  * @since 0.1.0
  * @category models
  */
-export type Client = DriverInterface.ClientMethods<typeof contract>
+export interface Client extends DriverInterface.Client<typeof contract> {}
 
 /**
  * Writes a file into the storage of a server, and answers the URL it is served at.

@@ -14,8 +14,8 @@ import * as portListener from "../internal/portListener.ts"
 import type { ByteStream } from "../RouterStream.ts"
 
 /**
- * The contract. Of the drivers that carry its label, some lead to nothing that has an address, and answer `address`
- * with `MethodNotImplemented`. Over UDP one write is one datagram.
+ * The contract. Some drivers that carry its label lead to nothing that has an address. Over UDP one write is one
+ * datagram.
  *
  * @since 0.1.0
  * @category models
@@ -39,6 +39,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_network.client.
   connect: DriverMethod.stream({ documentation: "Opens a connection." }),
   address: DriverMethod.call({
     result: Schema.String,
+    optional: true,
     documentation: "Where the connections lead to, such as tcp://10.0.0.7:22 or a websocket's URL."
   })
 }, {
@@ -55,7 +56,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_network.client.
  * @since 0.1.0
  * @category models
  */
-export type Client = DriverInterface.ClientMethods<typeof contract>
+export interface Client extends DriverInterface.Client<typeof contract> {}
 
 /**
  * Joins two byte streams: each gets what the other says, and its end. It is over when both have ended, and fails when

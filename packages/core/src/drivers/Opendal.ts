@@ -16,7 +16,6 @@ import * as DriverMethod from "../DriverMethod.ts"
 import { bracket } from "../internal/bracket.ts"
 import { concat } from "../internal/bytes.ts"
 import * as hash from "../internal/hash.ts"
-import * as lending from "../internal/lending.ts"
 import * as Resource from "../Resource.ts"
 
 /**
@@ -113,8 +112,8 @@ const onPaths = DriverMethod.call({ args: [path, path] })
  */
 export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.OpendalClient", {
   open: DriverMethod.call({ args: [path, Mode], result: fd, documentation: "Opens a file." }),
-  file_read: DriverMethod.call({ args: [fd, DriverMethod.resource], documentation: "Reads an open file to its end." }),
-  file_write: DriverMethod.call({ args: [fd, DriverMethod.resource], documentation: "Writes to an open file." }),
+  file_read: DriverMethod.call({ args: [fd, DriverMethod.sink], documentation: "Reads an open file to its end." }),
+  file_write: DriverMethod.call({ args: [fd, DriverMethod.source], documentation: "Writes to an open file." }),
   file_seek: DriverMethod.call({
     args: [fd, Schema.Int, DriverMethod.optional(Schema.Literal(0, 1, 2), { fallback: 0 })],
     result: Schema.Number,
@@ -157,7 +156,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.
  * @since 0.1.0
  * @category models
  */
-export type Client = DriverInterface.ClientMethods<typeof contract>
+export interface Client extends DriverInterface.Client<typeof contract> {}
 
 /**
  * Opens a file for an effect, and closes it when the effect is over, whatever became of it. A failure to close is a
@@ -187,8 +186,7 @@ export const readFile = <A, E, R>(
   storage: Reading,
   path: string,
   target: Resource.Target<A, E, R>
-): Effect.Effect<A, DriverCallError | E, R> =>
-  withFile(storage, path, "rb", (fd) => lending.received(target, (target) => storage.file_read(fd, target)))
+): Effect.Effect<A, DriverCallError | E, R> => withFile(storage, path, "rb", (fd) => storage.file_read(fd, target))
 
 /**
  * Writes a file; one that exists is replaced.

@@ -14,19 +14,24 @@ import * as DriverMethod from "../DriverMethod.ts"
  * A measurement, in volts and amperes.
  *
  * @since 0.1.0
- * @category schemas
+ * @category models
  */
-export const PowerReading = Schema.Struct({ voltage: Schema.Number, current: Schema.Number })
+export interface PowerReading {
+  readonly voltage: number
+  readonly current: number
+}
 
 /**
  * @since 0.1.0
- * @category models
+ * @category schemas
  */
-export interface PowerReading extends Schema.Schema.Type<typeof PowerReading> {}
+export const PowerReading: Schema.Schema<PowerReading> = Schema.Struct({
+  voltage: Schema.Number,
+  current: Schema.Number
+})
 
 /**
- * The contract. Of the drivers that carry its label, many that cannot measure answer `read` with
- * `MethodNotImplemented`, and some send readings for ever.
+ * The contract. Of the drivers that carry its label, many cannot measure, and some send readings for ever.
  *
  * @since 0.1.0
  * @category models
@@ -49,7 +54,12 @@ export interface PowerReading extends Schema.Schema.Type<typeof PowerReading> {}
 export const contract = DriverInterface.make("jumpstarter_driver_power.client.PowerClient", {
   on: DriverMethod.call({ documentation: "Switches the device on." }),
   off: DriverMethod.call({ documentation: "Switches the device off." }),
-  read: DriverMethod.streamingCall({ item: PowerReading, documentation: "Measures what the device draws." })
+  read: DriverMethod.streamingCall({
+    item: PowerReading,
+    optional: true,
+    documentation: "Measures what the device draws."
+  }),
+  rescue: DriverMethod.call({ optional: true, documentation: "Puts the device into its rescue mode." })
 }, {
   alsoSpokenBy: [
     "jumpstarter_driver_power.client.VirtualPowerClient",
@@ -65,7 +75,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_power.client.Po
  * @since 0.1.0
  * @category models
  */
-export type Client = DriverInterface.ClientMethods<typeof contract>
+export interface Client extends DriverInterface.Client<typeof contract> {}
 
 /**
  * @since 0.1.0

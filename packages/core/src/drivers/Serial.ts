@@ -48,7 +48,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_pyserial.client
  * @since 0.1.0
  * @category models
  */
-export type Client = DriverInterface.ClientMethods<typeof contract>
+export interface Client extends DriverInterface.Client<typeof contract> {}
 
 /**
  * Opens the port as a console to converse with. It works for everything that has `connect`, such as a network that

@@ -25,10 +25,8 @@ export const Output = Schema.Tuple(Schema.String, Schema.String, Schema.NullOr(S
  */
 export type Output = typeof Output.Type
 
-const word = DriverMethod.optional(Schema.String)
-
 /**
- * The contract. Upstream takes any number of words for a command, this contract sixteen.
+ * The contract.
  *
  * @since 0.1.0
  * @category models
@@ -52,11 +50,8 @@ export const contract = DriverInterface.make("jumpstarter_driver_shell.client.Sh
     documentation: "The names of the commands there are."
   }),
   call_method: DriverMethod.streamingCall({
-    args: [
-      Schema.String,
-      Schema.Record({ key: Schema.String, value: Schema.String }),
-      ...[word, word, word, word, word, word, word, word, word, word, word, word, word, word, word, word] as const
-    ],
+    args: [Schema.String, Schema.Record({ key: Schema.String, value: Schema.String })],
+    rest: Schema.String,
     item: Output,
     documentation: "Runs a command with variables of its environment and its words, and streams its output."
   })
@@ -68,17 +63,15 @@ export const contract = DriverInterface.make("jumpstarter_driver_shell.client.Sh
  * @since 0.1.0
  * @category models
  */
-export type Client = DriverInterface.ClientMethods<typeof contract>
-
-type Words = Parameters<Client["call_method"]> extends readonly [unknown, unknown, ...infer Words] ? Words : never
+export interface Client extends DriverInterface.Client<typeof contract> {}
 
 /**
  * @since 0.1.0
  * @category models
  */
 export interface RunOptions {
-  /** The words after the command, at most sixteen. */
-  readonly args?: Readonly<Words> | undefined
+  /** The words after the command. */
+  readonly args?: ReadonlyArray<string> | undefined
   /** Variables of the environment. Exporters refuse some, such as `PATH` and `LD_PRELOAD`. */
   readonly env?: Readonly<Record<string, string>> | undefined
 }

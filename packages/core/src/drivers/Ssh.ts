@@ -43,7 +43,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_ssh.client.SSHW
  * @since 0.1.0
  * @category models
  */
-export type Client = DriverInterface.ClientMethods<typeof contract>
+export interface Client extends DriverInterface.Client<typeof contract> {}
 
 /**
  * What the driver says about logging in. The username is empty when the driver has no default.

@@ -8,7 +8,6 @@ import type { DriverCallError } from "../DriverError.ts"
 import * as DriverInterface from "../DriverInterface.ts"
 import * as DriverMethod from "../DriverMethod.ts"
 import { bracket } from "../internal/bracket.ts"
-import * as lending from "../internal/lending.ts"
 import type * as Resource from "../Resource.ts"
 
 /**
@@ -34,8 +33,8 @@ export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.
   host: DriverMethod.call({ documentation: "Connects the storage to the exporter." }),
   dut: DriverMethod.call({ documentation: "Connects the storage to the device under test." }),
   off: DriverMethod.call({ documentation: "Disconnects the storage." }),
-  write: DriverMethod.call({ args: [DriverMethod.resource], documentation: "Writes the storage from its start." }),
-  read: DriverMethod.call({ args: [DriverMethod.resource], documentation: "Reads the whole storage." })
+  write: DriverMethod.call({ args: [DriverMethod.source], documentation: "Writes the storage from its start." }),
+  read: DriverMethod.call({ args: [DriverMethod.sink], documentation: "Reads the whole storage." })
 }, { alsoSpokenBy: ["jumpstarter_driver_opendal.client.StorageMuxFlasherClient"], driverType: "storage" })
 
 /**
@@ -44,7 +43,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.
  * @since 0.1.0
  * @category models
  */
-export type Client = DriverInterface.ClientMethods<typeof contract>
+export interface Client extends DriverInterface.Client<typeof contract> {}
 
 /**
  * Connects the storage to the exporter while an effect runs, and to the device afterwards: also when the effect fails
@@ -80,4 +79,4 @@ export const write = <E, R>(
 export const read = <A, E, R>(
   mux: Pick<Client, "host" | "dut" | "read">,
   target: Resource.Target<A, E, R>
-): Effect.Effect<A, DriverCallError | E, R> => onHost(mux, lending.received(target, mux.read))
+): Effect.Effect<A, DriverCallError | E, R> => onHost(mux, mux.read(target))

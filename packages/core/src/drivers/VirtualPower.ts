@@ -25,11 +25,12 @@ import * as Power from "./Power.ts"
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_power.client.VirtualPowerClient", {
-  ...Power.contract.methods,
+  on: Power.contract.methods.on,
   off: DriverMethod.call({
     args: [DriverMethod.optional(Schema.Boolean, { fallback: false })],
     documentation: "Switches the device off, and destroys it when asked to."
-  })
+  }),
+  read: Power.contract.methods.read
 }, { alsoSpokenBy: ["jumpstarter_driver_cuttlefish.client.CvdPowerClient"], driverType: "power" })
 
 /**
@@ -38,4 +39,4 @@ export const contract = DriverInterface.make("jumpstarter_driver_power.client.Vi
  * @since 0.1.0
  * @category models
  */
-export type Client = DriverInterface.ClientMethods<typeof contract>
+export interface Client extends DriverInterface.Client<typeof contract> {}

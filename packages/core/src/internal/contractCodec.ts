@@ -1,33 +1,39 @@
 // Arguments, results and items of a contract to and from JSON, for the typed client and for the host.
+import * as Chunk from "effect/Chunk"
 import * as Either from "effect/Either"
-import * as ParseResult from "effect/ParseResult"
-import * as Predicate from "effect/Predicate"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import type { ValuePath } from "../DriverError.ts"
 import type * as DriverMethod from "../DriverMethod.ts"
 import type { JsonValue } from "../ProtobufValue.ts"
+import * as mismatch from "./mismatch.ts"
 
-// Where a value is not what the contract says, and why.
-export interface Mismatch {
-  readonly path: ValuePath
-  readonly reason: string
-}
-
-const mismatch = (prefix: ValuePath) => (error: ParseResult.ParseError): Mismatch => {
-  const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
-  return {
-    path: [...prefix, ...(issue?.path ?? []).map((step) => typeof step === "number" ? step : String(step))],
-    reason: issue?.message ?? error.message
+// Schemas encode optional properties that are undefined as such; on the wire they are absent. The copy of a value that
+// contains itself contains itself too, for the wire's codec to refuse.
+const withoutUndefined = (value: unknown, copies: Map<unknown, unknown> = new Map()): unknown => {
+  if (copies.has(value)) return copies.get(value)
+  if (Array.isArray(value)) {
+    const copy: Array<unknown> = []
+    copies.set(value, copy)
+    for (const item of value) copy.push(withoutUndefined(item, copies))
+    return copy
   }
-}
-
-// Schemas encode optional properties that are undefined as such; on the wire they are absent.
-const withoutUndefined = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(withoutUndefined)
   if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value
-  return Object.fromEntries(
-    Object.entries(value).flatMap(([key, value]) => value === undefined ? [] : [[key, withoutUndefined(value)]])
-  )
+  const copy = {}
+  copies.set(value, copy)
+  for (const [key, item] of Object.entries(value)) {
+    if (item === undefined) continue
+    // An assignment of `__proto__` would set the prototype.
+    Object.defineProperty(copy, key, {
+      value: withoutUndefined(item, copies),
+      configurable: true,
+      enumerable: true,
+      writable: true
+    })
+  }
+  return copy
 }
 
 // What encoding yields is checked for being JSON when it is written to the wire, with its path.
@@ -35,9 +41,9 @@ export const encode = (
   schema: DriverMethod.AnySchema,
   value: unknown,
   prefix: ValuePath
-): Either.Either<JsonValue, Mismatch> =>
+): Either.Either<JsonValue, mismatch.Mismatch> =>
   Either.mapBoth(Schema.encodeUnknownEither(schema)(value), {
-    onLeft: mismatch(prefix),
+    onLeft: ({ issue }) => mismatch.ofType(issue, prefix),
     onRight: (encoded) => withoutUndefined(encoded) as JsonValue
   })
 
@@ -45,19 +51,23 @@ export const decode = (
   schema: DriverMethod.AnySchema,
   value: unknown,
   prefix: ValuePath
-): Either.Either<unknown, Mismatch> => Either.mapLeft(Schema.decodeUnknownEither(schema)(value), mismatch(prefix))
+): Either.Either<unknown, mismatch.Mismatch> =>
+  Either.mapLeft(Schema.decodeUnknownEither(schema)(value), ({ issue }) => mismatch.ofEncoded(issue, prefix))
 
-export const isOptional = (
-  argument: DriverMethod.Argument
-): argument is DriverMethod.OptionalArgument<DriverMethod.AnySchema, unknown> =>
-  Predicate.isTagged(argument, "OptionalArgument")
-
-export const isResource = (argument: DriverMethod.Argument): argument is DriverMethod.ResourceArgument =>
-  Predicate.isTagged(argument, "ResourceArgument")
-
-// The count of a method's arguments in words.
-export const arity = (args: DriverMethod.Arguments): string => {
-  const required = args.filter((argument) => !isOptional(argument)).length
-  const count = required === args.length ? String(required) : `${required} to ${args.length}`
-  return `${count} argument${count === "1" ? "" : "s"}`
-}
+// Maps items, told their numbers, chunk by chunk. What comes before an item that fails is passed on.
+export const mapItems = <A, B, E, E2>(
+  items: Stream.Stream<A, E>,
+  f: (item: A, index: number) => Either.Either<B, E2>
+): Stream.Stream<B, E | E2> =>
+  Stream.suspend(() => {
+    let index = 0
+    return items.pipe(
+      Stream.mapChunks(Chunk.map((item) =>
+        Either.match(f(item, index++), {
+          onLeft: (error): Exit.Exit<B, Option.Option<E2>> => Exit.fail(Option.some(error)),
+          onRight: Exit.succeed
+        })
+      )),
+      Stream.flattenExitOption
+    )
+  })

@@ -1,5 +1,6 @@
 // The metadata that opens RouterService.Stream on an exporter and answers it (protocol.md 5.1, 6.1, 6.2).
 import * as Schema from "effect/Schema"
+import type * as Resource from "../Resource.ts"
 
 export const requestKey = "request"
 
@@ -29,3 +30,18 @@ export const ClientStreamHandle = Schema.Struct({
 })
 
 export type ClientStreamHandle = typeof ClientStreamHandle.Encoded
+
+// What HTTP allows. A client that lets others through would say their values in its error, and those can be secret.
+const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/
+
+export const PresignedRequest: Schema.Schema<Resource.PresignedRequest> = Schema.Struct({
+  kind: Schema.Literal("presigned_request"),
+  url: Schema.String,
+  method: Schema.Literal("GET", "PUT"),
+  headers: Schema.Record({ key: Schema.String, value: Schema.String }).pipe(
+    Schema.filter((headers) =>
+      Object.entries(headers).every(([name, value]) => headerName.test(name) && headerValue.test(value))
+    )
+  )
+})

@@ -102,7 +102,7 @@ const pieces = (bytes: Uint8Array, size: number): Stream.Stream<Uint8Array> =>
  * const test = Effect.gen(function*() {
  *   const flasher = yield* FlasherTest.make({ targets: ["boot", "root"] })
  *   yield* Effect.flatMap(BoardFlasher, (board) =>
- *     Flasher.flash(board, Resource.source(Stream.make(new Uint8Array(1024))), { target: "boot" })
+ *     board.flash(Resource.source(Stream.make(new Uint8Array(1024))), "boot")
  *   ).pipe(
  *     Effect.provide(BoardFlasher.layer("flasher")),
  *     Effect.provide(ExporterTest.layer({ flasher: flasher.driver }))
@@ -129,9 +129,8 @@ export const make = (options: FlasherTestOptions = {}): Effect.Effect<FlasherTes
         flash: (image, name) =>
           Effect.gen(function*() {
             const target = yield* targetOf(name)
-            const { read } = yield* image
             const written: Array<Uint8Array> = []
-            yield* read.pipe(
+            yield* image.pipe(
               breakOff(limit, "flashing"),
               Stream.runForEach((chunk) => Effect.sync(() => written.push(chunk))),
               Effect.ensuring(Effect.sync(() => contents.set(target, concat(written))))
@@ -144,15 +143,14 @@ export const make = (options: FlasherTestOptions = {}): Effect.Effect<FlasherTes
               return yield* DriverFailure.make("Device", reason)
             }
             flashed.push({ target, bytes, sha256 })
-          }).pipe(Effect.scoped),
-        dump: (destination, name) =>
+          }),
+        dump: (write, name) =>
           Effect.gen(function*() {
             const target = yield* targetOf(name)
             const bytes = contents.get(target)
             if (bytes === undefined) return yield* DriverFailure.make("Device", `${target} was never flashed`)
-            const { write } = yield* destination
             yield* write(breakOff(limit, "dumping")(pieces(bytes, options.chunkSize ?? 65_536)))
-          }).pipe(Effect.scoped)
+          })
       }),
       flashed: Effect.sync(() => [...flashed]),
       contents: Effect.sync(() => new Map(contents)),

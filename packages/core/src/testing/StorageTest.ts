@@ -104,27 +104,25 @@ const storage = () => {
         open.set(fd, { path, mode, position: 0, closed: false })
         return fd
       }),
-    file_read: (fd, destination) =>
+    file_read: (fd, write) =>
       Effect.gen(function*() {
         const { bytes, file } = yield* readable(fd)
         const rest = bytes.subarray(file.position)
         file.position = bytes.length
-        const { write } = yield* destination
         yield* write(Stream.map(
           Stream.range(0, Math.ceil(rest.length / chunkSize) - 1, 16),
           (index) => rest.subarray(index * chunkSize, (index + 1) * chunkSize)
         ))
-      }).pipe(Effect.scoped),
+      }),
     file_write: (fd, source) =>
       Effect.gen(function*() {
         const file = yield* withMode(fd, "wb", "writing")
         const before = yield* read(file.path)
         const received: Array<Uint8Array> = []
-        const resource = yield* source
-        yield* Stream.runForEach(resource.read, (chunk) => Effect.sync(() => received.push(chunk))).pipe(
+        yield* Stream.runForEach(source, (chunk) => Effect.sync(() => received.push(chunk))).pipe(
           Effect.ensuring(Effect.sync(() => store(file, before, concat(received))))
         )
-      }).pipe(Effect.scoped),
+      }),
     file_seek: (fd, offset, whence) =>
       Effect.map(readable(fd), ({ bytes, file }) => {
         const origin = whence === 0 ? 0 : whence === 1 ? file.position : bytes.length

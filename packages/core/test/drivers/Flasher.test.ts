@@ -1,4 +1,4 @@
-import { ContentEncoding, Device, Resource } from "@effect-jumpstarter/core"
+import { ContentEncoding, Device, ProgressBar, Resource } from "@effect-jumpstarter/core"
 import { Flasher } from "@effect-jumpstarter/core/drivers"
 import { ExporterTest, FlasherTest } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
@@ -21,10 +21,10 @@ describe("Flasher", () => {
         dump: { write: Stream.empty }
       })
       const flasher = yield* connect(Flasher.contract, driver)
-      yield* Flasher.flash(flasher, image("a"))
-      yield* Flasher.flash(flasher, image("a"), { target: "boot" })
-      yield* Flasher.dump(flasher, collect)
-      yield* Flasher.dump(flasher, collect, { target: "root" })
+      yield* flasher.flash(image("a"))
+      yield* flasher.flash(image("a"), "boot")
+      yield* flasher.dump(collect)
+      yield* flasher.dump(collect, "root")
       assert.deepStrictEqual(calls, [
         ["flash", "handle"],
         ["flash", "handle", "boot"],
@@ -52,11 +52,11 @@ describe("Flasher", () => {
       const fake = yield* FlasherTest.make()
       const flasher = yield* connect(Flasher.contract, fake.driver)
       const chunks = Array.from({ length: 50 }, (_, index) => numbered(index, 10_000))
-      yield* Flasher.flash(flasher, Resource.source(Stream.fromIterable(chunks)))
+      yield* flasher.flash(Resource.source(Stream.fromIterable(chunks)))
       const expected = sha256(concat(chunks))
       const flashed = (yield* fake.flashed).map(({ sha256, target }) => ({ sha256, target }))
       assert.deepStrictEqual(flashed, [{ sha256: expected, target: "default" }])
-      assert.strictEqual(sha256(yield* Flasher.dump(flasher, collect)), expected)
+      assert.strictEqual(sha256(yield* flasher.dump(collect)), expected)
     }))
 
   it.scoped("flashes an image in each encoding", () =>
@@ -65,7 +65,7 @@ describe("Flasher", () => {
       const flasher = yield* connect(Flasher.contract, fake.driver)
       for (const contentEncoding of ["gzip", "xz", "bz2", "zstd"] as const) {
         const encoded = ContentEncoding.encode(contentEncoding)(Stream.make(utf8(contentEncoding.repeat(1000))))
-        yield* Flasher.flash(flasher, Resource.source(encoded, { contentEncoding }), { target: contentEncoding })
+        yield* flasher.flash(Resource.source(encoded, { contentEncoding }), contentEncoding)
         const content = (yield* fake.contents).get(contentEncoding)!
         assert.strictEqual(text(content), contentEncoding.repeat(1000))
       }
@@ -79,9 +79,12 @@ describe("Flasher", () => {
       const slow = Stream.fromIterable([utf8("12345"), utf8("67890")]).pipe(
         Stream.tap(() => Effect.sleep("250 millis"))
       )
-      const flash = yield* Effect.fork(Flasher.flash(flasher, Resource.source(slow, { size: 10 }), {
-        progress: Stream.runForEach((progress) => Effect.sync(() => void seen.push(progress)))
-      }))
+      const flash = yield* Effect.fork(flasher.flash(
+        Resource.withProgress(
+          Resource.source(slow, { size: 10 }),
+          Stream.runForEach((progress) => Effect.sync(() => void seen.push(progress)))
+        )
+      ))
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(flash)
       assert.deepStrictEqual(seen.map(({ bytes }) => bytes).filter((bytes, i, all) => bytes !== all[i - 1]), [0, 5, 10])
@@ -94,13 +97,11 @@ describe("Flasher", () => {
       const fake = yield* FlasherTest.make({ targets: [] })
       const flasher = yield* connect(Flasher.contract, fake.driver)
       let watching = false
-      const exit = yield* Effect.exit(Flasher.flash(flasher, image("x"), {
-        progress: () =>
-          Effect.suspend(() => {
-            watching = true
-            return Effect.never
-          }).pipe(Effect.onInterrupt(() => Effect.sync(() => void (watching = false))))
-      }))
+      const exit = yield* Effect.exit(flasher.flash(Resource.withProgress(image("x"), () =>
+        Effect.suspend(() => {
+          watching = true
+          return Effect.never
+        }).pipe(Effect.onInterrupt(() => Effect.sync(() => void (watching = false)))))))
       assert.isTrue(Exit.isFailure(exit))
       assert.isFalse(watching)
     }))
@@ -111,11 +112,45 @@ describe("Flasher", () => {
       yield* fake.setContent("default", utf8("1234567890"))
       const flasher = yield* connect(Flasher.contract, fake.driver)
       const seen: Array<Resource.TransferProgress> = []
-      const dumped = yield* Flasher.dump(flasher, collect, {
-        progress: Stream.runForEach((progress) => Effect.sync(() => void seen.push(progress)))
-      })
+      const dumped = yield* flasher.dump(
+        Resource.withProgress(
+          collect,
+          Stream.runForEach((progress) => Effect.sync(() => void seen.push(progress)))
+        )
+      )
       assert.strictEqual(text(dumped), "1234567890")
       assert.deepStrictEqual(seen.at(-1), { bytes: 10, total: Option.none(), done: true })
+    }))
+
+  it.scoped("draws a bar for every transfer of an image, complete before the flash is", () =>
+    Effect.gen(function*() {
+      const fake = yield* FlasherTest.make()
+      const flasher = yield* connect(Flasher.contract, fake.driver)
+      const lines: Array<string> = []
+      const output = { write: (text: string) => lines.push(text) }
+      const source = Resource.source(Stream.make(new Uint8Array(2_000_000)), { size: 2_000_000 })
+      const shown = ProgressBar.show(source, { label: "boot", output })
+      yield* flasher.flash(shown)
+      yield* flasher.flash(shown)
+      const line = "boot 100 % (2.0 of 2.0 MB) at 0.0 MB/s in 0.0 s\n"
+      assert.deepStrictEqual(lines, [line, line])
+    }))
+
+  it.scoped("is watched by every observer, and fails with one that dies", () =>
+    Effect.gen(function*() {
+      const fake = yield* FlasherTest.make()
+      const flasher = yield* connect(Flasher.contract, fake.driver)
+      const seen: Array<string> = []
+      const watch = (name: string) => <A, E, R>(resource: Resource.Source<A, E, R>) =>
+        Resource.withProgress(
+          resource,
+          Stream.runForEach(({ done }) => Effect.sync(() => void (done && seen.push(name))))
+        )
+      yield* flasher.flash(watch("a")(watch("b")(image("x"))))
+      assert.sameMembers(seen, ["a", "b"])
+      const dying = Resource.withProgress(image("x"), () => Effect.die("no terminal"))
+      const exit = yield* Effect.exit(flasher.flash(dying))
+      assert.deepStrictEqual(exit, Exit.die("no terminal"))
     }))
 
   it.scoped("is spoken by the flashers that have more methods", () =>
@@ -132,12 +167,12 @@ describe("FlasherTest", () => {
     Effect.gen(function*() {
       const fake = yield* FlasherTest.make({ accept: { boot: sha256(utf8("signed")) } })
       const flasher = yield* connect(Flasher.contract, fake.driver)
-      const error = yield* Effect.flip(Flasher.flash(flasher, image("forged"), { target: "boot" }))
+      const error = yield* Effect.flip(flasher.flash(image("forged"), "boot"))
       assert.strictEqual(error.code, "INTERNAL")
       assert.include(error.message, sha256(utf8("forged")))
       assert.deepStrictEqual(yield* fake.flashed, [])
-      yield* Flasher.flash(flasher, image("signed"), { target: "boot" })
-      yield* Flasher.flash(flasher, image("anything"), { target: "root" })
+      yield* flasher.flash(image("signed"), "boot")
+      yield* flasher.flash(image("anything"), "root")
       assert.lengthOf(yield* fake.flashed, 2)
     }))
 
@@ -147,22 +182,22 @@ describe("FlasherTest", () => {
       const flasher = yield* connect(Flasher.contract, fake.driver)
       yield* fake.failAfter(6)
       const source = Resource.source(Stream.make(utf8("1234"), utf8("5678")))
-      assert.include((yield* Effect.flip(Flasher.flash(flasher, source))).message, "flashing broke off after 6 bytes")
+      assert.include((yield* Effect.flip(flasher.flash(source))).message, "flashing broke off after 6 bytes")
       assert.strictEqual(text((yield* fake.contents).get("default")!), "123456")
       assert.deepStrictEqual(yield* fake.flashed, [])
       yield* fake.setContent("default", utf8("12345678"))
-      assert.include((yield* Effect.flip(Flasher.dump(flasher, collect))).message, "dumping broke off after 6 bytes")
+      assert.include((yield* Effect.flip(flasher.dump(collect))).message, "dumping broke off after 6 bytes")
       yield* fake.failAfter(undefined)
-      yield* Flasher.flash(flasher, source)
-      assert.strictEqual(text(yield* Flasher.dump(flasher, collect)), "12345678")
+      yield* flasher.flash(source)
+      assert.strictEqual(text(yield* flasher.dump(collect)), "12345678")
     }))
 
   it.scoped("has nothing to dump where nothing was flashed", () =>
     Effect.gen(function*() {
       const fake = yield* FlasherTest.make({ defaultTarget: "mtd0" })
       const flasher = yield* connect(Flasher.contract, fake.driver)
-      assert.include((yield* Effect.flip(Flasher.dump(flasher, collect))).message, "mtd0 was never flashed")
-      yield* Flasher.flash(flasher, Resource.source(Stream.empty))
-      assert.lengthOf(yield* Flasher.dump(flasher, collect), 0)
+      assert.include((yield* Effect.flip(flasher.dump(collect))).message, "mtd0 was never flashed")
+      yield* flasher.flash(Resource.source(Stream.empty))
+      assert.lengthOf(yield* flasher.dump(collect), 0)
     }))
 })

@@ -1,13 +1,17 @@
-import type { DriverInterface } from "@effect-jumpstarter/core"
+import type { DriverInterface, DriverMethod } from "@effect-jumpstarter/core"
 import * as drivers from "@effect-jumpstarter/core/drivers"
 import { assert, describe, it } from "@effect/vitest"
 
-// The tables of protocol.md 14.1 and 14.2: C is a call, S a streaming call, X a byte stream; an argument with a question
-// mark can be left out.
+// The tables of protocol.md 14.1 and 14.2: C is a call, S a streaming call, X a byte stream. An argument with a question
+// mark can be left out, one with an asterisk comes any number of times; not every driver has a method in brackets.
 const table: ReadonlyArray<readonly [DriverInterface.Any, label: string, methods: string]> = [
-  [drivers.Power.contract, "jumpstarter_driver_power.client.PowerClient", "C on(), C off(), S read()"],
-  [drivers.VirtualPower.contract, "jumpstarter_driver_power.client.VirtualPowerClient", "C on(), C off(_?), S read()"],
-  [drivers.Network.contract, "jumpstarter_driver_network.client.NetworkClient", "X connect, C address()"],
+  [drivers.Power.contract, "jumpstarter_driver_power.client.PowerClient", "C on(), C off(), [S read()], [C rescue()]"],
+  [
+    drivers.VirtualPower.contract,
+    "jumpstarter_driver_power.client.VirtualPowerClient",
+    "C on(), C off(_?), [S read()]"
+  ],
+  [drivers.Network.contract, "jumpstarter_driver_network.client.NetworkClient", "X connect, [C address()]"],
   [
     drivers.Serial.contract,
     "jumpstarter_driver_pyserial.client.PySerialClient",
@@ -16,18 +20,18 @@ const table: ReadonlyArray<readonly [DriverInterface.Any, label: string, methods
   [
     drivers.StorageMux.contract,
     "jumpstarter_driver_opendal.client.StorageMuxClient",
-    "C host(), C dut(), C off(), C write(handle), C read(handle)"
+    "C host(), C dut(), C off(), C write(source), C read(sink)"
   ],
   [
     drivers.Flasher.contract,
     "jumpstarter_driver_opendal.client.FlasherClient",
-    "C flash(handle, _?), C dump(handle, _?)"
+    "C flash(source, _?), C dump(sink, _?)"
   ],
   [
     drivers.Opendal.contract,
     "jumpstarter_driver_opendal.client.OpendalClient",
     [
-      "C open(_, _), C file_read(_, handle), C file_write(_, handle), C file_seek(_, _, _?), C file_tell(_)",
+      "C open(_, _), C file_read(_, sink), C file_write(_, source), C file_seek(_, _, _?), C file_tell(_)",
       "C file_close(_), C file_closed(_), C file_readable(_), C file_seekable(_), C file_writable(_), C stat(_)",
       "C hash(_, _?), C copy(_, _), C rename(_, _), C remove_all(_), C create_dir(_), C delete(_), C exists(_)",
       "S list(_), S scan(_), C presign_stat(_, _), C presign_read(_, _), C presign_write(_, _), C capability()",
@@ -38,7 +42,7 @@ const table: ReadonlyArray<readonly [DriverInterface.Any, label: string, methods
   [
     drivers.Shell.contract,
     "jumpstarter_driver_shell.client.ShellClient",
-    `C get_methods(), S call_method(_, _${", _?".repeat(16)})`
+    "C get_methods(), S call_method(_, _, _*)"
   ],
   [
     drivers.DigitalOutput.contract,
@@ -69,13 +73,22 @@ const table: ReadonlyArray<readonly [DriverInterface.Any, label: string, methods
 
 const kinds = { Call: "C", StreamingCall: "S", Stream: "X" }
 
+const describeArgument = (argument: DriverMethod.Argument): string => {
+  if (!("_tag" in argument)) return "_"
+  return { OptionalArgument: "_?", SourceArgument: "source", SinkArgument: "sink" }[argument._tag]
+}
+
+const describeMethod = (name: string, method: DriverMethod.Any): string => {
+  if (method._tag === "Stream") return `X ${name}`
+  const { args = [], rest } = method.options
+  const described = [...args.map(describeArgument), ...(rest === undefined ? [] : ["_*"])]
+  return `${kinds[method._tag]} ${name}(${described.join(", ")})`
+}
+
 const describeMethods = ({ methods }: DriverInterface.Any): string =>
   Object.entries(methods).map(([name, method]) => {
-    if (method._tag === "Stream") return `X ${name}`
-    const args = (method.options.args ?? []).map((argument) =>
-      "_tag" in argument ? argument._tag === "OptionalArgument" ? "_?" : "handle" : "_"
-    )
-    return `${kinds[method._tag]} ${name}(${args.join(", ")})`
+    const described = describeMethod(name, method)
+    return method.options.optional === true ? `[${described}]` : described
   }).join(", ")
 
 describe("the catalogue", () => {

@@ -1,0 +1,218 @@
+import { Effect, type Layer, type Option, Schema, type Scope, type Sink, Stream } from "effect"
+import { describe, expect, it } from "tstyche"
+import * as Device from "../src/Device.ts"
+import * as Driver from "../src/Driver.ts"
+import type { DriverCallError } from "../src/DriverError.ts"
+import type { DriverFailure } from "../src/DriverFailure.ts"
+import * as DriverInterface from "../src/DriverInterface.ts"
+import * as DriverMethod from "../src/DriverMethod.ts"
+import * as Flasher from "../src/drivers/Flasher.ts"
+import * as Power from "../src/drivers/Power.ts"
+import type * as Shell from "../src/drivers/Shell.ts"
+import type { ExporterConnection } from "../src/ExporterConnection.ts"
+import * as Resource from "../src/Resource.ts"
+import type { ByteStream } from "../src/RouterStream.ts"
+
+class Reading extends Schema.Class<Reading>("Reading")({ voltage: Schema.Number }) {}
+
+const Supply = DriverInterface.make("acme_drivers.client.SupplyClient", {
+  on: DriverMethod.call(),
+  limit: DriverMethod.call({
+    args: [Schema.Number, DriverMethod.optional(Schema.Boolean, { fallback: false })],
+    result: Schema.DateFromString
+  }),
+  trim: DriverMethod.call({ args: [Schema.String, DriverMethod.optional(Schema.Int)], rest: Schema.Int }),
+  configure: DriverMethod.call({ args: [Schema.Struct({ channels: Schema.Array(Schema.Number) }), DriverMethod.Json] }),
+  read: DriverMethod.streamingCall({ item: Reading, rest: Schema.Literal("a", "b") }),
+  flash: DriverMethod.call({ args: [DriverMethod.source, DriverMethod.optional(Schema.String)] }),
+  dump: DriverMethod.call({ args: [DriverMethod.sink] }),
+  verify: DriverMethod.call({ args: [DriverMethod.sink], result: Schema.String }),
+  follow: DriverMethod.streamingCall({ args: [DriverMethod.source], item: Schema.Number }),
+  connect: DriverMethod.stream(),
+  calibrate: DriverMethod.call({ optional: true }),
+  console: DriverMethod.stream({ optional: true })
+})
+
+class DiskError {
+  readonly _tag = "DiskError"
+}
+
+class Disk {
+  readonly _tag = "Disk"
+}
+
+declare const client: DriverInterface.Client<typeof Supply>
+declare const image: Resource.Source<void, DiskError, Disk>
+declare const scopedImage: Resource.Source<void, never, Disk | Scope.Scope>
+declare const digest: Resource.Target<string, DiskError, Disk>
+declare const memory: Sink.Sink<Uint8Array, Uint8Array>
+
+describe("a typed client", () => {
+  it("has methods whose types are as short as they would be written by hand", () => {
+    expect<Power.Client["read"]>().type.toBe<() => Stream.Stream<Power.PowerReading, DriverCallError>>()
+    expect<Power.Client["on"]>().type.toBe<() => Effect.Effect<void, DriverCallError>>()
+    expect<DriverInterface.Client<typeof Power.contract>>().type.toBe<{
+      readonly on: () => Effect.Effect<void, DriverCallError>
+      readonly off: () => Effect.Effect<void, DriverCallError>
+      readonly read: () => Stream.Stream<Power.PowerReading, DriverCallError>
+      readonly rescue: () => Effect.Effect<void, DriverCallError>
+    }>()
+  })
+
+  it("takes and gives what the schemas stand for", () => {
+    expect(client.limit(5)).type.toBe<Effect.Effect<Date, DriverCallError>>()
+    expect(client.limit(5, true)).type.toBe<Effect.Effect<Date, DriverCallError>>()
+    expect(client.limit(5, undefined)).type.toBe<Effect.Effect<Date, DriverCallError>>()
+    expect(client.read("a", "b")).type.toBe<Stream.Stream<Reading, DriverCallError>>()
+    expect(client.connect()).type.toBe<Effect.Effect<ByteStream<DriverCallError>, DriverCallError, Scope.Scope>>()
+  })
+
+  it("takes nothing else", () => {
+    expect(client.limit).type.not.toBeCallableWith()
+    expect(client.limit).type.not.toBeCallableWith("5")
+    expect(client.limit).type.not.toBeCallableWith(5, "fast")
+    expect(client.limit).type.not.toBeCallableWith(5, true, 1)
+    expect(client.limit).type.not.toBeCallableWith(undefined, true)
+    expect(client.on).type.not.toBeCallableWith(1)
+    expect(client.configure).type.not.toBeCallableWith({ channels: [1, undefined] }, null)
+    expect(client.configure).type.not.toBeCallableWith({ channels: ["1"] }, null)
+    expect(client.configure).type.not.toBeCallableWith({}, null)
+    expect(client.configure).type.not.toBeCallableWith({ channels: [] }, [1, undefined])
+    expect(client.configure).type.not.toBeCallableWith({ channels: [] }, new Date())
+    expect(client).type.not.toHaveProperty("off")
+  })
+
+  it("takes any number of further arguments", () => {
+    expect<Parameters<typeof client.trim>>().type.toBe<
+      [argument: string, argument?: number | undefined, ...rest: Array<number>]
+    >()
+    expect<Parameters<Shell.Client["call_method"]>>().type.toBe<
+      [argument: string, argument: { readonly [x: string]: string }, ...rest: Array<string>]
+    >()
+    expect(client.trim("a", undefined, 1, 2, 3)).type.toBe<Effect.Effect<void, DriverCallError>>()
+    expect(client.trim).type.not.toBeCallableWith("a", 1, "2")
+    expect(client.trim).type.not.toBeCallableWith("a", 1, undefined)
+    expect(client.read).type.not.toBeCallableWith("a", "c")
+  })
+
+  it("keeps the errors and the requirements of what it is lent, but for the scope", () => {
+    expect(client.flash(image, "root")).type.toBe<Effect.Effect<void, DriverCallError | DiskError, Disk>>()
+    expect(client.flash(scopedImage)).type.toBe<Effect.Effect<void, DriverCallError, Disk>>()
+    expect(client.follow(image)).type.toBe<Stream.Stream<number, DriverCallError | DiskError, Disk>>()
+    expect(client.flash(Resource.presigned("https://a/b"))).type.toBe<Effect.Effect<void, DriverCallError>>()
+  })
+
+  it("answers what a sink made of the bytes, unless the call has a result", () => {
+    expect(client.dump(digest)).type.toBe<Effect.Effect<string, DriverCallError | DiskError, Disk>>()
+    expect(client.dump(Resource.sink(memory))).type.toBe<Effect.Effect<Uint8Array, DriverCallError>>()
+    expect(client.dump(Resource.presigned("https://a/b", { method: "PUT" }))).type.toBe<
+      Effect.Effect<void, DriverCallError>
+    >()
+    expect(client.verify(digest)).type.toBe<Effect.Effect<string, DriverCallError | DiskError, Disk>>()
+    expect(client.verify(Resource.sink(memory))).type.toBe<Effect.Effect<string, DriverCallError>>()
+  })
+
+  it("knows JSON, sources and sinks apart", () => {
+    expect(client.flash).type.not.toBeCallableWith(digest)
+    expect(client.dump).type.not.toBeCallableWith(image)
+    expect(client.flash).type.not.toBeCallableWith({ kind: "client_stream" })
+    expect(client.flash).type.not.toBeCallableWith("image.img")
+    expect(client.configure).type.not.toBeCallableWith({ channels: [] }, image)
+  })
+
+  it("can be named as an interface", () => {
+    interface SupplyClient extends DriverInterface.Client<typeof Supply> {}
+    expect<SupplyClient>().type.toBeAssignableFrom<typeof client>()
+  })
+})
+
+describe("a progress observer", () => {
+  it("adds what it requires", () => {
+    const watched = Resource.withProgress(image, () => Effect.asVoid(Effect.scope))
+    expect(watched).type.toBe<Resource.Source<void, DiskError, Disk | Scope.Scope>>()
+    expect(Resource.withProgress(digest, () => Effect.void)).type.toBe<Resource.Target<string, DiskError, Disk>>()
+    expect(Resource.withProgress).type.not.toBeCallableWith(image, () => Effect.fail("no"))
+  })
+})
+
+describe("handlers", () => {
+  type Handlers = DriverInterface.Handlers<typeof Supply>
+
+  it("get what the schemas stand for, and streams and writers instead of resources", () => {
+    expect<Handlers["limit"]>().type.toBe<(volts: number, ramp: boolean) => Effect.Effect<Date, DriverFailure>>()
+    expect<Handlers["trim"]>().type.toBe<
+      (name: string, offset: number | undefined, ...steps: Array<number>) => Effect.Effect<void, DriverFailure>
+    >()
+    expect<Handlers["flash"]>().type.toBe<
+      (
+        source: Stream.Stream<Uint8Array, DriverFailure>,
+        target: string | undefined
+      ) => Effect.Effect<void, DriverFailure>
+    >()
+    expect<Handlers["dump"]>().type.toBe<
+      (
+        write: (bytes: Stream.Stream<Uint8Array, DriverFailure>) => Effect.Effect<void, DriverFailure>
+      ) => Effect.Effect<void, DriverFailure>
+    >()
+    expect<Handlers["read"]>().type.toBe<(...rest: Array<"a" | "b">) => Stream.Stream<Reading, DriverFailure>>()
+    expect<Handlers["connect"]>().type.toBe<
+      Effect.Effect<ByteStream<DriverFailure>, DriverFailure, Scope.Scope>
+    >()
+  })
+
+  it("are all there, but for those of optional methods", () => {
+    const handlers = { on: () => Effect.void, off: () => Effect.void }
+    expect(Driver.fromInterface).type.toBeCallableWith(Power.contract, handlers)
+    expect(Driver.fromInterface).type.toBeCallableWith(Power.contract, { ...handlers, rescue: () => Effect.void })
+    expect(Driver.fromInterface).type.not.toBeCallableWith(Power.contract, { on: () => Effect.void })
+    expect(Driver.fromInterface).type.not.toBeCallableWith(Power.contract, { ...handlers, onn: () => Effect.void })
+  })
+
+  it("give what the schemas stand for", () => {
+    const off = () => Effect.void
+    const on = () => Effect.void
+    const read = () => Stream.make({ voltage: 5, current: 1 })
+    expect(Driver.fromInterface).type.toBeCallableWith(Power.contract, { on, off, read })
+    expect(Driver.fromInterface).type.not.toBeCallableWith(Power.contract, { on: () => Effect.fail("no"), off })
+    expect(Driver.fromInterface).type.not.toBeCallableWith(Power.contract, { on: (_: number) => Effect.void, off })
+    expect(Driver.fromInterface).type.not.toBeCallableWith(Power.contract, {
+      on,
+      off,
+      read: () => Stream.make({ voltage: 5 })
+    })
+    expect(Driver.fromInterface).type.not.toBeCallableWith(Supply, { on })
+  })
+})
+
+describe("a device", () => {
+  class BoardPower extends Device.Tag("BoardPower", Power.contract)<BoardPower>() {}
+  class BoardFlasher extends Device.Tag("BoardFlasher", Flasher.contract)<BoardFlasher>() {}
+
+  it("is a service whose layer needs a connection", () => {
+    expect(Effect.flatMap(BoardPower, (power) => power.on())).type.toBe<
+      Effect.Effect<void, DriverCallError, BoardPower>
+    >()
+    expect(BoardPower.layer("power")).type.toBe<
+      Layer.Layer<BoardPower, Device.DeviceError, ExporterConnection>
+    >()
+  })
+
+  it("that is optional satisfies nobody who depends on it", () => {
+    expect(BoardPower.layerOptional("power")).type.toBe<
+      Layer.Layer<never, Device.InterfaceMismatch, ExporterConnection>
+    >()
+    expect(Effect.serviceOption(BoardPower)).type.toBe<
+      Effect.Effect<Option.Option<DriverInterface.Client<typeof Power.contract>>>
+    >()
+  })
+
+  it("is faked by some of its methods, of the right types", () => {
+    expect(BoardPower.layerTest({ on: () => Effect.void })).type.toBe<Layer.Layer<BoardPower>>()
+    expect(BoardPower.layerTest).type.toBeCallableWith({ read: () => Stream.make({ voltage: 5, current: 1 }) })
+    expect(BoardPower.layerTest).type.not.toBeCallableWith({ read: () => Stream.make({ voltage: 5 }) })
+    expect(BoardPower.layerTest).type.not.toBeCallableWith({ on: () => Effect.succeed(1).pipe(Effect.flip) })
+    expect(BoardPower.layerTest).type.not.toBeCallableWith({ on: (_: number) => Effect.void })
+    expect(BoardPower.layerTest).type.not.toBeCallableWith({ onn: () => Effect.void })
+    expect(BoardFlasher.layerTest).type.toBeCallableWith({ flash: () => Effect.void })
+  })
+})
