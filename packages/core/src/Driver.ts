@@ -23,7 +23,8 @@ import type { ByteStream } from "./RouterStream.ts"
  */
 export interface DriverContext {
   /**
-   * Opens the resource behind a handle among the arguments. It can be opened once, and is given back with the scope.
+   * Opens the resource behind a handle among the arguments: a stream of the client, or a request it has presigned. It can
+   * be opened once, and is given back with the scope.
    */
   readonly resource: (handle: JsonValue | undefined) => Effect.Effect<DriverResource, DriverFailure, Scope.Scope>
 }
@@ -77,8 +78,35 @@ export const streamingCall = (handle: Handler<"StreamingCall">["handle"]): Drive
  * A byte stream: opening it opens the device, and its scope is the time a client holds it. `read` is what the device
  * says, `write` what the client says, `end` is called when the client has nothing more to say.
  *
+ * Any number of clients may open it at once. A device that only one can have says so by failing to open, which that
+ * client is told at once.
+ *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Driver, DriverFailure, type RouterStream } from "@effect-jumpstarter/core"
+ * import { Effect, type Scope } from "effect"
+ *
+ * declare const openPort: Effect.Effect<
+ *   RouterStream.ByteStream<DriverFailure.DriverFailure>,
+ *   DriverFailure.DriverFailure,
+ *   Scope.Scope
+ * >
+ *
+ * const console = Effect.sync(() => {
+ *   let taken = false
+ *   const take = Effect.suspend(() => {
+ *     if (taken) return DriverFailure.make("Device", "somebody else has the console")
+ *     taken = true
+ *     return Effect.void
+ *   })
+ *   const giveBack = Effect.sync(() => {
+ *     taken = false
+ *   })
+ *   return Driver.stream(Effect.zipRight(Effect.acquireRelease(take, () => giveBack), openPort))
+ * })
+ * ```
  */
 export const stream = (open: Handler<"Stream">["open"]): DriverHandler => handlers.Stream({ open })
 
@@ -101,7 +129,8 @@ export const streamTransform = (
   })))
 
 /**
- * A driver with its methods and children.
+ * A driver with its methods and children, as a plain value. What it holds belongs to the scope it is made in, so there is
+ * no `close`; see `make`.
  *
  * @since 0.1.0
  * @category models
@@ -116,27 +145,89 @@ export interface Driver {
   readonly methodsDescription: Readonly<Record<string, string>>
   readonly methods: Readonly<Record<string, DriverHandler>>
   readonly children: Readonly<Record<string, Driver>>
+  readonly concurrency: number | "unbounded"
+  readonly reset: Effect.Effect<void, DriverFailure>
 }
 
 /**
+ * What a driver is made of; only `client` is needed.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface DriverOptions {
+  /** The Python client class that speaks this driver's interface; it identifies the interface (`protocol.md` 14). */
   readonly client: string
+  /** The kind of device in log lines, such as `power` or `serial`; `other` unless given. */
   readonly driverType?: string | undefined
   readonly labels?: Readonly<Record<string, string>> | undefined
+  /** Help for the driver in the command line of Python clients. */
   readonly description?: string | undefined
+  /** Help for its commands, by command. */
   readonly methodsDescription?: Readonly<Record<string, string>> | undefined
   readonly methods?: Readonly<Record<string, DriverHandler>> | undefined
+  /** Drivers below this one, by name. A driver that occurs at several places is one instance (`protocol.md` 7). */
   readonly children?: Readonly<Record<string, Driver>> | undefined
+  /**
+   * How many calls and streaming calls of this driver run at once, 1 or more; others wait in the order they came, and
+   * leave when their callers do. `unbounded` unless given, as on exporters in Python (`protocol.md` 4.5).
+   *
+   * A streaming call counts until its end, so one that goes on for as long as somebody listens keeps others out. Byte
+   * streams do not count: a console that is held open would lock out every call. `stream` says how to lend a device to
+   * one client only.
+   */
+  readonly concurrency?: number | "unbounded" | undefined
+  /**
+   * Brings the device into the state a client expects to find. It runs when an exporter begins to host the driver, before
+   * any call, after that of its parent (`protocol.md` 13.1); nothing is done unless given. What it logs has the operation
+   * `reset`.
+   */
+  readonly reset?: Effect.Effect<void, DriverFailure> | undefined
 }
 
 /**
- * A driver from handlers.
+ * A driver from handlers. A device that has to be acquired makes it an effect that does so: with the exporter in the same
+ * scope, the device is released when all calls have ended, their finalizers included, and all streams are closed.
  *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Driver, DriverFailure, Exporter } from "@effect-jumpstarter/core"
+ * import { Effect } from "effect"
+ *
+ * interface Relay {
+ *   readonly set: (closed: boolean) => Promise<void>
+ *   readonly close: () => Promise<void>
+ * }
+ *
+ * declare const openRelay: (path: string) => Promise<Relay>
+ *
+ * const makeRelay = Effect.fnUntraced(function*(path: string) {
+ *   const relay = yield* Effect.acquireRelease(
+ *     Effect.promise(() => openRelay(path)),
+ *     (relay) => Effect.promise(() => relay.close())
+ *   )
+ *   const set = (closed: boolean) =>
+ *     Effect.tryPromise({
+ *       try: () => relay.set(closed),
+ *       catch: (cause) => DriverFailure.make("Device", "the relay does not answer", cause)
+ *     })
+ *   return Driver.make({
+ *     client: "jumpstarter_driver_power.client.PowerClient",
+ *     methods: { on: Driver.call(() => set(true)), off: Driver.call(() => set(false)) },
+ *     reset: set(false),
+ *     concurrency: 1
+ *   })
+ * })
+ *
+ * const program = Effect.gen(function*() {
+ *   const drivers = yield* Effect.all({ main: makeRelay("/dev/ttyUSB0"), usb: makeRelay("/dev/ttyUSB1") })
+ *   const exporter = yield* Exporter.make(Driver.composite(drivers))
+ *   yield* Exporter.serve(exporter, { path: "/tmp/bench.sock" })
+ *   return yield* Effect.never
+ * }).pipe(Effect.scoped)
+ * ```
  */
 export const make = (options: DriverOptions): Driver => ({
   client: options.client,
@@ -145,7 +236,9 @@ export const make = (options: DriverOptions): Driver => ({
   description: options.description,
   methodsDescription: options.methodsDescription ?? {},
   methods: options.methods ?? {},
-  children: options.children ?? {}
+  children: options.children ?? {},
+  concurrency: options.concurrency ?? "unbounded",
+  reset: options.reset ?? Effect.void
 })
 
 /**

@@ -6,21 +6,18 @@
  */
 import { ExporterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import { RouterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/router"
-import * as Cause from "effect/Cause"
-import * as DateTime from "effect/DateTime"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FiberRef from "effect/FiberRef"
-import * as HashMap from "effect/HashMap"
-import * as HashSet from "effect/HashSet"
-import * as Inspectable from "effect/Inspectable"
-import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
-import * as PubSub from "effect/PubSub"
 import type * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Driver } from "./Driver.ts"
+import * as DriverFailure from "./DriverFailure.ts"
 import type * as Endpoint from "./Endpoint.ts"
 import * as ExporterStatus from "./ExporterStatus.ts"
 import { GrpcHandler, type GrpcHandlers, withPassphrase } from "./GrpcHandler.ts"
@@ -28,8 +25,12 @@ import * as GrpcServer from "./GrpcServer.ts"
 import * as GrpcStatus from "./GrpcStatus.ts"
 import * as dispatch from "./internal/dispatch.ts"
 import * as hosted from "./internal/hosted.ts"
+import * as hostLog from "./internal/hostLog.ts"
+import * as inFlight from "./internal/inFlight.ts"
 import * as logCodec from "./internal/logCodec.ts"
-import * as LogEntry from "./LogEntry.ts"
+import * as presigned from "./internal/presigned.ts"
+import type * as LogEntry from "./LogEntry.ts"
+import type * as Resource from "./Resource.ts"
 
 /**
  * A running driver host.
@@ -47,6 +48,35 @@ export interface Exporter {
 }
 
 /**
+ * What clients can make an exporter hold, per driver or per reader of the log.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ExporterLimits {
+  /**
+   * How many resources of one driver may wait for the call that uses them; 64 unless given. More are refused with
+   * `RESOURCE_EXHAUSTED`.
+   */
+  readonly pendingResources?: number | undefined
+  /**
+   * How long a resource may wait for the call that uses it; 10 minutes unless given. The client's transfer fails with
+   * `DEADLINE_EXCEEDED` then.
+   */
+  readonly resourceWait?: Duration.DurationInput | undefined
+  /**
+   * How many calls may wait for one driver, where its `concurrency` makes them; 1,024 unless given. More are refused with
+   * `RESOURCE_EXHAUSTED`.
+   */
+  readonly waitingCalls?: number | undefined
+  /**
+   * How many log lines are kept for a reader that comes late, and for one that is slow; 256 unless given, as on exporters
+   * in Python. A slow reader loses the oldest, and a line from `SYSTEM` tells it how many.
+   */
+  readonly logBacklog?: number | undefined
+}
+
+/**
  * @since 0.1.0
  * @category models
  */
@@ -59,41 +89,34 @@ export interface ExporterOptions {
   readonly localLogs?: boolean | undefined
   /** The initial status; `LEASE_READY` unless given, as for local serving. */
   readonly status?: ExporterStatus.ExporterStatus | undefined
+  /** What clients can make it hold. */
+  readonly limits?: ExporterLimits | undefined
+  /**
+   * Which requests this exporter makes for clients that presigned them (`protocol.md` 6.4): all of them unless given, as
+   * exporters in Python do. Clients choose the URL, and the exporter may reach what they cannot; a function is asked about
+   * each request and about every redirect.
+   */
+  readonly presigned?: boolean | ((method: Resource.PresignedRequest["method"], url: URL) => boolean) | undefined
+  /**
+   * Makes those requests; `fetch` unless given. It must not follow redirects by itself. `fetch` sends what a driver writes
+   * in chunks, of which some object stores want to be told the length before.
+   */
+  readonly httpClient?: HttpClient.HttpClient | undefined
 }
 
-// As many lines as the reference exporter keeps for a late subscriber (protocol.md 8).
-const backlog = 256
-
-// Total, as a logger must be: one that throws is a defect of the driver that logged.
-const textOf = (value: unknown): string =>
-  typeof value === "string"
-    ? value
-    : value instanceof Error
-    ? value.message
-    : String(Inspectable.toStringUnknown(value, 0))
-
-const messageOf = (message: unknown): string => (Array.isArray(message) ? message : [message]).map(textOf).join(" ")
-
-// A logger that turns the logs of driver code into lines of the log stream.
-const makeLogger = (publish: (entry: LogEntry.LogEntry) => void) =>
-  Logger.make<unknown, void>(({ annotations, cause, date, logLevel, message }) => {
-    const fields: Record<string, string> = {}
-    HashMap.forEach(annotations, (value, key) => {
-      fields[key] = textOf(value)
-    })
-    const { driver_type: driverType, operation, ...rest } = fields
-    publish(
-      new LogEntry.LogEntry({
-        severity: LogEntry.severity(logLevel),
-        message: Cause.isEmpty(cause) ? messageOf(message) : `${messageOf(message)}: ${Cause.pretty(cause)}`,
-        source: "DRIVER",
-        driverType: Option.fromNullable(driverType),
-        operation: Option.fromNullable(operation),
-        timestamp: DateTime.make(date),
-        fields: rest
-      })
-    )
-  })
+/**
+ * A driver that could not be reset, so that nothing is hosted. `driver` is its path in the tree, empty for the root.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ResetError extends Schema.TaggedError<ResetError>(
+  "@effect-jumpstarter/core/Exporter/ResetError"
+)("ResetError", { driver: Schema.String, failure: DriverFailure.DriverFailure }) {
+  override get message(): string {
+    return `${this.driver === "" ? "the root driver" : this.driver} could not be reset: ${this.failure.message}`
+  }
+}
 
 const { methods } = ExporterServiceDefinition
 
@@ -111,8 +134,11 @@ const unary = <Response>(
 ]
 
 /**
- * Hosts a tree of drivers. What drivers log through Effect's logger reaches the log stream as well, to every
- * subscriber, the latest 256 lines also to one that comes late.
+ * Hosts a tree of drivers, after resetting each of them once, parents first. What drivers log through Effect's logger
+ * reaches the log stream as well, to every reader, the latest lines also to one that comes late.
+ *
+ * When the scope closes, calls and streams are interrupted and waited for, their finalizers included. A device acquired in
+ * the same scope, or in one around it, is released after that; `Driver.make` has an example.
  *
  * @since 0.1.0
  * @category constructors
@@ -138,7 +164,7 @@ const unary = <Response>(
  */
 export const make = Effect.fnUntraced(function*(root: Driver, options: ExporterOptions = {}) {
   const uuid = crypto.randomUUID()
-  const tree = hosted.make(root)
+  const tree = hosted.make(root, options.limits?.waitingCalls ?? 1_024)
   const status = yield* Ref.make<ExporterStatus.StatusReport>(
     new ExporterStatus.StatusReport({
       status: options.status ?? "LEASE_READY",
@@ -147,84 +173,74 @@ export const make = Effect.fnUntraced(function*(root: Driver, options: ExporterO
       previous: Option.none()
     })
   )
-  const logs = yield* Effect.acquireRelease(
-    PubSub.sliding<LogEntry.LogEntry>({ capacity: backlog, replay: backlog }),
-    PubSub.shutdown
-  )
-  const logger = makeLogger((entry) => {
-    logs.unsafeOffer(entry)
-  })
-
-  const withLogger = (loggers: HashSet.HashSet<Logger.Logger<unknown, unknown>>) =>
-    HashSet.add(options.localLogs === false ? HashSet.empty() : loggers, logger)
+  const log = hostLog.make(options.limits?.logBacklog ?? 256, options.localLogs ?? true)
+  const httpClient = options.httpClient ?? (yield* Effect.provide(HttpClient.HttpClient, FetchHttpClient.layer))
+  const admits = options.presigned ?? true
 
   const host: dispatch.Host = {
     tree,
+    limits: {
+      pendingResources: options.limits?.pendingResources ?? 64,
+      resourceWait: Duration.decode(options.limits?.resourceWait ?? "10 minutes")
+    },
+    openPresigned: presigned.make(httpClient, typeof admits === "boolean" ? () => admits : admits),
     gate: Effect.flatMap(Ref.get(status), ({ status }) =>
       ExporterStatus.admitsDriverCalls(status)
         ? Effect.void
         : GrpcStatus.make("FAILED_PRECONDITION", `Exporter not ready for driver calls (status: ${status})`)),
-    record: ({ driver }, operation, severity, message, fields) =>
-      Effect.flatMap(DateTime.now, (timestamp) =>
-        PubSub.publish(
-          logs,
-          new LogEntry.LogEntry({
-            severity,
-            message,
-            source: "DRIVER",
-            driverType: Option.some(driver.driverType),
-            operation: Option.some(operation),
-            timestamp: Option.some(timestamp),
-            fields
-          }, { disableValidation: true })
-        )),
-    withLogs: ({ driver }, operation, effect) =>
-      effect.pipe(
-        Effect.annotateLogs({ driver_type: driver.driverType, operation }),
-        Effect.locallyWith(FiberRef.currentLoggers, withLogger)
-      )
+    log
   }
 
+  for (const instance of tree.instances) {
+    yield* Effect.mapError(
+      log.capture(instance.driver, "reset", instance.driver.reset),
+      (failure) => new ResetError({ driver: instance.path, failure })
+    )
+  }
+
+  const track = yield* inFlight.make
   const exporter: Exporter = {
-    handlers: new Map<string, GrpcHandler>([
-      unary(
-        methods.getReport,
-        Effect.sync(() => ({
-          uuid,
-          labels: { ...options.labels },
-          reports: [...tree.reports],
-          alternativeEndpoints: [],
-          motd: options.motd ?? ""
-        }))
-      ),
-      unary(
-        methods.getStatus,
-        Effect.map(Ref.get(status), (report) => ({
-          status: ExporterStatus.toNumber(report.status),
-          message: report.message,
-          statusVersion: Option.getOrElse(report.version, () => 0n),
-          previousStatus: Option.getOrUndefined(Option.map(report.previous, ExporterStatus.toNumber))
-        }))
-      ),
-      // There is no lease whose hooks could run (protocol.md 9.3).
-      unary(methods.endSession, Effect.succeed({ success: false, message: "No active lease context" })),
-      [
-        rpc(methods.logStream),
-        GrpcHandler.ServerStreaming({
-          handle: () =>
-            Stream.map(
-              Stream.fromPubSub(logs),
-              (entry) => methods.logStream.responseType.encode(logCodec.toProto(entry)).finish()
-            )
-        })
-      ],
-      [rpc(methods.driverCall), dispatch.driverCall(host)],
-      [rpc(methods.streamingDriverCall), dispatch.streamingDriverCall(host)],
-      [
-        `/${RouterServiceDefinition.fullName}/${RouterServiceDefinition.methods.stream.name}`,
-        dispatch.stream(host)
-      ]
-    ]),
+    handlers: track(
+      new Map<string, GrpcHandler>([
+        unary(
+          methods.getReport,
+          Effect.sync(() => ({
+            uuid,
+            labels: { ...options.labels },
+            reports: [...tree.reports],
+            alternativeEndpoints: [],
+            motd: options.motd ?? ""
+          }))
+        ),
+        unary(
+          methods.getStatus,
+          Effect.map(Ref.get(status), (report) => ({
+            status: ExporterStatus.toNumber(report.status),
+            message: report.message,
+            statusVersion: Option.getOrElse(report.version, () => 0n),
+            previousStatus: Option.getOrUndefined(Option.map(report.previous, ExporterStatus.toNumber))
+          }))
+        ),
+        // There is no lease whose hooks could run (protocol.md 9.3).
+        unary(methods.endSession, Effect.succeed({ success: false, message: "No active lease context" })),
+        [
+          rpc(methods.logStream),
+          GrpcHandler.ServerStreaming({
+            handle: () =>
+              Stream.map(
+                log.entries,
+                (entry) => methods.logStream.responseType.encode(logCodec.toProto(entry)).finish()
+              )
+          })
+        ],
+        [rpc(methods.driverCall), dispatch.driverCall(host)],
+        [rpc(methods.streamingDriverCall), dispatch.streamingDriverCall(host)],
+        [
+          `/${RouterServiceDefinition.fullName}/${RouterServiceDefinition.methods.stream.name}`,
+          dispatch.stream(host)
+        ]
+      ])
+    ),
     setStatus: (next, message = "") =>
       Ref.update(status, (current) =>
         new ExporterStatus.StatusReport({
@@ -233,10 +249,21 @@ export const make = Effect.fnUntraced(function*(root: Driver, options: ExporterO
           version: Option.map(current.version, (version) => version + 1n),
           previous: Option.some(current.status)
         })),
-    log: (entry) => Effect.asVoid(PubSub.publish(logs, entry))
+    log: (entry) => Effect.sync(() => log.publish(entry))
   }
   return exporter
 })
+
+/**
+ * Options of one address that an exporter is served at.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServeOptions extends GrpcServer.ServerOptions {
+  /** Required of every RPC (`protocol.md` 10.4). */
+  readonly passphrase?: Redacted.Redacted | undefined
+}
 
 /**
  * Serves an exporter until the scope closes, and answers with the endpoint it can be reached at.
@@ -247,9 +274,10 @@ export const make = Effect.fnUntraced(function*(root: Driver, options: ExporterO
 export const serve = (
   exporter: Exporter,
   listen: GrpcServer.Listen,
-  options?: { readonly passphrase?: Redacted.Redacted | undefined }
+  options: ServeOptions = {}
 ): Effect.Effect<Endpoint.Endpoint, GrpcServer.GrpcServerError, Scope.Scope> =>
   GrpcServer.serve(
-    options?.passphrase === undefined ? exporter.handlers : withPassphrase(exporter.handlers, options.passphrase),
-    listen
+    options.passphrase === undefined ? exporter.handlers : withPassphrase(exporter.handlers, options.passphrase),
+    listen,
+    options
   )

@@ -11,32 +11,22 @@ import type { DriverContext, DriverHandler } from "../Driver.ts"
 import * as DriverFailure from "../DriverFailure.ts"
 import * as GrpcHandler from "../GrpcHandler.ts"
 import * as GrpcStatus from "../GrpcStatus.ts"
-import type { LogSeverity } from "../LogEntry.ts"
 import type { JsonValue } from "../ProtobufValue.ts"
 import * as RouterStream from "../RouterStream.ts"
 import * as driverCallCodec from "./driverCallCodec.ts"
 import type { Hosted, HostedTree } from "./hosted.ts"
 import * as hostedResource from "./hostedResource.ts"
+import type { HostLog } from "./hostLog.ts"
+import type * as presigned from "./presigned.ts"
 import * as streamRequest from "./streamRequest.ts"
 
 export interface Host {
   readonly tree: HostedTree
+  readonly limits: hostedResource.Limits
+  readonly openPresigned: presigned.Open
   // Fails with FAILED_PRECONDITION while the status forbids calls.
   readonly gate: Effect.Effect<void, GrpcStatus.GrpcStatusError>
-  // Adds a line about an operation of a driver to the log stream.
-  readonly record: (
-    hosted: Hosted,
-    operation: string,
-    severity: LogSeverity,
-    message: string,
-    fields: Readonly<Record<string, string>>
-  ) => Effect.Effect<void>
-  // Runs driver code with its logs going to the exporter's log stream.
-  readonly withLogs: <A, E, R>(hosted: Hosted, operation: string, effect: Effect.Effect<A, E, R>) => Effect.Effect<
-    A,
-    E,
-    R
-  >
+  readonly log: HostLog
 }
 
 type Handler<Tag extends DriverHandler["_tag"]> = Extract<DriverHandler, { readonly _tag: Tag }>
@@ -72,8 +62,8 @@ const findHandler = <Tag extends DriverHandler["_tag"]>(
     )
 }
 
-const contextOf = (hosted: Hosted): DriverContext => ({
-  resource: (handle) => hostedResource.open(hosted, handle)
+const contextOf = (host: Host, hosted: Hosted): DriverContext => ({
+  resource: (handle) => hostedResource.open(hosted, handle, host.openPresigned)
 })
 
 const encodeResult = (result: JsonValue): Either.Either<Uint8Array, GrpcStatus.GrpcStatusError> =>
@@ -106,7 +96,7 @@ const errorTypes: Record<DriverFailure.FailureReason, string> = {
 
 // The log lines that every driver call leaves (protocol.md 8).
 const started = (host: Host, hosted: Hosted, method: string) =>
-  host.record(hosted, method, "INFO", "Operation started", {})
+  host.log.record(hosted.driver, method, "INFO", "Operation started", {})
 
 const ended = (
   host: Host,
@@ -114,13 +104,15 @@ const ended = (
   method: string,
   exit: Exit.Exit<unknown, DriverFailure.DriverFailure>
 ) => {
-  if (Exit.isSuccess(exit)) return host.record(hosted, method, "INFO", "Operation completed", { result: "success" })
+  if (Exit.isSuccess(exit)) {
+    return host.log.record(hosted.driver, method, "INFO", "Operation completed", { result: "success" })
+  }
   // A caller that has heard enough is no failure.
   if (Cause.isInterruptedOnly(exit.cause)) {
-    return host.record(hosted, method, "INFO", "Operation cancelled", { result: "cancelled" })
+    return host.log.record(hosted.driver, method, "INFO", "Operation cancelled", { result: "cancelled" })
   }
   const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
-  return host.record(hosted, method, "WARNING", "Operation failed", {
+  return host.log.record(hosted.driver, method, "WARNING", "Operation failed", {
     result: "failure",
     error_type: errorTypes[failure?.reason ?? "Other"],
     error: failure?.message ?? Cause.pretty(exit.cause)
@@ -144,17 +136,21 @@ export const driverCall = (host: Host) =>
   GrpcHandler.GrpcHandler.Unary({
     handle: Effect.fnUntraced(function*(message) {
       const { args, handler, hosted, method } = yield* decodeCall(host, message, "Call")
-      yield* started(host, hosted, method)
-      const result = yield* host.withLogs(hosted, method, reportDefects(handler.handle(args, contextOf(hosted)))).pipe(
-        Effect.onExit((exit) => ended(host, hosted, method, exit)),
-        Effect.mapError(DriverFailure.toStatus)
+      const result = yield* hosted.turnstile.pass(
+        Effect.zipRight(
+          started(host, hosted, method),
+          host.log.capture(hosted.driver, method, reportDefects(handler.handle(args, contextOf(host, hosted)))).pipe(
+            Effect.onExit((exit) => ended(host, hosted, method, exit)),
+            Effect.mapError(DriverFailure.toStatus)
+          )
+        )
       )
       return yield* encodeResult(result ?? null)
     })
   })
 
 // A driver's results with its logs captured as they happen, which takes running its pulls one by one.
-const withLogs = <A>(
+const captured = <A>(
   host: Host,
   hosted: Hosted,
   method: string,
@@ -162,7 +158,7 @@ const withLogs = <A>(
 ): Stream.Stream<A, DriverFailure.DriverFailure> =>
   Stream.unwrapScoped(
     Effect.map(Stream.toPull(results), (pull) =>
-      Stream.repeatEffectChunkOption(host.withLogs(hosted, method, reportDefects(pull))))
+      Stream.repeatEffectChunkOption(host.log.capture(hosted.driver, method, reportDefects(pull))))
   )
 
 export const streamingDriverCall = (host: Host) =>
@@ -170,8 +166,9 @@ export const streamingDriverCall = (host: Host) =>
     handle: (message) =>
       Stream.unwrapScoped(Effect.gen(function*() {
         const { args, handler, hosted, method } = yield* decodeCall(host, message, "StreamingCall")
+        yield* hosted.turnstile.enter
         yield* started(host, hosted, method)
-        return withLogs(host, hosted, method, handler.handle(args, contextOf(hosted))).pipe(
+        return captured(host, hosted, method, handler.handle(args, contextOf(host, hosted))).pipe(
           Stream.ensuringWith((exit) => ended(host, hosted, method, exit)),
           Stream.mapError(DriverFailure.toStatus),
           Stream.mapEffect(encodeResult)
@@ -179,16 +176,24 @@ export const streamingDriverCall = (host: Host) =>
       }))
   })
 
+// Twenty times as long as any that makes sense. What is longer is not looked at, for the depth its JSON may have.
+const maxRequestLength = 4_096
+
 const decodeStreamRequest = (
   metadata: Headers.Headers
-): Either.Either<streamRequest.StreamRequest, GrpcStatus.GrpcStatusError> =>
-  Either.mapLeft(
-    Schema.decodeUnknownEither(streamRequest.StreamRequest)(
-      Option.getOrUndefined(Headers.get(metadata, streamRequest.requestKey))
-    ),
-    (error) =>
-      GrpcStatus.make("INVALID_ARGUMENT", `the metadata "${streamRequest.requestKey}" is malformed: ${error.message}`)
+): Either.Either<streamRequest.StreamRequest, GrpcStatus.GrpcStatusError> => {
+  const refuse = (why: string) =>
+    GrpcStatus.make("INVALID_ARGUMENT", `the metadata "${streamRequest.requestKey}" is malformed: ${why}`)
+  const request = Option.getOrUndefined(Headers.get(metadata, streamRequest.requestKey))
+  if (request === undefined) return Either.left(refuse("it is missing"))
+  if (request.length > maxRequestLength) {
+    return Either.left(refuse(`it has more than ${maxRequestLength} characters`))
+  }
+  return Either.mapLeft(
+    Schema.decodeUnknownEither(streamRequest.StreamRequest)(request),
+    ({ message }) => refuse(message)
   )
+}
 
 // Copies both directions until both have ended. A device that fails ends the RPC with its failure and without a GOAWAY,
 // which a client would take for a clean end.
@@ -216,9 +221,9 @@ export const stream = (host: Host) =>
       const request = yield* decodeStreamRequest(duplex.metadata)
       const hosted = yield* findDriver(host, request.uuid)
       if (request.kind === "resource") {
-        return yield* hostedResource.serve(hosted, request.x_jmp_content_encoding, duplex)
+        return yield* hostedResource.serve(hosted, request.x_jmp_content_encoding, duplex, host.limits)
       }
       const handler = yield* findHandler(hosted, request.method, "Stream")
-      return yield* host.withLogs(hosted, request.method, reportDefects(forward(handler, duplex)))
+      return yield* host.log.capture(hosted.driver, request.method, reportDefects(forward(handler, duplex)))
     })
   })

@@ -4,8 +4,9 @@ import type * as Deferred from "effect/Deferred"
 import type * as Exit from "effect/Exit"
 import type { ContentEncoding } from "../ContentEncoding.ts"
 import type { Driver } from "../Driver.ts"
-import { clientLabel, nameLabel } from "../DriverTree.ts"
+import { clientLabel, formatPath, nameLabel } from "../DriverTree.ts"
 import type { RouterStream } from "../RouterStream.ts"
+import * as turnstile from "./turnstile.ts"
 
 // A resource stream that waits for the driver method that takes its handle.
 export interface PendingResource {
@@ -18,7 +19,11 @@ export interface PendingResource {
 export interface Hosted {
   readonly uuid: string
   readonly driver: Driver
+  // Where it is found first.
+  readonly path: string
   readonly resources: Map<string, PendingResource>
+  // What its calls and streaming calls pass on their way in.
+  readonly turnstile: turnstile.Turnstile
 }
 
 // Uuids are compared leniently (protocol.md 4.1).
@@ -26,26 +31,39 @@ export const normalizeUuid = (uuid: string): string => uuid.replaceAll("-", "").
 
 export interface HostedTree {
   readonly reports: ReadonlyArray<DriverInstanceReport>
+  // Parents first.
+  readonly instances: ReadonlyArray<Hosted>
   readonly find: (uuid: string) => Hosted | undefined
 }
 
 // The same driver object at several places is one instance, reported at each of them (protocol.md 7).
-export const make = (root: Driver): HostedTree => {
+export const make = (root: Driver, maxWaiting: number): HostedTree => {
   const instances = new Map<Driver, Hosted>()
   const byUuid = new Map<string, Hosted>()
   const reports: Array<DriverInstanceReport> = []
 
-  const host = (driver: Driver): Hosted => {
+  const host = (driver: Driver, path: string): Hosted => {
     const existing = instances.get(driver)
     if (existing !== undefined) return existing
-    const hosted: Hosted = { uuid: crypto.randomUUID(), driver, resources: new Map() }
+    const { concurrency } = driver
+    if (concurrency !== "unbounded" && !(Number.isInteger(concurrency) && concurrency > 0)) {
+      throw new RangeError(`the concurrency of the driver ${JSON.stringify(path)} is ${concurrency}, not 1 or more`)
+    }
+    const hosted: Hosted = {
+      uuid: crypto.randomUUID(),
+      driver,
+      path,
+      resources: new Map(),
+      turnstile: turnstile.make(concurrency, maxWaiting)
+    }
     instances.set(driver, hosted)
     byUuid.set(normalizeUuid(hosted.uuid), hosted)
     return hosted
   }
 
-  const visit = (driver: Driver, name: string | undefined, parentUuid: string | undefined): void => {
-    const { uuid } = host(driver)
+  const visit = (driver: Driver, path: ReadonlyArray<string>, parentUuid: string | undefined): void => {
+    const { uuid } = host(driver, formatPath(path))
+    const name = path.at(-1)
     reports.push({
       uuid,
       parentUuid,
@@ -57,9 +75,9 @@ export const make = (root: Driver): HostedTree => {
       description: driver.description,
       methodsDescription: driver.methodsDescription
     })
-    for (const [childName, child] of Object.entries(driver.children)) visit(child, childName, uuid)
+    for (const [childName, child] of Object.entries(driver.children)) visit(child, [...path, childName], uuid)
   }
-  visit(root, undefined, undefined)
+  visit(root, [], undefined)
 
-  return { reports, find: (uuid) => byUuid.get(normalizeUuid(uuid)) }
+  return { reports, instances: [...byUuid.values()], find: (uuid) => byUuid.get(normalizeUuid(uuid)) }
 }

@@ -1,6 +1,8 @@
-// Resources on the serving side (protocol.md 6.2): opened by a client, claimed by a driver method, given back once.
+// Resources on the serving side (protocol.md 6): opened by a client, claimed by a driver method, given back once; or
+// presigned by a client, and opened on the driver's behalf.
 import * as Headers from "@effect/platform/Headers"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -15,13 +17,17 @@ import type { JsonValue } from "../ProtobufValue.ts"
 import type { DriverResource } from "../Resource.ts"
 import * as RouterStream from "../RouterStream.ts"
 import { type Hosted, normalizeUuid, type PendingResource } from "./hosted.ts"
+import type * as presigned from "./presigned.ts"
 import * as streamRequest from "./streamRequest.ts"
 
 export const malformedFrame = (cause: unknown): GrpcStatus.GrpcStatusError =>
   GrpcStatus.make("INVALID_ARGUMENT", `malformed frame: ${cause instanceof Error ? cause.message : String(cause)}`)
 
 // Resources that nobody has claimed hold their buffers, and anybody may open them.
-const maxPending = 64
+export interface Limits {
+  readonly pendingResources: number
+  readonly resourceWait: Duration.Duration
+}
 
 const encodeHandle = Schema.encodeSync(Schema.parseJson(streamRequest.ClientStreamHandle))
 
@@ -30,29 +36,35 @@ const isEncoding = Schema.is(ContentEncoding.ContentEncoding)
 // Serves a resource stream for as long as it is pending or in use. Ending the RPC is what tells the client that the
 // driver is done with it.
 export const serve = Effect.fnUntraced(
-  function*(hosted: Hosted, encoding: string | null, duplex: GrpcServerDuplex) {
+  function*(hosted: Hosted, encoding: string | null, duplex: GrpcServerDuplex, limits: Limits) {
     if (encoding !== null && !isEncoding(encoding)) {
       return yield* GrpcStatus.make("INVALID_ARGUMENT", `unsupported content encoding ${JSON.stringify(encoding)}`)
     }
-    if (hosted.resources.size >= maxPending) {
-      return yield* GrpcStatus.make("RESOURCE_EXHAUSTED", `${maxPending} resources of this driver wait to be used`)
+    if (hosted.resources.size >= limits.pendingResources) {
+      const details = `${limits.pendingResources} resources of this driver wait to be used`
+      return yield* GrpcStatus.make("RESOURCE_EXHAUSTED", details)
     }
     const uuid = crypto.randomUUID()
+    const key = normalizeUuid(uuid)
     const stream = RouterStream.fromServerDuplex(duplex, malformedFrame)
     const released = yield* Deferred.make<Exit.Exit<unknown, unknown>>()
     yield* Effect.acquireRelease(
-      Effect.sync(() =>
-        hosted.resources.set(normalizeUuid(uuid), { stream, encoding: encoding ?? undefined, released })
-      ),
-      () => Effect.sync(() => hosted.resources.delete(normalizeUuid(uuid)))
+      Effect.sync(() => hosted.resources.set(key, { stream, encoding: encoding ?? undefined, released })),
+      () => Effect.sync(() => hosted.resources.delete(key))
     )
     yield* duplex.sendInitialMetadata(Headers.fromInput({
       [streamRequest.resourceKey]: encodeHandle({ kind: "client_stream", uuid, x_jmp_content_encoding: encoding }),
       // Present but empty without an encoding: Python clients break when it is absent (protocol.md 6.3).
       [streamRequest.acceptEncodingKey]: encoding ?? ""
     }))
+    const unclaimed = Effect.suspend(() =>
+      hosted.resources.delete(key)
+        ? GrpcStatus.make("DEADLINE_EXCEEDED", `no call used the resource for ${Duration.format(limits.resourceWait)}`)
+        : Effect.never
+    )
+    const exit = yield* Effect.raceFirst(Deferred.await(released), Effect.delay(unclaimed, limits.resourceWait))
     // A GOAWAY says that the client has all there is, so there is none when the driver broke off.
-    if (Exit.isFailure(yield* Deferred.await(released))) {
+    if (Exit.isFailure(exit)) {
       return yield* GrpcStatus.make("ABORTED", "the driver failed while it used the resource")
     }
     yield* stream.end
@@ -76,25 +88,34 @@ const use = ({ encoding, stream }: PendingResource): DriverResource => {
   }
 }
 
-const decodeHandle = Schema.decodeUnknownOption(streamRequest.ClientStreamHandle)
+const decodeHandle = Schema.decodeUnknownOption(
+  Schema.Union(streamRequest.ClientStreamHandle, streamRequest.PresignedRequest)
+)
 
-// Claims the resource behind a handle for one use.
+// Claims the stream behind a handle for one use.
+const claim = (hosted: Hosted, uuid: string): Effect.Effect<DriverResource, DriverFailure.DriverFailure, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.suspend(() => {
+      const pending = hosted.resources.get(normalizeUuid(uuid))
+      if (pending === undefined) {
+        return DriverFailure.make("Other", `resource ${uuid} is not open, or was used before`)
+      }
+      hosted.resources.delete(normalizeUuid(uuid))
+      return Effect.succeed(pending)
+    }),
+    ({ released }, exit) => Deferred.succeed(released, exit)
+  ).pipe(Effect.map(use))
+
 export const open = (
   hosted: Hosted,
-  handle: JsonValue | undefined
+  handle: JsonValue | undefined,
+  openPresigned: presigned.Open
 ): Effect.Effect<DriverResource, DriverFailure.DriverFailure, Scope.Scope> =>
   Option.match(decodeHandle(handle), {
-    onNone: () => DriverFailure.make("InvalidArgument", "the argument is no handle of a client stream"),
-    onSome: ({ uuid }) =>
-      Effect.acquireRelease(
-        Effect.suspend(() => {
-          const pending = hosted.resources.get(normalizeUuid(uuid))
-          if (pending === undefined) {
-            return DriverFailure.make("Other", `resource ${uuid} is not open, or was used before`)
-          }
-          hosted.resources.delete(normalizeUuid(uuid))
-          return Effect.succeed(pending)
-        }),
-        ({ released }, exit) => Deferred.succeed(released, exit)
-      ).pipe(Effect.map(use))
+    onNone: () =>
+      DriverFailure.make(
+        "InvalidArgument",
+        "the argument is neither a handle of a client stream nor a presigned request"
+      ),
+    onSome: (handle) => handle.kind === "client_stream" ? claim(hosted, handle.uuid) : openPresigned(handle)
   })

@@ -5,15 +5,20 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import * as Driver from "../Driver.ts"
 import * as Exporter from "../Exporter.ts"
 import * as ExporterConnection from "../ExporterConnection.ts"
 import * as GrpcChannel from "../GrpcChannel.ts"
 
+type Drivers = Readonly<Record<string, Driver.Driver>>
+
 /**
  * Hosts drivers by name and connects to them. It is the real host and the real client: every message is encoded and
  * decoded, and every failure travels as a status; only the socket is missing. What drivers log is in the connection's log
  * only, unless `localLogs` asks for more.
+ *
+ * Drivers can come from an effect, which may be scoped: what they hold is released with the layer, after the last call.
  *
  * @since 0.1.0
  * @category layers
@@ -37,14 +42,28 @@ import * as GrpcChannel from "../GrpcChannel.ts"
  * })
  * ```
  */
-export const layer = (
-  drivers: Readonly<Record<string, Driver.Driver>>,
+export const layer = <E = never, R = never>(
+  drivers: Drivers | Effect.Effect<Drivers, E, R>,
   options?: Exporter.ExporterOptions
-): Layer.Layer<ExporterConnection.ExporterConnection, ExporterConnection.ConnectError> =>
+): Layer.Layer<
+  ExporterConnection.ExporterConnection,
+  ExporterConnection.ConnectError | E,
+  Exclude<R, Scope.Scope>
+> =>
   Layer.scoped(
     ExporterConnection.ExporterConnection,
     Effect.gen(function*() {
-      const exporter = yield* Exporter.make(Driver.composite(drivers), { localLogs: false, ...options })
+      const root = Driver.composite(Effect.isEffect(drivers) ? yield* drivers : drivers)
+      const exporter = yield* Effect.mapError(
+        Exporter.make(root, { localLogs: false, ...options }),
+        (cause) =>
+          new ExporterConnection.ConnectError({
+            address: "memory",
+            reason: "Unreachable",
+            details: cause.message,
+            cause
+          })
+      )
       const channel = yield* GrpcChannel.fromHandlers(exporter.handlers)
       return yield* ExporterConnection.fromChannel(channel)
     })

@@ -1,0 +1,166 @@
+// The log of an exporter (protocol.md 8): every line goes to every reader, at the pace of each, and the latest ones also
+// to a reader that comes late.
+import * as Cause from "effect/Cause"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
+import * as HashMap from "effect/HashMap"
+import * as HashSet from "effect/HashSet"
+import * as Inspectable from "effect/Inspectable"
+import * as Logger from "effect/Logger"
+import * as Mailbox from "effect/Mailbox"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type { Driver } from "../Driver.ts"
+import * as LogEntry from "../LogEntry.ts"
+
+export interface HostLog {
+  readonly publish: (entry: LogEntry.LogEntry) => void
+  readonly entries: Stream.Stream<LogEntry.LogEntry>
+  // Adds a line about an operation of a driver.
+  readonly record: (
+    driver: Driver,
+    operation: string,
+    severity: LogEntry.LogSeverity,
+    message: string,
+    fields: Readonly<Record<string, string>>
+  ) => Effect.Effect<void>
+  // Runs driver code so that what it logs becomes lines, too.
+  readonly capture: <A, E, R>(
+    driver: Driver,
+    operation: string,
+    effect: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E, R>
+}
+
+// Total, as a logger must be: one that throws is a defect of the driver that logged.
+const textOf = (value: unknown): string =>
+  typeof value === "string"
+    ? value
+    : value instanceof Error
+    ? value.message
+    : String(Inspectable.toStringUnknown(value, 0))
+
+const messageOf = (message: unknown): string => (Array.isArray(message) ? message : [message]).map(textOf).join(" ")
+
+// Turns the logs of driver code into lines.
+const makeLogger = (publish: HostLog["publish"]) =>
+  Logger.make<unknown, void>(({ annotations, cause, date, logLevel, message }) => {
+    const fields: Record<string, string> = {}
+    HashMap.forEach(annotations, (value, key) => {
+      fields[key] = textOf(value)
+    })
+    const { driver_type: driverType, operation, ...rest } = fields
+    publish(
+      new LogEntry.LogEntry({
+        severity: LogEntry.severity(logLevel),
+        message: Cause.isEmpty(cause) ? messageOf(message) : `${messageOf(message)}: ${Cause.pretty(cause)}`,
+        source: "DRIVER",
+        driverType: Option.fromNullable(driverType),
+        operation: Option.fromNullable(operation),
+        timestamp: DateTime.make(date),
+        fields: rest
+      })
+    )
+  })
+
+// A line that is larger than a message may be would end the subscription of every reader, again and again, because it is
+// among the latest lines when they come back.
+const maxTextLength = 65_536
+
+const cutText = (text: string): string =>
+  text.length <= maxTextLength
+    ? text
+    : `${text.slice(0, maxTextLength)}… (${text.length - maxTextLength} more characters)`
+
+const isLong = ({ fields, message }: LogEntry.LogEntry): boolean =>
+  message.length > maxTextLength || Object.values(fields).some(({ length }) => length > maxTextLength)
+
+const cut = (entry: LogEntry.LogEntry): LogEntry.LogEntry =>
+  isLong(entry)
+    ? new LogEntry.LogEntry({
+      ...entry,
+      message: cutText(entry.message),
+      fields: Object.fromEntries(Object.entries(entry.fields).map(([key, text]) => [key, cutText(text)]))
+    })
+    : entry
+
+// The protocol has no other way to tell a reader.
+const droppedBefore = ({ timestamp }: LogEntry.LogEntry, count: number): LogEntry.LogEntry =>
+  new LogEntry.LogEntry({
+    severity: "WARNING",
+    message: `${count} log ${count === 1 ? "line was" : "lines were"} dropped, the reader is too slow`,
+    source: "SYSTEM",
+    driverType: Option.none(),
+    operation: Option.none(),
+    timestamp,
+    fields: { dropped: String(count) }
+  })
+
+interface Line {
+  readonly number: number
+  readonly entry: LogEntry.LogEntry
+}
+
+export const make = (backlog: number, localLogs: boolean): HostLog => {
+  const readers = new Set<Mailbox.Mailbox<Line>>()
+  // The latest lines, and at most as many older ones.
+  let older: ReadonlyArray<Line> = []
+  let newer: Array<Line> = []
+  let number = 0
+
+  const publish = (entry: LogEntry.LogEntry): void => {
+    const line = { number: number++, entry: cut(entry) }
+    newer.push(line)
+    if (newer.length >= backlog) {
+      older = newer
+      newer = []
+    }
+    readers.forEach((reader) => reader.unsafeOffer(line))
+  }
+
+  const logger = makeLogger(publish)
+  const withLogger = (loggers: HashSet.HashSet<Logger.Logger<unknown, unknown>>) =>
+    HashSet.add(localLogs ? loggers : HashSet.empty(), logger)
+
+  const subscribe = Effect.acquireRelease(
+    Effect.tap(Mailbox.make<Line>({ capacity: backlog, strategy: "sliding" }), (reader) =>
+      Effect.sync(() => {
+        reader.unsafeOfferAll([...older, ...newer].slice(-backlog))
+        readers.add(reader)
+      })),
+    (reader) => Effect.sync(() => readers.delete(reader))
+  )
+
+  return {
+    publish,
+    record: ({ driverType }, operation, severity, message, fields) =>
+      Effect.map(DateTime.now, (timestamp) =>
+        publish(
+          new LogEntry.LogEntry({
+            severity,
+            message,
+            source: "DRIVER",
+            driverType: Option.some(driverType),
+            operation: Option.some(operation),
+            timestamp: Option.some(timestamp),
+            fields
+          }, { disableValidation: true })
+        )),
+    capture: ({ driverType }, operation, effect) =>
+      effect.pipe(
+        Effect.annotateLogs({ driver_type: driverType, operation }),
+        Effect.locallyWith(FiberRef.currentLoggers, withLogger)
+      ),
+    entries: Stream.unwrapScoped(Effect.map(subscribe, (reader) => {
+      const first = number - Option.getOrElse(reader.unsafeSize(), () => 0)
+      return Mailbox.toStream(reader).pipe(
+        Stream.mapAccum(first, (expected, { entry, number }) => [
+          number + 1,
+          number === expected ? [entry] : [droppedBefore(entry, number - expected), entry]
+        ]),
+        Stream.mapConcat((entries) => entries)
+      )
+    }))
+  }
+}

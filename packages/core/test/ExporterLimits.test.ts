@@ -1,0 +1,225 @@
+// What clients can make an exporter hold, and what it does with those that want more (design: semantics 10).
+import {
+  Driver,
+  Endpoint,
+  Exporter,
+  ExporterClient,
+  ExporterConnection,
+  GrpcChannel,
+  LogEntry,
+  Resource
+} from "@effect-jumpstarter/core"
+import { ExporterTest } from "@effect-jumpstarter/core/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Chunk, Deferred, Effect, Fiber, Option, Stream, TestClock } from "effect"
+import * as temporary from "./support/temporary.ts"
+
+const device = ExporterConnection.driver("device")
+
+// A driver that reads a resource when it is told to.
+const makeReader = Effect.gen(function*() {
+  const claimed = yield* Deferred.make<void>()
+  const go = yield* Deferred.make<void>()
+  const driver = Driver.make({
+    client: "device",
+    methods: {
+      read: Driver.call(([handle], { resource }) =>
+        Effect.gen(function*() {
+          const { read } = yield* resource(handle)
+          yield* Deferred.succeed(claimed, undefined)
+          yield* Deferred.await(go)
+          return yield* Stream.runFold(read, 0, (size, { length }) => size + length)
+        }).pipe(Effect.scoped)
+      )
+    }
+  })
+  return { claimed: Deferred.await(claimed), driver, go: Deferred.succeed(go, undefined) }
+})
+
+describe("resources that wait to be used", () => {
+  const open = Effect.flatMap(device, (client) => client.resource(Resource.source(Stream.make(new Uint8Array(10)))))
+
+  it.effect("are bounded per driver, and one that is used makes room", () =>
+    Effect.gen(function*() {
+      const { claimed, driver, go } = yield* makeReader
+      yield* Effect.gen(function*() {
+        const first = yield* open
+        yield* open
+        const error = yield* Effect.flip(open)
+        assert.strictEqual(error._tag === "DriverNotFound" ? error._tag : error.code, "RESOURCE_EXHAUSTED")
+        assert.include(error.message, "2 resources of this driver wait to be used")
+        const other = yield* ExporterConnection.driver("other")
+        yield* other.resource(Resource.source(Stream.never))
+
+        const reading = yield* Effect.fork(Effect.flatMap(device, (client) => client.call("read", first)))
+        yield* claimed
+        yield* open
+        yield* go
+        assert.strictEqual(yield* Fiber.join(reading), 10)
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(
+          ExporterTest.layer({ device: driver, other: Driver.composite({}) }, { limits: { pendingResources: 2 } })
+        )
+      )
+    }))
+
+  it.effect("wait ten minutes unless told otherwise, and cannot be used after that", () =>
+    Effect.gen(function*() {
+      const { driver } = yield* makeReader
+      yield* Effect.gen(function*() {
+        const client = yield* device
+        const handle = yield* client.resource(Resource.source(Stream.never))
+        const result = yield* Effect.fork(Effect.flip(handle.result))
+        yield* TestClock.adjust("9 minutes")
+        assert.isTrue(Option.isNone(yield* Fiber.poll(result)))
+        yield* TestClock.adjust("1 minutes")
+        const error = yield* Fiber.join(result)
+        assert.deepStrictEqual(
+          [error._tag, error.code, error.details],
+          ["DriverError", "DEADLINE_EXCEEDED", "no call used the resource for 10m"]
+        )
+        assert.strictEqual((yield* Effect.flip(client.call("read", handle.handle))).code, "UNKNOWN")
+      }).pipe(Effect.scoped, Effect.provide(ExporterTest.layer({ device: driver })))
+    }))
+
+  it.effect("are used for as long as it takes", () =>
+    Effect.gen(function*() {
+      const { claimed, driver, go } = yield* makeReader
+      yield* Effect.gen(function*() {
+        const client = yield* device
+        const handle = yield* open
+        yield* TestClock.adjust("59 seconds")
+        const reading = yield* Effect.fork(client.call("read", handle))
+        yield* claimed
+        yield* TestClock.adjust("10 hours")
+        yield* go
+        assert.strictEqual(yield* Fiber.join(reading), 10)
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(ExporterTest.layer({ device: driver }, { limits: { resourceWait: "1 minute" } }))
+      )
+    }))
+})
+
+describe("the log", () => {
+  const line = (message: string, fields: Record<string, string> = {}) =>
+    new LogEntry.LogEntry({
+      severity: "INFO",
+      message,
+      source: "DRIVER",
+      driverType: Option.none(),
+      operation: Option.none(),
+      timestamp: Option.none(),
+      fields
+    })
+
+  const makeHost = Effect.fnUntraced(function*(limits?: Exporter.ExporterLimits) {
+    const exporter = yield* Exporter.make(Driver.composite({}), { limits })
+    const client = ExporterClient.make(yield* GrpcChannel.fromHandlers(exporter.handlers))
+    const say = (from: number, to: number) =>
+      Effect.forEach(Chunk.range(from, to), (n) => exporter.log(line(String(n))), { discard: true })
+    return { exporter, logStream: client.logStream, say }
+  })
+
+  const upTo = (last: number) => Stream.takeUntil<LogEntry.LogEntry>(({ message }) => message === String(last))
+
+  const read = (last: number) => <E>(entries: Stream.Stream<LogEntry.LogEntry, E>) =>
+    Effect.map(Stream.runCollect(upTo(last)(entries)), Chunk.toReadonlyArray)
+
+  const numbers = (from: number, to: number) => Array.from(Chunk.range(from, to), String)
+
+  it.scoped.each([[undefined, 256], [3, 3], [1, 1]] as const)(
+    "keeps the latest lines: limit %s",
+    ([limit, kept]) =>
+      Effect.gen(function*() {
+        const { logStream, say } = yield* makeHost({ logBacklog: limit })
+        for (const [first, last] of [[1, 1], [2, 1_000], [1_001, 1_255], [1_256, 1_256]] as const) {
+          yield* say(first, last)
+          const seen = yield* read(last)(logStream)
+          assert.deepStrictEqual(seen.map(({ message }) => message), numbers(Math.max(1, last - kept + 1), last))
+        }
+      })
+  )
+
+  it.scoped("drops the oldest lines of a slow reader, tells it how many, and holds up nobody else", () =>
+    Effect.gen(function*() {
+      const { exporter, logStream, say } = yield* makeHost({ logBacklog: 10 })
+      const started = yield* Deferred.make<void>()
+      const goOn = yield* Deferred.make<void>()
+      const slow = yield* logStream.pipe(
+        Stream.tap(({ message }) =>
+          message === "1" ? Effect.zipRight(Deferred.succeed(started, undefined), Deferred.await(goOn)) : Effect.void
+        ),
+        read(1_000),
+        Effect.fork
+      )
+      const fast = yield* Effect.fork(read(1_000)(logStream))
+      yield* Effect.repeatN(Effect.yieldNow(), 100)
+      yield* say(1, 1)
+      yield* Deferred.await(started)
+      for (let n = 2; n <= 1_000; n++) {
+        yield* say(n, n)
+        yield* Effect.repeatN(Effect.yieldNow(), 10)
+      }
+      assert.deepStrictEqual((yield* Fiber.join(fast)).map(({ message }) => message), numbers(1, 1_000))
+
+      yield* Deferred.succeed(goOn, undefined)
+      const seen = yield* Fiber.join(slow)
+      const notices = seen.filter(({ source }) => source === "SYSTEM")
+      const lines = seen.filter(({ source }) => source === "DRIVER").map(({ message }) => Number(message))
+      assert.strictEqual(notices.length, 1)
+      const [notice] = notices
+      assert.strictEqual(notice?.severity, "WARNING")
+      const dropped = Number(notice?.fields["dropped"])
+      assert.strictEqual(notice?.message, `${dropped} log lines were dropped, the reader is too slow`)
+      assert.strictEqual(lines.length + dropped, 1_000)
+      assert.deepStrictEqual(lines.slice(-10), numbers(991, 1_000).map(Number), "the latest are kept")
+      // The notice stands where the lines are missing.
+      const before = Number(seen[seen.indexOf(notice!) - 1]?.message)
+      const after = Number(seen[seen.indexOf(notice!) + 1]?.message)
+      assert.strictEqual(after - before - 1, dropped)
+      assert.isBelow(lines.length, 100, "what is kept for it is bounded")
+      yield* exporter.log(line("on it goes"))
+    }))
+
+  it.scoped("tells a reader that is slow from the first line on", () =>
+    Effect.gen(function*() {
+      const { logStream, say } = yield* makeHost({ logBacklog: 2 })
+      yield* say(1, 2)
+      const pull = yield* Stream.toPull(logStream)
+      // The server's side runs ahead of this reader by a bounded number of lines, and then falls behind.
+      const first = yield* pull
+      yield* say(3, 500)
+      const rest = yield* read(500)(Stream.repeatEffectChunkOption(pull))
+      const seen = [...first, ...rest]
+      const lines = seen.filter(({ source }) => source === "DRIVER")
+      const dropped = seen.flatMap(({ fields }) => Number(fields["dropped"] ?? 0)).reduce((sum, n) => sum + n, 0)
+      assert.strictEqual(lines.length + dropped, 500)
+      assert.isAbove(dropped, 0)
+    }))
+
+  it.scopedLive("cuts lines that no reader could take", () =>
+    Effect.gen(function*() {
+      const driver = Driver.make({
+        client: "device",
+        methods: {
+          chatter: Driver.call(() =>
+            Effect.annotateLogs(Effect.log("x".repeat(5_000_000)), "dump", "y".repeat(5_000_000))
+          )
+        }
+      })
+      const exporter = yield* Exporter.make(Driver.composite({ device: driver }), { localLogs: false })
+      const path = yield* temporary.socketPath
+      yield* Exporter.serve(exporter, { path })
+      const { driver: find, logs } = yield* ExporterConnection.fromEndpoint(Endpoint.unix(path))
+      const reading = yield* Effect.fork(Stream.runHead(Stream.filter(
+        logs,
+        (event): event is LogEntry.LogEntry => event._tag === "LogEntry" && event.message.startsWith("x")
+      )))
+      yield* Effect.flatMap(find("device"), (client) => client.call("chatter"))
+      const { fields, message } = yield* Effect.flatten(Effect.timeout(Fiber.join(reading), "5 seconds"))
+      assert.strictEqual(message, `${"x".repeat(65_536)}… (4934464 more characters)`)
+      assert.strictEqual(fields["dump"], `${"y".repeat(65_536)}… (4934464 more characters)`)
+    }))
+})
