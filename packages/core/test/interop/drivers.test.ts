@@ -157,11 +157,11 @@ describe("the catalogue against a Python exporter", () => {
     it.scoped("Flasher", () =>
       Effect.gen(function*() {
         const flasher = yield* connect(Flasher.contract, "flasher")
-        yield* Flasher.flash(flasher, source(image))
+        yield* flasher.flash(source(image))
         yield* Flasher.flashAll(flasher, [["boot", source(utf8("boot"))], ["root", source(utf8("root"))]])
-        assert.strictEqual(sha256(yield* Flasher.dump(flasher, collect)), sha256(image))
-        assert.strictEqual(text(yield* Flasher.dump(flasher, collect, { target: "root" })), "root")
-        const error = yield* Effect.flip(Flasher.dump(flasher, collect, { target: "nope" }))
+        assert.strictEqual(sha256(yield* flasher.dump(collect)), sha256(image))
+        assert.strictEqual(text(yield* flasher.dump(collect, "root")), "root")
+        const error = yield* Effect.flip(flasher.dump(collect, "nope"))
         assert.strictEqual(error._tag, "DriverError")
       }))
   })

@@ -6,7 +6,7 @@ import * as Stream from "effect/Stream"
 import { execFile } from "node:child_process"
 import * as ContentEncoding from "../../src/ContentEncoding.ts"
 import * as Resource from "../../src/Resource.ts"
-import { probe } from "../suite/harness.ts"
+import { use } from "../suite/harness.ts"
 import * as probeHost from "../support/probeHost.ts"
 import { image, sha256 } from "../support/probePattern.ts"
 import * as python from "../support/python.ts"
@@ -40,9 +40,8 @@ describe("encoded by Python", () => {
       it.scopedLive(`${encoding}, read by ${peer.name}`, () =>
         Effect.gen(function*() {
           const encoded = yield* encode(encoding)
-          const client = yield* probe
           const source = Resource.source(Stream.make(encoded), { contentEncoding: encoding, size: encoded.length })
-          const received = yield* client.call("consume", yield* client.resource(source))
+          const received = yield* use((probe) => probe.consume(source))
           deepStrictEqual(received, {
             size: megabytes * 1024 * 1024,
             sha256: sha256(image(megabytes))

@@ -136,7 +136,7 @@ const check = (report: typeof Report.Type, events: ReadonlyArray<PowerTest.Power
   assert.strictEqual(report.failures.unknown.class, "DriverMethodNotImplemented")
   assert.strictEqual(report.failures.kind.class, "DriverMethodNotImplemented")
   assert.strictEqual(report.failures.arguments.class, "DriverInvalidArgument")
-  assert.include(report.failures.arguments.text, "argument [1]: it is missing, the method takes 2 arguments")
+  assert.include(report.failures.arguments.text, "the argument is missing, the method takes 2 arguments")
   assert.deepStrictEqual(report.values, [null, true, 1, 2.5, "é", [], {}, JSON.parse(`{"__proto__":{"a":[null]}}`)])
   assert.include(report.logs, "exporter:driver INFO Operation started")
   assert.include(report.logs, "exporter:driver WARNING about to fail")

@@ -1,21 +1,35 @@
 // The behaviour suite: what this library promises of a connection, whatever exporter is at its other end. It is a
-// function of the peer, so that the memory transport, sockets and the Python exporter are held to the same.
+// function of the peer, so that the memory transport, sockets and the Python exporter are held to the same. What is
+// about drivers runs twice: by the names of their methods, and through typed clients.
 import { describe } from "@effect/vitest"
+import * as Layer from "effect/Layer"
 import { byteStreams } from "./byteStreams.ts"
 import { calls } from "./calls.ts"
+import { contracts } from "./contracts.ts"
 import { interruption } from "./interruption.ts"
 import type * as peer from "./peer.ts"
 import { resources } from "./resources.ts"
 import { session } from "./session.ts"
 import { streamingCalls } from "./streamingCalls.ts"
+import * as style from "./style.ts"
+
+const drivers = (peer: peer.Peer): void => {
+  calls(peer)
+  streamingCalls(peer)
+  byteStreams(peer)
+  resources(peer)
+  interruption(peer)
+}
 
 export const behaviour = (peer: peer.Peer): void => {
   describe(peer.name, () => {
     session(peer)
-    calls(peer)
-    streamingCalls(peer)
-    byteStreams(peer)
-    resources(peer)
-    interruption(peer)
+    describe("by name", () => drivers(peer))
+    describe("typed", () => {
+      // What is below both ways need not be moved in full size twice.
+      const typed = { ...peer, session: Layer.merge(peer.session, style.typed), thorough: false }
+      drivers(typed)
+      contracts(typed)
+    })
   })
 }

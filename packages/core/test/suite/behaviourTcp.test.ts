@@ -2,4 +2,4 @@
 import { peers } from "../support/probeHost.ts"
 import { behaviour } from "./behaviour.ts"
 
-peers.filter(({ name }) => name !== "memory" && name !== "unix").forEach(behaviour)
+peers.filter(({ name }) => name.startsWith("tcp")).forEach(behaviour)

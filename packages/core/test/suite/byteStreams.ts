@@ -9,18 +9,31 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { DriverStream } from "../../src/DriverClient.ts"
+import type * as DriverError from "../../src/DriverError.ts"
+import * as DriverMethod from "../../src/DriverMethod.ts"
+import { Network } from "../../src/drivers/index.ts"
+import type { ByteStream } from "../../src/RouterStream.ts"
 import * as bytes from "../support/bytes.ts"
 import { fixedBytes, pattern, patternChunks, sha256 } from "../support/probePattern.ts"
-import { siteOf } from "./calls.ts"
-import { assertError, awaitEvent, awaitStill, call, driver, fails, probe, test, until } from "./harness.ts"
+import {
+  assertError,
+  awaitEvent,
+  awaitStill,
+  call,
+  described,
+  fails,
+  methodsOf,
+  siteOf,
+  test,
+  until
+} from "./harness.ts"
 import type * as peer from "./peer.ts"
 
-const open = (method: string) => Effect.flatMap(probe, (client) => client.stream(method))
+type Bytes = ByteStream<DriverError.DriverCallError>
 
-const readAll = (stream: DriverStream) => Effect.map(Stream.runCollect(stream.read), Chunk.toReadonlyArray)
+const readAll = (stream: Bytes) => Effect.map(Stream.runCollect(stream.read), Chunk.toReadonlyArray)
 
-const text = (stream: DriverStream) => Effect.map(readAll(stream), (chunks) => bytes.text(bytes.concat(chunks)))
+const text = (stream: Bytes) => Effect.map(readAll(stream), (chunks) => bytes.text(bytes.concat(chunks)))
 
 const decodeReport = Schema.decode(
   Schema.parseJson(Schema.Struct({ size: Schema.Number, sha256: Schema.String }))
@@ -36,7 +49,7 @@ export const byteStreams = (peer: peer.Peer): void => {
     check(
       "echoes 16 MiB unchanged, and ends after the half-close",
       Effect.gen(function*() {
-        const stream = yield* open("bytes_echo")
+        const stream = yield* call.bytes_echo()
         const [, echoed] = yield* Effect.all([
           Effect.zipRight(
             Effect.forEach(patternChunks(16 * mebibyte), stream.write, { discard: true }),
@@ -46,14 +59,14 @@ export const byteStreams = (peer: peer.Peer): void => {
         ], { concurrency: 2 })
         strictEqual(sha256(echoed), sha256(patternChunks(16 * mebibyte)))
         yield* awaitEvent("bytes_echo:eof")
-        strictEqual(yield* call("bytes_count", "bytes_echo"), 16 * mebibyte)
+        strictEqual(yield* call.bytes_count("bytes_echo"), 16 * mebibyte)
       })
     )
 
     check(
       "holds a dialogue",
       Effect.gen(function*() {
-        const stream = yield* Effect.flatMap(driver("echo"), (echo) => echo.stream("connect"))
+        const stream = yield* Effect.flatMap(methodsOf("echo", Network.contract), (echo) => echo.connect())
         const pull = yield* Stream.toPull(stream.read)
         for (const line of ["login", "root", "uname -a"]) {
           yield* stream.write(bytes.utf8(line))
@@ -65,7 +78,7 @@ export const byteStreams = (peer: peer.Peer): void => {
     check(
       "keeps what was written in one piece in one piece",
       Effect.gen(function*() {
-        const stream = yield* open("bytes_echo")
+        const stream = yield* call.bytes_echo()
         yield* Effect.forEach(["a", "", "bc", "def"], (chunk) => stream.write(bytes.utf8(chunk)))
         yield* stream.end
         deepStrictEqual((yield* readAll(stream)).map(bytes.text), ["a", "bc", "def"])
@@ -75,7 +88,7 @@ export const byteStreams = (peer: peer.Peer): void => {
     check(
       "splits a write that is larger than a frame",
       Effect.gen(function*() {
-        const stream = yield* open("sink")
+        const stream = yield* call.sink()
         yield* stream.write(pattern(0, 6 * mebibyte))
         yield* stream.end
         deepStrictEqual(yield* Effect.flatMap(text(stream), decodeReport), {
@@ -88,7 +101,7 @@ export const byteStreams = (peer: peer.Peer): void => {
     check(
       "reads a source to its end, and not past it",
       Effect.gen(function*() {
-        const stream = yield* open("source_fixed")
+        const stream = yield* call.source_fixed()
         strictEqual(sha256(yield* readAll(stream)), sha256(patternChunks(fixedBytes)))
         deepStrictEqual(yield* readAll(stream), [])
       })
@@ -97,7 +110,7 @@ export const byteStreams = (peer: peer.Peer): void => {
     check(
       "takes up reading where it was left",
       Effect.gen(function*() {
-        const stream = yield* open("source_fixed")
+        const stream = yield* call.source_fixed()
         const first = yield* Stream.runCollect(Stream.take(stream.read, 3))
         const rest = yield* readAll(stream)
         strictEqual(sha256([...first, ...rest]), sha256(patternChunks(fixedBytes)))
@@ -107,7 +120,7 @@ export const byteStreams = (peer: peer.Peer): void => {
     check(
       "reads the answer that comes after the half-close",
       Effect.gen(function*() {
-        const stream = yield* open("sink")
+        const stream = yield* call.sink()
         yield* stream.write(bytes.utf8("abc"))
         yield* stream.end
         deepStrictEqual(yield* Effect.flatMap(text(stream), decodeReport), {
@@ -122,10 +135,10 @@ export const byteStreams = (peer: peer.Peer): void => {
       "a device that has nothing to say is read as empty and still listens",
       Effect.gen(function*() {
         yield* Effect.scoped(Effect.gen(function*() {
-          const stream = yield* open("closing")
+          const stream = yield* call.closing()
           deepStrictEqual(yield* readAll(stream), [])
           yield* stream.write(bytes.utf8("abc"))
-          yield* until("abc arrived", call("bytes_count", "closing"), (count) => count === 3)
+          yield* until("abc arrived", call.bytes_count("closing"), (count) => count === 3)
         }))
         yield* awaitEvent("closing:closed")
       })
@@ -134,8 +147,7 @@ export const byteStreams = (peer: peer.Peer): void => {
     check(
       "a device that cannot be opened fails the opening",
       Effect.gen(function*() {
-        const site = { ...yield* siteOf("fail_open"), kind: "stream" } as const
-        yield* fails(Effect.scoped(open("fail_open")), site, {
+        yield* fails(Effect.scoped(call.fail_open()), siteOf("fail_open", "stream"), {
           tag: "DriverError",
           origin: "driver",
           ...quirks.failedOpen
@@ -148,8 +160,7 @@ export const byteStreams = (peer: peer.Peer): void => {
       check(
         `${method}: a device that fails is not read as one that ended`,
         Effect.gen(function*() {
-          const site = { ...yield* siteOf(method), kind: "stream" } as const
-          const stream = yield* open(method)
+          const stream = yield* call[method]()
           const seen: Array<string> = []
           const reading = Stream.runForEach(stream.read, (chunk) =>
             Effect.sync(() => {
@@ -165,7 +176,7 @@ export const byteStreams = (peer: peer.Peer): void => {
             if (outcome === "ends") {
               assertTrue(Exit.isSuccess(ended))
             } else {
-              assertError(yield* Effect.flip(ended), site, {
+              assertError(yield* Effect.flip(ended), yield* siteOf(method, "stream"), {
                 tag: "DriverError",
                 code: method === "fail_mid" ? "UNKNOWN" : "UNAVAILABLE",
                 origin: "driver",
@@ -180,30 +191,30 @@ export const byteStreams = (peer: peer.Peer): void => {
     check(
       "what was written right before closing still arrives",
       Effect.gen(function*() {
-        yield* Effect.scoped(Effect.flatMap(open("sink"), ({ write }) => write(pattern(0, 65_536))))
+        yield* Effect.scoped(Effect.flatMap(call.sink(), ({ write }) => write(pattern(0, 65_536))))
         yield* awaitEvent("sink:eof:65536")
         yield* awaitEvent("sink:closed")
-        yield* Effect.scoped(Effect.flatMap(open("idle"), ({ write }) => write(bytes.utf8("abc"))))
+        yield* Effect.scoped(Effect.flatMap(call.idle(), ({ write }) => write(bytes.utf8("abc"))))
         yield* awaitEvent("idle:closed")
-        strictEqual(yield* call("bytes_count", "idle"), 3)
+        strictEqual(yield* call.bytes_count("idle"), 3)
       })
     )
 
     check(
       "closing an idle stream closes the device",
       Effect.gen(function*() {
-        yield* Effect.scoped(Effect.zipRight(open("idle"), awaitEvent("idle:open")))
+        yield* Effect.scoped(Effect.zipRight(call.idle(), awaitEvent("idle:open")))
         yield* awaitEvent("idle:closed")
-        strictEqual(yield* call("open_count"), 0)
+        strictEqual(yield* call.open_count(), 0)
       })
     )
 
     check(
       "closing a stream that is not read to its end closes the device",
       Effect.gen(function*() {
-        yield* Effect.scoped(Effect.flatMap(open("source_endless"), ({ read }) => Stream.runHead(read)))
+        yield* Effect.scoped(Effect.flatMap(call.source_endless(), ({ read }) => Stream.runHead(read)))
         yield* awaitEvent("source_endless:closed")
-        strictEqual(yield* call("open_count"), 0)
+        strictEqual(yield* call.open_count(), 0)
       })
     )
 
@@ -211,7 +222,7 @@ export const byteStreams = (peer: peer.Peer): void => {
       "a closed stream refuses to write and to read",
       Effect.gen(function*() {
         const scope = yield* Scope.make()
-        const stream = yield* Scope.extend(open("idle"), scope)
+        const stream = yield* Scope.extend(call.idle(), scope)
         yield* Scope.close(scope, Exit.void)
         assertTrue(Exit.isFailure(yield* Effect.exit(stream.write(bytes.utf8("late")))))
         assertTrue(Exit.isFailure(yield* Effect.exit(Stream.runDrain(stream.read))))
@@ -221,16 +232,16 @@ export const byteStreams = (peer: peer.Peer): void => {
     check(
       "a client that does not read slows the device down",
       Effect.gen(function*() {
-        yield* open("source_endless")
-        const sent = yield* awaitStill(call("bytes_count", "source_endless"))
-        assertTrue(Number(sent) <= 24 * mebibyte, `the device sent ${sent} bytes nobody read`)
+        yield* call.source_endless()
+        const sent = yield* awaitStill(call.bytes_count("source_endless"))
+        assertTrue(sent <= 24 * mebibyte, `the device sent ${sent} bytes nobody read`)
       })
     )
 
     check(
       "a device that does not read slows the client down",
       Effect.gen(function*() {
-        const stream = yield* open("sink_stuck")
+        const stream = yield* call.sink_stuck()
         let written = 0
         const chunk = pattern(0, 65_536)
         const writing = yield* Effect.fork(Effect.forever(Effect.zipRight(
@@ -241,7 +252,7 @@ export const byteStreams = (peer: peer.Peer): void => {
         )))
         yield* awaitStill(Effect.sync(() => written))
         assertTrue(written <= 24 * mebibyte, `${written} bytes were taken that the device does not read`)
-        strictEqual(yield* call("bytes_count", "sink_stuck"), chunk.length)
+        strictEqual(yield* call.bytes_count("sink_stuck"), chunk.length)
         yield* Fiber.interrupt(writing)
       })
     )
@@ -257,7 +268,8 @@ export const byteStreams = (peer: peer.Peer): void => {
       check(
         `refuses a method that ${what}`,
         Effect.gen(function*() {
-          yield* fails(Effect.scoped(open(method)), { ...yield* siteOf(method), kind: "stream" }, {
+          const open = yield* described(method, DriverMethod.stream())
+          yield* fails(Effect.scoped(open()), siteOf(method, "stream"), {
             tag: "MethodNotImplemented",
             code: "NOT_FOUND",
             origin: "driver"

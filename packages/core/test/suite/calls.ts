@@ -4,21 +4,25 @@ import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Effect from "effect/Effect"
 import * as fc from "effect/FastCheck"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as DriverClient from "../../src/DriverClient.ts"
-import type * as DriverError from "../../src/DriverError.ts"
+import * as DriverError from "../../src/DriverError.ts"
+import * as DriverMethod from "../../src/DriverMethod.ts"
+import * as DriverTree from "../../src/DriverTree.ts"
 import * as ExporterClient from "../../src/ExporterClient.ts"
 import * as GrpcChannel from "../../src/GrpcChannel.ts"
 import * as LogStream from "../../src/LogStream.ts"
 import type { JsonValue } from "../../src/ProtobufValue.ts"
 import * as arbitraries from "../support/arbitraries.ts"
+import type { FailureKind } from "../support/probeContract.ts"
 import * as probeValues from "../support/probeValues.ts"
-import { awaitEvent, call, fails, probe, test } from "./harness.ts"
+import { awaitEvent, call, described, driver, fails, siteOf, test } from "./harness.ts"
 import type * as peer from "./peer.ts"
 
 /** How each kind of failure of a driver reaches the caller, as protocol.md 4.3 and 4.4 have it. */
 export const failures: ReadonlyArray<{
-  readonly kind: string
+  readonly kind: FailureKind
   readonly tag: DriverError.DriverCallError["_tag"]
   readonly code: DriverError.DriverCallError["code"]
 }> = [
@@ -37,10 +41,17 @@ export const failures: ReadonlyArray<{
 /** A client of the probe under a uuid that no driver has. */
 const stranger = Effect.gen(function*() {
   const exporter = ExporterClient.make(yield* GrpcChannel.GrpcChannel)
-  const client = yield* probe
+  const node = yield* driver("probe")
   const uuid = crypto.randomUUID()
-  const session = { exporter, gate: () => Effect.void, logs: yield* LogStream.make(exporter) }
-  return DriverClient.make(session, { ...client, uuid, children: new Map() })
+  const session: DriverClient.Session = {
+    exporter,
+    logs: yield* LogStream.make(exporter),
+    admit: ({ path, uuid }, method, kind) =>
+      Effect.succeed({ driver: DriverTree.formatPath(path), uuid, method, kind }),
+    explain: (_, status, site) => DriverError.fromStatus(status, site),
+    transferIdleTimeout: "10 seconds"
+  }
+  return DriverClient.make(session, { ...node, uuid, children: new Map() })
 })
 
 const cyclic: { self?: unknown } = {}
@@ -76,7 +87,7 @@ export const calls = (peer: peer.Peer): void => {
     check(
       "carries every kind of value",
       Effect.gen(function*() {
-        const values = yield* call("values")
+        const values = yield* call.values()
         deepStrictEqual(values, { ...probeValues.portable, ...(quirks.lossyNumbers ? probeValues.rounded : {}) })
       })
     )
@@ -85,7 +96,7 @@ export const calls = (peer: peer.Peer): void => {
       "returns any JSON as it was sent",
       { values: fc.array(arbitraries.jsonValue, { maxLength: 4 }) },
       ({ values }) =>
-        Effect.map(call("echo", ...values), (echoed) => deepStrictEqual(echoed, values)).pipe(
+        Effect.map(call.echo(...values), (echoed) => deepStrictEqual(echoed, values)).pipe(
           Effect.provide(peer.session),
           Effect.scoped
         ),
@@ -96,11 +107,10 @@ export const calls = (peer: peer.Peer): void => {
       "carries values as deep as peers accept them, and no deeper",
       Effect.gen(function*() {
         const nested = (depth: number): JsonValue => depth === 0 ? null : [nested(depth - 1)]
-        const site = { ...yield* siteOf("depth"), kind: "call" } as const
-        strictEqual(yield* call("depth", nested(49)), 49)
-        deepStrictEqual(yield* call("nested", 40), nested(40))
-        deepStrictEqual(yield* call("nested_struct", 2), { k: { k: null } })
-        yield* fails(call("depth", nested(50)), site, {
+        strictEqual(yield* call.depth(nested(49)), 49)
+        deepStrictEqual(yield* call.nested(40), nested(40))
+        deepStrictEqual(yield* call.nested_struct(2), { k: { k: null } })
+        yield* fails(call.depth(nested(50)), siteOf("depth", "call"), {
           tag: "InvalidArgument",
           code: "INVALID_ARGUMENT",
           origin: "client",
@@ -111,7 +121,10 @@ export const calls = (peer: peer.Peer): void => {
 
     check(
       "answers null when a method returns nothing",
-      Effect.map(call("clear_events"), (answer) => strictEqual(answer, null))
+      Effect.gen(function*() {
+        const clear = yield* described("clear_events", DriverMethod.call({ result: DriverMethod.Json }))
+        strictEqual(yield* clear(), null)
+      })
     )
 
     for (const { code, kind, tag } of failures) {
@@ -119,8 +132,8 @@ export const calls = (peer: peer.Peer): void => {
         `${kind} fails with ${tag}`,
         Effect.gen(function*() {
           const quirk = quirks.failures[kind]
-          for (const method of ["fail", "fail_sync"]) {
-            yield* fails(call(method, kind, "no"), { ...yield* siteOf(method), kind: "call" }, {
+          for (const method of ["fail", "fail_sync"] as const) {
+            yield* fails(call[method](kind, "no"), siteOf(method, "call"), {
               tag,
               code: quirk?.code ?? code,
               origin: "driver",
@@ -134,7 +147,7 @@ export const calls = (peer: peer.Peer): void => {
     check(
       "says so when a failure has no details",
       Effect.gen(function*() {
-        const error = yield* Effect.flip(call("fail", "runtime", ""))
+        const error = yield* Effect.flip(call.fail("runtime"))
         strictEqual(error.message, "call probe.fail failed (UNKNOWN): no details")
       })
     )
@@ -142,12 +155,11 @@ export const calls = (peer: peer.Peer): void => {
     check(
       "a call that the driver cancels itself",
       Effect.gen(function*() {
-        const site = { ...yield* siteOf("fail"), kind: "call" } as const
-        const cancelled = call("fail", "cancelled", "no")
+        const cancelled = call.fail("cancelled", "no")
         if (quirks.cancelledInside === "never answered") {
           strictEqual(Option.isNone(yield* Effect.timeoutOption(cancelled, "300 millis")), true)
         } else {
-          yield* fails(cancelled, site, { tag: "DriverError", code: "CANCELLED", origin: "driver" })
+          yield* fails(cancelled, siteOf("fail", "call"), { tag: "DriverError", code: "CANCELLED", origin: "driver" })
         }
       })
     )
@@ -155,9 +167,8 @@ export const calls = (peer: peer.Peer): void => {
     check(
       "refuses arguments that the driver does not take",
       Effect.gen(function*() {
-        deepStrictEqual(yield* call("typed", 5, "x"), { count: 5, name: "x" })
-        const site = { ...yield* siteOf("typed"), kind: "call" } as const
-        yield* fails(call("typed", 5.5, "x"), site, {
+        deepStrictEqual(yield* call.typed(5, "x"), { count: 5, name: "x" })
+        yield* fails(call.typed(5.5, "x"), siteOf("typed", "call"), {
           tag: "InvalidArgument",
           code: "INVALID_ARGUMENT",
           origin: "driver",
@@ -167,17 +178,17 @@ export const calls = (peer: peer.Peer): void => {
       })
     )
 
-    for (const method of ["not_utf8", "unencodable", "huge_int", "nan"]) {
+    for (const method of ["not_utf8", "unencodable", "huge_int", "nan"] as const) {
       const lossy = quirks.lossyNumbers && method === "nan"
       check(
         lossy ? "nan: becomes null" : `${method}: a result that cannot be sent is an error`,
         Effect.gen(function*() {
           if (lossy) {
-            strictEqual(yield* call(method), null)
+            strictEqual(yield* call.nan(), null)
           } else {
             const code = method === "huge_int" ? quirks.hugeIntegerCode : "INVALID_ARGUMENT"
             const tag = code === "INVALID_ARGUMENT" ? "InvalidArgument" : "DriverError"
-            yield* fails(call(method), { ...yield* siteOf(method), kind: "call" }, { tag, code, origin: "driver" })
+            yield* fails(call[method](), siteOf(method, "call"), { tag, code, origin: "driver" })
           }
         })
       )
@@ -195,7 +206,8 @@ export const calls = (peer: peer.Peer): void => {
       check(
         `refuses a method that ${what}`,
         Effect.gen(function*() {
-          yield* fails(call(method), { ...yield* siteOf(method), kind: "call" }, {
+          const call = yield* described(method, DriverMethod.call())
+          yield* fails(call(), siteOf(method, "call"), {
             tag: "MethodNotImplemented",
             code: "NOT_FOUND",
             origin: "driver"
@@ -208,13 +220,17 @@ export const calls = (peer: peer.Peer): void => {
       "refuses a driver that does not exist",
       Effect.gen(function*() {
         const client = yield* stranger
+        const call = yield* described("echo", DriverMethod.call(), client)
+        const streamingCall = yield* described("echo", DriverMethod.streamingCall({ item: DriverMethod.Json }), client)
+        const stream = yield* described("echo", DriverMethod.stream(), client)
+        const site = (kind: DriverError.CallKind) =>
+          Effect.succeed({ driver: "probe", uuid: client.uuid, method: "echo", kind })
         const { code, details } = quirks.unknownDriver
         const tag = code === "NOT_FOUND" ? "MethodNotImplemented" : "DriverError"
-        const site = { driver: "probe", uuid: client.uuid, method: "echo" }
         const expected = { tag, code, details, origin: "driver" } as const
-        yield* fails(client.call("echo"), { ...site, kind: "call" }, expected)
-        yield* fails(Stream.runDrain(client.streamingCall("echo")), { ...site, kind: "streamingCall" }, expected)
-        yield* fails(Effect.scoped(client.stream("echo")), { ...site, kind: "stream" }, expected)
+        yield* fails(call(), site("call"), expected)
+        yield* fails(Stream.runDrain(streamingCall()), site("streamingCall"), expected)
+        yield* fails(Effect.scoped(stream()), site("stream"), expected)
       })
     )
 
@@ -222,16 +238,15 @@ export const calls = (peer: peer.Peer): void => {
       check(
         `does not send ${what}`,
         Effect.gen(function*() {
-          const client = yield* probe
-          const site = { driver: "probe", uuid: client.uuid, method: "sleep" }
-          const expected = { tag: "InvalidArgument", code: "INVALID_ARGUMENT", origin: "client", path } as const
-          yield* fails(client.call("sleep", ...args), { ...site, kind: "call" }, expected)
-          yield* fails(
-            Stream.runDrain(client.streamingCall("sleep", ...args)),
-            { ...site, kind: "streamingCall" },
-            expected
+          const sleep = yield* described("sleep", DriverMethod.call({ rest: DriverMethod.Json }))
+          const items = yield* described(
+            "sleep",
+            DriverMethod.streamingCall({ rest: DriverMethod.Json, item: DriverMethod.Json })
           )
-          deepStrictEqual(yield* call("events"), [])
+          const expected = { tag: "InvalidArgument", code: "INVALID_ARGUMENT", origin: "client", path } as const
+          yield* fails(sleep(...args), siteOf("sleep", "call"), expected)
+          yield* fails(Stream.runDrain(items(...args)), siteOf("sleep", "streamingCall"), expected)
+          deepStrictEqual(yield* call.events(), [])
         })
       )
     }
@@ -239,22 +254,22 @@ export const calls = (peer: peer.Peer): void => {
     check(
       "does not send a request that is too large",
       Effect.gen(function*() {
-        const site = { ...yield* siteOf("sleep"), kind: "call" } as const
-        yield* fails(call("sleep", 0, oversized), site, {
+        const sleep = yield* described("sleep", DriverMethod.call({ args: [Schema.String] }))
+        yield* fails(sleep(oversized), siteOf("sleep", "call"), {
           tag: "InvalidArgument",
           code: "INVALID_ARGUMENT",
           origin: "client",
           details: /^the message has \d+ bytes, the protocol allows 4194304$/
         })
-        deepStrictEqual(yield* call("events"), [])
+        deepStrictEqual(yield* call.events(), [])
       })
     )
 
     check(
       "tells of a result that is too large",
       Effect.gen(function*() {
-        strictEqual(yield* call("big", 4_000_000), "x".repeat(4_000_000))
-        yield* fails(call("big", oversized.length), { ...yield* siteOf("big"), kind: "call" }, {
+        strictEqual(yield* call.big(4_000_000), "x".repeat(4_000_000))
+        yield* fails(call.big(oversized.length), siteOf("big", "call"), {
           tag: "UnexpectedResult",
           code: "RESOURCE_EXHAUSTED",
           origin: "client",
@@ -266,7 +281,7 @@ export const calls = (peer: peer.Peer): void => {
     check(
       "runs calls side by side",
       Effect.gen(function*() {
-        const answers = yield* Effect.all(Array.from({ length: 100 }, (_, index) => call("echo", index)), {
+        const answers = yield* Effect.all(Array.from({ length: 100 }, (_, index) => call.echo(index)), {
           concurrency: "unbounded"
         })
         deepStrictEqual(answers, Array.from({ length: 100 }, (_, index) => [index]))
@@ -276,14 +291,12 @@ export const calls = (peer: peer.Peer): void => {
     check(
       "a timeout of the caller cancels the call",
       Effect.gen(function*() {
-        const answer = yield* Effect.timeoutOption(call("hang"), "200 millis")
+        const answer = yield* Effect.timeoutOption(call.hang(), "200 millis")
         strictEqual(Option.isNone(answer), true)
         yield* awaitEvent("hang:cancelled")
         yield* awaitEvent("hang:closed")
-        strictEqual(yield* call("open_count"), 0)
+        strictEqual(yield* call.open_count(), 0)
       })
     )
   })
 }
-
-export const siteOf = (method: string) => Effect.map(probe, ({ uuid }) => ({ driver: "probe", uuid, method }))

@@ -5,19 +5,51 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { DriverClient } from "../../src/DriverClient.ts"
 import * as DriverError from "../../src/DriverError.ts"
+import * as DriverInterface from "../../src/DriverInterface.ts"
+import type * as DriverMethod from "../../src/DriverMethod.ts"
 import * as ExporterConnection from "../../src/ExporterConnection.ts"
-import type { JsonValue } from "../../src/ProtobufValue.ts"
+import { Probe } from "../support/probeContract.ts"
 import type * as peer from "./peer.ts"
+import { Style } from "./style.ts"
 
-/** The client of the probe. */
-export const probe = Effect.orDie(ExporterConnection.driver("probe"))
-
+/** The client of a driver. */
 export const driver = (path: string) => Effect.orDie(ExporterConnection.driver(path))
 
+/** The methods of a contract at a driver, made in the style of the test. */
+export const methodsOf = <I extends DriverInterface.Any>(path: string, contract: I) =>
+  Effect.zipWith(driver(path), Style, (client, make) => make(client, contract))
+
+/** The methods of the probe. */
+const probe = methodsOf("probe", Probe)
+
 /** Calls a method of the probe. */
-export const call = (method: string, ...args: ReadonlyArray<JsonValue>) =>
-  Effect.flatMap(probe, (client) => client.call(method, ...args))
+export const call = Effect.serviceFunctions(probe)
+
+type Probed = Effect.Effect.Success<typeof probe>
+
+/** Calls a method of the probe that takes a resource, whose types `call` would lose. */
+export const use = <A, E, R>(call: (probe: Probed) => Effect.Effect<A, E, R>) => Effect.flatMap(probe, call)
+
+/** Calls a method of the probe that streams its results. */
+export const items = <A, E>(call: (probe: Probed) => Stream.Stream<A, E>) => Stream.unwrap(Effect.map(probe, call))
+
+/** A method of the probe as described here, which need not be what the probe has under that name. */
+export const described = <M extends DriverMethod.Any>(name: string, method: M, client?: DriverClient) =>
+  Effect.zipWith(
+    client === undefined ? driver("probe") : Effect.succeed(client),
+    Style,
+    (client, make): DriverInterface.ClientMethod<M> =>
+      make(client, DriverInterface.make(Probe.client, { [name]: method }))[name]!
+  )
+
+/** Where a driver call error comes from. */
+export type Site = Pick<DriverError.CallSite, "driver" | "uuid" | "method" | "kind">
+
+export const siteOf = (method: string, kind: DriverError.CallKind, path = "probe") =>
+  Effect.map(driver(path), ({ uuid }): Site => ({ driver: path, uuid, method, kind }))
 
 /** Declares a test that has a session with a peer whose probe has recorded nothing yet. */
 export const test = (peer: peer.Peer) =>
@@ -25,16 +57,16 @@ export const test = (peer: peer.Peer) =>
   name: string,
   body: Effect.Effect<A, E, peer.Session | Scope.Scope>,
   timeout?: number
-): void => it.scopedLive(name, () => Effect.provide(Effect.zipRight(call("clear_events"), body), peer.session), timeout)
+): void => it.scopedLive(name, () => Effect.provide(Effect.zipRight(call.clear_events(), body), peer.session), timeout)
 
-/** Asks about a state of the exporter until it holds; there is nothing to be told by. */
-export const until = <E, R>(
+/** Asks about a state of the exporter until it holds, and answers it; there is nothing to be told by. */
+export const until = <A, E, R>(
   what: string,
-  state: Effect.Effect<JsonValue, E, R>,
-  holds: (value: JsonValue) => boolean
-): Effect.Effect<JsonValue, E, R> =>
+  state: Effect.Effect<A, E, R>,
+  holds: (value: A) => boolean
+): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
-    let last: JsonValue = null
+    let last: A
     return Effect.tap(state, (value) =>
       Effect.sync(() => {
         last = value
@@ -48,14 +80,13 @@ export const until = <E, R>(
       )
   })
 
-const includes = (event: string) => (events: JsonValue) => Array.isArray(events) && events.includes(event)
-
 /** Waits until the probe has recorded an event. */
-export const awaitEvent = (event: string) => until(`the event ${event}`, call("events"), includes(event))
+export const awaitEvent = (event: string) =>
+  until(`the event ${event}`, call.events(), (events) => events.includes(event))
 
 /** Waits until a number stays the same for a while, and answers it. */
-export const awaitStill = <E, R>(count: Effect.Effect<JsonValue, E, R>) => {
-  let last: JsonValue = -1
+export const awaitStill = <E, R>(count: Effect.Effect<number, E, R>) => {
+  let last = -1
   let seen = 0
   return until("standstill", count, (value) => {
     seen = value === last ? seen + 1 : 0
@@ -64,20 +95,13 @@ export const awaitStill = <E, R>(count: Effect.Effect<JsonValue, E, R>) => {
   })
 }
 
-/** What a driver call error is expected to say. `site` has the driver's path, its method, and the kind of call. */
+/** What a driver call error is expected to say besides its site. */
 export interface Expected {
   readonly tag: DriverError.DriverCallError["_tag"]
   readonly code: DriverError.DriverCallError["code"]
   readonly origin: DriverError.ErrorOrigin
   readonly details?: string | RegExp | undefined
   readonly path?: DriverError.ValuePath | undefined
-}
-
-export interface Site {
-  readonly driver: string
-  readonly uuid: string
-  readonly method: string
-  readonly kind: DriverError.CallKind
 }
 
 export const assertError = (error: unknown, site: Site, expected: Expected): void => {
@@ -105,11 +129,12 @@ export const assertError = (error: unknown, site: Site, expected: Expected): voi
 }
 
 /** Expects an effect to fail with a driver call error. */
-export const fails = <A, E, R>(
+export const fails = <A, E, R, R2>(
   effect: Effect.Effect<A, E, R>,
-  site: Site,
+  site: Effect.Effect<Site, never, R2>,
   expected: Expected
-): Effect.Effect<void, A, R> => Effect.map(Effect.flip(effect), (error) => assertError(error, site, expected))
+): Effect.Effect<void, A, R | R2> =>
+  Effect.zipWith(site, Effect.flip(effect), (site, error) => assertError(error, site, expected))
 
 /** Counts how often a finalizer runs. */
 export const counter = () => {

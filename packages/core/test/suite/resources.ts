@@ -12,13 +12,14 @@ import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import * as ContentEncoding from "../../src/ContentEncoding.ts"
+import * as DriverMethod from "../../src/DriverMethod.ts"
+import { StorageMux } from "../../src/drivers/index.ts"
 import * as ExporterClient from "../../src/ExporterClient.ts"
 import * as GrpcChannel from "../../src/GrpcChannel.ts"
 import * as Resource from "../../src/Resource.ts"
 import * as bytes from "../support/bytes.ts"
 import { image, pattern, patternChunks, sha256 } from "../support/probePattern.ts"
-import { siteOf } from "./calls.ts"
-import { awaitEvent, call, driver, fails, probe, test, until } from "./harness.ts"
+import { awaitEvent, call, described, driver, fails, methodsOf, siteOf, test, until, use } from "./harness.ts"
 import type * as peer from "./peer.ts"
 
 const mebibyte = 1024 * 1024
@@ -41,8 +42,7 @@ const hashing = () =>
     )
   })
 
-const arrived = (size: number) =>
-  until(`${size} bytes arrived`, call("bytes_count", "consume"), (count) => count === size)
+const arrived = (size: number) => until(`${size} bytes arrived`, call.bytes_count("consume"), (count) => count === size)
 
 const decodeJson = Schema.decodeUnknown(Schema.parseJson(
   Schema.Struct({ kind: Schema.String, uuid: Schema.String, x_jmp_content_encoding: Schema.Null })
@@ -50,16 +50,15 @@ const decodeJson = Schema.decodeUnknown(Schema.parseJson(
 
 const patternSource = (size: number) => Resource.source(Stream.fromIterable(patternChunks(size)), { size })
 
-const upload = <E, R>(
-  method: string,
-  source: Resource.Source<void, E, R>,
-  ...args: ReadonlyArray<number>
-) =>
-  Effect.scoped(Effect.gen(function*() {
-    const client = yield* probe
-    const handle = yield* client.resource(source)
-    return yield* client.call(method, handle, ...args)
-  }))
+const consume = <E, R = never>(source: Resource.Source<void, E, R> | Resource.ResourceHandle<void, E>) =>
+  use((probe) => probe.consume(source))
+
+// The method as a driver sees it: a handle is an argument like any other.
+const takingJson = DriverMethod.call({ args: [DriverMethod.Json], result: DriverMethod.Json })
+
+/** Opens a resource for the probe, where the outcome of its transfer matters. */
+const open = <A, E, R>(resource: Resource.Resource<A, E, R>) =>
+  Effect.flatMap(driver("probe"), (client) => client.resource(resource))
 
 export const resources = (peer: peer.Peer): void => {
   const check = test(peer)
@@ -73,7 +72,7 @@ export const resources = (peer: peer.Peer): void => {
     check(
       `sends ${transferMegabytes} MiB`,
       Effect.gen(function*() {
-        const received = yield* upload("consume", patternSource(size))
+        const received = yield* consume(patternSource(size))
         deepStrictEqual(received, { size, sha256: sha256(patternChunks(size)) })
         yield* awaitEvent(`consume:eof:${size}`)
         yield* awaitEvent("consume:closed")
@@ -88,13 +87,9 @@ export const resources = (peer: peer.Peer): void => {
           const chunks = yield* Stream.runCollect(
             ContentEncoding.encode(encoding)(Stream.fromIterable(image(imageMegabytes)))
           )
-          const site = { ...yield* siteOf("consume"), kind: "call" } as const
-          const uploading = upload(
-            "consume",
-            Resource.source(Stream.fromChunk(chunks), { contentEncoding: encoding })
-          )
+          const uploading = consume(Resource.source(Stream.fromChunk(chunks), { contentEncoding: encoding }))
           if (encoding === "bz2" && quirks.concatenatedBz2 === "refused") {
-            return yield* fails(uploading, site, {
+            return yield* fails(uploading, siteOf("consume", "call"), {
               tag: "DriverError",
               code: "UNKNOWN",
               origin: "driver",
@@ -113,7 +108,7 @@ export const resources = (peer: peer.Peer): void => {
     check(
       "sends nothing",
       Effect.gen(function*() {
-        const received = yield* upload("consume", Resource.source(Stream.empty, { size: 0 }))
+        const received = yield* consume(Resource.source(Stream.empty, { size: 0 }))
         deepStrictEqual(received, { size: 0, sha256: sha256([]) })
       })
     )
@@ -121,7 +116,7 @@ export const resources = (peer: peer.Peer): void => {
     check(
       "waits for a driver that reads slowly",
       Effect.gen(function*() {
-        const received = yield* upload("consume_slow", patternSource(2 * mebibyte), 0.005)
+        const received = yield* use((probe) => probe.consume_slow(patternSource(2 * mebibyte), 0.005))
         deepStrictEqual(received, { size: 2 * mebibyte, sha256: sha256(patternChunks(2 * mebibyte)) })
       })
     )
@@ -136,7 +131,7 @@ export const resources = (peer: peer.Peer): void => {
               sent += chunk.length
             }))
         )
-        const received = yield* upload("consume_partial", source, 100_000)
+        const received = yield* use((probe) => probe.consume_partial(source, 100_000))
         deepStrictEqual(received, { size: 131_072, sha256: sha256([pattern(0, 131_072)]) })
         assertTrue(sent < 32 * mebibyte, `${sent} bytes were produced for a driver that took 131072`)
       })
@@ -145,8 +140,8 @@ export const resources = (peer: peer.Peer): void => {
     check(
       "a driver that fails in the middle fails the call",
       Effect.gen(function*() {
-        const site = { ...yield* siteOf("consume_fail"), kind: "call" } as const
-        yield* fails(upload("consume_fail", patternSource(64 * mebibyte), 100_000), site, {
+        const failing = use((probe) => probe.consume_fail(patternSource(64 * mebibyte), 100_000))
+        yield* fails(failing, siteOf("consume_fail", "call"), {
           tag: "DriverError",
           code: "UNKNOWN",
           origin: "driver",
@@ -159,7 +154,7 @@ export const resources = (peer: peer.Peer): void => {
     check(
       "a driver that ignores its resource succeeds",
       Effect.gen(function*() {
-        strictEqual(yield* upload("ignore", patternSource(64 * mebibyte)), null)
+        yield* use((probe) => probe.ignore(patternSource(64 * mebibyte)))
         yield* awaitEvent("ignore")
       })
     )
@@ -171,10 +166,10 @@ export const resources = (peer: peer.Peer): void => {
           Stream.concat(Stream.drain(Stream.fromEffect(arrived(3 * 65_536)))),
           Stream.concat(Stream.fail(new SourceError({ chunk: 3 })))
         )
-        const error = yield* Effect.flip(upload("consume", Resource.source(source, { size: mebibyte })))
+        const error = yield* Effect.flip(consume(Resource.source(source, { size: mebibyte })))
         deepStrictEqual(error, new SourceError({ chunk: 3 }))
         yield* awaitEvent("consume:closed")
-        const events = JSON.stringify(yield* call("events"))
+        const events = JSON.stringify(yield* call.events())
         // Half an image that the driver takes for the whole would be flashed.
         if (quirks.cutOffUpload === "looks complete") return
         assertInclude(events, "consume:cancelled")
@@ -185,15 +180,14 @@ export const resources = (peer: peer.Peer): void => {
     check(
       "closing a resource under the call that uses it fails the call, and cancels it",
       Effect.gen(function*() {
-        const client = yield* probe
         const scope = yield* Scope.make()
         const half = Stream.concat(Stream.fromIterable(patternChunks(2 * 65_536)), Stream.never)
-        const handle = yield* Scope.extend(client.resource(Resource.source(half)), scope)
-        const calling = yield* Effect.fork(client.call("consume", handle))
+        const handle = yield* Scope.extend(open(Resource.source(half)), scope)
+        const calling = yield* Effect.fork(consume(handle))
         yield* arrived(2 * 65_536)
         yield* Scope.close(scope, Exit.void)
         // An interruption here would interrupt a program that nobody interrupted.
-        const site = { ...yield* siteOf("resource"), kind: "resource" } as const
+        const site = siteOf("resource", "resource")
         const expected = {
           tag: "UnexpectedResult",
           code: "CANCELLED",
@@ -209,20 +203,21 @@ export const resources = (peer: peer.Peer): void => {
     check(
       "a driver whose upload is cut off is told",
       Effect.gen(function*() {
-        const client = yield* probe
         const exporter = ExporterClient.make(yield* GrpcChannel.GrpcChannel)
+        const { uuid } = yield* driver("probe")
         const scope = yield* Scope.make()
         // The bare stream: the client's own handle would cancel the call.
-        const stream = yield* Scope.extend(exporter.resourceStream(client.uuid, null), scope)
+        const stream = yield* Scope.extend(exporter.resourceStream(uuid, null), scope)
         const handle = yield* decodeJson(stream.metadata["resource"])
-        const calling = yield* Effect.fork(client.call("consume", handle))
+        const consume = yield* described("consume", takingJson)
+        const calling = yield* Effect.fork(consume(handle))
         yield* stream.write(pattern(0, 65_536))
         yield* arrived(65_536)
         yield* Scope.close(scope, Exit.void)
         if (quirks.cutOffUpload === "looks complete") {
           deepStrictEqual(yield* Fiber.join(calling), { size: 65_536, sha256: sha256([pattern(0, 65_536)]) })
         } else {
-          yield* fails(Fiber.join(calling), { ...yield* siteOf("consume"), kind: "call" }, {
+          yield* fails(Fiber.join(calling), siteOf("consume", "call"), {
             tag: "DriverError",
             code: "UNAVAILABLE",
             origin: "driver",
@@ -235,10 +230,9 @@ export const resources = (peer: peer.Peer): void => {
     check(
       "tells how far it has come",
       Effect.gen(function*() {
-        const client = yield* probe
-        const handle = yield* client.resource(patternSource(8 * mebibyte))
+        const handle = yield* open(patternSource(8 * mebibyte))
         const watching = yield* Effect.fork(Stream.runCollect(handle.progress({ interval: "2 millis" })))
-        yield* client.call("consume", handle)
+        yield* consume(handle)
         const progress = Chunk.toReadonlyArray(yield* Fiber.join(watching))
         deepStrictEqual(progress.at(-1), { bytes: 8 * mebibyte, total: Option.some(8 * mebibyte), done: true })
         deepStrictEqual(progress.map(({ bytes }) => bytes), progress.map(({ bytes }) => bytes).sort((a, b) => a - b))
@@ -250,11 +244,9 @@ export const resources = (peer: peer.Peer): void => {
     check(
       "a handle is used up after one call",
       Effect.gen(function*() {
-        const client = yield* probe
-        const site = { ...yield* siteOf("consume"), kind: "call" } as const
-        const handle = yield* client.resource(patternSource(1000))
-        deepStrictEqual(yield* client.call("consume", handle), { size: 1000, sha256: sha256([pattern(0, 1000)]) })
-        yield* fails(client.call("consume", handle), site, {
+        const handle = yield* open(patternSource(1000))
+        deepStrictEqual(yield* consume(handle), { size: 1000, sha256: sha256([pattern(0, 1000)]) })
+        yield* fails(consume(handle), siteOf("consume", "call"), {
           tag: "DriverError",
           code: "UNKNOWN",
           origin: "driver",
@@ -266,9 +258,8 @@ export const resources = (peer: peer.Peer): void => {
     check(
       "a handle is of no use to another driver",
       Effect.gen(function*() {
-        const mux = yield* driver("mux")
-        const handle = yield* Effect.flatMap(probe, (client) => client.resource(patternSource(1000)))
-        yield* fails(mux.call("write", handle), { driver: "mux", uuid: mux.uuid, method: "write", kind: "call" }, {
+        const mux = yield* methodsOf("mux", StorageMux.contract)
+        yield* fails(mux.write(yield* open(patternSource(1000))), siteOf("write", "call", "mux"), {
           tag: "DriverError",
           code: "UNKNOWN",
           origin: "driver",
@@ -280,9 +271,9 @@ export const resources = (peer: peer.Peer): void => {
     check(
       "an argument that is no handle is refused",
       Effect.gen(function*() {
-        const site = { ...yield* siteOf("consume"), kind: "call" } as const
+        const consume = yield* described("consume", takingJson)
         for (const handle of [{ kind: "nonsense" }, "handle", null]) {
-          yield* fails(call("consume", handle), site, {
+          yield* fails(consume(handle), siteOf("consume", "call"), {
             tag: "InvalidArgument",
             code: "INVALID_ARGUMENT",
             origin: "driver"
@@ -296,10 +287,9 @@ export const resources = (peer: peer.Peer): void => {
     check(
       `receives ${transferMegabytes} MiB`,
       Effect.gen(function*() {
-        const client = yield* probe
-        const handle = yield* client.resource(Resource.sink(hashing()))
-        const sent = yield* client.call("produce", handle, size)
-        deepStrictEqual(yield* handle.result, { size, sha256: sent === null ? "" : String(sent) })
+        const handle = yield* open(Resource.sink(hashing()))
+        const sent = yield* use((probe) => probe.produce(handle, size))
+        deepStrictEqual(yield* handle.result, { size, sha256: sent })
         strictEqual(sent, sha256(patternChunks(size)))
       }),
       30_000
@@ -308,11 +298,10 @@ export const resources = (peer: peer.Peer): void => {
     check(
       "receives everything, whatever the size of the chunks",
       Effect.gen(function*() {
-        const client = yield* probe
         for (const [size, chunk] of [[0, 1], [10, 3], [3_000_000, 1_000_000]] as const) {
           const received = yield* Effect.scoped(Effect.gen(function*() {
-            const handle = yield* client.resource(Resource.sink(Sink.collectAll<Uint8Array>()))
-            yield* client.call("produce", handle, size, chunk)
+            const handle = yield* open(Resource.sink(Sink.collectAll<Uint8Array>()))
+            yield* use((probe) => probe.produce(handle, size, chunk))
             return yield* handle.result
           }))
           deepStrictEqual(bytes.concat(received), pattern(0, size))
@@ -324,11 +313,8 @@ export const resources = (peer: peer.Peer): void => {
       check(
         `encodes what it receives as ${encoding}`,
         Effect.gen(function*() {
-          const client = yield* probe
-          const handle = yield* client.resource(
-            Resource.sink(Sink.collectAll<Uint8Array>(), { contentEncoding: encoding })
-          )
-          yield* client.call("produce", handle, mebibyte / 4)
+          const handle = yield* open(Resource.sink(Sink.collectAll<Uint8Array>(), { contentEncoding: encoding }))
+          yield* use((probe) => probe.produce(handle, mebibyte / 4))
           const encoded = yield* handle.result
           assertTrue(Chunk.reduce(encoded, 0, (sum, { length }) => sum + length) < mebibyte / 8)
           const decoded = yield* Stream.runCollect(ContentEncoding.decode(encoding)(Stream.fromChunk(encoded)))
@@ -340,10 +326,8 @@ export const resources = (peer: peer.Peer): void => {
     check(
       "a driver that fails in the middle fails the call",
       Effect.gen(function*() {
-        const client = yield* probe
-        const site = { ...yield* siteOf("produce_fail"), kind: "call" } as const
-        const handle = yield* client.resource(Resource.sink(hashing()))
-        yield* fails(client.call("produce_fail", handle, 100_000), site, {
+        const failing = use((probe) => probe.produce_fail(Resource.sink(hashing()), 100_000))
+        yield* fails(failing, siteOf("produce_fail", "call"), {
           tag: "DriverError",
           code: "UNKNOWN",
           origin: "driver",
@@ -355,20 +339,18 @@ export const resources = (peer: peer.Peer): void => {
     check(
       "a sink that fails fails the call with its error, and cancels it",
       Effect.gen(function*() {
-        const client = yield* probe
-        const handle = yield* client.resource(Resource.sink(Sink.forEach(() => new SinkError())))
-        deepStrictEqual(yield* Effect.flip(client.call("produce", handle, 64 * mebibyte)), new SinkError())
+        const sink = Resource.sink(Sink.forEach(() => new SinkError()))
+        deepStrictEqual(yield* Effect.flip(use((probe) => probe.produce(sink, 64 * mebibyte))), new SinkError())
         yield* awaitEvent("produce:closed")
-        assertInclude(JSON.stringify(yield* call("events")), "produce:cancelled")
+        assertInclude(JSON.stringify(yield* call.events()), "produce:cancelled")
       })
     )
 
     check(
       "a sink that has enough does not stop the driver",
       Effect.gen(function*() {
-        const client = yield* probe
-        const handle = yield* client.resource(Resource.sink(Sink.head<Uint8Array>()))
-        strictEqual(yield* client.call("produce", handle, 8 * mebibyte), sha256(patternChunks(8 * mebibyte)))
+        const handle = yield* open(Resource.sink(Sink.head<Uint8Array>()))
+        strictEqual(yield* use((probe) => probe.produce(handle, 8 * mebibyte)), sha256(patternChunks(8 * mebibyte)))
         const head = yield* handle.result
         deepStrictEqual(
           Option.map(head, (chunk) => Uint8Array.from(chunk.subarray(0, 256))),
@@ -382,7 +364,7 @@ export const resources = (peer: peer.Peer): void => {
       Effect.gen(function*() {
         // The driver upper-cases what a source sends; that nobody takes its answer must not hold it up.
         const source = Resource.source(Stream.make(bytes.utf8("abc"), bytes.utf8("def")))
-        strictEqual(yield* upload("transform", source), 6)
+        strictEqual(yield* use((probe) => probe.transform(source)), 6)
       })
     )
 
@@ -390,9 +372,8 @@ export const resources = (peer: peer.Peer): void => {
       "closing the scope of a resource that no call took is quick",
       Effect.gen(function*() {
         const exit = yield* Effect.exit(Effect.scoped(Effect.gen(function*() {
-          const client = yield* probe
-          yield* client.resource(Resource.source(Stream.never))
-          yield* client.resource(Resource.sink(hashing()))
+          yield* open(Resource.source(Stream.never))
+          yield* open(Resource.sink(hashing()))
         })))
         assertTrue(Exit.isSuccess(exit))
       }),

@@ -14,8 +14,7 @@ import type { DriverNotFound } from "../../src/DriverTree.ts"
 import * as ExporterConnection from "../../src/ExporterConnection.ts"
 import type { ExporterStatus } from "../../src/ExporterStatus.ts"
 import type { LogEntry } from "../../src/LogEntry.ts"
-import { siteOf } from "./calls.ts"
-import { assertError, call, driver, fails, probe, test } from "./harness.ts"
+import { assertError, call, driver, fails, items, siteOf, test } from "./harness.ts"
 import * as peers from "./peer.ts"
 
 const connection = ExporterConnection.ExporterConnection
@@ -52,7 +51,7 @@ export const session = (peer: peers.Peer): void => {
         deepStrictEqual(power.description, Option.some("Main power"))
         deepStrictEqual(power.methodsDescription, { on: "Switch the board on", off: "Switch the board off" })
         strictEqual(power.labels["jumpstarter.dev/client"], "jumpstarter_driver_power.client.PowerClient")
-        strictEqual((yield* probe).labels["jumpstarter.dev/client"], "interop.client.ProbeClient")
+        strictEqual((yield* driver("probe")).labels["jumpstarter.dev/client"], "interop.client.ProbeClient")
       })
     )
 
@@ -102,7 +101,7 @@ export const session = (peer: peers.Peer): void => {
             severities.length
           )
         ))
-        for (const [severity] of severities) yield* call("log", severity, from)
+        for (const [severity] of severities) yield* call.log(severity, from)
         const entries = Chunk.toReadonlyArray(yield* Effect.timeout(Fiber.join(reading), "5 seconds"))
         deepStrictEqual(
           entries.map(({ severity, source }) => [severity, source]),
@@ -124,7 +123,7 @@ export const session = (peer: peers.Peer): void => {
         const { address, logStream } = yield* connection
         yield* Effect.gen(function*() {
           yield* logStream({ minimumLogLevel: LogLevel.Warning, sources: ["DRIVER"] })
-          for (const [severity] of severities) yield* call("log", severity, from)
+          for (const [severity] of severities) yield* call.log(severity, from)
           yield* Effect.sync(() => seen.length).pipe(
             Effect.repeat({ until: (count) => count >= 3, schedule: Schedule.spaced("10 millis") }),
             Effect.timeout("5 seconds")
@@ -147,14 +146,13 @@ export const session = (peer: peers.Peer): void => {
       "tells of every operation",
       Effect.gen(function*() {
         const { logs } = yield* connection
-        const client = yield* probe
         const reading = yield* Effect.fork(Stream.runHead(Stream.filter(
           logs,
           (event): event is LogEntry =>
             event._tag === "LogEntry" && event.message === "Operation failed" &&
             Option.contains(event.operation, "fail")
         )))
-        yield* Effect.flip(client.call("fail", "timeout", "no"))
+        yield* Effect.flip(call.fail("timeout", "no"))
         if (peer.quirks.sparseLog) {
           strictEqual(Option.isNone(yield* Effect.timeoutOption(Fiber.join(reading), "300 millis")), true)
           return
@@ -185,20 +183,18 @@ export const session = (peer: peers.Peer): void => {
       "forbids calls until the exporter is ready again",
       Effect.gen(function*() {
         const { status } = yield* connection
-        const client = yield* probe
-        const site = { ...yield* siteOf("echo"), kind: "call" } as const
         yield* Effect.scoped(Effect.gen(function*() {
           yield* setStatus("AVAILABLE", "come back later")
           // The connection believes what it heard last; then the exporter decides, if it does.
           if (peer.quirks.statusGate) {
-            yield* fails(client.call("echo", 1), site, {
+            yield* fails(call.echo(1), siteOf("echo", "call"), {
               tag: "ExporterNotReady",
               code: "FAILED_PRECONDITION",
               origin: "driver",
               details: "Exporter not ready for driver calls (status: AVAILABLE)"
             })
           } else {
-            deepStrictEqual(yield* client.call("echo", 1), [1])
+            deepStrictEqual(yield* call.echo(1), [1])
           }
           strictEqual((yield* status).status, "AVAILABLE")
           const expected = {
@@ -207,14 +203,10 @@ export const session = (peer: peers.Peer): void => {
             origin: "client",
             details: "the exporter's status is AVAILABLE: come back later"
           } as const
-          yield* fails(client.call("echo", 1), site, expected)
-          yield* fails(
-            Stream.runDrain(client.streamingCall("count", 1)),
-            { ...site, method: "count", kind: "streamingCall" },
-            expected
-          )
+          yield* fails(call.echo(1), siteOf("echo", "call"), expected)
+          yield* fails(Stream.runDrain(items((probe) => probe.count(1))), siteOf("count", "streamingCall"), expected)
         }))
-        deepStrictEqual(yield* client.call("echo", 2), [2])
+        deepStrictEqual(yield* call.echo(2), [2])
       })
     )
 
@@ -225,7 +217,7 @@ export const session = (peer: peers.Peer): void => {
         for (const hook of ["BEFORE_LEASE_HOOK", "AFTER_LEASE_HOOK"] as const) {
           yield* setStatus(hook)
           strictEqual((yield* status).status, hook)
-          deepStrictEqual(yield* call("echo", hook), [hook])
+          deepStrictEqual(yield* call.echo(hook), [hook])
         }
       })
     )
@@ -244,15 +236,19 @@ export const session = (peer: peers.Peer): void => {
       })
     )
 
-    for (const status of ["BEFORE_LEASE_HOOK_FAILED", "OFFLINE"] as const) {
+    for (
+      const [status, failure] of [
+        ["BEFORE_LEASE_HOOK_FAILED", "the beforeLease hook of the exporter at ADDRESS failed"],
+        ["OFFLINE", "the exporter at ADDRESS did not become LEASE_READY (Offline)"]
+      ] as const
+    ) {
       check(
         `is not awaited in vain after ${status}`,
         Effect.gen(function*() {
           const { address, awaitReady } = yield* connection
-          yield* setStatus(status, "the hook failed with exit code 1")
+          yield* setStatus(status, "it exited with code 1")
           const error = yield* Effect.flip(awaitReady)
-          strictEqual(error._tag, "NotReadyError")
-          strictEqual(error.message, `the exporter at ${address} is ${status}: the hook failed with exit code 1`)
+          strictEqual(error.message, `${failure.replace("ADDRESS", address)}: it exited with code 1`)
         })
       )
     }

@@ -5,16 +5,16 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { JsonValue } from "../../src/ProtobufValue.ts"
-import { failures, siteOf } from "./calls.ts"
-import { awaitEvent, awaitStill, call, driver, fails, probe, test } from "./harness.ts"
+import * as DriverMethod from "../../src/DriverMethod.ts"
+import { Power } from "../../src/drivers/index.ts"
+import { failures } from "./calls.ts"
+import { awaitEvent, awaitStill, call, described, fails, items, methodsOf, siteOf, test } from "./harness.ts"
 import type * as peer from "./peer.ts"
 
-const items = (method: string, ...args: ReadonlyArray<JsonValue>) =>
-  Stream.unwrap(Effect.map(probe, (client) => client.streamingCall(method, ...args)))
+const collect = <A, E, R>(stream: Stream.Stream<A, E, R>) =>
+  Effect.map(Stream.runCollect(stream), Chunk.toReadonlyArray)
 
-const collect = (method: string, ...args: ReadonlyArray<JsonValue>) =>
-  Effect.map(Stream.runCollect(items(method, ...args)), Chunk.toReadonlyArray)
+const forever = items((probe) => probe.forever())
 
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => index)
 
@@ -27,9 +27,9 @@ export const streamingCalls = (peer: peer.Peer): void => {
       check(
         `yields ${count} items in order`,
         Effect.gen(function*() {
-          deepStrictEqual(yield* collect("count", count), numbers(count))
+          deepStrictEqual(yield* collect(items((probe) => probe.count(count))), numbers(count))
           yield* awaitEvent("count:closed")
-          deepStrictEqual(yield* call("events"), ["count:open", "count:closed"])
+          deepStrictEqual(yield* call.events(), ["count:open", "count:closed"])
         })
       )
     }
@@ -37,8 +37,8 @@ export const streamingCalls = (peer: peer.Peer): void => {
     check(
       "yields items as they come",
       Effect.gen(function*() {
-        deepStrictEqual(yield* collect("count", 3, 0.02), [0, 1, 2])
-        deepStrictEqual(yield* collect("count_sync", 3), [0, 1, 2])
+        deepStrictEqual(yield* collect(items((probe) => probe.count(3, 0.02))), [0, 1, 2])
+        deepStrictEqual(yield* collect(items((probe) => probe.count_sync(3))), [0, 1, 2])
       })
     )
 
@@ -47,10 +47,10 @@ export const streamingCalls = (peer: peer.Peer): void => {
       Effect.gen(function*() {
         const readings = [{ voltage: 0, current: 0 }, { voltage: 5, current: 2 }]
         for (const path of ["power", "alias", "nested.inner.power"]) {
-          const power = yield* driver(path)
-          strictEqual(yield* power.call("on"), null)
-          deepStrictEqual(Chunk.toReadonlyArray(yield* Stream.runCollect(power.streamingCall("read"))), readings)
-          strictEqual(yield* power.call("off"), null)
+          const power = yield* methodsOf(path, Power.contract)
+          yield* power.on()
+          deepStrictEqual(yield* collect(power.read()), readings)
+          yield* power.off()
         }
       })
     )
@@ -58,20 +58,20 @@ export const streamingCalls = (peer: peer.Peer): void => {
     check(
       "ending early cancels the call",
       Effect.gen(function*() {
-        deepStrictEqual(
-          Chunk.toReadonlyArray(yield* Stream.runCollect(Stream.take(items("forever"), 3))),
-          [0, 1, 2]
-        )
+        deepStrictEqual(yield* collect(Stream.take(forever, 3)), [0, 1, 2])
         yield* awaitEvent("forever:cancelled")
         yield* awaitEvent("forever:closed")
-        strictEqual(yield* call("open_count"), 0)
+        strictEqual(yield* call.open_count(), 0)
       })
     )
 
     check(
       "a stream that says nothing can be given up",
       Effect.gen(function*() {
-        strictEqual(Option.isNone(yield* Effect.timeoutOption(Stream.runDrain(items("silent")), "200 millis")), true)
+        strictEqual(
+          Option.isNone(yield* Effect.timeoutOption(Stream.runDrain(items((probe) => probe.silent())), "200 millis")),
+          true
+        )
         yield* awaitEvent("silent:cancelled")
         yield* awaitEvent("silent:closed")
       })
@@ -80,7 +80,7 @@ export const streamingCalls = (peer: peer.Peer): void => {
     check(
       "a failing consumer cancels the call and keeps its error",
       Effect.gen(function*() {
-        const error = yield* Effect.flip(Stream.runForEach(items("forever"), (item) => Effect.fail(`item ${item}`)))
+        const error = yield* Effect.flip(Stream.runForEach(forever, (item) => Effect.fail(`item ${item}`)))
         strictEqual(error, "item 0")
         yield* awaitEvent("forever:closed")
       })
@@ -90,15 +90,17 @@ export const streamingCalls = (peer: peer.Peer): void => {
       check(
         `${kind} fails with ${tag}, before the first item and after it`,
         Effect.gen(function*() {
-          const site = { ...yield* siteOf("fail_after"), kind: "streamingCall" } as const
           const quirk = quirks.failures[kind]
           for (const before of [0, 3]) {
-            const seen: Array<JsonValue> = []
-            const failing = Stream.runForEach(items("fail_after", before, kind, "no"), (item) =>
-              Effect.sync(() => {
-                seen.push(item)
-              }))
-            yield* fails(failing, site, {
+            const seen: Array<number> = []
+            const failing = Stream.runForEach(
+              items((probe) => probe.fail_after(before, kind, "no")),
+              (item) =>
+                Effect.sync(() => {
+                  seen.push(item)
+                })
+            )
+            yield* fails(failing, siteOf("fail_after", "streamingCall"), {
               tag,
               code: quirk?.code ?? code,
               origin: "driver",
@@ -121,7 +123,8 @@ export const streamingCalls = (peer: peer.Peer): void => {
       check(
         `refuses a method that ${what}`,
         Effect.gen(function*() {
-          yield* fails(collect(method), { ...yield* siteOf(method), kind: "streamingCall" }, {
+          const items = yield* described(method, DriverMethod.streamingCall({ item: DriverMethod.Json }))
+          yield* fails(collect(items()), siteOf(method, "streamingCall"), {
             tag: "MethodNotImplemented",
             code: "NOT_FOUND",
             origin: "driver"
@@ -133,22 +136,25 @@ export const streamingCalls = (peer: peer.Peer): void => {
     check(
       "does not send a request that is too large",
       Effect.gen(function*() {
-        const site = { ...yield* siteOf("count"), kind: "streamingCall" } as const
-        yield* fails(collect("count", 1, "x".repeat(5 * 1024 * 1024)), site, {
-          tag: "InvalidArgument",
-          code: "INVALID_ARGUMENT",
-          origin: "client",
-          details: /the protocol allows 4194304/
-        })
-        deepStrictEqual(yield* call("events"), [])
+        yield* fails(
+          collect(items((probe) => probe.fail_after(1, "runtime", "x".repeat(5 * 1024 * 1024)))),
+          siteOf("fail_after", "streamingCall"),
+          {
+            tag: "InvalidArgument",
+            code: "INVALID_ARGUMENT",
+            origin: "client",
+            details: /the protocol allows 4194304/
+          }
+        )
+        deepStrictEqual(yield* call.events(), [])
       })
     )
 
     check(
       "tells of an item that is too large",
       Effect.gen(function*() {
-        const site = { ...yield* siteOf("flood"), kind: "streamingCall" } as const
-        yield* fails(collect("flood", 2, 5 * 1024 * 1024), site, {
+        const flood = items((probe) => probe.flood(2, 5 * 1024 * 1024))
+        yield* fails(collect(flood), siteOf("flood", "streamingCall"), {
           tag: "UnexpectedResult",
           code: "RESOURCE_EXHAUSTED",
           origin: "client",
@@ -161,11 +167,8 @@ export const streamingCalls = (peer: peer.Peer): void => {
     check(
       "carries large items",
       Effect.gen(function*() {
-        const sizes = Stream.map(items("flood", 20, 1_000_000), (item) => typeof item === "string" ? item.length : -1)
-        deepStrictEqual(
-          Chunk.toReadonlyArray(yield* Stream.runCollect(sizes)),
-          Array.from({ length: 20 }, () => 1_000_000)
-        )
+        const sizes = Stream.map(items((probe) => probe.flood(20, 1_000_000)), (item) => item.length)
+        deepStrictEqual(yield* collect(sizes), Array.from({ length: 20 }, () => 1_000_000))
       })
     )
 
@@ -174,9 +177,9 @@ export const streamingCalls = (peer: peer.Peer): void => {
       Effect.gen(function*() {
         const total = 200
         const taken = yield* Effect.scoped(Effect.gen(function*() {
-          const pull = yield* Stream.toPull(items("flood", total, 1_000_000))
+          const pull = yield* Stream.toPull(items((probe) => probe.flood(total, 1_000_000)))
           yield* pull
-          return yield* awaitStillFlood
+          return yield* awaitStill(call.bytes_count("flood"))
         }))
         strictEqual(taken < total * 500_000, true, `the driver produced ${taken} bytes nobody read`)
         yield* awaitEvent("flood:closed")
@@ -184,5 +187,3 @@ export const streamingCalls = (peer: peer.Peer): void => {
     )
   })
 }
-
-const awaitStillFlood = Effect.map(awaitStill(call("bytes_count", "flood")), Number)

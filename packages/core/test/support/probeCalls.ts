@@ -4,52 +4,38 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import * as Driver from "../../src/Driver.ts"
 import * as DriverFailure from "../../src/DriverFailure.ts"
 import type { ExporterStatus } from "../../src/ExporterStatus.ts"
-import { ExporterStatus as StatusSchema } from "../../src/ExporterStatus.ts"
+import * as LogEntry from "../../src/LogEntry.ts"
 import type { JsonValue } from "../../src/ProtobufValue.ts"
+import type * as contract from "./probeContract.ts"
 import type { Recorder } from "./probeRecorder.ts"
 import * as probeValues from "./probeValues.ts"
 
-type Args = ReadonlyArray<JsonValue>
-
-export const number = (value: JsonValue | undefined, otherwise = 0): number =>
-  typeof value === "number" ? value : otherwise
-
-const string = (value: JsonValue | undefined, otherwise = ""): string => typeof value === "string" ? value : otherwise
-
-const reasons: Readonly<Record<string, DriverFailure.FailureReason>> = {
-  not_implemented: "NotImplemented",
-  value_error: "InvalidArgument",
-  timeout: "Timeout",
-  connection: "Connection",
-  connection_reset: "Connection",
-  os_error: "Device",
-  file_not_found: "Device",
-  runtime: "Other",
-  key_error: "Other"
+const failure = (kind: contract.FailureKind, message: string): Effect.Effect<never, DriverFailure.DriverFailure> => {
+  switch (kind) {
+    case "not_implemented":
+      return DriverFailure.make("NotImplemented", message)
+    case "value_error":
+      return DriverFailure.make("InvalidArgument", message)
+    case "timeout":
+      return DriverFailure.make("Timeout", message)
+    case "connection":
+    case "connection_reset":
+      return DriverFailure.make("Connection", message)
+    case "os_error":
+    case "file_not_found":
+      return DriverFailure.make("Device", message)
+    case "runtime":
+    case "key_error":
+      return DriverFailure.make("Other", message)
+    // What no handler foresees: it does not fail but dies.
+    case "type_error":
+      return Effect.die(new TypeError(message))
+    case "cancelled":
+      return Effect.interrupt
+  }
 }
-
-const failure = (kind: JsonValue | undefined, message: JsonValue | undefined) => {
-  if (kind === "cancelled") return Effect.interrupt
-  const reason = reasons[string(kind)]
-  // What no handler foresees; `type_error` is the one kind that a handler does not fail with but dies of.
-  return reason === undefined
-    ? Effect.die(new TypeError(string(message)))
-    : DriverFailure.make(reason, string(message))
-}
-
-const levels: Readonly<Record<string, LogLevel.LogLevel>> = {
-  DEBUG: LogLevel.Debug,
-  INFO: LogLevel.Info,
-  WARNING: LogLevel.Warning,
-  ERROR: LogLevel.Error,
-  CRITICAL: LogLevel.Fatal
-}
-
-// A value no JsonValue type admits, to see what the host does with a driver that lies about its result.
-const lie = (value: unknown) => Effect.succeed(value as JsonValue)
 
 const nest = (depth: number, wrap: (inner: JsonValue) => JsonValue): JsonValue => {
   let value: JsonValue = null
@@ -62,89 +48,71 @@ const depthOf = (value: JsonValue | undefined): number =>
 
 export type SetStatus = (status: ExporterStatus, message: string) => Effect.Effect<void>
 
-export const calls = (recorder: Recorder, setStatus: SetStatus) => {
-  const tracked = (
-    name: string,
-    body: (args: Args) => Effect.Effect<JsonValue | void, DriverFailure.DriverFailure>
-  ) => Driver.call((args) => Effect.scoped(Effect.zipRight(recorder.track(name), body(args))))
-
-  const sleep = (args: Args) => Effect.as(Effect.sleep(`${number(args[0])} seconds`), number(args[0]))
-
-  return {
-    events: Driver.call(() => Effect.sync(() => [...recorder.events])),
-    clear_events: Driver.call(() =>
-      Effect.sync(() => {
-        recorder.events.length = 0
-        recorder.bytes.clear()
-      })
-    ),
-    open_count: Driver.call(() => Effect.sync(recorder.openCount)),
-    bytes_count: Driver.call(([name]) => Effect.sync(() => recorder.bytes.get(string(name)) ?? 0)),
-    set_status: Driver.call(([name, message]) => {
-      const status = StatusSchema.literals.find((literal) => literal === name)
-      return status === undefined
-        ? DriverFailure.make("Other", `no status ${JSON.stringify(name)}`)
-        : setStatus(status, string(message))
+export const calls = (recorder: Recorder, setStatus: SetStatus): contract.Handlers<typeof contract.calls> => ({
+  events: () => Effect.sync(() => [...recorder.events]),
+  clear_events: () =>
+    Effect.sync(() => {
+      recorder.events.length = 0
+      recorder.bytes.clear()
     }),
-    log: Driver.call(([level, message]) =>
-      Effect.logWithLevel(levels[string(level)] ?? LogLevel.Info, message).pipe(
-        Logger.withMinimumLogLevel(LogLevel.All)
-      )
-    ),
+  open_count: () => Effect.sync(recorder.openCount),
+  bytes_count: (name) => Effect.sync(() => recorder.bytes.get(name) ?? 0),
+  set_status: setStatus,
+  log: (severity, message) =>
+    Effect.logWithLevel(LogEntry.logLevel(severity), message).pipe(Logger.withMinimumLogLevel(LogLevel.All)),
 
-    echo: Driver.call((args) => Effect.succeed(args)),
-    identity: Driver.call(([value]) => Effect.succeed(value ?? null)),
-    depth: Driver.call(([value]) => Effect.sync(() => depthOf(value))),
-    typed: Driver.call(([count, name]) =>
-      Number.isInteger(count) && typeof name === "string"
-        ? Effect.succeed({ count: number(count), name })
-        : DriverFailure.make("InvalidArgument", "count: Input should be a valid integer")
-    ),
-    values: Driver.call(() => Effect.succeed(probeValues.portable)),
-    nan: Driver.call(() => lie(NaN)),
-    not_utf8: Driver.call(() => lie("\ud800")),
-    unencodable: Driver.call(() => lie(new Map())),
-    huge_int: Driver.call(() => lie(10n ** 400n)),
-    big: Driver.call(([n]) => Effect.sync(() => "x".repeat(number(n)))),
-    nested: Driver.call(([depth]) => Effect.sync(() => nest(number(depth), (inner) => [inner]))),
-    nested_struct: Driver.call(([depth]) => Effect.sync(() => nest(number(depth), (inner) => ({ k: inner })))),
+  echo: (...values) => Effect.succeed(values),
+  depth: (value) => Effect.sync(() => depthOf(value)),
+  typed: (count, name) =>
+    Number.isInteger(count)
+      ? Effect.succeed({ count, name })
+      : DriverFailure.make("InvalidArgument", "count: Input should be a valid integer"),
+  values: () => Effect.succeed(probeValues.portable),
+  nan: () => Effect.succeed(NaN),
+  not_utf8: () => Effect.succeed("\ud800"),
+  unencodable: () => Effect.succeed(new Map()),
+  huge_int: () => Effect.succeed(10n ** 400n),
+  big: (size) => Effect.sync(() => "x".repeat(size)),
+  nested: (depth) => Effect.sync(() => nest(depth, (inner) => [inner])),
+  nested_struct: (depth) => Effect.sync(() => nest(depth, (inner) => ({ k: inner }))),
 
-    fail: Driver.call(([kind, message]) => failure(kind, message)),
-    fail_sync: Driver.call(([kind, message]) => failure(kind, message)),
-    hang: tracked("hang", () => Effect.never),
-    sleep: tracked("sleep", sleep)
-  }
-}
+  fail: failure,
+  fail_sync: failure,
+  hang: () => Effect.scoped(Effect.zipRight(recorder.track("hang"), Effect.never)),
+  sleep: (seconds) =>
+    Effect.scoped(Effect.zipRight(recorder.track("sleep"), Effect.delay(Effect.succeed(seconds), `${seconds} seconds`)))
+})
 
-export const streamingCalls = (recorder: Recorder) => {
-  const tracked = (
+export const streamingCalls = (recorder: Recorder): contract.Handlers<typeof contract.streamingCalls> => {
+  const tracked = <Args extends ReadonlyArray<unknown>, A>(
     name: string,
-    body: (args: Args) => Stream.Stream<JsonValue, DriverFailure.DriverFailure>
-  ) => Driver.streamingCall((args) => Stream.unwrapScoped(Effect.map(recorder.track(name), () => body(args))))
+    body: (...args: Args) => Stream.Stream<A, DriverFailure.DriverFailure>
+  ) =>
+  (...args: Args) => Stream.unwrapScoped(Effect.map(recorder.track(name), () => body(...args)))
 
   const upTo = (n: number): Stream.Stream<number> => n === 0 ? Stream.empty : Stream.range(0, n - 1)
 
   return {
-    count: tracked("count", ([n, delay]) =>
-      number(delay) === 0
-        ? upTo(number(n))
-        : Stream.schedule(upTo(number(n)), Schedule.spaced(`${number(delay)} seconds`))),
-    count_sync: Driver.streamingCall(([n]) => upTo(number(n))),
+    count: tracked("count", (n, delay) =>
+      delay === 0
+        ? upTo(n)
+        : Stream.schedule(upTo(n), Schedule.spaced(`${delay} seconds`))),
+    count_sync: upTo,
     fail_after: tracked(
       "fail_after",
-      ([n, kind, message]) => Stream.concat(upTo(number(n)), Stream.fromEffect(failure(kind, message)))
+      (n, kind, message) => Stream.concat(upTo(n), Stream.fromEffect(failure(kind, message)))
     ),
-    forever: tracked("forever", ([delay]) =>
+    forever: tracked("forever", (delay) =>
       Stream.mapEffect(
         Stream.iterate(0, (i) => i + 1),
-        (i) => i === 0 ? Effect.succeed(i) : Effect.delay(Effect.succeed(i), `${number(delay, 0.01)} seconds`)
+        (i) => i === 0 ? Effect.succeed(i) : Effect.delay(Effect.succeed(i), `${delay} seconds`)
       )),
     silent: tracked("silent", () => Stream.never),
-    flood: tracked("flood", ([n, size]) =>
-      Stream.mapEffect(upTo(number(n)), () =>
+    flood: tracked("flood", (n, size) =>
+      Stream.mapEffect(upTo(n), () =>
         Effect.sync(() => {
-          recorder.count("flood", number(size))
-          return "x".repeat(number(size))
+          recorder.count("flood", size)
+          return "x".repeat(size)
         })))
   }
 }

@@ -7,6 +7,7 @@ import * as Stream from "effect/Stream"
 import * as Driver from "../../src/Driver.ts"
 import * as Exporter from "../../src/Exporter.ts"
 import * as probeCalls from "./probeCalls.ts"
+import { Probe } from "./probeContract.ts"
 import * as probeRecorder from "./probeRecorder.ts"
 import * as probeStreams from "./probeStreams.ts"
 
@@ -69,16 +70,14 @@ export const quiet: Layer.Layer<never> = Logger.remove(Logger.defaultLogger)
 
 export const make = Effect.gen(function*() {
   const recorder = probeRecorder.make()
-  const probe = Driver.make({
-    client: "interop.client.ProbeClient",
-    methods: {
-      ...probeCalls.calls(recorder, (status, message) => Effect.suspend(() => exporter.setStatus(status, message))),
-      ...probeCalls.streamingCalls(recorder),
-      ...probeStreams.byteStreams(recorder),
-      ...probeStreams.resources(recorder)
-    }
+  const probe = Driver.fromInterface(Probe, {
+    ...probeCalls.calls(recorder, (status, message) => Effect.suspend(() => exporter.setStatus(status, message))),
+    ...probeCalls.streamingCalls(recorder),
+    ...probeStreams.byteStreams(recorder),
+    ...probeStreams.resources(recorder)
   })
-  const exporter: Exporter.Exporter = yield* Exporter.make(tree(probe), {
+  const methods = { ...probe.methods, transform: probeStreams.transform(recorder) }
+  const exporter: Exporter.Exporter = yield* Exporter.make(tree({ ...probe, methods }), {
     labels: { "jumpstarter.dev/name": "interop" }
   })
   return exporter

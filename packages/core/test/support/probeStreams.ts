@@ -7,11 +7,9 @@ import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import * as Driver from "../../src/Driver.ts"
 import * as DriverFailure from "../../src/DriverFailure.ts"
-import type { JsonValue } from "../../src/ProtobufValue.ts"
-import type { DriverResource } from "../../src/Resource.ts"
 import type { ByteStream } from "../../src/RouterStream.ts"
 import { utf8 } from "./bytes.ts"
-import { number } from "./probeCalls.ts"
+import type * as contract from "./probeContract.ts"
 import { fixedBytes, pattern, patternChunks } from "./probePattern.ts"
 import type { Recorder } from "./probeRecorder.ts"
 
@@ -33,14 +31,11 @@ const digest = () => {
 /** A device that never speaks, accepts everything, and does nothing at the end. */
 const deaf: Device = { read: Stream.never, write: () => Effect.void, end: Effect.void }
 
-export const byteStreams = (recorder: Recorder) => {
+export const byteStreams = (recorder: Recorder): contract.Handlers<typeof contract.byteStreams> => {
   const tracked = (
     name: string,
     open: Effect.Effect<Partial<Device>, DriverFailure.DriverFailure, Scope.Scope>
-  ) =>
-    Driver.stream(
-      Effect.map(Effect.zipRight(recorder.track(name), open), (device): Device => ({ ...deaf, ...device }))
-    )
+  ) => Effect.map(Effect.zipRight(recorder.track(name), open), (device): Device => ({ ...deaf, ...device }))
 
   const counted = (name: string): Pick<Device, "write"> => ({
     write: (bytes) => Effect.sync(() => recorder.count(name, bytes.length))
@@ -118,9 +113,7 @@ export const byteStreams = (recorder: Recorder) => {
         }
       })
     ),
-    fail_open: Driver.stream(
-      Effect.zipRight(recorder.record("fail_open"), DriverFailure.make("Connection", "nope"))
-    ),
+    fail_open: Effect.zipRight(recorder.record("fail_open"), DriverFailure.make("Connection", "nope")),
     fail_mid: tracked("fail_mid", firstThen(DriverFailure.make("Other", "mid-stream failure"))),
     broken_mid: tracked("broken_mid", firstThen(DriverFailure.make("Connection", "the device broke"))),
     idle: tracked("idle", Effect.succeed({ ...counted("idle"), end: recorder.record("idle:eof") })),
@@ -128,28 +121,29 @@ export const byteStreams = (recorder: Recorder) => {
   }
 }
 
-export const resources = (recorder: Recorder) => {
-  const tracked = (
-    name: string,
-    body: (
-      args: ReadonlyArray<JsonValue>,
-      context: Driver.DriverContext
-    ) => Effect.Effect<JsonValue | void, DriverFailure.DriverFailure, Scope.Scope>
-  ) =>
-    Driver.call((args, context) =>
-      Effect.scoped(Effect.zipRight(recorder.track(name), Effect.scoped(body(args, context))))
-    )
+type Write = (bytes: Stream.Stream<Uint8Array, DriverFailure.DriverFailure>) => Effect.Effect<
+  void,
+  DriverFailure.DriverFailure
+>
 
+const track = (recorder: Recorder, name: string) =>
+<Args extends ReadonlyArray<unknown>, A>(
+  body: (...args: Args) => Effect.Effect<A, DriverFailure.DriverFailure>
+) =>
+(...args: Args): Effect.Effect<A, DriverFailure.DriverFailure> =>
+  Effect.scoped(Effect.zipRight(recorder.track(name), Effect.suspend(() => body(...args))))
+
+export const resources = (recorder: Recorder): contract.Handlers<typeof contract.resources> => {
   // Reads a resource to its end, or until so many bytes have come.
   const read = Effect.fnUntraced(
     function*(
       name: string,
-      resource: DriverResource,
+      source: Stream.Stream<Uint8Array, DriverFailure.DriverFailure>,
       limit = Infinity,
       pause: Effect.Effect<void> = Effect.void
     ) {
       const received = digest()
-      yield* Stream.runForEachWhile(resource.read, (chunk) =>
+      yield* Stream.runForEachWhile(source, (chunk) =>
         Effect.suspend(() => {
           received.add(chunk)
           recorder.count(name, chunk.length)
@@ -160,10 +154,10 @@ export const resources = (recorder: Recorder) => {
     }
   )
 
-  const write = Effect.fnUntraced(
-    function*(name: string, resource: DriverResource, size: number, chunk: number) {
+  const produce = Effect.fnUntraced(
+    function*(name: string, write: Write, size: number, chunk: number) {
       const sent = digest()
-      yield* resource.write(
+      yield* write(
         Stream.tap(Stream.fromIterable(patternChunks(size, chunk)), (bytes) =>
           Effect.sync(() => {
             sent.add(bytes)
@@ -175,48 +169,39 @@ export const resources = (recorder: Recorder) => {
   )
 
   return {
-    consume: tracked(
-      "consume",
-      ([handle], { resource }) => Effect.flatMap(resource(handle), (resource) => read("consume", resource))
+    consume: track(recorder, "consume")((source) => read("consume", source)),
+    consume_partial: track(recorder, "consume_partial")((source, limit) => read("consume_partial", source, limit)),
+    consume_slow: track(recorder, "consume_slow")((source, delay) =>
+      read("consume_slow", source, Infinity, Effect.sleep(`${delay} seconds`))
     ),
-    consume_partial: tracked(
-      "consume_partial",
-      ([handle, limit], { resource }) =>
-        Effect.flatMap(resource(handle), (resource) => read("consume_partial", resource, number(limit)))
-    ),
-    consume_slow: tracked(
-      "consume_slow",
-      ([handle, delay], { resource }) =>
-        Effect.flatMap(
-          resource(handle),
-          (resource) => read("consume_slow", resource, Infinity, Effect.sleep(`${number(delay, 0.01)} seconds`))
-        )
-    ),
-    consume_fail: tracked("consume_fail", ([handle, after], { resource }) =>
-      Effect.gen(function*() {
-        const { size } = yield* read("consume_fail", yield* resource(handle), number(after))
-        return yield* DriverFailure.make("Other", `consumer failed after ${size} bytes`)
-      })),
-    produce: tracked("produce", ([handle, size, chunk], { resource }) =>
+    consume_fail: track(recorder, "consume_fail")((source, after) =>
       Effect.flatMap(
-        resource(handle),
-        (resource) => write("produce", resource, number(size), number(chunk, 65_536))
-      )),
-    produce_fail: tracked("produce_fail", ([handle, size], { resource }) =>
-      Effect.gen(function*() {
-        yield* write("produce_fail", yield* resource(handle), number(size), 65_536)
-        return yield* DriverFailure.make("Other", `producer failed after ${number(size)} bytes`)
-      })),
-    transform: tracked("transform", ([handle], { resource }) =>
-      Effect.gen(function*() {
-        const opened = yield* resource(handle)
-        const received = digest()
-        yield* opened.write(Stream.map(opened.read, (chunk) => {
-          received.add(chunk)
-          return utf8(new TextDecoder().decode(chunk).toUpperCase())
-        }))
-        return received.size()
-      })),
-    ignore: Driver.call(() => recorder.record("ignore"))
+        read("consume_fail", source, after),
+        ({ size }) => DriverFailure.make("Other", `consumer failed after ${size} bytes`)
+      )
+    ),
+    produce: track(recorder, "produce")((write, size, chunk) => produce("produce", write, size, chunk)),
+    produce_fail: track(recorder, "produce_fail")((write, size) =>
+      Effect.zipRight(
+        produce("produce_fail", write, size, 65_536),
+        DriverFailure.make("Other", `producer failed after ${size} bytes`)
+      )
+    ),
+    ignore: () => recorder.record("ignore")
   }
 }
+
+/** Both directions of one resource. */
+export const transform = (recorder: Recorder): Driver.DriverHandler =>
+  Driver.call(([handle], { resource }) =>
+    track(recorder, "transform")(() =>
+      Effect.scoped(Effect.flatMap(resource(handle), ({ read, write }) => {
+        const received = digest()
+        const upperCased = Stream.map(read, (chunk) => {
+          received.add(chunk)
+          return utf8(new TextDecoder().decode(chunk).toUpperCase())
+        })
+        return Effect.map(write(upperCased), received.size)
+      }))
+    )()
+  )

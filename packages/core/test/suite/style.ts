@@ -1,0 +1,46 @@
+// The two ways to drive a driver. The tests of the behaviour suite are written against the methods of a contract; a
+// style says how these are made, so that the same tests run through typed clients and by method names alone.
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import * as DriverClient from "../../src/DriverClient.ts"
+import type * as DriverInterface from "../../src/DriverInterface.ts"
+import type * as DriverMethod from "../../src/DriverMethod.ts"
+import type { JsonValue } from "../../src/ProtobufValue.ts"
+import * as Resource from "../../src/Resource.ts"
+
+/** Makes the methods of a contract of a driver's client. */
+type MakeMethods = typeof DriverClient.fromInterface
+
+// What lent resources fail with and need is erased here; the types of the contract have it.
+type Given = JsonValue | Resource.ResourceHandle<unknown, never> | Resource.Resource<unknown, never, never>
+
+const isResource = (value: Given): value is Resource.Resource<unknown, never, never> =>
+  typeof value === "object" && value !== null && "_tag" in value && !(value instanceof Resource.ResourceHandle)
+
+const methodByName = (client: DriverClient.DriverClient, name: string, { _tag }: DriverMethod.Any) => {
+  const lend = Effect.forEach((value: Given) => isResource(value) ? client.resource(value) : Effect.succeed(value))
+  switch (_tag) {
+    case "Call":
+      return (...args: ReadonlyArray<Given>) =>
+        Effect.scoped(Effect.flatMap(lend(args), (lent) => client.call(name, ...lent)))
+    case "StreamingCall":
+      return (...args: ReadonlyArray<Given>) =>
+        Stream.unwrapScoped(Effect.map(lend(args), (lent) => client.streamingCall(name, ...lent)))
+    case "Stream":
+      return () => client.stream(name)
+  }
+}
+
+// Results are taken for what the contract says; whether they are is what the tests find out.
+const byName: MakeMethods = <I extends DriverInterface.Any>(client: DriverClient.DriverClient, contract: I) =>
+  Object.fromEntries(
+    Object.entries(contract.methods).map(([name, method]) => [name, methodByName(client, name, method)])
+  ) as DriverInterface.Client<I>
+
+/** The style of a test; by name unless a layer says otherwise. */
+export class Style extends Context.Reference<Style>()("test/Style", { defaultValue: () => byName }) {}
+
+/** Typed clients. */
+export const typed = Layer.succeed(Style, DriverClient.fromInterface)

@@ -1,0 +1,35 @@
+// A harness: the devices of a board as services, and a test that depends on them alone. Where they are, a layer says.
+import { Device, type ExporterConnection, Resource } from "@effect-jumpstarter/core"
+import { Flasher, Power, Serial } from "@effect-jumpstarter/core/drivers"
+import { assert, layer } from "@effect/vitest"
+import { Effect, Layer, Option, Sink, Stream } from "effect"
+
+class Supply extends Device.Tag("Supply", Power.contract)<Supply>() {}
+class Port extends Device.Tag("Port", Serial.contract)<Port>() {}
+class Storage extends Device.Tag("Storage", Flasher.contract)<Storage>() {}
+
+const devices = Layer.mergeAll(Supply.layer("power"), Port.layer("serial"), Storage.layer("flasher"))
+
+const image = new TextEncoder().encode("an image ".repeat(10_000))
+
+export const board = <E>(exporter: Layer.Layer<ExporterConnection.ExporterConnection, E>) =>
+  layer(Layer.provide(devices, exporter), { excludeTestServices: true, timeout: "30 seconds" })("a board", (it) => {
+    it.scoped("boots, takes an image, and draws its power", () =>
+      Effect.gen(function*() {
+        const supply = yield* Supply
+        const storage = yield* Storage
+        const console = yield* Serial.console(yield* Port)
+
+        yield* Effect.acquireRelease(supply.on(), () => Effect.orDie(supply.off()))
+        yield* console.expect("=> ", { timeout: "10 seconds" })
+        yield* console.sendLine("version")
+        assert.strictEqual((yield* console.expect(/U-Boot (\S+)\r\n/)).groups[0], "2026.01")
+
+        yield* storage.flash(Resource.source(Stream.make(image)))
+        const dumped = yield* storage.dump(Resource.sink(Sink.collectAll<Uint8Array>()))
+        assert.isTrue(Buffer.concat(Array.from(dumped)).equals(image))
+
+        const reading = yield* supply.read().pipe(Stream.filter(({ voltage }) => voltage > 0), Stream.runHead)
+        assert.deepStrictEqual(reading, Option.some({ voltage: 5, current: 2 }))
+      }))
+  })
