@@ -1,5 +1,6 @@
 // Copies between a local source or sink and a resource stream (protocol.md 6.2).
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
@@ -13,10 +14,6 @@ import type { ExporterStream } from "../ExporterClient.ts"
 import type { GrpcStatusError } from "../GrpcStatus.ts"
 import type { JsonValue } from "../ProtobufValue.ts"
 import * as Resource from "../Resource.ts"
-
-// How long a driver that has answered may stay silent before the rest of a download is given up. Without an end a
-// driver that never used its resource would hang the call.
-const idleTimeout = "10 seconds"
 
 interface Copy<A, E> {
   readonly total: Option.Option<number>
@@ -59,7 +56,10 @@ const download = <A, E>(
   stream: ExporterStream,
   target: Resource.Target<A, E, never>,
   counter: Counter,
-  site: DriverError.CallSite
+  site: DriverError.CallSite,
+  // How long a driver that has answered may stay silent before the rest is given up. Without an end a driver that never
+  // used its resource would hang the call.
+  idleTimeout: Duration.Duration
 ): Copy<A, E> => {
   const fail = (status: GrpcStatusError) => DriverError.fromStatus(status, site)
   const unexpected = (details: string, cause?: unknown) =>
@@ -96,7 +96,10 @@ const download = <A, E>(
       Effect.sleep(idleTimeout),
       Effect.suspend(() =>
         waiting && peer.waiting && peer.pulls === pulls
-          ? Effect.fail(unexpected(`the driver has answered but did not finish the resource within ${idleTimeout}`))
+          ? Effect.fail(unexpected(
+            "the driver has answered but did not finish the resource: nothing came within " +
+              `${Duration.format(idleTimeout)} (transferIdleTimeout)`
+          ))
           : idle
       )
     )
@@ -120,6 +123,7 @@ const start = Effect.fnUntraced(function*<A, E>(
   handle: JsonValue,
   counter: Counter,
   copy: Copy<A, E>,
+  observe: Resource.ProgressObserver<never>,
   site: DriverError.CallSite
 ) {
   const outcome = yield* Deferred.make<A, E | DriverError.DriverCallError>()
@@ -152,13 +156,14 @@ const start = Effect.fnUntraced(function*<A, E>(
       Stream.fromEffect(snapshot(true))
     )
 
+  const observer = yield* Effect.forkScoped(Effect.interruptible(observe(progress())))
   const settle = Effect.flatMap(Deferred.isDone(outcome), (done) =>
     done
       ? Effect.asVoid(result)
       : Deferred.complete(outcome, copy.settle(result)).pipe(
         Effect.zipRight(Fiber.interrupt(fiber)),
         Effect.zipRight(Effect.asVoid(result))
-      ))
+      )).pipe(Effect.zipLeft(Fiber.join(observer)))
 
   return new Resource.ResourceHandle(handle, progress, result, settle)
 })
@@ -167,26 +172,30 @@ export const open = <A, E, R>(
   stream: ExporterStream,
   handle: JsonValue,
   resource: Resource.Resource<A, E, R>,
-  site: DriverError.CallSite
+  site: DriverError.CallSite,
+  idleTimeout: Duration.Duration
 ): Effect.Effect<Resource.ResourceHandle<A, E>, never, R | Scope.Scope> =>
   Effect.flatMap(Effect.context<R>(), (context) => {
     const counter = { bytes: 0 }
+    const observe: Resource.ProgressObserver<never> = (progress) => Effect.provide(resource.observe(progress), context)
     return start(
       handle,
       counter,
       resource._tag === "Source"
         ? upload(
           stream,
-          { ...resource, stream: Stream.provideContext(resource.stream, context) },
+          { ...resource, observe, stream: Stream.provideContext(resource.stream, context) },
           counter,
           (status) => DriverError.fromStatus(status, site)
         )
         : download(
           stream,
-          { ...resource, sink: Sink.provideContext(resource.sink, context) },
+          { ...resource, observe, sink: Sink.provideContext(resource.sink, context) },
           counter,
-          site
+          site,
+          idleTimeout
         ),
+      observe,
       site
     )
   })
