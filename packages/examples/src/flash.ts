@@ -10,10 +10,7 @@ const flash = Effect.gen(function*() {
   const storage = yield* ExporterConnection.driver("storage")
   // Sent as it is: the exporter decodes it. A file would be `Resource.fromFile("image.gz", { ... })`.
   const source = Resource.source(ContentEncoding.encode("gzip")(image), { contentEncoding: "gzip" })
-  const handle = yield* storage.resource(source)
-  const [size] = yield* Effect.all([storage.call("flash", handle), ProgressBar.run(handle.progress())], {
-    concurrency: "unbounded"
-  })
+  const size = yield* storage.call("flash", yield* storage.resource(ProgressBar.show(source)))
   yield* Console.log(`stored ${size} bytes`)
   yield* storage.call("dump")
 }).pipe(
