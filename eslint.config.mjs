@@ -15,6 +15,7 @@ const tiers = {
     "GrpcStatus",
     "DriverError",
     "ProtobufValue",
+    "ConnectionState",
     "ExporterStatus",
     "LogEntry",
     "DriverTree",

@@ -5,6 +5,7 @@
  */
 import * as Headers from "@effect/platform/Headers"
 import * as Chunk from "effect/Chunk"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -37,7 +38,8 @@ export interface DriverStream extends ByteStream<DriverError.DriverCallError> {
 }
 
 /**
- * The client of one driver of an exporter.
+ * The client of one driver of an exporter, which is known by its place in the tree: `uuid` and the other properties are as
+ * of when the exporter was asked for them, and calls go to the driver that is there now.
  *
  * @since 0.1.0
  * @category models
@@ -91,9 +93,24 @@ export interface DriverClient extends Omit<DriverTree.DriverNode, "children"> {
  */
 export interface Session {
   readonly exporter: ExporterClient
-  /** Fails when the exporter's status is known to forbid driver calls. */
-  readonly gate: (site: DriverError.CallSite) => Effect.Effect<void, DriverError.ExporterNotReady>
   readonly logs: LogStream.LogStream
+  /**
+   * Comes before every call: waits while the connection is re-established, finds the uuid that the driver at this place
+   * has now, and fails when the exporter's status is known to forbid calls.
+   */
+  readonly admit: (
+    node: DriverTree.DriverNode,
+    method: string,
+    kind: DriverError.CallKind
+  ) => Effect.Effect<DriverError.CallSite, DriverError.DriverCallError>
+  /** Makes an error of the status that a call ended with. */
+  readonly explain: (
+    node: DriverTree.DriverNode,
+    status: GrpcStatusError,
+    site: DriverError.CallSite
+  ) => Effect.Effect<never, DriverError.DriverCallError>
+  /** How long a driver that has answered may pause before the rest of a download is given up. */
+  readonly transferIdleTimeout: Duration.DurationInput
 }
 
 const encodeArguments = (
@@ -143,26 +160,21 @@ const decodeHandle = Schema.decodeUnknown(Schema.parseJson(streamRequest.ClientS
  * @category constructors
  */
 export const make = (session: Session, node: DriverTree.DriverNode): DriverClient => {
-  const driver = DriverTree.formatPath(node.path)
-
-  const siteOf = (method: string, kind: DriverError.CallKind): DriverError.CallSite => ({
-    driver,
-    uuid: node.uuid,
-    method,
-    kind
-  })
-
-  const prepare = (site: DriverError.CallSite, args: ReadonlyArray<Resource.Argument>) =>
-    Effect.zipRight(
-      session.gate(site),
-      Either.mapLeft(encodeArguments(node.uuid, site.method, args), ({ path, reason }) =>
-        new DriverError.InvalidArgument({
-          ...site,
-          code: "INVALID_ARGUMENT",
-          details: reason,
-          origin: "client",
-          path
-        }))
+  const prepare = (method: string, kind: DriverError.CallKind, args: ReadonlyArray<Resource.Argument>) =>
+    Effect.flatMap(
+      session.admit(node, method, kind),
+      (site) =>
+        Either.mapBoth(encodeArguments(site.uuid, method, args), {
+          onLeft: ({ path, reason }) =>
+            new DriverError.InvalidArgument({
+              ...site,
+              code: "INVALID_ARGUMENT",
+              details: reason,
+              origin: "client",
+              path
+            }),
+          onRight: (request) => ({ request, site })
+        })
     )
 
   const decode = (site: DriverError.CallSite) => (answer: Uint8Array) =>
@@ -172,13 +184,16 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
         new DriverError.UnexpectedResult({ ...site, code: "INTERNAL", details: reason, origin: "client", path })
     )
 
-  const fail = (site: DriverError.CallSite) => (status: GrpcStatusError) => DriverError.fromStatus(status, site)
+  const explain = (site: DriverError.CallSite) => (status: GrpcStatusError) => session.explain(node, status, site)
 
   const call: DriverClient["call"] = (method, ...args) => {
-    const site = siteOf(method, "call")
-    const answer = prepare(site, args).pipe(
-      Effect.flatMap((request) => Effect.mapError(session.exporter.driverCall(request), fail(site))),
-      Effect.flatMap(decode(site))
+    const answer = Effect.flatMap(
+      prepare(method, "call", args),
+      ({ request, site }) =>
+        session.exporter.driverCall(request).pipe(
+          Effect.catchAll(explain(site)),
+          Effect.flatMap(decode(site))
+        )
     )
     const handles = handlesOf(args)
     return handles.length === 0
@@ -190,16 +205,17 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
   }
 
   const streamingCall: DriverClient["streamingCall"] = (method, ...args) => {
-    const site = siteOf(method, "streamingCall")
     const handles = handlesOf(args)
     const answers = Stream.unwrap(
       Effect.map(
-        prepare(site, args),
-        (request) => Stream.mapError(session.exporter.streamingDriverCall(request), fail(site))
-      )
-    ).pipe(
-      Stream.mapChunksEffect((chunk) =>
-        Effect.map(Effect.suspend(() => Either.all(Array.from(chunk, decode(site)))), Chunk.unsafeFromArray)
+        prepare(method, "streamingCall", args),
+        ({ request, site }) =>
+          session.exporter.streamingDriverCall(request).pipe(
+            Stream.catchAll((status) => Stream.fromEffect(session.explain(node, status, site))),
+            Stream.mapChunksEffect((chunk) =>
+              Effect.map(Effect.suspend(() => Either.all(Array.from(chunk, decode(site)))), Chunk.unsafeFromArray)
+            )
+          )
       )
     )
     return handles.length === 0
@@ -217,24 +233,25 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
     call,
     streamingCall,
     stream: Effect.fnUntraced(function*(method) {
-      const site = siteOf(method, "stream")
-      const stream = yield* Effect.mapError(session.exporter.driverStream(node.uuid, method), fail(site))
+      const site = yield* session.admit(node, method, "stream")
+      const fail = (status: GrpcStatusError) => DriverError.fromStatus(status, site)
+      const stream = yield* Effect.catchAll(session.exporter.driverStream(site.uuid, method), explain(site))
       return {
         metadata: stream.metadata,
-        read: Stream.mapError(stream.read, fail(site)),
-        write: (bytes) => Effect.mapError(stream.write(bytes), fail(site)),
+        read: Stream.mapError(stream.read, fail),
+        write: (bytes) => Effect.mapError(stream.write(bytes), fail),
         end: stream.end
       }
     }),
     resource: Effect.fnUntraced(function*(resource) {
-      const site = siteOf("resource", "resource")
-      const stream = yield* Effect.mapError(
+      const site = yield* session.admit(node, "resource", "resource")
+      const stream = yield* Effect.catchAll(
         session.exporter.resourceStream(
-          node.uuid,
+          site.uuid,
           // What a driver writes is encoded on this side, see `ResourceOptions`.
           resource._tag === "Source" ? Option.getOrNull(resource.contentEncoding) : null
         ),
-        fail(site)
+        explain(site)
       )
       const handle = yield* Option.match(Headers.get(stream.metadata, streamRequest.resourceKey), {
         onNone: () => Effect.fail("the exporter sent no resource handle"),
@@ -244,7 +261,7 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
           new DriverError.UnexpectedResult({ ...site, code: "INTERNAL", details, origin: "client", path: [] })
         )
       )
-      return yield* transfer.open(stream, handle, resource, site)
+      return yield* transfer.open(stream, handle, resource, site, Duration.decode(session.transferIdleTimeout))
     }),
     logStream: session.logs.forward
   }
@@ -253,8 +270,8 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
 
 /**
  * The typed client of a contract on top of an untyped one. Arguments are checked against the contract before they are
- * sent and results when they arrive; the methods that take resources accept a `Resource`, which is open during the
- * call, or the handle of one that is open already.
+ * sent and results when they arrive. Methods with a source or a sink take a `Resource`, which is open during the call, the
+ * handle of one that is open already, or a presigned request.
  *
  * @since 0.1.0
  * @category constructors
@@ -262,4 +279,4 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
 export const fromInterface: <I extends DriverInterface.Any>(
   client: DriverClient,
   contract: I
-) => DriverInterface.ClientMethods<I> = typedClient.make
+) => DriverInterface.Client<I> = typedClient.make

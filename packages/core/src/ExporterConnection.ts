@@ -3,34 +3,37 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
-import * as DriverClient from "./DriverClient.ts"
+import type { ConnectionState } from "./ConnectionState.ts"
+import type * as DriverClient from "./DriverClient.ts"
 import type * as DriverTree from "./DriverTree.ts"
 import * as Endpoint from "./Endpoint.ts"
 import * as ExporterClient from "./ExporterClient.ts"
-import * as ExporterStatus from "./ExporterStatus.ts"
+import type * as ExporterStatus from "./ExporterStatus.ts"
 import * as GrpcChannel from "./GrpcChannel.ts"
 import type { GrpcStatusError } from "./GrpcStatus.ts"
-import * as gate from "./internal/gate.ts"
+import * as session from "./internal/session.ts"
 import type { LogEvent } from "./LogEntry.ts"
-import * as LogStream from "./LogStream.ts"
+import type * as LogStream from "./LogStream.ts"
 
 /**
  * The exporter could not be connected to.
  *
  * - `Address`: the address, its certificate authority or the passphrase cannot be used
  * - `Unreachable`: nothing answers there
- * - `Timeout`: there was no answer within the connect timeout
+ * - `Timeout`: there was no connection within `connectTimeout`, or no answer within `handshakeTimeout` after that
  * - `Unauthenticated`: the passphrase is missing or wrong
  * - `Refused`: the exporter answered the first request with another failure
  * - `InvalidReport`: the exporter's answer makes no driver tree
@@ -52,20 +55,6 @@ export class ConnectError extends Schema.TaggedError<ConnectError>(
 }
 
 /**
- * The exporter went into a status from which it will not become ready, such as a failed hook.
- *
- * @since 0.1.0
- * @category errors
- */
-export class NotReadyError extends Schema.TaggedError<NotReadyError>(
-  "@effect-jumpstarter/core/ExporterConnection/NotReadyError"
-)("NotReadyError", { address: Schema.String, status: ExporterStatus.ExporterStatus, details: Schema.String }) {
-  override get message(): string {
-    return `the exporter at ${this.address} is ${this.status}${this.details === "" ? "" : `: ${this.details}`}`
-  }
-}
-
-/**
  * A live connection to an exporter.
  *
  * @since 0.1.0
@@ -74,6 +63,7 @@ export class NotReadyError extends Schema.TaggedError<NotReadyError>(
 export interface Connection {
   /** The exporter's address. */
   readonly address: string
+  /** Random for every instance of the exporter: it is another one after a restart. */
   readonly uuid: string
   readonly labels: Readonly<Record<string, string>>
   /** The message of the day; empty when there is none. */
@@ -82,16 +72,47 @@ export interface Connection {
   readonly root: DriverClient.DriverClient
   /** The client of the driver at a path, as in `storage.mux`. */
   readonly driver: DriverClient.DriverClient["child"]
+
+  /** Whether the connection stands, as far as is known. */
+  readonly state: Effect.Effect<ConnectionState>
   /**
-   * The exporter's status. An exporter that predates statuses counts as `LEASE_READY`, without a version
-   * (`protocol.md` 9.5).
+   * The state as of now and its changes, until the connection is closed. While somebody listens the exporter is asked for
+   * its status from time to time, so that a loss shows on an idle connection too.
+   */
+  readonly stateChanges: Stream.Stream<ConnectionState>
+
+  /**
+   * The exporter's status, asked for, which takes `statusPolling.deadline` at most. An exporter that predates statuses
+   * counts as `LEASE_READY`, without a version (`protocol.md` 9.5).
    */
   readonly status: Effect.Effect<ExporterStatus.StatusReport, GrpcStatusError>
   /**
-   * Waits until the exporter is `LEASE_READY`, asking every 100 ms. Fails when a beforeLease hook failed or the
-   * exporter goes offline. Bound it with `Effect.timeout`.
+   * The status as of now and its changes, for any number of consumers. Ends with the connection, and after the first
+   * element where the exporter predates statuses; fails when the exporter does not answer any more.
    */
-  readonly awaitReady: Effect.Effect<ExporterStatus.StatusReport, NotReadyError | GrpcStatusError>
+  readonly statusChanges: Stream.Stream<ExporterStatus.StatusChange, ExporterStatus.StatusNotReached>
+  /**
+   * Waits until the exporter is in one of these statuses, for `readyTimeout` at most. Fails early when a hook failed or the
+   * exporter went offline, unless that is what is awaited.
+   */
+  readonly awaitStatus: (
+    ...statuses: readonly [ExporterStatus.ExporterStatus, ...ReadonlyArray<ExporterStatus.ExporterStatus>]
+  ) => Effect.Effect<ExporterStatus.StatusReport, ExporterStatus.HookFailed | ExporterStatus.StatusNotReached>
+  /** Waits until the exporter is `LEASE_READY`. */
+  readonly awaitReady: Effect.Effect<
+    ExporterStatus.StatusReport,
+    ExporterStatus.HookFailed | ExporterStatus.StatusNotReached
+  >
+  /**
+   * Has the exporter end the session: it runs the afterLease hook, and is `AVAILABLE` after that, which can be awaited.
+   * The log goes on until then. Nothing is ended where there is no lease, or the exporter cannot do it (`protocol.md` 9.3);
+   * an exporter that is gone counts as one that has ended it.
+   */
+  readonly endSession: Effect.Effect<
+    { readonly ended: boolean; readonly message: string },
+    ExporterStatus.EndSessionError
+  >
+
   /** The exporter's log from now on, for any number of consumers. */
   readonly logs: Stream.Stream<LogEvent>
   /** Writes the exporter's log into Effect's logger while the scope is open. */
@@ -134,12 +155,77 @@ export const driver = (
   Effect.flatMap(ExporterConnection, (connection) => connection.driver(path))
 
 /**
+ * How often an exporter is asked for its status while somebody wants to know.
+ *
  * @since 0.1.0
  * @category models
  */
+export interface StatusPolling {
+  /** The pause while a status is awaited; 100 ms unless given. */
+  readonly awaited?: Duration.DurationInput | undefined
+  /** The pause otherwise; 300 ms unless given. */
+  readonly watched?: Duration.DurationInput | undefined
+  /** The pause while the exporter is `LEASE_READY` and nothing is awaited; 5 seconds unless given. */
+  readonly idle?: Duration.DurationInput | undefined
+  /** How long an answer may take, 5 seconds unless given. Twenty that took longer in a row are a lost connection. */
+  readonly deadline?: Duration.DurationInput | undefined
+}
+
+/**
+ * Options of a connection. All waiting that is not a driver call has a bound here; a call has none but the caller's.
+ *
+ * @since 0.1.0
+ * @category models
+ * @example
+ * ```ts
+ * import { Endpoint, ExporterConnection } from "@effect-jumpstarter/core"
+ * import { Effect, Schedule } from "effect"
+ *
+ * // After a loss: ever more slowly, for two minutes.
+ * const Lab = ExporterConnection.layer(Endpoint.unix("/run/jumpstarter.sock"), {
+ *   readyTimeout: "10 minutes",
+ *   reconnect: Schedule.exponential("100 millis").pipe(
+ *     Schedule.union(Schedule.spaced("5 seconds")),
+ *     Schedule.upTo("2 minutes")
+ *   )
+ * })
+ *
+ * const program = Effect.gen(function*() {
+ *   const connection = yield* ExporterConnection.ExporterConnection
+ *   yield* connection.awaitReady
+ *   const power = yield* connection.driver("power")
+ *   yield* power.call("on") // goes to the exporter that is there now
+ * }).pipe(
+ *   Effect.catchTag("HookFailed", ({ hook, logs }) => Effect.logError(hook, ...logs.map(({ message }) => message))),
+ *   Effect.provide(Lab)
+ * )
+ * ```
+ */
 export interface ConnectOptions {
-  /** How long connecting and the first answer may take; 10 seconds unless given. */
-  readonly connectTimeout?: Duration.DurationInput | undefined
+  /**
+   * How long the exporter may take for its first answers once there is a connection; 30 seconds unless given. An exporter
+   * whose beforeLease hook runs may take as long as the hook.
+   */
+  readonly handshakeTimeout?: Duration.DurationInput | undefined
+  /** How long `awaitReady` and `awaitStatus` wait; 5 minutes unless given. */
+  readonly readyTimeout?: Duration.DurationInput | undefined
+  /**
+   * How long a driver that has answered may pause before the rest of a download is given up; 10 seconds unless given.
+   */
+  readonly transferIdleTimeout?: Duration.DurationInput | undefined
+  readonly statusPolling?: StatusPolling | undefined
+  /**
+   * When to connect again after a loss; never unless given, then the next call does. What was under way at the loss has
+   * failed, and is not repeated. Calls made meanwhile wait, until there is a connection or the schedule ends, and drivers
+   * are found again by their place in the tree. The schedule's input is why an attempt failed.
+   */
+  readonly reconnect?: Schedule.Schedule<unknown, ConnectError> | undefined
+  /**
+   * Whether the exporter is held by a lease, which `endSession` would end. Unless given, this is what the endpoint says:
+   * leases are reached through Unix sockets. An exporter reached over TCP or TLS is taken for one that is not leased, and so
+   * is one behind a channel: asking it to end a session could leave it unusable for good (`protocol.md` 9.3).
+   */
+  readonly leased?: boolean | undefined
 }
 
 const refusal = (address: string, error: GrpcStatusError | DriverTree.InvalidReport): ConnectError => {
@@ -161,6 +247,40 @@ const refusal = (address: string, error: GrpcStatusError | DriverTree.InvalidRep
   })
 }
 
+const connect = (
+  channel: typeof GrpcChannel.GrpcChannel.Service,
+  options: ConnectOptions,
+  // How long the channel may take to connect; it tells neither when it has, nor that this was the reason for a failure.
+  connectTimeout: Duration.DurationInput
+) => {
+  const address = channel.target
+  const handshakeTimeout = Duration.decode(options.handshakeTimeout ?? "30 seconds")
+  const connecting = Duration.decode(connectTimeout)
+  const timeout = (details: string, cause?: GrpcStatusError) =>
+    new ConnectError({ address, reason: "Timeout", details, cause })
+
+  const introduction = Effect.flatMap(
+    Clock.currentTimeMillis,
+    (began) =>
+      session.introduce(ExporterClient.make(channel)).pipe(
+        Effect.catchAll((error) =>
+          Effect.flatMap(Clock.currentTimeMillis, (now) => {
+            const failure = refusal(address, error)
+            return failure.reason === "Unreachable" && Duration.toMillis(connecting) > 0 &&
+                now - began >= Duration.toMillis(connecting)
+              ? timeout(`no connection within ${Duration.format(connecting)} (connectTimeout)`)
+              : failure
+          })
+        ),
+        Effect.timeoutFail({
+          duration: Duration.sum(connecting, handshakeTimeout),
+          onTimeout: () => timeout(`no answer within ${Duration.format(handshakeTimeout)} (handshakeTimeout)`)
+        })
+      )
+  )
+  return session.make(channel, introduction, options)
+}
+
 /**
  * Connects through a channel: asks for the driver tree and the status.
  *
@@ -170,59 +290,15 @@ const refusal = (address: string, error: GrpcStatusError | DriverTree.InvalidRep
 export const fromChannel = (
   channel: typeof GrpcChannel.GrpcChannel.Service,
   options: ConnectOptions = {}
-): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
-  Effect.gen(function*() {
-    const exporter = ExporterClient.make(channel)
-    const address = exporter.target
-    const status = Effect.catchIf(
-      exporter.getStatus,
-      ({ code, origin }) => origin === "peer" && code === "UNIMPLEMENTED",
-      () =>
-        Effect.succeed(
-          new ExporterStatus.StatusReport({
-            status: "LEASE_READY",
-            message: "",
-            version: Option.none(),
-            previous: Option.none()
-          })
-        )
-    )
-    const timeout = options.connectTimeout ?? "10 seconds"
-    const [report, initialStatus] = yield* Effect.all([exporter.getReport, status]).pipe(
-      Effect.mapError((error) => refusal(address, error)),
-      Effect.timeoutFail({
-        duration: timeout,
-        onTimeout: () => new ConnectError({ address, reason: "Timeout", details: "no answer in time" })
-      })
-    )
-    const statusGate = yield* gate.make(status, initialStatus)
-    const logs = yield* LogStream.make(exporter)
-    const root = DriverClient.make({ exporter, gate: statusGate.check, logs }, report.root)
+): Effect.Effect<Connection, ConnectError, Scope.Scope> => connect(channel, options, 0)
 
-    const awaitReady: Connection["awaitReady"] = statusGate.status.pipe(
-      Effect.filterOrFail(
-        ({ status }) =>
-          status !== "BEFORE_LEASE_HOOK_FAILED" && status !== "AFTER_LEASE_HOOK_FAILED" && status !== "OFFLINE",
-        ({ message, status }) => new NotReadyError({ address, status, details: message })
-      ),
-      Effect.flatMap((report) =>
-        report.status === "LEASE_READY" ? Effect.succeed(report) : Effect.delay(awaitReady, "100 millis")
-      )
-    )
-
-    return {
-      address,
-      uuid: report.uuid,
-      labels: report.labels,
-      motd: report.motd,
-      root,
-      driver: root.child,
-      status: statusGate.status,
-      awaitReady,
-      logs: logs.events,
-      logStream: logs.forward
-    }
-  })
+/**
+ * Options of a connection to an endpoint.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface EndpointOptions extends ConnectOptions, GrpcChannel.ChannelOptions {}
 
 /**
  * Connects to an endpoint.
@@ -232,7 +308,7 @@ export const fromChannel = (
  */
 export const fromEndpoint = (
   endpoint: Endpoint.Endpoint,
-  options: GrpcChannel.ChannelOptions = {}
+  options: EndpointOptions = {}
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   GrpcChannel.fromEndpoint(endpoint, options).pipe(
     Effect.mapError((error) =>
@@ -240,7 +316,13 @@ export const fromEndpoint = (
         ? new ConnectError({ address: error.target, reason: "Address", details: error.details, cause: error })
         : refusal(error.target, error)
     ),
-    Effect.flatMap((channel) => fromChannel(channel, options))
+    Effect.flatMap((channel) =>
+      connect(
+        channel,
+        { ...options, leased: options.leased ?? endpoint._tag === "Unix" },
+        options.connectTimeout ?? "10 seconds"
+      )
+    )
   )
 
 /**
@@ -251,7 +333,7 @@ export const fromEndpoint = (
  */
 export const layer = (
   endpoint: Endpoint.Endpoint,
-  options?: GrpcChannel.ChannelOptions
+  options?: EndpointOptions
 ): Layer.Layer<ExporterConnection, ConnectError> => Layer.scoped(ExporterConnection, fromEndpoint(endpoint, options))
 
 /**
@@ -290,7 +372,7 @@ export const environment = Config.all({
  * @since 0.1.0
  * @category models
  */
-export interface EnvironmentOptions extends Omit<GrpcChannel.ChannelOptions, "passphrase"> {
+export interface EnvironmentOptions extends Omit<EndpointOptions, "passphrase"> {
   readonly trust?: Endpoint.Trust | undefined
 }
 

@@ -1,9 +1,12 @@
 /**
- * The states of an exporter (`protocol.md` 9) and which of them admit driver calls (4.2).
+ * The states of an exporter (`protocol.md` 9), which of them admit driver calls (4.2), and what waiting for one can fail
+ * with.
  *
  * @since 0.1.0
  */
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { LogEntry } from "./LogEntry.ts"
 
 /**
  * @since 0.1.0
@@ -54,6 +57,14 @@ export const admitsDriverCalls = (status: ExporterStatus): boolean =>
   status === "UNSPECIFIED"
 
 /**
+ * What the message of a status begins with when a hook failed and the lease goes on all the same (`protocol.md` 9.2).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const hookWarningPrefix = "[HOOK_WARNING] "
+
+/**
  * One answer of `GetStatus`. `version` counts the status updates of a serving instance, so a step of more than one
  * means that transitions were missed. It is absent when the exporter predates `GetStatus`.
  *
@@ -67,4 +78,132 @@ export class StatusReport extends Schema.Class<StatusReport>(
   message: Schema.String,
   version: Schema.OptionFromSelf(Schema.BigIntFromSelf),
   previous: Schema.OptionFromSelf(ExporterStatus)
-}) {}
+}) {
+  /** What a hook that failed has to say, when its failure did not keep the exporter from going on. */
+  get warning(): Option.Option<string> {
+    return this.message.startsWith(hookWarningPrefix)
+      ? Option.some(this.message.slice(hookWarningPrefix.length))
+      : Option.none()
+  }
+}
+
+/**
+ * A status among those that were watched. `missed` counts the updates before it that were not seen: they came too fast for
+ * the polling, or the consumer was too slow.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class StatusChange extends StatusReport.extend<StatusChange>(
+  "@effect-jumpstarter/core/ExporterStatus/StatusChange"
+)({ missed: Schema.Number }) {}
+
+/**
+ * The hooks around a lease.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const LeaseHook = Schema.Literal("beforeLease", "afterLease")
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type LeaseHook = typeof LeaseHook.Type
+
+const failures: Partial<Record<ExporterStatus, LeaseHook>> = {
+  BEFORE_LEASE_HOOK_FAILED: "beforeLease",
+  AFTER_LEASE_HOOK_FAILED: "afterLease"
+}
+
+/**
+ * The hook that failed, if one did. The status that says so may be gone within microseconds, so an exporter that is
+ * `OFFLINE` or `AVAILABLE` right after it counts too (`protocol.md` 9.2).
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const failedHook = ({ previous, status }: StatusReport): Option.Option<LeaseHook> =>
+  Option.orElse(
+    Option.fromNullable(failures[status]),
+    () =>
+      status === "OFFLINE" || status === "AVAILABLE"
+        ? Option.flatMapNullable(previous, (before) => failures[before])
+        : Option.none()
+  )
+
+/**
+ * A hook around the lease failed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class HookFailed extends Schema.TaggedError<HookFailed>(
+  "@effect-jumpstarter/core/ExporterStatus/HookFailed"
+)("HookFailed", {
+  address: Schema.String,
+  hook: LeaseHook,
+  status: ExporterStatus,
+  /** What the exporter says about it. */
+  details: Schema.String,
+  /** What the hook wrote, the last 256 lines of it, as far as the exporter still had them. */
+  logs: Schema.Array(LogEntry)
+}) {
+  override get message(): string {
+    const details = this.details === "" ? `the exporter is ${this.status}` : this.details
+    const lines = this.logs.slice(-10).map(({ message }) => `\n  | ${message}`).join("")
+    return `the ${this.hook} hook of the exporter at ${this.address} failed: ${details}${lines}`
+  }
+}
+
+/**
+ * The exporter did not come into an awaited status.
+ *
+ * - `Offline`: it went offline instead
+ * - `Timeout`: it was not there in time
+ * - `Unsupported`: it predates statuses, and counts as `LEASE_READY` for good
+ * - `ConnectionLost`: it does not answer any more, or the connection was closed
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class StatusNotReached extends Schema.TaggedError<StatusNotReached>(
+  "@effect-jumpstarter/core/ExporterStatus/StatusNotReached"
+)("StatusNotReached", {
+  address: Schema.String,
+  /** Any of these was awaited; none when the status was only watched. */
+  awaited: Schema.Array(ExporterStatus),
+  reason: Schema.Literal("Offline", "Timeout", "Unsupported", "ConnectionLost"),
+  details: Schema.String
+}) {
+  override get message(): string {
+    const what = this.awaited.length === 0
+      ? "cannot be watched any more"
+      : `did not become ${this.awaited.join(" or ")}`
+    return `the exporter at ${this.address} ${what} (${this.reason}): ${this.details}`
+  }
+}
+
+/**
+ * The session was not ended.
+ *
+ * - `NotLeased`: nothing was sent, because the connection is not taken for one of a lease, see
+ *   `ExporterConnection.ConnectOptions`
+ * - `Failed`: the exporter answered with a failure
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class EndSessionError extends Schema.TaggedError<EndSessionError>(
+  "@effect-jumpstarter/core/ExporterStatus/EndSessionError"
+)("EndSessionError", {
+  address: Schema.String,
+  reason: Schema.Literal("NotLeased", "Failed"),
+  details: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+}) {
+  override get message(): string {
+    return `the session with the exporter at ${this.address} was not ended (${this.reason}): ${this.details}`
+  }
+}

@@ -6,13 +6,14 @@
 import * as Chunk from "effect/Chunk"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
+import * as Exit from "effect/Exit"
 import * as LogLevel from "effect/LogLevel"
 import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ExporterClient } from "./ExporterClient.ts"
+import * as sharedFiber from "./internal/sharedFiber.ts"
 import * as LogEntry from "./LogEntry.ts"
 
 /**
@@ -49,6 +50,10 @@ const backlog = 1_024
 
 const maxAttempts = 10
 
+const firstDelay = Duration.millis(100)
+
+const longStanding = Duration.seconds(10)
+
 // A consumer's queue. What does not fit is counted, until the consumer has taken the rest and is told.
 interface Subscriber {
   readonly mailbox: Mailbox.Mailbox<LogEntry.LogEvent>
@@ -82,23 +87,25 @@ const matches = (options: LogStreamOptions) => (event: LogEntry.LogEvent): boole
 
 /**
  * Subscribes to an exporter's log on behalf of any number of consumers. A lost subscription is renewed after 100 ms,
- * doubling to 2 seconds, and given up after 10 attempts without a line, as the reference client does.
+ * doubling to 2 seconds, and given up after 10 attempts without a line, as the reference client does; one that stood for
+ * 10 seconds counts as heard. When it is renewed, consumers are told by a `LogGap`, whether lines follow or not.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = Effect.fnUntraced(function*(exporter: ExporterClient) {
-  const scope = yield* Effect.scope
+export const make = Effect.fnUntraced(function*(exporter: Pick<ExporterClient, "logStream" | "target">) {
   const subscribers = new Set<Subscriber>()
-  let reader: Fiber.RuntimeFiber<void> | undefined
   let closed = false
 
   // Consumers may outlive the connection; they must not wait for lines that cannot come.
-  const endAll = Effect.suspend(() => Effect.forEach(subscribers, ({ mailbox }) => mailbox.end, { discard: true }))
+  const endAll = (exit: Exit.Exit<void>): void => {
+    subscribers.forEach(({ mailbox }) => mailbox.unsafeDone(exit))
+    subscribers.clear()
+  }
   yield* Effect.addFinalizer(() =>
-    Effect.suspend(() => {
+    Effect.sync(() => {
       closed = true
-      return endAll
+      endAll(Exit.void)
     })
   )
 
@@ -106,21 +113,16 @@ export const make = Effect.fnUntraced(function*(exporter: ExporterClient) {
     Effect.sync(() => subscribers.forEach((subscriber) => offer(subscriber, event)))
 
   const read = Effect.gen(function*() {
-    let delay = Duration.millis(100)
+    let delay = firstDelay
     let attempts = 0
-    let heard = false
+    // Of several interruptions without a line in between, one is told.
+    let told = false
     while (attempts < maxAttempts) {
-      const ended = yield* Stream.runForEach(exporter.logStream, (entry) => {
-        const renewed = attempts > 0 && heard
-        delay = Duration.millis(100)
+      const [stood, stopped] = yield* Stream.runForEach(exporter.logStream, (entry) => {
+        delay = firstDelay
         attempts = 0
-        heard = true
-        return renewed
-          ? Effect.zipRight(
-            publish(new LogEntry.LogGap({ reason: "reconnected", dropped: Option.none() })),
-            publish(entry)
-          )
-          : publish(entry)
+        told = false
+        return publish(entry)
       }).pipe(
         Effect.as(false),
         Effect.catchAll((status) =>
@@ -128,39 +130,39 @@ export const make = Effect.fnUntraced(function*(exporter: ExporterClient) {
             Effect.logDebug("the log subscription ended", status),
             status.code === "UNIMPLEMENTED" || status.code === "CANCELLED" && status.origin !== "transport"
           )
-        )
+        ),
+        Effect.timed
       )
-      if (ended) break
+      if (stopped) return
+      if (Duration.greaterThanOrEqualTo(stood, longStanding)) {
+        delay = firstDelay
+        attempts = 0
+      }
       attempts++
       yield* Effect.sleep(delay)
       delay = Duration.min(Duration.times(delay, 2), Duration.seconds(2))
+      if (!told) yield* publish(new LogEntry.LogGap({ reason: "reconnected", dropped: Option.none() }))
+      told = true
     }
-    yield* endAll
+    yield* Effect.logWarning(`gave up the log of ${exporter.target} after ${maxAttempts} attempts without a line`)
   })
 
-  const subscribe = Effect.acquireRelease(
-    Effect.gen(function*() {
-      const subscriber: Subscriber = {
-        mailbox: yield* Mailbox.make<LogEntry.LogEvent>({ capacity: backlog, strategy: "dropping" }),
-        dropped: 0
-      }
-      if (closed) yield* subscriber.mailbox.end
-      subscribers.add(subscriber)
-      // A reader that has given up is started anew by the next consumer. A fiber that is forked while a resource is
-      // acquired would be as uninterruptible as the acquisition.
-      if (reader === undefined || reader.unsafePoll() !== null) {
-        reader = yield* Effect.forkIn(Effect.interruptible(read), scope)
-      }
-      return subscriber
-    }),
-    (subscriber) =>
-      Effect.suspend(() => {
-        subscribers.delete(subscriber)
-        if (subscribers.size > 0 || reader === undefined) return Effect.void
-        const last = reader
-        reader = undefined
-        return Fiber.interrupt(last)
-      })
+  const reading = yield* sharedFiber.make(read, endAll)
+
+  const subscribe = Effect.zipLeft(
+    Effect.acquireRelease(
+      Effect.gen(function*() {
+        const subscriber: Subscriber = {
+          mailbox: yield* Mailbox.make<LogEntry.LogEvent>({ capacity: backlog, strategy: "dropping" }),
+          dropped: 0
+        }
+        if (closed) yield* subscriber.mailbox.end
+        else subscribers.add(subscriber)
+        return subscriber
+      }),
+      (subscriber) => Effect.sync(() => subscribers.delete(subscriber))
+    ),
+    Effect.suspend(() => closed ? Effect.void : reading)
   )
 
   const events = Stream.unwrapScoped(Effect.map(subscribe, eventsOf))

@@ -5,6 +5,7 @@ import * as ConfigError from "effect/ConfigError"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -100,7 +101,7 @@ describe("connecting to what is not there", () => {
       Effect.flatMap(blackHole, (port) =>
         refused(
           tls ? Endpoint.tls("localhost", port) : Endpoint.tcp("127.0.0.1", port),
-          { reason: "Timeout" },
+          { reason: "Timeout", details: /^no connection within 300ms \(connectTimeout\)$/ },
           { connectTimeout: "300 millis" }
         )))
   }
@@ -143,7 +144,7 @@ describe("being turned away", () => {
 
   const connectTo = (change: (handlers: GrpcHandlers) => Iterable<readonly [string, GrpcHandler]>) =>
     Effect.gen(function*() {
-      const { handlers } = yield* probeExporter.make
+      const { handlers } = yield* Effect.orDie(probeExporter.make)
       const channel = yield* GrpcChannel.fromHandlers(new Map(change(handlers)))
       return yield* ExporterConnection.fromChannel(channel)
     })
@@ -184,29 +185,61 @@ describe("being turned away", () => {
 })
 
 describe("waiting, by the program's clock", () => {
-  const connect = Effect.gen(function*() {
-    const exporter = yield* probeExporter.make
-    const connection = yield* ExporterConnection.fromChannel(yield* GrpcChannel.fromHandlers(exporter.handlers))
-    return { connection, exporter, probe: yield* connection.driver("probe") }
-  })
-
-  it.scoped("a download that the driver ignores is given up after ten seconds", () =>
+  const connect = (options?: ExporterConnection.ConnectOptions) =>
     Effect.gen(function*() {
-      const { probe } = yield* connect
-      const handle = yield* probe.resource(Resource.sink(Sink.drain))
-      const calling = yield* Effect.fork(Effect.flip(probe.call("ignore", handle)))
-      yield* TestClock.adjust("9 seconds")
+      const exporter = yield* probeExporter.make
+      const channel = yield* GrpcChannel.fromHandlers(exporter.handlers)
+      const connection = yield* ExporterConnection.fromChannel(channel, options)
+      return { connection, exporter, probe: yield* connection.driver("probe") }
+    })
+
+  for (const [given, limit] of [[undefined, 10], ["3 seconds", 3]] as const) {
+    it.scoped(`a download that the driver ignores is given up after ${limit} seconds`, () =>
+      Effect.gen(function*() {
+        const { probe } = yield* connect({ transferIdleTimeout: given })
+        const handle = yield* probe.resource(Resource.sink(Sink.drain))
+        const calling = yield* Effect.fork(Effect.flip(probe.call("ignore", handle)))
+        yield* TestClock.adjust(Duration.seconds(limit - 1))
+        strictEqual(yield* Fiber.poll(calling), Option.none())
+        yield* TestClock.adjust("1 seconds")
+        const error = yield* Fiber.join(calling)
+        assertTrue(DriverError.isDriverCallError(error))
+        deepStrictEqual([error._tag, error.kind, error.origin], ["UnexpectedResult", "resource", "client"])
+        assertInclude(error.message, `nothing came within ${limit}s (transferIdleTimeout)`)
+      }))
+
+    it.scoped(`an exporter that does not answer is given up after ${limit * 3} seconds`, () =>
+      Effect.gen(function*() {
+        const { handlers } = yield* probeExporter.make
+        const silent = GrpcHandler.Unary({ handle: () => Effect.never })
+        const channel = yield* GrpcChannel.fromHandlers(
+          new Map([...handlers, ["/jumpstarter.v1.ExporterService/GetStatus", silent]])
+        )
+        const handshakeTimeout = given === undefined ? undefined : Duration.times(given, 3)
+        const connecting = yield* Effect.fork(
+          Effect.flip(ExporterConnection.fromChannel(channel, { handshakeTimeout }))
+        )
+        yield* TestClock.adjust(Duration.seconds(limit * 3 - 1))
+        strictEqual(yield* Fiber.poll(connecting), Option.none())
+        yield* TestClock.adjust("1 seconds")
+        strictEqual(
+          (yield* Fiber.join(connecting)).message,
+          `cannot connect to the exporter at memory (Timeout): no answer within ${limit * 3}s (handshakeTimeout)`
+        )
+      }))
+  }
+
+  it.scoped("a call has no deadline of its own", () =>
+    Effect.gen(function*() {
+      const { probe } = yield* connect()
+      const calling = yield* Effect.fork(probe.call("hang"))
+      yield* TestClock.adjust("365 days")
       strictEqual(yield* Fiber.poll(calling), Option.none())
-      yield* TestClock.adjust("1 seconds")
-      const error = yield* Fiber.join(calling)
-      assertTrue(DriverError.isDriverCallError(error))
-      deepStrictEqual([error._tag, error.kind, error.origin], ["UnexpectedResult", "resource", "client"])
-      assertInclude(error.message, "did not finish the resource within 10 seconds")
     }))
 
   it.scoped("awaitReady asks every 100 ms, for as long as it takes", () =>
     Effect.gen(function*() {
-      const { connection, exporter } = yield* connect
+      const { connection, exporter } = yield* connect()
       yield* exporter.setStatus("BEFORE_LEASE_HOOK")
       const waiting = yield* Effect.fork(connection.awaitReady)
       yield* TestClock.adjust("5 seconds")
@@ -218,7 +251,7 @@ describe("waiting, by the program's clock", () => {
 
   it.scoped("a caller's timeout cancels a call", () =>
     Effect.gen(function*() {
-      const { probe } = yield* connect
+      const { probe } = yield* connect()
       const calling = yield* Effect.fork(Effect.timeoutOption(probe.call("hang"), "1 minute"))
       yield* TestClock.adjust("1 minute")
       strictEqual(yield* Fiber.join(calling), Option.none())
@@ -227,10 +260,30 @@ describe("waiting, by the program's clock", () => {
 
   it.scoped("closing a byte stream does not wait on a clock that stands still", () =>
     Effect.gen(function*() {
-      const { probe } = yield* connect
+      const { probe } = yield* connect()
       yield* Effect.scoped(Effect.flatMap(probe.stream("idle"), ({ write }) => write(new Uint8Array(3))))
       strictEqual(yield* probe.call("bytes_count", "idle"), 3)
       deepStrictEqual((yield* Stream.runCollect(probe.streamingCall("count", 2))).length, 2)
+    }))
+})
+
+describe("whether there is a lease", () => {
+  const endSession = (endpoint: Endpoint.Endpoint, options?: ExporterConnection.EndpointOptions) =>
+    Effect.flatMap(
+      ExporterConnection.fromEndpoint(endpoint, options),
+      (connection) => Effect.either(connection.endSession)
+    )
+
+  const answered = Either.right({ ended: false, message: "No active lease context" })
+
+  it.scopedLive("is what a Unix socket stands for, and TCP does not", () =>
+    Effect.gen(function*() {
+      const unix = yield* serve({ path: yield* temporary.socketPath })
+      const tcp = yield* serve(anyPort)
+      deepStrictEqual(yield* endSession(unix), answered)
+      strictEqual((yield* Effect.flip(Effect.flatten(endSession(tcp)))).reason, "NotLeased")
+      deepStrictEqual(yield* endSession(tcp, { leased: true }), answered)
+      strictEqual((yield* Effect.flip(Effect.flatten(endSession(unix, { leased: false })))).reason, "NotLeased")
     }))
 })
 

@@ -1,6 +1,9 @@
 import { ExporterStatus as Wire } from "@effect-jumpstarter/proto/jumpstarter/v1/common"
 import { assert, describe, it } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
+import * as Option from "effect/Option"
 import * as ExporterStatus from "../src/ExporterStatus.ts"
+import * as LogEntry from "../src/LogEntry.ts"
 
 const statuses = ExporterStatus.ExporterStatus.literals
 
@@ -18,6 +21,71 @@ describe("ExporterStatus", () => {
     assert.deepStrictEqual(
       statuses.filter(ExporterStatus.admitsDriverCalls),
       ["UNSPECIFIED", "BEFORE_LEASE_HOOK", "LEASE_READY", "AFTER_LEASE_HOOK"]
+    )
+  })
+
+  const report = (
+    status: ExporterStatus.ExporterStatus,
+    options: { readonly previous?: ExporterStatus.ExporterStatus; readonly message?: string } = {}
+  ) =>
+    new ExporterStatus.StatusReport({
+      status,
+      message: options.message ?? "",
+      version: Option.none(),
+      previous: Option.fromNullable(options.previous)
+    })
+
+  it("knows a failed hook by the status, and by the one before it where nothing but that is left of it", () => {
+    const failed = ["BEFORE_LEASE_HOOK_FAILED", "AFTER_LEASE_HOOK_FAILED"] as const
+    for (const status of statuses) {
+      for (const previous of statuses) {
+        const telling = status === "OFFLINE" || status === "AVAILABLE" ? previous : status
+        const expected = failed.find((failure) => failure === telling)
+        assert.deepStrictEqual(
+          ExporterStatus.failedHook(report(status, { previous })),
+          Option.map(
+            Option.fromNullable(expected),
+            (status) => status === "BEFORE_LEASE_HOOK_FAILED" ? "beforeLease" : "afterLease"
+          )
+        )
+      }
+    }
+  })
+
+  it("tells the warning of a hook without its prefix", () => {
+    assert.deepStrictEqual(report("LEASE_READY", { message: "[HOOK_WARNING] careful" }).warning, Option.some("careful"))
+    assert.deepStrictEqual(report("LEASE_READY", { message: "all is well" }).warning, Option.none())
+  })
+
+  const line = (message: string) =>
+    new LogEntry.LogEntry({
+      severity: "INFO",
+      message,
+      source: "BEFORE_LEASE_HOOK",
+      driverType: Option.none(),
+      operation: Option.none(),
+      timestamp: Option.some(DateTime.unsafeMake(0)),
+      fields: { a: "b" }
+    })
+
+  const failure = (lines: number, details: string) =>
+    new ExporterStatus.HookFailed({
+      address: "bench",
+      hook: "beforeLease",
+      status: "BEFORE_LEASE_HOOK_FAILED",
+      details,
+      logs: Array.from({ length: lines }, (_, index) => line(`${index}`))
+    })
+
+  it("tells of a failed hook with the last ten lines it wrote", () => {
+    assert.strictEqual(
+      failure(12, "it exited with code 3").message,
+      "the beforeLease hook of the exporter at bench failed: it exited with code 3" +
+        Array.from({ length: 10 }, (_, index) => `\n  | ${index + 2}`).join("")
+    )
+    assert.strictEqual(
+      failure(0, "").message,
+      "the beforeLease hook of the exporter at bench failed: the exporter is BEFORE_LEASE_HOOK_FAILED"
     )
   })
 })

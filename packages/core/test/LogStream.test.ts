@@ -22,6 +22,7 @@ import * as GrpcStatus from "../src/GrpcStatus.ts"
 import * as logCodec from "../src/internal/logCodec.ts"
 import * as LogEntry from "../src/LogEntry.ts"
 import * as LogStream from "../src/LogStream.ts"
+import * as bench from "./support/bench.ts"
 
 const entry = (
   message: string,
@@ -191,6 +192,25 @@ describe("LogStream", () => {
         assert.deepStrictEqual(Array.from(yield* pull, show), ["after"])
         assert.notInclude(fast.seen.join(), "gap")
       }))
+
+    it.scoped("is told although the log goes quiet", () =>
+      Effect.gen(function*() {
+        const exporter = yield* scripted
+        const taken = yield* Ref.make<ReadonlyArray<string>>([])
+        const turn = yield* Queue.unbounded<void>()
+        yield* Effect.fork(Stream.runForEach(exporter.logs.events, (event) =>
+          Effect.zipRight(Queue.take(turn), Ref.update(taken, (seen) => [...seen, show(event)]))))
+        yield* exporter.subscribed
+        yield* exporter.send(entry("first"))
+        yield* settle
+        yield* exporter.send(...Array.from({ length: 1_030 }, (_, index) =>
+          entry(`${index}`)))
+        yield* settle
+        yield* Queue.offerAll(turn, Array.from({ length: 2_000 }, () => undefined))
+        yield* settle
+        const seen = yield* Ref.get(taken)
+        assert.deepStrictEqual([seen.length, seen.at(-2), seen.at(-1)], [1_026, "1023", "gap: slow reader 6"])
+      }))
   })
 
   describe("a subscription that is lost", () => {
@@ -211,6 +231,19 @@ describe("LogStream", () => {
         assert.deepStrictEqual(seen, ["a", "gap: reconnected ?", "b", "c"])
       }))
 
+    it.scoped("is told to have been lost although the log then goes quiet", () =>
+      Effect.gen(function*() {
+        const exporter = yield* scripted
+        const { seen } = yield* consume(exporter.logs)
+        yield* exporter.subscribed
+        yield* exporter.send(entry("a"), outage)
+        yield* settle
+        yield* TestClock.adjust("100 millis")
+        yield* exporter.subscribed
+        yield* settle
+        assert.deepStrictEqual(seen, ["a", "gap: reconnected ?"])
+      }))
+
     it.scoped("is renewed after a clean end too", () =>
       Effect.gen(function*() {
         const exporter = yield* scripted
@@ -225,18 +258,35 @@ describe("LogStream", () => {
         assert.deepStrictEqual(seen, ["a", "gap: reconnected ?", "b"])
       }))
 
-    it.scoped("is no gap when nothing had been heard", () =>
+    it.scoped("is a gap although nothing had been heard, and one gap however often it is lost", () =>
       Effect.gen(function*() {
         const exporter = yield* scripted
         const { seen } = yield* consume(exporter.logs)
-        yield* exporter.subscribed
-        yield* exporter.send(outage)
-        yield* settle
-        yield* TestClock.adjust("100 millis")
+        for (const delay of ["100 millis", "200 millis"] as const) {
+          yield* exporter.subscribed
+          yield* exporter.send(outage)
+          yield* settle
+          yield* TestClock.adjust(delay)
+        }
         yield* exporter.subscribed
         yield* exporter.send(entry("a"))
         yield* settle
-        assert.deepStrictEqual(seen, ["a"])
+        assert.deepStrictEqual(seen, ["gap: reconnected ?", "a"])
+      }))
+
+    it.scoped("is tried for anew after it stood for ten seconds, silent as it was", () =>
+      Effect.gen(function*() {
+        const exporter = yield* scripted
+        const { fiber } = yield* consume(exporter.logs)
+        yield* exporter.subscribed
+        for (let round = 0; round < 20; round++) {
+          yield* TestClock.adjust("10 seconds")
+          yield* exporter.send(outage)
+          yield* settle
+          yield* TestClock.adjust("100 millis")
+          yield* exporter.subscribed
+        }
+        assert.deepStrictEqual(yield* Fiber.poll(fiber), Option.none())
       }))
 
     it.scoped("is tried for at doubling delays up to two seconds, ten times", () =>
@@ -336,7 +386,52 @@ describe("LogStream", () => {
       assert.deepStrictEqual(yield* Stream.runCollect(logs.events), Chunk.empty())
     }))
 
+  it.scoped("begins with what the exporter has kept, and goes on in order", () =>
+    Effect.gen(function*() {
+      const { connection, exporter } = yield* bench.make()
+      const lines = Array.from({ length: 200 }, (_, index) => `${index}`)
+      for (const line of lines.slice(0, 100)) yield* exporter.log("SYSTEM", line)
+      const early: Array<string> = []
+      const late: Array<string> = []
+      const read = (into: Array<string>) =>
+        Effect.zipRight(
+          Effect.fork(Stream.runForEach(connection.logs, (event) => Effect.sync(() => into.push(show(event))))),
+          bench.settle
+        )
+      yield* read(early)
+      yield* read(late)
+      for (const line of lines.slice(100)) yield* exporter.log("SYSTEM", line)
+      yield* bench.settle
+      assert.deepStrictEqual([early, late], [lines, lines.slice(100)])
+    }))
+
   describe("forward", () => {
+    it.scoped("says when it has given up, and keeps nobody else from trying anew", () =>
+      Effect.gen(function*() {
+        const seen: Array<string> = []
+        const logger = Logger.make<unknown, void>(({ logLevel, message }) => {
+          seen.push(`${logLevel.label} ${String(message)}`)
+        })
+        yield* Effect.gen(function*() {
+          const exporter = yield* scripted
+          yield* exporter.logs.forward()
+          for (let attempt = 0; attempt < 10; attempt++) {
+            yield* exporter.send(outage)
+            yield* settle
+            yield* TestClock.adjust("2 seconds")
+          }
+          yield* settle
+          const next = yield* consume(exporter.logs)
+          yield* exporter.send(entry("back"))
+          yield* settle
+          assert.deepStrictEqual(next.seen, ["back"])
+        }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+        assert.deepStrictEqual(seen, [
+          "WARN log lines may be missing (reconnected)",
+          "WARN gave up the log of bench after 10 attempts without a line"
+        ])
+      }))
+
     // Forwards with some options while lines are sent, and answers with what reached the logger.
     const forwarded = (options: LogStream.LogStreamOptions | undefined, ...lines: ReadonlyArray<LogEntry.LogEntry>) =>
       Effect.gen(function*() {

@@ -1,0 +1,47 @@
+import type { Effect, Scope, Stream } from "effect"
+import { Schedule } from "effect"
+import { describe, expect, it } from "tstyche"
+import type * as ConnectionState from "../src/ConnectionState.ts"
+import * as Endpoint from "../src/Endpoint.ts"
+import * as ExporterConnection from "../src/ExporterConnection.ts"
+import type * as ExporterStatus from "../src/ExporterStatus.ts"
+import type { GrpcStatusError } from "../src/GrpcStatus.ts"
+
+declare const connection: ExporterConnection.Connection
+
+describe("a connection", () => {
+  it("fails to be made with one error, and is closed with its scope", () => {
+    expect(ExporterConnection.fromEndpoint(Endpoint.unix("/s"))).type.toBe<
+      Effect.Effect<ExporterConnection.Connection, ExporterConnection.ConnectError, Scope.Scope>
+    >()
+  })
+
+  it("is reconnected by a schedule that may look at why an attempt failed, and needs nothing", () => {
+    const fits = (schedule: Schedule.Schedule<unknown, ExporterConnection.ConnectError>) =>
+      ExporterConnection.layer(Endpoint.unix("/s"), { reconnect: schedule })
+    expect(fits).type.toBeCallableWith(Schedule.spaced("1 second"))
+    expect(fits).type.toBeCallableWith(
+      Schedule.recurWhile(({ reason }: ExporterConnection.ConnectError) => reason === "Unreachable")
+    )
+    expect(fits).type.not.toBeCallableWith(
+      Schedule.recurWhile(({ code }: GrpcStatusError) => code === "UNAVAILABLE")
+    )
+  })
+
+  it("has a state that can always be had", () => {
+    expect(connection.state).type.toBe<Effect.Effect<ConnectionState.ConnectionState>>()
+    expect(connection.stateChanges).type.toBe<Stream.Stream<ConnectionState.ConnectionState>>()
+  })
+
+  it("has a status that can be asked for, watched and awaited, and each names what can go wrong", () => {
+    expect(connection.status).type.toBe<Effect.Effect<ExporterStatus.StatusReport, GrpcStatusError>>()
+    expect(connection.statusChanges).type.toBe<
+      Stream.Stream<ExporterStatus.StatusChange, ExporterStatus.StatusNotReached>
+    >()
+    expect(connection.awaitStatus("AVAILABLE", "OFFLINE")).type.toBe<
+      Effect.Effect<ExporterStatus.StatusReport, ExporterStatus.HookFailed | ExporterStatus.StatusNotReached>
+    >()
+    expect<Parameters<typeof connection.awaitStatus>>().type.not.toBeAssignableFrom<[]>()
+    expect<Parameters<typeof connection.awaitStatus>>().type.not.toBeAssignableFrom<["READY"]>()
+  })
+})

@@ -1,0 +1,164 @@
+// Whether the connection to an exporter stands, as told by all that passes through its channel, and how it is
+// re-established.
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import { ConnectionState } from "../ConnectionState.ts"
+import type { GrpcChannel } from "../GrpcChannel.ts"
+import { GrpcStatusError } from "../GrpcStatus.ts"
+
+type Channel = typeof GrpcChannel.Service
+
+export interface Link {
+  // The channel, watched: a failure of its transport is a loss.
+  readonly channel: Channel
+  readonly state: SubscriptionRef.SubscriptionRef<ConnectionState>
+  // Waits while the connection is re-established, and fails when that was given up.
+  readonly settled: Effect.Effect<void, GrpcStatusError>
+  // As `settled`, but what was given up is tried anew.
+  readonly ready: Effect.Effect<void, GrpcStatusError>
+  // Says that the connection is lost, and whether it is re-established now.
+  readonly lose: (reason: string) => Effect.Effect<boolean>
+  // Says that another instance of the exporter is at the other end, and has been asked about itself.
+  readonly replace: (reason: string) => Effect.Effect<void>
+}
+
+export interface Reconnect<E> {
+  readonly dial: Effect.Effect<unknown, E>
+  readonly schedule: Schedule.Schedule<unknown, E>
+}
+
+export const make = Effect.fnUntraced(function*<E extends { readonly message: string }>(
+  channel: Channel,
+  reconnect: Reconnect<E> | undefined
+) {
+  const scope = yield* Effect.scope
+  const state = yield* SubscriptionRef.make<ConnectionState>(ConnectionState.Ready())
+  let now: ConnectionState = ConnectionState.Ready()
+  // What was begun before a loss and fails after it is no news.
+  let losses = 0
+  let round: Deferred.Deferred<void, GrpcStatusError> | undefined
+
+  // At once, whenever it is told.
+  const become = (next: ConnectionState): Effect.Effect<void> => {
+    if (now._tag === "Closed") return Effect.void
+    now = next
+    return SubscriptionRef.set(state, next)
+  }
+
+  yield* Effect.addFinalizer(() => become(ConnectionState.Closed()))
+
+  // Nothing was sent: the client itself refuses.
+  const refused = (details: string) =>
+    new GrpcStatusError({ code: "UNAVAILABLE", details, origin: "client", rpc: "", target: channel.target })
+
+  const attempts = ({ dial, schedule }: Reconnect<E>, outcome: Deferred.Deferred<void, GrpcStatusError>) => {
+    let attempt = 0
+    let reason = now._tag === "Lost" ? now.reason : ""
+    return Effect.suspend(() => become(ConnectionState.Connecting({ attempt: ++attempt, reason }))).pipe(
+      Effect.zipRight(dial),
+      Effect.tapError((error) =>
+        Effect.sync(() => {
+          reason = error.message
+        })
+      ),
+      Effect.retry(schedule),
+      Effect.interruptible,
+      Effect.onExit((exit) => {
+        round = undefined
+        if (Exit.isSuccess(exit)) {
+          return Effect.zipRight(become(ConnectionState.Ready()), Deferred.succeed(outcome, undefined))
+        }
+        if (Exit.isInterrupted(exit)) return Deferred.fail(outcome, refused("the connection was closed"))
+        const summary = `gave up reconnecting after ${attempt} ${attempt === 1 ? "attempt" : "attempts"}: ${reason}`
+        return Effect.zipRight(
+          become(ConnectionState.Lost({ reason: summary })),
+          Deferred.fail(outcome, refused(summary))
+        )
+      })
+    )
+  }
+
+  // All who wait share a round of attempts and its outcome.
+  const begin = (policy: Reconnect<E>) =>
+    Effect.flatMap(Deferred.make<void, GrpcStatusError>(), (outcome) =>
+      Effect.suspend(() => {
+        if (round !== undefined) return Effect.succeed(round)
+        round = outcome
+        return Effect.as(Effect.forkIn(attempts(policy, outcome), scope), outcome)
+      }))
+
+  const settled = Effect.suspend(() =>
+    round !== undefined
+      ? Deferred.await(round)
+      : reconnect !== undefined && now._tag === "Lost"
+      ? refused(now.reason)
+      : Effect.void
+  )
+
+  const ready = Effect.suspend(() =>
+    reconnect === undefined || now._tag === "Ready" || now._tag === "Closed"
+      ? Effect.void
+      : Effect.flatMap(Effect.uninterruptible(begin(reconnect)), Deferred.await)
+  )
+
+  const lose = (reason: string): Effect.Effect<boolean> =>
+    Effect.uninterruptible(Effect.suspend(() => {
+      if (now._tag !== "Ready") return Effect.succeed(round !== undefined)
+      losses++
+      const lost = become(ConnectionState.Lost({ reason }))
+      return reconnect === undefined
+        ? Effect.as(lost, false)
+        : Effect.as(Effect.zipRight(lost, begin(reconnect)), true)
+    }))
+
+  // Without a policy it is an answer that tells that the connection stands again.
+  const answered = (): Effect.Effect<void> =>
+    now._tag === "Lost" && reconnect === undefined ? become(ConnectionState.Ready()) : Effect.void
+
+  const failed = (seen: number) => ({ code, details, origin }: GrpcStatusError): Effect.Effect<unknown> => {
+    switch (origin) {
+      case "transport":
+        return seen === losses ? lose(`${code}: ${details}`) : Effect.void
+      case "peer":
+        return answered()
+      case "client":
+        return Effect.void
+    }
+  }
+
+  const watch = <A>(rpc: Effect.Effect<A, GrpcStatusError>): Effect.Effect<A, GrpcStatusError> =>
+    Effect.suspend(() => Effect.tapBoth(rpc, { onFailure: failed(losses), onSuccess: answered }))
+
+  const watchStream = <A>(rpc: Stream.Stream<A, GrpcStatusError>): Stream.Stream<A, GrpcStatusError> =>
+    Stream.suspend(() => Stream.tapError(rpc, failed(losses)))
+
+  const link: Link = {
+    // No RPC of an exporter streams from the client only.
+    channel: {
+      ...channel,
+      unary: (rpc, message, options) => watch(channel.unary(rpc, message, options)),
+      serverStreaming: (rpc, message, options) => watchStream(channel.serverStreaming(rpc, message, options)),
+      duplex: (rpc, options) =>
+        Effect.map(channel.duplex(rpc, options), (duplex) => ({
+          ...duplex,
+          initialMetadata: watch(duplex.initialMetadata),
+          messages: watchStream(duplex.messages)
+        }))
+    },
+    state,
+    settled,
+    ready,
+    lose,
+    replace: (reason) =>
+      Effect.suspend(() => {
+        if (now._tag !== "Ready") return Effect.void
+        losses++
+        return Effect.zipRight(become(ConnectionState.Lost({ reason })), become(ConnectionState.Ready()))
+      })
+  }
+  return link
+})

@@ -1,0 +1,163 @@
+// A connection put together: what its drivers, its status and its log share.
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import { ConnectionState } from "../ConnectionState.ts"
+import * as DriverClient from "../DriverClient.ts"
+import * as DriverError from "../DriverError.ts"
+import * as DriverTree from "../DriverTree.ts"
+import * as ExporterClient from "../ExporterClient.ts"
+import type { Connection, ConnectOptions } from "../ExporterConnection.ts"
+import { EndSessionError, type StatusReport } from "../ExporterStatus.ts"
+import type { GrpcChannel } from "../GrpcChannel.ts"
+import type { GrpcStatusError } from "../GrpcStatus.ts"
+import * as LogStream from "../LogStream.ts"
+import * as gate from "./gate.ts"
+import * as links from "./link.ts"
+import * as rosters from "./roster.ts"
+import * as statusMonitor from "./statusMonitor.ts"
+import * as statusPoller from "./statusPoller.ts"
+
+// What an exporter says when it is connected to.
+export type Introduction = readonly [ExporterClient.ExporterReport, StatusReport]
+
+export const introduce = (exporter: ExporterClient.ExporterClient) =>
+  Effect.all([exporter.getReport, statusPoller.getStatus(exporter)])
+
+// An exporter that is gone, or goes, has ended the session with that (protocol.md 9.3).
+const isGone = ({ code, details }: GrpcStatusError): boolean =>
+  code === "UNAVAILABLE" || code === "CANCELLED" || code === "DEADLINE_EXCEEDED" ||
+  code === "UNKNOWN" && details.includes("Stream removed")
+
+const endSession = (exporter: ExporterClient.ExporterClient, link: links.Link): Connection["endSession"] =>
+  Effect.zipRight(link.settled, exporter.endSession).pipe(
+    Effect.map(({ message, success }) => ({ ended: success, message })),
+    Effect.catchAll((status) =>
+      isGone(status)
+        ? Effect.succeed({ ended: true, message: `${status.code}: ${status.details}` })
+        : status.code === "UNIMPLEMENTED"
+        ? Effect.succeed({ ended: false, message: "the exporter cannot end a session" })
+        : new EndSessionError({
+          address: exporter.target,
+          reason: "Failed",
+          details: `${status.code}: ${status.details}`,
+          cause: status
+        })
+    ),
+    Effect.timeoutTo({
+      duration: "5 seconds",
+      onSuccess: (answer) => answer,
+      onTimeout: () => ({ ended: true, message: "no answer within 5s" })
+    })
+  )
+
+interface Options<E> extends Omit<ConnectOptions, "reconnect"> {
+  readonly reconnect?: Schedule.Schedule<unknown, E> | undefined
+}
+
+export const make = Effect.fnUntraced(function*<E extends { readonly message: string }>(
+  channel: typeof GrpcChannel.Service,
+  introduction: Effect.Effect<Introduction, E>,
+  options: Options<E>
+) {
+  const [report, status] = yield* introduction
+
+  // Both are made below, on top of the link that needs them when it has been lost.
+  const dial = Effect.flatMap(introduction, ([report, status]) => {
+    roster.update(report)
+    return poller.learn(status)
+  })
+  const link = yield* links.make(
+    channel,
+    options.reconnect === undefined ? undefined : { dial, schedule: options.reconnect }
+  )
+  const exporter = ExporterClient.make(link.channel)
+  const poller: statusPoller.StatusPoller = yield* statusPoller.make(
+    exporter,
+    link,
+    status,
+    options.statusPolling ?? {}
+  )
+  // A call that failed waits for this report, so there is a bound to it.
+  const roster: rosters.Roster = yield* rosters.make(
+    report,
+    Effect.timeout(exporter.getReport, "5 seconds"),
+    Effect.zipRight(link.replace("the exporter restarted"), Effect.ignore(poller.ask))
+  )
+  const logs = yield* LogStream.make({
+    target: exporter.target,
+    logStream: Stream.unwrap(Effect.as(link.settled, exporter.logStream))
+  })
+  const monitor = statusMonitor.make(exporter.target, poller, logs, options.readyTimeout ?? "5 minutes")
+
+  const checkStatus = gate.make(poller)
+  const session: DriverClient.Session = {
+    exporter,
+    logs,
+    transferIdleTimeout: options.transferIdleTimeout ?? "10 seconds",
+    admit: (node, method, kind) => {
+      const site = { driver: DriverTree.formatPath(node.path), uuid: node.uuid, method, kind }
+      const located = link.ready.pipe(
+        Effect.mapError((cause) =>
+          new DriverError.ConnectionLost({ ...site, code: cause.code, details: cause.details, origin: "client", cause })
+        ),
+        Effect.flatMap(() => roster.locate(node, site))
+      )
+      // Byte streams are not gated (protocol.md 4.2).
+      return kind === "call" || kind === "streamingCall" ? Effect.tap(located, checkStatus) : located
+    },
+    explain: roster.explain
+  }
+
+  let clients = { report, root: DriverClient.make(session, report.root) }
+  const root = (): DriverClient.DriverClient => {
+    const report = roster.report()
+    if (clients.report !== report) clients = { report, root: DriverClient.make(session, report.root) }
+    return clients.root
+  }
+
+  // Asks from time to time, so that a loss shows although nothing is called.
+  const heartbeat = Stream.runDrain(monitor.changes).pipe(
+    Effect.tapError(() => Stream.runDrain(Stream.takeUntil(link.state.changes, ConnectionState.$is("Ready")))),
+    Effect.retry(Schedule.forever),
+    Effect.ignore,
+    Effect.interruptible,
+    Effect.forkScoped
+  )
+  if (options.reconnect !== undefined) yield* heartbeat
+
+  const connection: Connection = {
+    address: exporter.target,
+    get uuid() {
+      return roster.report().uuid
+    },
+    get labels() {
+      return roster.report().labels
+    },
+    get motd() {
+      return roster.report().motd
+    },
+    get root() {
+      return root()
+    },
+    driver: (path) => Effect.suspend(() => root().child(path)),
+    state: link.state.get,
+    stateChanges: Stream.unwrapScoped(Effect.as(heartbeat, link.state.changes)).pipe(
+      Stream.takeUntil(ConnectionState.$is("Closed"))
+    ),
+    status: Effect.zipRight(link.ready, poller.ask),
+    statusChanges: monitor.changes,
+    awaitStatus: monitor.awaitStatus,
+    awaitReady: monitor.awaitStatus("LEASE_READY"),
+    endSession: options.leased === true ? endSession(exporter, link) : new EndSessionError({
+      address: exporter.target,
+      reason: "NotLeased",
+      details:
+        "this connection is not taken for one of a lease (option `leased`), and an exporter without one would be " +
+        "AVAILABLE for good"
+    }),
+    logs: logs.events,
+    logStream: logs.forward
+  }
+  return connection
+})

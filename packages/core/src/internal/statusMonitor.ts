@@ -1,0 +1,147 @@
+// What can be made of an exporter's statuses: a stream of changes, and waiting for one of them.
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Mailbox from "effect/Mailbox"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import {
+  type ExporterStatus,
+  failedHook,
+  HookFailed,
+  type LeaseHook,
+  StatusChange,
+  StatusNotReached,
+  type StatusReport
+} from "../ExporterStatus.ts"
+import type { LogEntry, LogEvent, LogSource } from "../LogEntry.ts"
+import type { LogStream } from "../LogStream.ts"
+import type { End, StatusPoller } from "./statusPoller.ts"
+
+const sources: Record<LeaseHook, LogSource> = {
+  beforeLease: "BEFORE_LEASE_HOOK",
+  afterLease: "AFTER_LEASE_HOOK"
+}
+
+const maxLines = 256
+
+// The log travels apart from the status. An exporter of the reference looks for new lines every 50 ms.
+const logGrace = "250 millis"
+
+// What hooks write into the log while the scope is open, from when it is first listened to. Nobody listens without need:
+// a Python exporter gives each line to one subscriber only (protocol.md 8).
+const hookLines = Effect.fnUntraced(function*(logs: LogStream) {
+  const scope = yield* Effect.scope
+  const lines: Array<LogEntry> = []
+  let listener: Fiber.RuntimeFiber<void> | undefined
+
+  const keep = (event: LogEvent) =>
+    Effect.sync(() => {
+      if (event._tag === "LogGap" || !Object.values(sources).includes(event.source)) return
+      lines.push(event)
+      if (lines.length > maxLines) lines.shift()
+    })
+
+  const listen = Effect.suspend(() =>
+    listener !== undefined ? Effect.succeed(listener) : Effect.map(
+      Effect.forkIn(Stream.runForEach(logs.events, keep), scope),
+      (fiber) => listener = fiber
+    )
+  )
+
+  const of = (hook: LeaseHook) =>
+    listen.pipe(
+      Effect.flatMap((listener) => Effect.raceFirst(Fiber.await(listener), Effect.sleep(logGrace))),
+      Effect.map(() => lines.filter(({ source }) => source === sources[hook]))
+    )
+
+  return { listen, of }
+})
+
+const missedBetween = (before: Option.Option<bigint>, now: Option.Option<bigint>): number => {
+  if (Option.isNone(before) || Option.isNone(now)) return 0
+  const step = now.value - before.value
+  // A version that goes back is that of another serving instance, which began with 0.
+  return Number(step > 0n ? step - 1n : step < 0n ? now.value : 0n)
+}
+
+const runsHook = ({ status }: StatusReport): boolean => status === "BEFORE_LEASE_HOOK" || status === "AFTER_LEASE_HOOK"
+
+export const make = (
+  address: string,
+  poller: StatusPoller,
+  logs: LogStream,
+  readyTimeout: Duration.DurationInput
+) => {
+  const changes: Stream.Stream<StatusChange, StatusNotReached> = Stream.unwrapScoped(
+    Effect.map(poller.subscribe("watch"), (statuses) => Mailbox.toStream(statuses))
+  ).pipe(
+    Stream.mapAccum(Option.none<bigint>(), (before, now) => [
+      now.version,
+      new StatusChange({ ...now, missed: missedBetween(before, now.version) })
+    ]),
+    Stream.catchAll((end) =>
+      typeof end === "string"
+        ? Stream.empty
+        : Stream.fail(new StatusNotReached({ address, awaited: [], reason: "ConnectionLost", details: end.lost }))
+    )
+  )
+
+  const awaitStatus = (...awaited: readonly [ExporterStatus, ...ReadonlyArray<ExporterStatus>]) => {
+    const notReached = (reason: StatusNotReached["reason"], details: string) =>
+      new StatusNotReached({ address, awaited, reason, details })
+
+    const ended = (end: End): StatusNotReached =>
+      end === "unsupported"
+        ? notReached("Unsupported", "it does not tell its status")
+        : notReached("ConnectionLost", end === "closed" ? "the connection was closed" : end.lost)
+
+    // A failure may have been awaited, too.
+    const failure = (report: StatusReport): Option.Option<LeaseHook> =>
+      awaited.includes(report.status) && report.status !== "AVAILABLE" ? Option.none() : failedHook(report)
+
+    const waiting = Effect.gen(function*() {
+      const statuses = yield* poller.subscribe("await")
+      const hooks = yield* hookLines(logs)
+      while (true) {
+        const report = yield* Effect.mapError(
+          statuses.take,
+          (end) => ended(Cause.isNoSuchElementException(end) ? "closed" : end)
+        )
+        const hook = failure(report)
+        if (Option.isSome(hook)) {
+          return yield* new HookFailed({
+            address,
+            hook: hook.value,
+            status: report.status,
+            details: report.message,
+            logs: yield* hooks.of(hook.value)
+          })
+        }
+        if (awaited.includes(report.status)) return report
+        if (report.status === "OFFLINE") return yield* notReached("Offline", report.message)
+        if (runsHook(report)) yield* hooks.listen
+      }
+    })
+
+    const tooLate = () => {
+      const { message, status } = poller.known()
+      const trouble = poller.trouble()
+      const last = `it ${trouble === undefined ? "is" : "was"} ${status}${message === "" ? "" : `, ${message}`}`
+      return notReached(
+        "Timeout",
+        `${last}, after ${Duration.format(readyTimeout)} (readyTimeout)${
+          trouble === undefined ? "" : `; ${trouble.message}`
+        }`
+      )
+    }
+
+    return waiting.pipe(
+      Effect.scoped,
+      Effect.timeoutFail({ duration: readyTimeout, onTimeout: tooLate })
+    )
+  }
+
+  return { changes, awaitStatus }
+}
