@@ -8,6 +8,21 @@
 export * as ExporterTest from "./ExporterTest.ts"
 
 /**
+ * Faults of a connection, planned by a test: calls that are lost, delayed or refused, streams that are cut short,
+ * stalled or corrupted.
+ *
+ * @since 0.1.0
+ */
+export * as Faults from "./Faults.ts"
+
+/**
+ * A whole exporter in memory that can fail in every way a real one does, with the connection to it, as one layer.
+ *
+ * @since 0.1.0
+ */
+export * as FaultyExporter from "./FaultyExporter.ts"
+
+/**
  * A flasher to test with: it keeps what is flashed, in memory, and gives it back.
  *
  * @since 0.1.0
@@ -20,6 +35,14 @@ export * as FlasherTest from "./FlasherTest.ts"
  * @since 0.1.0
  */
 export * as PowerTest from "./PowerTest.ts"
+
+/**
+ * Recordings of what passes between a program and an exporter, and their replay: a test that once ran against real
+ * hardware runs again without it, in milliseconds, and fails when the program does something else than it did.
+ *
+ * @since 0.1.0
+ */
+export * as Recording from "./Recording.ts"
 
 /**
  * A serial console to test with: a script says what it answers to which line.

@@ -1,0 +1,76 @@
+import type { FileSystem } from "@effect/platform"
+import type { Effect, Layer, Scope } from "effect"
+import { describe, expect, it } from "tstyche"
+import type { Driver } from "../src/Driver.ts"
+import type * as Exporter from "../src/Exporter.ts"
+import type * as ExporterConnection from "../src/ExporterConnection.ts"
+import type * as GrpcChannel from "../src/GrpcChannel.ts"
+import * as Faults from "../src/testing/Faults.ts"
+import * as FaultyExporter from "../src/testing/FaultyExporter.ts"
+import * as Recording from "../src/testing/Recording.ts"
+
+declare const power: Driver
+
+class Bus {
+  readonly _tag = "Bus"
+}
+
+class BusError {
+  readonly _tag = "BusError"
+}
+
+declare const acquired: Effect.Effect<{ readonly power: Driver }, BusError, Bus | Scope.Scope>
+
+type Faulty = FaultyExporter.FaultyExporter | ExporterConnection.ExporterConnection | GrpcChannel.GrpcChannel
+
+describe("a faulty exporter", () => {
+  it("is a layer of the exporter to steer, and of the connection and the channel to it", () => {
+    expect(FaultyExporter.layer({ power })).type.toBe<
+      Layer.Layer<Faulty, ExporterConnection.ConnectError | Exporter.ResetError>
+    >()
+  })
+
+  it("asks for what its drivers ask for, but for a scope", () => {
+    expect(FaultyExporter.layer(acquired)).type.toBe<
+      Layer.Layer<Faulty, ExporterConnection.ConnectError | Exporter.ResetError | BusError, Bus>
+    >()
+  })
+})
+
+describe("a fault", () => {
+  it("that corrupts what is next has something next", () => {
+    expect(Faults.corrupt).type.toBeCallableWith({ bytes: 3 })
+    expect(Faults.corrupt).type.not.toBeCallableWith("after")
+    expect(Faults.malform).type.not.toBeCallableWith("after")
+  })
+
+  it("is a failure with a code of one", () => {
+    expect(Faults.fail).type.toBeCallableWith("INTERNAL", "no")
+    expect(Faults.fail).type.not.toBeCallableWith("OK", "yes")
+  })
+
+  it("is for something there is", () => {
+    expect<Faults.Match>().type.toBeAssignableFrom<{ kind: "log" }>()
+    expect<Faults.Match>().type.not.toBeAssignableFrom<{ kind: "phone" }>()
+  })
+})
+
+describe("a recording", () => {
+  it("needs files, and an exporter only while it is made", () => {
+    expect(Recording.layerRecord("run.jsonl")).type.toBe<
+      Layer.Layer<
+        GrpcChannel.GrpcChannel,
+        Recording.RecordingError,
+        GrpcChannel.GrpcChannel | FileSystem.FileSystem
+      >
+    >()
+    expect(Recording.layerReplay("run.jsonl")).type.toBe<
+      Layer.Layer<GrpcChannel.GrpcChannel, Recording.RecordingError, FileSystem.FileSystem>
+    >()
+  })
+
+  it("is polled by what the exporter answers, whichever time", () => {
+    expect(Recording.layerReplay).type.toBeCallableWith("run.jsonl", { polled: [{ driver: "board" }] })
+    expect(Recording.layerReplay).type.not.toBeCallableWith("run.jsonl", { polled: [{ occurrence: 1 }] })
+  })
+})

@@ -1,0 +1,57 @@
+// What must not be in a recording, or cannot be the same in the next run, on both of its sides.
+import type * as Headers from "@effect/platform/Headers"
+import type { JsonValue } from "../ProtobufValue.ts"
+import { pathOf } from "./driverDirectory.ts"
+import type { Kind } from "./exporterCall.ts"
+import { rewrite } from "./recordingNames.ts"
+
+export interface Site {
+  readonly kind: Kind
+  readonly driver: string
+  readonly method: string
+}
+
+export interface Scrub {
+  readonly values: (value: JsonValue, site: Site & { readonly path: ReadonlyArray<string | number> }) => JsonValue
+  readonly bytes: (bytes: Uint8Array, site: Site) => Uint8Array
+}
+
+const redacted = "[REDACTED]"
+
+// A request that somebody has presigned admits whoever knows it (protocol.md 6.4).
+const presigned = (value: JsonValue): JsonValue => {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value
+  const handle = value as { readonly [key: string]: JsonValue }
+  if (handle["kind"] !== "presigned_request") return value
+  const { headers, url } = handle
+  return {
+    ...handle,
+    ...(typeof url === "string" ? { url: url.replace(/\/\/[^/@]*@/, "//").replace(/[?#].*$/s, `?${redacted}`) } : {}),
+    ...(typeof headers === "object" && headers !== null
+      ? { headers: Object.fromEntries(Object.keys(headers).map((name) => [name, redacted])) }
+      : {})
+  }
+}
+
+const siteOf = ({ driver, kind, method }: Site): Site => ({ kind, driver: pathOf(driver), method })
+
+export const value = (scrub: Scrub, site: Site, value: JsonValue): JsonValue =>
+  rewrite(value, (value, path) => scrub.values(presigned(value), { ...siteOf(site), path }))
+
+export const args = (
+  scrub: Scrub,
+  call: Site & { readonly args: ReadonlyArray<JsonValue> }
+): ReadonlyArray<JsonValue> => {
+  const scrubbed = value(scrub, call, call.args)
+  return Array.isArray(scrubbed) ? scrubbed : [scrubbed]
+}
+
+export const bytes = (scrub: Scrub, site: Site, bytes: Uint8Array): Uint8Array => scrub.bytes(bytes, siteOf(site))
+
+const secret = /auth|cookie|credential|passphrase|password|secret|token|api-?key/
+
+// Headers that say nothing about the exporter and are other ones in each run.
+const noise = /^(content-type|date|server|user-agent|te|trailer|grpc-.*)$/
+
+export const metadata = (headers: Headers.Headers): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !secret.test(name) && !noise.test(name)))

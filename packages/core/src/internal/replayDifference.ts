@@ -1,0 +1,96 @@
+// How what a program does differs from what was recorded, in words.
+import { type CallSite, formatPath, type ValuePath } from "../DriverError.ts"
+import type { JsonValue } from "../ProtobufValue.ts"
+import type { Kind } from "./exporterCall.ts"
+
+export interface Described extends Pick<CallSite, "driver" | "method"> {
+  readonly kind: Kind
+  readonly args: ReadonlyArray<JsonValue>
+  readonly contentEncoding: string | null
+}
+
+const maxText = 120
+
+const shorten = (text: string): string => text.length <= maxText ? text : `${text.slice(0, maxText)}...`
+
+const show = (value: JsonValue | undefined): string => value === undefined ? "nothing" : shorten(JSON.stringify(value))
+
+export const describe = ({ args, contentEncoding, driver, kind, method }: Described): string => {
+  const where = `${driver === "" ? "(root)" : driver}.${method}`
+  switch (kind) {
+    case "call":
+      return `call ${where}(${shorten(args.map((arg) => JSON.stringify(arg)).join(", "))})`
+    case "streamingCall":
+      return `streaming call ${where}(${shorten(args.map((arg) => JSON.stringify(arg)).join(", "))})`
+    case "stream":
+      return `stream ${where}`
+    case "resource":
+      return `resource for ${driver === "" ? "(root)" : driver}${
+        contentEncoding === null ? "" : ` with encoding ${contentEncoding}`
+      }`
+    case "report":
+      return "request for the report"
+    case "status":
+      return "request for the status"
+    case "endSession":
+      return "request to end the session"
+    case "log":
+      return "subscription to the log"
+  }
+}
+
+const maxDifferences = 10
+
+const isStruct = (value: JsonValue | undefined): value is { readonly [key: string]: JsonValue } =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+// Where two values differ, each place in a line; empty when they are equal.
+export const between = (
+  recorded: JsonValue | undefined,
+  came: JsonValue | undefined,
+  path: ValuePath = []
+): ReadonlyArray<string> => {
+  if (recorded === came) return []
+  if (Array.isArray(recorded) && Array.isArray(came)) {
+    const length = Math.max(recorded.length, came.length)
+    return Array.from({ length }, (_, index) => between(recorded[index], came[index], [...path, index])).flat()
+  }
+  if (isStruct(recorded) && isStruct(came)) {
+    const keys = new Set([...Object.keys(recorded), ...Object.keys(came)])
+    const own = (value: { readonly [key: string]: JsonValue }, key: string) =>
+      Object.hasOwn(value, key) ? value[key] : undefined
+    return Array.from(keys, (key) => between(own(recorded, key), own(came, key), [...path, key])).flat()
+  }
+  return [`arguments${formatPath(path)}: ${show(recorded)} was recorded, ${show(came)} came`]
+}
+
+export const limited = (differences: ReadonlyArray<string>): ReadonlyArray<string> =>
+  differences.length <= maxDifferences
+    ? differences
+    : [...differences.slice(0, maxDifferences), `and ${differences.length - maxDifferences} more`]
+
+const around = 24
+
+const decoder = new TextDecoder()
+
+const excerpt = (bytes: Uint8Array, at: number): string => {
+  const part = bytes.subarray(at, at + around)
+  return part.length === 0
+    ? "nothing"
+    : `${JSON.stringify(decoder.decode(part))}${at + around < bytes.length ? "..." : ""}`
+}
+
+// Where bytes differ from those that were recorded at the same place; none when they are equal as far as they go.
+export const ofBytes = (
+  recorded: Uint8Array,
+  came: Uint8Array,
+  offset: number
+): string | undefined => {
+  const length = Math.min(recorded.length, came.length)
+  for (let index = 0; index < length; index++) {
+    if (recorded[index] !== came[index]) {
+      return `at byte ${offset + index}, ${excerpt(recorded, index)} was recorded, ${excerpt(came, index)} came`
+    }
+  }
+  return undefined
+}

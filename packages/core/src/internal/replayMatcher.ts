@@ -1,0 +1,201 @@
+// Finds what was recorded of the RPCs a program makes, and keeps account of what it does otherwise.
+import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { GrpcStatusError } from "../GrpcStatus.ts"
+import { pathOf } from "./driverDirectory.ts"
+import * as exporterCall from "./exporterCall.ts"
+import * as scrubbing from "./recordingScrub.ts"
+import * as difference from "./replayDifference.ts"
+import { ReplayInput } from "./replayInput.ts"
+import type { Failure, Output, Place, ReplayRecording, ReplayRpc } from "./replayRecording.ts"
+import { Timeline } from "./replayTimeline.ts"
+
+export interface Options {
+  readonly path: string
+  readonly scrub: scrubbing.Scrub
+  readonly polled: ReadonlyArray<exporterCall.Match>
+  readonly patience: Duration.Duration
+  readonly recordedTiming: boolean
+}
+
+const keyOf = ({ contentEncoding, driver, kind, method }: difference.Described): string =>
+  JSON.stringify([kind, driver, method, contentEncoding])
+
+const sameArguments = (a: difference.Described, b: difference.Described): boolean =>
+  difference.between(a.args, b.args).length === 0
+
+export class ReplayMatcher {
+  private readonly differences = new Set<string>()
+  // What was recorded, by what it is for; what has begun is taken out of `waiting`.
+  private readonly recorded = new Map<string, Array<ReplayRpc>>()
+  private readonly waiting = new Map<string, Array<ReplayRpc>>()
+  private readonly inputs = new Map<ReplayRpc, ReplayInput>()
+  // How many answers to a call that is polled have been given, by the first of them.
+  private readonly polls = new Map<ReplayRpc, number>()
+  private readonly timeline: Timeline
+  readonly target: string
+
+  constructor(private readonly recording: ReplayRecording, private readonly options: Options) {
+    this.target = `the recording ${options.path}`
+    for (const rpc of recording.rpcs) {
+      const key = keyOf(rpc)
+      if (!this.recorded.has(key)) this.recorded.set(key, [])
+      this.recorded.get(key)?.push(rpc)
+    }
+    this.recorded.forEach((rpcs, key) => this.waiting.set(key, [...rpcs]))
+    const steps = recording.rpcs.flatMap((rpc) => {
+      if (this.isPolled(rpc)) return []
+      const what = difference.describe(rpc)
+      const step = ({ at, index, line }: Place, what: string) => ({ at, index, line, what })
+      return [
+        // A reader of the log comes and goes in its own time.
+        ...(rpc.kind === "log" ? [] : [step(rpc, what)]),
+        ...rpc.inputs.map((input) => step(input, `${input.bytes} bytes on the ${what}`)),
+        ...(rpc.inputEnd === undefined ? [] : [step(rpc.inputEnd, `the end of what is sent on the ${what}`)])
+      ]
+    })
+    this.timeline = new Timeline(steps.sort((a, b) => a.index - b.index), options.patience)
+  }
+
+  private isPolled(call: difference.Described): boolean {
+    return call.kind === "status" ||
+      this.options.polled.some((match) => exporterCall.matches(match, call, [pathOf(call.driver)]))
+  }
+
+  private differ(rpc: string, what: string, lines: ReadonlyArray<string>): GrpcStatusError {
+    const details = [what, ...lines].join("\n  ")
+    this.differences.add(details)
+    return new GrpcStatusError({ code: "INVALID_ARGUMENT", details, origin: "client", rpc, target: this.target })
+  }
+
+  // What was recorded of an RPC that begins now.
+  begin(rpc: string, call: Option.Option<exporterCall.ExporterCall>): Effect.Effect<ReplayRpc, GrpcStatusError> {
+    return Effect.suspend(() => {
+      if (Option.isNone(call)) return this.differ(rpc, `${rpc} is no RPC of an exporter, and not in ${this.target}`, [])
+      const driver = this.recording.directory.nameOf(call.value.uuid) ?? call.value.uuid
+      const came = { ...call.value, driver, args: scrubbing.args(this.options.scrub, { ...call.value, driver }) }
+      const recorded = this.isPolled(came) ? this.poll(came) : this.next(came)
+      return recorded === undefined ? this.unexpected(rpc, came) : Effect.succeed(recorded)
+    })
+  }
+
+  private next(came: difference.Described): ReplayRpc | undefined {
+    const waiting = this.waiting.get(keyOf(came)) ?? []
+    const index = waiting.findIndex((recorded) => sameArguments(recorded, came))
+    const [recorded] = index === -1 ? [] : waiting.splice(index, 1)
+    if (recorded !== undefined) this.timeline.take(recorded)
+    return recorded
+  }
+
+  private same(came: difference.Described): ReadonlyArray<ReplayRpc> {
+    return (this.recorded.get(keyOf(came)) ?? []).filter((recorded) => sameArguments(recorded, came))
+  }
+
+  // A call the program makes by the clock is made another number of times each run. It gets one answer after the other of
+  // those that were recorded where the program is now, and the latest again when there is none left.
+  private poll(came: difference.Described): ReplayRpc | undefined {
+    const answered = this.same(came).flatMap((rpc) => rpc.end === undefined ? [] : [{ rpc, end: rpc.end }])
+    const [first] = answered
+    if (first === undefined) return undefined
+    const present = answered.findIndex(({ end }) => !this.timeline.isPast(end))
+    const next = Math.max(this.polls.get(first.rpc) ?? 0, present === -1 ? answered.length : present)
+    const due = answered[next]
+    if (due === undefined || next > 0 && !this.timeline.isDue(due.end)) return answered[next - 1]?.rpc
+    this.polls.set(first.rpc, next + 1)
+    return due.rpc
+  }
+
+  private unexpected(rpc: string, came: difference.Described): GrpcStatusError {
+    const missing = this.notBegun()
+    const named = (recorded: ReplayRpc) => `${difference.describe(recorded)} (line ${recorded.line})`
+    const [next] = missing
+    const closest = missing.find((recorded) => keyOf(recorded) === keyOf(came))
+    const what = this.same(came).length === 0 ? "is not in" : "comes more often than in"
+    return this.differ(rpc, `${difference.describe(came)} ${what} ${this.target}`, [
+      `expected next: ${next === undefined ? "nothing, everything recorded has been done" : named(next)}`,
+      ...(closest === undefined || closest === next ? [] : [`closest to it: ${named(closest)}`]),
+      ...(closest === undefined ? [] : difference.limited(difference.between(closest.args, came.args)))
+    ])
+  }
+
+  private notBegun(): ReadonlyArray<ReplayRpc> {
+    const waiting = new Set([...this.waiting.values()].flat())
+    return this.recording.rpcs.filter((recorded) => waiting.has(recorded) && !this.isPolled(recorded))
+  }
+
+  // Waits until something of the exporter's may come.
+  due(rpc: string, recorded: ReplayRpc, place: Place, begunAt: number): Effect.Effect<void, GrpcStatusError> {
+    const timely = Effect.flatMap(
+      Clock.currentTimeMillis,
+      (now) => Effect.sleep(Math.max(0, begunAt + place.at - recorded.at - now))
+    )
+    return this.timeline.due(place).pipe(
+      Effect.mapError((step) =>
+        this.differ(rpc, `${difference.describe(recorded)} goes no further, something before it was left out`, [
+          `left out:  ${step.what} (line ${step.line} of ${this.target})`,
+          `waits for: line ${place.line}`
+        ])
+      ),
+      Effect.zipRight(this.options.recordedTiming ? timely : Effect.void)
+    )
+  }
+
+  failure(rpc: string, { code, details, origin }: Failure): GrpcStatusError {
+    return new GrpcStatusError({ code, details, origin, rpc, target: this.target })
+  }
+
+  message(rpc: string, recorded: ReplayRpc, { line, message }: Output): Effect.Effect<Uint8Array, GrpcStatusError> {
+    return message === undefined
+      ? this.differ(rpc, `${difference.describe(recorded)} has more bytes than ${this.target} keeps`, [
+        `line ${line} has their hash only: record with a larger maxBytes`
+      ])
+      : Effect.succeed(message)
+  }
+
+  // Takes what the program sends; answers whether it is more than was recorded.
+  send(rpc: string, recorded: ReplayRpc, bytes: Uint8Array): Effect.Effect<boolean, GrpcStatusError> {
+    return Effect.suspend(() => {
+      const sent = this.inputOf(recorded).send(scrubbing.bytes(this.options.scrub, recorded, bytes))
+      if (typeof sent === "object") return this.sentElse(rpc, recorded, sent.differs)
+      if (sent === "part") this.timeline.touch()
+      return Effect.succeed(sent === "more")
+    })
+  }
+
+  sendEnd(rpc: string, recorded: ReplayRpc): Effect.Effect<void, GrpcStatusError> {
+    return Effect.suspend(() => {
+      const differs = this.inputOf(recorded).end()
+      return differs === undefined ? Effect.void : this.sentElse(rpc, recorded, differs)
+    })
+  }
+
+  private sentElse(rpc: string, recorded: ReplayRpc, differs: string): GrpcStatusError {
+    return this.differ(rpc, `${difference.describe(recorded)} was sent something else than in ${this.target}`, [
+      differs
+    ])
+  }
+
+  // Expects what was sent on a stream.
+  opened(recorded: ReplayRpc): void {
+    this.inputOf(recorded)
+  }
+
+  private inputOf(recorded: ReplayRpc): ReplayInput {
+    const known = this.inputs.get(recorded)
+    if (known !== undefined) return known
+    const input = new ReplayInput(recorded, (place) => this.timeline.take(place))
+    this.inputs.set(recorded, input)
+    return input
+  }
+
+  // What the program has done otherwise, and what of the recording it has not done.
+  allDifferences(): ReadonlyArray<string> {
+    return [
+      ...this.differences,
+      ...this.notBegun().map((recorded) => `${difference.describe(recorded)} was not made (line ${recorded.line})`),
+      ...[...this.inputs.values()].flatMap((input) => input.missing() ?? [])
+    ]
+  }
+}

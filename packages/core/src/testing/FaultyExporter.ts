@@ -1,0 +1,263 @@
+/**
+ * A whole exporter in memory that can fail in every way a real one does, with the connection to it, as one layer.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Driver from "../Driver.ts"
+import * as Exporter from "../Exporter.ts"
+import * as ExporterConnection from "../ExporterConnection.ts"
+import * as ExporterStatus from "../ExporterStatus.ts"
+import * as GrpcChannel from "../GrpcChannel.ts"
+import * as LogEntry from "../LogEntry.ts"
+import * as Faults from "./Faults.ts"
+
+/**
+ * A lease hook that fails (`protocol.md` 9.2).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FailingHook {
+  /** What the exporter is configured to do then; `endLease` unless given. */
+  readonly onFailure?: "warn" | "endLease" | "exit" | undefined
+  /** Why it failed; `Hook failed with exit code 1` unless given. */
+  readonly reason?: string | undefined
+  /** What it printed, a log line each. */
+  readonly output?: ReadonlyArray<string> | undefined
+  /** How long it ran, by Effect's clock; it has failed at once unless given. */
+  readonly duration?: Duration.DurationInput | undefined
+}
+
+/**
+ * What a test steers the exporter and the connection to it with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Control extends Faults.Control {
+  /**
+   * Ends the exporter as a crash would and starts it anew behind the same channel: the same drivers, reset, under new
+   * uuids; no log; the initial status. RPCs under way fail as with `dropConnection`; later ones reach the new exporter.
+   * Dropped and not restored before, the connection is down until this has happened.
+   */
+  readonly restart: Effect.Effect<void, Exporter.ResetError>
+  /** Sets the exporter's status. Statuses that are set in a row are skipped by a client that asks too late. */
+  readonly setStatus: Exporter.Exporter["setStatus"]
+  /** Sets the current status so many times again, so that the next version a client sees is not the next one. */
+  readonly skipStatusVersions: (count: number) => Effect.Effect<void>
+  /**
+   * Lets a lease hook run and fail: its statuses, and its output in the log. What needs time, the hook's `duration` and
+   * the second after which a lease is released, passes in the background by Effect's clock.
+   */
+  readonly failHook: (hook: ExporterStatus.LeaseHook, options?: FailingHook) => Effect.Effect<void>
+  /** Adds a line to the exporter's log. */
+  readonly log: Exporter.Exporter["log"]
+  /** Adds so many lines to the exporter's log at once: `flood 1`, `flood 2` and so on. */
+  readonly floodLogs: (lines: number) => Effect.Effect<void>
+}
+
+/**
+ * The exporter that `layer` gives, for a test to steer.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class FaultyExporter extends Context.Tag("@effect-jumpstarter/core/testing/FaultyExporter")<
+  FaultyExporter,
+  Control
+>() {}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface FaultyExporterOptions extends Exporter.ExporterOptions, ExporterConnection.ConnectOptions {
+  /** Runs before the program connects, for faults that connecting itself is to meet. */
+  readonly prepare?: ((control: Control) => Effect.Effect<unknown>) | undefined
+}
+
+type Drivers = Readonly<Record<string, Driver.Driver>>
+
+interface Incarnation {
+  readonly exporter: Exporter.Exporter
+  readonly channel: typeof GrpcChannel.GrpcChannel.Service
+  readonly scope: Scope.CloseableScope
+}
+
+const incarnate = Effect.fnUntraced(function*(root: Driver.Driver, options: Exporter.ExporterOptions) {
+  const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+  const exporter = yield* Scope.extend(Exporter.make(root, { localLogs: false, ...options }), scope)
+  const channel = yield* Scope.extend(GrpcChannel.fromHandlers(exporter.handlers), scope)
+  return { exporter, channel, scope } satisfies Incarnation
+})
+
+const entry = (message: string, source: LogEntry.LogSource) =>
+  Effect.map(DateTime.now, (timestamp) =>
+    new LogEntry.LogEntry({
+      severity: "INFO",
+      message,
+      source,
+      driverType: Option.none(),
+      operation: Option.none(),
+      timestamp: Option.some(timestamp),
+      fields: {}
+    }))
+
+type Step = readonly [status: ExporterStatus.ExporterStatus, message: string]
+
+// The statuses after a hook has run.
+const statusesOf = (
+  hook: ExporterStatus.LeaseHook,
+  onFailure: NonNullable<FailingHook["onFailure"]>,
+  reason: string
+): ReadonlyArray<Step> => {
+  const failed: Step = [
+    hook === "beforeLease" ? "BEFORE_LEASE_HOOK_FAILED" : "AFTER_LEASE_HOOK_FAILED",
+    `${hook} hook failed (on_failure=${onFailure}): ${reason}`
+  ]
+  const steps: Record<typeof onFailure, ReadonlyArray<Step>> = {
+    warn: [[
+      hook === "beforeLease" ? "LEASE_READY" : "AVAILABLE",
+      `${ExporterStatus.hookWarningPrefix}${hook} hook warning: ${reason}`
+    ]],
+    endLease: [failed],
+    exit: [failed, ["OFFLINE", failed[1]]]
+  }
+  return steps[onFailure]
+}
+
+/**
+ * Makes the exporter and a channel to it, which faults can befall, without connecting.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.fnUntraced(function*(drivers: Drivers, options: Exporter.ExporterOptions = {}) {
+  const root = Driver.composite(drivers)
+  const outer = yield* Effect.scope
+  const start = Scope.extend(incarnate(root, options), outer)
+  let current: Incarnation = yield* start
+  let status: Step = [options.status ?? "LEASE_READY", ""]
+
+  // What the faults befall is the connection, whichever exporter is behind it.
+  const { channel, control: faults } = yield* Faults.make({
+    target: current.channel.target,
+    unary: (...call) => Effect.suspend(() => current.channel.unary(...call)),
+    serverStreaming: (...call) => Stream.suspend(() => current.channel.serverStreaming(...call)),
+    clientStreaming: (...call) => Effect.suspend(() => current.channel.clientStreaming(...call)),
+    duplex: (...call) => Effect.suspend(() => current.channel.duplex(...call))
+  })
+
+  const setStatus: Exporter.Exporter["setStatus"] = (next, message = "") =>
+    Effect.suspend(() => {
+      status = [next, message]
+      return current.exporter.setStatus(next, message)
+    })
+  const log: Exporter.Exporter["log"] = (entry) => Effect.suspend(() => current.exporter.log(entry))
+
+  const failHook: Control["failHook"] = (hook, { duration, onFailure = "endLease", output = [], reason } = {}) =>
+    Effect.gen(function*() {
+      const before = hook === "beforeLease"
+      const { scope } = current
+      yield* before
+        ? setStatus("BEFORE_LEASE_HOOK", "Running beforeLease hook")
+        : setStatus("AFTER_LEASE_HOOK", "Running afterLease hooks")
+      yield* Effect.forEach(
+        output,
+        (line) => Effect.flatMap(entry(line, before ? "BEFORE_LEASE_HOOK" : "AFTER_LEASE_HOOK"), log)
+      )
+      const end = Effect.forEach(
+        statusesOf(hook, onFailure, reason ?? "Hook failed with exit code 1"),
+        (step) => setStatus(...step),
+        { discard: true }
+      )
+      const release = onFailure === "endLease"
+        ? Effect.delay(setStatus("AVAILABLE", "Available for new lease"), "1 second")
+        : Effect.void
+      const rest = duration === undefined ? release : Effect.zipRight(Effect.delay(end, duration), release)
+      if (duration === undefined) yield* end
+      yield* Effect.forkIn(Effect.interruptible(rest), scope)
+    })
+
+  const control: Control = {
+    ...faults,
+    restart: Effect.gen(function*() {
+      yield* faults.dropConnection
+      yield* Scope.close(current.scope, Exit.void)
+      current = yield* start
+      status = [options.status ?? "LEASE_READY", ""]
+      yield* faults.restore
+    }),
+    setStatus,
+    skipStatusVersions: (count) =>
+      Effect.suspend(() => Effect.replicateEffect(current.exporter.setStatus(...status), count, { discard: true })),
+    failHook,
+    log,
+    floodLogs: (lines) =>
+      Effect.forEach(
+        Array.from({ length: lines }, (_, index) => `flood ${index + 1}`),
+        (line) => Effect.flatMap(entry(line, "SYSTEM"), log),
+        { discard: true }
+      )
+  }
+  return { channel, control }
+})
+
+/**
+ * Hosts drivers by name behind a connection that faults can befall, and connects to them. Like `ExporterTest` it is the
+ * real host and the real client, and what a program sees of a fault is what it would see of a real exporter.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Device } from "@effect-jumpstarter/core"
+ * import { Power } from "@effect-jumpstarter/core/drivers"
+ * import { Faults, FaultyExporter, PowerTest } from "@effect-jumpstarter/core/testing"
+ * import { Effect, Layer } from "effect"
+ *
+ * class BoardPower extends Device.Tag("BoardPower", Power.contract)<BoardPower>() {}
+ *
+ * const test = Effect.gen(function*() {
+ *   const exporter = yield* FaultyExporter.FaultyExporter
+ *   const power = yield* BoardPower
+ *   yield* exporter.next({ driver: "power", method: "off" }, Faults.drop("after", { downFor: "1 second" }))
+ *   const error = yield* Effect.flip(power.off()) // ConnectionLost: did the board switch off or not?
+ *   yield* exporter.restart // the drivers have other uuids now
+ *   return error
+ * })
+ *
+ * const program = Effect.gen(function*() {
+ *   const supply = yield* PowerTest.make()
+ *   const bench = FaultyExporter.layer({ power: supply.driver })
+ *   return yield* Effect.provide(test, Layer.provideMerge(BoardPower.layer("power"), bench))
+ * })
+ * ```
+ */
+export const layer = <E = never, R = never>(
+  drivers: Drivers | Effect.Effect<Drivers, E, R>,
+  options: FaultyExporterOptions = {}
+): Layer.Layer<
+  FaultyExporter | ExporterConnection.ExporterConnection | GrpcChannel.GrpcChannel,
+  ExporterConnection.ConnectError | Exporter.ResetError | E,
+  Exclude<R, Scope.Scope>
+> =>
+  Layer.scopedContext(Effect.gen(function*() {
+    const { channel, control } = yield* make(Effect.isEffect(drivers) ? yield* drivers : drivers, options)
+    if (options.prepare !== undefined) yield* options.prepare(control)
+    const connection = yield* ExporterConnection.fromChannel(channel, options)
+    return Context.make(FaultyExporter, control).pipe(
+      Context.add(ExporterConnection.ExporterConnection, connection),
+      Context.add(GrpcChannel.GrpcChannel, channel)
+    )
+  }))

@@ -1,0 +1,456 @@
+// Each fault, at each moment, on each kind of call: what the program sees and what the driver does.
+import { DriverError, Endpoint, ExporterConnection, GrpcChannel } from "@effect-jumpstarter/core"
+import { Faults, FaultyExporter } from "@effect-jumpstarter/core/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect, Exit, Fiber, Option, Stream, TestClock } from "effect"
+import type { DriverClient } from "../../src/DriverClient.ts"
+import { until } from "../suite/harness.ts"
+import { utf8 } from "../support/bytes.ts"
+import * as probeExporter from "../support/probeExporter.ts"
+import * as process from "../support/process.ts"
+import * as temporary from "../support/temporary.ts"
+import * as bench from "./bench.ts"
+
+/** What an outcome looks like to a program that branches on it. */
+const outcome = (exit: Exit.Exit<unknown, unknown>): unknown =>
+  Exit.match(exit, {
+    onSuccess: (value) => ({ value }),
+    onFailure: (cause) => {
+      const error = Option.getOrUndefined(Cause.failureOption(cause))
+      return DriverError.isDriverCallError(error)
+        ? `${error._tag} ${error.code} ${error.origin}: ${error.details}`
+        : Cause.pretty(cause)
+    }
+  })
+
+const outcomeOf = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.map(Effect.exit(effect), outcome)
+
+const lost = "ConnectionLost UNAVAILABLE transport: Connection dropped"
+
+const test = <A, E>(
+  name: string,
+  body: (
+    faults: FaultyExporter.Control,
+    events: ReadonlyArray<string>
+  ) => Effect.Effect<A, E, ExporterConnection.ExporterConnection>
+) =>
+  it.effect(name, () =>
+    Effect.gen(function*() {
+      const { drivers, events } = yield* bench.make
+      yield* Effect.flatMap(FaultyExporter.FaultyExporter, (faults) =>
+        Effect.zipRight(
+          body(faults, events),
+          Effect.map(faults.pending, (pending) => assert.deepStrictEqual(pending, []))
+        )).pipe(
+          Effect.provide(FaultyExporter.layer(drivers))
+        )
+    }))
+
+describe("a call", () => {
+  test("is lost before it reaches the driver", (faults, events) =>
+    Effect.gen(function*() {
+      const power = yield* bench.power
+      yield* faults.next({ driver: "power", method: "on" }, Faults.drop("before"))
+      assert.strictEqual(yield* outcomeOf(power.call("on")), lost)
+      assert.deepStrictEqual(events, [])
+    }))
+
+  test("is lost after the driver has acted", (faults, events) =>
+    Effect.gen(function*() {
+      const power = yield* bench.power
+      yield* faults.next({ driver: "power", method: "on" }, Faults.drop("after"))
+      assert.strictEqual(yield* outcomeOf(power.call("on")), lost)
+      assert.deepStrictEqual(events, ["on"])
+    }))
+
+  test("is lost while the driver acts, which is interrupted", (faults, events) =>
+    Effect.gen(function*() {
+      const power = yield* bench.power
+      yield* faults.next({ method: "hang" }, Faults.drop({ messages: 0 }))
+      assert.strictEqual(yield* outcomeOf(power.call("hang")), lost)
+      yield* bench.eventually(() => events.length === 2)
+      assert.deepStrictEqual(events, ["hang", "hang interrupted"])
+    }))
+
+  test("is lost so long after it began", (faults, events) =>
+    Effect.gen(function*() {
+      const power = yield* bench.power
+      yield* faults.next({ method: "slow" }, Faults.drop({ time: "59 seconds" }))
+      const calling = yield* Effect.fork(outcomeOf(power.call("slow")))
+      yield* TestClock.adjust("58 seconds")
+      assert.isNull(calling.unsafePoll())
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* Fiber.join(calling), lost)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(events, [])
+    }))
+
+  test("is late", (faults, events) =>
+    Effect.gen(function*() {
+      const power = yield* bench.power
+      yield* faults.next({ method: "on" }, Faults.delay("3 seconds"))
+      yield* faults.next({ method: "on" }, Faults.delay("4 seconds", "after"))
+      const calling = yield* Effect.fork(power.call("on"))
+      yield* TestClock.adjust("2999 millis")
+      assert.deepStrictEqual(events, [])
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(events, ["on"])
+      yield* TestClock.adjust("3999 millis")
+      assert.isNull(calling.unsafePoll())
+      yield* TestClock.adjust("1 millis")
+      assert.isNull(yield* Fiber.join(calling))
+    }))
+
+  test("is never answered, and can be given up", (faults, events) =>
+    Effect.gen(function*() {
+      const power = yield* bench.power
+      yield* faults.next({ method: "on" }, Faults.stall("after"))
+      const calling = yield* Effect.fork(outcomeOf(Effect.timeoutOption(power.call("on"), "1 hour")))
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(yield* Fiber.join(calling), { value: Option.none() })
+      assert.deepStrictEqual(events, ["on"])
+    }))
+
+  test("is answered with a failure of the exporter", (faults, events) =>
+    Effect.gen(function*() {
+      const power = yield* bench.power
+      yield* faults.next({ method: "on" }, Faults.fail("DEADLINE_EXCEEDED", "no"))
+      assert.strictEqual(yield* outcomeOf(power.call("on")), "DriverError DEADLINE_EXCEEDED driver: no")
+      assert.deepStrictEqual(events, [])
+      yield* faults.next({ method: "on" }, Faults.fail("INTERNAL", "late", "after"))
+      assert.strictEqual(yield* outcomeOf(power.call("on")), "DriverError INTERNAL driver: late")
+      assert.deepStrictEqual(events, ["on"])
+    }))
+
+  test("arrives as bytes that are no message, or is answered with such", (faults) =>
+    Effect.gen(function*() {
+      const power = yield* bench.power
+      yield* faults.next({ method: "on" }, Faults.malform("before"))
+      assert.match(String(yield* outcomeOf(power.call("on"))), /^InvalidArgument INVALID_ARGUMENT driver: malformed/)
+      yield* faults.next({ method: "on" }, Faults.malform({ messages: 0 }))
+      assert.match(String(yield* outcomeOf(power.call("on"))), /^UnexpectedResult INTERNAL client: malformed/)
+    }))
+
+  test("that is interrupted waits for the driver, faults or not", (faults, events) =>
+    Effect.gen(function*() {
+      const power = yield* bench.power
+      yield* faults.next({ method: "hang" }, Faults.delay("1 second"))
+      const calling = yield* Effect.fork(power.call("hang"))
+      yield* TestClock.adjust("1 second")
+      yield* bench.eventually(() => events.length === 1)
+      yield* Fiber.interrupt(calling)
+      assert.deepStrictEqual(events, ["hang", "hang interrupted"])
+    }))
+})
+
+describe("a streaming call", () => {
+  const count = (n: number) =>
+    Effect.flatMap(bench.power, (power) => {
+      const items: Array<unknown> = []
+      return Effect.map(
+        Effect.exit(Stream.runForEach(power.streamingCall("count", n), (item) => Effect.sync(() => items.push(item)))),
+        (exit) => [items, Exit.isSuccess(exit) ? "end" : outcome(exit)]
+      )
+    })
+
+  test("is lost after some items", (faults) =>
+    Effect.gen(function*() {
+      yield* faults.next({ kind: "streamingCall" }, Faults.drop({ messages: 2 }))
+      assert.deepStrictEqual(yield* count(5), [[1, 2], lost])
+    }))
+
+  test("is lost before, at the begin, and instead of its end", (faults, events) =>
+    Effect.gen(function*() {
+      yield* faults.next({ method: "count" }, Faults.drop("before", { downFor: 0 }))
+      assert.deepStrictEqual(yield* count(2), [[], lost])
+      assert.deepStrictEqual(events, [])
+      yield* faults.next({ method: "count" }, Faults.drop({ messages: 0 }, { downFor: 0 }))
+      assert.deepStrictEqual(yield* count(2), [[], lost])
+      assert.deepStrictEqual(events, ["count 2"])
+      yield* faults.next({ method: "count" }, Faults.drop("after", { downFor: 0 }))
+      assert.deepStrictEqual(yield* count(2), [[1, 2], lost])
+    }))
+
+  test("ends too early", (faults) =>
+    Effect.gen(function*() {
+      yield* faults.next({ method: "count" }, Faults.truncate({ messages: 3 }))
+      assert.deepStrictEqual(yield* count(5), [[1, 2, 3], "end"])
+      yield* faults.next({ method: "count" }, Faults.truncate("before"))
+      assert.deepStrictEqual(yield* count(5), [[], "end"])
+    }))
+
+  test("goes silent, for a while or for ever", (faults) =>
+    Effect.gen(function*() {
+      const power = yield* bench.power
+      yield* faults.next({ method: "count" }, Faults.delay("1 minute", { messages: 1 }))
+      yield* faults.next({ method: "count" }, Faults.stall({ messages: 2 }))
+      const items: Array<unknown> = []
+      const reading = yield* Effect.fork(
+        Stream.runForEach(power.streamingCall("count", 3), (item) => Effect.sync(() => items.push(item)))
+      )
+      yield* TestClock.adjust("59 seconds")
+      assert.deepStrictEqual(items, [1])
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(items, [1, 2])
+      yield* TestClock.adjust("1 day")
+      assert.deepStrictEqual(items, [1, 2])
+      yield* Fiber.interrupt(reading)
+    }))
+
+  test("fails, or brings what does not decode, after some items", (faults) =>
+    Effect.gen(function*() {
+      yield* faults.next({ method: "count" }, Faults.fail("ABORTED", "enough", { messages: 1 }))
+      assert.deepStrictEqual(yield* count(2), [[1], "DriverError ABORTED driver: enough"])
+      yield* faults.next({ method: "count" }, Faults.malform({ messages: 1 }))
+      const [items, end] = yield* count(2)
+      assert.deepStrictEqual(items, [1])
+      assert.match(String(end), /^UnexpectedResult INTERNAL client: malformed message/)
+    }))
+})
+
+describe("a byte stream", () => {
+  test("is lost when exactly so many bytes have passed", (faults) =>
+    Effect.gen(function*() {
+      // Seven there, and three back.
+      yield* faults.next({ driver: "console", method: "connect" }, Faults.drop({ bytes: 10 }))
+      const { exit, heard } = yield* bench.converse("abcdefg")
+      assert.strictEqual(outcome(exit), lost)
+      assert.strictEqual(heard, "abc")
+    }))
+
+  test("is lost before it is open, and instead of its end", (faults, events) =>
+    Effect.gen(function*() {
+      yield* faults.next({ kind: "stream" }, Faults.drop("before", { downFor: 0 }))
+      assert.deepStrictEqual(outcome((yield* bench.converse("a")).exit), lost)
+      assert.deepStrictEqual(events, [])
+      yield* faults.next({ kind: "stream" }, Faults.drop("after", { downFor: 0 }))
+      const { exit, heard } = yield* bench.converse("a")
+      assert.deepStrictEqual([heard, outcome(exit)], ["abye", lost])
+      yield* bench.eventually(() => events.length === 2)
+      assert.deepStrictEqual(events, ["connect", "disconnect"])
+    }))
+
+  test("ends too early, and nothing tells", (faults) =>
+    Effect.gen(function*() {
+      yield* faults.next({ kind: "stream" }, Faults.truncate({ bytes: 5 }))
+      const { exit, heard } = yield* bench.converse("abc")
+      assert.deepStrictEqual([heard, Exit.isSuccess(exit)], ["ab", true])
+    }))
+
+  test("stalls both ways", (faults) =>
+    Effect.gen(function*() {
+      yield* faults.next({ kind: "stream" }, Faults.stall({ bytes: 4 }))
+      const talking = yield* Effect.fork(Effect.timeoutOption(bench.converse("abc"), "1 hour"))
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(yield* Fiber.join(talking), Option.none())
+    }))
+
+  test("has flipped bytes, or a frame that is none", (faults) =>
+    Effect.gen(function*() {
+      yield* faults.next({ kind: "stream" }, Faults.corrupt({ bytes: 3 }))
+      const { exit, heard } = yield* bench.converse("abc")
+      assert.strictEqual(Exit.isSuccess(exit), true)
+      assert.strictEqual(heard, `${new TextDecoder().decode(utf8("abc").map((byte) => ~byte))}bye`)
+      yield* faults.next({ kind: "stream" }, Faults.malform({ bytes: 3 }))
+      assert.match(
+        String(outcome((yield* bench.converse("abc")).exit)),
+        /^UnexpectedResult INTERNAL client: malformed message from the exporter/
+      )
+    }))
+
+  test("is refused when it is opened", (faults, events) =>
+    Effect.gen(function*() {
+      yield* faults.next({ kind: "stream" }, Faults.fail("UNAVAILABLE", "the port is taken"))
+      assert.strictEqual(
+        outcome((yield* bench.converse("a")).exit),
+        "DriverError UNAVAILABLE driver: the port is taken"
+      )
+      assert.deepStrictEqual(events, [])
+    }))
+})
+
+describe("a resource", () => {
+  test("is lost in mid-upload, which the driver hears of", (faults, events) =>
+    Effect.gen(function*() {
+      // More than is sent ahead of a driver that has not begun to read.
+      yield* faults.next({ kind: "resource", driver: "storage" }, Faults.drop({ bytes: 206 }))
+      assert.strictEqual(yield* outcomeOf(bench.upload("0123456789".repeat(40))), lost)
+      yield* bench.eventually(() => events.length > 0)
+      assert.deepStrictEqual(events, ["write broke off"])
+    }))
+
+  test("is uploaded too short, and the call succeeds", (faults, events) =>
+    Effect.gen(function*() {
+      yield* faults.next({ kind: "resource" }, Faults.truncate({ bytes: 6 }))
+      assert.deepStrictEqual(yield* outcomeOf(bench.upload("0123456789")), { value: 6 })
+      assert.deepStrictEqual(events, ["wrote 012345"])
+    }))
+
+  test("is uploaded with flipped bytes", (faults, events) =>
+    Effect.gen(function*() {
+      yield* faults.next({ kind: "resource" }, Faults.corrupt({ bytes: 6 }))
+      assert.deepStrictEqual(yield* outcomeOf(bench.upload("0123456789")), { value: 10 })
+      assert.match(events.join(), /^wrote 012345\W+89$/)
+    }))
+
+  test("is lost in mid-download", (faults) =>
+    Effect.gen(function*() {
+      yield* faults.next({ kind: "resource" }, Faults.drop({ bytes: 6 }))
+      const { exit, received } = yield* bench.download("0123456789")
+      assert.deepStrictEqual([received, outcome(exit)], ["012345", lost])
+    }))
+
+  test("is downloaded too short, and the call succeeds", (faults) =>
+    Effect.gen(function*() {
+      yield* faults.next({ kind: "resource" }, Faults.truncate({ bytes: 6 }))
+      const { exit, received } = yield* bench.download("0123456789".repeat(100))
+      assert.deepStrictEqual([received, outcome(exit)], ["012345", { value: null }])
+    }))
+})
+
+describe("a plan", () => {
+  test(
+    "is for the RPC with the driver, the method, the kind and the occurrence that are given",
+    (faults, events) =>
+      Effect.gen(function*() {
+        const power = yield* bench.power
+        const relay = yield* ExporterConnection.driver("group.relay")
+        const planned = yield* faults.next(
+          { driver: "power", method: "set", occurrence: 2 },
+          Faults.fail("ABORTED", "no")
+        )
+        assert.deepStrictEqual(yield* faults.pending, [{ driver: "power", method: "set", occurrence: 2 }])
+        yield* power.call("on")
+        yield* power.call("set", 1)
+        assert.strictEqual(yield* outcomeOf(power.call("set", 2)), "DriverError ABORTED driver: no")
+        yield* planned.happened
+        yield* power.call("set", 3)
+        // A proxied driver is at both places.
+        yield* faults.next({ driver: "group.relay" }, Faults.fail("ABORTED", "there"))
+        assert.strictEqual(yield* outcomeOf(relay.call("on")), "DriverError ABORTED driver: there")
+        assert.deepStrictEqual(events, ["on", "set [1]", "set [3]"])
+      })
+  )
+
+  test("for always stays until it is cleared", (faults) =>
+    Effect.gen(function*() {
+      const power = yield* bench.power
+      yield* faults.always({ driver: "power", method: "on" }, Faults.fail("INTERNAL", "stuck"))
+      for (const _ of [1, 2, 3]) {
+        assert.strictEqual(yield* outcomeOf(power.call("on")), "DriverError INTERNAL driver: stuck")
+      }
+      yield* faults.clear
+      assert.deepStrictEqual(yield* outcomeOf(power.call("on")), { value: null })
+    }))
+
+  it.effect("that cannot happen to the RPC it is for is a mistake of the test", () =>
+    Effect.gen(function*() {
+      const { drivers } = yield* bench.make
+      const misplaced = (fault: Faults.Fault) =>
+        Effect.gen(function*() {
+          yield* Effect.flatMap(FaultyExporter.FaultyExporter, ({ next }) => next({ method: "on" }, fault))
+          yield* Effect.flatMap(bench.power, (power) => power.call("on"))
+        }).pipe(Effect.provide(FaultyExporter.layer(drivers)), Effect.exit)
+      assert.include(String(yield* misplaced(Faults.truncate("after"))), "only streams can be truncated")
+      assert.include(String(yield* misplaced(Faults.corrupt("before"))), "a call can be malformed")
+    }))
+})
+
+// What goes on until the connection is lost, and what shows that it goes on.
+const operations: ReadonlyArray<{
+  readonly begun: string
+  readonly run: (probe: DriverClient) => Effect.Effect<unknown, unknown>
+}> = [
+  { begun: "hang:open", run: (probe) => probe.call("hang") },
+  { begun: "forever:open", run: (probe) => Stream.runDrain(probe.streamingCall("forever")) },
+  { begun: "silent:open", run: (probe) => Stream.runDrain(probe.streamingCall("silent")) },
+  {
+    begun: "idle:open",
+    run: (probe) => Effect.scoped(Effect.flatMap(probe.stream("idle"), ({ read }) => Stream.runDrain(read)))
+  },
+  {
+    begun: "sink_stuck:open",
+    run: (probe) =>
+      Effect.scoped(
+        Effect.flatMap(probe.stream("sink_stuck"), ({ write }) => Effect.forever(write(new Uint8Array(65_536))))
+      )
+  }
+]
+
+/** Loses a connection in the middle of everything, and answers how everything ended, and what comes next. */
+const lose = Effect.fnUntraced(function*(connection: ExporterConnection.Connection, lose: Effect.Effect<void>) {
+  const probe = yield* connection.driver("probe")
+  const running = yield* Effect.forEach(operations, ({ run }) => Effect.fork(outcomeOf(run(probe))))
+  yield* until(
+    "everything runs",
+    probe.call("events"),
+    (events) => Array.isArray(events) && operations.every(({ begun }) => events.includes(begun))
+  )
+  yield* lose
+  const next = [
+    probe.call("echo"),
+    Stream.runDrain(probe.streamingCall("count", 1)),
+    Effect.scoped(probe.stream("idle"))
+  ]
+  return {
+    // How a socket breaks is up to the moment, and the address is another one each time.
+    underWay: Array.from(
+      yield* Effect.forEach(running, Fiber.join),
+      (outcome) => String(outcome).replace("read ECONNRESET", "Connection dropped")
+    ),
+    later: Array.from(
+      yield* Effect.forEach(next, outcomeOf),
+      (outcome) => String(outcome).replace(/ECONNREFUSED .*/, "ECONNREFUSED")
+    )
+  }
+})
+
+const allLost = {
+  underWay: operations.map(() => lost),
+  later: Array.from({ length: 3 }, () => "ConnectionLost UNAVAILABLE transport: connect ECONNREFUSED")
+}
+
+describe("the loss of a connection", () => {
+  it.scopedLive("looks like that of a killed process", () =>
+    Effect.gen(function*() {
+      const path = yield* temporary.socketPath
+      const exporter = yield* process.start(process.typescript, ["--unix", path])
+      const connection = yield* ExporterConnection.fromEndpoint(Endpoint.unix(path))
+      assert.deepStrictEqual(yield* lose(connection, exporter.kill), allLost)
+    }), 30_000)
+
+  it.scopedLive("by a fault, in memory", () =>
+    Effect.gen(function*() {
+      const exporter = yield* probeExporter.make
+      const { channel, control: faults } = yield* Faults.make(yield* GrpcChannel.fromHandlers(exporter.handlers))
+      const connection = yield* ExporterConnection.fromChannel(channel)
+      assert.deepStrictEqual(yield* lose(connection, faults.dropConnection), allLost)
+      yield* faults.restore
+      const probe = yield* connection.driver("probe")
+      assert.deepStrictEqual(yield* probe.call("echo", 1), [1])
+    }).pipe(Effect.provide(probeExporter.quiet)))
+
+  it.scopedLive("by a fault, of a real connection", () =>
+    Effect.gen(function*() {
+      const path = yield* temporary.socketPath
+      yield* process.start(process.typescript, ["--unix", path])
+      const { channel, control: faults } = yield* Faults.make(yield* GrpcChannel.fromEndpoint(Endpoint.unix(path)))
+      const connection = yield* ExporterConnection.fromChannel(channel)
+      assert.deepStrictEqual(yield* lose(connection, faults.dropConnection), allLost)
+      yield* faults.restore
+      const probe = yield* connection.driver("probe")
+      assert.deepStrictEqual(yield* probe.call("echo", 1), [1])
+      yield* until("the exporter heard of it", probe.call("open_count"), (count) => count === 0)
+    }), 30_000)
+
+  test("is over after a while, if the fault says so", (faults) =>
+    Effect.gen(function*() {
+      const power = yield* bench.power
+      yield* faults.next({ method: "on" }, Faults.drop("before", { downFor: "5 seconds" }))
+      yield* outcomeOf(power.call("on"))
+      yield* TestClock.adjust("4999 millis")
+      assert.match(String(yield* outcomeOf(power.call("on"))), /ECONNREFUSED/)
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(yield* outcomeOf(power.call("on")), { value: null })
+    }))
+})

@@ -1,0 +1,328 @@
+// What a recording holds, and that a program which does the same gets the same from it.
+import { Driver, Exporter, ExporterConnection, GrpcChannel } from "@effect-jumpstarter/core"
+import { Faults, FaultyExporter, Recording } from "@effect-jumpstarter/core/testing"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Layer, Mailbox, Option, Schedule, Stream } from "effect"
+import { text, utf8 } from "../support/bytes.ts"
+import * as bench from "./bench.ts"
+import { events, file, lines, outcome, record, replay } from "./recordings.ts"
+
+const everything = Effect.gen(function*() {
+  const connection = yield* ExporterConnection.ExporterConnection
+  const power = yield* bench.power
+  return {
+    on: yield* power.call("on"),
+    set: yield* power.call("set", 12, { channel: "main" }),
+    broken: yield* outcome(power.call("broken")),
+    missing: yield* outcome(power.call("missing")),
+    refused: yield* outcome(power.call("set", NaN)),
+    counted: Array.from(yield* Stream.runCollect(power.streamingCall("count", 3))),
+    some: Array.from(yield* Stream.runCollect(Stream.take(power.streamingCall("count", 100), 2))),
+    talk: (yield* bench.converse("hello\n", "\0\u0001")).heard,
+    upload: yield* bench.upload("0123456789"),
+    download: (yield* bench.download("abcdefgh")).received,
+    status: (yield* connection.status).status,
+    relay: yield* Effect.flatMap(ExporterConnection.driver("group.relay"), (relay) => relay.call("off"))
+  }
+})
+
+describe("a recording", () => {
+  it.scoped("gives a program what the exporter gave it", () =>
+    Effect.gen(function*() {
+      const path = yield* file
+      const recorded = yield* record(path, everything)
+      assert.strictEqual(recorded.talk, "hello\n\0\u0001bye")
+      // Twice, so that nothing is used up.
+      assert.deepStrictEqual(yield* replay(path, everything), recorded)
+      assert.deepStrictEqual(yield* replay(path, everything), recorded)
+    }).pipe(Effect.provide(NodeFileSystem.layer)))
+
+  it.scoped("is text, one event a line", () =>
+    Effect.gen(function*() {
+      const path = yield* file
+      yield* record(
+        path,
+        Effect.gen(function*() {
+          const power = yield* bench.power
+          yield* power.call("set", 12, { channel: "main" })
+          yield* outcome(power.call("broken"))
+          yield* Stream.runDrain(Stream.take(power.streamingCall("count", 9), 1))
+          yield* bench.converse("printenv\n", "\0\u0001")
+          yield* bench.upload("abc")
+        })
+      )
+      const [header, ...rest] = yield* lines(path)
+      assert.strictEqual(header, `{"recording":"effect-jumpstarter","version":1}`)
+      const handle =
+        `{"kind":"client_stream","uuid":"00000000-0000-4000-8000-000000000007","x_jmp_content_encoding":null}`
+      assert.deepStrictEqual(
+        // The report is long and says nothing new.
+        rest.slice(2).map((line) => line.replace(/"at":\d+/, `"at":0`)),
+        [
+          `{"rpc":2,"at":0,"event":"begin","kind":"status"}`,
+          `{"rpc":2,"at":0,"event":"received","value":{"status":"LEASE_READY","message":"","version":"0"}}`,
+          `{"rpc":3,"at":0,"event":"begin","kind":"call","driver":"power","method":"set","args":[12,{"channel":"main"}]}`,
+          `{"rpc":3,"at":0,"event":"received","value":[12,{"channel":"main"}]}`,
+          `{"rpc":4,"at":0,"event":"begin","kind":"call","driver":"power","method":"broken","args":[]}`,
+          `{"rpc":4,"at":0,"event":"end","failure":` +
+          `{"code":"DEADLINE_EXCEEDED","details":"the relay did not answer","origin":"peer"}}`,
+          `{"rpc":5,"at":0,"event":"begin","kind":"streamingCall","driver":"power","method":"count","args":[9]}`,
+          `{"rpc":5,"at":0,"event":"received","value":1}`,
+          `{"rpc":5,"at":0,"event":"cancel"}`,
+          `{"rpc":6,"at":0,"event":"begin","kind":"stream","driver":"console","method":"connect"}`,
+          `{"rpc":6,"at":0,"event":"opened","metadata":{}}`,
+          `{"rpc":6,"at":0,"event":"sent","data":{"bytes":9,"text":"printenv\\n"}}`,
+          `{"rpc":6,"at":0,"event":"sent","data":{"bytes":2,"base64":"AAE="}}`,
+          `{"rpc":6,"at":0,"event":"sentEnd"}`,
+          `{"rpc":6,"at":0,"event":"received","data":{"bytes":9,"text":"printenv\\n"}}`,
+          `{"rpc":6,"at":0,"event":"received","data":{"bytes":2,"base64":"AAE="}}`,
+          `{"rpc":6,"at":0,"event":"received","data":{"bytes":3,"text":"bye"}}`,
+          `{"rpc":6,"at":0,"event":"receivedEnd"}`,
+          `{"rpc":6,"at":0,"event":"cancel"}`,
+          `{"rpc":7,"at":0,"event":"begin","kind":"resource","driver":"storage"}`,
+          `{"rpc":7,"at":0,"event":"opened","metadata":{` +
+          `"resource":${JSON.stringify(handle)},"x_jmp_accept_encoding":""}}`,
+          `{"rpc":8,"at":0,"event":"begin","kind":"call","driver":"storage","method":"write","args":[${handle}]}`,
+          `{"rpc":7,"at":0,"event":"sent","data":{"bytes":3,"text":"abc"}}`,
+          `{"rpc":7,"at":0,"event":"sentEnd"}`,
+          `{"rpc":8,"at":0,"event":"received","value":3}`,
+          `{"rpc":7,"at":0,"event":"cancel"}`
+        ]
+      )
+    }).pipe(Effect.provide(NodeFileSystem.layer)))
+
+  it.scoped("says of every driver where it is, and keeps proxies one driver", () =>
+    Effect.gen(function*() {
+      const path = yield* file
+      const uuids = Effect.gen(function*() {
+        const [power, relay] = yield* Effect.all([bench.power, ExporterConnection.driver("group.relay")])
+        return [power.uuid, relay.uuid, power.labels, relay.path]
+      })
+      const [power, relay, ...rest] = yield* record(path, uuids)
+      const replayed = yield* replay(path, uuids)
+      assert.strictEqual(power, relay)
+      assert.deepStrictEqual(replayed, [
+        "00000000-0000-4000-8000-000000000003",
+        "00000000-0000-4000-8000-000000000003",
+        ...rest
+      ])
+    }).pipe(Effect.provide(NodeFileSystem.layer)))
+
+  it.scoped("keeps failures of the transport, and the drivers of a restarted exporter apart", () =>
+    Effect.gen(function*() {
+      const path = yield* file
+      const program = Effect.gen(function*() {
+        const { driver } = yield* ExporterConnection.fromChannel(yield* GrpcChannel.GrpcChannel)
+        return yield* driver("power")
+      }).pipe(Effect.scoped)
+      const run = (control?: FaultyExporter.Control) =>
+        Effect.gen(function*() {
+          const before = yield* program
+          if (control !== undefined) yield* control.next({ method: "on" }, Faults.drop("after", { downFor: 0 }))
+          const lost = yield* outcome(before.call("on"))
+          if (control !== undefined) yield* control.restart
+          const after = yield* program
+          return [lost, yield* after.call("off"), before.uuid === after.uuid]
+        })
+      const { drivers } = yield* bench.make
+      const { channel, control } = yield* FaultyExporter.make(drivers)
+      const recorded = yield* Effect.provide(
+        run(control),
+        Layer.provide(Recording.layerRecord(path), Layer.succeed(GrpcChannel.GrpcChannel, channel))
+      )
+      assert.deepStrictEqual(recorded, [
+        "call power.on lost its connection, outcome unknown (UNAVAILABLE): Connection dropped",
+        null,
+        false
+      ])
+      assert.deepStrictEqual(yield* Effect.provide(run(), Recording.layerReplay(path)), recorded)
+      const calls = (yield* events(path)).filter(({ kind }) => kind === "call")
+      assert.deepStrictEqual(calls.map(({ driver }) => driver), ["power", "power#2"])
+    }).pipe(Effect.provide(NodeFileSystem.layer)))
+
+  it.scoped("keeps results that JSON cannot say", () =>
+    Effect.gen(function*() {
+      const path = yield* file
+      const odd = Driver.make({ client: "test.Odd", methods: { zero: Driver.call(() => Effect.succeed(-0)) } })
+      const exporter = yield* Exporter.make(Driver.composite({ odd }))
+      const program = Effect.flatMap(ExporterConnection.driver("odd"), (odd) => odd.call("zero"))
+      const channel = Layer.provide(Recording.layerRecord(path), GrpcChannel.layerMemory(exporter.handlers))
+      assert.isTrue(
+        Object.is(yield* Effect.provide(program, Layer.provide(ExporterConnection.layerChannel(), channel)), -0)
+      )
+      assert.isTrue(Object.is(yield* replay(path, program), -0))
+    }).pipe(Effect.provide(NodeFileSystem.layer)))
+})
+
+describe("what comes from the exporter", () => {
+  // A board whose console speaks when its power is switched.
+  const board = Effect.gen(function*() {
+    const said = yield* Mailbox.make<Uint8Array>()
+    const say = (line: string) => Effect.zipRight(Effect.log(line), said.offer(utf8(line)))
+    return {
+      power: Driver.make({
+        client: "test.Power",
+        methods: {
+          on: Driver.call(() => Effect.asVoid(say("booting"))),
+          off: Driver.call(() => Effect.asVoid(say("going down")))
+        }
+      }),
+      console: Driver.make({
+        client: "test.Console",
+        methods: {
+          connect: Driver.stream(
+            Effect.succeed({ read: Mailbox.toStream(said), write: () => Effect.void, end: Effect.void })
+          )
+        }
+      })
+    }
+  })
+
+  it.scoped("does not come before the program did what it had done before that", () =>
+    Effect.gen(function*() {
+      const path = yield* file
+      const program = Effect.gen(function*() {
+        const connection = yield* ExporterConnection.ExporterConnection
+        const seen: Array<string> = []
+        const see = (what: string) => Effect.sync(() => void seen.push(what))
+        const power = yield* connection.driver("power")
+        const console = yield* connection.driver("console")
+        const { read } = yield* console.stream("connect")
+        yield* Effect.forkScoped(Stream.runForEach(connection.logs, (event) =>
+          event._tag === "LogEntry" && event.operation._tag === "Some" && event.message.includes("o")
+            ? see(`log: ${event.message}`)
+            : Effect.void))
+        yield* Effect.forkScoped(Stream.runForEach(read, (bytes) =>
+          see(`console: ${text(bytes)}`)))
+        for (const method of ["on", "off"]) {
+          yield* bench.settled
+          yield* see(method)
+          yield* power.call(method)
+          yield* bench.eventually(() =>
+            seen.filter((what) => what.startsWith("console")).length === (method === "on" ? 1 : 2)
+          )
+        }
+        yield* bench.settled
+        return seen.filter((what) => !what.includes("Operation"))
+      }).pipe(Effect.scoped)
+      const exporter = yield* Exporter.make(Driver.composite(yield* board), { localLogs: false })
+      const channel = Layer.provide(Recording.layerRecord(path), GrpcChannel.layerMemory(exporter.handlers))
+      const recorded = yield* Effect.provide(program, Layer.provide(ExporterConnection.layerChannel(), channel))
+      assert.sameMembers(recorded, [
+        "on",
+        "console: booting",
+        "log: booting",
+        "off",
+        "console: going down",
+        "log: going down"
+      ])
+      const replayed = yield* replay(path, program)
+      assert.sameMembers(replayed, recorded)
+      assert.isTrue(replayed.indexOf("log: going down") > replayed.indexOf("off"))
+      assert.isTrue(replayed.indexOf("console: booting") > replayed.indexOf("on"))
+    }).pipe(Effect.provide(NodeFileSystem.layer)))
+
+  it.scoped("comes at once, or when it came", () =>
+    Effect.gen(function*() {
+      const path = yield* file
+      const program = Effect.gen(function*() {
+        const power = yield* bench.power
+        const [elapsed] = yield* Effect.timed(power.call("slow"))
+        return Duration.toSeconds(elapsed)
+      })
+      const recording = yield* Effect.fork(record(path, program))
+      assert.strictEqual(yield* bench.passTime(recording), 60)
+      assert.strictEqual(yield* replay(path, program), 0)
+      const replaying = yield* Effect.fork(replay(path, program, { timing: "recorded" }))
+      assert.strictEqual(yield* bench.passTime(replaying), 60)
+    }).pipe(Effect.provide(NodeFileSystem.layer)))
+
+  it.scoped("may be asked for by the clock", () =>
+    Effect.gen(function*() {
+      const path = yield* file
+      const polls = (times: number) =>
+        Effect.gen(function*() {
+          const { status } = yield* ExporterConnection.ExporterConnection
+          const power = yield* bench.power
+          const ask = Effect.map(Effect.repeatN(Effect.zip(status, power.call("set", 1)), times - 1), () => "asked")
+          return [yield* ask, yield* power.call("on"), yield* ask]
+        })
+      yield* record(path, polls(3))
+      for (const times of [1, 3, 20]) {
+        assert.deepStrictEqual(
+          yield* replay(path, polls(times), { polled: [{ driver: "power", method: "set" }] }),
+          ["asked", null, "asked"]
+        )
+      }
+    }).pipe(Effect.provide(NodeFileSystem.layer)))
+
+  it.scoped("is the status of the time, however often it is asked for", () =>
+    Effect.gen(function*() {
+      const path = yield* file
+      const program = (control: FaultyExporter.Control | undefined, times: number) =>
+        Effect.gen(function*() {
+          const { driver, status } = yield* ExporterConnection.fromChannel(yield* GrpcChannel.GrpcChannel)
+          const power = yield* driver("power")
+          const ask = Effect.map(
+            Effect.repeatN(status, times - 1),
+            ({ status, version }) => [status, Option.getOrThrow(version)]
+          )
+          const before = yield* ask
+          yield* power.call("on")
+          if (control !== undefined) yield* control.setStatus("AFTER_LEASE_HOOK")
+          return [before, yield* ask]
+        }).pipe(Effect.scoped)
+      const { channel, control } = yield* FaultyExporter.make((yield* bench.make).drivers)
+      const recorded = yield* Effect.provide(
+        program(control, 2),
+        Layer.provide(Recording.layerRecord(path), Layer.succeed(GrpcChannel.GrpcChannel, channel))
+      )
+      assert.deepStrictEqual(recorded, [["LEASE_READY", 0n], ["AFTER_LEASE_HOOK", 1n]])
+      for (const times of [1, 5]) {
+        const replayed = yield* Effect.provide(program(undefined, times), Recording.layerReplay(path))
+        assert.deepStrictEqual(replayed, recorded, `asked ${times} times`)
+      }
+    }).pipe(Effect.provide(NodeFileSystem.layer)))
+
+  it.scoped("is a loss to a connection that connects anew, and watches the status meanwhile", () =>
+    Effect.gen(function*() {
+      const path = yield* file
+      const program = (control?: FaultyExporter.Control) =>
+        Effect.gen(function*() {
+          const connection = yield* ExporterConnection.fromChannel(yield* GrpcChannel.GrpcChannel, {
+            reconnect: Schedule.spaced("1 second")
+          })
+          const statuses: Array<string> = []
+          yield* Effect.forkScoped(
+            Stream.runForEach(connection.statusChanges, ({ status }) => Effect.sync(() => void statuses.push(status)))
+          )
+          yield* bench.settled
+          const power = yield* connection.driver("power")
+          yield* power.call("on")
+          if (control !== undefined) {
+            yield* control.next({ method: "off" }, Faults.drop("before", { downFor: "3 seconds" }))
+          }
+          const lost = yield* outcome(power.call("off"))
+          if (control !== undefined) {
+            yield* control.setStatus("AFTER_LEASE_HOOK")
+          }
+          const again = yield* power.call("off")
+          yield* Effect.sleep("1 minute")
+          return { lost, again, statuses }
+        }).pipe(Effect.scoped)
+      const { channel, control } = yield* FaultyExporter.make((yield* bench.make).drivers)
+      const recording = yield* Effect.fork(Effect.provide(
+        program(control),
+        Layer.provide(Recording.layerRecord(path), Layer.succeed(GrpcChannel.GrpcChannel, channel))
+      ))
+      const recorded = yield* bench.passTime(recording)
+      assert.deepStrictEqual(recorded, {
+        lost: "call power.off lost its connection, outcome unknown (UNAVAILABLE): Connection dropped",
+        again: null,
+        statuses: ["LEASE_READY", "AFTER_LEASE_HOOK"]
+      })
+      const replaying = yield* Effect.fork(Effect.provide(program(), Recording.layerReplay(path)))
+      assert.deepStrictEqual(yield* bench.passTime(replaying), recorded)
+    }).pipe(Effect.provide(NodeFileSystem.layer)))
+})

@@ -1,0 +1,189 @@
+// What must not be found in a recording, and how a program keeps its own secrets out of it.
+import { Driver, DriverFailure, Exporter, ExporterConnection, GrpcChannel } from "@effect-jumpstarter/core"
+import { Recording } from "@effect-jumpstarter/core/testing"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Headers from "@effect/platform/Headers"
+import { assert, it } from "@effect/vitest"
+import { Effect, Layer, Redacted, Stream } from "effect"
+import { GrpcHandler } from "../../src/GrpcHandler.ts"
+import { utf8 } from "../support/bytes.ts"
+import * as bench from "./bench.ts"
+import { file, outcome, record, replay } from "./recordings.ts"
+
+const secret = "correct-horse-battery-staple"
+
+/** Whether the file tells a secret, as it is or in base64. */
+const tells = (path: string) =>
+  Effect.map(
+    Effect.flatMap(FileSystem.FileSystem, (fileSystem) => fileSystem.readFileString(path)),
+    (text) =>
+      [secret, ...[0, 1, 2].map((offset) => btoa(" ".repeat(offset) + secret).slice(4, -4))].some((face) =>
+        text.includes(face)
+      )
+  )
+
+it.scopedLive("a passphrase, wherever it is added", () =>
+  Effect.gen(function*() {
+    const exporter = yield* Exporter.make(Driver.composite((yield* bench.make).drivers), { localLogs: false })
+    const passphrase = Redacted.make(secret)
+    const endpoint = yield* Exporter.serve(exporter, { host: "127.0.0.1", port: 0 }, { passphrase })
+    const program = Effect.gen(function*() {
+      const power = yield* bench.power
+      yield* power.call("on")
+      yield* Stream.runDrain(power.streamingCall("count", 2))
+      return (yield* bench.converse("hello")).heard
+    })
+    const run = (channel: typeof GrpcChannel.GrpcChannel.Service) =>
+      Effect.scoped(Effect.flatMap(ExporterConnection.fromChannel(channel), (connection) =>
+        Effect.provideService(program, ExporterConnection.ExporterConnection, connection)))
+    for (
+      const open of [
+        // Beneath the recorder, and through it.
+        (path: string) =>
+          Effect.flatMap(GrpcChannel.fromEndpoint(endpoint, { passphrase }), (channel) =>
+            Recording.record(channel, path)),
+        (path: string) =>
+          Effect.map(
+            Effect.flatMap(GrpcChannel.fromEndpoint(endpoint), (channel) =>
+              Recording.record(channel, path)),
+            (channel) =>
+              GrpcChannel.withMetadata(
+                GrpcChannel.withPassphrase(channel, passphrase),
+                Headers.fromInput({ authorization: `Bearer ${secret}` })
+              )
+          )
+      ]
+    ) {
+      const path = yield* file
+      assert.strictEqual(yield* Effect.scoped(Effect.flatMap(open(path), run)), "hellobye")
+      assert.isFalse(yield* tells(path))
+      assert.strictEqual(yield* replay(path, program), "hellobye")
+      // Refused, which the recording tells in the exporter's words.
+      const refused = yield* file
+      const told = yield* outcome(Effect.scoped(
+        Effect.flatMap(GrpcChannel.fromEndpoint(endpoint, { passphrase: Redacted.make(`${secret}!`) }), (channel) =>
+          Effect.flatMap(Recording.record(channel, refused), run))
+      ))
+      assert.include(String(told), "Unauthenticated")
+      assert.isFalse(yield* tells(refused))
+    }
+  }).pipe(Effect.provide(NodeFileSystem.layer)))
+
+it.scoped("metadata of the exporter that looks like a secret", () =>
+  Effect.gen(function*() {
+    const path = yield* file
+    const handlers = new Map([
+      [
+        "/jumpstarter.v1.RouterService/Stream",
+        GrpcHandler.Duplex({
+          handle: ({ sendInitialMetadata }) =>
+            sendInitialMetadata(Headers.fromInput({
+              "set-cookie": `session=${secret}`,
+              "x-api-key": secret,
+              authorization: secret,
+              "x-board": "revision 3"
+            }))
+        })
+      ]
+    ])
+    const channel = yield* GrpcChannel.fromHandlers(handlers)
+    const open = (channel: typeof GrpcChannel.GrpcChannel.Service) =>
+      Effect.scoped(Effect.flatMap(
+        channel.duplex("/jumpstarter.v1.RouterService/Stream", {
+          metadata: Headers.fromInput({ request: `{"kind":"driver","uuid":"","method":"connect"}` })
+        }),
+        ({ initialMetadata }) => initialMetadata
+      ))
+    yield* Effect.scoped(Effect.flatMap(Recording.record(channel, path), open))
+    assert.isFalse(yield* tells(path))
+    const replayed = yield* Effect.scoped(Effect.flatMap(Recording.replay(path), ({ channel }) => open(channel)))
+    assert.deepStrictEqual({ ...replayed }, { "x-board": "revision 3" })
+  }).pipe(Effect.provide(NodeFileSystem.layer)))
+
+// Answers with what it is told, in every way there is.
+const parrot = Driver.make({
+  client: "test.Parrot",
+  methods: {
+    say: Driver.call(([options]) =>
+      Effect.as(Effect.log(`says ${JSON.stringify(options)}`), [options ?? null, secret])
+    ),
+    refuse: Driver.call(() => DriverFailure.make("Device", `${secret} is not the password`)),
+    repeat: Driver.streamingCall(([word]) => Stream.make(word ?? null, { key: secret })),
+    connect: Driver.streamTransform((input) => input)
+  }
+})
+
+const talk = Effect.gen(function*() {
+  const client = yield* ExporterConnection.driver("parrot")
+  yield* client.logStream()
+  const said = yield* client.call("say", { user: "root", password: secret, nested: [{ password: 1234 }] })
+  const refused = yield* outcome(client.call("refuse"))
+  const items = Array.from(yield* Stream.runCollect(client.streamingCall("repeat", `--key=${secret}`)))
+  const { end, read, write } = yield* client.stream("connect")
+  yield* write(utf8(`login: root\npassword: ${secret}\n`))
+  yield* end
+  const heard = yield* Stream.runFold(Stream.decodeText(read), "", (text, piece) => text + piece)
+  yield* bench.settled
+  return { said, refused, items, heard }
+}).pipe(Effect.scoped)
+
+const stars = "*".repeat(secret.length)
+
+const scrub: Recording.ScrubOptions = {
+  scrub: (value, { path }) =>
+    path.at(-1) === "password" ? "***" : typeof value === "string" ? value.replaceAll(secret, stars) : value,
+  scrubBytes: (bytes) => utf8(new TextDecoder().decode(bytes).replaceAll(secret, stars))
+}
+
+it.scoped("what a program says is a secret, on both sides", () =>
+  Effect.gen(function*() {
+    const path = yield* file
+    const exporter = yield* Exporter.make(Driver.composite({ parrot }), { localLogs: false })
+    const channel = Layer.provide(Recording.layerRecord(path, scrub), GrpcChannel.layerMemory(exporter.handlers))
+    const recorded = yield* Effect.provide(talk, Layer.provide(ExporterConnection.layerChannel(), channel))
+    // The program itself is not disturbed.
+    assert.include(JSON.stringify(recorded.said), secret)
+    assert.include(recorded.heard, secret)
+    assert.isFalse(yield* tells(path))
+    assert.deepStrictEqual(yield* replay(path, talk, scrub), {
+      said: [{ user: "root", password: "***", nested: [{ password: "***" }] }, stars],
+      refused: `call parrot.refuse failed (INTERNAL): ${stars} is not the password`,
+      items: [`--key=${stars}`, { key: stars }],
+      heard: `login: root\npassword: ${stars}\n`
+    })
+    // Else there was nothing to be found in.
+    const open = yield* file
+    yield* Effect.provide(
+      talk,
+      Layer.provide(
+        ExporterConnection.layerChannel(),
+        Layer.provide(Recording.layerRecord(open), GrpcChannel.layerMemory(exporter.handlers))
+      )
+    )
+    assert.isTrue(yield* tells(open))
+    // Without, what the program sends is not what was recorded.
+    assert.include(String(yield* outcome(replay(path, talk))), `arguments[0].password: "***" was recorded`)
+  }).pipe(Effect.provide(NodeFileSystem.layer)))
+
+it.scoped("what admits to a presigned request", () =>
+  Effect.gen(function*() {
+    const path = yield* file
+    const presigned = (signature: string) =>
+      Effect.flatMap(bench.power, (power) =>
+        power.call("set", {
+          kind: "presigned_request",
+          method: "GET",
+          url: `https://user:${signature}@store.example/image.img?X-Amz-Signature=${signature}`,
+          headers: { authorization: signature }
+        }))
+    yield* record(path, presigned(secret))
+    assert.isFalse(yield* tells(path))
+    // It is another one each time.
+    assert.deepStrictEqual(yield* replay(path, presigned("another")), [{
+      kind: "presigned_request",
+      method: "GET",
+      url: "https://store.example/image.img?[REDACTED]",
+      headers: { authorization: "[REDACTED]" }
+    }])
+  }).pipe(Effect.provide(NodeFileSystem.layer)))

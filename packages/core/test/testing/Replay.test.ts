@@ -1,0 +1,301 @@
+// Programs that have changed since they were recorded, and what they are told.
+import { ExporterConnection, GrpcChannel, Resource } from "@effect-jumpstarter/core"
+import { Recording } from "@effect-jumpstarter/core/testing"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as FileSystem from "@effect/platform/FileSystem"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Stream } from "effect"
+import type { DriverClient } from "../../src/DriverClient.ts"
+import { utf8 } from "../support/bytes.ts"
+import * as bench from "./bench.ts"
+import { file, outcome, record, replay } from "./recordings.ts"
+
+type Program = (power: DriverClient) => Effect.Effect<unknown, unknown, ExporterConnection.ExporterConnection>
+
+const run = (program: Program) => Effect.flatMap(bench.power, program)
+
+/** Records one program and replays another; answers what that ends with, without the name of the file. */
+const changed = (before: Program, after: Program, options: Recording.ReplayOptions & Recording.RecordOptions = {}) =>
+  Effect.gen(function*() {
+    const path = yield* file
+    yield* record(path, run(before), options)
+    const told = yield* outcome(replay(path, run(after), options))
+    return String(told).replaceAll(path, "FILE").split("\n")
+  }).pipe(Effect.provide(NodeFileSystem.layer))
+
+describe("a call", () => {
+  const before: Program = (power) =>
+    Effect.gen(function*() {
+      yield* power.call("on")
+      yield* power.call("set", 12, { channel: "main", limits: [1, 2] })
+      yield* power.call("off")
+    })
+
+  it.scoped("with other arguments", () =>
+    Effect.gen(function*() {
+      const told = yield* changed(before, (power) =>
+        Effect.gen(function*() {
+          yield* power.call("on")
+          yield* power.call("set", 12, { channel: "aux", limits: [1, 2, 3] })
+        }))
+      assert.deepStrictEqual(told, [
+        `call power.set was not sent (INVALID_ARGUMENT): call power.set(12, {"channel":"aux","limits":[1,2,3]}) ` +
+        `is not in the recording FILE`,
+        `  expected next: call power.set(12, {"channel":"main","limits":[1,2]}) (line 8)`,
+        `  arguments[1].channel: "main" was recorded, "aux" came`,
+        `  arguments[1].limits[2]: nothing was recorded, 3 came`
+      ])
+    }))
+
+  it.scoped("in place of another", () =>
+    Effect.gen(function*() {
+      const told = yield* changed(before, (power) =>
+        Effect.gen(function*() {
+          yield* power.call("on")
+          yield* power.call("broken")
+        }))
+      assert.deepStrictEqual(told, [
+        "call power.broken was not sent (INVALID_ARGUMENT): call power.broken() is not in the recording FILE",
+        `  expected next: call power.set(12, {"channel":"main","limits":[1,2]}) (line 8)`
+      ])
+    }))
+
+  it.scoped("too often", () =>
+    Effect.gen(function*() {
+      const told = yield* changed(before, (power) => Effect.zipRight(before(power), power.call("off")))
+      assert.deepStrictEqual(told, [
+        "call power.off was not sent (INVALID_ARGUMENT): call power.off() comes more often than in the recording FILE",
+        "  expected next: nothing, everything recorded has been done"
+      ])
+    }))
+
+  it.scoped("too early", () =>
+    Effect.gen(function*() {
+      const told = yield* changed(before, (power) =>
+        Effect.gen(function*() {
+          yield* power.call("on")
+          yield* power.call("off")
+        }), { patience: "100 millis" })
+      assert.deepStrictEqual(told, [
+        "call power.off was not sent (INVALID_ARGUMENT): call power.off() goes no further, something before it was left out",
+        `  left out:  call power.set(12, {"channel":"main","limits":[1,2]}) (line 8 of the recording FILE)`,
+        "  waits for: line 11"
+      ])
+    }))
+
+  it.scoped("left out at the end", () =>
+    Effect.gen(function*() {
+      const told = yield* changed(before, (power) => power.call("on"))
+      assert.deepStrictEqual(told, [
+        "the program did not do what is in the recording FILE:",
+        `- call power.set(12, {"channel":"main","limits":[1,2]}) was not made (line 8)`,
+        "- call power.off() was not made (line 10)"
+      ])
+    }))
+
+  it.scoped("that differs cannot be swallowed", () =>
+    Effect.gen(function*() {
+      const told = yield* changed(
+        (power) => power.call("on"),
+        (power) => Effect.zipRight(power.call("on"), Effect.ignore(power.call("off")))
+      )
+      assert.deepStrictEqual(told, [
+        "the program did not do what is in the recording FILE:",
+        "- call power.off() is not in the recording FILE",
+        "  expected next: nothing, everything recorded has been done"
+      ])
+    }))
+
+  it.scoped("made by fibers in another order is the same", () =>
+    Effect.gen(function*() {
+      const calls = (order: ReadonlyArray<number>): Program => (power) =>
+        Effect.forEach(order, (n) => power.call("set", n), { concurrency: "unbounded" })
+      assert.deepStrictEqual(yield* changed(calls([1, 2, 3]), calls([3, 1, 2])), ["3", "1", "2"].join().split("\n"))
+    }))
+})
+
+describe("a stream", () => {
+  const converse = (...said: ReadonlyArray<string>): Program => () =>
+    Effect.flatMap(bench.converse(...said), ({ exit }) => exit)
+
+  it.scoped("that is sent something else", () =>
+    Effect.gen(function*() {
+      const told = yield* changed(converse("printenv console\n"), converse("printenv bootcmd\n"))
+      assert.deepStrictEqual(told.slice(0, 2), [
+        "stream console.connect was not sent (INVALID_ARGUMENT): stream console.connect was sent something else than in " +
+        "the recording FILE",
+        `  at byte 9, "console\\n" was recorded, "bootcmd\\n" came (line 8)`
+      ])
+    }))
+
+  it.scoped("that is sent the same in other pieces", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* changed(converse("print", "env\n"), converse("p", "rinten", "v\n")), ["undefined"])
+    }))
+
+  it.scoped("that is sent more, or less", () =>
+    Effect.gen(function*() {
+      const more = yield* changed(converse("abc"), converse("abc", "def"))
+      assert.strictEqual(more[1], "  3 bytes were recorded (line 9), more came")
+      const less = yield* changed(converse("abc", "def"), converse("abc"))
+      assert.strictEqual(less[1], "  after 3 bytes it ended, more was recorded (line 9)")
+    }))
+
+  it.scoped("that is not opened, or is another one", () =>
+    Effect.gen(function*() {
+      const told = yield* changed(converse("abc"), () => Effect.void)
+      assert.deepStrictEqual(told.slice(1), ["- stream console.connect was not made (line 6)"])
+      const other = yield* changed(converse("abc"), () =>
+        Effect.scoped(Effect.flatMap(ExporterConnection.driver("console"), (client) => client.stream("silent"))))
+      assert.deepStrictEqual(other.slice(1), ["  expected next: stream console.connect (line 6)"])
+    }))
+
+  it.scoped("whose end was not sent", () =>
+    Effect.gen(function*() {
+      const open = (end: boolean): Program => () =>
+        Effect.scoped(Effect.gen(function*() {
+          const client = yield* ExporterConnection.driver("console")
+          const stream = yield* client.stream("connect")
+          if (end) yield* stream.end
+          yield* bench.settled
+        }))
+      assert.deepStrictEqual((yield* changed(open(true), open(false))).slice(1), [
+        "- stream console.connect was not sent the end of line 8"
+      ])
+    }))
+})
+
+describe("a transfer", () => {
+  it.scoped("of other bytes", () =>
+    Effect.gen(function*() {
+      const told = yield* changed(() => bench.upload("0123456789"), () => bench.upload("0123456X89"))
+      assert.deepStrictEqual(told, [
+        "transfer storage.resource was not sent (INVALID_ARGUMENT): resource for storage was sent something else than " +
+        "in the recording FILE",
+        `  at byte 7, "7" was recorded, "X" came (line 10)`
+      ])
+    }))
+
+  it.scoped("that is too long to be kept is compared by its hash", () =>
+    Effect.gen(function*() {
+      const [image, other] = ["0123456789".repeat(100), "0123456789".repeat(99) + "012345678X"]
+      const options = { maxBytes: 10 }
+      assert.deepStrictEqual(
+        yield* changed(() => bench.upload(image), () => bench.upload(image), options),
+        ["1000"]
+      )
+      const told = yield* changed(() => bench.upload(image), () => bench.upload(other), options)
+      assert.match(told[1] ?? "", /^ {2}the 992 bytes up to byte 1000 have another hash \(line 11\)$/)
+    }))
+
+  it.scoped("that is too long to be kept cannot be received again", () =>
+    Effect.gen(function*() {
+      const read: Program = () => Effect.flatMap(bench.download("0123456789"), ({ exit }) => exit)
+      const told = yield* changed(read, read, { maxBytes: 4 })
+      assert.deepStrictEqual(told, [
+        "transfer storage.resource was not sent (INVALID_ARGUMENT): resource for storage has more bytes than the " +
+        "recording FILE keeps",
+        "  line 11 has their hash only: record with a larger maxBytes"
+      ])
+    }))
+
+  it.scoped("of a source that goes on after the driver has stopped reading", () =>
+    Effect.gen(function*() {
+      const endless: Program = () =>
+        Effect.scoped(Effect.gen(function*() {
+          const storage = yield* ExporterConnection.driver("storage")
+          const source = Resource.source(Stream.forever(Stream.make(utf8("again and again "))))
+          return yield* storage.call("head", yield* storage.resource(source), 20)
+        }))
+      assert.deepStrictEqual(yield* changed(endless, endless), ["again and again agai"])
+    }))
+})
+
+describe("what cannot be used", () => {
+  const written = (content: string) =>
+    Effect.gen(function*() {
+      const path = yield* file
+      yield* Effect.flatMap(FileSystem.FileSystem, (fileSystem) => fileSystem.writeFileString(path, content))
+      const error = yield* Effect.flip(Effect.scoped(Recording.replay(path)))
+      assert.instanceOf(error, Recording.RecordingError)
+      return [error.reason, error.line, error.message.replaceAll(path, "FILE")]
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+
+  const header = `{"recording":"effect-jumpstarter","version":1}\n`
+  const begin = `{"rpc":1,"at":0,"event":"begin","kind":"call","driver":"power","method":"on","args":[]}\n`
+
+  it.scoped("is a file with a line that is none", () =>
+    Effect.gen(function*() {
+      const malformed = (line: number, details: string) => [
+        "Malformed",
+        line,
+        `recording FILE, line ${line}: ${details}`
+      ]
+      assert.deepStrictEqual(
+        yield* written("hello\n"),
+        malformed(1, "this is no recording: its first line has to be " + header.trim())
+      )
+      assert.deepStrictEqual(
+        yield* written(""),
+        malformed(1, "this is no recording: its first line has to be " + header.trim())
+      )
+      assert.deepStrictEqual(yield* written(header.replace("1", "7")), [
+        "Version",
+        1,
+        "recording FILE, line 1: the recording has version 7, this library reads 1"
+      ])
+      assert.match(String(yield* written(`${header}${begin}{"rpc":1,`)), /^Malformed,3,recording FILE, line 3: .*JSON/)
+      assert.deepStrictEqual(
+        yield* written(`${header}${begin}{"rpc":1,"at":0,"event":"received","data":{"bytes":4,"text":"abc"}}`),
+        malformed(3, "data: it has 3 bytes and says 4")
+      )
+      assert.deepStrictEqual(
+        yield* written(`${header}\n{"rpc":1,"at":0,"event":"end"}`),
+        malformed(3, "RPC 1 has not begun")
+      )
+      assert.match(
+        String(yield* written(header + begin.replace("call", "phone"))),
+        /^Malformed,2,recording FILE, line 2: kind: /
+      )
+      assert.match(
+        String(
+          yield* written(`${header}{"rpc":1,"at":0,"event":"begin","kind":"status"}
+{"rpc":1,"at":0,"event":"received","value":{"status":"ASLEEP","version":"1"}}`)
+        ),
+        /^Malformed,3,recording FILE, line 3: value: .*ASLEEP/s
+      )
+    }))
+
+  it.scoped("is a file that is not there, or cannot be written", () =>
+    Effect.gen(function*() {
+      const path = "/nowhere/run.jsonl"
+      const read = yield* Effect.flip(Effect.scoped(Recording.replay(path)))
+      assert.deepStrictEqual([read._tag, read.reason], ["RecordingError", "File"])
+      const channel = yield* GrpcChannel.fromHandlers(new Map())
+      const write = yield* Effect.flip(Effect.scoped(Recording.record(channel, path)))
+      assert.deepStrictEqual([write.reason, write.line], ["File", 0])
+      assert.match(write.message, /^recording \/nowhere\/run.jsonl: .*NotFound/)
+    }).pipe(Effect.provide(NodeFileSystem.layer)))
+
+  it.scoped("is a disk that is full, which is not kept secret", () =>
+    Effect.gen(function*() {
+      const run = Effect.scoped(Effect.gen(function*() {
+        const channel = yield* GrpcChannel.fromHandlers(new Map())
+        const recorded = yield* Recording.record(channel, "/dev/full")
+        return yield* Effect.flip(recorded.unary("/jumpstarter.v1.ExporterService/GetReport", new Uint8Array()))
+      }))
+      const exit = yield* Effect.exit(run)
+      assert.isTrue(Exit.isFailure(exit))
+      assert.match(String(yield* outcome(run)), /^recording \/dev\/full: .*ENOSPC/)
+    }).pipe(Effect.provide(NodeFileSystem.layer)))
+
+  it.scoped("is an RPC of another service", () =>
+    Effect.gen(function*() {
+      const path = yield* file
+      const channel = yield* GrpcChannel.fromHandlers(new Map())
+      const recorded = yield* Recording.record(channel, path)
+      const error = yield* Effect.flip(recorded.unary("/jumpstarter.v1.ControllerService/Dial", new Uint8Array()))
+      assert.deepStrictEqual([error.origin, error.code], ["client", "INVALID_ARGUMENT"])
+      assert.include(error.message, "cannot be recorded, only the RPCs of an exporter")
+    }).pipe(Effect.provide(NodeFileSystem.layer)))
+})

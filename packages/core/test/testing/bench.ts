@@ -1,0 +1,167 @@
+// A small bench for the tests of the test kit: drivers that remember what reached them.
+import { Driver, DriverFailure, ExporterConnection, Resource } from "@effect-jumpstarter/core"
+import { Clock, Deferred, Effect, Fiber, Mailbox, Sink, Stream, TestClock } from "effect"
+import { createHash } from "node:crypto"
+import { utf8 } from "../support/bytes.ts"
+
+export const make = Effect.sync(() => {
+  const events: Array<string> = []
+  const record = (event: string) => Effect.sync(() => void events.push(event))
+  const relay = Driver.make({
+    client: "jumpstarter_driver_power.client.PowerClient",
+    driverType: "power",
+    methods: {
+      on: Driver.call(() => record("on")),
+      off: Driver.call(() => record("off")),
+      set: Driver.call((args) => Effect.as(record(`set ${JSON.stringify(args)}`), args)),
+      broken: Driver.call(() => DriverFailure.make("Timeout", "the relay did not answer")),
+      // Ends only when it is interrupted.
+      hang: Driver.call(() =>
+        Effect.zipRight(record("hang"), Effect.onInterrupt(Effect.never, () => record("hang interrupted")))
+      ),
+      slow: Driver.call(() => Effect.zipRight(Effect.sleep("1 minute"), record("slow"))),
+      count: Driver.streamingCall(([n]) =>
+        Stream.onStart(typeof n === "number" && n > 0 ? Stream.range(1, n) : Stream.never, record(`count ${n}`))
+      )
+    }
+  })
+  const console = Driver.make({
+    client: "jumpstarter_driver_network.client.NetworkClient",
+    methods: {
+      // Sends back what it hears, and says goodbye.
+      connect: Driver.stream(
+        Effect.gen(function*() {
+          yield* record("connect")
+          yield* Effect.addFinalizer(() => record("disconnect"))
+          const said = yield* Mailbox.make<Uint8Array>()
+          return {
+            read: Mailbox.toStream(said),
+            write: (bytes) => Effect.asVoid(said.offer(bytes)),
+            end: Effect.zipRight(said.offer(utf8("bye")), Effect.asVoid(said.end))
+          }
+        })
+      ),
+      silent: Driver.stream(
+        Effect.as(record("silent"), { read: Stream.never, write: () => Effect.never, end: Effect.void })
+      )
+    }
+  })
+  const storage = Driver.make({
+    client: "jumpstarter_driver_opendal.client.StorageMuxClient",
+    methods: {
+      write: Driver.call(([handle], { resource }) =>
+        Effect.gen(function*() {
+          const { read } = yield* resource(handle)
+          const bytes = yield* Stream.runFold(read, "", (text, chunk) => text + new TextDecoder().decode(chunk)).pipe(
+            Effect.onError(() => record("write broke off"))
+          )
+          yield* record(`wrote ${bytes}`)
+          return bytes.length
+        }).pipe(Effect.scoped)
+      ),
+      // Stops reading early.
+      head: Driver.call(([handle, length], { resource }) =>
+        Effect.gen(function*() {
+          const { read } = yield* resource(handle)
+          let text = ""
+          yield* Stream.runForEachWhile(read, (chunk) =>
+            Effect.sync(() => {
+              text += new TextDecoder().decode(chunk)
+              return text.length < Number(length)
+            }))
+          return text.slice(0, Number(length))
+        }).pipe(Effect.scoped)
+      ),
+      read: Driver.call(([handle, text], { resource }) =>
+        Effect.flatMap(
+          resource(handle),
+          ({ write }) => write(Stream.map(Stream.fromIterable(String(text).match(/.{1,4}/gs) ?? []), utf8))
+        ).pipe(Effect.scoped)
+      )
+    }
+  })
+  return { drivers: { power: relay, console, storage, group: Driver.composite({ relay }) }, events }
+})
+
+/** Lets other fibers run until something holds, whatever the clock says. */
+export const eventually = (holds: () => boolean): Effect.Effect<void> =>
+  Effect.yieldNow().pipe(
+    Effect.repeat({ times: 10_000, until: () => Effect.sync(holds) }),
+    Effect.zipRight(Effect.suspend(() => holds() ? Effect.void : Effect.dieMessage(`not true: ${holds}`)))
+  )
+
+/** Lets other fibers run as far as they can. */
+export const settled: Effect.Effect<void> = Effect.repeatN(Effect.yieldNow(), 1_000)
+
+/** Lets a minute pass by the test's clock, again and again, until a program has ended. */
+export const passTime = <A, E>(program: Fiber.RuntimeFiber<A, E>): Effect.Effect<A, E> =>
+  Effect.suspend(() =>
+    program.unsafePoll() === null
+      ? TestClock.adjust("1 minute").pipe(
+        Effect.zipRight(Effect.withClock(Effect.sleep("5 millis"), Clock.make())),
+        Effect.zipRight(passTime(program))
+      )
+      : Fiber.join(program)
+  )
+
+export const power = ExporterConnection.driver("power")
+
+/** Uploads text in pieces of four, and answers what the driver says to that. */
+export const upload = (text: string) =>
+  Effect.gen(function*() {
+    const storage = yield* ExporterConnection.driver("storage")
+    const pieces = Stream.map(Stream.fromIterable(text.match(/.{1,4}/gs) ?? []), utf8)
+    return yield* storage.call("write", yield* storage.resource(Resource.source(pieces)))
+  }).pipe(Effect.scoped)
+
+/** Downloads what the driver is told to send, and answers what has come of it, with or without an end. */
+export const download = (text: string) =>
+  Effect.gen(function*() {
+    const storage = yield* ExporterConnection.driver("storage")
+    let received = ""
+    const sink = Sink.forEach((bytes: Uint8Array) =>
+      Effect.sync(() => {
+        received += new TextDecoder().decode(bytes)
+      })
+    )
+    const exit = yield* Effect.exit(
+      Effect.flatMap(storage.resource(Resource.sink(sink)), (handle) => storage.call("read", handle, text)).pipe(
+        Effect.scoped
+      )
+    )
+    return { received, exit }
+  })
+
+/** The SHA-256 and the size of what is received. */
+export const hashing = Sink.suspend(() => {
+  const hash = createHash("sha256")
+  let size = 0
+  return Sink.map(
+    Sink.forEach((bytes: Uint8Array) =>
+      Effect.sync(() => {
+        size += bytes.length
+        hash.update(bytes)
+      })
+    ),
+    () => ({ size, sha256: hash.digest("hex") })
+  )
+})
+
+/** Says something on the console, hangs up, and answers what has come, with or without an end. */
+export const converse = (...said: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const client = yield* ExporterConnection.driver("console")
+    let heard = ""
+    const exit = yield* Effect.exit(Effect.scoped(Effect.gen(function*() {
+      const { end, read, write } = yield* client.stream("connect")
+      const done = yield* Deferred.make<void>()
+      yield* Effect.all([
+        Stream.runForEach(read, (bytes) =>
+          Effect.sync(() => {
+            heard += new TextDecoder().decode(bytes)
+          })).pipe(Effect.zipRight(Deferred.succeed(done, undefined))),
+        Effect.zipRight(Effect.forEach(said, (text) => write(utf8(text))), end)
+      ], { concurrency: "unbounded" })
+    })))
+    return { heard, exit }
+  })

@@ -1,0 +1,36 @@
+// A channel with no faults planned, and one that records, are like the channel beneath them: the behaviour suite tells no
+// difference.
+import { GrpcChannel } from "@effect-jumpstarter/core"
+import { Faults, Recording } from "@effect-jumpstarter/core/testing"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { Effect, Layer } from "effect"
+import { behaviour } from "../suite/behaviour.ts"
+import * as peer from "../suite/peer.ts"
+import * as probeExporter from "../support/probeExporter.ts"
+import { file } from "./recordings.ts"
+
+const through = (
+  name: string,
+  wrap: (memory: Layer.Layer<GrpcChannel.GrpcChannel>) => Layer.Layer<GrpcChannel.GrpcChannel, unknown>
+): peer.Peer => ({
+  name,
+  session: Layer.unwrapScoped(
+    Effect.map(probeExporter.make, (exporter) =>
+      peer.session(
+        wrap(GrpcChannel.layerMemory(exporter.handlers)),
+        Layer.succeed(peer.Control, { setStatus: exporter.setStatus })
+      ))
+  ).pipe(Layer.provide(probeExporter.quiet)),
+  quirks: peer.noQuirks,
+  thorough: false
+})
+
+behaviour(through(
+  "memory, recorded, with faults",
+  (memory) =>
+    Layer.unwrapScoped(Effect.map(file, (path) => Recording.layerRecord(path))).pipe(
+      Layer.provide(Faults.layer),
+      Layer.provide(memory),
+      Layer.provide(NodeFileSystem.layer)
+    )
+))
