@@ -112,9 +112,9 @@ export interface ExporterOptions {
  */
 export class ResetError extends Schema.TaggedError<ResetError>(
   "@effect-jumpstarter/core/Exporter/ResetError"
-)("ResetError", { driver: Schema.String, failure: DriverFailure.DriverFailure }) {
+)("ResetError", { driver: Schema.String, cause: DriverFailure.DriverFailure }) {
   override get message(): string {
-    return `${this.driver === "" ? "the root driver" : this.driver} could not be reset: ${this.failure.message}`
+    return `${this.driver === "" ? "the root driver" : this.driver} could not be reset: ${this.cause.message}`
   }
 }
 
@@ -194,7 +194,7 @@ export const make = Effect.fnUntraced(function*(root: Driver, options: ExporterO
   for (const instance of tree.instances) {
     yield* Effect.mapError(
       log.capture(instance.driver, "reset", instance.driver.reset),
-      (failure) => new ResetError({ driver: instance.path, failure })
+      (cause) => new ResetError({ driver: instance.path, cause })
     )
   }
 

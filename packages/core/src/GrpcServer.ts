@@ -56,6 +56,8 @@ export type Listen =
  * @category models
  */
 export interface ServerOptions {
+  /** Connections that may be open; further ones are closed at once. 1,000 unless given. */
+  readonly maxConnections?: number | undefined
   /** Calls and streams that one connection may have open; its peer holds further ones back. 2,048 unless given. */
   readonly maxConcurrentStreams?: number | undefined
   /**

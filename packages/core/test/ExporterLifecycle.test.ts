@@ -231,7 +231,7 @@ describe("reset", () => {
       const error = yield* Effect.flip(Exporter.make(Driver.composite({ board: Driver.composite({ power: stuck }) })))
       assert.instanceOf(error, Exporter.ResetError)
       assert.strictEqual(error.driver, "board.power")
-      assert.strictEqual(error.failure.reason, "Timeout")
+      assert.strictEqual(error.cause.reason, "Timeout")
       assert.strictEqual(error.message, "board.power could not be reset: the relay does not answer")
       assert.strictEqual(
         (yield* Effect.flip(Exporter.make(stuck))).message,

@@ -24,4 +24,20 @@ describe("Inbox", () => {
       inbox.close(Option.some("over"))
       assert.deepStrictEqual(yield* Fiber.join(first), Option.some("over"))
     }))
+
+  it("is full when its messages keep more alive than it may hold, however small they are", () => {
+    const inbox = new Inbox<string>(64 * 1024)
+    const piece = new ArrayBuffer(40 * 1024)
+    assert.isUndefined(inbox.push(new Uint8Array(piece, 0, 1)))
+    assert.isUndefined(inbox.push(new Uint8Array(piece, 1, 1)))
+    assert.isDefined(inbox.push(new Uint8Array(new ArrayBuffer(40 * 1024), 0, 1)))
+  })
+
+  it("is full of messages of no bytes as well", () => {
+    const inbox = new Inbox<string>(64 * 1024)
+    const piece = new ArrayBuffer(1024)
+    let accepted = 0
+    while (inbox.push(new Uint8Array(piece, 0, 0)) === undefined) accepted++
+    assert.isBelow(accepted, 200)
+  })
 })

@@ -68,6 +68,8 @@ class ServedCall {
     this.sender = new httpMessages.Sender(stream)
     // The end of the stream tells the same.
     stream.on("error", () => {})
+    // Of a stream that is reset without an error, Node waits for the last of its bytes to be read.
+    stream.on("aborted", () => stream.destroy())
     stream.on("close", () => this.sender.release())
     stream.on("wantTrailers", () =>
       stream.sendTrailers({
@@ -78,7 +80,7 @@ class ServedCall {
 
   // Ends the RPC. What the caller still sends is dropped.
   end(status?: GrpcStatus.GrpcStatusError): void {
-    if (this.ended || this.stream.destroyed) return
+    if (this.ended || this.stream.destroyed || this.stream.closed) return
     this.ended = true
     this.status = status
     if (status !== undefined && !this.headersSent) {

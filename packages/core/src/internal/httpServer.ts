@@ -76,10 +76,9 @@ const removeStaleSocket = (path: string): Effect.Effect<void> =>
 
 const start = (server: Http2.Http2Server | Http2.Http2SecureServer, listen: Listen): Effect.Effect<number, Error> =>
   Effect.async((resume) => {
-    const onError = (error: Error) => resume(Effect.fail(error))
-    server.once("error", onError)
+    // Later ones are about connections that could not be accepted, which is for their peers to notice.
+    server.on("error", (error) => resume(Effect.fail(error)))
     server.listen("path" in listen ? listen.path : { host: listen.host, port: listen.port }, () => {
-      server.removeListener("error", onError)
       const address = server.address()
       resume(Effect.succeed(address === null || typeof address === "string" ? 0 : address.port))
     })
@@ -101,6 +100,7 @@ export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen:
     }
     const sessions = new Set<Http2.ServerHttp2Session>()
     const server = yield* Effect.try({ try: () => makeServer(listen, options), catch: (error) => error })
+    server.maxConnections = options.maxConnections ?? 1_000
     server.on("session", (session: Http2.ServerHttp2Session) => {
       sessions.add(session)
       session.on("close", () => sessions.delete(session))

@@ -10,6 +10,7 @@ const overhead = 512
 export class Inbox<E> {
   private messages: Array<Uint8Array> = []
   private weight = 0
+  private lastBuffer: ArrayBufferLike | undefined
   private end: Option.Option<E> | undefined
   private waiting = new Set<() => void>()
   private wakeProducer: (() => void) | undefined
@@ -21,7 +22,10 @@ export class Inbox<E> {
   push(message: Uint8Array): Promise<void> | undefined {
     if (this.discarding) return undefined
     this.messages.push(message)
-    this.weight += message.length + overhead
+    this.weight += overhead
+    // A message may be a small view of a large piece of what came in, all of which it keeps alive.
+    if (message.buffer !== this.lastBuffer) this.weight += message.buffer.byteLength
+    this.lastBuffer = message.buffer
     this.wakeConsumers()
     if (this.weight < this.limit) return undefined
     return new Promise((resolve) => {
@@ -42,8 +46,7 @@ export class Inbox<E> {
   discard(): void {
     if (this.end !== undefined) return
     this.discarding = true
-    this.messages = []
-    this.weight = 0
+    this.empty()
     this.wakeProducer?.()
     this.wakeProducer = undefined
   }
@@ -52,8 +55,7 @@ export class Inbox<E> {
   readonly take: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<E>> = Effect.suspend(() => {
     if (this.messages.length > 0) {
       const chunk = Chunk.unsafeFromArray(this.messages)
-      this.messages = []
-      this.weight = 0
+      this.empty()
       this.wakeProducer?.()
       this.wakeProducer = undefined
       return Effect.succeed(chunk)
@@ -68,6 +70,12 @@ export class Inbox<E> {
       this.take
     )
   })
+
+  private empty(): void {
+    this.messages = []
+    this.weight = 0
+    this.lastBuffer = undefined
+  }
 
   // All of them look again: a stream that is being closed is read on behalf of the one who closes it as well.
   private wakeConsumers(): void {

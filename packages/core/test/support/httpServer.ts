@@ -2,7 +2,7 @@
 import { Effect, type Scope } from "effect"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 
-export interface Asked {
+interface Asked {
   readonly method: string
   readonly path: string
   readonly headers: Readonly<Record<string, unknown>>

@@ -21,7 +21,7 @@ export const sha256 = (chunks: Iterable<Uint8Array>) => {
 export const chunk = new Uint8Array(65_536).map((_, index) => index * 31)
 
 /** A flasher: it reads what a handle gives, and writes so many chunks to it. */
-export const flasher = Driver.make({
+const flasher = Driver.make({
   client: "flasher",
   methods: {
     flash: Driver.call(([handle], { resource }) =>

@@ -1,0 +1,70 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect } from "effect"
+import * as net from "node:net"
+import { GrpcHandler } from "../src/GrpcHandler.ts"
+import * as GrpcServer from "../src/GrpcServer.ts"
+import * as GrpcStatus from "../src/GrpcStatus.ts"
+import * as Probe from "./support/probe.ts"
+import * as raw from "./support/rawGrpc.ts"
+import { call, dial, Flag, frame, hello, repeat, Type, uint32 } from "./support/rawHttp2.ts"
+
+const soon = Effect.timeoutFail({ duration: "5 seconds", onTimeout: () => new Error("it did not come true") })
+
+const serve = (handler: GrpcHandler) =>
+  Effect.map(
+    GrpcServer.serve(
+      new Map<string, GrpcHandler>([
+        ["/t.S/Rpc", handler],
+        ["/t.S/Echo", GrpcHandler.Unary({ handle: Effect.succeed })]
+      ]),
+      { host: "127.0.0.1", port: 0 }
+    ),
+    (endpoint) => endpoint._tag === "Tcp" ? endpoint.port : 0
+  )
+
+const reset = frame(Type.reset, 0, 1, uint32(0))
+
+// Windows have the size that the server says once that is acknowledged.
+const open = Buffer.concat([hello, frame(Type.settings, Flag.ack, 0), call(1, "/t.S/Rpc")])
+
+// More than a handler that reads nothing is sent ahead.
+const flood = repeat(255, frame(Type.data, 0, 1, raw.prefixed(new Uint8Array(4_000))))
+
+// Node says that such a stream is closed, and does not close it before the last of its bytes has been read.
+describe("an RPC that its caller resets without an error", () => {
+  it.scopedLive("is over, however much of its input nobody has read", () =>
+    Effect.gen(function*() {
+      const device = yield* Probe.make
+      const port = yield* serve(GrpcHandler.Duplex({ handle: () => device.watch(Effect.never) }))
+      const socket = yield* dial(() => net.connect(port, "127.0.0.1"))
+      socket.resume().write(Buffer.concat([open, flood]))
+      yield* soon(device.started)
+      // Until the server has stopped to read.
+      yield* Effect.sleep("100 millis")
+      socket.write(reset)
+      yield* soon(device.finalized)
+    }))
+
+  it.scopedLive("may fail after that", () =>
+    Effect.gen(function*() {
+      const ended = yield* Deferred.make<void>()
+      const started = yield* Deferred.make<void>()
+      const port = yield* serve(GrpcHandler.Duplex({
+        handle: () =>
+          Deferred.succeed(started, undefined).pipe(
+            Effect.zipRight(Effect.sleep("200 millis")),
+            Effect.zipRight(GrpcStatus.make("INTERNAL", "too late")),
+            Effect.uninterruptible,
+            Effect.ensuring(Deferred.succeed(ended, undefined))
+          )
+      }))
+      const socket = yield* dial(() => net.connect(port, "127.0.0.1"))
+      socket.resume().write(Buffer.concat([open, flood]))
+      yield* soon(Deferred.await(started))
+      socket.write(reset)
+      yield* soon(Deferred.await(ended))
+      const session = yield* raw.connect(`http://127.0.0.1:${port}`)
+      const { code } = yield* soon(raw.ask(session, { path: "/t.S/Echo", body: raw.prefixed(new Uint8Array(1)) }))
+      assert.strictEqual(code, "OK")
+    }))
+})

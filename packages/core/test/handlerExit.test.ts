@@ -1,0 +1,59 @@
+import { assert, describe } from "@effect/vitest"
+import { Effect } from "effect"
+import { GrpcHandler } from "../src/GrpcHandler.ts"
+import * as GrpcStatus from "../src/GrpcStatus.ts"
+import { utf8 } from "./support/bytes.ts"
+import { transports } from "./support/transports.ts"
+
+describe.each(transports)("the details of a status over $name", (transport) => {
+  // What arrives of a handler that fails with some details, and of one that dies of an error that has them.
+  const arriving = (details: string) =>
+    Effect.gen(function*() {
+      const open = yield* transport.serve(
+        new Map<string, GrpcHandler>([
+          ["/t.S/Fail", GrpcHandler.Unary({ handle: () => GrpcStatus.make("INTERNAL", details) })],
+          ["/t.S/Die", GrpcHandler.Unary({ handle: () => Effect.die(new Error(details)) })]
+        ])
+      )
+      const channel = yield* open()
+      const fail = yield* Effect.flip(channel.unary("/t.S/Fail", utf8("")))
+      const die = yield* Effect.flip(channel.unary("/t.S/Die", utf8("")))
+      assert.deepStrictEqual([fail.code, die.code], ["INTERNAL", "UNKNOWN"])
+      assert.strictEqual(fail.details, die.details)
+      return fail.details
+    })
+
+  transport.it("arrive as they are", () =>
+    Effect.gen(function*() {
+      for (
+        const details of [
+          "",
+          "100 % \"broken\"\n\tat line 1\u0000\u007f",
+          "é 漢字 \u{1f600}",
+          " spaced ",
+          " ",
+          "x".repeat(6_144)
+        ]
+      ) {
+        assert.strictEqual(yield* Effect.scoped(arriving(details)), details)
+      }
+    }))
+
+  // gRPC's C core takes 8 KiB of trailers, and Node cuts off connections that bring more than 64.
+  transport.it("are cut when peers would not take them", () =>
+    Effect.gen(function*() {
+      for (const unit of ["x", " ", "é", "漢", "\u{1f600}"]) {
+        const details = yield* arriving(unit.repeat(1_000_000))
+        assert.match(details, new RegExp(`^(${unit})+… \\(\\d+ more characters\\)$`, "u"))
+        const kept = details.slice(0, details.indexOf("…"))
+        assert.isBelow(encodeURIComponent(kept).length, 6_145)
+        assert.isAbove(encodeURIComponent(kept).length, 6_000)
+        assert.include(details, `${unit.length * 1_000_000 - kept.length} more`)
+      }
+    }))
+
+  transport.it("are made Unicode when they are none", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(yield* arriving("half a \ud83d"), "half a \ufffd")
+    }))
+})

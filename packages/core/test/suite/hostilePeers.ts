@@ -1,0 +1,219 @@
+// Peers that mean harm: each kind breaks a rule, or keeps to all rules and never ends.
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as net from "node:net"
+import * as tls from "node:tls"
+import * as raw from "../support/rawGrpc.ts"
+import * as http2 from "../support/rawHttp2.ts"
+import { brokenHttp2, clientHello } from "./brokenHttp2.ts"
+import { malformedRequests } from "./malformedRequests.ts"
+
+export interface Target {
+  readonly port: number
+  readonly tlsPort: number
+  /** Of the driver. */
+  readonly uuid: string
+}
+
+export interface HostilePeer {
+  readonly name: string
+  /** How many requests, connections or frames it bothers the exporter with. */
+  readonly requests: number
+  /** Does the harm; the scope ends as abruptly as a peer that is killed. */
+  readonly attack: (target: Target) => Effect.Effect<void, never, Scope.Scope>
+}
+
+const times = <A>(n: number, make: (index: number) => A): ReadonlyArray<A> =>
+  Array.from({ length: n }, (_, i) => make(i))
+
+const connect = ({ port }: Target, options?: Parameters<typeof raw.connect>[1]) =>
+  raw.connect(`http://127.0.0.1:${port}`, options)
+
+const nothing = raw.prefixed(new Uint8Array())
+
+const streamOf = ({ uuid }: Target, method: string): raw.Request => ({
+  path: raw.rpc.stream,
+  headers: { request: raw.opening({ kind: "driver", uuid, method }) },
+  open: true
+})
+
+const resourceOf = ({ uuid }: Target): raw.Request => ({
+  path: raw.rpc.stream,
+  headers: { request: raw.opening({ kind: "resource", uuid }) },
+  open: true
+})
+
+// What was sent before has been taken when a later ping on the same connection is answered.
+const taken = (session: raw.Session): Effect.Effect<void> =>
+  Effect.async((resume) => {
+    const done = () => resume(Effect.void)
+    if (session.closed || session.destroyed || !session.ping(done)) done()
+  })
+
+/** Opens so many RPCs on a connection, and leaves with all of them unfinished. */
+const unfinished = (
+  name: string,
+  requests: number,
+  request: (target: Target) => raw.Request,
+  options?: Parameters<typeof raw.connect>[1]
+): HostilePeer => ({
+  name,
+  requests,
+  attack: (target) =>
+    Effect.gen(function*() {
+      const session = yield* connect(target, options)
+      for (let index = 0; index < requests; index++) raw.begin(session, request(target))
+      yield* taken(session)
+    })
+})
+
+const broken: ReadonlyArray<HostilePeer> = brokenHttp2.map(({ bytes, name, requests }) => ({
+  name,
+  requests,
+  attack: (target) => Effect.asVoid(http2.say(target.port, bytes(target.uuid)))
+}))
+
+const malformed: HostilePeer = {
+  name: "malformed requests",
+  requests: malformedRequests.length,
+  attack: (target) =>
+    Effect.forEach(
+      malformedRequests,
+      ({ request }) =>
+        Effect.scoped(Effect.flatMap(connect(target), (session) => raw.ask(session, request(target.uuid)))),
+      { discard: true }
+    )
+}
+
+// The answers of an RPC that its client never takes. The window of the connection stays as it is, so that others pass.
+const unread = { settings: { initialWindowSize: 0 } }
+
+/** Sends so many frames of RouterService.Stream to a device. */
+const framed = (name: string, requests: number, frame: Uint8Array): HostilePeer => ({
+  name,
+  requests,
+  attack: (target) =>
+    Effect.gen(function*() {
+      const session = yield* connect(target)
+      const body = http2.repeat(requests, raw.prefixed(frame))
+      yield* raw.ask(session, { ...streamOf(target, "idle"), body, open: false })
+    }).pipe(Effect.timeoutOption("50 millis"), Effect.asVoid)
+})
+
+const streams: ReadonlyArray<HostilePeer> = [
+  unfinished("calls without a request", 200, () => ({ path: raw.rpc.call, open: true })),
+  unfinished("calls with half a request", 20, () => ({
+    path: raw.rpc.call,
+    body: raw.prefixed(new Uint8Array(100_000), { length: 4_000_000 }),
+    open: true
+  })),
+  unfinished("calls that hang", 200, ({ uuid }) => ({ path: raw.rpc.call, body: raw.callOf(uuid, "hang") })),
+  unfinished("answers that nobody reads", 200, () => ({ path: raw.rpc.report, body: nothing }), unread),
+  unfinished(
+    "results that nobody reads",
+    20,
+    ({ uuid }) => ({ path: raw.rpc.streamingCall, body: raw.callOf(uuid, "flood", raw.number(100_000)) }),
+    unread
+  ),
+  unfinished("logs that nobody reads", 50, () => ({ path: raw.rpc.logs, body: nothing }), unread),
+  unfinished("bytes that nobody reads", 20, (target) => streamOf(target, "endless"), unread),
+  unfinished("bytes that no device takes", 10, (target) => ({
+    ...streamOf(target, "stuck"),
+    body: http2.repeat(40, raw.prefixed(raw.field(1, new Uint8Array(60_000))))
+  })),
+  unfinished("streams that stay silent", 200, (target) => streamOf(target, "idle")),
+  unfinished("streams that are half-closed", 100, (target) => ({ ...streamOf(target, "idle"), open: false })),
+  unfinished("resources that no call uses", 100, resourceOf),
+  unfinished("resources that are uploaded to nobody", 10, (target) => ({
+    ...resourceOf(target),
+    body: http2.repeat(40, raw.prefixed(raw.field(1, new Uint8Array(60_000))))
+  })),
+  framed("empty frames", 2_000, new Uint8Array()),
+  framed("frames of an unknown type", 2_000, Uint8Array.of(2 << 3, 99)),
+  framed("RST_STREAM frames", 500, Uint8Array.of(2 << 3, 3)),
+  framed("PING frames", 500, Uint8Array.of(2 << 3, 6)),
+  framed("GOAWAY frames", 500, Uint8Array.of(2 << 3, 7)),
+  framed("no frames", 10, Buffer.alloc(10, 0xff))
+]
+
+const calls: ReadonlyArray<HostilePeer> = [
+  malformed,
+  {
+    name: "a flood of calls",
+    requests: 200,
+    attack: (target) =>
+      Effect.gen(function*() {
+        const session = yield* connect(target)
+        const body = raw.callOf(target.uuid, "echo", raw.text("x".repeat(1_000)))
+        yield* Effect.all(times(200, () => raw.ask(session, { path: raw.rpc.call, body })), {
+          concurrency: "unbounded"
+        })
+      })
+  },
+  unfinished("calls of a million values", 2, ({ uuid }) => ({
+    path: raw.rpc.call,
+    body: raw.prefixed(Buffer.concat([
+      raw.field(1, uuid),
+      raw.field(2, "explode"),
+      Buffer.alloc(2_000_000, raw.field(3, new Uint8Array()))
+    ]))
+  })),
+  unfinished("failures of a megabyte", 20, ({ uuid }) => ({
+    path: raw.rpc.call,
+    body: raw.callOf(uuid, "fail", raw.text("x".repeat(1_000_000)))
+  })),
+  unfinished("log lines of a megabyte", 20, ({ uuid }) => ({
+    path: raw.rpc.call,
+    body: raw.callOf(uuid, "log", raw.text("x".repeat(1_000_000)))
+  })),
+  unfinished("messages that unpack to nothing", 2, (target) => ({
+    ...streamOf(target, "idle"),
+    headers: { ...streamOf(target, "idle").headers, "grpc-encoding": "gzip" },
+    body: http2.repeat(1_000, raw.prefixed(Uint8Array.of(0), { flag: 1 }))
+  }))
+]
+
+/** Opens so many connections at once, says something on each, and leaves them after a while. */
+const connections = (
+  name: string,
+  requests: number,
+  connect: (target: Target) => net.Socket,
+  { bytes = new Uint8Array(), stay = 100 }: { readonly bytes?: Uint8Array; readonly stay?: number } = {}
+): HostilePeer => ({
+  name,
+  requests,
+  attack: (target) =>
+    Effect.zipRight(
+      Effect.forEach(times(requests, () => http2.dial(() => connect(target))), (dial) =>
+        Effect.map(dial, (socket) => socket.write(bytes)), { discard: true }),
+      Effect.sleep(stay)
+    )
+})
+
+const cleartext = ({ port }: Target) => net.connect(port, "127.0.0.1")
+
+const encrypted = ({ tlsPort }: Target) => net.connect(tlsPort, "127.0.0.1")
+
+const tlsOf = (protocols: ReadonlyArray<string>) => ({ tlsPort }: Target) =>
+  tls.connect({ host: "127.0.0.1", port: tlsPort, rejectUnauthorized: false, ALPNProtocols: [...protocols] })
+
+const unending: ReadonlyArray<HostilePeer> = [
+  connections("connections that say nothing", 50, cleartext),
+  connections("connections that say half a preface", 50, cleartext, { bytes: http2.preface.subarray(0, 10) }),
+  connections("connections that say hello", 50, cleartext, { bytes: http2.hello }),
+  connections("connections that are gone at once", 100, cleartext, { bytes: http2.hello, stay: 0 }),
+  connections("handshakes that are not begun", 50, encrypted),
+  connections("handshakes that are not ended", 50, encrypted, { bytes: clientHello }),
+  connections("handshakes that are broken off", 50, tlsOf(["h2"]), { stay: 5 }),
+  connections("cleartext where TLS is spoken", 50, encrypted, { bytes: http2.hello }),
+  connections("noise within TLS", 20, tlsOf(["h2"]), { bytes: Buffer.alloc(1_000, 7), stay: 200 }),
+  connections("TLS that says hello", 20, tlsOf(["h2"]), { bytes: http2.hello, stay: 200 }),
+  connections("TLS for another protocol", 20, tlsOf(["http/1.1"]), { bytes: Buffer.from("GET / HTTP/1.1\r\n\r\n") })
+]
+
+export const hostilePeers: ReadonlyArray<HostilePeer> = [
+  ...calls,
+  ...streams,
+  ...broken,
+  ...unending
+]

@@ -1,0 +1,89 @@
+// An exporter in a process of its own, which tells over IPC what it holds: `fork`ed by victim.ts, with --expose-gc.
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import * as Stream from "effect/Stream"
+import * as Supervisor from "effect/Supervisor"
+import * as Driver from "../../src/Driver.ts"
+import * as DriverFailure from "../../src/DriverFailure.ts"
+import type * as Endpoint from "../../src/Endpoint.ts"
+import * as Exporter from "../../src/Exporter.ts"
+import type * as GrpcServer from "../../src/GrpcServer.ts"
+import { selfSigned } from "./certificates.ts"
+import type { Holdings, Ready } from "./victim.ts"
+
+const [path = ""] = process.argv.slice(2)
+
+let devices = 0
+
+const device = Effect.acquireRelease(
+  Effect.sync(() => {
+    devices += 1
+  }),
+  () =>
+    Effect.sync(() => {
+      devices -= 1
+    })
+)
+
+const silent = { read: Stream.never, write: () => Effect.void, end: Effect.void }
+
+const victim = Driver.make({
+  client: "test.client.Victim",
+  methods: {
+    echo: Driver.call((args) => Effect.succeed(args)),
+    log: Driver.call(([text]) => Effect.log(text)),
+    fail: Driver.call(([text]) => DriverFailure.make("InvalidArgument", String(text))),
+    hang: Driver.call(() => Effect.scoped(Effect.zipRight(device, Effect.never))),
+    flood: Driver.streamingCall(([size]) =>
+      Stream.unwrapScoped(Effect.as(device, Stream.repeatEffect(Effect.sync(() => "x".repeat(Number(size))))))
+    ),
+    silent: Driver.streamingCall(() => Stream.unwrapScoped(Effect.as(device, Stream.never))),
+    idle: Driver.stream(Effect.as(device, silent)),
+    stuck: Driver.stream(Effect.as(device, { ...silent, write: () => Effect.never })),
+    endless: Driver.stream(
+      Effect.as(device, { ...silent, read: Stream.repeatEffect(Effect.sync(() => new Uint8Array(65_536))) })
+    )
+  }
+})
+
+const measure = (supervisor: Supervisor.Supervisor<ReadonlyArray<unknown>>): Effect.Effect<Holdings> =>
+  Effect.map(supervisor.value, (fibers) => {
+    // What the first collection finalizes, the second one frees.
+    globalThis.gc?.()
+    globalThis.gc?.()
+    const resources = process.getActiveResourcesInfo()
+    const { external, heapUsed } = process.memoryUsage()
+    return {
+      devices,
+      fibers: fibers.length,
+      sockets: resources.filter((name) => name === "TCPSocketWrap").length,
+      timers: resources.filter((name) => name === "Timeout").length,
+      bytes: heapUsed + external
+    }
+  })
+
+const send = (message: Ready | Holdings) => process.send?.(message)
+
+const portOf = (endpoint: Endpoint.Endpoint): number => endpoint._tag === "Unix" ? 0 : endpoint.port
+
+const program = Effect.gen(function*() {
+  const supervisor = yield* Supervisor.track
+  const exporter = yield* Exporter.make(Driver.composite({ victim }), { localLogs: false })
+  // Peers that vanish do so within the test.
+  const options = { keepaliveTime: "500 millis", keepaliveTimeout: "2 seconds", requestTimeout: "1 second" } as const
+  const serve = (listen: GrpcServer.Listen) =>
+    Effect.supervised(Effect.map(Exporter.serve(exporter, listen, options), portOf), supervisor)
+  const { certificate } = yield* selfSigned("localhost")
+  const anyPort = { host: "127.0.0.1", port: 0 }
+  const port = yield* serve(anyPort)
+  const tlsPort = yield* serve({ ...anyPort, certificate })
+  yield* serve({ path })
+  process.on("message", () => Effect.runFork(Effect.map(measure(supervisor), send)))
+  send({ port, tlsPort })
+  return yield* Effect.never
+}).pipe(Effect.scoped, Effect.provide(Logger.remove(Logger.defaultLogger)))
+
+process.once("disconnect", () => process.exit())
+
+NodeRuntime.runMain(program)

@@ -1,0 +1,126 @@
+// gRPC spoken by hand over node:http2, for what no client would say.
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as http2 from "node:http2"
+import * as GrpcStatus from "../../src/GrpcStatus.ts"
+
+export const rpc = {
+  report: "/jumpstarter.v1.ExporterService/GetReport",
+  logs: "/jumpstarter.v1.ExporterService/LogStream",
+  call: "/jumpstarter.v1.ExporterService/DriverCall",
+  streamingCall: "/jumpstarter.v1.ExporterService/StreamingDriverCall",
+  stream: "/jumpstarter.v1.RouterService/Stream"
+}
+
+/** A message with the prefix it travels with. */
+export const prefixed = (message: Uint8Array, options: { readonly flag?: number; readonly length?: number } = {}) => {
+  const prefix = Buffer.alloc(5)
+  prefix.writeUInt8(options.flag ?? 0)
+  prefix.writeUInt32BE(options.length ?? message.length, 1)
+  return Buffer.concat([prefix, message])
+}
+
+export const varint = (value: number): ReadonlyArray<number> =>
+  value < 0x80 ? [value] : [value & 0x7f | 0x80, ...varint(value >>> 7)]
+
+/** A length-delimited protobuf field. */
+export const field = (number: number, content: Uint8Array | string): Uint8Array => {
+  const bytes = Buffer.from(content)
+  return Buffer.concat([Uint8Array.of(number << 3 | 2, ...varint(bytes.length)), bytes])
+}
+
+/** A DriverCallRequest with its prefix; `args` are bytes of google.protobuf.Value. */
+export const callOf = (uuid: string, method: string, ...args: ReadonlyArray<Uint8Array>) =>
+  prefixed(Buffer.concat([field(1, uuid), field(2, method), ...args.map((arg) => field(3, arg))]))
+
+/** Values as the wire has them. */
+export const text = (value: string): Uint8Array => field(3, value)
+
+export const number = (value: number): Uint8Array => {
+  const bytes = Buffer.alloc(9, 2 << 3 | 1)
+  bytes.writeDoubleLE(value, 1)
+  return bytes
+}
+
+/** The metadata that opens a stream; JSON can say everything in ASCII. */
+export const opening = (request: object): string =>
+  JSON.stringify(request).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+
+export interface Request {
+  readonly path: string
+  readonly method?: string | undefined
+  readonly headers?: http2.OutgoingHttpHeaders | undefined
+  readonly body?: Uint8Array | undefined
+  /** Leaves the request half-open. */
+  readonly open?: boolean | undefined
+}
+
+/** What came of a request, as far as it came to anything. */
+export interface Answer {
+  readonly http?: number | undefined
+  readonly code?: GrpcStatus.GrpcCode | undefined
+  readonly details?: string | undefined
+  /** Why the stream was reset, unless it ended. */
+  readonly reset?: number | undefined
+}
+
+export type Session = http2.ClientHttp2Session
+
+export const connect = (
+  address: string,
+  options: http2.SecureClientSessionOptions = {}
+): Effect.Effect<Session, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => http2.connect(address, options).on("error", () => {})),
+    // Destroying a session that still uploads from within an event of one of its streams aborts Node 20 and 22.
+    (session) =>
+      Effect.async<void>((resume) => {
+        setImmediate(() => {
+          session.destroy()
+          resume(Effect.void)
+        })
+      })
+  )
+
+/** Sends a request, of which the answer is not waited for. */
+export const begin = (session: Session, request: Request): http2.ClientHttp2Stream => {
+  const stream = session.request({
+    ":method": request.method ?? "POST",
+    ":path": request.path,
+    "content-type": "application/grpc",
+    te: "trailers",
+    ...request.headers
+  }, { endStream: false })
+  // A request that is refused at once cannot be written to, which is not the news.
+  stream.on("error", () => {})
+  if (request.body !== undefined) stream.write(request.body)
+  if (request.open !== true) stream.end()
+  return stream
+}
+
+/** Sends a request and waits for the end of its answer. */
+export const ask = (session: Session, request: Request): Effect.Effect<Answer> =>
+  Effect.async((resume) => {
+    const stream = begin(session, request)
+    let headers: http2.IncomingHttpHeaders = {}
+    stream
+      .on("response", (response) => {
+        headers = { ...response }
+      })
+      .on("trailers", (trailers) => {
+        headers = { ...headers, ...trailers }
+      })
+      .on("end", () => stream.close())
+      .on("close", () => {
+        const message = headers["grpc-message"]
+        const status = headers["grpc-status"]
+        resume(Effect.succeed({
+          ...(headers[":status"] === undefined ? {} : { http: Number(headers[":status"]) }),
+          ...(status === undefined ? {} : { code: GrpcStatus.codeFromNumber(Number(status)) }),
+          ...(typeof message === "string" ? { details: decodeURIComponent(message) } : {}),
+          ...(stream.rstCode === 0 ? {} : { reset: stream.rstCode })
+        }))
+      })
+      .resume()
+    return Effect.sync(() => stream.destroy())
+  })

@@ -1,0 +1,128 @@
+// HTTP/2 spoken by hand over a socket, for what no HTTP/2 implementation would say.
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as net from "node:net"
+import * as tls from "node:tls"
+
+export const Type = {
+  data: 0,
+  headers: 1,
+  priority: 2,
+  reset: 3,
+  settings: 4,
+  pushPromise: 5,
+  ping: 6,
+  goAway: 7,
+  windowUpdate: 8,
+  continuation: 9
+}
+
+export const Flag = { endStream: 1, ack: 1, endHeaders: 4 }
+
+export const frame = (type: number, flags: number, stream: number, payload: Uint8Array = new Uint8Array()): Buffer => {
+  const header = Buffer.alloc(9)
+  header.writeUIntBE(payload.length, 0, 3)
+  header.writeUInt8(type, 3)
+  header.writeUInt8(flags, 4)
+  header.writeUInt32BE(stream, 5)
+  return Buffer.concat([header, payload])
+}
+
+export const repeat = (times: number, bytes: Uint8Array | ((index: number) => Uint8Array)): Buffer =>
+  Buffer.concat(Array.from({ length: times }, (_, index) => typeof bytes === "function" ? bytes(index) : bytes))
+
+export const uint32 = (value: number): Buffer => {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(value)
+  return bytes
+}
+
+/** An integer as HPACK and its string literals have it, after a prefix of seven bits. */
+const length = (value: number): Buffer => {
+  if (value < 127) return Buffer.from([value])
+  const bytes = [127]
+  let rest = value - 127
+  for (; rest > 0x7f; rest >>>= 7) bytes.push(rest & 0x7f | 0x80)
+  return Buffer.from([...bytes, rest])
+}
+
+const literal = (value: string): Buffer => Buffer.concat([length(Buffer.byteLength(value)), Buffer.from(value)])
+
+/** A header field; `indexed` puts it into the receiver's table. */
+export const header = (name: string, value: string, indexed = false): Buffer =>
+  Buffer.concat([Buffer.from([indexed ? 0x40 : 0]), literal(name), literal(value)])
+
+/** The header block of an RPC. */
+export const block = (path: string, headers: Readonly<Record<string, string>> = {}): Buffer =>
+  Buffer.concat(
+    Object.entries({
+      ":method": "POST",
+      ":scheme": "http",
+      ":path": path,
+      ":authority": "victim",
+      "content-type": "application/grpc",
+      te: "trailers",
+      ...headers
+    }).map(([name, value]) => header(name, value))
+  )
+
+export const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+
+/** What every connection begins with. */
+export const hello = Buffer.concat([preface, frame(Type.settings, 0, 0)])
+
+export const call = (stream: number, path: string, headers: Readonly<Record<string, string>> = {}): Buffer =>
+  frame(Type.headers, Flag.endHeaders, stream, block(path, headers))
+
+/** What a peer has lost. */
+export type Verdict = "the connection" | "the RPC" | "nothing"
+
+const lastWords = Buffer.from("lastword")
+
+const ping = frame(Type.ping, 0, 0, lastWords)
+
+// As far as it can be done, the way of a peer that is killed: Node resets nothing but TCP.
+const cutOff = (socket: net.Socket) =>
+  socket instanceof tls.TLSSocket || socket.remoteFamily === undefined ? socket.destroy() : socket.resetAndDestroy()
+
+/** A connection, which is cut off with the scope. */
+export const dial = (connect: () => net.Socket): Effect.Effect<net.Socket, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    // A connection that the server cuts off while it is written to is reset.
+    Effect.sync(() => connect().on("error", () => {})),
+    (socket) => Effect.sync(() => cutOff(socket))
+  )
+
+/** Connects, says something, and listens until the server has taken all of it or has had enough. */
+export const say = (port: number, bytes: Uint8Array): Effect.Effect<Verdict> =>
+  Effect.scoped(
+    Effect.flatMap(dial(() => net.connect(port, "127.0.0.1")), (socket) =>
+      Effect.async<Verdict>((resume) => {
+        let received: Uint8Array = new Uint8Array()
+        let verdict: Verdict = "nothing"
+        let asked = false
+        const onFrame = (type: number, flags: number, payload: Buffer) => {
+          if (type === Type.reset) verdict = "the RPC"
+          if (type === Type.goAway) resume(Effect.succeed("the connection"))
+          if (type === Type.ping && flags === Flag.ack && lastWords.equals(payload)) {
+            // Answers to pings overtake resets, so it takes a second one to know that all are here.
+            if (asked) resume(Effect.succeed(verdict))
+            else socket.write(ping)
+            asked = true
+          }
+        }
+        socket
+          .on("close", () => resume(Effect.succeed("the connection")))
+          .on("data", (data) => {
+            let rest = Buffer.concat([received, data])
+            while (rest.length >= 9 && rest.length >= 9 + rest.readUIntBE(0, 3)) {
+              const end = 9 + rest.readUIntBE(0, 3)
+              onFrame(rest.readUInt8(3), rest.readUInt8(4), rest.subarray(9, end))
+              rest = rest.subarray(end)
+            }
+            received = rest
+          })
+          // The server answers a ping once it has taken what came before.
+          .write(Buffer.concat([bytes, frame(Type.ping, 0, 0, lastWords)]))
+      }))
+  )

@@ -1,0 +1,85 @@
+// A channel that a test leads to one exporter after another, and cuts in between.
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { GrpcChannel } from "../../src/GrpcChannel.ts"
+import { GrpcStatusError } from "../../src/GrpcStatus.ts"
+
+type Channel = typeof GrpcChannel.Service
+
+export interface Wire {
+  readonly channel: Channel
+  /** Leads to an exporter from here on. What is under way goes on where it is. */
+  readonly plug: (channel: Channel) => Effect.Effect<void>
+  /** Ends what is under way as a broken connection does, and refuses what comes until it is plugged again. */
+  readonly cut: Effect.Effect<void>
+  /** Ends what is still under way to exporters that it has led to before. */
+  readonly cutOld: Effect.Effect<void>
+  /** How often each RPC was begun, whether it went through or not. */
+  readonly begun: (method: string) => number
+}
+
+export const make = (first: Channel): Effect.Effect<Wire> =>
+  Effect.gen(function*() {
+    const failure = (details: string) =>
+      new GrpcStatusError({ code: "UNAVAILABLE", details, origin: "transport", rpc: "", target: first.target })
+    const counts = new Map<string, number>()
+    let end: { readonly channel: Channel; readonly broken: Deferred.Deferred<never, GrpcStatusError> } | undefined
+
+    const old: Array<Deferred.Deferred<never, GrpcStatusError>> = []
+
+    const plug = (channel: Channel) =>
+      Effect.map(Deferred.make<never, GrpcStatusError>(), (broken) => {
+        if (end !== undefined) old.push(end.broken)
+        end = { channel, broken }
+      })
+    yield* plug(first)
+
+    const begin = (rpc: string): NonNullable<typeof end> | GrpcStatusError => {
+      const method = rpc.slice(rpc.lastIndexOf("/") + 1)
+      counts.set(method, (counts.get(method) ?? 0) + 1)
+      return end ?? failure("connect ECONNREFUSED")
+    }
+
+    const isFailure = (begun: ReturnType<typeof begin>): begun is GrpcStatusError => begun instanceof GrpcStatusError
+
+    const channel: Channel = {
+      ...first,
+      unary: (rpc, message, options) =>
+        Effect.suspend(() => {
+          const begun = begin(rpc)
+          return isFailure(begun)
+            ? begun
+            : Effect.raceFirst(begun.channel.unary(rpc, message, options), Deferred.await(begun.broken))
+        }),
+      serverStreaming: (rpc, message, options) =>
+        Stream.suspend(() => {
+          const begun = begin(rpc)
+          return isFailure(begun)
+            ? Stream.fail(begun)
+            : Stream.interruptWhenDeferred(begun.channel.serverStreaming(rpc, message, options), begun.broken)
+        }),
+      duplex: (rpc, options) =>
+        Effect.suspend(() => {
+          const begun = begin(rpc)
+          return isFailure(begun) ? begun : Effect.map(begun.channel.duplex(rpc, options), (duplex) => ({
+            ...duplex,
+            initialMetadata: Effect.raceFirst(duplex.initialMetadata, Deferred.await(begun.broken)),
+            messages: Stream.interruptWhenDeferred(duplex.messages, begun.broken)
+          }))
+        })
+    }
+    return {
+      channel,
+      plug,
+      cut: Effect.suspend(() => {
+        const broken = end?.broken
+        end = undefined
+        return broken === undefined ? Effect.void : Deferred.fail(broken, failure("Connection dropped"))
+      }),
+      cutOld: Effect.suspend(() =>
+        Effect.forEach(old, (broken) => Deferred.fail(broken, failure("Connection dropped")), { discard: true })
+      ),
+      begun: (method) => counts.get(method) ?? 0
+    }
+  })
