@@ -1,0 +1,47 @@
+// A client in a process of its own: `clientProcess.ts KIND ADDRESS`. It reads one work per line, as JSON, does it, and answers with
+// a line of what it took. interop/bench_client.py is its counterpart.
+import { createInterface } from "node:readline"
+import type { Client } from "./clients/client.ts"
+import * as http2 from "./clients/http2.ts"
+import * as niceGrpc from "./clients/niceGrpc.ts"
+import * as ours from "./clients/ours.ts"
+import * as rpcs from "./clients/rpcs.ts"
+import * as memoryWatch from "./memoryWatch.ts"
+
+const kinds: Readonly<Record<string, (address: string) => Client | Promise<Client>>> = {
+  ours: ours.unix,
+  memory: ours.inMemory,
+  niceGrpc: (address) => rpcs.client(niceGrpc.connect, address),
+  http2: (address) => rpcs.client(http2.connect, address)
+}
+
+const measure = async (work: () => Promise<void>) => {
+  const growth = memoryWatch.watch()
+  const cpu = process.cpuUsage()
+  const start = performance.now()
+  try {
+    await work()
+    const seconds = (performance.now() - start) / 1000
+    const { system, user } = process.cpuUsage(cpu)
+    return { seconds, cpu: (system + user) / 1e6, growth: growth() }
+  } finally {
+    growth()
+  }
+}
+
+const say = (message: unknown) => process.stdout.write(`${JSON.stringify(message)}\n`)
+
+const [kind = "", address = ""] = process.argv.slice(2)
+const client = await kinds[kind]?.(address)
+if (client === undefined) throw new Error(`no client is called ${kind}`)
+say({ pid: process.pid })
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { work, ...options } = JSON.parse(line)
+  try {
+    say(await measure(() => client[work as keyof Client](options)))
+  } catch (error) {
+    say({ error: error instanceof Error ? error.message : String(error) })
+  }
+}
+process.exit()

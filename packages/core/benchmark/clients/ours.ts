@@ -1,0 +1,131 @@
+// The public API, as programs use it.
+import { type DriverClient, Endpoint, ExporterConnection, Resource } from "@effect-jumpstarter/core"
+import type { FileSystem } from "@effect/platform"
+import { NodeFileSystem } from "@effect/platform-node"
+import { Chunk, Deferred, Effect, Layer, ManagedRuntime, type Scope, Sink, Stream } from "effect"
+import { createHash, randomBytes } from "node:crypto"
+import { layer } from "../inMemory.ts"
+import { check, type Client } from "./client.ts"
+
+type Environment = ExporterConnection.ExporterConnection | FileSystem.FileSystem
+
+const checked = (condition: boolean, text: () => string) => Effect.sync(() => check(condition, text))
+
+const countDrivers = (client: DriverClient.DriverClient): number =>
+  Array.from(client.children.values()).reduce((count, child) => count + 1 + countDrivers(child), 0)
+
+const make = <E>(connection: Layer.Layer<ExporterConnection.ExporterConnection, E>): Client => {
+  const runtime = ManagedRuntime.make(Layer.merge(connection, NodeFileSystem.layer))
+
+  const run = <A, E>(
+    work: (bench: DriverClient.DriverClient) => Effect.Effect<A, E, Environment | Scope.Scope>
+  ): Promise<void> =>
+    runtime.runPromise(Effect.asVoid(Effect.scoped(Effect.flatMap(ExporterConnection.driver("bench"), work))))
+
+  return {
+    unary: ({ count, inFlight }) =>
+      run((bench) =>
+        Effect.forEach(
+          Array.from({ length: count }, (_, index) => index),
+          (index) =>
+            Effect.flatMap(
+              bench.call("identity", index),
+              (answer) => checked(answer === index, () => `${String(answer)} is not ${index}`)
+            ),
+          { concurrency: inFlight, discard: true }
+        )
+      ),
+    items: ({ count }) =>
+      run((bench) =>
+        Effect.flatMap(
+          Stream.runFold(bench.streamingCall("count", count), 0, (expected, item) => {
+            check(item === expected, () => `item ${String(item)} where ${expected} was due`)
+            return expected + 1
+          }),
+          (items) => checked(items === count, () => `${items} items of ${count}`)
+        )
+      ),
+    receive: ({ bytes, chunk }) =>
+      run((bench) =>
+        Effect.gen(function*() {
+          yield* bench.call("prepare", chunk, bytes)
+          const { read } = yield* bench.stream("source")
+          const size = yield* Stream.runFold(read, 0, (size, bytes) => size + bytes.length)
+          yield* checked(size === bytes, () => `${size} bytes of ${bytes}`)
+        })
+      ),
+    send: ({ bytes, chunk }) =>
+      run((bench) =>
+        Effect.gen(function*() {
+          const data = randomBytes(chunk)
+          const sink = yield* bench.stream("sink")
+          for (let sent = 0; sent < bytes; sent += chunk) yield* sink.write(data)
+          yield* sink.end
+          const report = Number(yield* Stream.mkString(Stream.decodeText(sink.read)))
+          yield* checked(report === bytes, () => `the exporter counted ${report} bytes of ${bytes}`)
+        })
+      ),
+    upload: ({ encoding, path, sha256 }) =>
+      run((bench) =>
+        Effect.gen(function*() {
+          const handle = yield* bench.resource(yield* Resource.fromFile(path, { contentEncoding: encoding }))
+          const digest = yield* bench.call("consume", handle)
+          yield* checked(digest === sha256, () => "the exporter's digest is another")
+        })
+      ),
+    download: ({ bytes, chunk }) =>
+      run((bench) =>
+        Effect.gen(function*() {
+          const hash = createHash("sha256")
+          let size = 0
+          const handle = yield* bench.resource(Resource.sink(
+            Sink.forEach((bytes: Uint8Array) =>
+              Effect.sync(() => {
+                hash.update(bytes)
+                size += bytes.length
+              })
+            )
+          ))
+          const digest = yield* bench.call("produce", handle, chunk, bytes)
+          yield* checked(size === bytes, () => `${size} bytes of ${bytes}`)
+          yield* checked(digest === hash.digest("hex"), () => "the digests differ")
+        })
+      ),
+    streams: ({ count }) =>
+      run((bench) =>
+        Effect.gen(function*() {
+          const everybody = yield* Deferred.make<void>()
+          let open = 0
+          const one = Effect.fnUntraced(function*(number: number) {
+            const { read, write } = yield* bench.stream("echo")
+            open++
+            if (open === count) yield* Deferred.succeed(everybody, undefined)
+            yield* Deferred.await(everybody)
+            const text = Buffer.from(String(number))
+            yield* write(text)
+            const echo = Chunk.toReadonlyArray(yield* Stream.runCollect(Stream.take(read, 1)))
+            yield* checked(text.equals(Buffer.concat(echo)), () => "another echo")
+          }, Effect.scoped)
+          yield* Effect.forEach(Array.from({ length: count }, (_, index) => index), one, {
+            concurrency: "unbounded",
+            discard: true
+          })
+        })
+      ),
+    connect: ({ address, drivers }) =>
+      runtime.runPromise(Effect.scoped(
+        Effect.flatMap(
+          ExporterConnection.fromEndpoint(Endpoint.unix(address)),
+          ({ root }) => {
+            const found = countDrivers(root) - 1
+            return checked(found === drivers, () => `${found} drivers of ${drivers}`)
+          }
+        )
+      ))
+  }
+}
+
+export const unix = (address: string): Client => make(ExporterConnection.layer(Endpoint.unix(address)))
+
+/** The exporter in the same process; there is no address. */
+export const inMemory = (): Client => make(layer)

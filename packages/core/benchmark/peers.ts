@@ -1,0 +1,97 @@
+// The exporters and the clients, each in a process of its own.
+import { Effect, type Scope } from "effect"
+import { join } from "node:path"
+import * as temporary from "../test/support/temporary.ts"
+import * as installation from "./installation.ts"
+import * as worker from "./worker.ts"
+
+export type HostName = "python" | "ours"
+
+export type ClientName = "ours" | "niceGrpc" | "python" | "http2" | "memory"
+
+/** A client and the exporter it is connected to. */
+export interface Subject extends worker.Worker {
+  readonly host: HostName
+  readonly client: ClientName
+  /** Where the exporter is. */
+  readonly address: string
+}
+
+export interface Peers {
+  /** A directory for files, gone at the end. */
+  readonly directory: string
+  /** The interpreter that has Jumpstarter; empty when there is none. */
+  readonly python: string
+  /** The command of one of our programs; see `Installation`. */
+  readonly program: installation.Installation["program"]
+  /** Starts an exporter of each kind, with so many drivers besides the one that is called, and says where they are. */
+  readonly exporters: (
+    drivers: number
+  ) => Effect.Effect<ReadonlyMap<HostName, string>, worker.WorkFailed, Scope.Scope>
+  /** Starts a client. */
+  readonly connect: (
+    client: ClientName,
+    host: HostName,
+    address: string
+  ) => Effect.Effect<Subject, worker.WorkFailed, Scope.Scope>
+}
+
+/** What needs Python is left out when there is none. Our processes run with the Node options for their names. */
+export const make = (
+  python: string,
+  nodeOptions: (process: string) => ReadonlyArray<string> = () => []
+): Effect.Effect<Peers, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { program } = yield* installation.make
+    const directory = yield* temporary.directory
+    const hosts: Array<readonly [HostName, worker.Command]> = [[
+      "ours",
+      program("exporterProcess", nodeOptions("exporter"))
+    ]]
+    if (python !== "") hosts.unshift(["python", worker.pythonProgram(python, "bench_exporter.py")])
+    return {
+      directory,
+      python,
+      program,
+      exporters: (drivers) =>
+        Effect.map(
+          Effect.forEach(hosts, ([host, command]) => {
+            const address = join(directory, `${host}-${drivers}`)
+            return Effect.as(
+              worker.start(`exporter (${host})`, [...command, "--unix", address, "--drivers", String(drivers)]),
+              [host, address] as const
+            )
+          }),
+          (addresses) => new Map(addresses)
+        ),
+      connect: (client, host, address) =>
+        Effect.map(
+          worker.start(
+            `${client} -> ${host}`,
+            client === "python"
+              ? [...worker.pythonProgram(python, "bench_client.py"), address]
+              : [...program("clientProcess", nodeOptions(`client-of-${host}`)), client, address]
+          ),
+          ({ ask }) => ({ host, client, address, ask })
+        )
+    }
+  })
+
+/** Starts every client of every exporter. */
+export const everybody = (
+  { connect, exporters, python }: Peers
+): Effect.Effect<ReadonlyArray<Subject>, worker.WorkFailed, Scope.Scope> =>
+  Effect.flatMap(exporters(0), (addresses) => {
+    const clients: ReadonlyArray<ClientName> = [
+      "ours",
+      "niceGrpc",
+      ...(python === "" ? [] : ["python" as const]),
+      "http2"
+    ]
+    const pairs = Array.from(
+      addresses,
+      ([host, address]) =>
+        [...clients, ...(host === "ours" ? ["memory" as const] : [])].map((client) => ({ client, host, address }))
+    ).flat()
+    return Effect.forEach(pairs, ({ address, client, host }) => connect(client, host, address), { concurrency: 2 })
+  })

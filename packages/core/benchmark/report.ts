@@ -1,0 +1,142 @@
+// The tables of a run.
+import type { ClientName, HostName } from "./peers.ts"
+import type { Column, Results } from "./results.ts"
+import { spread, type Summary } from "./statistics.ts"
+import type { Table } from "./table.ts"
+import * as targets from "./targets.ts"
+import type { Measurement } from "./worker.ts"
+import type { Work } from "./works/work.ts"
+
+const MiB = 1024 * 1024
+
+const clientTitles: Readonly<Record<ClientName, string>> = {
+  ours: "ours",
+  niceGrpc: "nice-grpc",
+  python: "Python",
+  http2: "node:http2",
+  memory: "ours, in memory"
+}
+
+const hostTitles: Readonly<Record<HostName, string>> = { python: "the Python exporter", ours: "our host" }
+
+const none = "-"
+
+const figure = (value: number): string =>
+  value >= 100 ? Math.round(value).toLocaleString("en") : value.toPrecision(value >= 1 ? 3 : 2)
+
+const withSpread = (summary: Summary | undefined, unit = ""): string =>
+  summary === undefined ? none : `${figure(summary.median)}${unit} ±${Math.round(100 * spread(summary))}%`
+
+const rate = ({ amount, unit }: Work) => ({ seconds }: Measurement): number =>
+  unit === "time" ? seconds * 1000 : amount / seconds / (unit === "bytes" ? 1e6 : 1)
+
+const rateUnit = ({ unit }: Work): string => ({ calls: "/s", items: "/s", bytes: " MB/s", time: " ms" })[unit]
+
+const cost = ({ amount, unit }: Work) => ({ cpu }: Measurement): number =>
+  unit === "time" ? cpu * 1000 : unit === "bytes" ? cpu * 1000 / (amount / 1e6) : cpu * 1e6 / amount
+
+const costUnit = ({ unit }: Work): string => ({ calls: " µs", items: " µs", bytes: " ms/MB", time: " ms" })[unit]
+
+const reference: ReadonlyArray<ClientName> = ["niceGrpc", "python", "http2"]
+
+const clientsOf = (results: Results, host: HostName): ReadonlyArray<ClientName> =>
+  (["ours", ...reference, "memory"] as const).filter((client) =>
+    results.works.some(({ name }) => results.has(name, { host, client }))
+  )
+
+const worksOf = (results: Results, host: HostName): ReadonlyArray<Work> =>
+  results.works.filter(({ name }) => results.has(name, { host, client: "ours" }))
+
+const speeds = (results: Results, host: HostName): Table => {
+  const clients = clientsOf(results, host)
+  return {
+    title: `Clients of ${hostTitles[host]}`,
+    head: ["work", ...clients.map((client) => clientTitles[client])],
+    rows: worksOf(results, host).map((work) => [
+      work.title,
+      ...clients.map((client) => withSpread(results.summary(work.name, { host, client }, rate(work)), rateUnit(work)))
+    ])
+  }
+}
+
+const ratios = (results: Results, host: HostName): Table => {
+  const others = clientsOf(results, host).filter((client) => client !== "ours")
+  return {
+    title: `Speed of our client of ${hostTitles[host]} / that of another`,
+    head: ["work", ...others.map((client) => clientTitles[client])],
+    rows: worksOf(results, host).map((work) => [
+      work.title,
+      ...others.map((client) => withSpread(results.speed(work.name, { host, client: "ours" }, { host, client })))
+    ])
+  }
+}
+
+const costs = (results: Results, host: HostName): Table => {
+  const clients = clientsOf(results, host)
+  return {
+    title: `Processor time of the clients of ${hostTitles[host]}, per call, item or MB`,
+    head: ["work", ...clients.map((client) => clientTitles[client])],
+    rows: worksOf(results, host).map((work) => [
+      work.title,
+      ...clients.map((client) => withSpread(results.summary(work.name, { host, client }, cost(work)), costUnit(work)))
+    ])
+  }
+}
+
+const growth = (results: Results): Table => {
+  const columns = results.series.reduce<Array<Column>>(
+    (columns, { client, host }) =>
+      columns.some((column) => column.client === client && column.host === host)
+        ? columns
+        : [...columns, { client, host }],
+    []
+  )
+  return {
+    title: "Memory that a client grows by during a transfer, at most, in MiB",
+    head: ["work", ...columns.map(({ client, host }) => `${clientTitles[client]} <- ${host}`)],
+    rows: results.works.filter(({ name }) => /^(flash|download)/.test(name)).map((work) => [
+      work.title,
+      ...columns.map((column) => {
+        const summary = results.summary(work.name, column, ({ growth }) => growth / MiB)
+        return summary === undefined ? none : summary.upper.toFixed(0)
+      })
+    ])
+  }
+}
+
+const hosts = (results: Results): Table => {
+  const clients = (["niceGrpc", "http2"] as const).filter((client) => clientsOf(results, "python").includes(client))
+  return {
+    title: "Our host / the Python exporter, under the same client",
+    head: ["work", ...clients.map((client) => clientTitles[client])],
+    rows: results.works.filter(({ name }) => clients.some((client) => results.has(name, { host: "python", client })))
+      .map((work) => [
+        work.title,
+        ...clients.map((client) =>
+          withSpread(results.speed(work.name, { host: "ours", client }, { host: "python", client }))
+        )
+      ])
+  }
+}
+
+const judgement = (results: Results, host: HostName): Table => ({
+  title: "Targets",
+  head: ["target", "limit", "measured", ""],
+  rows: targets.judge(results, host).flatMap(({ limit, measured, met, target, unit }) =>
+    measured === undefined ? [] : [[target, limit, `${measured.toFixed(2)}${unit}`, met ? "met" : "OFF"]]
+  )
+})
+
+/** All that has a row. */
+export const tables = (results: Results): ReadonlyArray<Table> => {
+  const withPython = results.series.some(({ host }) => host === "python")
+  return [
+    ...(withPython ? [speeds(results, "python"), ratios(results, "python"), costs(results, "python")] : []),
+    speeds(results, "ours"),
+    ratios(results, "ours"),
+    costs(results, "ours"),
+    growth(results),
+    ...(withPython ? [hosts(results)] : []),
+    judgement(results, withPython ? "python" : "ours")
+  ].filter(({ rows }) => rows.length > 0)
+}

@@ -1,0 +1,174 @@
+// What the soak does to a connection, many times over.
+import { type DriverClient, Endpoint, ExporterConnection, Resource } from "@effect-jumpstarter/core"
+import { Effect, Option, Schedule, type Scope, Sink, Stream } from "effect"
+import { randomBytes } from "node:crypto"
+import { join } from "node:path"
+import * as cutter from "./cutter.ts"
+
+/** What a scenario gets: clients of a connection of its own. */
+export interface Stage {
+  /** For files and sockets. */
+  readonly directory: string
+  /** Where our host is, for further connections. */
+  readonly address: string
+  readonly bench: DriverClient.DriverClient
+  readonly soak: DriverClient.DriverClient
+}
+
+export interface Scenario {
+  readonly name: string
+  readonly title: string
+  readonly count: number
+  /** Does it so many times. */
+  readonly run: (stage: Stage, count: number) => Effect.Effect<void, Error, Scope.Scope>
+}
+
+class WrongResult extends Error {
+  override readonly name = "WrongResult"
+}
+
+const expect = (condition: boolean, text: string): Effect.Effect<void, WrongResult> =>
+  condition ? Effect.void : Effect.fail(new WrongResult(text))
+
+const MiB = 1024 * 1024
+
+const chunk = randomBytes(MiB / 16)
+
+const repeat = <E, R>(count: number, concurrency: number, effect: (index: number) => Effect.Effect<unknown, E, R>) =>
+  Effect.forEach(Array.from({ length: count }, (_, index) => index), effect, { concurrency, discard: true })
+
+const send: Scenario["run"] = ({ bench }, count) =>
+  Effect.gen(function*() {
+    const source = Stream.take(Stream.repeatValue(chunk), count * 16)
+    const handle = yield* bench.resource(Resource.source(source))
+    const digest = yield* bench.call("consume", handle)
+    yield* expect(typeof digest === "string" && digest.length === 64, "no digest")
+  })
+
+const receive: Scenario["run"] = ({ bench }, count) =>
+  Effect.gen(function*() {
+    let size = 0
+    const handle = yield* bench.resource(Resource.sink(Sink.forEach((bytes: Uint8Array) =>
+      Effect.sync(() => {
+        size += bytes.length
+      })
+    )))
+    yield* bench.call("produce", handle, MiB / 16, count * MiB)
+    yield* expect(size === count * MiB, `${size} bytes of ${count * MiB}`)
+  })
+
+// Some are cancelled before they were sent, some while the driver is at it.
+const cancelledCalls: Scenario["run"] = ({ soak }, count) =>
+  Effect.gen(function*() {
+    yield* repeat(count, 50, (index) => Effect.timeoutOption(soak.call("hang"), index % 5))
+    const open = yield* Effect.repeat(soak.call("open"), {
+      until: (open) => open === 0,
+      schedule: Schedule.intersect(Schedule.spaced("10 millis"), Schedule.recurs(500))
+    })
+    yield* expect(open[0] === 0, "calls go on in the driver")
+  })
+
+const abandonedStreamingCalls: Scenario["run"] = ({ soak }, count) =>
+  repeat(count, 20, () => Stream.runDrain(Stream.take(soak.streamingCall("ticks"), 3)))
+
+// The driver yields as fast as it can, so a lot is under way that nobody wants any more.
+const floods: Scenario["run"] = ({ bench }, count) =>
+  repeat(count, 20, () => Stream.runDrain(Stream.take(bench.streamingCall("count", 1_000_000), 3)))
+
+const byteStreams: Scenario["run"] = ({ bench }, count) =>
+  repeat(count, 20, (index) =>
+    Effect.scoped(Effect.gen(function*() {
+      const { read, write } = yield* bench.stream("echo")
+      const text = Buffer.from(String(index))
+      yield* write(text)
+      const echo = yield* Stream.runHead(read)
+      yield* expect(Option.isSome(echo) && text.equals(echo.value), "another echo")
+    })))
+
+// They are left while bytes are on their way.
+const abandonedByteStreams: Scenario["run"] = ({ bench }, count) =>
+  Effect.gen(function*() {
+    yield* bench.call("prepare", chunk.length, 1024 * MiB)
+    yield* repeat(
+      count,
+      20,
+      () => Effect.scoped(Effect.flatMap(bench.stream("source"), ({ read }) => Stream.runDrain(Stream.take(read, 1))))
+    )
+  })
+
+const connections: Scenario["run"] = ({ address }, count) =>
+  repeat(count, 1, () =>
+    Effect.scoped(Effect.gen(function*() {
+      const connection = yield* ExporterConnection.fromEndpoint(Endpoint.unix(address))
+      const bench = yield* connection.driver("bench")
+      yield* bench.call("identity", 1)
+    })))
+
+// The connection is cut under a call that is under way, and the next call that comes through is on a new one.
+const reconnects: Scenario["run"] = ({ address, directory }, count) =>
+  Effect.gen(function*() {
+    const path = join(directory, "cut")
+    const { cut } = yield* cutter.make(path, address)
+    const connection = yield* ExporterConnection.fromEndpoint(Endpoint.unix(path))
+    const bench = yield* connection.driver("bench")
+    const soak = yield* connection.driver("soak")
+    yield* repeat(count, 1, () =>
+      Effect.gen(function*() {
+        yield* Effect.retry(bench.call("identity", 1), {
+          while: ({ code }) => code === "UNAVAILABLE",
+          schedule: Schedule.intersect(Schedule.spaced("1 millis"), Schedule.recurs(5000))
+        })
+        yield* Effect.all([Effect.ignore(soak.call("hang")), Effect.delay(cut, "1 millis")], {
+          concurrency: "unbounded"
+        })
+      }))
+  })
+
+// Many byte streams that send and as many that receive, all at the same time.
+const bothWays: Scenario["run"] = ({ address }, count) =>
+  Effect.gen(function*() {
+    const pairs = 10
+    const share = Math.ceil(count / pairs) * MiB
+    const connection = yield* ExporterConnection.fromEndpoint(Endpoint.unix(address))
+    const bench = yield* connection.driver("bench")
+    yield* bench.call("prepare", chunk.length, share)
+    yield* repeat(2 * pairs, 2 * pairs, (index) =>
+      Effect.scoped(Effect.gen(function*() {
+        const { end, read, write } = yield* bench.stream(index % 2 === 0 ? "source" : "sink")
+        if (index % 2 === 0) {
+          const size = yield* Stream.runFold(read, 0, (size, bytes) => size + bytes.length)
+          yield* expect(size === share, `${size} bytes of ${share}`)
+        } else {
+          for (let sent = 0; sent < share; sent += chunk.length) yield* write(chunk)
+          yield* end
+          const report = Number(yield* Stream.mkString(Stream.decodeText(read)))
+          yield* expect(report === share, `the exporter counted ${report} bytes of ${share}`)
+        }
+      })))
+  })
+
+// A server on Node closes a connection on which more than a thousand calls are cancelled at more than 33 a second, and
+// before Node 22 that cannot be changed.
+const cancelling = (count: number): number => Number.parseInt(process.versions.node) < 22 ? Math.min(count, 700) : count
+
+/** All of them, at a scale of what is usual. */
+export const scenarios = (scale: number): ReadonlyArray<Scenario> => {
+  const scenario = (name: string, title: string, count: number, run: Scenario["run"]): Scenario => ({
+    name,
+    title,
+    count: Math.max(10, Math.round(count * scale)),
+    run
+  })
+  return [
+    scenario("send", "MiB of a resource sent", 4096, send),
+    scenario("receive", "MiB of a resource received", 4096, receive),
+    scenario("calls", "cancelled calls", cancelling(10_000), cancelledCalls),
+    scenario("streaming", "abandoned streaming calls", cancelling(10_000), abandonedStreamingCalls),
+    scenario("floods", "streaming calls left while items pour in", 200, floods),
+    scenario("streams", "byte streams opened and closed", 10_000, byteStreams),
+    scenario("abandoned", "byte streams left while they are read", cancelling(10_000), abandonedByteStreams),
+    scenario("connections", "connections opened and closed", 1000, connections),
+    scenario("reconnects", "connections cut", 1000, reconnects),
+    scenario("duplex", "MiB both ways on one connection", 1024, bothWays)
+  ]
+}

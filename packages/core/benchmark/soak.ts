@@ -1,0 +1,128 @@
+// The soak: `npm run soak -- [options]` does things many times over and looks what they leave behind, in this process and
+// in our host's. docs/performance.md explains what it prints.
+import { type DriverClient, Endpoint, ExporterConnection } from "@effect-jumpstarter/core"
+import { NodeRuntime } from "@effect/platform-node"
+import { Cause, Duration, Effect, Schema } from "effect"
+import { join } from "node:path"
+import { parseArgs } from "node:util"
+import * as temporary from "../test/support/temporary.ts"
+import * as census from "./census.ts"
+import * as installation from "./installation.ts"
+import * as memoryWatch from "./memoryWatch.ts"
+import { type Scenario, scenarios } from "./scenarios.ts"
+import * as table from "./table.ts"
+import * as worker from "./worker.ts"
+
+const { values: options } = parseArgs({
+  options: {
+    scale: { type: "string", default: "1" },
+    only: { type: "string", default: "" },
+    minutes: { type: "string", default: "20" }
+  }
+})
+
+const MiB = 1024 * 1024
+
+// A leak is a little for each time; what the engine learns about code and types is some for all of them.
+const heapLimit = (count: number): number => MiB + 64 * count
+
+const peakLimit = 64 * MiB
+
+interface Host {
+  readonly directory: string
+  readonly address: string
+  /** The driver that tells about the host's process, on a connection that no scenario uses. */
+  readonly control: DriverClient.DriverClient
+}
+
+interface Outcome {
+  readonly row: ReadonlyArray<string>
+  readonly complaints: ReadonlyArray<string>
+}
+
+const observe = ({ control }: Host) =>
+  Effect.all({
+    client: Effect.promise(() => census.take()),
+    host: Effect.flatMap(control.call("census"), Schema.decodeUnknown(census.Census))
+  })
+
+const watch = ({ control }: Host) =>
+  Effect.map(control.call("watch"), () => {
+    const growth = memoryWatch.watch()
+    return Effect.all({
+      client: Effect.sync(growth),
+      host: Effect.flatMap(control.call("growth"), Schema.decodeUnknown(Schema.Number))
+    })
+  })
+
+const mebibytes = (bytes: number): string => (bytes / MiB).toFixed(1)
+
+// Some of it to get everything warm, and then all to see whether that leaves anything that the first time did not.
+const measure = (host: Host, { count, run, title }: Scenario) =>
+  Effect.gen(function*() {
+    const connection = yield* ExporterConnection.fromEndpoint(Endpoint.unix(host.address))
+    const bench = yield* connection.driver("bench")
+    const soak = yield* connection.driver("soak")
+    const stage = { directory: host.directory, address: host.address, bench, soak }
+    yield* Effect.scoped(run(stage, Math.ceil(count / 4)))
+    const before = yield* observe(host)
+    const growth = yield* watch(host)
+    const start = performance.now()
+    yield* Effect.scoped(run(stage, count))
+    const seconds = (performance.now() - start) / 1000
+    const peaks = yield* growth
+    const after = yield* observe(host)
+    const sides = (["client", "host"] as const).map((side) => {
+      const heap = after[side].bytes - before[side].bytes
+      const peak = peaks[side]
+      return {
+        figures: [mebibytes(heap), mebibytes(peak)],
+        complaints: [
+          ...census.more(before[side], after[side]),
+          ...(heap > heapLimit(count) ? [`heap +${mebibytes(heap)} MiB, ${(heap / count).toFixed(0)} bytes each`] : []),
+          ...(peak > peakLimit ? [`resident memory +${mebibytes(peak)} MiB at times`] : [])
+        ].map((text) => `${title}: ${side}: ${text}`)
+      }
+    })
+    const outcome: Outcome = {
+      row: [`${count} ${title}`, `${seconds.toFixed(1)} s`, ...sides.flatMap(({ figures }) => figures)],
+      complaints: sides.flatMap(({ complaints }) => complaints)
+    }
+    return outcome
+  }).pipe(
+    Effect.scoped,
+    Effect.timeout(Duration.minutes(Number(options.minutes))),
+    Effect.catchAllCause((cause) =>
+      Effect.succeed<Outcome>({
+        row: [`${count} ${title}`, "not done"],
+        complaints: [`${title}: ${Cause.pretty(cause).split("\n")[0]}`]
+      })
+    )
+  )
+
+const soak = Effect.gen(function*() {
+  const { program } = yield* installation.make
+  const directory = yield* temporary.directory
+  const address = join(directory, "host")
+  yield* worker.start("our host", [...program("soakProcess", ["--expose-gc"]), address])
+  const connection = yield* ExporterConnection.fromEndpoint(Endpoint.unix(address))
+  const host = { directory, address, control: yield* connection.driver("soak") }
+  const chosen = scenarios(Number(options.scale))
+    .filter(({ name }) => options.only.split(",").some((prefix) => name.startsWith(prefix)))
+  const outcomes = yield* Effect.forEach(chosen, (scenario) =>
+    Effect.zipRight(
+      Effect.sync(() => process.stderr.write(`${scenario.count} ${scenario.title}\n`)),
+      measure(host, scenario)
+    ))
+  const complaints = outcomes.flatMap(({ complaints }) => complaints)
+  const result = table.terminal({
+    title: "What is left after it, and what was there at times, in MiB",
+    head: ["scenario", "time", "client heap", "client peak", "host heap", "host peak"],
+    rows: outcomes.map(({ row }) => row)
+  })
+  const verdict = complaints.length === 0 ? "Nothing is left behind." : ["LEFT BEHIND:", ...complaints].join("\n  ")
+  process.stdout.write(`\n${result}\n\n${verdict}\n`)
+  if (complaints.length > 0) process.exitCode = 1
+})
+
+NodeRuntime.runMain(Effect.scoped(soak))

@@ -1,0 +1,75 @@
+// What we want to reach, as ratios within one run.
+import type { ClientName, HostName } from "./peers.ts"
+import type { Results } from "./results.ts"
+
+/** A target and what became of it; `measured` is undefined when the run had no figure for it. */
+export interface Verdict {
+  readonly target: string
+  readonly limit: string
+  readonly measured: number | undefined
+  readonly unit: string
+  readonly met: boolean
+}
+
+const MiB = 1024 * 1024
+
+const at = (host: HostName, client: ClientName) => ({ host, client })
+
+const atLeast = (target: string, limit: number, measured: number | undefined, unit = "x"): Verdict => ({
+  target,
+  limit: `at least ${limit}${unit}`,
+  measured,
+  unit,
+  met: measured !== undefined && measured >= limit
+})
+
+const atMost = (target: string, limit: number, measured: number | undefined, unit = "x"): Verdict => ({
+  target,
+  limit: `at most ${limit}${unit}`,
+  measured,
+  unit,
+  met: measured !== undefined && measured <= limit
+})
+
+/** Compares what was measured with the targets. */
+export const judge = (results: Results, host: HostName): ReadonlyArray<Verdict> => {
+  const title = (work: string) => results.works.find(({ name }) => name === work)?.title ?? work
+  const speed = (work: string, client: ClientName, other: ClientName, from: HostName = host) =>
+    results.speed(work, at(from, client), at(from, other))?.median
+  const hosts = (work: string, client: ClientName) =>
+    results.speed(work, at("ours", client), at("python", client))?.median
+  const inverse = (value: number | undefined) => value === undefined ? undefined : 1 / value
+  const growth = (work: string, client: ClientName) => {
+    const bytes = results.summary(work, at(host, client), ({ growth }) => growth)?.upper
+    return bytes === undefined ? undefined : bytes / MiB
+  }
+  const perUnit = (work: string, client: ClientName, from: HostName) => results.secondsPerUnit(work, at(from, client))
+  const slope = (many: string, few: string, from: HostName) => {
+    const [of, to] = [perUnit(many, "ours", from), perUnit(few, "ours", from)]
+    return of === undefined || to === undefined ? undefined : of / to
+  }
+  const trees = results.works.filter(({ name }) => name.startsWith("tree-")).map(({ name }) => name)
+  const transfers = ["receive-4KiB", "receive-64KiB", "receive-1MiB", "send-4KiB", "send-64KiB", "send-1MiB"]
+
+  return [
+    ...["unary", "unary-100"].map((work) =>
+      atMost(`time of ${title(work)}: ours / nice-grpc`, 1.1, inverse(speed(work, "ours", "niceGrpc")))
+    ),
+    atLeast("items of a streaming call: ours / nice-grpc", 0.95, speed("items", "ours", "niceGrpc")),
+    ...[...transfers, "flash", "download"].map((work) =>
+      atLeast(`${title(work)}: ours / Python client`, 1, speed(work, "ours", "python"))
+    ),
+    ...["flash", "download"].map((work) => atMost(`memory growth, ${title(work)}`, 64, growth(work, "ours"), " MiB")),
+    ...["unary", "unary-100", "items"].map((work) =>
+      atLeast(`${title(work)}: our host / Python's, same client`, 3, hosts(work, "http2"))
+    ),
+    ...transfers.map((work) => atLeast(`${title(work)}: our host / Python's, same client`, 1, hosts(work, "http2"))),
+    atLeast("calls in memory / over a Unix socket", 5, speed("unary", "memory", "ours", "ours")),
+    atMost("cold start to first answer: ours / Python client", 1, inverse(speed("cold", "ours", "python"))),
+    atMost("cost of a call: 1,000 in flight / 100", 1.25, slope("unary-1000", "unary-100", "ours")),
+    atMost("cost of a byte stream: 200 at a time / 50", 1.25, slope("streams-200", "streams-50", "ours")),
+    ...(trees.length === 2
+      ? [atMost("cost of a driver: large tree / small tree", 1.25, slope(trees[1] ?? "", trees[0] ?? "", "ours"))]
+      : [])
+  ]
+}

@@ -1,0 +1,40 @@
+// Connecting: to exporters with many drivers, and from a cold start.
+import { Effect } from "effect"
+import * as worker from "../worker.ts"
+import { overSocket, type Scale, type Work } from "./work.ts"
+
+const tree = (drivers: number): Work => ({
+  name: `tree-${drivers}`,
+  title: `connecting to ${drivers} drivers`,
+  unit: "time",
+  amount: drivers,
+  clients: overSocket,
+  prepare: (peers) =>
+    Effect.map(
+      peers.exporters(drivers),
+      (addresses) => ({ ask, host }) => ask({ work: "connect", address: addresses.get(host), drivers })
+    )
+})
+
+const cold = (name: string, title: string, module: string): Work => ({
+  name,
+  title,
+  unit: "time",
+  amount: 1,
+  clients: ["ours", "python"],
+  prepare: ({ program, python }) =>
+    Effect.succeed(({ address, client }) =>
+      worker.once(
+        client,
+        client === "python" ? worker.pythonProgram(python, "bench_cold.py") : program(module),
+        { JUMPSTARTER_HOST: address, JMP_DRIVERS_ALLOW: "UNSAFE" }
+      )
+    )
+})
+
+export const connections = (scale: Scale): ReadonlyArray<Work> => [
+  tree(scale(1000, 100)),
+  tree(scale(5000, 500)),
+  cold("cold", "cold start to first answer, as in the README", "cold"),
+  cold("cold-modules", "the same, importing single modules", "coldModules")
+]
