@@ -5,9 +5,10 @@ import * as GrpcStatus from "../GrpcStatus.ts"
 
 const encoder = new TextEncoder()
 
-// Everything but printable ASCII, and the percent sign itself, travels as percent-encoded UTF-8.
+// Everything but printable ASCII, and the percent sign itself, travels as percent-encoded UTF-8; so do spaces at the
+// ends, where HTTP/2 allows none.
 const encodeMessage = (text: string): string =>
-  text.replace(/[^ -$&-~]+/gu, (part) => {
+  text.replace(/[^ -$&-~]+|^ +| +$/gu, (part) => {
     let encoded = ""
     for (const byte of encoder.encode(part)) encoded += `%${byte.toString(16).toUpperCase().padStart(2, "0")}`
     return encoded

@@ -70,6 +70,9 @@ const openChannel = (
         "grpc.use_local_subchannel_pool": 1,
         // nice-grpc bounds a connection attempt by this argument.
         "grpc.min_reconnect_backoff_ms": Duration.toMillis(options.connectTimeout ?? "10 seconds"),
+        // While grpc-js backs off it answers with the error of its last attempt, however long the exporter has been back.
+        "grpc.initial_reconnect_backoff_ms": 100,
+        "grpc.max_reconnect_backoff_ms": 500,
         ...(endpoint._tag === "Unix" ? {} : tcpOptions),
         ...options.grpcOptions
       })
