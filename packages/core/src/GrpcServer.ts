@@ -96,9 +96,9 @@ export const serve = (
   listen: Listen,
   options: ServerOptions = {}
 ): Effect.Effect<Endpoint.Endpoint, GrpcServerError, Scope.Scope> =>
-  Effect.mapError(httpServer.serve(handlers, listen, options), (cause) =>
+  Effect.mapError(httpServer.serve(handlers, listen, options), ({ error }) =>
     new GrpcServerError({
       address: "path" in listen ? listen.path : `${listen.host}:${listen.port}`,
-      details: cause instanceof Error ? cause.message : String(cause),
-      cause
+      details: error instanceof Error ? error.message : String(error),
+      cause: error
     }))

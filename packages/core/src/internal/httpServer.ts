@@ -1,5 +1,6 @@
 // Serves handlers over HTTP/2 on sockets. nice-grpc's server stands on grpc-js, which takes a message of a byte stream at
 // a time and stops the stream in between: a quarter of what the reference exporter takes in.
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -74,10 +75,13 @@ const removeStaleSocket = (path: string): Effect.Effect<void> =>
     return Effect.sync(done)
   })
 
-const start = (server: Http2.Http2Server | Http2.Http2SecureServer, listen: Listen): Effect.Effect<number, Error> =>
+const start = (
+  server: Http2.Http2Server | Http2.Http2SecureServer,
+  listen: Listen
+): Effect.Effect<number, Cause.UnknownException> =>
   Effect.async((resume) => {
     // Later ones are about connections that could not be accepted, which is for their peers to notice.
-    server.on("error", (error) => resume(Effect.fail(error)))
+    server.on("error", (error: Error) => resume(new Cause.UnknownException(error)))
     server.listen("path" in listen ? listen.path : { host: listen.host, port: listen.port }, () => {
       const address = server.address()
       resume(Effect.succeed(address === null || typeof address === "string" ? 0 : address.port))
@@ -99,7 +103,7 @@ export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen:
       requestTimeout: Duration.decode(options.requestTimeout ?? "30 seconds")
     }
     const sessions = new Set<Http2.ServerHttp2Session>()
-    const server = yield* Effect.try({ try: () => makeServer(listen, options), catch: (error) => error })
+    const server = yield* Effect.try(() => makeServer(listen, options))
     server.maxConnections = options.maxConnections ?? 1_000
     server.on("session", (session: Http2.ServerHttp2Session) => {
       sessions.add(session)

@@ -14,7 +14,7 @@ import { EagerSocket } from "./eagerSocket.ts"
 import type { Credentials } from "./grpcCredentials.ts"
 import * as httpKeepAlive from "./httpKeepAlive.ts"
 
-export const defaultConnectTimeout = "10 seconds"
+const defaultConnectTimeout = "10 seconds"
 
 // What a peer may send on one stream before the reader has taken it. HTTP/2's default of 64 KiB caps a byte stream at a
 // fraction of what a connection can carry.
