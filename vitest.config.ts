@@ -13,7 +13,7 @@ export default defineConfig({
           name: "unit",
           include: ["packages/*/test/**/*.test.ts"],
           exclude: [interop],
-          testTimeout: 10_000
+          testTimeout: 30_000
         }
       },
       {

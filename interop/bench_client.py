@@ -1,4 +1,4 @@
-"""Jumpstarter's Python client under the benchmark; see packages/core/benchmark/clientProcess.ts for what it says and hears.
+"""Jumpstarter's Python client under the benchmark; packages/core/benchmark/clientProcess.ts is its counterpart.
 
 python interop/bench_client.py ADDRESS
 """

@@ -72,7 +72,7 @@ const compare = Effect.gen(function*() {
       return yield* run.all(works, started, yield* peers.everybody(started), rounds)
     })
   )
-  const tables = report.tables(results)
+  const tables = report.tables(results, !options.quick)
   const note = [
     `${rounds.kept} rounds on Node ${process.version}, ${Os.platform()} ${Os.arch()}, ${Os.cpus().length} processors,`,
     `load ${before} before and ${load()} after.`,

@@ -1,18 +1,17 @@
-// A client in a process of its own: `clientProcess.ts KIND ADDRESS`. It reads one work per line, as JSON, does it, and answers with
-// a line of what it took. interop/bench_client.py is its counterpart.
+// A client in a process of its own: `clientProcess.ts KIND ADDRESS`. It reads one work per line, as JSON, does it, and
+// answers with a line of what it took. interop/bench_client.py is its counterpart.
 import { createInterface } from "node:readline"
 import type { Client } from "./clients/client.ts"
-import * as http2 from "./clients/http2.ts"
-import * as niceGrpc from "./clients/niceGrpc.ts"
-import * as ours from "./clients/ours.ts"
-import * as rpcs from "./clients/rpcs.ts"
 import * as memoryWatch from "./memoryWatch.ts"
 
-const kinds: Readonly<Record<string, (address: string) => Client | Promise<Client>>> = {
-  ours: ours.unix,
-  memory: ours.inMemory,
-  niceGrpc: (address) => rpcs.client(niceGrpc.connect, address),
-  http2: (address) => rpcs.client(http2.connect, address)
+// Each process loads its own client only.
+const kinds: Readonly<Record<string, (address: string) => Promise<Client>>> = {
+  ours: async (address) => (await import("./clients/ours.ts")).unix(address),
+  memory: async () => (await import("./clients/ours.ts")).inMemory(),
+  niceGrpc: async (address) =>
+    (await import("./clients/rpcs.ts")).client((await import("./clients/niceGrpc.ts")).connect, address),
+  http2: async (address) =>
+    (await import("./clients/rpcs.ts")).client((await import("./clients/http2.ts")).connect, address)
 }
 
 const measure = async (work: () => Promise<void>) => {

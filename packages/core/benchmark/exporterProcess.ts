@@ -1,5 +1,5 @@
-// Our host in a process of its own: `exporterProcess.ts --unix PATH [--drivers N]`. It prints a line when it is ready, and ends
-// when its standard input does.
+// Our host in a process of its own: `exporterProcess.ts --unix PATH [--drivers N]`. It prints a line when it is ready, and
+// ends when its standard input does.
 import { Exporter } from "@effect-jumpstarter/core"
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect } from "effect"

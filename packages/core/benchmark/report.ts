@@ -127,8 +127,8 @@ const judgement = (results: Results, host: HostName): Table => ({
   )
 })
 
-/** All that has a row. */
-export const tables = (results: Results): ReadonlyArray<Table> => {
+/** All that have a row; that of the targets only when the run means something. */
+export const tables = (results: Results, judged: boolean): ReadonlyArray<Table> => {
   const withPython = results.series.some(({ host }) => host === "python")
   return [
     ...(withPython ? [speeds(results, "python"), ratios(results, "python"), costs(results, "python")] : []),
@@ -137,6 +137,6 @@ export const tables = (results: Results): ReadonlyArray<Table> => {
     costs(results, "ours"),
     growth(results),
     ...(withPython ? [hosts(results)] : []),
-    judgement(results, withPython ? "python" : "ours")
+    ...(judged ? [judgement(results, withPython ? "python" : "ours")] : [])
   ].filter(({ rows }) => rows.length > 0)
 }

@@ -32,7 +32,7 @@ export class Results {
     return samples.length === 0 ? undefined : summarize(samples.map(value))
   }
 
-  /** How many times as fast one was as the other. Rounds are compared one by one, as both met the same weather in them. */
+  /** How many times as fast one was as the other, round by round, as both met the same weather in a round. */
   speed(work: string, one: Column, other: Column): Summary | undefined {
     const others = this.samples(work, other)
     const ratios = this.samples(work, one).flatMap(({ seconds }, round) => {

@@ -1,5 +1,5 @@
-// The soak: `npm run soak -- [options]` does things many times over and looks what they leave behind, in this process and
-// in our host's. docs/performance.md explains what it prints.
+// The soak: `npm run soak -- [options]` does things many times over and looks what they leave behind, in this process
+// and in our host's. docs/performance.md explains what it prints.
 import { type DriverClient, Endpoint, ExporterConnection } from "@effect-jumpstarter/core"
 import { NodeRuntime } from "@effect/platform-node"
 import { Cause, Duration, Effect, Schema } from "effect"

@@ -1,5 +1,5 @@
-// Our host for the soak, in a process of its own: `soakProcess.ts PATH`. Besides what the benchmark calls it has a driver
-// that tells what the process holds on to.
+// Our host for the soak, in a process of its own: `soakProcess.ts PATH`. Besides what the benchmark calls it has a
+// driver that tells what the process holds on to.
 import { Driver, Exporter } from "@effect-jumpstarter/core"
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Schedule, Stream } from "effect"

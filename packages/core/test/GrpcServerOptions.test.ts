@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Exit, Fiber, Option, Ref, Schedule, Stream } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber, Option, Ref, Schedule, Stream, Supervisor } from "effect"
 import * as net from "node:net"
 import * as Driver from "../src/Driver.ts"
 import type * as Endpoint from "../src/Endpoint.ts"
@@ -213,6 +213,20 @@ describe("keepaliveTime", () => {
         for (let round = 0; round < 3; round++) yield* soon(pinged)
         assert.strictEqual(yield* device.finalizations, 0)
       }
+    }))
+
+  it.scopedLive("is nothing to wait for once the connection is gone", () =>
+    Effect.gen(function*() {
+      const supervisor = yield* Supervisor.track
+      const endpoint = yield* Effect.supervised(GrpcServer.serve(echo, localhost), supervisor)
+      const fibers = Effect.map(supervisor.value, (fibers) => fibers.length)
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* GrpcChannel.fromEndpoint(endpoint).pipe(
+          Effect.flatMap((channel) => channel.unary("/t.S/Echo", utf8("x")))
+        )
+        assert.strictEqual(yield* fibers, 1)
+      }))
+      yield* soon(Effect.repeat(fibers, { until: (n) => n === 0, schedule: Schedule.spaced("5 millis") }))
     }))
 
   it.scopedLive("asks nobody when it is infinite", () =>

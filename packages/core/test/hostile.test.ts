@@ -7,7 +7,7 @@ import * as Schedule from "effect/Schedule"
 import * as Endpoint from "../src/Endpoint.ts"
 import * as ExporterConnection from "../src/ExporterConnection.ts"
 import { brokenHttp2 } from "./suite/brokenHttp2.ts"
-import { hostilePeers } from "./suite/hostilePeers.ts"
+import { greedyPeers, hostilePeers } from "./suite/hostilePeers.ts"
 import { malformedRequests } from "./suite/malformedRequests.ts"
 import * as raw from "./support/rawGrpc.ts"
 import * as rawHttp2 from "./support/rawHttp2.ts"
@@ -58,6 +58,27 @@ layer(victim.layer, { excludeTestServices: true, timeout: "20 seconds" })("an ex
           const { port } = yield* victim.Victim
           strictEqual(yield* rawHttp2.say(port, bytes(yield* uuid)), costs)
         }))
+    }
+  })
+
+  describe("holds bounded memory for", () => {
+    const streams = 40
+
+    // What a stream may hold: an inbox and a window of a megabyte each, or a few messages of that size on their way out.
+    const perStream = 4 * 1024 * 1024
+
+    for (const { begin, name } of greedyPeers) {
+      it.scoped(name, () =>
+        Effect.gen(function*() {
+          const { holdings, port, tlsPort } = yield* victim.Victim
+          const target = { port, tlsPort, uuid: yield* uuid }
+          const { bytes: before } = yield* holdings
+          yield* begin(target, streams)
+          // It grows until flow control stops it.
+          const growth = Effect.map(holdings, ({ bytes }) => bytes - before)
+          const measured = yield* Effect.replicateEffect(Effect.delay(growth, "200 millis"), 3)
+          strictEqual(Math.max(...measured) < streams * perStream, true, `${measured} bytes`)
+        }), 20_000)
     }
   })
 

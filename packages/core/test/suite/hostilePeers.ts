@@ -50,22 +50,26 @@ const taken = (session: raw.Session): Effect.Effect<void> =>
     if (session.closed || session.destroyed || !session.ping(done)) done()
   })
 
+/** Opens so many RPCs on a connection. */
+const begin = (
+  target: Target,
+  requests: number,
+  request: (target: Target) => raw.Request,
+  options?: Parameters<typeof raw.connect>[1]
+) =>
+  Effect.gen(function*() {
+    const session = yield* connect(target, options)
+    for (let index = 0; index < requests; index++) raw.begin(session, request(target))
+    yield* taken(session)
+  })
+
 /** Opens so many RPCs on a connection, and leaves with all of them unfinished. */
 const unfinished = (
   name: string,
   requests: number,
   request: (target: Target) => raw.Request,
   options?: Parameters<typeof raw.connect>[1]
-): HostilePeer => ({
-  name,
-  requests,
-  attack: (target) =>
-    Effect.gen(function*() {
-      const session = yield* connect(target, options)
-      for (let index = 0; index < requests; index++) raw.begin(session, request(target))
-      yield* taken(session)
-    })
-})
+): HostilePeer => ({ name, requests, attack: (target) => begin(target, requests, request, options) })
 
 const broken: ReadonlyArray<HostilePeer> = brokenHttp2.map(({ bytes, name, requests }) => ({
   name,
@@ -216,4 +220,33 @@ export const hostilePeers: ReadonlyArray<HostilePeer> = [
   ...streams,
   ...broken,
   ...unending
+]
+
+const upload = http2.repeat(60, raw.prefixed(raw.field(1, new Uint8Array(60_000))))
+
+/** Peers that would have the exporter hold all they can get for them. */
+export const greedyPeers: ReadonlyArray<{
+  readonly name: string
+  readonly begin: (target: Target, streams: number) => Effect.Effect<void, never, Scope.Scope>
+}> = [
+  {
+    name: "results that nobody reads",
+    begin: (target, streams) =>
+      begin(target, streams, ({ uuid }) => ({
+        path: raw.rpc.streamingCall,
+        body: raw.callOf(uuid, "flood", raw.number(1_000_000))
+      }), unread)
+  },
+  {
+    name: "bytes that nobody reads",
+    begin: (target, streams) => begin(target, streams, (target) => streamOf(target, "endless"), unread)
+  },
+  {
+    name: "bytes that no device takes",
+    begin: (target, streams) => begin(target, streams, (target) => ({ ...streamOf(target, "stuck"), body: upload }))
+  },
+  {
+    name: "resources that no call uses",
+    begin: (target, streams) => begin(target, streams, (target) => ({ ...resourceOf(target), body: upload }))
+  }
 ]

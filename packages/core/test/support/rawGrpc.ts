@@ -71,7 +71,8 @@ export const connect = (
   options: http2.SecureClientSessionOptions = {}
 ): Effect.Effect<Session, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync(() => http2.connect(address, options).on("error", () => {})),
+    // Node resets the streams of a client that would upload more than its session may hold.
+    Effect.sync(() => http2.connect(address, { maxSessionMemory: 1_000, ...options }).on("error", () => {})),
     // Destroying a session that still uploads from within an event of one of its streams aborts Node 20 and 22.
     (session) =>
       Effect.async<void>((resume) => {

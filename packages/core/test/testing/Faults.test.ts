@@ -72,6 +72,17 @@ describe("a call", () => {
       assert.deepStrictEqual(events, ["hang", "hang interrupted"])
     }))
 
+  test("is lost at once, however long the driver takes to let go", (faults, events) =>
+    Effect.gen(function*() {
+      const power = yield* bench.power
+      const calling = yield* Effect.fork(outcomeOf(power.call("stuck")))
+      yield* bench.eventually(() => events.length === 1)
+      yield* faults.dropConnection
+      assert.strictEqual(yield* Fiber.join(calling), lost)
+      const leaving = yield* Effect.fork(Effect.zipRight(faults.restore, TestClock.adjust("1 hour")))
+      yield* Fiber.join(leaving)
+    }))
+
   test("is lost so long after it began", (faults, events) =>
     Effect.gen(function*() {
       const power = yield* bench.power
@@ -244,6 +255,33 @@ describe("a byte stream", () => {
       yield* TestClock.adjust("1 hour")
       assert.deepStrictEqual(yield* Fiber.join(talking), Option.none())
     }))
+
+  test("that stalls is not written to", (faults, events) =>
+    Effect.gen(function*() {
+      const storage = yield* ExporterConnection.driver("storage")
+      yield* faults.next({ kind: "stream" }, Faults.stall({ bytes: 4 }))
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { write } = yield* storage.stream("memory")
+        const writing = yield* Effect.fork(write(utf8("abcdef")))
+        yield* bench.settled
+        assert.isNull(writing.unsafePoll())
+        assert.deepStrictEqual(events, ["remember abcd"])
+        yield* Fiber.interrupt(writing)
+      }))
+    }))
+
+  test(
+    "that is lost is closed at the device, whether or not the program lets go",
+    (faults, events) =>
+      Effect.gen(function*() {
+        const client = yield* ExporterConnection.driver("console")
+        yield* Effect.scoped(Effect.gen(function*() {
+          yield* client.stream("connect")
+          yield* faults.dropConnection
+          yield* bench.eventually(() => events.includes("disconnect"))
+        }))
+      })
+  )
 
   test("has flipped bytes, or a frame that is none", (faults) =>
     Effect.gen(function*() {

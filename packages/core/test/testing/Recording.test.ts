@@ -20,6 +20,15 @@ const everything = Effect.gen(function*() {
     counted: Array.from(yield* Stream.runCollect(power.streamingCall("count", 3))),
     some: Array.from(yield* Stream.runCollect(Stream.take(power.streamingCall("count", 100), 2))),
     talk: (yield* bench.converse("hello\n", "\0\u0001")).heard,
+    taken: yield* outcome(
+      Effect.scoped(Effect.flatMap(ExporterConnection.driver("console"), (client) => client.stream("refused")))
+    ),
+    broke: yield* outcome(Effect.scoped(
+      Effect.flatMap(
+        Effect.flatMap(ExporterConnection.driver("console"), (client) => client.stream("fragile")),
+        ({ write }) => Effect.forever(write(utf8("hit")))
+      )
+    )),
     upload: yield* bench.upload("0123456789"),
     download: (yield* bench.download("abcdefgh")).received,
     status: (yield* connection.status).status,
@@ -33,6 +42,8 @@ describe("a recording", () => {
       const path = yield* file
       const recorded = yield* record(path, everything)
       assert.strictEqual(recorded.talk, "hello\n\0\u0001bye")
+      assert.strictEqual(recorded.taken, "stream console.refused failed (UNAVAILABLE): the port is taken")
+      assert.strictEqual(recorded.broke, "stream console.fragile failed (INTERNAL): it broke")
       // Twice, so that nothing is used up.
       assert.deepStrictEqual(yield* replay(path, everything), recorded)
       assert.deepStrictEqual(yield* replay(path, everything), recorded)

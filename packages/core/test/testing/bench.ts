@@ -17,7 +17,18 @@ export const make = Effect.sync(() => {
       broken: Driver.call(() => DriverFailure.make("Timeout", "the relay did not answer")),
       // Ends only when it is interrupted.
       hang: Driver.call(() =>
-        Effect.zipRight(record("hang"), Effect.onInterrupt(Effect.never, () => record("hang interrupted")))
+        Effect.zipRight(
+          record("hang"),
+          // Lets go only after a detour, so that whoever does not wait for it is found out.
+          Effect.onInterrupt(
+            Effect.never,
+            () => Effect.zipRight(Effect.repeatN(Effect.yieldNow(), 500), record("hang interrupted"))
+          )
+        )
+      ),
+      // Takes an hour to let go.
+      stuck: Driver.call(() =>
+        Effect.onInterrupt(Effect.zipRight(record("stuck"), Effect.never), () => Effect.sleep("1 hour"))
       ),
       slow: Driver.call(() => Effect.zipRight(Effect.sleep("1 minute"), record("slow"))),
       count: Driver.streamingCall(([n]) =>
@@ -41,6 +52,15 @@ export const make = Effect.sync(() => {
           }
         })
       ),
+      refused: Driver.stream(DriverFailure.make("Connection", "the port is taken")),
+      // Fails when it has heard something, and says nothing.
+      fragile: Driver.stream(
+        Effect.map(Deferred.make<never, DriverFailure.DriverFailure>(), (broken) => ({
+          read: Stream.fromEffect(Deferred.await(broken)),
+          write: () => Effect.asVoid(Deferred.fail(broken, DriverFailure.make("Device", "it broke"))),
+          end: Effect.void
+        }))
+      ),
       silent: Driver.stream(
         Effect.as(record("silent"), { read: Stream.never, write: () => Effect.never, end: Effect.void })
       )
@@ -58,6 +78,13 @@ export const make = Effect.sync(() => {
           yield* record(`wrote ${bytes}`)
           return bytes.length
         }).pipe(Effect.scoped)
+      ),
+      memory: Driver.stream(
+        Effect.succeed({
+          read: Stream.never,
+          write: (bytes) => record(`remember ${new TextDecoder().decode(bytes)}`),
+          end: Effect.void
+        })
       ),
       // Stops reading early.
       head: Driver.call(([handle, length], { resource }) =>
