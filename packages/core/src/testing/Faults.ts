@@ -8,7 +8,9 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import * as GrpcChannel from "../GrpcChannel.ts"
 import type { GrpcCode } from "../GrpcStatus.ts"
 import type * as exporterCall from "../internal/exporterCall.ts"
@@ -155,7 +157,7 @@ export interface Control {
   readonly next: (match: Match, fault: Fault) => Effect.Effect<Planned>
   /** Plans a fault for every RPC that matches, from the given occurrence on. */
   readonly always: (match: Match, fault: Fault) => Effect.Effect<Planned>
-  /** What is planned by `next` and has not happened; to be empty at the end of a test. */
+  /** What is planned by `next` and has not happened. */
   readonly pending: Effect.Effect<ReadonlyArray<Match>>
   /** Forgets everything planned. RPCs under way keep what they have met. */
   readonly clear: Effect.Effect<void>
@@ -174,17 +176,32 @@ export interface Control {
 export class Faults extends Context.Tag("@effect-jumpstarter/core/testing/Faults")<Faults, Control>() {}
 
 /**
- * A channel that faults can befall, on top of any other.
+ * A channel that faults can befall, on top of any other. A scope that closes after a success dies when a fault that was
+ * planned by `next` has not happened: the test did not test what it meant to.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (
   channel: typeof GrpcChannel.GrpcChannel.Service
-): Effect.Effect<{ readonly channel: typeof GrpcChannel.GrpcChannel.Service; readonly control: Control }> =>
-  Effect.sync(() => {
+): Effect.Effect<
+  { readonly channel: typeof GrpcChannel.GrpcChannel.Service; readonly control: Control },
+  never,
+  Scope.Scope
+> =>
+  Effect.gen(function*() {
     const link = new Link(channel.target)
     const plan = new fault.Plan()
+    yield* Effect.addFinalizer((exit) =>
+      Effect.suspend(() => {
+        const pending = plan.pending()
+        return Exit.isFailure(exit) || pending.length === 0
+          ? Effect.void
+          : Effect.dieMessage(
+            `planned faults have not happened: ${pending.map((match) => JSON.stringify(match)).join()}`
+          )
+      })
+    )
     const add = (match: Match, happening: Fault, repeat: boolean) =>
       Effect.sync((): Planned => ({
         happened: Deferred.await(plan.add(new fault.Planned(match, happening, repeat)).happened)
@@ -226,7 +243,7 @@ export const make = (
  * ```
  */
 export const layer: Layer.Layer<Faults | GrpcChannel.GrpcChannel, never, GrpcChannel.GrpcChannel> = Layer
-  .effectContext(
+  .scopedContext(
     Effect.map(
       Effect.flatMap(GrpcChannel.GrpcChannel, make),
       ({ channel, control }) => Context.make(Faults, control).pipe(Context.add(GrpcChannel.GrpcChannel, channel))
