@@ -21,6 +21,10 @@
  * meanwhile), resources and the exporter numbered uuids. A passphrase is never stored, nor is other request metadata,
  * nor the headers and the query of a presigned URL.
  *
+ * A recording does without what a client does not look at, such as the uuids of answers and fields this version does not
+ * know, without the causes of failures, and without RPCs of other services, which are refused. A message that JSON cannot
+ * say, such as one with a negative zero, or that is malformed, is kept as it was, uuids included.
+ *
  * @since 0.1.0
  */
 import * as FileSystem from "@effect/platform/FileSystem"

@@ -1,29 +1,10 @@
 // Each fault, at each moment, on each kind of call: what the program sees and what the driver does.
-import { DriverError, Endpoint, ExporterConnection, GrpcChannel } from "@effect-jumpstarter/core"
+import { ExporterConnection } from "@effect-jumpstarter/core"
 import { Faults, FaultyExporter } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Option, Stream, TestClock } from "effect"
-import type { DriverClient } from "../../src/DriverClient.ts"
-import { until } from "../suite/harness.ts"
+import { Effect, Exit, Fiber, Option, Stream, TestClock } from "effect"
 import { utf8 } from "../support/bytes.ts"
-import * as probeExporter from "../support/probeExporter.ts"
-import * as process from "../support/process.ts"
-import * as temporary from "../support/temporary.ts"
 import * as bench from "./bench.ts"
-
-/** What an outcome looks like to a program that branches on it. */
-const outcome = (exit: Exit.Exit<unknown, unknown>): unknown =>
-  Exit.match(exit, {
-    onSuccess: (value) => ({ value }),
-    onFailure: (cause) => {
-      const error = Option.getOrUndefined(Cause.failureOption(cause))
-      return DriverError.isDriverCallError(error)
-        ? `${error._tag} ${error.code} ${error.origin}: ${error.details}`
-        : Cause.pretty(cause)
-    }
-  })
-
-const outcomeOf = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.map(Effect.exit(effect), outcome)
 
 const lost = "ConnectionLost UNAVAILABLE transport: Connection dropped"
 
@@ -47,7 +28,7 @@ describe("a call", () => {
     Effect.gen(function*() {
       const power = yield* bench.power
       yield* faults.next({ driver: "power", method: "on" }, Faults.drop("before"))
-      assert.strictEqual(yield* outcomeOf(power.call("on")), lost)
+      assert.strictEqual(yield* bench.outcomeOf(power.call("on")), lost)
       assert.deepStrictEqual(events, [])
     }))
 
@@ -55,7 +36,7 @@ describe("a call", () => {
     Effect.gen(function*() {
       const power = yield* bench.power
       yield* faults.next({ driver: "power", method: "on" }, Faults.drop("after"))
-      assert.strictEqual(yield* outcomeOf(power.call("on")), lost)
+      assert.strictEqual(yield* bench.outcomeOf(power.call("on")), lost)
       assert.deepStrictEqual(events, ["on"])
     }))
 
@@ -63,7 +44,7 @@ describe("a call", () => {
     Effect.gen(function*() {
       const power = yield* bench.power
       yield* faults.next({ method: "hang" }, Faults.drop({ messages: 0 }))
-      assert.strictEqual(yield* outcomeOf(power.call("hang")), lost)
+      assert.strictEqual(yield* bench.outcomeOf(power.call("hang")), lost)
       yield* bench.eventually(() => events.length === 2)
       assert.deepStrictEqual(events, ["hang", "hang interrupted"])
     }))
@@ -71,7 +52,7 @@ describe("a call", () => {
   test("is lost at once, however long the driver takes to let go", (faults, events) =>
     Effect.gen(function*() {
       const power = yield* bench.power
-      const calling = yield* Effect.fork(outcomeOf(power.call("stuck")))
+      const calling = yield* Effect.fork(bench.outcomeOf(power.call("stuck")))
       yield* bench.eventually(() => events.length === 1)
       yield* faults.dropConnection
       assert.strictEqual(yield* Fiber.join(calling), lost)
@@ -83,7 +64,7 @@ describe("a call", () => {
     Effect.gen(function*() {
       const power = yield* bench.power
       yield* faults.next({ method: "slow" }, Faults.drop({ time: "59 seconds" }))
-      const calling = yield* Effect.fork(outcomeOf(power.call("slow")))
+      const calling = yield* Effect.fork(bench.outcomeOf(power.call("slow")))
       yield* TestClock.adjust("58 seconds")
       assert.isNull(calling.unsafePoll())
       yield* TestClock.adjust("1 second")
@@ -112,7 +93,7 @@ describe("a call", () => {
     Effect.gen(function*() {
       const power = yield* bench.power
       yield* faults.next({ method: "on" }, Faults.stall("after"))
-      const calling = yield* Effect.fork(outcomeOf(Effect.timeoutOption(power.call("on"), "1 hour")))
+      const calling = yield* Effect.fork(bench.outcomeOf(Effect.timeoutOption(power.call("on"), "1 hour")))
       yield* TestClock.adjust("1 hour")
       assert.deepStrictEqual(yield* Fiber.join(calling), { value: Option.none() })
       assert.deepStrictEqual(events, ["on"])
@@ -122,10 +103,10 @@ describe("a call", () => {
     Effect.gen(function*() {
       const power = yield* bench.power
       yield* faults.next({ method: "on" }, Faults.fail("DEADLINE_EXCEEDED", "no"))
-      assert.strictEqual(yield* outcomeOf(power.call("on")), "DriverError DEADLINE_EXCEEDED driver: no")
+      assert.strictEqual(yield* bench.outcomeOf(power.call("on")), "DriverError DEADLINE_EXCEEDED driver: no")
       assert.deepStrictEqual(events, [])
       yield* faults.next({ method: "on" }, Faults.fail("INTERNAL", "late", "after"))
-      assert.strictEqual(yield* outcomeOf(power.call("on")), "DriverError INTERNAL driver: late")
+      assert.strictEqual(yield* bench.outcomeOf(power.call("on")), "DriverError INTERNAL driver: late")
       assert.deepStrictEqual(events, ["on"])
     }))
 
@@ -133,9 +114,12 @@ describe("a call", () => {
     Effect.gen(function*() {
       const power = yield* bench.power
       yield* faults.next({ method: "on" }, Faults.malform("before"))
-      assert.match(String(yield* outcomeOf(power.call("on"))), /^InvalidArgument INVALID_ARGUMENT driver: malformed/)
+      assert.match(
+        String(yield* bench.outcomeOf(power.call("on"))),
+        /^InvalidArgument INVALID_ARGUMENT driver: malformed/
+      )
       yield* faults.next({ method: "on" }, Faults.malform({ messages: 0 }))
-      assert.match(String(yield* outcomeOf(power.call("on"))), /^UnexpectedResult INTERNAL client: malformed/)
+      assert.match(String(yield* bench.outcomeOf(power.call("on"))), /^UnexpectedResult INTERNAL client: malformed/)
     }))
 
   test("that is interrupted waits for the driver, faults or not", (faults, events) =>
@@ -156,7 +140,7 @@ describe("a streaming call", () => {
       const items: Array<unknown> = []
       return Effect.map(
         Effect.exit(Stream.runForEach(power.streamingCall("count", n), (item) => Effect.sync(() => items.push(item)))),
-        (exit) => [items, Exit.isSuccess(exit) ? "end" : outcome(exit)]
+        (exit) => [items, Exit.isSuccess(exit) ? "end" : bench.outcome(exit)]
       )
     })
 
@@ -221,18 +205,18 @@ describe("a byte stream", () => {
       // Seven there, and three back.
       yield* faults.next({ driver: "console", method: "connect" }, Faults.drop({ bytes: 10 }))
       const { exit, heard } = yield* bench.converse("abcdefg")
-      assert.strictEqual(outcome(exit), lost)
+      assert.strictEqual(bench.outcome(exit), lost)
       assert.strictEqual(heard, "abc")
     }))
 
   test("is lost before it is open, and instead of its end", (faults, events) =>
     Effect.gen(function*() {
       yield* faults.next({ kind: "stream" }, Faults.drop("before", { downFor: 0 }))
-      assert.deepStrictEqual(outcome((yield* bench.converse("a")).exit), lost)
+      assert.deepStrictEqual(bench.outcome((yield* bench.converse("a")).exit), lost)
       assert.deepStrictEqual(events, [])
       yield* faults.next({ kind: "stream" }, Faults.drop("after", { downFor: 0 }))
       const { exit, heard } = yield* bench.converse("a")
-      assert.deepStrictEqual([heard, outcome(exit)], ["abye", lost])
+      assert.deepStrictEqual([heard, bench.outcome(exit)], ["abye", lost])
       yield* bench.eventually(() => events.length === 2)
       assert.deepStrictEqual(events, ["connect", "disconnect"])
     }))
@@ -287,7 +271,7 @@ describe("a byte stream", () => {
       assert.strictEqual(heard, `${new TextDecoder().decode(utf8("abc").map((byte) => ~byte))}bye`)
       yield* faults.next({ kind: "stream" }, Faults.malform({ bytes: 3 }))
       assert.match(
-        String(outcome((yield* bench.converse("abc")).exit)),
+        String(bench.outcome((yield* bench.converse("abc")).exit)),
         /^UnexpectedResult INTERNAL client: malformed message from the exporter/
       )
     }))
@@ -296,7 +280,7 @@ describe("a byte stream", () => {
     Effect.gen(function*() {
       yield* faults.next({ kind: "stream" }, Faults.fail("UNAVAILABLE", "the port is taken"))
       assert.strictEqual(
-        outcome((yield* bench.converse("a")).exit),
+        bench.outcome((yield* bench.converse("a")).exit),
         "DriverError UNAVAILABLE driver: the port is taken"
       )
       assert.deepStrictEqual(events, [])
@@ -308,7 +292,7 @@ describe("a resource", () => {
     Effect.gen(function*() {
       // More than is sent ahead of a driver that has not begun to read.
       yield* faults.next({ kind: "resource", driver: "storage" }, Faults.drop({ bytes: 206 }))
-      assert.strictEqual(yield* outcomeOf(bench.upload("0123456789".repeat(40))), lost)
+      assert.strictEqual(yield* bench.outcomeOf(bench.upload("0123456789".repeat(40))), lost)
       yield* bench.eventually(() => events.length > 0)
       assert.deepStrictEqual(events, ["write broke off"])
     }))
@@ -316,14 +300,14 @@ describe("a resource", () => {
   test("is uploaded too short, and the call succeeds", (faults, events) =>
     Effect.gen(function*() {
       yield* faults.next({ kind: "resource" }, Faults.truncate({ bytes: 6 }))
-      assert.deepStrictEqual(yield* outcomeOf(bench.upload("0123456789")), { value: 6 })
+      assert.deepStrictEqual(yield* bench.outcomeOf(bench.upload("0123456789")), { value: 6 })
       assert.deepStrictEqual(events, ["wrote 012345"])
     }))
 
   test("is uploaded with flipped bytes", (faults, events) =>
     Effect.gen(function*() {
       yield* faults.next({ kind: "resource" }, Faults.corrupt({ bytes: 6 }))
-      assert.deepStrictEqual(yield* outcomeOf(bench.upload("0123456789")), { value: 10 })
+      assert.deepStrictEqual(yield* bench.outcomeOf(bench.upload("0123456789")), { value: 10 })
       assert.match(events.join(), /^wrote 012345\W+89$/)
     }))
 
@@ -331,14 +315,14 @@ describe("a resource", () => {
     Effect.gen(function*() {
       yield* faults.next({ kind: "resource" }, Faults.drop({ bytes: 6 }))
       const { exit, received } = yield* bench.download("0123456789")
-      assert.deepStrictEqual([received, outcome(exit)], ["012345", lost])
+      assert.deepStrictEqual([received, bench.outcome(exit)], ["012345", lost])
     }))
 
   test("is downloaded too short, and the call succeeds", (faults) =>
     Effect.gen(function*() {
       yield* faults.next({ kind: "resource" }, Faults.truncate({ bytes: 6 }))
       const { exit, received } = yield* bench.download("0123456789".repeat(100))
-      assert.deepStrictEqual([received, outcome(exit)], ["012345", { value: null }])
+      assert.deepStrictEqual([received, bench.outcome(exit)], ["012345", { value: null }])
     }))
 })
 
@@ -356,12 +340,12 @@ describe("a plan", () => {
         assert.deepStrictEqual(yield* faults.pending, [{ driver: "power", method: "set", occurrence: 2 }])
         yield* power.call("on")
         yield* power.call("set", 1)
-        assert.strictEqual(yield* outcomeOf(power.call("set", 2)), "DriverError ABORTED driver: no")
+        assert.strictEqual(yield* bench.outcomeOf(power.call("set", 2)), "DriverError ABORTED driver: no")
         yield* planned.happened
         yield* power.call("set", 3)
         // A proxied driver is at both places.
         yield* faults.next({ driver: "group.relay" }, Faults.fail("ABORTED", "there"))
-        assert.strictEqual(yield* outcomeOf(relay.call("on")), "DriverError ABORTED driver: there")
+        assert.strictEqual(yield* bench.outcomeOf(relay.call("on")), "DriverError ABORTED driver: there")
         assert.deepStrictEqual(events, ["on", "set [1]", "set [3]"])
       })
   )
@@ -371,10 +355,10 @@ describe("a plan", () => {
       const power = yield* bench.power
       yield* faults.always({ driver: "power", method: "on" }, Faults.fail("INTERNAL", "stuck"))
       for (const _ of [1, 2, 3]) {
-        assert.strictEqual(yield* outcomeOf(power.call("on")), "DriverError INTERNAL driver: stuck")
+        assert.strictEqual(yield* bench.outcomeOf(power.call("on")), "DriverError INTERNAL driver: stuck")
       }
       yield* faults.clear
-      assert.deepStrictEqual(yield* outcomeOf(power.call("on")), { value: null })
+      assert.deepStrictEqual(yield* bench.outcomeOf(power.call("on")), { value: null })
     }))
 
   it.effect("that did not happen fails a test that succeeds", () =>
@@ -408,101 +392,15 @@ describe("a plan", () => {
     }))
 })
 
-// What goes on until the connection is lost, and what shows that it goes on.
-const operations: ReadonlyArray<{
-  readonly begun: string
-  readonly run: (probe: DriverClient) => Effect.Effect<unknown, unknown>
-}> = [
-  { begun: "hang:open", run: (probe) => probe.call("hang") },
-  { begun: "forever:open", run: (probe) => Stream.runDrain(probe.streamingCall("forever")) },
-  { begun: "silent:open", run: (probe) => Stream.runDrain(probe.streamingCall("silent")) },
-  {
-    begun: "idle:open",
-    run: (probe) => Effect.scoped(Effect.flatMap(probe.stream("idle"), ({ read }) => Stream.runDrain(read)))
-  },
-  {
-    begun: "sink_stuck:open",
-    run: (probe) =>
-      Effect.scoped(
-        Effect.flatMap(probe.stream("sink_stuck"), ({ write }) => Effect.forever(write(new Uint8Array(65_536))))
-      )
-  }
-]
-
-/** Loses a connection in the middle of everything, and answers how everything ended, and what comes next. */
-const lose = Effect.fnUntraced(function*(connection: ExporterConnection.Connection, lose: Effect.Effect<void>) {
-  const probe = yield* connection.driver("probe")
-  const running = yield* Effect.forEach(operations, ({ run }) => Effect.fork(outcomeOf(run(probe))))
-  yield* until(
-    "everything runs",
-    probe.call("events"),
-    (events) => Array.isArray(events) && operations.every(({ begun }) => events.includes(begun))
-  )
-  yield* lose
-  const next = [
-    probe.call("echo"),
-    Stream.runDrain(probe.streamingCall("count", 1)),
-    Effect.scoped(probe.stream("idle"))
-  ]
-  return {
-    // How a socket breaks is up to the moment, and the address is another one each time.
-    underWay: Array.from(
-      yield* Effect.forEach(running, Fiber.join),
-      (outcome) => String(outcome).replace("read ECONNRESET", "Connection dropped")
-    ),
-    later: Array.from(
-      yield* Effect.forEach(next, outcomeOf),
-      (outcome) => String(outcome).replace(/ECONNREFUSED .*/, "ECONNREFUSED")
-    )
-  }
-})
-
-const allLost = {
-  underWay: operations.map(() => lost),
-  later: Array.from({ length: 3 }, () => "ConnectionLost UNAVAILABLE transport: connect ECONNREFUSED")
-}
-
-describe("the loss of a connection", () => {
-  it.scopedLive("looks like that of a killed process", () =>
-    Effect.gen(function*() {
-      const path = yield* temporary.socketPath
-      const exporter = yield* process.start(process.typescript, ["--unix", path])
-      const connection = yield* ExporterConnection.fromEndpoint(Endpoint.unix(path))
-      assert.deepStrictEqual(yield* lose(connection, exporter.kill), allLost)
-    }), 30_000)
-
-  it.scopedLive("by a fault, in memory", () =>
-    Effect.gen(function*() {
-      const exporter = yield* probeExporter.make
-      const { channel, control: faults } = yield* Faults.make(yield* GrpcChannel.fromHandlers(exporter.handlers))
-      const connection = yield* ExporterConnection.fromChannel(channel)
-      assert.deepStrictEqual(yield* lose(connection, faults.dropConnection), allLost)
-      yield* faults.restore
-      const probe = yield* connection.driver("probe")
-      assert.deepStrictEqual(yield* probe.call("echo", 1), [1])
-    }).pipe(Effect.provide(probeExporter.quiet)))
-
-  it.scopedLive("by a fault, of a real connection", () =>
-    Effect.gen(function*() {
-      const path = yield* temporary.socketPath
-      yield* process.start(process.typescript, ["--unix", path])
-      const { channel, control: faults } = yield* Faults.make(yield* GrpcChannel.fromEndpoint(Endpoint.unix(path)))
-      const connection = yield* ExporterConnection.fromChannel(channel)
-      assert.deepStrictEqual(yield* lose(connection, faults.dropConnection), allLost)
-      yield* faults.restore
-      const probe = yield* connection.driver("probe")
-      assert.deepStrictEqual(yield* probe.call("echo", 1), [1])
-      yield* until("the exporter heard of it", probe.call("open_count"), (count) => count === 0)
-    }), 30_000)
-
+describe("a lost connection", () => {
   test("is over after a while, if the fault says so", (faults) =>
     Effect.gen(function*() {
       const power = yield* bench.power
       yield* faults.next({ method: "on" }, Faults.drop("before", { downFor: "5 seconds" }))
-      yield* outcomeOf(power.call("on"))
+      yield* bench.outcomeOf(power.call("on"))
       yield* TestClock.adjust("4999 millis")
-      assert.match(String(yield* outcomeOf(power.call("on"))), /ECONNREFUSED/)
+      assert.match(String(yield* bench.outcomeOf(power.call("on"))), /ECONNREFUSED/)
       yield* TestClock.adjust("1 millis")
-      assert.deepStrictEqual(yield* outcomeOf(power.call("on")), { value: null })
+      assert.deepStrictEqual(yield* bench.outcomeOf(power.call("on")), { value: null })
     }))
 })

@@ -1,6 +1,6 @@
 // A small bench for the tests of the test kit: drivers that remember what reached them.
-import { Driver, DriverFailure, ExporterConnection, Resource } from "@effect-jumpstarter/core"
-import { Clock, Deferred, Effect, Fiber, Mailbox, Sink, Stream, TestClock } from "effect"
+import { Driver, DriverError, DriverFailure, ExporterConnection, Resource } from "@effect-jumpstarter/core"
+import { Cause, Clock, Deferred, Effect, Exit, Fiber, Mailbox, Option, Sink, Stream, TestClock } from "effect"
 import { createHash } from "node:crypto"
 import { utf8 } from "../support/bytes.ts"
 
@@ -192,3 +192,17 @@ export const converse = (...said: ReadonlyArray<string>) =>
     })))
     return { heard, exit }
   })
+
+/** What an outcome looks like to a program that branches on it. */
+export const outcome = (exit: Exit.Exit<unknown, unknown>): unknown =>
+  Exit.match(exit, {
+    onSuccess: (value) => ({ value }),
+    onFailure: (cause) => {
+      const error = Option.getOrUndefined(Cause.failureOption(cause))
+      return DriverError.isDriverCallError(error)
+        ? `${error._tag} ${error.code} ${error.origin}: ${error.details}`
+        : Cause.pretty(cause)
+    }
+  })
+
+export const outcomeOf = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.map(Effect.exit(effect), outcome)
