@@ -43,47 +43,44 @@ const textOf = (value: unknown): string =>
 
 const messageOf = (message: unknown): string => (Array.isArray(message) ? message : [message]).map(textOf).join(" ")
 
+// A line that is larger than a message may be would end the subscription of every reader, again and again, because it is
+// among the latest lines when they come back.
+const maxTextLength = 65_536
+
+const encoder = new TextEncoder()
+
+const decoder = new TextDecoder()
+
+// What is kept of a text: a copy, because a part of a text keeps the whole of it alive, and drivers quote from messages
+// of megabytes.
+const kept = (text: string): string => {
+  const copy = decoder.decode(encoder.encode(text.slice(0, maxTextLength)))
+  return text.length <= maxTextLength ? copy : `${copy}… (${text.length - maxTextLength} more characters)`
+}
+
+const keptFields = (fields: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(fields).map(([key, text]) => [key, kept(text)]))
+
 // Turns the logs of driver code into lines.
-const makeLogger = (publish: HostLog["publish"]) =>
+const makeLogger = (add: (entry: LogEntry.LogEntry) => void) =>
   Logger.make<unknown, void>(({ annotations, cause, date, logLevel, message }) => {
     const fields: Record<string, string> = {}
     HashMap.forEach(annotations, (value, key) => {
       fields[key] = textOf(value)
     })
     const { driver_type: driverType, operation, ...rest } = fields
-    publish(
+    add(
       new LogEntry.LogEntry({
         severity: LogEntry.severity(logLevel),
-        message: Cause.isEmpty(cause) ? messageOf(message) : `${messageOf(message)}: ${Cause.pretty(cause)}`,
+        message: kept(Cause.isEmpty(cause) ? messageOf(message) : `${messageOf(message)}: ${Cause.pretty(cause)}`),
         source: "DRIVER",
         driverType: Option.fromNullable(driverType),
         operation: Option.fromNullable(operation),
         timestamp: DateTime.make(date),
-        fields: rest
+        fields: keptFields(rest)
       })
     )
   })
-
-// A line that is larger than a message may be would end the subscription of every reader, again and again, because it is
-// among the latest lines when they come back.
-const maxTextLength = 65_536
-
-const cutText = (text: string): string =>
-  text.length <= maxTextLength
-    ? text
-    : `${text.slice(0, maxTextLength)}… (${text.length - maxTextLength} more characters)`
-
-const isLong = ({ fields, message }: LogEntry.LogEntry): boolean =>
-  message.length > maxTextLength || Object.values(fields).some(({ length }) => length > maxTextLength)
-
-const cut = (entry: LogEntry.LogEntry): LogEntry.LogEntry =>
-  isLong(entry)
-    ? new LogEntry.LogEntry({
-      ...entry,
-      message: cutText(entry.message),
-      fields: Object.fromEntries(Object.entries(entry.fields).map(([key, text]) => [key, cutText(text)]))
-    })
-    : entry
 
 // The protocol has no other way to tell a reader.
 const droppedBefore = ({ timestamp }: LogEntry.LogEntry, count: number): LogEntry.LogEntry =>
@@ -109,8 +106,8 @@ export const make = (backlog: number, localLogs: boolean): HostLog => {
   let newer: Array<Line> = []
   let number = 0
 
-  const publish = (entry: LogEntry.LogEntry): void => {
-    const line = { number: number++, entry: cut(entry) }
+  const add = (entry: LogEntry.LogEntry): void => {
+    const line = { number: number++, entry }
     newer.push(line)
     if (newer.length >= backlog) {
       older = newer
@@ -119,7 +116,7 @@ export const make = (backlog: number, localLogs: boolean): HostLog => {
     readers.forEach((reader) => reader.unsafeOffer(line))
   }
 
-  const logger = makeLogger(publish)
+  const logger = makeLogger(add)
   const withLogger = (loggers: HashSet.HashSet<Logger.Logger<unknown, unknown>>) =>
     HashSet.add(localLogs ? loggers : HashSet.empty(), logger)
 
@@ -133,10 +130,11 @@ export const make = (backlog: number, localLogs: boolean): HostLog => {
   )
 
   return {
-    publish,
+    publish: (entry) =>
+      add(new LogEntry.LogEntry({ ...entry, message: kept(entry.message), fields: keptFields(entry.fields) })),
     record: ({ driverType }, operation, severity, message, fields) =>
       Effect.map(DateTime.now, (timestamp) =>
-        publish(
+        add(
           new LogEntry.LogEntry({
             severity,
             message,
@@ -144,7 +142,7 @@ export const make = (backlog: number, localLogs: boolean): HostLog => {
             driverType: Option.some(driverType),
             operation: Option.some(operation),
             timestamp: Option.some(timestamp),
-            fields
+            fields: keptFields(fields)
           }, { disableValidation: true })
         )),
     capture: ({ driverType }, operation, effect) =>

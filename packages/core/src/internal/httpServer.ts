@@ -126,8 +126,6 @@ export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen:
         rawHeaders: ReadonlyArray<string>
       ) => httpServedCall.serve(service, stream, headers, rawHeaders)
     )
-    // A peer that spoke no TLS.
-    server.on("sessionError", () => {})
     if ("path" in listen) yield* removeStaleSocket(listen.path)
     return { port: yield* start(server, listen), scope, server, sessions }
   })

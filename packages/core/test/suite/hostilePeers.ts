@@ -8,7 +8,7 @@ import * as http2 from "../support/rawHttp2.ts"
 import { brokenHttp2, clientHello } from "./brokenHttp2.ts"
 import { malformedRequests } from "./malformedRequests.ts"
 
-export interface Target {
+interface Target {
   readonly port: number
   readonly tlsPort: number
   /** Of the driver. */
@@ -182,7 +182,7 @@ const connections = (
   name: string,
   requests: number,
   connect: (target: Target) => net.Socket,
-  { bytes = new Uint8Array(), stay = 100 }: { readonly bytes?: Uint8Array; readonly stay?: number } = {}
+  { bytes = new Uint8Array(), stay = 20 }: { readonly bytes?: Uint8Array; readonly stay?: number } = {}
 ): HostilePeer => ({
   name,
   requests,
@@ -210,8 +210,8 @@ const unending: ReadonlyArray<HostilePeer> = [
   connections("handshakes that are not ended", 50, encrypted, { bytes: clientHello }),
   connections("handshakes that are broken off", 50, tlsOf(["h2"]), { stay: 5 }),
   connections("cleartext where TLS is spoken", 50, encrypted, { bytes: http2.hello }),
-  connections("noise within TLS", 20, tlsOf(["h2"]), { bytes: Buffer.alloc(1_000, 7), stay: 200 }),
-  connections("TLS that says hello", 20, tlsOf(["h2"]), { bytes: http2.hello, stay: 200 }),
+  connections("noise within TLS", 20, tlsOf(["h2"]), { bytes: Buffer.alloc(1_000, 7), stay: 50 }),
+  connections("TLS that says hello", 20, tlsOf(["h2"]), { bytes: http2.hello, stay: 50 }),
   connections("TLS for another protocol", 20, tlsOf(["http/1.1"]), { bytes: Buffer.from("GET / HTTP/1.1\r\n\r\n") })
 ]
 
@@ -222,31 +222,54 @@ export const hostilePeers: ReadonlyArray<HostilePeer> = [
   ...unending
 ]
 
-const upload = http2.repeat(60, raw.prefixed(raw.field(1, new Uint8Array(60_000))))
-
-/** Peers that would have the exporter hold all they can get for them. */
-export const greedyPeers: ReadonlyArray<{
+/** A peer that would have the exporter hold all it can get for it. */
+export interface GreedyPeer {
   readonly name: string
-  readonly begin: (target: Target, streams: number) => Effect.Effect<void, never, Scope.Scope>
-}> = [
-  {
-    name: "results that nobody reads",
-    begin: (target, streams) =>
-      begin(target, streams, ({ uuid }) => ({
-        path: raw.rpc.streamingCall,
-        body: raw.callOf(uuid, "flood", raw.number(1_000_000))
-      }), unread)
-  },
-  {
-    name: "bytes that nobody reads",
-    begin: (target, streams) => begin(target, streams, (target) => streamOf(target, "endless"), unread)
-  },
-  {
-    name: "bytes that no device takes",
-    begin: (target, streams) => begin(target, streams, (target) => ({ ...streamOf(target, "stuck"), body: upload }))
-  },
-  {
-    name: "resources that no call uses",
-    begin: (target, streams) => begin(target, streams, (target) => ({ ...resourceOf(target), body: upload }))
-  }
+  /** What it may make the exporter hold, in bytes. */
+  readonly bound: number
+  readonly attack: HostilePeer["attack"]
+}
+
+const greedyStreams = 20
+
+// An inbox and a window of a megabyte each, or a few messages of that size on their way out.
+const streamBytes = 4 * 1024 * 1024
+
+const greedy = (
+  name: string,
+  request: (target: Target) => raw.Request,
+  options?: Parameters<typeof raw.connect>[1]
+): GreedyPeer => ({
+  name,
+  bound: greedyStreams * streamBytes,
+  attack: (target) => begin(target, greedyStreams, request, options)
+})
+
+const upload = http2.repeat(120, raw.prefixed(raw.field(1, new Uint8Array(60_000))))
+
+/** Calls that leave more lines in the log than it keeps, each about a text of a megabyte. */
+const talkative = (name: string, method: string): GreedyPeer => ({
+  name,
+  // 512 lines at most, cut to 64 KiB.
+  bound: 512 * 65_536 * 2,
+  attack: (target) =>
+    Effect.flatMap(connect(target), (session) => {
+      const body = raw.callOf(target.uuid, method, raw.text("x".repeat(1_000_000)))
+      return Effect.all(times(140, () => raw.ask(session, { path: raw.rpc.call, body })), {
+        concurrency: 4,
+        discard: true
+      })
+    })
+})
+
+export const greedyPeers: ReadonlyArray<GreedyPeer> = [
+  greedy("results that nobody reads", ({ uuid }) => ({
+    path: raw.rpc.streamingCall,
+    body: raw.callOf(uuid, "flood", raw.number(1_000_000))
+  }), unread),
+  greedy("bytes that nobody reads", (target) => streamOf(target, "endless"), unread),
+  greedy("bytes that no device takes", (target) => ({ ...streamOf(target, "stuck"), body: upload })),
+  greedy("resources that no call uses", (target) => ({ ...resourceOf(target), body: upload })),
+  talkative("log lines that quote from messages", "excerpt"),
+  talkative("failures", "fail")
 ]

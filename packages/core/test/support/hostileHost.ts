@@ -33,6 +33,7 @@ const victim = Driver.make({
   methods: {
     echo: Driver.call((args) => Effect.succeed(args)),
     log: Driver.call(([text]) => Effect.log(text)),
+    excerpt: Driver.call(([text]) => Effect.log(String(text).slice(0, 100))),
     fail: Driver.call(([text]) => DriverFailure.make("InvalidArgument", String(text))),
     hang: Driver.call(() => Effect.scoped(Effect.zipRight(device, Effect.never))),
     flood: Driver.streamingCall(([size]) =>
@@ -71,7 +72,7 @@ const program = Effect.gen(function*() {
   const supervisor = yield* Supervisor.track
   const exporter = yield* Exporter.make(Driver.composite({ victim }), { localLogs: false })
   // Peers that vanish do so within the test.
-  const options = { keepaliveTime: "500 millis", keepaliveTimeout: "2 seconds", requestTimeout: "1 second" } as const
+  const options = { keepaliveTime: "500 millis", keepaliveTimeout: "2 seconds" } as const
   const serve = (listen: GrpcServer.Listen) =>
     Effect.supervised(Effect.map(Exporter.serve(exporter, listen, options), portOf), supervisor)
   const { certificate } = yield* selfSigned("localhost")
