@@ -753,6 +753,20 @@ const suite = (transport: Transport) => {
           yield* probe.finalized
           assert.strictEqual(yield* probe.finalizations, 1)
         }))
+
+      it(`a closed channel fails ${shape} calls at once`, () =>
+        Effect.gen(function*() {
+          const probe = yield* Probe.make
+          const open = yield* transport.serve(
+            new Map<string, GrpcHandler>([[rpc, handlerOf(shape, () => probe.watch(Effect.never))]])
+          )
+          const scope = yield* Scope.make()
+          const channel = yield* Scope.extend(open(), scope)
+          yield* Scope.close(scope, Exit.void)
+          const exit = yield* Effect.exit(run(channel, shape))
+          assert.isTrue(Exit.isFailure(exit))
+          assert.strictEqual(yield* probe.finalizations, 0)
+        }))
     }
   })
 }

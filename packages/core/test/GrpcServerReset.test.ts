@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect } from "effect"
+import { Deferred, Effect, Stream } from "effect"
 import * as net from "node:net"
 import { GrpcHandler } from "../src/GrpcHandler.ts"
 import * as GrpcServer from "../src/GrpcServer.ts"
@@ -66,5 +66,41 @@ describe("an RPC that its caller resets without an error", () => {
       const session = yield* raw.connect(`http://127.0.0.1:${port}`)
       const { code } = yield* soon(raw.ask(session, { path: "/t.S/Echo", body: raw.prefixed(new Uint8Array(1)) }))
       assert.strictEqual(code, "OK")
+    }))
+})
+
+describe("a duplex RPC of which the input breaks off", () => {
+  const broken = [
+    {
+      how: "inside a message, in good order",
+      body: raw.prefixed(new Uint8Array(100)).subarray(0, 50),
+      halfClosed: true
+    },
+    { how: "with a message that is too large", body: Buffer.of(0, 255, 255, 255, 255), halfClosed: false }
+  ]
+  for (const { body, halfClosed, how } of broken) {
+    it.scopedLive(`${how}, gives the device back and says why`, () =>
+      Effect.gen(function*() {
+        const device = yield* Probe.make
+        const port = yield* serve(
+          GrpcHandler.Duplex({ handle: ({ messages }) => device.watch(Stream.runDrain(messages)) })
+        )
+        const session = yield* raw.connect(`http://127.0.0.1:${port}`)
+        const { code } = yield* soon(raw.ask(session, { path: "/t.S/Rpc", body, open: !halfClosed }))
+        assert.include(["INTERNAL", "RESOURCE_EXHAUSTED"], code)
+        yield* soon(device.finalized)
+      }))
+  }
+
+  it.scopedLive("while the handler reads nothing, gives the device back", () =>
+    Effect.gen(function*() {
+      const device = yield* Probe.make
+      const port = yield* serve(GrpcHandler.Duplex({ handle: () => device.watch(Effect.never) }))
+      const session = yield* raw.connect(`http://127.0.0.1:${port}`)
+      const stream = raw.begin(session, { path: "/t.S/Rpc", open: true })
+      yield* soon(device.started)
+      // Neither ended nor reset by its caller after that.
+      stream.write(Buffer.of(0, 255, 255, 255, 255))
+      yield* soon(device.finalized)
     }))
 })

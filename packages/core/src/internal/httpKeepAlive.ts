@@ -1,6 +1,7 @@
 // Asks the peer of a connection for a sign of life, so that one that is gone without a word is noticed.
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import type { Http2Session } from "node:http2"
 
 const ping = (session: Http2Session): Effect.Effect<void, "closed"> =>
@@ -9,7 +10,7 @@ const ping = (session: Http2Session): Effect.Effect<void, "closed"> =>
     session.ping((error) => resume(error === null ? Effect.void : Effect.fail("closed")))
   })
 
-// Ends with the connection, and ends it when an answer takes longer than `timeout`.
+// Ends after the connection has, and ends it when an answer takes longer than `timeout`.
 export const run = (
   session: Http2Session,
   time: Duration.DurationInput,
@@ -21,3 +22,8 @@ export const run = (
     Effect.forever,
     Effect.catchAll(() => Effect.sync(() => session.destroy()))
   )
+
+// Ends a fiber that runs this as soon as the connection has.
+export const stopWith = (session: Http2Session, fiber: Fiber.RuntimeFiber<void>): void => {
+  session.once("close", () => fiber.unsafeInterruptAsFork(fiber.id()))
+}

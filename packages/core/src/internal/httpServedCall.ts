@@ -59,6 +59,7 @@ class ServedCall {
   private headersSent = false
   private ended = false
   private status: GrpcStatus.GrpcStatusError | undefined
+  private stop = (): void => {}
 
   constructor(
     private readonly service: Service,
@@ -118,7 +119,12 @@ class ServedCall {
     // must not take what it has for the whole.
     this.stream.on("end", () =>
       setImmediate(() => {
-        if (!this.stream.closed && !reader.isPartial) inbox.close(Option.none())
+        if (this.stream.closed) return
+        inbox.close(
+          reader.isPartial
+            ? Option.some(GrpcStatus.make("INTERNAL", "the messages ended inside one"))
+            : Option.none()
+        )
       }))
     this.stream.on("close", () => inbox.close(Option.some(GrpcStatus.make("CANCELLED", "the caller went away"))))
     this.run(
@@ -141,9 +147,11 @@ class ServedCall {
     this.stream.respond({ ...responseHeaders, ...metadata }, { waitForTrailers: true })
   }
 
+  // Ends the RPC for what its caller sent, and the handler with it: it may wait for more, or for nothing.
   private refuse(error: unknown): void {
     const details = error instanceof Error ? error.message : String(error)
     this.end(GrpcStatus.make(error instanceof MessageError ? error.code : "INTERNAL", details, error))
+    this.stop()
   }
 
   // Waits for the one message of a call that has one.
@@ -194,7 +202,8 @@ class ServedCall {
           onTimeout: () => GrpcStatus.make("DEADLINE_EXCEEDED", "the caller's deadline has passed")
         })
     }))
-    this.stream.on("close", () => fiber.unsafeInterruptAsFork(fiber.id()))
+    this.stop = () => fiber.unsafeInterruptAsFork(fiber.id())
+    this.stream.on("close", this.stop)
     fiber.addObserver((exit) =>
       this.end(
         Exit.isSuccess(exit)

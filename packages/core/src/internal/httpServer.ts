@@ -113,8 +113,7 @@ export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen:
       if (!("path" in listen)) {
         session.setLocalWindowSize(connectionWindow)
         const { keepaliveTime = "20 seconds", keepaliveTimeout = "3 minutes" } = options
-        const keepAlive = fork(httpKeepAlive.run(session, keepaliveTime, keepaliveTimeout))
-        session.on("close", () => keepAlive.unsafeInterruptAsFork(keepAlive.id()))
+        httpKeepAlive.stopWith(session, fork(httpKeepAlive.run(session, keepaliveTime, keepaliveTimeout)))
       }
     })
     server.on(

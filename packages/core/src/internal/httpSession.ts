@@ -65,7 +65,7 @@ const connect = (
 ): Effect.Effect<Session, GrpcStatusError> =>
   Effect.async((resume) => {
     const socket = openSocket(endpoint, credentials)
-    const http = Http2.connect(`http://${authority(endpoint)}`, {
+    const http = Http2.connect(`${endpoint._tag === "Tls" ? "https" : "http"}://${authority(endpoint)}`, {
       // The kernel takes all that our own host lets be in flight on a Unix socket.
       createConnection: () => endpoint._tag === "Unix" ? socket : new EagerSocket(socket),
       maxSessionMemory,
@@ -91,13 +91,24 @@ export const make = Effect.fnUntraced(function*(
   const scope = yield* Effect.scope
   let current: Session | undefined
   let opening: Deferred.Deferred<Session, GrpcStatusError> | undefined
-  yield* Effect.addFinalizer(() => Effect.sync(() => current?.http.destroy()))
+  let closed = false
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      closed = true
+      current?.http.destroy()
+    })
+  )
+
+  const channelClosed = (rpc: string) =>
+    new GrpcStatusError({ code: "CANCELLED", details: "the channel is closed", origin: "client", rpc, target: address })
 
   const open = (rpc: string): Effect.Effect<Session, GrpcStatusError> =>
     Effect.suspend(() => {
-      if (opening !== undefined) return Deferred.await(opening)
       const fail = (details: string, cause?: unknown) =>
         new GrpcStatusError({ code: "UNAVAILABLE", details, origin: "transport", rpc, target: address, cause })
+      // A fiber that is forked into a closed scope is interrupted before it can say so.
+      if (closed) return channelClosed(rpc)
+      if (opening !== undefined) return Deferred.await(opening)
       return Effect.flatMap(Deferred.make<Session, GrpcStatusError>(), (outcome) => {
         opening = outcome
         // In a fiber of the channel's: the first of several callers may be interrupted.
@@ -111,13 +122,14 @@ export const make = Effect.fnUntraced(function*(
             if (Exit.isSuccess(exit)) current = exit.value
             return Deferred.done(
               outcome,
-              Exit.isInterrupted(exit) ? Exit.fail(fail("the channel was closed")) : exit
+              Exit.isInterrupted(exit) ? Exit.fail(channelClosed(rpc)) : exit
             )
           }),
-          Effect.tap((session) =>
-            endpoint._tag === "Unix"
-              ? Effect.void
-              : Effect.forkIn(httpKeepAlive.run(session.http, keepAliveTime, keepAliveTimeout), scope)
+          Effect.tap(({ http }) =>
+            endpoint._tag === "Unix" ? Effect.void : Effect.map(
+              Effect.forkIn(httpKeepAlive.run(http, keepAliveTime, keepAliveTimeout), scope),
+              (fiber) => httpKeepAlive.stopWith(http, fiber)
+            )
           ),
           Effect.interruptible,
           Effect.forkIn(scope),

@@ -31,9 +31,6 @@ export const makeTransport = Effect.fnUntraced(
       })
     )
 
-    const fork = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<Fiber.RuntimeFiber<A, E>> =>
-      Effect.sync(() => Runtime.runFork(runtime)(effect, { scope }))
-
     const requestOf = (options: CallOptions): GrpcHandler.GrpcRequest => ({
       metadata: options.metadata ?? Headers.empty
     })
@@ -43,6 +40,17 @@ export const makeTransport = Effect.fnUntraced(
 
     const refuse = (rpc: string, code: GrpcStatus.GrpcCode, details: string): GrpcStatus.GrpcStatusError =>
       new GrpcStatus.GrpcStatusError({ code, details, origin: "client", rpc, target })
+
+    // A fiber that is forked into a closed scope is interrupted before it can say so.
+    const fork = <A, E>(
+      rpc: string,
+      effect: Effect.Effect<A, E>
+    ): Effect.Effect<Fiber.RuntimeFiber<A, E>, GrpcStatus.GrpcStatusError> =>
+      Effect.suspend(() =>
+        closed
+          ? refuse(rpc, "CANCELLED", "the channel is closed")
+          : Effect.succeed(Runtime.runFork(runtime)(effect, { scope }))
+      )
 
     // A handler that was interrupted from here was cancelled by this client.
     const statusOf = (
@@ -69,7 +77,7 @@ export const makeTransport = Effect.fnUntraced(
       const handler = handlers.get(rpc)
       if (handler?._tag !== "Unary") return notImplemented(rpc)
       return Effect.acquireUseRelease(
-        fork(handler.handle(message, requestOf(options))),
+        fork(rpc, handler.handle(message, requestOf(options))),
         (fiber) =>
           Effect.flatMap(
             Fiber.await(fiber),
@@ -86,6 +94,7 @@ export const makeTransport = Effect.fnUntraced(
         const mailbox = yield* Mailbox.make<Uint8Array, GrpcStatus.GrpcStatusError>(capacity)
         yield* Effect.acquireRelease(
           fork(
+            rpc,
             Stream.runForEachChunk(handler.handle(message, requestOf(options)), (chunk) => mailbox.offerAll(chunk))
               .pipe(
                 Effect.onExit((exit) =>
@@ -142,7 +151,7 @@ export const makeTransport = Effect.fnUntraced(
             cancelled = true
             return Fiber.interrupt(fiber)
           })
-        const fiber = yield* Effect.acquireRelease(fork(served), cancel)
+        const fiber = yield* Effect.acquireRelease(fork(rpc, served), cancel)
         const sendable = Effect.zipRight(
           Effect.yieldNow(),
           Effect.matchEffect(Deferred.await(status), {
