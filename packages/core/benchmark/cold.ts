@@ -1,7 +1,7 @@
 // A whole program as the README writes it: connect to the exporter at JUMPSTARTER_HOST, call once, print. See
 // installation.ts for how it is run.
 import { ExporterConnection } from "@effect-jumpstarter/core"
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Effect } from "effect"
 
 const program = Effect.gen(function*() {

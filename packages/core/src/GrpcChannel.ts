@@ -240,13 +240,20 @@ export interface ChannelOptions {
   readonly passphrase?: Redacted.Redacted | undefined
   /** How long one attempt to connect may take; 10 seconds unless given. */
   readonly connectTimeout?: Duration.DurationInput | undefined
-  /** gRPC channel arguments that override or extend ours, as `grpcOptions` does in a client configuration. */
+  /**
+   * gRPC channel arguments, as `grpcOptions` in a client configuration. Where there are any the channel is one of
+   * nice-grpc, see `fromEndpoint`.
+   */
   readonly grpcOptions?: Readonly<Record<string, string | number>> | undefined
 }
 
 /**
  * Opens a channel to an endpoint. The connection is made by the first RPC and made again by the next one after a loss;
  * an RPC that cannot connect fails with `UNAVAILABLE` of origin `transport`.
+ *
+ * RPCs travel over Node's HTTP/2, all on one connection. Where something asks for what gRPC libraries define, they go through
+ * nice-grpc, at two to four times the processor time: channel arguments in `grpcOptions`, or, in the environment, a
+ * proxy (`grpc_proxy`, `https_proxy`, `http_proxy`) or roots (`GRPC_DEFAULT_SSL_ROOTS_FILE_PATH`).
  *
  * Fails when the endpoint's certificate authority cannot be read, or when the first look at a trust-on-first-use
  * server fails.

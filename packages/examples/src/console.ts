@@ -1,7 +1,7 @@
 // Sends a line to a serial console and waits for the answer.
 import { Driver, ExporterConnection } from "@effect-jumpstarter/core"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect, Option, Stream } from "effect"
 
 const ask = (line: string) =>

@@ -1,7 +1,7 @@
 // Flashes a compressed image, with a progress bar, and shows what a typed failure looks like.
 import { ContentEncoding, Driver, ExporterConnection, ProgressBar, Resource } from "@effect-jumpstarter/core"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect, Stream } from "effect"
 
 const image = Stream.range(1, 2_000).pipe(Stream.map((line) => `line ${line}\n`), Stream.encodeText)

@@ -1,7 +1,7 @@
 // Shows an exporter's log while a program runs: warnings and above, with where they come from.
 import { Driver, ExporterConnection } from "@effect-jumpstarter/core"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Effect, HashMap, Layer, Logger, LogLevel } from "effect"
 
 const program = Effect.gen(function*() {

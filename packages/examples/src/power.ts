@@ -1,7 +1,7 @@
 // Switches a board on and measures it. The program does not say where the board is: its layer does.
 import { Driver, ExporterConnection } from "@effect-jumpstarter/core"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Config, Effect, Layer, Stream } from "effect"
 
 const program = Effect.gen(function*() {

@@ -1,12 +1,11 @@
-// The transport to an endpoint: nice-grpc for calls and streaming calls, HTTP/2 by hand for byte streams.
+// The transport to an endpoint: HTTP/2 by hand, and nice-grpc where something asks for what only grpc-js can do.
 import * as Effect from "effect/Effect"
 import type { Endpoint } from "../Endpoint.ts"
-import type { ChannelOptions, GrpcTransport } from "../GrpcChannel.ts"
-import * as grpcCredentials from "./grpcCredentials.ts"
-import * as httpDuplex from "./httpDuplex.ts"
-import * as niceGrpc from "./niceGrpc.ts"
+import type { ChannelOptions } from "../GrpcChannel.ts"
+import * as httpTransport from "./httpTransport.ts"
+import * as tlsTrust from "./tlsTrust.ts"
 
-// Where grpc-js is told by its own means how to connect, byte streams must go the same way.
+// By these grpc-js is told how to connect.
 const proxies = ["grpc_proxy", "https_proxy", "http_proxy"]
 
 const rootsFile = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
@@ -17,18 +16,19 @@ const isSet = (name: string): boolean => {
   return value !== undefined && value !== ""
 }
 
-const onlyGrpcJs = (endpoint: Endpoint, options: ChannelOptions): boolean =>
+const needsGrpcJs = (endpoint: Endpoint, options: ChannelOptions): boolean =>
   Object.keys(options.grpcOptions ?? {}).length > 0 ||
   endpoint._tag !== "Unix" && proxies.some(isSet) ||
   endpoint._tag === "Tls" && endpoint.trust._tag === "SystemRoots" && isSet(rootsFile)
 
 export const make = Effect.fnUntraced(
   function*(endpoint: Endpoint, target: string, options: ChannelOptions, maxMessageBytes: number) {
-    const credentials = yield* grpcCredentials.make(endpoint, target, options.connectTimeout)
-    const transport = yield* niceGrpc.makeTransport(endpoint, target, credentials.grpc, options, maxMessageBytes)
-    return onlyGrpcJs(endpoint, options) ? transport : {
-      ...transport,
-      duplex: yield* httpDuplex.make(endpoint, target, credentials, options, maxMessageBytes)
-    } satisfies GrpcTransport
+    const trust = yield* tlsTrust.make(endpoint, target, options.connectTimeout)
+    if (!needsGrpcJs(endpoint, options)) {
+      return yield* httpTransport.make(endpoint, target, trust, options, maxMessageBytes)
+    }
+    // Loading it takes longer than a call, and few programs need it.
+    const niceGrpc = yield* Effect.promise(() => import("./niceGrpc.ts"))
+    return yield* niceGrpc.make(endpoint, target, trust, options, maxMessageBytes)
   }
 )

@@ -1,8 +1,7 @@
-// Messages over one HTTP/2 stream, for both ends of an RPC: incoming ones into an inbox, outgoing ones as fast as the
-// peer takes them.
+// Messages over one HTTP/2 stream, for both ends of an RPC: incoming ones as they come, outgoing ones as fast as the peer
+// takes them.
 import * as Effect from "effect/Effect"
 import type { Http2Stream } from "node:http2"
-import type { Inbox } from "./inbox.ts"
 import * as messageReader from "./messageReader.ts"
 
 // Messages that are smaller together than this are copied into one write, larger ones are written as they are.
@@ -12,10 +11,11 @@ const joinBytes = 4 * 1024
 // between them.
 const sendBytes = 512 * 1024
 
-// Reads messages as they come, and pauses the stream while the inbox is full, which closes its flow-control window.
-export const receive = <E>(
+// Reads messages as they come. While the receiver of one is not ready for the next the stream is paused, which closes its
+// flow-control window.
+export const receive = (
   stream: Http2Stream,
-  inbox: Inbox<E>,
+  onMessage: (message: Uint8Array) => Promise<void> | undefined,
   maxMessageBytes: number,
   onError: (error: unknown) => void
 ): messageReader.MessageReader => {
@@ -24,7 +24,7 @@ export const receive = <E>(
     let full: Promise<void> | undefined
     try {
       reader.read(bytes, (message) => {
-        full = inbox.push(message)
+        full = onMessage(message)
       })
     } catch (error) {
       onError(error)
@@ -55,6 +55,11 @@ export class Sender {
       }
       return Effect.void
     })
+  }
+
+  // Hands a message to the stream that nothing comes before.
+  sendFirst(message: Uint8Array): void {
+    this.writeSome([message], 0)
   }
 
   // Lets everybody look again; to be called when the stream is over.

@@ -114,7 +114,12 @@ class ServedCall {
 
   duplex(handle: Handle<"Duplex">): void {
     const inbox = new Inbox<GrpcStatus.GrpcStatusError>(inboxBytes)
-    const reader = httpMessages.receive(this.stream, inbox, this.service.maxMessageBytes, (error) => this.refuse(error))
+    const reader = httpMessages.receive(
+      this.stream,
+      (message) => inbox.push(message),
+      this.service.maxMessageBytes,
+      (error) => this.refuse(error)
+    )
     // Node ends the messages of a call before it resets it. Whoever reads, a driver that was lent a resource perhaps,
     // must not take what it has for the whole.
     this.stream.on("end", () =>

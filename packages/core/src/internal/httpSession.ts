@@ -11,8 +11,8 @@ import * as Tls from "node:tls"
 import type { Endpoint } from "../Endpoint.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
 import { EagerSocket } from "./eagerSocket.ts"
-import type { Credentials } from "./grpcCredentials.ts"
 import * as httpKeepAlive from "./httpKeepAlive.ts"
+import type { TlsTrust } from "./tlsTrust.ts"
 
 const defaultConnectTimeout = "10 seconds"
 
@@ -33,16 +33,16 @@ const keepAliveTime = "20 seconds"
 
 const keepAliveTimeout = "180 seconds"
 
-const openSocket = (endpoint: Endpoint, credentials: Credentials): Net.Socket => {
+const openSocket = (endpoint: Endpoint, trust: TlsTrust | undefined): Net.Socket => {
   if (endpoint._tag === "Unix") return Net.connect(endpoint.path)
   const { host, port } = endpoint
-  const socket = credentials.tls === undefined ? Net.connect({ host, port }) : Tls.connect({
+  const socket = trust === undefined ? Net.connect({ host, port }) : Tls.connect({
     host,
     port,
     ALPNProtocols: ["h2"],
     // An IP address is no server name.
     ...(Net.isIP(host) === 0 ? { servername: host } : {}),
-    ...credentials.tls
+    ...trust
   })
   return socket.setNoDelay()
 }
@@ -54,17 +54,20 @@ const authority = (endpoint: Endpoint): string =>
 
 export interface Session {
   readonly http: Http2.ClientHttp2Session
+  // Called by each RPC that begins and that ends: as long as there are any, the connection keeps the process alive.
+  readonly hold: () => void
+  readonly release: () => void
   // Whether the connection is gone, as opposed to being wound up in good order.
   readonly isLost: () => boolean
 }
 
 const connect = (
   endpoint: Endpoint,
-  credentials: Credentials,
+  trust: TlsTrust | undefined,
   fail: (details: string, cause?: unknown) => GrpcStatusError
 ): Effect.Effect<Session, GrpcStatusError> =>
   Effect.async((resume) => {
-    const socket = openSocket(endpoint, credentials)
+    const socket = openSocket(endpoint, trust)
     const http = Http2.connect(`${endpoint._tag === "Tls" ? "https" : "http"}://${authority(endpoint)}`, {
       // The kernel takes all that our own host lets be in flight on a Unix socket.
       createConnection: () => endpoint._tag === "Unix" ? socket : new EagerSocket(socket),
@@ -77,7 +80,17 @@ const connect = (
     http.once("remoteSettings", () => {
       http.setLocalWindowSize(connectionWindow)
       http.unref()
-      resume(Effect.succeed({ http, isLost: () => http.destroyed || socket.destroyed }))
+      let holders = 0
+      resume(Effect.succeed({
+        http,
+        hold: () => {
+          if (holders++ === 0) http.ref()
+        },
+        release: () => {
+          if (--holders === 0) http.unref()
+        },
+        isLost: () => http.destroyed || socket.destroyed
+      }))
     })
     return Effect.sync(() => http.destroy())
   })
@@ -85,7 +98,7 @@ const connect = (
 export const make = Effect.fnUntraced(function*(
   endpoint: Endpoint,
   address: string,
-  credentials: Credentials,
+  trust: TlsTrust | undefined,
   connectTimeout: Duration.DurationInput = defaultConnectTimeout
 ) {
   const scope = yield* Effect.scope
@@ -112,10 +125,11 @@ export const make = Effect.fnUntraced(function*(
       return Effect.flatMap(Deferred.make<Session, GrpcStatusError>(), (outcome) => {
         opening = outcome
         // In a fiber of the channel's: the first of several callers may be interrupted.
-        return connect(endpoint, credentials, fail).pipe(
+        return connect(endpoint, trust, fail).pipe(
           Effect.timeoutFail({
             duration: connectTimeout,
-            onTimeout: () => fail(`no connection within ${Duration.format(Duration.decode(connectTimeout))}`)
+            onTimeout: () =>
+              fail(`no connection within ${Duration.format(Duration.decode(connectTimeout))} (connectTimeout)`)
           }),
           Effect.onExit((exit) => {
             opening = undefined

@@ -12,7 +12,7 @@ export class Inbox<E> {
   private weight = 0
   private lastBuffer: ArrayBufferLike | undefined
   private end: Option.Option<E> | undefined
-  private waiting = new Set<() => void>()
+  private waiting: Array<() => void> = []
   private wakeProducer: (() => void) | undefined
   private discarding = false
 
@@ -64,8 +64,10 @@ export class Inbox<E> {
     return Effect.zipRight(
       Effect.async<void>((resume) => {
         const wake = () => resume(Effect.void)
-        this.waiting.add(wake)
-        return Effect.sync(() => this.waiting.delete(wake))
+        this.waiting.push(wake)
+        return Effect.sync(() => {
+          this.waiting = this.waiting.filter((other) => other !== wake)
+        })
       }),
       this.take
     )
@@ -79,8 +81,9 @@ export class Inbox<E> {
 
   // All of them look again: a stream that is being closed is read on behalf of the one who closes it as well.
   private wakeConsumers(): void {
+    if (this.waiting.length === 0) return
     const waiting = this.waiting
-    this.waiting = new Set()
+    this.waiting = []
     waiting.forEach((wake) => wake())
   }
 }

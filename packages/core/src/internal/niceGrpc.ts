@@ -11,19 +11,19 @@ import * as Stream from "effect/Stream"
 import {
   type CallOptions as NiceCallOptions,
   type Channel,
-  type ChannelCredentials,
+  ChannelCredentials,
   ClientError,
   createChannel,
   createClient,
   Metadata
 } from "nice-grpc"
-import { setImmediate } from "node:timers/promises"
 import type { Endpoint } from "../Endpoint.ts"
 import type { CallOptions, ChannelOptions, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
 import * as GrpcStatus from "../GrpcStatus.ts"
 import { Inbox } from "./inbox.ts"
 import { fromMetadata, rawMethod } from "./niceGrpcCodec.ts"
 import { Outbox } from "./outbox.ts"
+import type { TlsTrust } from "./tlsTrust.ts"
 
 // Bytes a call may hold that its consumer has not taken yet, on top of the HTTP/2 window.
 const inboxBytes = 1024 * 1024
@@ -52,15 +52,22 @@ const target = (endpoint: Endpoint): string => {
   }
 }
 
+const toCredentials = (trust: TlsTrust | undefined): ChannelCredentials =>
+  trust === undefined
+    ? ChannelCredentials.createInsecure()
+    : trust.secureContext === undefined
+    ? ChannelCredentials.createSsl()
+    : ChannelCredentials.createFromSecureContext(trust.secureContext, trust)
+
 const openChannel = (
   endpoint: Endpoint,
-  credentials: ChannelCredentials,
+  trust: TlsTrust | undefined,
   options: ChannelOptions,
   maxMessageBytes: number
 ): Effect.Effect<Channel, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() =>
-      createChannel(target(endpoint), credentials, {
+      createChannel(target(endpoint), toCredentials(trust), {
         "grpc.max_receive_message_length": maxMessageBytes,
         "grpc-node.flow_control_window": windowBytes,
         // A repeated driver call can repeat a physical side effect.
@@ -193,14 +200,14 @@ const readInto = (
     (cancel) => cancel
   )
 
-export const makeTransport = Effect.fnUntraced(function*(
+export const make = Effect.fnUntraced(function*(
   endpoint: Endpoint,
   address: string,
-  credentials: ChannelCredentials,
+  trust: TlsTrust | undefined,
   options: ChannelOptions,
   maxMessageBytes: number
 ) {
-  const channel = yield* openChannel(endpoint, credentials, options, maxMessageBytes)
+  const channel = yield* openChannel(endpoint, trust, options, maxMessageBytes)
   // Closing a grpc-js channel leaves its calls as they are, and nobody could end them any more.
   const calls = new Set<AbortController>()
   yield* Effect.addFinalizer(() => Effect.sync(() => calls.forEach((call) => call.abort())))
@@ -217,11 +224,9 @@ export const makeTransport = Effect.fnUntraced(function*(
         (answer) => resume(Effect.succeed(answer)),
         (cause) => resume(Effect.fail(watch.statusOf(cause)))
       ).finally(() => calls.delete(controller))
-      // grpc-js writes the cancellation in the next turn of the event loop. It must be on its way before that of a byte
-      // stream, which has another connection: a driver should hear that its caller left, not that a transfer broke off.
       return Effect.promise(() => {
         controller.abort()
-        return done.then(() => setImmediate())
+        return done
       })
     })
 

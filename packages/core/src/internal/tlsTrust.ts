@@ -1,25 +1,16 @@
-// What proves a server to be the endpoint's (protocol.md 10.2), in the terms of gRPC and in those of TLS.
+// What proves a server to be the endpoint's (protocol.md 10.2).
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { ChannelCredentials } from "nice-grpc"
 import { X509Certificate } from "node:crypto"
 import * as Tls from "node:tls"
 import type { Endpoint } from "../Endpoint.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
 
-export interface Credentials {
-  readonly grpc: ChannelCredentials
-  // Undefined where no TLS is spoken.
-  readonly tls: Pick<Tls.ConnectionOptions, "secureContext" | "checkServerIdentity"> | undefined
+// Empty where the system's roots are trusted.
+export interface TlsTrust {
+  readonly secureContext?: Tls.SecureContext
+  readonly checkServerIdentity?: typeof Tls.checkServerIdentity
 }
-
-const secured = (
-  secureContext: Tls.SecureContext,
-  verify: { readonly checkServerIdentity?: typeof Tls.checkServerIdentity } = {}
-): Credentials => ({
-  grpc: ChannelCredentials.createFromSecureContext(secureContext, verify),
-  tls: { secureContext, ...verify }
-})
 
 const failure = (target: string, code: "INVALID_ARGUMENT" | "UNAVAILABLE", details: string, cause?: unknown) =>
   new GrpcStatusError({
@@ -103,7 +94,9 @@ const trustOnFirstUse = Effect.fnUntraced(function*(
       failure(
         target,
         "UNAVAILABLE",
-        `the server presented no certificate within ${Duration.format(Duration.decode(connectTimeout))}`
+        `the server presented no certificate within ${
+          Duration.format(Duration.decode(connectTimeout))
+        } (connectTimeout)`
       )
   })
   const leaf = chain[0]
@@ -111,10 +104,11 @@ const trustOnFirstUse = Effect.fnUntraced(function*(
     return yield* failure(target, "UNAVAILABLE", "the server presented no certificate")
   }
   const context = yield* secureContext(target, chain.map(toPem).join(""), { allowPartialTrustChain: true })
-  return secured(context, {
+  return {
+    secureContext: context,
     checkServerIdentity: (_, certificate) =>
       certificate.raw.equals(leaf) ? undefined : new Error("the server presents another certificate than at first")
-  })
+  } satisfies TlsTrust
 })
 
 export const make = Effect.fnUntraced(function*(
@@ -122,12 +116,10 @@ export const make = Effect.fnUntraced(function*(
   target: string,
   connectTimeout: Duration.DurationInput = "5 seconds"
 ) {
-  if (endpoint._tag !== "Tls") {
-    return { grpc: ChannelCredentials.createInsecure(), tls: undefined } satisfies Credentials
-  }
+  if (endpoint._tag !== "Tls") return undefined
   switch (endpoint.trust._tag) {
     case "SystemRoots":
-      return { grpc: ChannelCredentials.createSsl(), tls: {} } satisfies Credentials
+      return {}
     case "TrustOnFirstUse":
       return yield* trustOnFirstUse(endpoint.host, endpoint.port, target, connectTimeout)
     case "CertificateAuthority": {
@@ -139,7 +131,7 @@ export const make = Effect.fnUntraced(function*(
           "the certificate authority is neither PEM nor base64 of PEM"
         )
       }
-      return secured(yield* secureContext(target, pem, {}))
+      return { secureContext: yield* secureContext(target, pem, {}) }
     }
   }
-})
+}) satisfies (...args: never) => Effect.Effect<TlsTrust | undefined, GrpcStatusError>

@@ -1,0 +1,157 @@
+// One RPC on the calling side of an HTTP/2 connection, from its headers to its status.
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Http2 from "node:http2"
+import type { CallOptions } from "../GrpcChannel.ts"
+import * as GrpcStatus from "../GrpcStatus.ts"
+import * as httpMessages from "./httpMessages.ts"
+import type { Session } from "./httpSession.ts"
+import * as httpStatus from "./httpStatus.ts"
+import { MessageError } from "./messageReader.ts"
+
+const { HTTP2_HEADER_CONTENT_TYPE, HTTP2_HEADER_METHOD, HTTP2_HEADER_PATH, HTTP2_HEADER_TE } = Http2.constants
+
+// How an RPC ended; none is `OK`.
+export type Outcome = Option.Option<GrpcStatus.GrpcStatusError>
+
+// Who is told what the peer sends.
+export interface Receiver {
+  readonly onHeaders: (headers: Http2.IncomingHttpHeaders) => void
+  // What it answers is waited for before more is read.
+  readonly onMessage: (message: Uint8Array) => Promise<void> | undefined
+  // The RPC is aborted by this side: what was received is of no use any more.
+  readonly onAbort: () => void
+  // Nothing follows.
+  readonly onEnd: (outcome: Outcome) => void
+}
+
+export interface Rpc {
+  readonly name: string
+  readonly target: string
+  readonly maxMessageBytes: number
+}
+
+export class HttpCall {
+  private readonly sender: httpMessages.Sender
+  private readonly stream: Http2.ClientHttp2Stream
+  // What the peer said about the end of the RPC: its status, or how it failed to be a gRPC peer.
+  private answer: Outcome | undefined
+  private error: Error | undefined
+  private over = false
+
+  constructor(
+    private readonly session: Session,
+    private readonly rpc: Rpc,
+    { metadata }: CallOptions,
+    private readonly receiver: Receiver
+  ) {
+    const stream = session.http.request({
+      ...metadata,
+      [HTTP2_HEADER_METHOD]: "POST",
+      [HTTP2_HEADER_PATH]: rpc.name,
+      [HTTP2_HEADER_CONTENT_TYPE]: "application/grpc",
+      [HTTP2_HEADER_TE]: "trailers"
+    })
+    this.stream = stream
+    this.sender = new httpMessages.Sender(stream)
+    const reader = httpMessages.receive(stream, receiver.onMessage, rpc.maxMessageBytes, (error) => {
+      const code = error instanceof MessageError ? error.code : "INTERNAL"
+      this.abort(this.fail(code, error instanceof Error ? error.message : String(error), "client", error))
+    })
+    stream.on("response", (headers) => {
+      const httpCode = Number(headers[":status"])
+      if (httpCode !== 200) {
+        const details = `Received HTTP status code ${httpCode}`
+        this.answer = this.fail(httpStatus.codeOfHttpStatus(httpCode), details, "transport")
+      } else if (!this.answered(headers)) {
+        receiver.onHeaders(headers)
+      }
+    })
+    stream.on("trailers", (headers) => void this.answered(headers))
+    stream.on("error", (error) => {
+      this.error = error
+    })
+    // All messages have been read.
+    stream.on("end", () => {
+      if (this.answer === undefined) return
+      this.end(
+        reader.isPartial && Option.isNone(this.answer)
+          ? this.fail("INTERNAL", "the RPC ended inside a message", "transport")
+          : this.answer
+      )
+      // Nobody reads what this side may still be sending. Where nothing is left a reset would only count against it:
+      // servers close connections with too many.
+      if (stream.writableLength > 0) stream.close()
+      else if (!stream.writableEnded) stream.end()
+    })
+    stream.on("close", () => {
+      if (this.over) return
+      this.end(this.answer !== undefined && Option.isSome(this.answer) ? this.answer : this.cutOff())
+    })
+  }
+
+  readonly cancel = Effect.sync(() =>
+    this.abort(this.fail("CANCELLED", "the RPC was cancelled by this client", "client"))
+  )
+
+  // Whether it has ended. What is sent then goes nowhere.
+  get isOver(): boolean {
+    return this.over
+  }
+
+  send(message: Uint8Array): Effect.Effect<void> {
+    return this.sender.send([message])
+  }
+
+  // A message that is the only one.
+  sendOnly(message: Uint8Array): void {
+    this.sender.sendFirst(message)
+    this.stream.end()
+  }
+
+  readonly halfClose = Effect.sync(() => {
+    this.stream.end()
+  })
+
+  abort(outcome: Outcome): void {
+    if (this.over) return
+    this.receiver.onAbort()
+    this.end(outcome)
+    // Node would first end the messages of a stream that it resets, as if that were all.
+    this.stream._final = (callback) => callback()
+    this.stream.close(Http2.constants.NGHTTP2_CANCEL)
+  }
+
+  fail(
+    code: GrpcStatus.GrpcCode,
+    details: string,
+    origin: GrpcStatus.StatusOrigin,
+    cause?: unknown
+  ): Outcome {
+    const { name, target } = this.rpc
+    return Option.some(new GrpcStatus.GrpcStatusError({ code, details, origin, rpc: name, target, cause }))
+  }
+
+  private answered(headers: Http2.IncomingHttpHeaders): boolean {
+    const status = httpStatus.fromTrailers(headers)
+    if (status === undefined) return false
+    this.answer = status.code === "OK" ? Option.none() : this.fail(status.code, status.details, "peer")
+    return true
+  }
+
+  // The end of an RPC that the peer did not end.
+  private cutOff(): Outcome {
+    if (this.session.isLost()) {
+      return this.fail("UNAVAILABLE", this.error?.message ?? "Connection dropped", "transport", this.error)
+    }
+    const { code, details } = httpStatus.statusOfReset(this.stream.rstCode ?? 0)
+    return this.fail(code, details, "transport", this.error)
+  }
+
+  private end(outcome: Outcome): void {
+    if (this.over) return
+    this.over = true
+    this.sender.release()
+    this.receiver.onEnd(outcome)
+  }
+}

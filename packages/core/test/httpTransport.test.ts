@@ -1,0 +1,67 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Stream } from "effect"
+import * as Endpoint from "../src/Endpoint.ts"
+import * as GrpcChannel from "../src/GrpcChannel.ts"
+import { GrpcHandler } from "../src/GrpcHandler.ts"
+import * as GrpcServer from "../src/GrpcServer.ts"
+import * as frameCounter from "./support/frameCounter.ts"
+import * as temporary from "./support/temporary.ts"
+
+type Channel = typeof GrpcChannel.GrpcChannel.Service
+
+const message = new Uint8Array([1, 2, 3])
+
+// A channel to handlers, and how many frames have gone through it.
+const open = Effect.gen(function*() {
+  const started = yield* Deferred.make<void>()
+  const hang = Effect.zipRight(Deferred.succeed(started, undefined), Effect.never)
+  const handlers = new Map<string, GrpcHandler>([
+    ["/t.S/Unary", GrpcHandler.Unary({ handle: Effect.succeed })],
+    ["/t.S/ServerStreaming", GrpcHandler.ServerStreaming({ handle: (message) => Stream.make(message) })],
+    ["/t.S/Duplex", GrpcHandler.Duplex({ handle: ({ messages, send }) => Stream.runForEach(messages, send) })],
+    ["/t.S/Hang", GrpcHandler.Unary({ handle: () => hang })]
+  ])
+  const path = yield* temporary.socketPath
+  yield* GrpcServer.serve(handlers, { path })
+  const front = yield* temporary.socketPath
+  const count = yield* frameCounter.make(front, path)
+  const channel = yield* GrpcChannel.fromEndpoint(Endpoint.unix(front))
+  return { channel, count, started: Deferred.await(started) }
+})
+
+const shapes: Readonly<Record<string, (channel: Channel) => Effect.Effect<unknown, unknown>>> = {
+  "a call": (channel) => channel.unary("/t.S/Unary", message),
+  "a streaming call": (channel) => Stream.runDrain(channel.serverStreaming("/t.S/ServerStreaming", message)),
+  "a byte stream": (channel) =>
+    Effect.scoped(Effect.gen(function*() {
+      const call = yield* channel.duplex("/t.S/Duplex")
+      yield* call.send(message)
+      yield* call.halfClose
+      yield* Stream.runDrain(call.messages)
+    }))
+}
+
+// Servers count resets, and close a connection that has too many.
+describe("resets", () => {
+  for (const [name, run] of Object.entries(shapes)) {
+    it.scopedLive(`${name} that ends well has none`, () =>
+      Effect.gen(function*() {
+        const { channel, count } = yield* open
+        yield* Effect.repeatN(run(channel), 9)
+        // What was written before a request has passed when its answer is here.
+        yield* channel.unary("/t.S/Unary", message)
+        assert.strictEqual(count("headers"), 11)
+        assert.strictEqual(count("reset"), 0)
+      }))
+  }
+
+  it.scopedLive("a call that is interrupted has one", () =>
+    Effect.gen(function*() {
+      const { channel, count, started } = yield* open
+      const call = yield* Effect.fork(channel.unary("/t.S/Hang", message))
+      yield* started
+      yield* Fiber.interrupt(call)
+      yield* channel.unary("/t.S/Unary", message)
+      assert.strictEqual(count("reset"), 1)
+    }))
+})
