@@ -1,10 +1,6 @@
 // Arguments, results and items of a contract to and from JSON, for the typed client and for the host.
-import * as Chunk from "effect/Chunk"
 import * as Either from "effect/Either"
-import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
 import type { ValuePath } from "../DriverError.ts"
 import type * as DriverMethod from "../DriverMethod.ts"
 import type { JsonValue } from "../ProtobufValue.ts"
@@ -53,21 +49,3 @@ export const decode = (
   prefix: ValuePath
 ): Either.Either<unknown, mismatch.Mismatch> =>
   Either.mapLeft(Schema.decodeUnknownEither(schema)(value), ({ issue }) => mismatch.ofEncoded(issue, prefix))
-
-// Maps items, told their numbers, chunk by chunk. What comes before an item that fails is passed on.
-export const mapItems = <A, B, E, E2>(
-  items: Stream.Stream<A, E>,
-  f: (item: A, index: number) => Either.Either<B, E2>
-): Stream.Stream<B, E | E2> =>
-  Stream.suspend(() => {
-    let index = 0
-    return items.pipe(
-      Stream.mapChunks(Chunk.map((item) =>
-        Either.match(f(item, index++), {
-          onLeft: (error): Exit.Exit<B, Option.Option<E2>> => Exit.fail(Option.some(error)),
-          onRight: Exit.succeed
-        })
-      )),
-      Stream.flattenExitOption
-    )
-  })

@@ -51,9 +51,13 @@ const encoder = new TextEncoder()
 
 const decoder = new TextDecoder()
 
+// V8 copies parts that are shorter.
+const sharedLength = 13
+
 // What is kept of a text: a copy, because a part of a text keeps the whole of it alive, and drivers quote from messages
 // of megabytes.
 const kept = (text: string): string => {
+  if (text.length < sharedLength) return text
   const copy = decoder.decode(encoder.encode(text.slice(0, maxTextLength)))
   return text.length <= maxTextLength ? copy : `${copy}… (${text.length - maxTextLength} more characters)`
 }

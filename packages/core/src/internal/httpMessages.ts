@@ -11,6 +11,10 @@ const joinBytes = 4 * 1024
 // between them.
 const sendBytes = 512 * 1024
 
+// Counted per message besides its bytes: a sender of tiny ones would make thousands before it notices that nobody wants
+// them.
+const overhead = 512
+
 // Reads messages as they come. While the receiver of one is not ready for the next the stream is paused, which closes its
 // flow-control window.
 export const receive = (
@@ -87,18 +91,19 @@ export class Sender {
     if (first !== undefined && size > joinBytes) {
       this.stream.cork()
       this.stream.write(messageReader.prefix(first.length))
-      this.write(first)
+      this.write(first, 1)
       this.stream.uncork()
     } else {
-      this.write(messageReader.join(messages.slice(from, next)))
+      this.write(messageReader.join(messages.slice(from, next)), next - from)
     }
     return next
   }
 
-  private write(bytes: Uint8Array): void {
-    this.pending += bytes.length
+  private write(bytes: Uint8Array, messages: number): void {
+    const weight = bytes.length + messages * overhead
+    this.pending += weight
     this.stream.write(bytes, () => {
-      this.pending -= bytes.length
+      this.pending -= weight
       if (this.waiting.size > 0 && this.pending < sendBytes) this.release()
     })
   }

@@ -5,6 +5,7 @@ import * as Headers from "@effect/platform/Headers"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Mailbox from "effect/Mailbox"
@@ -15,6 +16,7 @@ import type { CallOptions, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
 import type * as GrpcHandler from "../GrpcHandler.ts"
 import * as GrpcStatus from "../GrpcStatus.ts"
 import * as handlerExit from "./handlerExit.ts"
+import { mapItems } from "./mapItems.ts"
 
 // As many messages as a bounded queue of the reference implementation holds per direction (protocol.md 5.2).
 const capacity = 32
@@ -64,14 +66,14 @@ export const makeTransport = Effect.fnUntraced(
 
     const notImplemented = (rpc: string) => fail(rpc, handlerExit.notImplemented(rpc))
 
-    const received = (rpc: string, message: Uint8Array): Effect.Effect<Uint8Array, GrpcStatus.GrpcStatusError> =>
+    const received = (rpc: string, message: Uint8Array): Either.Either<Uint8Array, GrpcStatus.GrpcStatusError> =>
       message.length <= maxMessageBytes
-        ? Effect.succeed(message)
-        : refuse(
+        ? Either.right(message)
+        : Either.left(refuse(
           rpc,
           "RESOURCE_EXHAUSTED",
           `Received message larger than max (${message.length} vs ${maxMessageBytes})`
-        )
+        ))
 
     const unary: GrpcTransport["unary"] = (rpc, message, options) => {
       const handler = handlers.get(rpc)
@@ -104,7 +106,7 @@ export const makeTransport = Effect.fnUntraced(
           ),
           Fiber.interrupt
         )
-        return Stream.mapEffect(Mailbox.toStream(mailbox), (answer) => received(rpc, answer))
+        return mapItems(Mailbox.toStream(mailbox), (answer) => received(rpc, answer))
       }))
     }
 

@@ -11,6 +11,7 @@ import * as DriverTree from "../DriverTree.ts"
 import type { JsonValue } from "../ProtobufValue.ts"
 import * as contractArgument from "./contractArgument.ts"
 import * as contractCodec from "./contractCodec.ts"
+import { mapItems } from "./mapItems.ts"
 import * as typedArguments from "./typedArguments.ts"
 
 // What a sink made of the bytes. The call has succeeded by then, and so has the transfer.
@@ -62,7 +63,7 @@ const makeMethod = (client: DriverClient, name: string, method: DriverMethod.Any
               typedArguments.open
             ),
             (prepared) =>
-              contractCodec.mapItems(
+              mapItems(
                 client.streamingCall(name, ...prepared),
                 (item, index) => decode(site, options.item, item, [index])
               )

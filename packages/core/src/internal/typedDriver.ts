@@ -14,6 +14,7 @@ import type { DriverResource } from "../Resource.ts"
 import type { ByteStream } from "../RouterStream.ts"
 import * as contractArgument from "./contractArgument.ts"
 import * as contractCodec from "./contractCodec.ts"
+import { mapItems } from "./mapItems.ts"
 import * as mismatch from "./mismatch.ts"
 import { ClientStreamHandle, PresignedRequest } from "./streamRequest.ts"
 
@@ -111,7 +112,7 @@ const makeStreamingCall = (
     Stream.unwrapScoped(Effect.map(
       lend(options, args, context),
       (decoded) =>
-        contractCodec.mapItems(
+        mapItems(
           handle(...decoded),
           (item, index) => Either.mapLeft(contractCodec.encode(options.item, item, [index]), broken)
         )
