@@ -3,7 +3,7 @@ import { type DriverClient, Endpoint, ExporterConnection, Resource } from "@effe
 import { Effect, Option, Schedule, type Scope, Sink, Stream } from "effect"
 import { randomBytes } from "node:crypto"
 import { join } from "node:path"
-import * as cutter from "./cutter.ts"
+import * as relay from "../test/support/relay.ts"
 
 /** What a scenario gets: clients of a connection of its own. */
 export interface Stage {
@@ -108,7 +108,7 @@ const connections: Scenario["run"] = ({ address }, count) =>
 const reconnects: Scenario["run"] = ({ address, directory }, count) =>
   Effect.gen(function*() {
     const path = join(directory, "cut")
-    const { cut } = yield* cutter.make(path, address)
+    const { cut } = yield* relay.make(path, address)
     const connection = yield* ExporterConnection.fromEndpoint(Endpoint.unix(path))
     const bench = yield* connection.driver("bench")
     const soak = yield* connection.driver("soak")

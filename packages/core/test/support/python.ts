@@ -15,6 +15,9 @@ const program = (name: string): Command => [
 
 export const exporter = (): Command => program("exporter.py")
 
+/** The pretended board of interop/board.py; prints the path of its socket. */
+export const board = (): Command => program("board.py")
+
 /** Drives an exporter with Python's clients; takes its address. */
 export const drive = (): Command => program("drive.py")
 

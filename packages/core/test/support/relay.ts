@@ -1,17 +1,21 @@
-// A Unix socket in front of another one, whose connections can be cut.
+// A Unix socket in front of another one, whose connections can be listened to and cut.
 import { Effect, type Scope } from "effect"
-import * as Net from "node:net"
+import * as net from "node:net"
 
-export interface Cutter {
+export interface Relay {
   /** Cuts every connection there is, without a goodbye. */
   readonly cut: Effect.Effect<void>
 }
 
-/** Listens at one path and connects to another, until the scope closes. */
-export const make = (path: string, target: string): Effect.Effect<Cutter, never, Scope.Scope> =>
+/** Listens at one path and connects to another, until the scope closes. `listen` is given what callers send. */
+export const make = (
+  path: string,
+  target: string,
+  listen: (caller: net.Socket) => void = () => {}
+): Effect.Effect<Relay, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const sockets = new Set<Net.Socket>()
-    const keep = (socket: Net.Socket) => {
+    const sockets = new Set<net.Socket>()
+    const keep = (socket: net.Socket) => {
       sockets.add(socket)
       // The other end of a connection that was cut complains, which is the point.
       socket.on("error", () => {}).once("close", () => sockets.delete(socket))
@@ -19,9 +23,10 @@ export const make = (path: string, target: string): Effect.Effect<Cutter, never,
     }
     const cut = Effect.sync(() => sockets.forEach((socket) => socket.destroy()))
     yield* Effect.acquireRelease(
-      Effect.async<Net.Server>((resume) => {
-        const server = Net.createServer((near) => {
-          const far = keep(Net.connect(target))
+      Effect.async<net.Server>((resume) => {
+        const server = net.createServer((near) => {
+          const far = keep(net.connect(target))
+          listen(near)
           keep(near).pipe(far).pipe(near)
         })
         server.listen(path, () => resume(Effect.succeed(server)))
