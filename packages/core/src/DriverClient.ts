@@ -4,10 +4,10 @@
  * @since 0.1.0
  */
 import * as Headers from "@effect/platform/Headers"
-import * as Chunk from "effect/Chunk"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -18,7 +18,10 @@ import * as DriverTree from "./DriverTree.ts"
 import type { ExporterClient } from "./ExporterClient.ts"
 import type { GrpcStatusError } from "./GrpcStatus.ts"
 import * as driverCallCodec from "./internal/driverCallCodec.ts"
+import { mapItems } from "./internal/mapItems.ts"
 import * as streamRequest from "./internal/streamRequest.ts"
+import * as telemetry from "./internal/telemetry.ts"
+import * as telemetryMetrics from "./internal/telemetryMetrics.ts"
 import * as transfer from "./internal/transfer.ts"
 import * as typedClient from "./internal/typedClient.ts"
 import type { Refusal } from "./internal/valueCodec.ts"
@@ -186,44 +189,51 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
 
   const explain = (site: DriverError.CallSite) => (status: GrpcStatusError) => session.explain(node, status, site)
 
+  const operation = telemetryMetrics.operations(session.exporter.target, node)
+
   const call: DriverClient["call"] = (method, ...args) => {
-    const answer = Effect.flatMap(
-      prepare(method, "call", args),
-      ({ request, site }) =>
-        session.exporter.driverCall(request).pipe(
-          Effect.catchAll(explain(site)),
-          Effect.flatMap(decode(site))
-        )
-    )
     const handles = handlesOf(args)
-    return handles.length === 0
-      ? answer
-      : Effect.raceFirst(
-        Effect.zipLeft(answer, settleAll(handles)),
-        firstFailure(handles)
+    return telemetry.call(operation("call", method), (ongoing) => {
+      const answer = Effect.flatMap(
+        prepare(method, "call", args),
+        ({ request, site }) =>
+          session.exporter.driverCall(request, ongoing.options).pipe(
+            Effect.catchAll(explain(site)),
+            Effect.flatMap(decode(site))
+          )
       )
+      return handles.length === 0
+        ? answer
+        : Effect.raceFirst(
+          Effect.zipLeft(answer, settleAll(handles)),
+          firstFailure(handles)
+        )
+    })
   }
 
   const streamingCall: DriverClient["streamingCall"] = (method, ...args) => {
     const handles = handlesOf(args)
-    const answers = Stream.unwrap(
-      Effect.map(
+    return telemetry.streamingCall(operation("streamingCall", method), (ongoing) => {
+      const answers = Effect.map(
         prepare(method, "streamingCall", args),
         ({ request, site }) =>
-          session.exporter.streamingDriverCall(request).pipe(
-            Stream.catchAll((status) => Stream.fromEffect(session.explain(node, status, site))),
-            Stream.mapChunksEffect((chunk) =>
-              Effect.map(Effect.suspend(() => Either.all(Array.from(chunk, decode(site)))), Chunk.unsafeFromArray)
-            )
+          mapItems(
+            Stream.catchAll(
+              session.exporter.streamingDriverCall(request, ongoing.options),
+              (status) => Stream.fromEffect(session.explain(node, status, site))
+            ),
+            decode(site)
           )
       )
-    )
-    return handles.length === 0
-      ? answers
-      : answers.pipe(
-        Stream.concat(Stream.drain(Stream.fromEffect(settleAll(handles)))),
-        Stream.interruptWhen(firstFailure(handles))
-      )
+      return handles.length === 0
+        ? answers
+        : Effect.succeed(
+          Stream.unwrap(answers).pipe(
+            Stream.concat(Stream.drain(Stream.fromEffect(settleAll(handles)))),
+            Stream.interruptWhen(firstFailure(handles))
+          )
+        )
+    })
   }
 
   const client: DriverClient = {
@@ -232,37 +242,67 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
     child: (path) => DriverTree.find(client, path),
     call,
     streamingCall,
-    stream: Effect.fnUntraced(function*(method) {
-      const site = yield* session.admit(node, method, "stream")
-      const fail = (status: GrpcStatusError) => DriverError.fromStatus(status, site)
-      const stream = yield* Effect.catchAll(session.exporter.driverStream(site.uuid, method), explain(site))
-      return {
-        metadata: stream.metadata,
-        read: Stream.mapError(stream.read, fail),
-        write: (bytes) => Effect.mapError(stream.write(bytes), fail),
-        end: stream.end
-      }
-    }),
-    resource: Effect.fnUntraced(function*(resource) {
-      const site = yield* session.admit(node, "resource", "resource")
-      const stream = yield* Effect.catchAll(
-        session.exporter.resourceStream(
-          site.uuid,
-          // What a driver writes is encoded on this side, see `ResourceOptions`.
-          resource._tag === "Source" ? Option.getOrNull(resource.contentEncoding) : null
-        ),
-        explain(site)
-      )
-      const handle = yield* Option.match(Headers.get(stream.metadata, streamRequest.resourceKey), {
-        onNone: () => Effect.fail("the exporter sent no resource handle"),
-        onSome: (text) => Effect.mapError(decodeHandle(text), (error) => error.message)
-      }).pipe(
-        Effect.mapError((details) =>
-          new DriverError.UnexpectedResult({ ...site, code: "INTERNAL", details, origin: "client", path: [] })
-        )
-      )
-      return yield* transfer.open(stream, handle, resource, site, Duration.decode(session.transferIdleTimeout))
-    }),
+    stream: (method) =>
+      telemetry.stream(
+        operation("stream", method),
+        Effect.fnUntraced(function*(ongoing) {
+          const site = yield* session.admit(node, method, "stream")
+          const fail = (status: GrpcStatusError) => {
+            const error = DriverError.fromStatus(status, site)
+            ongoing.outcome = Effect.succeed(Exit.fail(error))
+            return error
+          }
+          const stream = ongoing.counted(
+            yield* Effect.catchAll(session.exporter.driverStream(site.uuid, method, ongoing.options), explain(site))
+          )
+          return {
+            metadata: stream.metadata,
+            read: Stream.mapError(stream.read, fail),
+            write: (bytes: Uint8Array) => Effect.mapError(stream.write(bytes), fail),
+            end: stream.end
+          }
+        })
+      ),
+    resource: (resource) =>
+      telemetry.stream(
+        operation("resource", "resource"),
+        Effect.fnUntraced(function*(ongoing) {
+          const site = yield* session.admit(node, "resource", "resource")
+          const stream = ongoing.counted(
+            yield* Effect.catchAll(
+              session.exporter.resourceStream(
+                site.uuid,
+                // What a driver writes is encoded on this side, see `ResourceOptions`.
+                resource._tag === "Source" ? Option.getOrNull(resource.contentEncoding) : null,
+                ongoing.options
+              ),
+              explain(site)
+            )
+          )
+          const handle = yield* Option.match(Headers.get(stream.metadata, streamRequest.resourceKey), {
+            onNone: () => Effect.fail("the exporter sent no resource handle"),
+            onSome: (text) => Effect.mapError(decodeHandle(text), (error) => error.message)
+          }).pipe(
+            Effect.mapError((details) =>
+              new DriverError.UnexpectedResult({ ...site, code: "INTERNAL", details, origin: "client", path: [] })
+            )
+          )
+          const lent = yield* transfer.open(
+            stream,
+            handle,
+            resource,
+            site,
+            Duration.decode(session.transferIdleTimeout)
+          )
+          // One whose scope closes before it is complete was cancelled from here, which is no failure of its own.
+          ongoing.outcome = Effect.exit(Effect.catchIf(
+            lent.result,
+            (error) => DriverError.isDriverCallError(error) && error.origin === "client" && error.code === "CANCELLED",
+            () => Effect.interrupt
+          ))
+          return lent
+        })
+      ),
     logStream: session.logs.forward
   }
   return client

@@ -6,6 +6,7 @@
  */
 import * as Schema from "effect/Schema"
 import { GrpcCode, type GrpcStatusError } from "./GrpcStatus.ts"
+import { callName } from "./internal/callName.ts"
 
 /**
  * The kind of interaction that failed. `resource` is the transfer of client-side bytes to or from a driver.
@@ -70,20 +71,12 @@ const fields = {
 
 const path = { path: Schema.Array(Schema.Union(Schema.String, Schema.Number)) }
 
-const kindNames: Record<CallKind, string> = {
-  call: "call",
-  streamingCall: "streaming call",
-  stream: "stream",
-  resource: "transfer"
-}
-
 const describe = (
   error: CallSite & { readonly code: GrpcCode; readonly details: string },
   outcome: string
 ): string => {
-  const driver = error.driver === "" ? "(root)" : error.driver
   const details = error.details === "" ? "no details" : error.details
-  return `${kindNames[error.kind]} ${driver}.${error.method} ${outcome} (${error.code}): ${details}`
+  return `${callName(error)} ${outcome} (${error.code}): ${details}`
 }
 
 /**

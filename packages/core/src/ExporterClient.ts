@@ -14,7 +14,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as DriverTree from "./DriverTree.ts"
 import * as ExporterStatus from "./ExporterStatus.ts"
-import type { GrpcChannel, GrpcDuplex } from "./GrpcChannel.ts"
+import type { CallOptions, GrpcChannel, GrpcDuplex } from "./GrpcChannel.ts"
 import { GrpcStatusError } from "./GrpcStatus.ts"
 import * as logCodec from "./internal/logCodec.ts"
 import * as streamRequest from "./internal/streamRequest.ts"
@@ -59,18 +59,23 @@ export interface ExporterClient {
   /** The exporter's log from now on, after its backlog; ends only with the RPC. */
   readonly logStream: Stream.Stream<LogEntry, GrpcStatusError>
   /** Calls a driver with an encoded `DriverCallRequest`, answering an encoded `DriverCallResponse`. */
-  readonly driverCall: (request: Uint8Array) => Effect.Effect<Uint8Array, GrpcStatusError>
+  readonly driverCall: (request: Uint8Array, options?: CallOptions) => Effect.Effect<Uint8Array, GrpcStatusError>
   /** As `driverCall`, for any number of answers. */
-  readonly streamingDriverCall: (request: Uint8Array) => Stream.Stream<Uint8Array, GrpcStatusError>
+  readonly streamingDriverCall: (
+    request: Uint8Array,
+    options?: CallOptions
+  ) => Stream.Stream<Uint8Array, GrpcStatusError>
   /** Opens a byte stream of a driver, and waits until the driver has opened it. */
   readonly driverStream: (
     uuid: string,
-    method: string
+    method: string,
+    options?: CallOptions
   ) => Effect.Effect<ExporterStream, GrpcStatusError, Scope.Scope>
   /** Opens a resource stream for a driver; its metadata carries the handle. */
   readonly resourceStream: (
     uuid: string,
-    contentEncoding: string | null
+    contentEncoding: string | null,
+    options?: CallOptions
   ) => Effect.Effect<ExporterStream, GrpcStatusError, Scope.Scope>
 }
 
@@ -122,11 +127,12 @@ export const make = (channel: typeof GrpcChannel.Service): ExporterClient => {
     )
   }
 
-  const openStream = Effect.fnUntraced(function*(request: streamRequest.StreamRequest) {
+  const openStream = Effect.fnUntraced(function*(
+    request: streamRequest.StreamRequest,
+    { metadata: sent = Headers.empty }: CallOptions = {}
+  ) {
     const duplex: GrpcDuplex = yield* channel.duplex(streamRpc, {
-      metadata: Headers.fromInput({
-        [streamRequest.requestKey]: streamRequest.toMetadata(request)
-      })
+      metadata: Headers.set(sent, streamRequest.requestKey, streamRequest.toMetadata(request))
     })
     const metadata = yield* duplex.initialMetadata
     const stream = yield* RouterStream.fromDuplex(duplex, malformed(streamRpc), {
@@ -161,10 +167,11 @@ export const make = (channel: typeof GrpcChannel.Service): ExporterClient => {
       (bytes) =>
         Effect.map(decode(exporterRpc(methods.logStream), methods.logStream.responseType, bytes), logCodec.fromProto)
     ),
-    driverCall: (request) => channel.unary(exporterRpc(methods.driverCall), request),
-    streamingDriverCall: (request) => channel.serverStreaming(exporterRpc(methods.streamingDriverCall), request),
-    driverStream: (uuid, method) => openStream({ kind: "driver", uuid, method }),
-    resourceStream: (uuid, contentEncoding) =>
-      openStream({ kind: "resource", uuid, x_jmp_content_encoding: contentEncoding })
+    driverCall: (request, options) => channel.unary(exporterRpc(methods.driverCall), request, options),
+    streamingDriverCall: (request, options) =>
+      channel.serverStreaming(exporterRpc(methods.streamingDriverCall), request, options),
+    driverStream: (uuid, method, options) => openStream({ kind: "driver", uuid, method }, options),
+    resourceStream: (uuid, contentEncoding, options) =>
+      openStream({ kind: "resource", uuid, x_jmp_content_encoding: contentEncoding }, options)
   }
 }

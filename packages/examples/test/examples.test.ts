@@ -127,7 +127,10 @@ describe("examples", () => {
     power: /voltage: 5, current: 2/,
     console: /^U-Boot 2025\.04\n$/,
     flash: /^stored 18893 bytes\ncall storage\.dump is not implemented/,
-    logs: /^memory WARN sensor\.calibrate: the reference is 0\.2 V off\n$/
+    logs: /^memory WARN sensor\.calibrate: the reference is 0\.2 V off\n$/,
+    // The exporter's span, then the client's, as they end.
+    tracing:
+      /name: 'call power\.on',\n.*\n {2}kind: 1,[^]*name: 'call power\.on',\n.*\n {2}kind: 2,[^]*the relay is stuck\n$/
   }
   for (const [name, expected] of Object.entries(examples)) {
     it.live(name, () =>

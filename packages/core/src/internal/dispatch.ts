@@ -17,8 +17,10 @@ import * as driverCallCodec from "./driverCallCodec.ts"
 import type { Hosted, HostedTree } from "./hosted.ts"
 import * as hostedResource from "./hostedResource.ts"
 import type { HostLog } from "./hostLog.ts"
+import { mapItems } from "./mapItems.ts"
 import type * as presigned from "./presigned.ts"
 import * as streamRequest from "./streamRequest.ts"
+import * as telemetryHost from "./telemetryHost.ts"
 
 export interface Host {
   readonly tree: HostedTree
@@ -134,9 +136,9 @@ const decodeCall = Effect.fnUntraced(
 
 export const driverCall = (host: Host) =>
   GrpcHandler.GrpcHandler.Unary({
-    handle: Effect.fnUntraced(function*(message) {
+    handle: Effect.fnUntraced(function*(message, { metadata }) {
       const { args, handler, hosted, method } = yield* decodeCall(host, message, "Call")
-      const result = yield* hosted.turnstile.pass(
+      const result = hosted.turnstile.pass(
         Effect.zipRight(
           started(host, hosted, method),
           host.log.capture(hosted.driver, method, reportDefects(handler.handle(args, contextOf(host, hosted)))).pipe(
@@ -145,7 +147,11 @@ export const driverCall = (host: Host) =>
           )
         )
       )
-      return yield* encodeResult(result ?? null)
+      return yield* telemetryHost.within(
+        metadata,
+        { driver: hosted.path, kind: "call", method },
+        Effect.flatMap(result, (result) => encodeResult(result ?? null))
+      )
     })
   })
 
@@ -163,16 +169,17 @@ const captured = <A>(
 
 export const streamingDriverCall = (host: Host) =>
   GrpcHandler.GrpcHandler.ServerStreaming({
-    handle: (message) =>
+    handle: (message, { metadata }) =>
       Stream.unwrapScoped(Effect.gen(function*() {
         const { args, handler, hosted, method } = yield* decodeCall(host, message, "StreamingCall")
+        const within = yield* telemetryHost.open(metadata, { driver: hosted.path, kind: "streamingCall", method })
         yield* hosted.turnstile.enter
         yield* started(host, hosted, method)
-        return captured(host, hosted, method, handler.handle(args, contextOf(host, hosted))).pipe(
+        const results = captured(host, hosted, method, handler.handle(args, contextOf(host, hosted))).pipe(
           Stream.ensuringWith((exit) => ended(host, hosted, method, exit)),
-          Stream.mapError(DriverFailure.toStatus),
-          Stream.mapEffect(encodeResult)
+          Stream.mapError(DriverFailure.toStatus)
         )
+        return within(mapItems(results, encodeResult))
       }))
   })
 
@@ -218,12 +225,22 @@ const forward = Effect.fnUntraced(
 export const stream = (host: Host) =>
   GrpcHandler.GrpcHandler.Duplex({
     handle: Effect.fnUntraced(function*(duplex) {
-      const request = yield* decodeStreamRequest(duplex.metadata)
+      const { metadata } = duplex
+      const request = yield* decodeStreamRequest(metadata)
       const hosted = yield* findDriver(host, request.uuid)
       if (request.kind === "resource") {
-        return yield* hostedResource.serve(hosted, request.x_jmp_content_encoding, duplex, host.limits)
+        return yield* telemetryHost.within(
+          metadata,
+          { driver: hosted.path, kind: "resource", method: "resource" },
+          hostedResource.serve(hosted, request.x_jmp_content_encoding, duplex, host.limits)
+        )
       }
-      const handler = yield* findHandler(hosted, request.method, "Stream")
-      return yield* host.log.capture(hosted.driver, request.method, reportDefects(forward(handler, duplex)))
+      const { method } = request
+      const handler = yield* findHandler(hosted, method, "Stream")
+      return yield* telemetryHost.within(
+        metadata,
+        { driver: hosted.path, kind: "stream", method },
+        host.log.capture(hosted.driver, method, reportDefects(forward(handler, duplex)))
+      )
     })
   })

@@ -9,6 +9,7 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import { ConnectionState } from "../ConnectionState.ts"
 import type { GrpcChannel } from "../GrpcChannel.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
+import * as telemetryMetrics from "./telemetryMetrics.ts"
 
 type Channel = typeof GrpcChannel.Service
 
@@ -46,7 +47,8 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
   const become = (next: ConnectionState): Effect.Effect<void> => {
     if (now._tag === "Closed") return Effect.void
     now = next
-    return SubscriptionRef.set(state, next)
+    const told = SubscriptionRef.set(state, next)
+    return next._tag === "Ready" ? Effect.zipRight(telemetryMetrics.reconnected(channel.target), told) : told
   }
 
   yield* Effect.addFinalizer(() => become(ConnectionState.Closed()))
