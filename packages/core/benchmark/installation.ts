@@ -1,6 +1,7 @@
 // The packages and this benchmark as plain JavaScript, in a directory of their own: what is measured is what is
 // published, and no tool sits in between. Dependencies are found above it, where this package has them.
 import { Effect, type Scope } from "effect"
+import * as esbuild from "esbuild"
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -43,6 +44,16 @@ const install = async (directory: string): Promise<void> => {
     await compile(join(packages, name, "src"), join(installed, "dist"))
     await writeFile(join(installed, "package.json"), JSON.stringify({ ...manifest, exports: publishConfig.exports }))
   }
+  await esbuild.build({
+    entryPoints: [join(directory, "cold.js")],
+    outfile: join(directory, "coldBundle.js"),
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    // It is optional, and reads a file of its own.
+    external: ["node-liblzma"],
+    logLevel: "error"
+  })
 }
 
 /** Makes the directory; it is gone with the scope. */

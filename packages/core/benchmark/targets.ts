@@ -65,7 +65,9 @@ export const judge = (results: Results, host: HostName): ReadonlyArray<Verdict> 
     ),
     ...transfers.map((work) => atLeast(`${title(work)}: our host / Python's, same client`, 1, hosts(work, "http2"))),
     atLeast("calls in memory / over a Unix socket", 5, speed("unary", "memory", "ours", "ours")),
-    atMost("cold start to first answer: ours / Python client", 1, inverse(speed("cold", "ours", "python"))),
+    ...["cold", "cold-bundle"].map((work) =>
+      atMost(`${title(work)}: ours / Python client`, 1, inverse(speed(work, "ours", "python")))
+    ),
     atMost("cost of a call: 1,000 in flight / 100", 1.25, slope("unary-1000", "unary-100", "ours")),
     atMost("cost of a byte stream: 200 at a time / 50", 1.25, slope("streams-200", "streams-50", "ours")),
     ...(trees.length === 2

@@ -35,6 +35,7 @@ const cold = (name: string, title: string, module: string): Work => ({
 export const connections = (scale: Scale): ReadonlyArray<Work> => [
   tree(scale(1000, 100)),
   tree(scale(5000, 500)),
-  cold("cold", "cold start to first answer, as in the README", "cold"),
-  cold("cold-modules", "the same, importing single modules", "coldModules")
+  cold("cold", "cold start, as in the README", "cold"),
+  cold("cold-modules", "cold start, importing single modules", "coldModules"),
+  cold("cold-bundle", "cold start, bundled into one file", "coldBundle")
 ]
