@@ -7,6 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as HashMap from "effect/HashMap"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
@@ -424,6 +425,22 @@ describe("ending the session", () => {
       deepStrictEqual([error._tag, error.reason], ["EndSessionError", "NotLeased"])
       assertInclude(error.message, "option `leased`")
       strictEqual(wire.begun("EndSession"), 0)
+    }))
+
+  it.effect("is left to the program: neither a loss nor the end of the connection does it", () =>
+    Effect.gen(function*() {
+      const used = yield* Effect.scoped(Effect.gen(function*() {
+        const { exporter, power, wire } = yield* bench.make({ ...leased, reconnect: Schedule.spaced("1 second") })
+        yield* wire.cut
+        yield* adjust("1 minute")
+        yield* wire.plug(exporter.channel)
+        yield* adjust("1 second")
+        strictEqual(yield* power.call("on"), "on")
+        yield* wire.cut
+        yield* adjust("1 minute")
+        return wire
+      }))
+      deepStrictEqual([used.begun("DriverCall"), used.begun("EndSession")], [1, 0])
     }))
 
   it.scoped("says so when the exporter has no lease", () =>

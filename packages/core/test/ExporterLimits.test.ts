@@ -64,6 +64,14 @@ describe("resources that wait to be used", () => {
       )
     }))
 
+  it.effect("make room when their client gives them up", () =>
+    Effect.gen(function*() {
+      const { driver } = yield* makeReader
+      yield* Effect.replicateEffect(Effect.scoped(open), 3, { discard: true }).pipe(
+        Effect.provide(ExporterTest.layer({ device: driver }, { limits: { pendingResources: 1 } }))
+      )
+    }))
+
   it.effect("wait ten minutes unless told otherwise, and cannot be used after that", () =>
     Effect.gen(function*() {
       const { driver } = yield* makeReader

@@ -58,6 +58,13 @@ describe("maxConcurrentStreams", () => {
       yield* soon(Fiber.join(third))
     }))
 
+  it.scopedLive("is 2,048 unless given", () =>
+    Effect.gen(function*() {
+      const session = yield* raw.connect(urlOf(yield* GrpcServer.serve(echo, localhost)))
+      yield* raw.ask(session, { path: "/t.S/Echo", body: raw.prefixed(utf8("x")) })
+      assert.strictEqual(session.remoteSettings.maxConcurrentStreams, 2_048)
+    }))
+
   it.scopedLive("refuses the calls of a client that does not care", () =>
     Effect.gen(function*() {
       const { handlers, running } = yield* gated

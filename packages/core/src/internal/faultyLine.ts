@@ -111,24 +111,26 @@ export class Line {
     })
   )
 
+  private readonly uncut: Effect.Effect<void, Option.Option<Status>> = Effect.flatMap(
+    Deferred.isDone(this.cut),
+    (done) => done ? this.whenCut : Effect.void
+  )
+
   // Runs something of the exporter's until the RPC is cut off.
   readonly race = <A, R>(
     effect: Effect.Effect<A, Option.Option<Status>, R>
-  ): Effect.Effect<A, Option.Option<Status>, R> =>
-    Effect.flatMap(Deferred.isDone(this.cut), (done) => done ? this.whenCut : Effect.raceFirst(effect, this.whenCut))
+  ): Effect.Effect<A, Option.Option<Status>, R> => Effect.zipRight(this.uncut, Effect.raceFirst(effect, this.whenCut))
 
-  // Waits while the RPC is paused, which may be for ever.
-  readonly pass: Effect.Effect<void, Option.Option<Status>> = Effect.suspend(() => this.race(this.paused))
-
-  private readonly paused: Effect.Effect<void> = Effect.flatMap(
+  // Waits while the RPC is paused, which may be for ever, and looks again: the other direction may have come to the moment
+  // of a fault in the meantime.
+  readonly pass: Effect.Effect<void, Option.Option<Status>> = Effect.flatMap(
     Clock.currentTimeMillis,
-    (now) =>
-      now >= this.pausedUntil
-        ? Effect.void
-        : this.pausedUntil === Infinity
-        ? Effect.never
-        : Effect.zipRight(Effect.sleep(this.pausedUntil - now), Effect.suspend(() => this.paused))
+    (now) => now >= this.pausedUntil ? this.uncut : Effect.zipRight(this.race(this.pause(now)), this.pass)
   )
+
+  private pause(now: number): Effect.Effect<void> {
+    return this.pausedUntil === Infinity ? Effect.never : Effect.sleep(this.pausedUntil - now)
+  }
 
   private fire(due: (moment: Moment) => boolean): Effect.Effect<void> {
     return Effect.suspend(() => {

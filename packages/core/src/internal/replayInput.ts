@@ -29,10 +29,14 @@ export class ReplayInput {
         const { inputEnd } = this.recorded
         return inputEnd === undefined
           ? "more"
-          : { differs: `${this.offset} bytes were recorded (line ${inputEnd.line}), more came` }
+          : {
+            differs: `the end after ${this.offset} bytes was recorded (line ${inputEnd.line}), ${
+              difference.excerpt(rest)
+            } came`
+          }
       }
       const piece = rest.subarray(0, input.bytes - this.within)
-      const found = input.content && difference.ofBytes(input.content.subarray(this.within), piece, this.offset)
+      const found = input.content && difference.ofBytes(input.content.subarray(this.within), rest, this.offset)
       if (found !== undefined) return { differs: `${found} (line ${input.line})` }
       this.digest.add(piece)
       this.within += piece.length
@@ -55,7 +59,10 @@ export class ReplayInput {
     if (this.ended) return undefined
     this.ended = true
     const { next, offset, recorded } = this
-    if (next !== undefined) return `after ${offset} bytes it ended, more was recorded (line ${next.line})`
+    if (next !== undefined) {
+      const bytes = recorded.inputs.reduce((sum, input) => sum + input.bytes, 0)
+      return `it ended after ${offset} of ${bytes} bytes (line ${next.line})`
+    }
     if (recorded.inputEnd !== undefined) this.take(recorded.inputEnd)
     return undefined
   }

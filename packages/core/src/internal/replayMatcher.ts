@@ -23,8 +23,8 @@ export interface Options {
 const keyOf = ({ contentEncoding, driver, kind, method }: difference.Described): string =>
   JSON.stringify([kind, driver, method, contentEncoding])
 
-const sameArguments = (a: difference.Described, b: difference.Described): boolean =>
-  difference.between(a.args, b.args).length === 0
+const ofInput = ({ bytes, content }: ReplayRpc["inputs"][number]): string =>
+  content === undefined ? `${bytes} bytes` : difference.excerpt(content)
 
 export class ReplayMatcher {
   private readonly differences = new Set<string>()
@@ -52,8 +52,8 @@ export class ReplayMatcher {
       return [
         // A reader of the log comes and goes in its own time.
         ...(rpc.kind === "log" ? [] : [step(rpc, what)]),
-        ...rpc.inputs.map((input) => step(input, `${input.bytes} bytes on the ${what}`)),
-        ...(rpc.inputEnd === undefined ? [] : [step(rpc.inputEnd, `the end of what is sent on the ${what}`)])
+        ...rpc.inputs.map((input) => step(input, `${ofInput(input)} sent on the ${what}`)),
+        ...(rpc.inputEnd === undefined ? [] : [step(rpc.inputEnd, `the end sent on the ${what}`)])
       ]
     })
     this.timeline = new Timeline(steps.sort((a, b) => a.index - b.index), options.patience)
@@ -83,14 +83,14 @@ export class ReplayMatcher {
 
   private next(came: difference.Described): ReplayRpc | undefined {
     const waiting = this.waiting.get(keyOf(came)) ?? []
-    const index = waiting.findIndex((recorded) => sameArguments(recorded, came))
+    const index = waiting.findIndex((recorded) => difference.sameArguments(recorded, came))
     const [recorded] = index === -1 ? [] : waiting.splice(index, 1)
     if (recorded !== undefined) this.timeline.take(recorded)
     return recorded
   }
 
   private same(came: difference.Described): ReadonlyArray<ReplayRpc> {
-    return (this.recorded.get(keyOf(came)) ?? []).filter((recorded) => sameArguments(recorded, came))
+    return (this.recorded.get(keyOf(came)) ?? []).filter((recorded) => difference.sameArguments(recorded, came))
   }
 
   // A call the program makes by the clock is made another number of times each run. It gets one answer after the other of
@@ -111,8 +111,15 @@ export class ReplayMatcher {
     const missing = this.notBegun()
     const named = (recorded: ReplayRpc) => `${difference.describe(recorded)} (line ${recorded.line})`
     const [next] = missing
-    const closest = missing.find((recorded) => keyOf(recorded) === keyOf(came))
-    const what = this.same(came).length === 0 ? "is not in" : "comes more often than in"
+    const similar = missing.filter((recorded) => keyOf(recorded) === keyOf(came))
+    // The same call with another resource is the one that comes after the calls for the resources before it.
+    const later = similar.find((recorded) => difference.between(recorded.args, came.args).length === 0)
+    const [closest] = later === undefined ? similar : []
+    const what = later !== undefined
+      ? `comes before its turn (line ${later.line}) in`
+      : this.same(came).length === 0
+      ? "is not in"
+      : "comes more often than in"
     return this.differ(rpc, `${difference.describe(came)} ${what} ${this.target}`, [
       `expected next: ${next === undefined ? "nothing, everything recorded has been done" : named(next)}`,
       ...(closest === undefined || closest === next ? [] : [`closest to it: ${named(closest)}`]),
@@ -133,9 +140,8 @@ export class ReplayMatcher {
     )
     return this.timeline.due(place).pipe(
       Effect.mapError((step) =>
-        this.differ(rpc, `${difference.describe(recorded)} goes no further, something before it was left out`, [
-          `left out:  ${step.what} (line ${step.line} of ${this.target})`,
-          `waits for: line ${place.line}`
+        this.differ(rpc, `${difference.describe(recorded)} waits in vain for line ${place.line} of ${this.target}`, [
+          `expected before it: ${step.what} (line ${step.line})`
         ])
       ),
       Effect.zipRight(this.options.recordedTiming ? timely : Effect.void)

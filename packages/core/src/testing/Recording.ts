@@ -224,8 +224,16 @@ export interface Replay {
  * Calls are matched by driver, method and arguments, streams by driver, method and order, and bytes that are sent by
  * their content. Nothing the exporter said comes before the program has done all that it had done before, so that a
  * console speaks when the power is switched on. A call that does not match fails with `InvalidArgument`, which tells what
- * was expected and where the difference is. A scope that closes after a success dies of a `ReplayError` when there were
- * differences, so that a program cannot swallow them, or when something recorded was not done.
+ * was expected and where the difference is:
+ *
+ * ```text
+ * call flasher.flash(<resource>, "boot") is not in the recording board.jsonl
+ *   expected next: call flasher.flash(<resource>, "root") (line 21)
+ *   arguments[1]: "root" was recorded, "boot" came
+ * ```
+ *
+ * A scope that closes after a success dies of a `ReplayError` when there were differences, so that a program cannot swallow
+ * them, or when something recorded was not done.
  *
  * @since 0.1.0
  * @category constructors

@@ -229,6 +229,22 @@ export const byteStreams = (peer: peer.Peer): void => {
       })
     )
 
+    // The closing waits for the device's end as well, so that two of them read.
+    check(
+      "a reader that is left when its stream closes does not wait for ever",
+      Effect.gen(function*() {
+        for (const open of [call.idle, call.bytes_echo]) {
+          const reading = yield* Effect.scoped(Effect.gen(function*() {
+            const stream = yield* open()
+            const reading = yield* Effect.fork(Stream.runDrain(stream.read))
+            yield* stream.write(bytes.utf8("x"))
+            return reading
+          }))
+          yield* Effect.timeout(Fiber.await(reading), "2 seconds")
+        }
+      })
+    )
+
     check(
       "a client that does not read slows the device down",
       Effect.gen(function*() {

@@ -209,6 +209,24 @@ describe("a byte stream", () => {
       assert.strictEqual(heard, "abc")
     }))
 
+  for (
+    const [name, fault] of [["is lost", Faults.drop({ bytes: 1 })], ["stalls", Faults.stall({ bytes: 1 })]] as const
+  ) {
+    test(`${name} for what the device says at that moment as well`, (faults) =>
+      Effect.gen(function*() {
+        yield* faults.next({ driver: "console", method: "greet" }, fault)
+        const client = yield* ExporterConnection.driver("console")
+        yield* Effect.scoped(Effect.gen(function*() {
+          const { read, write } = yield* client.stream("greet")
+          const heard: Array<Uint8Array> = []
+          yield* Effect.fork(Stream.runForEach(read, (bytes) => Effect.sync(() => heard.push(bytes))))
+          yield* write(utf8("x"))
+          yield* bench.settled
+          assert.deepStrictEqual(heard, [])
+        }))
+      }))
+  }
+
   test("is lost before it is open, and instead of its end", (faults, events) =>
     Effect.gen(function*() {
       yield* faults.next({ kind: "stream" }, Faults.drop("before", { downFor: 0 }))
@@ -295,6 +313,18 @@ describe("a resource", () => {
       assert.strictEqual(yield* bench.outcomeOf(bench.upload("0123456789".repeat(40))), lost)
       yield* bench.eventually(() => events.length > 0)
       assert.deepStrictEqual(events, ["write broke off"])
+    }))
+
+  test("is no success when it breaks off, whatever the driver makes of it", (faults, events) =>
+    Effect.gen(function*() {
+      for (const bytes of [6, 10]) {
+        yield* faults.next({ kind: "resource" }, Faults.fail("INTERNAL", "broke off", { bytes }))
+        assert.strictEqual(
+          yield* bench.outcomeOf(bench.upload("0123456789", "lenient")),
+          "DriverError INTERNAL driver: broke off"
+        )
+      }
+      yield* bench.eventually(() => events.length === 2)
     }))
 
   test("is uploaded too short, and the call succeeds", (faults, events) =>

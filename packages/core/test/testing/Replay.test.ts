@@ -47,6 +47,19 @@ describe("a call", () => {
       ])
     }))
 
+  it.scoped("with a long text that differs late", () =>
+    Effect.gen(function*() {
+      const say = (end: string): Program => (power) => power.call("set", `${"x".repeat(1_000)} ${end}`)
+      assert.strictEqual(
+        (yield* changed(say("ends well"), say("ends badly, and goes on for a while")))[2],
+        `  arguments[0] at character 1006: "well" was recorded, "badly, and goes on for a"... came`
+      )
+      assert.strictEqual(
+        (yield* changed(say("ends"), say("")))[2],
+        `  arguments[0] at character 1001: "ends" was recorded, its end came`
+      )
+    }))
+
   it.scoped("in place of another", () =>
     Effect.gen(function*() {
       const told = yield* changed(before, (power) =>
@@ -77,9 +90,8 @@ describe("a call", () => {
           yield* power.call("off")
         }), { patience: "100 millis" })
       assert.deepStrictEqual(told, [
-        "call power.off was not sent (INVALID_ARGUMENT): call power.off() goes no further, something before it was left out",
-        `  left out:  call power.set(12, {"channel":"main","limits":[1,2]}) (line 8 of the recording FILE)`,
-        "  waits for: line 11"
+        "call power.off was not sent (INVALID_ARGUMENT): call power.off() waits in vain for line 11 of the recording FILE",
+        `  expected before it: call power.set(12, {"channel":"main","limits":[1,2]}) (line 8)`
       ])
     }))
 
@@ -136,9 +148,9 @@ describe("a stream", () => {
   it.scoped("that is sent more, or less", () =>
     Effect.gen(function*() {
       const more = yield* changed(converse("abc"), converse("abc", "def"))
-      assert.strictEqual(more[1], "  3 bytes were recorded (line 9), more came")
+      assert.strictEqual(more[1], `  the end after 3 bytes was recorded (line 9), "def" came`)
       const less = yield* changed(converse("abc", "def"), converse("abc"))
-      assert.strictEqual(less[1], "  after 3 bytes it ended, more was recorded (line 9)")
+      assert.strictEqual(less[1], "  it ended after 3 of 6 bytes (line 9)")
     }))
 
   it.scoped("that is not opened, or is another one", () =>

@@ -61,6 +61,10 @@ export const make = Effect.sync(() => {
           end: Effect.void
         }))
       ),
+      // Says something before it hears anything.
+      greet: Driver.stream(
+        Effect.succeed({ read: Stream.make(utf8("hello")), write: () => Effect.void, end: Effect.void })
+      ),
       silent: Driver.stream(
         Effect.as(record("silent"), { read: Stream.never, write: () => Effect.never, end: Effect.void })
       )
@@ -78,6 +82,14 @@ export const make = Effect.sync(() => {
           yield* record(`wrote ${bytes}`)
           return bytes.length
         }).pipe(Effect.scoped)
+      ),
+      // Takes what it got for the whole, and answers when its client has heard of the end.
+      lenient: Driver.call(([handle], { resource }) =>
+        Effect.flatMap(resource(handle), ({ read }) => Effect.ignore(Stream.runDrain(read))).pipe(
+          Effect.zipRight(Effect.repeatN(Effect.yieldNow(), 500)),
+          Effect.zipRight(record("lenient")),
+          Effect.scoped
+        )
       ),
       memory: Driver.stream(
         Effect.succeed({
@@ -134,11 +146,11 @@ export const passTime = <A, E>(program: Fiber.RuntimeFiber<A, E>): Effect.Effect
 export const power = ExporterConnection.driver("power")
 
 /** Uploads text in pieces of four, and answers what the driver says to that. */
-export const upload = (text: string) =>
+export const upload = (text: string, method = "write") =>
   Effect.gen(function*() {
     const storage = yield* ExporterConnection.driver("storage")
     const pieces = Stream.map(Stream.fromIterable(text.match(/.{1,4}/gs) ?? []), utf8)
-    return yield* storage.call("write", yield* storage.resource(Resource.source(pieces)))
+    return yield* storage.call(method, yield* storage.resource(Resource.source(pieces)))
   }).pipe(Effect.scoped)
 
 /** Downloads what the driver is told to send, and answers what has come of it, with or without an end. */

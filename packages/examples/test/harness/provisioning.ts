@@ -1,0 +1,64 @@
+// A procedure for a lab that comes and goes: a step in which the connection was lost is done again where that does no
+// harm, and looked into where it would.
+import { Device, DriverError, DriverInterface, DriverMethod, Resource } from "@effect-jumpstarter/core"
+import { Flasher, Power, Serial } from "@effect-jumpstarter/core/drivers"
+import { assert } from "@effect/vitest"
+import { Effect, Layer, Schedule, Schema, Sink, Stream } from "effect"
+
+/** Fuses of a chip, which nobody can mend. */
+export const Fuses = DriverInterface.make("lab.client.FusesClient", {
+  burn: DriverMethod.call(),
+  burnt: DriverMethod.call({ result: Schema.Boolean })
+})
+
+class Supply extends Device.Tag("Supply", Power.contract)<Supply>() {}
+class Port extends Device.Tag("Port", Serial.contract)<Port>() {}
+class Storage extends Device.Tag("Storage", Flasher.contract)<Storage>() {}
+class Chip extends Device.Tag("Chip", Fuses)<Chip>() {}
+
+export const devices = Layer.mergeAll(
+  Supply.layer("power"),
+  Port.layer("serial"),
+  Storage.layer("flasher"),
+  Chip.layer("fuses")
+)
+
+/** When the connection is made again after a loss. Devices are found again then, and nothing is repeated. */
+export const reconnect = Schedule.spaced("2 seconds").pipe(Schedule.upTo("1 minute"))
+
+// Nobody knows whether the step was done. When the schedule has ended nothing was sent, and the origin is the client.
+const isUnknown = (error: unknown): error is DriverError.ConnectionLost =>
+  error instanceof DriverError.ConnectionLost && error.origin === "transport"
+
+// For a step that leaves the same behind however often it is done.
+const persistently = <A, E extends Error, R>(step: Effect.Effect<A, E, R>) =>
+  step.pipe(
+    Effect.tapError(({ message }) => Effect.logWarning(message)),
+    Effect.retry({ times: 3, while: isUnknown })
+  )
+
+const image = new TextEncoder().encode("an image ".repeat(10_000))
+
+export const provision = Effect.gen(function*() {
+  const supply = yield* Supply
+  const port = yield* Port
+  const storage = yield* Storage
+  const chip = yield* Chip
+
+  yield* persistently(supply.on())
+  yield* persistently(Effect.scoped(Effect.gen(function*() {
+    const console = yield* Serial.console(port)
+    // The board repeats its prompt: it may have booted while nobody listened.
+    yield* console.sendLine("")
+    yield* console.expect("=> ", { timeout: "30 seconds" })
+  })))
+  yield* persistently(storage.flash(Resource.source(Stream.make(image))))
+  const dumped = yield* persistently(storage.dump(Resource.sink(Sink.collectAll<Uint8Array>())))
+  assert.isTrue(Buffer.concat(Array.from(dumped)).equals(image))
+  // Not to be done twice, so the board is asked.
+  yield* Effect.catchIf(
+    chip.burn(),
+    isUnknown,
+    () => Effect.flatMap(persistently(chip.burnt()), (burnt) => burnt ? Effect.void : chip.burn())
+  )
+})
