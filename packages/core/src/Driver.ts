@@ -252,7 +252,8 @@ export const composite = (children: Readonly<Record<string, Driver>>): Driver =>
 
 /**
  * A driver that implements a contract. Arguments are checked against it before a handler sees them, results before they
- * are sent; handlers are missing or mistyped at compile time only.
+ * are sent; handlers are missing or mistyped at compile time only. Where the contract documents a method, the exporter's
+ * report does so too.
  *
  * @since 0.1.0
  * @category constructors
@@ -276,10 +277,13 @@ export const fromInterface = <I extends DriverInterface.Any>(
   contract: I,
   handlers: DriverInterface.Handlers<I>,
   options: Omit<DriverOptions, "client" | "driverType" | "methods"> = {}
-): Driver =>
-  make({
+): Driver => {
+  const methods = typedDriver.methods(contract, handlers)
+  return make({
     ...options,
     client: contract.client,
     driverType: contract.driverType,
-    methods: typedDriver.methods(contract, handlers)
+    methodsDescription: { ...typedDriver.documentation(contract, methods), ...options.methodsDescription },
+    methods
   })
+}

@@ -85,6 +85,15 @@ export class StatusReport extends Schema.Class<StatusReport>(
       ? Option.some(this.message.slice(hookWarningPrefix.length))
       : Option.none()
   }
+
+  /** For loggers: JSON has no integers as large as a version may be. */
+  toJSON(): object {
+    return {
+      ...this,
+      version: Option.getOrNull(Option.map(this.version, String)),
+      previous: Option.getOrNull(this.previous)
+    }
+  }
 }
 
 /**

@@ -66,7 +66,7 @@ export class LogEntry extends Schema.TaggedClass<LogEntry>("@effect-jumpstarter/
  * @category models
  */
 export class LogGap extends Schema.TaggedClass<LogGap>("@effect-jumpstarter/core/LogEntry/LogGap")("LogGap", {
-  reason: Schema.Literal("slow reader", "reconnected"),
+  reason: Schema.Literal("slow reader", "interrupted"),
   dropped: Schema.OptionFromSelf(Schema.Number)
 }) {}
 

@@ -88,7 +88,7 @@ const matches = (options: LogStreamOptions) => (event: LogEntry.LogEvent): boole
 /**
  * Subscribes to an exporter's log on behalf of any number of consumers. A lost subscription is renewed after 100 ms,
  * doubling to 2 seconds, and given up after 10 attempts without a line, as the reference client does; one that stood for
- * 10 seconds counts as heard. When it is renewed, consumers are told by a `LogGap`, whether lines follow or not.
+ * 10 seconds counts as heard. Consumers are told of a loss by a `LogGap`, whether lines follow or not.
  *
  * @since 0.1.0
  * @category constructors
@@ -141,7 +141,7 @@ export const make = Effect.fnUntraced(function*(exporter: Pick<ExporterClient, "
       attempts++
       yield* Effect.sleep(delay)
       delay = Duration.min(Duration.times(delay, 2), Duration.seconds(2))
-      if (!told) yield* publish(new LogEntry.LogGap({ reason: "reconnected", dropped: Option.none() }))
+      if (!told) yield* publish(new LogEntry.LogGap({ reason: "interrupted", dropped: Option.none() }))
       told = true
     }
     yield* Effect.logWarning(`gave up the log of ${exporter.target} after ${maxAttempts} attempts without a line`)

@@ -387,10 +387,10 @@ describe("connecting again, by a schedule", () => {
       const successor = yield* bench.host(bench.drivers(), { status: "BEFORE_LEASE_HOOK" })
       yield* wire.plug(successor.channel)
       yield* adjust("5 seconds")
-      deepStrictEqual(seen, ["before", "reconnected"])
+      deepStrictEqual(seen, ["before", "interrupted"])
       yield* successor.log("SYSTEM", "after")
       yield* bench.settle
-      deepStrictEqual(seen, ["before", "reconnected", "after"])
+      deepStrictEqual(seen, ["before", "interrupted", "after"])
       deepStrictEqual(statuses, ["LEASE_READY", "BEFORE_LEASE_HOOK"])
     }))
 

@@ -467,6 +467,28 @@ describe("a contract", () => {
       }).pipe(Effect.scoped)
     ))
 
+  it.effect("says in the report what the contract says about the methods that are there", () => {
+    const Relay = DriverInterface.make("acme_drivers.client.RelayClient", {
+      close: DriverMethod.call({ documentation: "Closes the relay." }),
+      open: DriverMethod.call({ documentation: "Opens the relay." }),
+      trip: DriverMethod.call({ documentation: "Opens it for good.", optional: true }),
+      state: DriverMethod.call({ result: Schema.Boolean })
+    })
+    const relay = Driver.fromInterface(
+      Relay,
+      { close: () => Effect.void, open: () => Effect.void, state: () => Effect.succeed(true) },
+      { methodsDescription: { open: "Opens the relay, slowly." } }
+    )
+    return run(
+      relay,
+      Effect.map(
+        ExporterConnection.driver("supply"),
+        ({ methodsDescription }) =>
+          assert.deepStrictEqual(methodsDescription, { close: "Closes the relay.", open: "Opens the relay, slowly." })
+      )
+    )
+  })
+
   it.effect("lets a driver do without optional methods", () =>
     run(
       supply,

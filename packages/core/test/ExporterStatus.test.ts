@@ -1,6 +1,8 @@
 import { ExporterStatus as Wire } from "@effect-jumpstarter/proto/jumpstarter/v1/common"
 import { assert, describe, it } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as ExporterStatus from "../src/ExporterStatus.ts"
 import * as LogEntry from "../src/LogEntry.ts"
@@ -23,6 +25,31 @@ describe("ExporterStatus", () => {
       ["UNSPECIFIED", "BEFORE_LEASE_HOOK", "LEASE_READY", "AFTER_LEASE_HOOK"]
     )
   })
+
+  it.effect("can be logged, its version in full", () =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const change = new ExporterStatus.StatusChange({
+        status: "LEASE_READY",
+        message: "",
+        version: Option.some(2n ** 60n),
+        previous: Option.none(),
+        missed: 1
+      })
+      for (const logger of [Logger.jsonLogger, Logger.logfmtLogger]) {
+        const written = Logger.map(logger, (line) => void lines.push(line))
+        yield* Effect.log(change).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, written)))
+      }
+      assert.strictEqual(lines.length, 2)
+      for (const line of lines) assert.match(line, /version[^,]*"1152921504606846976\\?"/)
+      assert.deepStrictEqual(JSON.parse(JSON.stringify(change)), {
+        status: "LEASE_READY",
+        message: "",
+        version: "1152921504606846976",
+        previous: null,
+        missed: 1
+      })
+    }))
 
   const report = (
     status: ExporterStatus.ExporterStatus,

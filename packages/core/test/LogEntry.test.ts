@@ -95,8 +95,8 @@ describe("LogEntry", () => {
           [{ level: "WARN", message: ["7 log lines may be missing (slow reader)"], annotations: {} }]
         )
         assert.deepStrictEqual(
-          yield* logged(new LogEntry.LogGap({ reason: "reconnected", dropped: Option.none() })),
-          [{ level: "WARN", message: ["log lines may be missing (reconnected)"], annotations: {} }]
+          yield* logged(new LogEntry.LogGap({ reason: "interrupted", dropped: Option.none() })),
+          [{ level: "WARN", message: ["log lines may be missing (interrupted)"], annotations: {} }]
         )
       }))
   })

@@ -228,7 +228,7 @@ describe("LogStream", () => {
         yield* exporter.subscribed
         yield* exporter.send(entry("b"), entry("c"))
         yield* settle
-        assert.deepStrictEqual(seen, ["a", "gap: reconnected ?", "b", "c"])
+        assert.deepStrictEqual(seen, ["a", "gap: interrupted ?", "b", "c"])
       }))
 
     it.scoped("is told to have been lost although the log then goes quiet", () =>
@@ -241,7 +241,7 @@ describe("LogStream", () => {
         yield* TestClock.adjust("100 millis")
         yield* exporter.subscribed
         yield* settle
-        assert.deepStrictEqual(seen, ["a", "gap: reconnected ?"])
+        assert.deepStrictEqual(seen, ["a", "gap: interrupted ?"])
       }))
 
     it.scoped("is renewed after a clean end too", () =>
@@ -255,7 +255,7 @@ describe("LogStream", () => {
         yield* exporter.subscribed
         yield* exporter.send(entry("b"))
         yield* settle
-        assert.deepStrictEqual(seen, ["a", "gap: reconnected ?", "b"])
+        assert.deepStrictEqual(seen, ["a", "gap: interrupted ?", "b"])
       }))
 
     it.scoped("is a gap although nothing had been heard, and one gap however often it is lost", () =>
@@ -271,7 +271,7 @@ describe("LogStream", () => {
         yield* exporter.subscribed
         yield* exporter.send(entry("a"))
         yield* settle
-        assert.deepStrictEqual(seen, ["gap: reconnected ?", "a"])
+        assert.deepStrictEqual(seen, ["gap: interrupted ?", "a"])
       }))
 
     it.scoped("is tried for anew after it stood for ten seconds, silent as it was", () =>
@@ -427,7 +427,7 @@ describe("LogStream", () => {
           assert.deepStrictEqual(next.seen, ["back"])
         }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
         assert.deepStrictEqual(seen, [
-          "WARN log lines may be missing (reconnected)",
+          "WARN log lines may be missing (interrupted)",
           "WARN gave up the log of bench after 10 attempts without a line"
         ])
       }))

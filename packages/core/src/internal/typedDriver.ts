@@ -147,3 +147,15 @@ export const methods = <I extends DriverInterface.Any>(
     )
   )
 }
+
+// What a contract says about the methods that a driver has.
+export const documentation = (
+  contract: DriverInterface.Any,
+  methods: Readonly<Record<string, DriverHandler>>
+): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.keys(methods).flatMap((name) => {
+      const text = contract.methods[name]?.options.documentation
+      return text === undefined ? [] : [[name, text]]
+    })
+  )

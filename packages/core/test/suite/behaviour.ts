@@ -1,7 +1,6 @@
 // The behaviour suite: what this library promises of a connection, whatever exporter is at its other end. It is a
 // function of the peer, so that the memory transport, sockets and the Python exporter are held to the same. What is
-// about drivers runs through typed clients, and for peers on sockets of the simplest kind by the names of methods as well:
-// what is below both ways does not depend on the transport.
+// about drivers runs by the names of methods and through typed clients.
 import { describe } from "@effect/vitest"
 import * as Layer from "effect/Layer"
 import { byteStreams } from "./byteStreams.ts"
@@ -25,9 +24,9 @@ const drivers = (peer: peer.Peer): void => {
 export const behaviour = (peer: peer.Peer): void => {
   describe(peer.name, () => {
     session(peer)
-    if (/memory|unix/.test(peer.name)) describe("by name", () => drivers(peer))
+    // What is below all of them need not be moved in full size every time.
+    describe("by name", () => drivers({ ...peer, thorough: peer.thorough && /memory|unix/.test(peer.name) }))
     describe("typed", () => {
-      // What is below both ways need not be moved in full size twice.
       const typed = { ...peer, session: Layer.merge(peer.session, style.typed), thorough: false }
       drivers(typed)
       contracts(typed)

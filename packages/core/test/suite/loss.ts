@@ -57,7 +57,7 @@ export const loss = (name: string, command: () => process.Command, quirks: peer.
           assertInclude(failures.at(-1)?.message, "the exporter restarted")
           yield* until("the log goes on", newProbe.call("log", "INFO", "after"), () => logged("after"))
           const gap = Chunk.findFirst(Chunk.fromIterable(seen), (event) => event._tag === "LogGap")
-          assertTrue(gap._tag === "Some" && gap.value._tag === "LogGap" && gap.value.reason === "reconnected")
+          assertTrue(gap._tag === "Some" && gap.value._tag === "LogGap" && gap.value.reason === "interrupted")
         }),
       30_000
     )

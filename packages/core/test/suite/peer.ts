@@ -53,6 +53,8 @@ export interface Quirks {
   readonly usedHandle: RegExp
   /** 6.3: an upload whose stream is cut off looks complete to the driver. */
   readonly cutOffUpload: "fails" | "looks complete"
+  /** 6.3: an upload whose encoded data is cut off looks complete to the driver. */
+  readonly cutOffEncoding: "fails" | "looks complete"
   /** 6.3: of concatenated bz2 streams, which is what we encode, only the first is taken. */
   readonly concatenatedBz2: "decoded" | "refused"
   /** 8: log lines have no time, and there are none about operations. */
@@ -71,6 +73,7 @@ export const noQuirks: Quirks = {
   brokenStream: "fails",
   usedHandle: /is not open, or was used before/,
   cutOffUpload: "fails",
+  cutOffEncoding: "fails",
   concatenatedBz2: "decoded",
   sparseLog: false
 }
@@ -94,6 +97,7 @@ export const pythonQuirks: Quirks = {
   brokenStream: "stays silent",
   usedHandle: /UUID\('/,
   cutOffUpload: "looks complete",
+  cutOffEncoding: "looks complete",
   concatenatedBz2: "refused",
   sparseLog: true
 }

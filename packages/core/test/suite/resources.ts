@@ -105,6 +105,26 @@ export const resources = (peer: peer.Peer): void => {
       )
     }
 
+    for (const encoding of ContentEncoding.ContentEncoding.literals) {
+      check(
+        `a driver whose upload lacks the end of its ${encoding} data is told`,
+        Effect.gen(function*() {
+          const chunks = yield* Stream.runCollect(ContentEncoding.encode(encoding)(Stream.make(pattern(0, 65_536))))
+          const cut = bytes.concat(chunks).subarray(0, -10)
+          const uploading = consume(Resource.source(Stream.make(cut), { contentEncoding: encoding }))
+          if (quirks.cutOffEncoding === "looks complete") {
+            return assertTrue((yield* uploading).size <= 65_536)
+          }
+          yield* fails(uploading, siteOf("consume", "call"), {
+            tag: "InvalidArgument",
+            code: "INVALID_ARGUMENT",
+            origin: "driver",
+            details: new RegExp(`^${encoding} data ends too early: `)
+          })
+        })
+      )
+    }
+
     check(
       "sends nothing",
       Effect.gen(function*() {

@@ -109,7 +109,7 @@ const logStream: Ongoing = {
     let gap = false
     let wentOn = false
     return Stream.runForEachWhile(connection.logs, (event) => {
-      if (event._tag === "LogGap") gap = event.reason === "reconnected"
+      if (event._tag === "LogGap") gap = event.reason === "interrupted"
       else wentOn = gap
       return Effect.as(tell("log:open"), !wentOn)
     }).pipe(Effect.map(() => wentOn ? "goes on after a gap" : "ends"))

@@ -134,7 +134,7 @@ export const slowWriter: Partial<Record<Operation, Cell>> = {
       yield* hold(host, Effect.succeed(reading))
       yield* admin.call("log", "INFO", "after")
       yield* within("the next line", Fiber.join(reading))
-      strictEqual(seen.includes("reconnected"), false)
+      strictEqual(seen.includes("interrupted"), false)
       return "completes"
     }),
 
