@@ -104,3 +104,17 @@ describe("a duplex RPC of which the input breaks off", () => {
       yield* soon(device.finalized)
     }))
 })
+
+describe("a message that is refused", () => {
+  it.scopedLive("leaves the server to others, whatever came before it and comes after it", () =>
+    Effect.gen(function*() {
+      const port = yield* serve(GrpcHandler.Duplex({ handle: ({ messages }) => Stream.runDrain(messages) }))
+      const socket = yield* dial(() => net.connect(port, "127.0.0.1"))
+      const whole = raw.prefixed(new Uint8Array(50))
+      const pieces = [whole.subarray(0, 20), whole.subarray(20), raw.prefixed(new Uint8Array(9), { flag: 1 }), whole]
+      socket.resume().write(Buffer.concat([open, ...pieces.map((piece) => frame(Type.data, 0, 1, piece))]))
+      const session = yield* raw.connect(`http://127.0.0.1:${port}`)
+      const answer = yield* soon(raw.ask(session, { path: "/t.S/Echo", body: whole }))
+      assert.strictEqual(answer.code, "OK")
+    }))
+})

@@ -67,4 +67,17 @@ describe("messageReader", () => {
       new messageReader.MessageError("UNIMPLEMENTED", "compressed messages are not supported")
     )
   })
+
+  it("reads nothing more after a message that it refused", () => {
+    const reader = new messageReader.MessageReader(100)
+    const emitted: Array<Uint8Array> = []
+    const read = (bytes: Uint8Array) => reader.read(bytes, (message) => emitted.push(message))
+    // One in two pieces before it: what was assembled must not be taken for what follows.
+    const whole = messageReader.join([message(50)])
+    read(whole.subarray(0, 20))
+    read(whole.subarray(20))
+    throws(() => read(messageReader.prefix(101)))
+    read(messageReader.join([message(1)]))
+    strictEqual(emitted.length, 1)
+  })
 })

@@ -59,11 +59,15 @@ export class HttpCall {
       this.abort(this.fail(code, error instanceof Error ? error.message : String(error), "client", error))
     })
     stream.on("response", (headers) => {
+      if (this.answered(headers)) return
       const httpCode = Number(headers[":status"])
+      const contentType = String(headers[HTTP2_HEADER_CONTENT_TYPE])
       if (httpCode !== 200) {
         const details = `Received HTTP status code ${httpCode}`
-        this.answer = this.fail(httpStatus.codeOfHttpStatus(httpCode), details, "transport")
-      } else if (!this.answered(headers)) {
+        this.abort(this.fail(httpStatus.codeOfHttpStatus(httpCode), details, "transport"))
+      } else if (!contentType.startsWith("application/grpc")) {
+        this.abort(this.fail("UNKNOWN", `Received content type ${contentType}`, "transport"))
+      } else {
         receiver.onHeaders(headers)
       }
     })
@@ -73,7 +77,7 @@ export class HttpCall {
     })
     // All messages have been read.
     stream.on("end", () => {
-      if (this.answer === undefined) return
+      if (this.answer === undefined) return this.abort(this.cutOff())
       this.end(
         reader.isPartial && Option.isNone(this.answer)
           ? this.fail("INTERNAL", "the RPC ended inside a message", "transport")
@@ -81,7 +85,7 @@ export class HttpCall {
       )
       // Nobody reads what this side may still be sending. Where nothing is left a reset would only count against it:
       // servers close connections with too many.
-      if (stream.writableLength > 0) stream.close()
+      if (stream.writableLength > 0) this.reset()
       else if (!stream.writableEnded) stream.end()
     })
     stream.on("close", () => {
@@ -117,9 +121,7 @@ export class HttpCall {
     if (this.over) return
     this.receiver.onAbort()
     this.end(outcome)
-    // Node would first end the messages of a stream that it resets, as if that were all.
-    this.stream._final = (callback) => callback()
-    this.stream.close(Http2.constants.NGHTTP2_CANCEL)
+    this.reset()
   }
 
   fail(
@@ -130,6 +132,12 @@ export class HttpCall {
   ): Outcome {
     const { name, target } = this.rpc
     return Option.some(new GrpcStatus.GrpcStatusError({ code, details, origin, rpc: name, target, cause }))
+  }
+
+  // Node would first end the messages of a stream that it resets, as if that were all.
+  private reset(): void {
+    this.stream._final = (callback) => callback()
+    this.stream.close(Http2.constants.NGHTTP2_CANCEL)
   }
 
   private answered(headers: Http2.IncomingHttpHeaders): boolean {

@@ -83,7 +83,7 @@ export class Sender {
     let next = from
     let size = 0
     for (let message = messages[next]; message !== undefined; message = messages[next]) {
-      if (size > 0 && size + message.length > joinBytes) break
+      if (next > from && size + message.length > joinBytes) break
       size += message.length
       next++
     }

@@ -79,15 +79,15 @@ const connect = (
     // The peer has spoken HTTP/2: only now is it known to be there.
     http.once("remoteSettings", () => {
       http.setLocalWindowSize(connectionWindow)
-      http.unref()
+      socket.unref()
       let holders = 0
       resume(Effect.succeed({
         http,
         hold: () => {
-          if (holders++ === 0) http.ref()
+          if (holders++ === 0) socket.ref()
         },
         release: () => {
-          if (--holders === 0) http.unref()
+          if (--holders === 0) socket.unref()
         },
         isLost: () => http.destroyed || socket.destroyed
       }))
@@ -121,7 +121,10 @@ export const make = Effect.fnUntraced(function*(
         new GrpcStatusError({ code: "UNAVAILABLE", details, origin: "transport", rpc, target: address, cause })
       // A fiber that is forked into a closed scope is interrupted before it can say so.
       if (closed) return channelClosed(rpc)
-      if (opening !== undefined) return Deferred.await(opening)
+      // Who waits for an attempt that another RPC began fails for itself.
+      if (opening !== undefined) {
+        return Effect.mapError(Deferred.await(opening), (error) => new GrpcStatusError({ ...error, rpc }))
+      }
       return Effect.flatMap(Deferred.make<Session, GrpcStatusError>(), (outcome) => {
         opening = outcome
         // In a fiber of the channel's: the first of several callers may be interrupted.
@@ -131,6 +134,7 @@ export const make = Effect.fnUntraced(function*(
             onTimeout: () =>
               fail(`no connection within ${Duration.format(Duration.decode(connectTimeout))} (connectTimeout)`)
           }),
+          Effect.interruptible,
           Effect.onExit((exit) => {
             opening = undefined
             if (Exit.isSuccess(exit)) current = exit.value
@@ -141,12 +145,12 @@ export const make = Effect.fnUntraced(function*(
           }),
           Effect.tap(({ http }) =>
             endpoint._tag === "Unix" ? Effect.void : Effect.map(
-              Effect.forkIn(httpKeepAlive.run(http, keepAliveTime, keepAliveTimeout), scope),
+              Effect.forkIn(Effect.interruptible(httpKeepAlive.run(http, keepAliveTime, keepAliveTimeout)), scope),
               (fiber) => httpKeepAlive.stopWith(http, fiber)
             )
           ),
-          Effect.interruptible,
           Effect.forkIn(scope),
+          Effect.uninterruptible,
           Effect.zipRight(Deferred.await(outcome))
         )
       })

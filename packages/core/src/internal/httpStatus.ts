@@ -36,7 +36,7 @@ export const fromTrailers = (
   if (code === undefined) return undefined
   const message = trailers["grpc-message"]
   return {
-    code: GrpcStatus.codeFromNumber(Number(code)),
+    code: typeof code === "string" && /^\d+$/.test(code) ? GrpcStatus.codeFromNumber(Number(code)) : "UNKNOWN",
     details: typeof message === "string" ? decodeMessage(message) : ""
   }
 }

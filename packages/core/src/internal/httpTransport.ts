@@ -55,16 +55,13 @@ export const make = Effect.fnUntraced(function*(
         session.hold()
         return call
       },
-      // The connection went away since it was looked at.
-      catch: (cause) =>
-        new GrpcStatusError({
-          code: "UNAVAILABLE",
-          details: cause instanceof Error ? cause.message : String(cause),
-          origin: "transport",
-          rpc: name,
-          target,
-          cause
-        })
+      catch: (cause) => {
+        const details = cause instanceof Error ? cause.message : String(cause)
+        // Either the connection went away since it was looked at, or it is the metadata.
+        return session.http.closed || session.http.destroyed
+          ? new GrpcStatusError({ code: "UNAVAILABLE", details, origin: "transport", rpc: name, target, cause })
+          : new GrpcStatusError({ code: "INVALID_ARGUMENT", details, origin: "client", rpc: name, target, cause })
+      }
     })
 
   const unary: GrpcTransport["unary"] = (rpc, message, options) => {

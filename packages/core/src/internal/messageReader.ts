@@ -49,6 +49,7 @@ export class MessageReader {
   private length = 0
   private assembled: Uint8Array | undefined
   private filled = 0
+  private failed = false
 
   constructor(private readonly maxMessageBytes: number) {}
 
@@ -57,10 +58,11 @@ export class MessageReader {
     return this.prefixed > 0
   }
 
-  // Emits the messages that are complete with these bytes. Throws `MessageError` for one that cannot be taken.
+  // Emits the messages that are complete with these bytes. Throws `MessageError` for one that cannot be taken, and reads no
+  // more then: what follows begins in the middle of it.
   read(bytes: Uint8Array, emit: (message: Uint8Array) => void): void {
     let offset = 0
-    while (offset < bytes.length) {
+    while (!this.failed && offset < bytes.length) {
       if (this.prefixed < prefixBytes) {
         const part = bytes.subarray(offset, offset + prefixBytes - this.prefixed)
         this.prefix.set(part, this.prefixed)
@@ -101,14 +103,19 @@ export class MessageReader {
 
   private declaredLength(): number {
     const [compressed = 0, a = 0, b = 0, c = 0, d = 0] = this.prefix
-    if (compressed !== 0) throw new MessageError("UNIMPLEMENTED", "compressed messages are not supported")
+    if (compressed !== 0) return this.refuse("UNIMPLEMENTED", "compressed messages are not supported")
     const length = a * 2 ** 24 + (b << 16 | c << 8 | d)
     if (length > this.maxMessageBytes) {
-      throw new MessageError(
+      return this.refuse(
         "RESOURCE_EXHAUSTED",
         `Received message larger than max (${length} vs ${this.maxMessageBytes})`
       )
     }
     return length
+  }
+
+  private refuse(code: MessageError["code"], message: string): never {
+    this.failed = true
+    throw new MessageError(code, message)
   }
 }

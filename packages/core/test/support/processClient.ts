@@ -1,27 +1,42 @@
-// A program that leaves everything unfinished and then has nothing more to do. It must end by itself.
+// A program that leaves everything unfinished, or its connection open, and then has nothing more to do. It must end by
+// itself.
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Endpoint from "../../src/Endpoint.ts"
 import * as ExporterConnection from "../../src/ExporterConnection.ts"
 import * as Resource from "../../src/Resource.ts"
 
-const address = process.argv[2] ?? ""
+const [, , address = "", what = "unfinished"] = process.argv
 
-const program = Effect.gen(function*() {
-  const connection = yield* ExporterConnection.fromEndpoint(Endpoint.unix(address))
+const [host = "", port] = address.split(":")
+
+const connect = ExporterConnection.fromEndpoint(
+  port === undefined ? Endpoint.unix(address) : Endpoint.tcp(host, Number(port))
+)
+
+const idle = Effect.gen(function*() {
+  const scope = yield* Scope.make()
+  const connection = yield* Scope.extend(connect, scope)
+  const probe = yield* connection.driver("probe")
+  yield* probe.call("events")
+})
+
+const unfinished = Effect.gen(function*() {
+  const connection = yield* connect
   yield* connection.logStream()
   const probe = yield* connection.driver("probe")
   const source = Resource.source(Stream.concat(Stream.make(new Uint8Array(65_536)), Stream.never))
-  const unfinished = [
+  const operations = [
     probe.call("hang"),
     Stream.runForEach(probe.streamingCall("forever"), () => Effect.never),
     Effect.scoped(Effect.zipRight(probe.stream("idle"), Effect.never)),
     Effect.scoped(Effect.flatMap(probe.resource(source), (handle) => probe.call("consume", handle)))
   ]
-  const running = yield* Effect.forEach(unfinished, (effect) => Effect.fork(effect))
+  const running = yield* Effect.forEach(operations, (effect) => Effect.fork(effect))
   const begun = ["hang:open", "forever:open", "idle:open", "consume:open"]
   yield* Effect.repeat(probe.call("events"), {
     until: (events) => Array.isArray(events) && begun.every((event) => events.includes(event)),
@@ -30,7 +45,7 @@ const program = Effect.gen(function*() {
   yield* Fiber.interruptAll(running)
 }).pipe(Effect.scoped, Effect.provide(Logger.remove(Logger.defaultLogger)))
 
-Effect.runPromise(program).then(
+Effect.runPromise(what === "idle" ? idle : unfinished).then(
   () => {
     process.stdout.write("done\n")
   },

@@ -1,0 +1,223 @@
+import * as Headers from "@effect/platform/Headers"
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Scope, Stream } from "effect"
+import * as http2 from "node:http2"
+import * as net from "node:net"
+import * as Endpoint from "../src/Endpoint.ts"
+import * as GrpcChannel from "../src/GrpcChannel.ts"
+import { GrpcHandler } from "../src/GrpcHandler.ts"
+import * as GrpcServer from "../src/GrpcServer.ts"
+import { GrpcStatusError } from "../src/GrpcStatus.ts"
+import * as httpKeepAlive from "../src/internal/httpKeepAlive.ts"
+import { until } from "./suite/harness.ts"
+import { prefixed } from "./support/rawGrpc.ts"
+import * as rawServer from "./support/rawServer.ts"
+import * as temporary from "./support/temporary.ts"
+
+const message = new Uint8Array([1, 2, 3])
+
+const channelTo = (handle: (stream: http2.ServerHttp2Stream) => void) =>
+  Effect.gen(function*() {
+    const path = yield* temporary.socketPath
+    const server = yield* rawServer.serve({ path }, handle)
+    return { channel: yield* GrpcChannel.fromEndpoint(Endpoint.unix(path)), server }
+  })
+
+const soon = Effect.timeoutFail({ duration: "5 seconds", onTimeout: () => new Error("it hangs") })
+
+const told = ({ code, details, origin }: GrpcStatusError) => `${code} ${origin}: ${details}`
+
+const outcome = (handle: (stream: http2.ServerHttp2Stream) => void, request = message) =>
+  Effect.flatMap(channelTo(handle), ({ channel }) => soon(channel.unary("/t.S/Rpc", request))).pipe(
+    Effect.match({
+      onFailure: (error) => "code" in error ? told(error) : error.message,
+      onSuccess: (answer) => `${answer.length} bytes`
+    })
+  )
+
+const html = "<h1>Bad gateway</h1>"
+
+const answers: Readonly<Record<string, readonly [(stream: http2.ServerHttp2Stream) => void, string]>> = {
+  "another HTTP status with a page": [
+    (stream) => {
+      stream.respond({ ":status": 502, "content-type": "text/html" })
+      stream.end(html)
+    },
+    "UNAVAILABLE transport: Received HTTP status code 502"
+  ],
+  "another HTTP status whose page never ends": [
+    (stream) => {
+      stream.respond({ ":status": 502, "content-type": "text/html" })
+      stream.write(html)
+    },
+    "UNAVAILABLE transport: Received HTTP status code 502"
+  ],
+  "another HTTP status with a status of its own": [
+    (stream) => stream.respond({ ":status": 503, "grpc-status": "7", "grpc-message": "no" }, { endStream: true }),
+    "PERMISSION_DENIED peer: no"
+  ],
+  "a page": [
+    (stream) => {
+      stream.respond({ ":status": 200, "content-type": "text/html" })
+      stream.end(html)
+    },
+    "UNKNOWN transport: Received content type text/html"
+  ],
+  "no status": [
+    (stream) => {
+      stream.respond(rawServer.grpcHeaders)
+      stream.end(prefixed(message))
+    },
+    "INTERNAL transport: the RPC ended without a status"
+  ],
+  "an empty status": [(stream) => rawServer.answer(stream, prefixed(message), { "grpc-status": "" }), "UNKNOWN peer: "],
+  "no message": [(stream) => rawServer.answer(stream, Buffer.of()), "INTERNAL client: the RPC ended without an answer"],
+  "two messages": [
+    (stream) => rawServer.answer(stream, Buffer.concat([prefixed(message), prefixed(message)])),
+    "INTERNAL client: the RPC had more than one answer"
+  ],
+  "part of a message": [
+    (stream) => rawServer.answer(stream, prefixed(message).subarray(0, 6)),
+    "INTERNAL transport: the RPC ended inside a message"
+  ]
+}
+
+describe("a call whose answer has", () => {
+  for (const [name, [handle, expected]] of Object.entries(answers)) {
+    it.scopedLive(name, () =>
+      Effect.gen(function*() {
+        assert.strictEqual(
+          yield* outcome((stream) => {
+            stream.resume()
+            handle(stream)
+          }),
+          expected
+        )
+      }))
+  }
+})
+
+describe("a call whose answer comes before the end of its request", () => {
+  const large = new Uint8Array(1_000_000)
+
+  it.scopedLive("fails without a status, too", () =>
+    Effect.gen(function*() {
+      const answer = outcome((stream) => {
+        stream.respond(rawServer.grpcHeaders)
+        stream.end(prefixed(message))
+      }, large)
+      assert.strictEqual(yield* answer, "INTERNAL transport: the RPC ended without a status")
+    }))
+
+  it.scopedLive("leaves no stream behind", () =>
+    Effect.gen(function*() {
+      const { channel, server } = yield* channelTo((stream) =>
+        stream.respond({ ...rawServer.grpcHeaders, "grpc-status": "16" }, { endStream: true })
+      )
+      const error = yield* Effect.flip(channel.unary("/t.S/Rpc", large))
+      assert.strictEqual(error.code, "UNAUTHENTICATED")
+      yield* until("no stream is open", Effect.sync(server.open), (open) => open === 0)
+    }))
+})
+
+describe("messages", () => {
+  it.scopedLive("that are refused end the RPC, however much follows them", () =>
+    Effect.gen(function*() {
+      const first = yield* Deferred.make<void>()
+      const { channel } = yield* channelTo((stream) => {
+        stream.resume()
+        stream.respond(rawServer.grpcHeaders)
+        stream.write(prefixed(new Uint8Array(1_200_000)))
+        stream.write(prefixed(new Uint8Array(5_000_000)))
+      })
+      // What is read ahead of a consumer that does not take is read when it takes again.
+      const error = yield* channel.serverStreaming("/t.S/Rpc", message).pipe(
+        Stream.runForEach(() => Effect.zipRight(Deferred.succeed(first, undefined), Effect.sleep("100 millis"))),
+        Effect.flip,
+        soon
+      )
+      assert.strictEqual(
+        told(error),
+        "RESOURCE_EXHAUSTED client: Received message larger than max (5000000 vs 4194304)"
+      )
+    }))
+
+  it.scopedLive("are all sent, whatever their sizes", () =>
+    Effect.gen(function*() {
+      const sizes = [0, 5_000, 7, 0, 0, 4_090, 10, 70_000, 0]
+      const path = yield* temporary.socketPath
+      const handle = () => Stream.fromIterable(sizes.map((size) => new Uint8Array(size)))
+      yield* GrpcServer.serve(new Map([["/t.S/Rpc", GrpcHandler.ServerStreaming({ handle })]]), { path })
+      const channel = yield* GrpcChannel.fromEndpoint(Endpoint.unix(path))
+      const received = yield* Stream.runCollect(channel.serverStreaming("/t.S/Rpc", message))
+      assert.deepStrictEqual(Array.from(received, (message) => message.length), sizes)
+    }))
+})
+
+describe("metadata that HTTP/2 does not take", () => {
+  it.scopedLive("is refused by the client, and is no loss of the connection", () =>
+    Effect.gen(function*() {
+      const { channel } = yield* channelTo((stream) => rawServer.answer(stream, prefixed(message)))
+      const metadata = Headers.fromInput({ connection: "close" })
+      const error = yield* Effect.flip(channel.unary("/t.S/Rpc", message, { metadata }))
+      assert.deepStrictEqual([error.code, error.origin], ["INVALID_ARGUMENT", "client"])
+    }))
+})
+
+describe("a call that is made while its channel closes", () => {
+  it.scopedLive("is told, and does not wait for a connection", () =>
+    Effect.gen(function*() {
+      const path = yield* temporary.socketPath
+      // Nobody speaks HTTP/2 here.
+      yield* Effect.acquireRelease(
+        Effect.async<net.Server>((resume) => {
+          const server = net.createServer((socket) => void socket.on("error", () => {}).resume())
+          server.listen(path, () => resume(Effect.succeed(server)))
+        }),
+        (server) => Effect.sync(() => server.close())
+      )
+      const scope = yield* Scope.make()
+      const channel = yield* Scope.extend(GrpcChannel.fromEndpoint(Endpoint.unix(path)), scope)
+      const call = channel.unary("/t.S/Rpc", message)
+      const retried = yield* Effect.fork(Effect.orElse(call, () => call))
+      yield* Effect.sleep("50 millis")
+      yield* Scope.close(scope, Exit.void)
+      const error = yield* soon(Effect.flip(Fiber.join(retried)))
+      assert.strictEqual(error instanceof GrpcStatusError ? told(error) : "", "CANCELLED client: the channel is closed")
+    }))
+})
+
+describe("a connection that is being wound up", () => {
+  it.scopedLive("is not taken for a silent one", () =>
+    Effect.gen(function*() {
+      const path = yield* temporary.socketPath
+      const streams: Array<http2.ServerHttp2Stream> = []
+      yield* rawServer.serve({ path }, (stream) => {
+        streams.push(stream)
+        stream.session?.close()
+      })
+      const session = yield* Effect.acquireRelease(
+        Effect.sync(() => http2.connect("http://localhost", { createConnection: () => net.connect(path) })),
+        (session) => Effect.sync(() => session.destroy())
+      )
+      const call = session.request({ ":method": "POST" })
+      yield* Effect.async((resume) => void session.once("goaway", () => resume(Effect.void)))
+      // Until the first question, which such a connection does not answer.
+      yield* httpKeepAlive.run(session, "10 millis", "5 seconds")
+      assert.isFalse(session.destroyed)
+      streams.forEach((stream) => rawServer.answer(stream, prefixed(message)))
+      yield* soon(Effect.async((resume) => void call.resume().once("close", () => resume(Effect.void))))
+      assert.strictEqual(call.rstCode, 0)
+    }))
+
+  it.scopedLive("answers what was asked before", () =>
+    Effect.gen(function*() {
+      const { channel } = yield* channelTo((stream) => {
+        stream.resume()
+        stream.session?.close()
+        setTimeout(() => rawServer.answer(stream, prefixed(message)), 100)
+      })
+      assert.strictEqual((yield* soon(channel.unary("/t.S/Rpc", message))).length, 3)
+      assert.strictEqual((yield* soon(channel.unary("/t.S/Rpc", message))).length, 3)
+    }))
+})
