@@ -98,6 +98,9 @@ export interface DeviceLayers<Self, I extends DriverInterface.Any> {
   ) => Layer.Layer<never, InterfaceMismatch, ExporterConnection.ExporterConnection>
   /**
    * A plain fake from functions, without codec or exporter. Methods that are left out fail with `MethodNotImplemented`.
+   *
+   * Nothing checks arguments and results against the contract at run time: what the wire could not carry passes. The
+   * checked fake is `ExporterTest.layer` with a `Driver.fromInterface`, or one of the fakes in `testing`.
    */
   readonly layerTest: (methods: Partial<DriverInterface.Client<I>>) => Layer.Layer<Self>
 }

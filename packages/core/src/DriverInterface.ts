@@ -8,9 +8,10 @@ import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
-import type { DriverCallError } from "./DriverError.ts"
+import { ConnectionLost, type DriverCallError } from "./DriverError.ts"
 import type { DriverFailure } from "./DriverFailure.ts"
 import type * as DriverMethod from "./DriverMethod.ts"
+import * as contractArgument from "./internal/contractArgument.ts"
 import type * as Resource from "./Resource.ts"
 import type { ByteStream } from "./RouterStream.ts"
 
@@ -76,6 +77,34 @@ export const make = <const M extends Methods>(
   driverType: options.driverType ?? "other",
   methods
 })
+
+const transfers = ({ options }: DriverMethod.Any): boolean =>
+  "args" in options && options.args?.some(contractArgument.isLent) === true
+
+/**
+ * Tells whether a call can be made again after its failure: the connection was lost, nobody knows whether the driver has
+ * acted, and the contract marks the method `idempotent`. Nothing is retried by itself; this is for `Effect.retry`.
+ *
+ * The failure of a transfer does not say which method it was for, so all methods that transfer bytes have to be marked
+ * then. A `ConnectionLost` of origin `client` is the end of reconnecting, after which another attempt is in vain.
+ *
+ * @since 0.1.0
+ * @category guards
+ * @example
+ * ```ts
+ * import { DriverInterface } from "@effect-jumpstarter/core"
+ * import { Power } from "@effect-jumpstarter/core/drivers"
+ * import { Effect } from "effect"
+ *
+ * const surelyOff = (power: Power.Client) =>
+ *   Effect.retry(power.off(), { while: DriverInterface.isRetryable(Power.contract), times: 3 })
+ * ```
+ */
+export const isRetryable = ({ methods }: Any) => (error: unknown): error is ConnectionLost => {
+  if (!(error instanceof ConnectionLost) || error.origin !== "transport") return false
+  const called = error.kind === "resource" ? Object.values(methods).filter(transfers) : [methods[error.method]]
+  return called.length > 0 && called.every((method) => method?._tag === "Call" && method.options.idempotent === true)
+}
 
 // What further arguments there can be after the described ones.
 type Rest<Options> = Options extends { readonly rest: infer S extends DriverMethod.AnySchema }

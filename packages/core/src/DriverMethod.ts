@@ -97,7 +97,10 @@ export interface ArgumentOptions {
  */
 export interface CallOptions extends MethodOptions, ArgumentOptions {
   readonly result?: AnySchema | undefined
-  /** Whether repeating the call does no harm, so that a caller may retry it. Nothing is retried by itself. */
+  /**
+   * Whether repeating the call does no harm, so that a caller may retry it: `DriverInterface.isRetryable` asks for it.
+   * Nothing is retried by itself.
+   */
   readonly idempotent?: boolean | undefined
 }
 

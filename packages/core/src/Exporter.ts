@@ -137,6 +137,8 @@ const unary = <Response>(
  * Hosts a tree of drivers, after resetting each of them once, parents first. What drivers log through Effect's logger
  * reaches the log stream as well, to every reader, the latest lines also to one that comes late.
  *
+ * It is held by no lease: `EndSession` is answered with "No active lease context" (`protocol.md` 9.3).
+ *
  * When the scope closes, calls and streams are interrupted and waited for, their finalizers included. A device acquired in
  * the same scope, or in one around it, is released after that; `Driver.make` has an example.
  *
@@ -221,7 +223,6 @@ export const make = Effect.fnUntraced(function*(root: Driver, options: ExporterO
             previousStatus: Option.getOrUndefined(Option.map(report.previous, ExporterStatus.toNumber))
           }))
         ),
-        // There is no lease whose hooks could run (protocol.md 9.3).
         unary(methods.endSession, Effect.succeed({ success: false, message: "No active lease context" })),
         [
           rpc(methods.logStream),

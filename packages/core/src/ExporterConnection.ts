@@ -172,7 +172,8 @@ export interface StatusPolling {
 }
 
 /**
- * Options of a connection. All waiting that is not a driver call has a bound here; a call has none but the caller's.
+ * Options of a connection. Connecting, the first answers, and the waits for a status have their bounds here. Driver calls
+ * have none but the caller's, and reconnecting has that of its schedule.
  *
  * @since 0.1.0
  * @category models

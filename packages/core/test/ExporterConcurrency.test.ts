@@ -151,16 +151,25 @@ describe("the concurrency of a driver", () => {
       }).pipe(Effect.provide(ExporterTest.layer({ desk: driver(1) })))
     }))
 
+  it.effect("refuses more calls than may wait", () =>
+    Effect.gen(function*() {
+      const { driver, hasBegun } = yield* makeDesk
+      yield* Effect.gen(function*() {
+        const client = yield* desk
+        yield* send(["first", "second", "third"])
+        assert.strictEqual(
+          (yield* Effect.flip(client.call("work", "fourth"))).message,
+          "call desk.work failed (RESOURCE_EXHAUSTED): 2 calls wait for this driver already"
+        )
+        assert.isFalse(hasBegun("fourth"))
+      }).pipe(Effect.provide(ExporterTest.layer({ desk: driver(1) }, { limits: { waitingCalls: 2 } })))
+    }))
+
   it.effect("lets whoever gives up waiting leave the line at once", () =>
     Effect.gen(function*() {
       const { begins, driver, end, hasBegun } = yield* makeDesk
       yield* Effect.gen(function*() {
-        const client = yield* desk
         const [first, impatient, patient] = yield* send(["first", "impatient", "patient"])
-        assert.strictEqual(
-          (yield* Effect.flip(client.call("work", "too many"))).message,
-          "call desk.work failed (RESOURCE_EXHAUSTED): 2 calls wait for this driver already"
-        )
         yield* Fiber.interrupt(impatient!)
         // There is a place in the line again, behind the patient one.
         const [next] = yield* send(["next"])

@@ -1,39 +1,29 @@
 // Sends a line to a serial console and waits for the answer.
-import { Driver, ExporterConnection } from "@effect-jumpstarter/core"
-import { ExporterTest } from "@effect-jumpstarter/core/testing"
+import { Device } from "@effect-jumpstarter/core"
+import { Serial } from "@effect-jumpstarter/core/drivers"
+import { ExporterTest, SerialTest } from "@effect-jumpstarter/core/testing"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Console, Effect, Option, Stream } from "effect"
+import { Console, Effect } from "effect"
 
-const ask = (line: string) =>
-  Effect.gen(function*() {
-    const serial = yield* ExporterConnection.driver("console")
-    const stream = yield* serial.stream("connect")
-    yield* stream.write(new TextEncoder().encode(`${line}\n`))
-    return yield* stream.read.pipe(
-      Stream.decodeText(),
-      Stream.splitLines,
-      Stream.filter((answer) => answer !== line),
-      Stream.runHead,
-      Effect.timeout("5 seconds")
-    )
-  }).pipe(Effect.scoped)
+class BoardConsole extends Device.Tag("BoardConsole", Serial.contract)<BoardConsole>() {}
 
-const board = Driver.make({
-  client: "jumpstarter_driver_pyserial.client.PySerialClient",
-  methods: {
-    connect: Driver.streamTransform((input) =>
-      input.pipe(
-        Stream.decodeText(),
-        Stream.splitLines,
-        Stream.map((line) => `${line}\r\n${line === "version" ? "U-Boot 2025.04" : "Unknown command"}\r\n`),
-        Stream.encodeText
-      )
-    )
-  }
+const version = Effect.gen(function*() {
+  const console = yield* Serial.console(yield* BoardConsole)
+  yield* console.expect("=> ", { timeout: "5 seconds" })
+  yield* console.sendLine("version")
+  const { groups } = yield* console.expect(/U-Boot (\S+)\r\n/, { timeout: "5 seconds" })
+  return groups[0]
+}).pipe(Effect.scoped)
+
+const board = SerialTest.make({
+  prompt: "=> ",
+  script: [{ expect: "version", reply: "U-Boot 2025.04\r\n" }],
+  echo: true
 })
 
-ask("version").pipe(
-  Effect.flatMap((answer) => Console.log(Option.getOrElse(answer, () => "the console was closed"))),
-  Effect.provide(ExporterTest.layer({ console: board })),
+version.pipe(
+  Effect.flatMap(Console.log),
+  Effect.provide(BoardConsole.layer("console")),
+  Effect.provide(ExporterTest.layer(Effect.map(board, ({ driver }) => ({ console: driver })))),
   NodeRuntime.runMain
 )

@@ -1,6 +1,6 @@
 // Switches a board on and measures it. The program does not say where the board is: its layer does.
-import { Driver, ExporterConnection } from "@effect-jumpstarter/core"
-import { ExporterTest } from "@effect-jumpstarter/core/testing"
+import { ExporterConnection } from "@effect-jumpstarter/core"
+import { ExporterTest, PowerTest } from "@effect-jumpstarter/core/testing"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Config, Effect, Layer, Stream } from "effect"
 
@@ -15,16 +15,9 @@ const program = Effect.gen(function*() {
   Effect.ensuring(Effect.ignore(Effect.flatMap(ExporterConnection.driver("power"), (power) => power.call("off"))))
 )
 
-const fake = ExporterTest.layer({
-  power: Driver.make({
-    client: "jumpstarter_driver_power.client.PowerClient",
-    methods: {
-      on: Driver.call(() => Effect.void),
-      off: Driver.call(() => Effect.void),
-      read: Driver.streamingCall(() => Stream.make({ voltage: 0, current: 0 }, { voltage: 5, current: 2 }))
-    }
-  })
-})
+const supply = PowerTest.make({ voltage: 5, load: () => 2, interval: "100 millis" })
+
+const fake = ExporterTest.layer(Effect.map(supply, ({ driver }) => ({ power: driver })))
 
 // Inside `jmp shell`, or with JUMPSTARTER_HOST, a real exporter; otherwise one in memory.
 const exporter = Layer.unwrapEffect(Effect.map(

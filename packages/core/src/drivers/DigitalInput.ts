@@ -44,9 +44,17 @@ const timeout = DriverMethod.optional(Schema.Number)
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_gpiod.client.DigitalInputClient", {
-  read_pin: DriverMethod.call({ result: PinState, documentation: "Reads the level of the pin." }),
-  wait_for_active: DriverMethod.call({ args: [timeout], documentation: "Waits until the pin is active." }),
-  wait_for_inactive: DriverMethod.call({ args: [timeout], documentation: "Waits until the pin is inactive." }),
+  read_pin: DriverMethod.call({ result: PinState, documentation: "Reads the level of the pin.", idempotent: true }),
+  wait_for_active: DriverMethod.call({
+    args: [timeout],
+    documentation: "Waits until the pin is active.",
+    idempotent: true
+  }),
+  wait_for_inactive: DriverMethod.call({
+    args: [timeout],
+    documentation: "Waits until the pin is inactive.",
+    idempotent: true
+  }),
   wait_for_edge: DriverMethod.call({ args: [Edge, timeout], documentation: "Waits for the signal to rise or fall." })
 }, { driverType: "gpio" })
 

@@ -38,9 +38,9 @@ export type PinState = typeof PinState.Type
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_gpiod.client.DigitalOutputClient", {
-  on: DriverMethod.call({ documentation: "Makes the pin active." }),
-  off: DriverMethod.call({ documentation: "Makes the pin inactive." }),
-  read_pin: DriverMethod.call({ result: PinState, documentation: "Reads the level the pin has." })
+  on: DriverMethod.call({ documentation: "Makes the pin active.", idempotent: true }),
+  off: DriverMethod.call({ documentation: "Makes the pin inactive.", idempotent: true }),
+  read_pin: DriverMethod.call({ result: PinState, documentation: "Reads the level the pin has.", idempotent: true })
 }, { driverType: "gpio" })
 
 /**

@@ -5,10 +5,12 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type { ContentEncodingError } from "../ContentEncoding.ts"
 import type { DriverCallError } from "../DriverError.ts"
 import * as DriverInterface from "../DriverInterface.ts"
 import * as DriverMethod from "../DriverMethod.ts"
-import type * as Resource from "../Resource.ts"
+import * as hash from "../internal/hash.ts"
+import * as Resource from "../Resource.ts"
 
 const target = DriverMethod.optional(Schema.String)
 
@@ -34,8 +36,16 @@ const target = DriverMethod.optional(Schema.String)
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.FlasherClient", {
-  flash: DriverMethod.call({ args: [DriverMethod.source, target], documentation: "Writes an image to a target." }),
-  dump: DriverMethod.call({ args: [DriverMethod.sink, target], documentation: "Reads a target back." })
+  flash: DriverMethod.call({
+    args: [DriverMethod.source, target],
+    documentation: "Writes an image to a target.",
+    idempotent: true
+  }),
+  dump: DriverMethod.call({
+    args: [DriverMethod.sink, target],
+    documentation: "Reads a target back.",
+    idempotent: true
+  })
 }, {
   alsoSpokenBy: [
     "jumpstarter.client.flasher.FlasherClient",
@@ -67,3 +77,63 @@ export const flashAll = <E, R>(
   images: Iterable<readonly [target: string, source: Resource.Source<void, E, R>]>
 ): Effect.Effect<void, DriverCallError | E, R> =>
   Effect.forEach(images, ([target, source]) => flasher.flash(source, target), { discard: true })
+
+/**
+ * A device does not have the image that it should have.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class HashMismatch extends Schema.TaggedError<HashMismatch>(
+  "@effect-jumpstarter/core/drivers/Flasher/HashMismatch"
+)("HashMismatch", {
+  target: Schema.optional(Schema.String),
+  /** The SHA-256 of the image. */
+  expected: Schema.String,
+  /** The SHA-256 of as many bytes of the device. */
+  actual: Schema.String
+}) {
+  override get message(): string {
+    const target = this.target === undefined ? "the device" : JSON.stringify(this.target)
+    return `${target} does not have the image: its SHA-256 is ${this.actual}, not ${this.expected}`
+  }
+}
+
+/**
+ * Reads a target back and compares its SHA-256 with that of an image, decoded if it is encoded. A partition is mostly larger
+ * than its image, so only as many bytes are compared as the image has. What watches the image watches the dump:
+ * `ProgressBar.show` and `Resource.withIdleTimeout` do what they do for `flash`.
+ *
+ * The image is read for its hash, so after a flash it is read again, and has to be one that can be, such as a file.
+ *
+ * @since 0.1.0
+ * @category combinators
+ * @example
+ * ```ts
+ * import { Device, Resource } from "@effect-jumpstarter/core"
+ * import { Flasher } from "@effect-jumpstarter/core/drivers"
+ * import { Effect } from "effect"
+ *
+ * class BoardFlasher extends Device.Tag("BoardFlasher", Flasher.contract)<BoardFlasher>() {}
+ *
+ * const install = Effect.gen(function*() {
+ *   const flasher = yield* BoardFlasher
+ *   const image = yield* Resource.fromFile("rootfs.img.zst", { contentEncoding: "zstd" })
+ *   yield* flasher.flash(image, "root")
+ *   yield* Flasher.verify(flasher, image, "root")
+ * })
+ * ```
+ */
+export const verify = <E, R>(
+  flasher: Pick<Client, "dump">,
+  image: Resource.Source<void, E, R>,
+  target?: string
+): Effect.Effect<void, DriverCallError | ContentEncodingError | HashMismatch | E, R> =>
+  Effect.gen(function*() {
+    const expected = yield* hash.ofSource(image)
+    const dump = Resource.withProgress(Resource.sink(hash.sha256(expected.size)), image.observe)
+    const actual = yield* flasher.dump(dump, target)
+    if (actual.sha256 !== expected.sha256) {
+      return yield* new HashMismatch({ target, expected: expected.sha256, actual: actual.sha256 })
+    }
+  })

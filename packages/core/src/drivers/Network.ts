@@ -40,7 +40,8 @@ export const contract = DriverInterface.make("jumpstarter_driver_network.client.
   address: DriverMethod.call({
     result: Schema.String,
     optional: true,
-    documentation: "Where the connections lead to, such as tcp://10.0.0.7:22 or a websocket's URL."
+    documentation: "Where the connections lead to, such as tcp://10.0.0.7:22 or a websocket's URL.",
+    idempotent: true
   })
 }, {
   alsoSpokenBy: [

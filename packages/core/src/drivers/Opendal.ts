@@ -5,11 +5,10 @@
  */
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
-import * as ContentEncoding from "../ContentEncoding.ts"
+import type * as ContentEncoding from "../ContentEncoding.ts"
 import type { DriverCallError } from "../DriverError.ts"
 import * as DriverInterface from "../DriverInterface.ts"
 import * as DriverMethod from "../DriverMethod.ts"
@@ -82,11 +81,10 @@ export type Mode = typeof Mode.Type
 
 const path = Schema.String
 const fd = Schema.String
-const flag = DriverMethod.call({ args: [fd], result: Schema.Boolean })
-const presign = DriverMethod.call({ args: [path, Schema.Int], result: PresignedRequest })
+const flag = DriverMethod.call({ args: [fd], result: Schema.Boolean, idempotent: true })
+const presign = DriverMethod.call({ args: [path, Schema.Int], result: PresignedRequest, idempotent: true })
 const paths = DriverMethod.streamingCall({ args: [path], item: path })
-const onPath = DriverMethod.call({ args: [path] })
-const onPaths = DriverMethod.call({ args: [path, path] })
+const onPath = DriverMethod.call({ args: [path], idempotent: true })
 
 /**
  * The contract. Paths are relative to the driver's root; those of directories end in a slash. An open file is named by
@@ -119,35 +117,46 @@ export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.
     result: Schema.Number,
     documentation: "Moves in an open file, from its start (0), from where it is (1), or from its end (2)."
   }),
-  file_tell: DriverMethod.call({ args: [fd], result: Schema.Number, documentation: "The position in an open file." }),
-  file_close: DriverMethod.call({ args: [fd], documentation: "Closes an open file." }),
+  file_tell: DriverMethod.call({
+    args: [fd],
+    result: Schema.Number,
+    documentation: "The position in an open file.",
+    idempotent: true
+  }),
+  file_close: DriverMethod.call({ args: [fd], documentation: "Closes an open file.", idempotent: true }),
   file_closed: flag,
   file_readable: flag,
   file_seekable: flag,
   file_writable: flag,
-  stat: DriverMethod.call({ args: [path], result: Metadata }),
+  stat: DriverMethod.call({ args: [path], result: Metadata, idempotent: true }),
   hash: DriverMethod.call({
     args: [path, DriverMethod.optional(Schema.Literal("sha256", "md5"), { fallback: "sha256" })],
     result: Schema.String,
-    documentation: "The hash of a file in hexadecimal digits."
+    documentation: "The hash of a file in hexadecimal digits.",
+    idempotent: true
   }),
-  copy: onPaths,
-  rename: onPaths,
+  copy: DriverMethod.call({ args: [path, path], idempotent: true }),
+  rename: DriverMethod.call({ args: [path, path] }),
   remove_all: onPath,
   create_dir: onPath,
   delete: onPath,
-  exists: DriverMethod.call({ args: [path], result: Schema.Boolean }),
+  exists: DriverMethod.call({ args: [path], result: Schema.Boolean, idempotent: true }),
   list: paths,
   scan: paths,
   presign_stat: presign,
   presign_read: presign,
   presign_write: presign,
-  capability: DriverMethod.call({ result: Capability }),
+  capability: DriverMethod.call({ result: Capability, idempotent: true }),
   get_created_resources: DriverMethod.call({
     result: Schema.Array(path),
-    documentation: "The paths made in this session, which some drivers remove at its end."
+    documentation: "The paths made in this session, which some drivers remove at its end.",
+    idempotent: true
   }),
-  register_path: DriverMethod.call({ args: [path], documentation: "Counts a path as made in this session." })
+  register_path: DriverMethod.call({
+    args: [path],
+    documentation: "Counts a path as made in this session.",
+    idempotent: true
+  })
 }, { driverType: "storage" })
 
 /**
@@ -274,13 +283,7 @@ export const upload = <E, R>(
   source: Resource.Source<void, E, R>
 ): Effect.Effect<Upload, DriverCallError | HashMismatch | ContentEncoding.ContentEncodingError | E, R> =>
   Effect.gen(function*() {
-    const expected = yield* Stream.run(
-      Option.match(source.contentEncoding, {
-        onNone: () => source.stream,
-        onSome: (encoding) => ContentEncoding.decode(encoding)(source.stream)
-      }),
-      hash.sha256
-    )
+    const { sha256: expected } = yield* hash.ofSource(source)
     // A storage that cannot say gets the file.
     const present = yield* Effect.orElseSucceed(
       Effect.if(storage.exists(path), {

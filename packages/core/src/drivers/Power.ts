@@ -52,8 +52,8 @@ export const PowerReading: Schema.Schema<PowerReading> = Schema.Struct({
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_power.client.PowerClient", {
-  on: DriverMethod.call({ documentation: "Switches the device on." }),
-  off: DriverMethod.call({ documentation: "Switches the device off." }),
+  on: DriverMethod.call({ documentation: "Switches the device on.", idempotent: true }),
+  off: DriverMethod.call({ documentation: "Switches the device off.", idempotent: true }),
   read: DriverMethod.streamingCall({
     item: PowerReading,
     optional: true,

@@ -38,8 +38,16 @@ import * as Console from "./Console.ts"
 export const contract = DriverInterface.make("jumpstarter_driver_pyserial.client.PySerialClient", {
   connect: DriverMethod.stream({ documentation: "Opens the port." }),
   close: DriverMethod.call({ documentation: "Drops an open port." }),
-  set_dtr: DriverMethod.call({ args: [Schema.Boolean], documentation: "Sets the line Data Terminal Ready." }),
-  set_rts: DriverMethod.call({ args: [Schema.Boolean], documentation: "Sets the line Request To Send." })
+  set_dtr: DriverMethod.call({
+    args: [Schema.Boolean],
+    documentation: "Sets the line Data Terminal Ready.",
+    idempotent: true
+  }),
+  set_rts: DriverMethod.call({
+    args: [Schema.Boolean],
+    documentation: "Sets the line Request To Send.",
+    idempotent: true
+  })
 }, { driverType: "serial" })
 
 /**

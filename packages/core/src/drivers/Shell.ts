@@ -47,7 +47,8 @@ export type Output = typeof Output.Type
 export const contract = DriverInterface.make("jumpstarter_driver_shell.client.ShellClient", {
   get_methods: DriverMethod.call({
     result: Schema.Array(Schema.String),
-    documentation: "The names of the commands there are."
+    documentation: "The names of the commands there are.",
+    idempotent: true
   }),
   call_method: DriverMethod.streamingCall({
     args: [Schema.String, Schema.Record({ key: Schema.String, value: Schema.String })],

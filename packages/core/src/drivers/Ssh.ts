@@ -29,11 +29,20 @@ import * as DriverMethod from "../DriverMethod.ts"
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_ssh.client.SSHWrapperClient", {
-  get_default_username: DriverMethod.call({ result: Schema.String, documentation: "Whom to log in as." }),
-  get_ssh_command: DriverMethod.call({ result: Schema.String, documentation: "The local command, with its options." }),
+  get_default_username: DriverMethod.call({
+    result: Schema.String,
+    documentation: "Whom to log in as.",
+    idempotent: true
+  }),
+  get_ssh_command: DriverMethod.call({
+    result: Schema.String,
+    documentation: "The local command, with its options.",
+    idempotent: true
+  }),
   get_ssh_identity: DriverMethod.call({
     result: Schema.NullOr(Schema.String),
-    documentation: "The private key to log in with, if there is one."
+    documentation: "The private key to log in with, if there is one.",
+    idempotent: true
   })
 }, { driverType: "network" })
 

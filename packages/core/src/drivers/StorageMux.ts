@@ -30,11 +30,15 @@ import type * as Resource from "../Resource.ts"
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.StorageMuxClient", {
-  host: DriverMethod.call({ documentation: "Connects the storage to the exporter." }),
-  dut: DriverMethod.call({ documentation: "Connects the storage to the device under test." }),
-  off: DriverMethod.call({ documentation: "Disconnects the storage." }),
-  write: DriverMethod.call({ args: [DriverMethod.source], documentation: "Writes the storage from its start." }),
-  read: DriverMethod.call({ args: [DriverMethod.sink], documentation: "Reads the whole storage." })
+  host: DriverMethod.call({ documentation: "Connects the storage to the exporter.", idempotent: true }),
+  dut: DriverMethod.call({ documentation: "Connects the storage to the device under test.", idempotent: true }),
+  off: DriverMethod.call({ documentation: "Disconnects the storage.", idempotent: true }),
+  write: DriverMethod.call({
+    args: [DriverMethod.source],
+    documentation: "Writes the storage from its start.",
+    idempotent: true
+  }),
+  read: DriverMethod.call({ args: [DriverMethod.sink], documentation: "Reads the whole storage.", idempotent: true })
 }, { alsoSpokenBy: ["jumpstarter_driver_opendal.client.StorageMuxFlasherClient"], driverType: "storage" })
 
 /**

@@ -31,10 +31,18 @@ import * as DriverMethod from "../DriverMethod.ts"
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_tftp.client.TftpServerClient", {
-  start: DriverMethod.call({ documentation: "Starts the server." }),
-  stop: DriverMethod.call({ documentation: "Stops the server." }),
-  get_host: DriverMethod.call({ result: Schema.String, documentation: "The address the server listens on." }),
-  get_port: DriverMethod.call({ result: Schema.Number, documentation: "The port the server listens on." })
+  start: DriverMethod.call({ documentation: "Starts the server.", idempotent: true }),
+  stop: DriverMethod.call({ documentation: "Stops the server.", idempotent: true }),
+  get_host: DriverMethod.call({
+    result: Schema.String,
+    documentation: "The address the server listens on.",
+    idempotent: true
+  }),
+  get_port: DriverMethod.call({
+    result: Schema.Number,
+    documentation: "The port the server listens on.",
+    idempotent: true
+  })
 }, { driverType: "network" })
 
 /**

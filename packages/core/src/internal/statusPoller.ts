@@ -128,6 +128,8 @@ export const make = Effect.fnUntraced(
 
     const pause = Effect.raceFirst(Effect.suspend(() => Effect.sleep(interval())), Queue.take(wake))
 
+    // A loop and no `Schedule`: how long it pauses depends on who listens and on the last answer, a new subscriber ends a
+    // pause, and a question that timed out is asked again at once. It all goes by Effect's clock.
     const poll: Effect.Effect<void, End> = Effect.gen(function*() {
       yield* Queue.takeAll(wake)
       let unanswered = 0

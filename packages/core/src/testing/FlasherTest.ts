@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Driver from "../Driver.ts"
@@ -57,6 +58,8 @@ export interface FlasherTestOptions {
   readonly accept?: Readonly<Record<string, string>> | undefined
   /** How many bytes a dump sends at once; 65,536 unless given. */
   readonly chunkSize?: number | undefined
+  /** How many bytes it writes in a second of Effect's clock; it takes no time unless given. */
+  readonly bytesPerSecond?: number | undefined
 }
 
 // Lets so many bytes through and then fails.
@@ -117,6 +120,11 @@ export const make = (options: FlasherTestOptions = {}): Effect.Effect<FlasherTes
     const flashed: Array<Flashed> = []
     let limit: number | undefined
 
+    const writing = ({ length }: Uint8Array) =>
+      options.bytesPerSecond === undefined
+        ? Effect.void
+        : Effect.sleep(Duration.seconds(length / options.bytesPerSecond))
+
     const targetOf = (name: string | undefined): Effect.Effect<string, DriverFailure.DriverFailure> => {
       const target = name ?? options.defaultTarget ?? "default"
       return options.targets === undefined || options.targets.includes(target)
@@ -132,6 +140,7 @@ export const make = (options: FlasherTestOptions = {}): Effect.Effect<FlasherTes
             const written: Array<Uint8Array> = []
             yield* image.pipe(
               breakOff(limit, "flashing"),
+              Stream.tap(writing),
               Stream.runForEach((chunk) => Effect.sync(() => written.push(chunk))),
               Effect.ensuring(Effect.sync(() => contents.set(target, concat(written))))
             )

@@ -61,6 +61,11 @@ export interface PowerTestOptions {
   readonly load?: Load | undefined
   /** The time between two readings of one call; a second unless given. The first one comes at once. */
   readonly interval?: Duration.DurationInput | undefined
+  /**
+   * What else happens when the device gets or loses its power, before the call is answered: a console that boots, for
+   * instance, or a line in the log.
+   */
+  readonly onSwitch?: ((on: boolean) => Effect.Effect<void>) | undefined
 }
 
 /**
@@ -101,9 +106,12 @@ export const make = (options: PowerTestOptions = {}): Effect.Effect<PowerTest> =
     const record = (_tag: PowerEvent["_tag"]) =>
       Effect.zipRight(
         guard,
-        Effect.map(Clock.currentTimeMillis, (at) => {
+        Effect.flatMap(Clock.currentTimeMillis, (at) => {
+          const on = _tag === "on"
+          const switched = on !== (onSince !== undefined)
           events.push({ _tag, at })
-          onSince = _tag === "off" ? undefined : onSince ?? at
+          if (switched) onSince = on ? at : undefined
+          return switched && options.onSwitch !== undefined ? options.onSwitch(on) : Effect.void
         })
       )
     const reading = Effect.map(Clock.currentTimeMillis, (now): Power.PowerReading =>

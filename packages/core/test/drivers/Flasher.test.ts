@@ -59,6 +59,54 @@ describe("Flasher", () => {
       assert.strictEqual(sha256(yield* flasher.dump(collect)), expected)
     }))
 
+  it.scoped("tells an image that the device has from one that it has not, byte for byte", () =>
+    Effect.gen(function*() {
+      const fake = yield* FlasherTest.make({ chunkSize: 7 })
+      const flasher = yield* connect(Flasher.contract, fake.driver)
+      const content = concat(Array.from({ length: 10 }, (_, index) => numbered(index)))
+      const encoded = ContentEncoding.encode("gzip")(Stream.make(content))
+      const image = Resource.source(encoded, { contentEncoding: "gzip" })
+      yield* flasher.flash(image, "root")
+      yield* Flasher.verify(flasher, image, "root")
+      // What follows an image in its partition is not part of it.
+      yield* fake.setContent("root", concat([content, utf8("rest")]))
+      yield* Flasher.verify(flasher, image, "root")
+
+      const mismatch = (target?: string) => Effect.flip(Flasher.verify(flasher, image, target))
+      const expected = sha256(content)
+      const corrupt = Uint8Array.from(content)
+      corrupt[39]! ^= 1
+      yield* fake.setContent("root", corrupt)
+      assert.deepStrictEqual(
+        yield* mismatch("root"),
+        new Flasher.HashMismatch({ target: "root", expected, actual: sha256(corrupt) })
+      )
+      yield* fake.setContent("default", content.subarray(0, 39))
+      const short = yield* mismatch()
+      assert.deepStrictEqual(
+        short,
+        new Flasher.HashMismatch({ target: undefined, expected, actual: sha256(content.subarray(0, 39)) })
+      )
+      assert.strictEqual(
+        short.message,
+        `the device does not have the image: its SHA-256 is ${sha256(content.subarray(0, 39))}, not ${expected}`
+      )
+    }))
+
+  it.scoped("shows the progress of a dump that is compared", () =>
+    Effect.gen(function*() {
+      const fake = yield* FlasherTest.make()
+      const flasher = yield* connect(Flasher.contract, fake.driver)
+      yield* fake.setContent("default", utf8("12345678"))
+      const seen: Array<number> = []
+      const watched = Resource.withProgress(
+        image("1234"),
+        Stream.runForEach(({ bytes }) => Effect.sync(() => void seen.push(bytes)))
+      )
+      yield* Flasher.verify(flasher, watched)
+      assert.strictEqual(seen.at(-1), 8)
+    }))
+
   it.scoped("flashes an image in each encoding", () =>
     Effect.gen(function*() {
       const fake = yield* FlasherTest.make()
@@ -190,6 +238,18 @@ describe("FlasherTest", () => {
       yield* fake.failAfter(undefined)
       yield* flasher.flash(source)
       assert.strictEqual(text(yield* flasher.dump(collect)), "12345678")
+    }))
+
+  it.scoped("takes its time to write", () =>
+    Effect.gen(function*() {
+      const fake = yield* FlasherTest.make({ bytesPerSecond: 4 })
+      const flasher = yield* connect(Flasher.contract, fake.driver)
+      const flashing = yield* Effect.fork(flasher.flash(Resource.source(Stream.make(utf8("1234"), utf8("56")))))
+      yield* TestClock.adjust("1499 millis")
+      assert.deepStrictEqual(yield* fake.flashed, [])
+      yield* TestClock.adjust("1 millis")
+      yield* Fiber.join(flashing)
+      assert.lengthOf(yield* fake.flashed, 1)
     }))
 
   it.scoped("has nothing to dump where nothing was flashed", () =>

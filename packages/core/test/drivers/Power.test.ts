@@ -101,6 +101,30 @@ describe("PowerTest", () => {
       assert.deepStrictEqual(yield* supply.reading, { voltage: 0, current: 0 })
     }))
 
+  it.scoped("stays on since it was switched on, when it is switched on again", () =>
+    Effect.gen(function*() {
+      const supply = yield* PowerTest.make({ load: Duration.toSeconds })
+      const power = yield* connect(Power.contract, supply.driver)
+      yield* power.on()
+      yield* TestClock.adjust("2 seconds")
+      yield* power.on()
+      assert.strictEqual((yield* supply.reading).current, 2)
+    }))
+
+  it.scoped("tells the rest of the bench when it switches, before it answers, and only then", () =>
+    Effect.gen(function*() {
+      const seen: Array<boolean> = []
+      const supply = yield* PowerTest.make({ onSwitch: (on) => Effect.sync(() => void seen.push(on)) })
+      const power = yield* connect(Power.contract, supply.driver)
+      yield* power.off()
+      yield* power.on()
+      yield* power.on()
+      assert.deepStrictEqual(seen, [true])
+      yield* power.off()
+      assert.deepStrictEqual(seen, [true, false])
+      assert.lengthOf(yield* supply.events, 4)
+    }))
+
   it.scoped("fails its calls when it is told to", () =>
     Effect.gen(function*() {
       const supply = yield* PowerTest.make()

@@ -1,4 +1,4 @@
-import type { DriverInterface, DriverMethod } from "@effect-jumpstarter/core"
+import { DriverError, DriverInterface, type DriverMethod } from "@effect-jumpstarter/core"
 import * as drivers from "@effect-jumpstarter/core/drivers"
 import { assert, describe, it } from "@effect/vitest"
 
@@ -110,8 +110,55 @@ describe("the catalogue", () => {
     }
   })
 
+  it("marks all calls as idempotent but those that do something more when they are made again", () => {
+    const unmarked = table.flatMap(([{ client, methods }]) =>
+      Object.entries(methods).flatMap(([name, method]) =>
+        method._tag === "Call" && method.options.idempotent !== true ? [`${client.split(".").at(-1)}.${name}`] : []
+      )
+    )
+    assert.deepStrictEqual(unmarked, [
+      "PowerClient.rescue",
+      "VirtualPowerClient.off",
+      "PySerialClient.close",
+      "OpendalClient.open",
+      "OpendalClient.file_read",
+      "OpendalClient.file_write",
+      "OpendalClient.file_seek",
+      "OpendalClient.rename",
+      "DigitalInputClient.wait_for_edge"
+    ])
+  })
+
   it("uses the driver types of the reference implementation", () => {
     const types = ["power", "storage", "network", "serial", "composite", "gpio", "shell"]
     for (const [contract] of table) assert.include(types, contract.driverType)
+  })
+})
+
+describe("DriverInterface.isRetryable", () => {
+  const lost = (method: string, { kind = "call", origin = "transport" }: Partial<DriverError.ConnectionLost> = {}) =>
+    new DriverError.ConnectionLost({ driver: "a", uuid: "", method, kind, code: "UNAVAILABLE", details: "", origin })
+  const retryable = (contract: DriverInterface.Any, error: unknown) => DriverInterface.isRetryable(contract)(error)
+
+  it("is a lost call of a method that is marked", () => {
+    assert.isTrue(retryable(drivers.Power.contract, lost("on")))
+    assert.isFalse(retryable(drivers.Power.contract, lost("rescue")))
+    assert.isFalse(retryable(drivers.Power.contract, lost("read", { kind: "streamingCall" })))
+    assert.isFalse(retryable(drivers.Power.contract, lost("limit")))
+  })
+
+  it("is a lost transfer when every method that transfers is marked", () => {
+    const transfer = lost("resource", { kind: "resource" })
+    assert.isTrue(retryable(drivers.Flasher.contract, transfer))
+    assert.isFalse(retryable(drivers.Opendal.contract, transfer))
+    assert.isFalse(retryable(drivers.Power.contract, transfer))
+  })
+
+  it("is nothing that was not sent, and no other failure", () => {
+    const { code, details, driver, kind, method, uuid } = lost("on")
+    const failed = new DriverError.DriverError({ driver, uuid, method, kind, code, details, origin: "driver" })
+    assert.isFalse(retryable(drivers.Power.contract, failed))
+    assert.isFalse(retryable(drivers.Power.contract, lost("on", { origin: "client" })))
+    assert.isFalse(retryable(drivers.Power.contract, undefined))
   })
 })

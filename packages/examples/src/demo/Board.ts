@@ -1,42 +1,69 @@
-/** The board the embedded exporter pretends to control: it knows when it was switched on. */
-import * as Clock from "effect/Clock"
+/** The board the embedded exporter pretends to control: the fakes that tests use, wired together. */
+import { Driver, DriverFailure } from "@effect-jumpstarter/core"
+import { FlasherTest, PowerTest, SerialTest } from "@effect-jumpstarter/core/testing"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
-import * as SubscriptionRef from "effect/SubscriptionRef"
 
-export interface Board {
-  readonly power: (on: boolean) => Effect.Effect<void>
-  /** Whether it has power, now and at every change. */
-  readonly powered: Stream.Stream<boolean>
-  /** What a supply of 12 V measures. */
-  readonly reading: Effect.Effect<{ readonly voltage: number; readonly current: number }>
-}
-
-const round = (value: number): number => Math.round(value * 1_000) / 1_000
+/** How often the supply measures. */
+export const intervalMillis = 50
 
 // Inrush into the capacitors, a busy start, then nearly idle with some ripple.
-const load = (seconds: number): number =>
-  0.35 + 2.3 * Math.exp(-seconds / 0.09) + 0.9 * Math.exp(-(((seconds - 0.9) / 0.35) ** 2)) +
-  0.05 * Math.sin(seconds * 23)
+const load: PowerTest.Load = (sinceOn) => {
+  const seconds = Duration.toSeconds(sinceOn)
+  return 0.35 + 2.3 * Math.exp(-seconds / 0.12) + 0.9 * Math.exp(-(((seconds - 0.9) / 0.35) ** 2)) +
+    0.05 * Math.sin(seconds * 23)
+}
 
-export const make: Effect.Effect<Board> = Effect.map(
-  SubscriptionRef.make(Option.none<number>()),
-  (onSince): Board => ({
-    power: (on) =>
-      on
-        ? Effect.flatMap(
-          Clock.currentTimeMillis,
-          (now) => SubscriptionRef.update(onSince, (since) => Option.orElseSome(since, () => now))
-        )
-        : SubscriptionRef.set(onSince, Option.none()),
-    powered: Stream.changes(Stream.map(onSince.changes, Option.isSome)),
-    reading: Effect.gen(function*() {
-      const since = yield* onSince.get
-      if (Option.isNone(since)) return { voltage: 0, current: 0 }
-      const current = load(((yield* Clock.currentTimeMillis) - since.value) / 1_000)
-      // The cable has a resistance.
-      return { voltage: round(12 - current * 0.08), current: round(current) }
-    })
-  })
+const banner = [
+  "U-Boot SPL 2025.04 (demo_board)",
+  "DRAM:  2 GiB",
+  "MMC:   mmc@0: eMMC 8 GiB",
+  "autoboot is off",
+  "=> "
+].join("\r\n")
+
+const kernel = [
+  "Starting kernel ...",
+  "[    0.000000] Booting Linux on physical CPU 0x0",
+  "[    0.214871] mmc0: new HS400 MMC card",
+  "[    0.563402] EXT4-fs (mmcblk0p2): mounted filesystem",
+  "",
+  "demo-board login: "
+].join("\r\n")
+
+// A little of U-Boot and of Linux.
+const script: ReadonlyArray<SerialTest.Step> = [
+  { expect: "version", reply: "U-Boot 2025.04 (demo_board)\r\n=> " },
+  { expect: "printenv bootargs", reply: "bootargs=console=ttyS0,115200 root=/dev/mmcblk0p2\r\n=> " },
+  { expect: "boot", reply: kernel },
+  { expect: "root", reply: "# " },
+  { expect: "uname -srm", reply: "Linux 6.12.0-demo aarch64\r\n# " }
+]
+
+// Drivers are plain values: a method more is a property more.
+const limit = Driver.call(([amperes]) =>
+  typeof amperes === "number" && amperes > 0 && amperes <= 5
+    ? Effect.log(`current limit ${amperes.toFixed(1)} A`)
+    : DriverFailure.make("InvalidArgument", `the limit is between 0 and 5 A, not ${JSON.stringify(amperes)}`)
 )
+
+/** Its power supply, its console, which speaks when there is power, and its storage, slow as flash memory is. */
+export const make = Effect.gen(function*() {
+  const serial = yield* SerialTest.make({ script, echo: true })
+  const supply = yield* PowerTest.make({
+    load,
+    interval: Duration.millis(intervalMillis),
+    onSwitch: (on) =>
+      Effect.zipRight(Effect.log(on ? "output on, 12.0 V" : "output off"), on ? serial.say(banner) : Effect.void)
+  })
+  const flasher = yield* FlasherTest.make({
+    targets: ["rootfs", "data"],
+    defaultTarget: "rootfs",
+    bytesPerSecond: 20_000_000
+  })
+  return {
+    power: { ...supply.driver, description: "Bench supply, 12 V", methods: { ...supply.driver.methods, limit } },
+    console: { ...serial.driver, description: "Serial console, 115200 baud" },
+    storage: { ...flasher.driver, description: "eMMC with partitions rootfs and data" }
+  }
+})

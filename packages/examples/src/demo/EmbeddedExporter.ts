@@ -7,22 +7,14 @@ import * as FiberRef from "effect/FiberRef"
 import * as HashSet from "effect/HashSet"
 import * as Layer from "effect/Layer"
 import * as Board from "./Board.ts"
-import * as ConsoleDriver from "./ConsoleDriver.ts"
-import * as PowerDriver from "./PowerDriver.ts"
-import * as StorageDriver from "./StorageDriver.ts"
 
-/** A power supply, a console and a storage. The socket and everything stored are removed with the scope. */
+/** A power supply, a console and a storage. The socket is removed with the scope. */
 export const serve = Effect.gen(function*() {
   const fileSystem = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const directory = yield* fileSystem.makeTempDirectoryScoped({ prefix: "jumpstarter-demo-" })
-  const board = yield* Board.make
   const exporter = yield* Exporter.make(
-    Driver.composite({
-      power: PowerDriver.make(board),
-      console: ConsoleDriver.make(board),
-      storage: yield* StorageDriver.make(directory)
-    }),
+    Driver.composite(yield* Board.make),
     { labels: { board: "demo-board", "example.com/rack": "none" }, motd: "There is no hardware behind this exporter." }
   )
   return yield* Exporter.serve(exporter, { path: path.join(directory, "exporter.sock") })

@@ -26,12 +26,6 @@ export const bytes = (size: number): Stream.Stream<Uint8Array> =>
     (index) => block(index).subarray(0, Math.min(blockSize, size - index * blockSize))
   )
 
-/** Some of them. */
-export const slice = (offset: number, size: number): Uint8Array => {
-  const start = offset % blockSize
-  return block(Math.floor(offset / blockSize)).slice(start, start + size)
-}
-
 /** The hash of bytes, in hexadecimal. */
 export const sha256 = Sink.suspend(() =>
   Sink.map(

@@ -1,21 +1,25 @@
 /** What the demo does with the embedded exporter: a small test of a board, from power on to power off. */
-import { ExporterConnection, ProgressBar, Resource } from "@effect-jumpstarter/core"
+import { Device, ExporterConnection, ProgressBar, Resource } from "@effect-jumpstarter/core"
+import { type Console, Flasher, Power, Serial } from "@effect-jumpstarter/core/drivers"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
+import * as Layer from "effect/Layer"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
+import { intervalMillis } from "./Board.ts"
 import * as Chart from "./Chart.ts"
-import * as Dialogue from "./Dialogue.ts"
 import * as DriverList from "./DriverList.ts"
 import * as Failure from "./Failure.ts"
 import * as Image from "./Image.ts"
-import { intervalMillis } from "./PowerDriver.ts"
 import { facts, Screen, section } from "./Screen.ts"
 
-const Reading = Schema.Struct({ voltage: Schema.Number, current: Schema.Number })
+class Supply extends Device.Tag("Supply", Power.contract)<Supply>() {}
+class Port extends Device.Tag("Port", Serial.contract)<Port>() {}
+class Storage extends Device.Tag("Storage", Flasher.contract)<Storage>() {}
+
+const devices = Layer.mergeAll(Supply.layer("power"), Port.layer("console"), Storage.layer("storage"))
 
 const samples = 56
 
@@ -25,18 +29,17 @@ const axes: Chart.Axes = { unit: "A", max: 3, height: 5, width: samples, interva
 const powerOn = Effect.gen(function*() {
   yield* section("Power on, and measure")
   const { paint, pin, print } = yield* Screen
-  const power = yield* ExporterConnection.driver("power")
+  const power = yield* Supply
   const currents: Array<number> = []
-  const measure = power.streamingCall("read").pipe(
+  const measure = power.read().pipe(
     Stream.take(samples),
-    Stream.mapEffect(Schema.decodeUnknown(Reading)),
     Stream.tap(({ current }) => {
       currents.push(current)
       return pin(Chart.render(currents, axes))
     }),
     Stream.runCollect
   )
-  const [readings] = yield* Effect.all([measure, Effect.delay(power.call("on"), "400 millis")], {
+  const [readings] = yield* Effect.all([measure, Effect.delay(power.on(), "400 millis")], {
     concurrency: "unbounded"
   })
   yield* pin([])
@@ -59,15 +62,16 @@ const transcribe = Effect.fnUntraced(function*(line: string) {
   yield* print(`  ${paint("dim", "│")} ${line.slice(0, typedAt)}${paint("bold", line.slice(typedAt))}`.trimEnd())
 })
 
-const talk = Effect.fnUntraced(function*(console: Dialogue.Dialogue) {
+const talk = Effect.fnUntraced(function*<E>(console: Console.Console<E>) {
   yield* section("Talk to the console")
   let line = ""
   const hear = Effect.fnUntraced(function*(prompt: string) {
-    const lines = `${line}${yield* console.expect(prompt)}`.replaceAll("\r", "").split("\n")
+    const { before, match } = yield* console.expect(prompt, { timeout: "5 seconds" })
+    const lines = `${line}${before}${match}`.replaceAll("\r", "").split("\n")
     line = lines.at(-1)!
     yield* Effect.forEach(lines.slice(0, -1), transcribe, { discard: true })
   })
-  const say = (line: string, prompt: string) => Effect.zipRight(console.send(line), hear(prompt))
+  const say = (line: string, prompt: string) => Effect.zipRight(console.sendLine(line), hear(prompt))
   yield* hear("=> ")
   yield* say("version", "=> ")
   yield* say("printenv bootargs", "=> ")
@@ -79,14 +83,12 @@ const talk = Effect.fnUntraced(function*(console: Dialogue.Dialogue) {
 
 const imageSize = 24 * 1024 * 1024
 
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex").replaceAll(/(..)/g, "$1 ").trim()
-
 const flash = Effect.gen(function*() {
   yield* section("Flash an image")
   const { output, paint, print } = yield* Screen
   const fileSystem = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const storage = yield* ExporterConnection.driver("storage")
+  const storage = yield* Storage
   const file = path.join(yield* fileSystem.makeTempDirectoryScoped({ prefix: "jumpstarter-image-" }), "rootfs.img.gz")
   const { encodedSize, sha256 } = yield* Image.writeGzip(file, imageSize)
   yield* facts({
@@ -94,48 +96,31 @@ const flash = Effect.gen(function*() {
   })
 
   const image = yield* Resource.fromFile(file, { contentEncoding: "gzip" })
-  const handle = yield* storage.resource(image)
-  yield* Effect.all([
-    storage.call("flash", handle, "rootfs"),
-    ProgressBar.run(handle.progress(), { label: "  flash", output })
-  ], { concurrency: "unbounded" })
-
-  const stored = yield* storage.call("hash", "rootfs")
-  yield* facts({ sent: `sha256 ${sha256.slice(0, 48)}…`, stored: `sha256 ${String(stored).slice(0, 48)}…` })
-  if (stored !== sha256) return yield* Effect.dieMessage("the image was not stored as it was sent")
-  yield* print(`  ${paint("good", "✓")} the whole sha256 is the same on both sides`)
-
-  const offset = imageSize / 2
-  const wanted = Image.slice(offset, 16)
-  const target = yield* storage.resource(Resource.sink(Sink.collectAll<Uint8Array>()))
-  yield* storage.call("dump", target, "rootfs", offset, wanted.length)
-  const dumped = Buffer.concat(Array.from(yield* target.result))
-  yield* facts({ [`dump at ${offset}`]: hex(dumped) })
-  if (!dumped.equals(wanted)) return yield* Effect.dieMessage("the dump is not what was flashed")
-  yield* print(`  ${paint("good", "✓")} read back as it was sent`)
+  yield* storage.flash(ProgressBar.show(image, { label: "  flash", output }), "rootfs")
+  const dumped = yield* storage.dump(Resource.sink(Image.sha256), "rootfs")
+  yield* facts({ sent: `sha256 ${sha256.slice(0, 48)}…`, dumped: `sha256 ${dumped.slice(0, 48)}…` })
+  if (dumped !== sha256) return yield* Effect.dieMessage("the dump is not what was flashed")
+  yield* print(`  ${paint("good", "✓")} read back as it was sent, the whole sha256 is the same`)
 }).pipe(Effect.scoped)
 
 const failures = Effect.gen(function*() {
   yield* section("Failures are values with a type")
   const { print } = yield* Screen
-  const storage = yield* ExporterConnection.driver("storage")
+  const storage = yield* Storage
+  yield* print("  storage.dump(sink, \"data\")")
+  yield* storage.dump(Resource.sink(Sink.drain), "data").pipe(Effect.catchTag("DriverError", Failure.show))
+
+  // A method that no contract describes goes by its name.
   const power = yield* ExporterConnection.driver("power")
-
-  yield* print("  storage.erase(\"bootloader\")")
-  yield* storage.call("erase", "bootloader").pipe(Effect.catchTag("DriverError", Failure.show))
-
   yield* print("  power.limit({ channels: [2.5, NaN] })")
   yield* power.call("limit", { channels: [2.5, NaN] }).pipe(Effect.catchTag("InvalidArgument", Failure.show))
 })
 
 const powerOff = Effect.gen(function*() {
   yield* section("Power off")
-  const power = yield* ExporterConnection.driver("power")
-  yield* power.call("off")
-  const off = yield* power.streamingCall("read").pipe(
-    Stream.mapEffect(Schema.decodeUnknown(Reading)),
-    Stream.run(Sink.head())
-  )
+  const power = yield* Supply
+  yield* power.off()
+  const off = yield* Stream.runHead(power.read())
   yield* facts({ now: `${off._tag === "Some" ? off.value.current.toFixed(2) : "?"} A` })
 })
 
@@ -152,8 +137,7 @@ export const run = Effect.gen(function*() {
   yield* connection.logStream()
 
   // Connected before the board has power, so that nothing it says is missed.
-  const serial = yield* ExporterConnection.driver("console")
-  const console = yield* Effect.flatMap(serial.stream("connect"), Dialogue.make)
+  const console = yield* Effect.flatMap(Port, (port) => Serial.console(port))
   yield* powerOn
   yield* logsArrive
   yield* talk(console)
@@ -168,4 +152,4 @@ export const run = Effect.gen(function*() {
     `\n${paint("good", "✓ Done")}: ${samples} readings, a boot, ${(imageSize / 1e6).toFixed(1)} MB flashed and ` +
       `verified, in ${seconds.toFixed(1)} s.`
   )
-}).pipe(Effect.scoped)
+}).pipe(Effect.scoped, Effect.provide(devices))

@@ -1,7 +1,6 @@
 // Where the board of `board.ts` can be: pretended in this process, served on a socket, or behind Jumpstarter's own code.
 import { Driver, Endpoint, Exporter, ExporterConnection } from "@effect-jumpstarter/core"
-import { Power } from "@effect-jumpstarter/core/drivers"
-import { ExporterTest, FlasherTest, SerialTest } from "@effect-jumpstarter/core/testing"
+import { ExporterTest, FlasherTest, PowerTest, SerialTest } from "@effect-jumpstarter/core/testing"
 import { Command, FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { Config, Effect, Layer, Stream } from "effect"
@@ -11,10 +10,10 @@ const drivers = Effect.gen(function*() {
   const serial = yield* SerialTest.make({
     script: [{ expect: "version", reply: "U-Boot 2026.01\r\n=> " }]
   })
-  const power = Driver.fromInterface(Power.contract, {
-    on: () => serial.say("U-Boot 2026.01\r\n=> "),
-    off: () => Effect.void,
-    read: () => Stream.make({ voltage: 5, current: 2 })
+  const { driver: power } = yield* PowerTest.make({
+    voltage: 5,
+    load: () => 2,
+    onSwitch: (on) => on ? serial.say("U-Boot 2026.01\r\n=> ") : Effect.void
   })
   const flasher = yield* FlasherTest.make()
   return { power, serial: serial.driver, flasher: flasher.driver, meter: power }

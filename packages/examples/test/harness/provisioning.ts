@@ -8,7 +8,7 @@ import { Effect, Layer, Schedule, Schema, Sink, Stream } from "effect"
 /** Fuses of a chip, which nobody can mend. */
 export const Fuses = DriverInterface.make("lab.client.FusesClient", {
   burn: DriverMethod.call(),
-  burnt: DriverMethod.call({ result: Schema.Boolean })
+  burnt: DriverMethod.call({ result: Schema.Boolean, idempotent: true })
 })
 
 class Supply extends Device.Tag("Supply", Power.contract)<Supply>() {}
@@ -30,12 +30,14 @@ export const reconnect = Schedule.spaced("2 seconds").pipe(Schedule.upTo("1 minu
 const isUnknown = (error: unknown): error is DriverError.ConnectionLost =>
   error instanceof DriverError.ConnectionLost && error.origin === "transport"
 
-// For a step that leaves the same behind however often it is done.
-const persistently = <A, E extends Error, R>(step: Effect.Effect<A, E, R>) =>
+const again = (retryable: (error: unknown) => boolean) => <A, E extends Error, R>(step: Effect.Effect<A, E, R>) =>
   step.pipe(
     Effect.tapError(({ message }) => Effect.logWarning(message)),
-    Effect.retry({ times: 3, while: isUnknown })
+    Effect.retry({ times: 3, while: retryable })
   )
+
+// Whether a call can be made again, its contract says.
+const persistently = (contract: DriverInterface.Any) => again(DriverInterface.isRetryable(contract))
 
 const image = new TextEncoder().encode("an image ".repeat(10_000))
 
@@ -45,20 +47,22 @@ export const provision = Effect.gen(function*() {
   const storage = yield* Storage
   const chip = yield* Chip
 
-  yield* persistently(supply.on())
-  yield* persistently(Effect.scoped(Effect.gen(function*() {
+  yield* supply.on().pipe(persistently(Power.contract))
+  // Of a conversation only who leads it knows.
+  yield* again(isUnknown)(Effect.scoped(Effect.gen(function*() {
     const console = yield* Serial.console(port)
     // The board repeats its prompt: it may have booted while nobody listened.
     yield* console.sendLine("")
     yield* console.expect("=> ", { timeout: "30 seconds" })
   })))
-  yield* persistently(storage.flash(Resource.source(Stream.make(image))))
-  const dumped = yield* persistently(storage.dump(Resource.sink(Sink.collectAll<Uint8Array>())))
+  const storing = persistently(Flasher.contract)
+  yield* storage.flash(Resource.source(Stream.make(image))).pipe(storing)
+  const dumped = yield* storage.dump(Resource.sink(Sink.collectAll<Uint8Array>())).pipe(storing)
   assert.isTrue(Buffer.concat(Array.from(dumped)).equals(image))
   // Not to be done twice, so the board is asked.
   yield* Effect.catchIf(
     chip.burn(),
     isUnknown,
-    () => Effect.flatMap(persistently(chip.burnt()), (burnt) => burnt ? Effect.void : chip.burn())
+    () => Effect.flatMap(chip.burnt().pipe(persistently(Fuses)), (burnt) => burnt ? Effect.void : chip.burn())
   )
 })
