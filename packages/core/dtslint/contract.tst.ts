@@ -131,7 +131,16 @@ describe("a progress observer", () => {
     const watched = Resource.withProgress(image, () => Effect.asVoid(Effect.scope))
     expect(watched).type.toBe<Resource.Source<void, DiskError, Disk | Scope.Scope>>()
     expect(Resource.withProgress(digest, () => Effect.void)).type.toBe<Resource.Target<string, DiskError, Disk>>()
-    expect(Resource.withProgress).type.not.toBeCallableWith(image, () => Effect.fail("no"))
+  })
+
+  it("adds what it fails with", () => {
+    const watched = Resource.withProgress(image, () => Effect.fail("no" as const))
+    expect(watched).type.toBe<Resource.Source<void, DiskError | "no", Disk>>()
+    const bounded = Resource.withIdleTimeout(digest, "1 minute")
+    expect(bounded).type.toBe<Resource.Target<string, DiskError | Resource.TransferStalled, Disk>>()
+    expect(client.dump(bounded)).type.toBe<
+      Effect.Effect<string, DriverCallError | DiskError | Resource.TransferStalled, Disk>
+    >()
   })
 })
 

@@ -5,11 +5,13 @@
  */
 import type * as PlatformError from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
-import type * as Duration from "effect/Duration"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import type * as Sink from "effect/Sink"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import type { ContentEncoding } from "./ContentEncoding.ts"
 import type { DriverCallError } from "./DriverError.ts"
 import type { DriverFailure } from "./DriverFailure.ts"
@@ -47,7 +49,7 @@ export interface TransferProgress {
  * @since 0.1.0
  * @category models
  */
-export type ProgressObserver<R> = (progress: Stream.Stream<TransferProgress>) => Effect.Effect<void, never, R>
+export type ProgressObserver<E, R> = (progress: Stream.Stream<TransferProgress>) => Effect.Effect<void, E, R>
 
 /**
  * Bytes to send, and how many there are when that is known.
@@ -62,7 +64,7 @@ export interface Source<A, E, R> {
   readonly size: Option.Option<number>
   /** What the transfer results in when it is done. */
   readonly result: A
-  readonly observe: ProgressObserver<R>
+  readonly observe: ProgressObserver<E, R>
 }
 
 /**
@@ -75,7 +77,7 @@ export interface Target<A, E, R> {
   readonly _tag: "Target"
   readonly sink: Sink.Sink<A, Uint8Array, unknown, E, R>
   readonly contentEncoding: Option.Option<ContentEncoding>
-  readonly observe: ProgressObserver<R>
+  readonly observe: ProgressObserver<E, R>
 }
 
 /**
@@ -152,7 +154,8 @@ export const fromFile = (
   })
 
 /**
- * A local file for a driver to write to; it is created or overwritten.
+ * A local file for a driver to write to. It is created, or emptied, when the transfer begins. A transfer that fails or is
+ * interrupted leaves what had arrived, so the file is whole only when the call has succeeded.
  *
  * @since 0.1.0
  * @category constructors
@@ -210,7 +213,8 @@ export const presigned = (
 
 /**
  * Has every transfer of a resource watched: the observer runs beside it and gets its progress, sampled every 100 ms, which
- * ends with the transfer. A call that succeeds waits for it, one that fails or is interrupted interrupts it.
+ * ends with the transfer. A call that succeeds waits for it, one that fails or is interrupted interrupts it, and when it
+ * fails so does the transfer.
  * `ProgressBar.show` shows the progress on the terminal.
  *
  * @since 0.1.0
@@ -231,26 +235,110 @@ export const presigned = (
  * })
  * ```
  */
-export function withProgress<A, E, R, R2>(
+export function withProgress<A, E, R, E2, R2>(
   resource: Source<A, E, R>,
-  observe: ProgressObserver<R2>
-): Source<A, E, R | R2>
-export function withProgress<A, E, R, R2>(
+  observe: ProgressObserver<E2, R2>
+): Source<A, E | E2, R | R2>
+export function withProgress<A, E, R, E2, R2>(
   resource: Target<A, E, R>,
-  observe: ProgressObserver<R2>
-): Target<A, E, R | R2>
-export function withProgress<A, E, R, R2>(
+  observe: ProgressObserver<E2, R2>
+): Target<A, E | E2, R | R2>
+export function withProgress<A, E, R, E2, R2>(
   resource: Resource<A, E, R>,
-  observe: ProgressObserver<R2>
-): Resource<A, E, R | R2>
-export function withProgress<A, E, R, R2>(
+  observe: ProgressObserver<E2, R2>
+): Resource<A, E | E2, R | R2>
+export function withProgress<A, E, R, E2, R2>(
   resource: Resource<A, E, R>,
-  observe: ProgressObserver<R2>
-): Resource<A, E, R | R2> {
+  observe: ProgressObserver<E2, R2>
+): Resource<A, E | E2, R | R2> {
   return {
     ...resource,
     observe: (progress) => Effect.zip(resource.observe(progress), observe(progress), { concurrent: true })
   }
+}
+
+/**
+ * No byte of a transfer moved for as long as its `withIdleTimeout` allows.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TransferStalled extends Schema.TaggedError<TransferStalled>(
+  "@effect-jumpstarter/core/Resource/TransferStalled"
+)("TransferStalled", {
+  idleTimeout: Schema.DurationFromMillis,
+  /** How many bytes had moved, counted as in `TransferProgress`. */
+  bytes: Schema.Number,
+  /** How many there are in all, if that is known. */
+  total: Schema.Option(Schema.Number)
+}) {
+  override get message(): string {
+    const total = Option.match(this.total, { onNone: () => "", onSome: (total) => ` of ${total}` })
+    const duration = Duration.format(this.idleTimeout)
+    return `the transfer stalled after ${this.bytes}${total} bytes: none moved for ${duration} (Resource.withIdleTimeout)`
+  }
+}
+
+const failWhenIdle = (idleTimeout: Duration.Duration): ProgressObserver<TransferStalled, never> => (progress) =>
+  Effect.flatMap(
+    Clock.currentTimeMillis,
+    (opened) =>
+      Stream.runFoldEffect(
+        progress,
+        { bytes: 0, since: opened },
+        (last, { bytes, done, total }) =>
+          Effect.flatMap(Clock.currentTimeMillis, (now) => {
+            if (done) {
+              return Effect.succeed(last)
+            }
+            if (bytes > last.bytes) return Effect.succeed({ bytes, since: now })
+            return now - last.since < Duration.toMillis(idleTimeout)
+              ? Effect.succeed(last)
+              : new TransferStalled({ idleTimeout, bytes, total })
+          })
+      )
+  )
+
+/**
+ * Fails every transfer of a resource, and with it the call, when no byte moves for so long, whoever is to blame: a driver
+ * that does not read or write, a source that gives nothing, or a sink that takes nothing. Without this, a transfer may
+ * pause for ever.
+ *
+ * The time runs from when the resource is opened until the transfer is complete. So what the driver does before its first
+ * and after its last byte, such as erasing and syncing, has to be quicker than that too. It is measured to 100 ms.
+ *
+ * @since 0.1.0
+ * @category combinators
+ * @example
+ * ```ts
+ * import { Device, Resource } from "@effect-jumpstarter/core"
+ * import { Flasher } from "@effect-jumpstarter/core/drivers"
+ * import { Effect } from "effect"
+ *
+ * class BoardFlasher extends Device.Tag("BoardFlasher", Flasher.contract)<BoardFlasher>() {}
+ *
+ * const install = Effect.gen(function*() {
+ *   const flasher = yield* BoardFlasher
+ *   const image = yield* Resource.fromFile("rootfs.img")
+ *   yield* flasher.flash(Resource.withIdleTimeout(image, "1 minute"), "root")
+ * }).pipe(
+ *   Effect.catchTag("TransferStalled", ({ bytes }) => Effect.logError(`the board hangs after ${bytes} bytes`))
+ * )
+ * ```
+ */
+export function withIdleTimeout<A, E, R>(
+  resource: Source<A, E, R>,
+  duration: Duration.DurationInput
+): Source<A, E | TransferStalled, R>
+export function withIdleTimeout<A, E, R>(
+  resource: Target<A, E, R>,
+  duration: Duration.DurationInput
+): Target<A, E | TransferStalled, R>
+export function withIdleTimeout<A, E, R>(
+  resource: Resource<A, E, R>,
+  duration: Duration.DurationInput
+): Resource<A, E | TransferStalled, R> {
+  return withProgress<A, E, R, TransferStalled, never>(resource, failWhenIdle(Duration.decode(duration)))
 }
 
 /**

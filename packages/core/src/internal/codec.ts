@@ -172,6 +172,19 @@ const modules = {
   zstd: { encode: ["zstd-codec/lib/module.js"], decode: ["zstddec/stream"] }
 }
 
+// Libraries can be optional dependencies.
+export const isInstalled = (encoding: ContentEncoding): boolean => {
+  if (encoding === "gzip") return true
+  const { decode, encode } = modules[encoding]
+  const require = createRequire(import.meta.url)
+  try {
+    for (const module of [...decode, ...encode]) require.resolve(module)
+    return true
+  } catch {
+    return false
+  }
+}
+
 const unavailable = (cause: unknown): Failure => ({
   reason: "Unavailable",
   details: cause instanceof Error ? cause.message : String(cause),

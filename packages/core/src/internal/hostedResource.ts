@@ -16,6 +16,7 @@ import * as GrpcStatus from "../GrpcStatus.ts"
 import type { JsonValue } from "../ProtobufValue.ts"
 import type { DriverResource } from "../Resource.ts"
 import * as RouterStream from "../RouterStream.ts"
+import * as Codec from "./codec.ts"
 import { type Hosted, normalizeUuid, type PendingResource } from "./hosted.ts"
 import type * as presigned from "./presigned.ts"
 import * as streamRequest from "./streamRequest.ts"
@@ -39,6 +40,12 @@ export const serve = Effect.fnUntraced(
   function*(hosted: Hosted, encoding: string | null, duplex: GrpcServerDuplex, limits: Limits) {
     if (encoding !== null && !isEncoding(encoding)) {
       return yield* GrpcStatus.make("INVALID_ARGUMENT", `unsupported content encoding ${JSON.stringify(encoding)}`)
+    }
+    if (encoding !== null && !Codec.isInstalled(encoding)) {
+      return yield* GrpcStatus.make(
+        "INVALID_ARGUMENT",
+        `unsupported content encoding "${encoding}": no codec is installed`
+      )
     }
     if (hosted.resources.size >= limits.pendingResources) {
       const details = `${limits.pendingResources} resources of this driver wait to be used`

@@ -14,6 +14,7 @@ import type { ExporterStream } from "../ExporterClient.ts"
 import type { GrpcStatusError } from "../GrpcStatus.ts"
 import type { JsonValue } from "../ProtobufValue.ts"
 import * as Resource from "../Resource.ts"
+import { maxFrameBytes } from "../RouterStream.ts"
 
 interface Copy<A, E> {
   readonly total: Option.Option<number>
@@ -33,24 +34,34 @@ const upload = <A, E>(
   source: Resource.Source<A, E, never>,
   counter: Counter,
   fail: (status: GrpcStatusError) => DriverError.DriverCallError
-): Copy<A, E> => ({
-  total: source.size,
-  // The driver may stop reading before the end: its GOAWAY then ends the transfer, and that is no failure. Losing the
-  // stream before everything was sent is one, because the exporter would take what it has for the whole. A write fails
-  // only when the stream is over, so what happened is told by the watch on the peer.
-  run: Effect.raceFirst(
-    Stream.runForEach(source.stream, (chunk) =>
-      Effect.zipRight(
-        Effect.orElse(stream.write(chunk), () => Effect.never),
-        Effect.sync(() => {
-          counter.bytes += chunk.length
-        })
-      )).pipe(Effect.zipRight(stream.end), Effect.zipRight(Effect.never)),
-    Effect.as(Effect.mapError(stream.peerEnded, fail), source.result)
-  ),
-  // A driver that has answered reads no more: what is not sent by now it did not want.
-  settle: () => Effect.succeed(source.result)
-})
+): Copy<A, E> => {
+  // Frame by frame, so that a large chunk makes progress while it is sent. A write fails only when the stream is over, and
+  // what happened then is told by the watch on the peer.
+  const send = (chunk: Uint8Array): Effect.Effect<void> => {
+    const bytes = chunk.subarray(0, maxFrameBytes)
+    const sent = Effect.zipRight(
+      Effect.orElse(stream.write(bytes), () => Effect.never),
+      Effect.sync(() => {
+        counter.bytes += bytes.length
+      })
+    )
+    return bytes.length === chunk.length
+      ? sent
+      : Effect.zipRight(sent, Effect.suspend(() => send(chunk.subarray(bytes.length))))
+  }
+  return {
+    total: source.size,
+    // The driver may stop reading before the end: its GOAWAY then ends the transfer, and that is no failure. Losing the
+    // stream before everything was sent is one, because the exporter would take what it has for the whole.
+    run: Effect.raceFirst(
+      Stream.runForEach(source.stream, send).pipe(Effect.zipRight(stream.end), Effect.zipRight(Effect.never)),
+      Effect.as(Effect.mapError(stream.peerEnded, fail), source.result)
+    ),
+    // A driver that has answered reads no more: what is not sent by now it did not want. It may not have noticed, though, that
+    // the stream broke off before that.
+    settle: () => Effect.as(Effect.raceFirst(Effect.mapError(stream.peerEnded, fail), Effect.void), source.result)
+  }
+}
 
 const download = <A, E>(
   stream: ExporterStream,
@@ -123,7 +134,7 @@ const start = Effect.fnUntraced(function*<A, E>(
   handle: JsonValue,
   counter: Counter,
   copy: Copy<A, E>,
-  observe: Resource.ProgressObserver<never>,
+  observe: Resource.ProgressObserver<E, never>,
   site: DriverError.CallSite
 ) {
   const outcome = yield* Deferred.make<A, E | DriverError.DriverCallError>()
@@ -156,7 +167,11 @@ const start = Effect.fnUntraced(function*<A, E>(
       Stream.fromEffect(snapshot(true))
     )
 
-  const observer = yield* Effect.forkScoped(Effect.interruptible(observe(progress())))
+  const observer = yield* observe(progress()).pipe(
+    Effect.tapError((error) => Effect.zipRight(Deferred.fail(outcome, error), Fiber.interrupt(fiber))),
+    Effect.interruptible,
+    Effect.forkScoped
+  )
   const settle = Effect.flatMap(Deferred.isDone(outcome), (done) =>
     done
       ? Effect.asVoid(result)
@@ -177,7 +192,8 @@ export const open = <A, E, R>(
 ): Effect.Effect<Resource.ResourceHandle<A, E>, never, R | Scope.Scope> =>
   Effect.flatMap(Effect.context<R>(), (context) => {
     const counter = { bytes: 0 }
-    const observe: Resource.ProgressObserver<never> = (progress) => Effect.provide(resource.observe(progress), context)
+    const observe: Resource.ProgressObserver<E, never> = (progress) =>
+      Effect.provide(resource.observe(progress), context)
     return start(
       handle,
       counter,

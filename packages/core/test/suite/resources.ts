@@ -105,7 +105,7 @@ export const resources = (peer: peer.Peer): void => {
       )
     }
 
-    for (const encoding of ContentEncoding.ContentEncoding.literals) {
+    for (const encoding of encodings) {
       check(
         `a driver whose upload lacks the end of its ${encoding} data is told`,
         Effect.gen(function*() {
@@ -194,6 +194,16 @@ export const resources = (peer: peer.Peer): void => {
         if (quirks.cutOffUpload === "looks complete") return
         assertInclude(events, "consume:cancelled")
         strictEqual(events.includes("consume:eof"), false, events)
+      })
+    )
+
+    check(
+      "a source that gives nothing for longer than it may fails the call, and cancels it",
+      Effect.gen(function*() {
+        const half = Stream.concat(Stream.fromIterable(patternChunks(2 * 65_536)), Stream.never)
+        const error = yield* Effect.flip(consume(Resource.withIdleTimeout(Resource.source(half), "500 millis")))
+        deepStrictEqual([error._tag, "bytes" in error && error.bytes], ["TransferStalled", 2 * 65_536])
+        yield* awaitEvent("consume:closed")
       })
     )
 
