@@ -74,6 +74,11 @@ export interface ExporterLimits {
    * in Python. A slow reader loses the oldest, and a line from `SYSTEM` tells it how many.
    */
   readonly logBacklog?: number | undefined
+  /**
+   * How many characters are kept of the message of a log line, and of each of its fields; 65,536 unless given. A line must
+   * stay below the 4 MiB of a gRPC message.
+   */
+  readonly logLineLength?: number | undefined
 }
 
 /**
@@ -175,7 +180,11 @@ export const make = Effect.fnUntraced(function*(root: Driver, options: ExporterO
       previous: Option.none()
     })
   )
-  const log = hostLog.make(options.limits?.logBacklog ?? 256, options.localLogs ?? true)
+  const log = hostLog.make({
+    backlog: options.limits?.logBacklog ?? 256,
+    lineLength: options.limits?.logLineLength ?? 65_536,
+    localLogs: options.localLogs ?? true
+  })
   const httpClient = options.httpClient ?? (yield* Effect.provide(HttpClient.HttpClient, FetchHttpClient.layer))
   const admits = options.presigned ?? true
 

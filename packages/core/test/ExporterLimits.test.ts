@@ -207,7 +207,7 @@ describe("the log", () => {
       assert.isAbove(dropped, 0)
     }))
 
-  it.scopedLive("cuts lines that no reader could take", () =>
+  const cutAt = (limits: Exporter.ExporterLimits, length: number) =>
     Effect.gen(function*() {
       const driver = Driver.make({
         client: "device",
@@ -217,7 +217,7 @@ describe("the log", () => {
           )
         }
       })
-      const exporter = yield* Exporter.make(Driver.composite({ device: driver }), { localLogs: false })
+      const exporter = yield* Exporter.make(Driver.composite({ device: driver }), { limits, localLogs: false })
       const path = yield* temporary.socketPath
       yield* Exporter.serve(exporter, { path })
       const { driver: find, logs } = yield* ExporterConnection.fromEndpoint(Endpoint.unix(path))
@@ -227,7 +227,12 @@ describe("the log", () => {
       )))
       yield* Effect.flatMap(find("device"), (client) => client.call("chatter"))
       const { fields, message } = yield* Effect.flatten(Effect.timeout(Fiber.join(reading), "5 seconds"))
-      assert.strictEqual(message, `${"x".repeat(65_536)}… (4934464 more characters)`)
-      assert.strictEqual(fields["dump"], `${"y".repeat(65_536)}… (4934464 more characters)`)
-    }))
+      const more = `… (${5_000_000 - length} more characters)`
+      assert.strictEqual(message, `${"x".repeat(length)}${more}`)
+      assert.strictEqual(fields["dump"], `${"y".repeat(length)}${more}`)
+    })
+
+  it.scopedLive("cuts lines that no reader could take", () => cutAt({}, 65_536))
+
+  it.scopedLive("cuts lines where it is told to", () => cutAt({ logLineLength: 100 }, 100))
 })

@@ -43,10 +43,6 @@ const textOf = (value: unknown): string =>
 
 const messageOf = (message: unknown): string => (Array.isArray(message) ? message : [message]).map(textOf).join(" ")
 
-// A line that is larger than a message may be would end the subscription of every reader, again and again, because it is
-// among the latest lines when they come back.
-const maxTextLength = 65_536
-
 const encoder = new TextEncoder()
 
 const decoder = new TextDecoder()
@@ -56,34 +52,31 @@ const sharedLength = 13
 
 // What is kept of a text: a copy, because a part of a text keeps the whole of it alive, and drivers quote from messages
 // of megabytes.
-const kept = (text: string): string => {
+const kept = (text: string, length: number): string => {
   if (text.length < sharedLength) return text
-  const copy = decoder.decode(encoder.encode(text.slice(0, maxTextLength)))
-  return text.length <= maxTextLength ? copy : `${copy}… (${text.length - maxTextLength} more characters)`
+  const copy = decoder.decode(encoder.encode(text.slice(0, length)))
+  return text.length <= length ? copy : `${copy}… (${text.length - length} more characters)`
 }
 
-const keptFields = (fields: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
-  Object.fromEntries(Object.entries(fields).map(([key, text]) => [key, kept(text)]))
+type Entry = ConstructorParameters<typeof LogEntry.LogEntry>[0]
 
 // Turns the logs of driver code into lines.
-const makeLogger = (add: (entry: LogEntry.LogEntry) => void) =>
+const makeLogger = (add: (entry: Entry) => void) =>
   Logger.make<unknown, void>(({ annotations, cause, date, logLevel, message }) => {
     const fields: Record<string, string> = {}
     HashMap.forEach(annotations, (value, key) => {
       fields[key] = textOf(value)
     })
     const { driver_type: driverType, operation, ...rest } = fields
-    add(
-      new LogEntry.LogEntry({
-        severity: LogEntry.severity(logLevel),
-        message: kept(Cause.isEmpty(cause) ? messageOf(message) : `${messageOf(message)}: ${Cause.pretty(cause)}`),
-        source: "DRIVER",
-        driverType: Option.fromNullable(driverType),
-        operation: Option.fromNullable(operation),
-        timestamp: DateTime.make(date),
-        fields: keptFields(rest)
-      })
-    )
+    add({
+      severity: LogEntry.severity(logLevel),
+      message: Cause.isEmpty(cause) ? messageOf(message) : `${messageOf(message)}: ${Cause.pretty(cause)}`,
+      source: "DRIVER",
+      driverType: Option.fromNullable(driverType),
+      operation: Option.fromNullable(operation),
+      timestamp: DateTime.make(date),
+      fields: rest
+    })
   })
 
 // The protocol has no other way to tell a reader.
@@ -103,15 +96,29 @@ interface Line {
   readonly entry: LogEntry.LogEntry
 }
 
-export const make = (backlog: number, localLogs: boolean): HostLog => {
+export interface Options {
+  readonly backlog: number
+  // Characters of a message, and of a field. A line that is larger than a gRPC message may be would end the subscription of
+  // every reader, again and again, because it is among the latest lines when they come back.
+  readonly lineLength: number
+  readonly localLogs: boolean
+}
+
+export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
   const readers = new Set<Mailbox.Mailbox<Line>>()
   // The latest lines, and at most as many older ones.
   let older: ReadonlyArray<Line> = []
   let newer: Array<Line> = []
   let number = 0
 
-  const add = (entry: LogEntry.LogEntry): void => {
-    const line = { number: number++, entry }
+  const add = (entry: Entry): void => {
+    const fields: Record<string, string> = {}
+    for (const [key, text] of Object.entries(entry.fields)) fields[key] = kept(text, lineLength)
+    const message = kept(entry.message, lineLength)
+    const line = {
+      number: number++,
+      entry: new LogEntry.LogEntry({ ...entry, message, fields }, { disableValidation: true })
+    }
     newer.push(line)
     if (newer.length >= backlog) {
       older = newer
@@ -134,21 +141,18 @@ export const make = (backlog: number, localLogs: boolean): HostLog => {
   )
 
   return {
-    publish: (entry) =>
-      add(new LogEntry.LogEntry({ ...entry, message: kept(entry.message), fields: keptFields(entry.fields) })),
+    publish: add,
     record: ({ driverType }, operation, severity, message, fields) =>
       Effect.map(DateTime.now, (timestamp) =>
-        add(
-          new LogEntry.LogEntry({
-            severity,
-            message,
-            source: "DRIVER",
-            driverType: Option.some(driverType),
-            operation: Option.some(operation),
-            timestamp: Option.some(timestamp),
-            fields: keptFields(fields)
-          }, { disableValidation: true })
-        )),
+        add({
+          severity,
+          message,
+          source: "DRIVER",
+          driverType: Option.some(driverType),
+          operation: Option.some(operation),
+          timestamp: Option.some(timestamp),
+          fields
+        })),
     capture: ({ driverType }, operation, effect) =>
       effect.pipe(
         Effect.annotateLogs({ driver_type: driverType, operation }),
