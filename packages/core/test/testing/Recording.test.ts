@@ -98,6 +98,7 @@ describe("a recording", () => {
           `{"rpc":7,"at":0,"event":"sent","data":{"bytes":3,"text":"abc"}}`,
           `{"rpc":7,"at":0,"event":"sentEnd"}`,
           `{"rpc":8,"at":0,"event":"received","value":3}`,
+          `{"rpc":7,"at":0,"event":"receivedEnd"}`,
           `{"rpc":7,"at":0,"event":"cancel"}`
         ]
       )
