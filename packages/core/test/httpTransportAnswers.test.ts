@@ -130,16 +130,18 @@ describe("a call whose answer comes before the end of its request", () => {
 describe("messages", () => {
   it.scopedLive("that are refused end the RPC, however much follows them", () =>
     Effect.gen(function*() {
-      const first = yield* Deferred.make<void>()
+      const readAhead = yield* Deferred.make<void>()
       const { channel } = yield* channelTo((stream) => {
         stream.resume()
         stream.respond(rawServer.grpcHeaders)
         stream.write(prefixed(new Uint8Array(1_200_000)))
         stream.write(prefixed(new Uint8Array(5_000_000)))
+        // Answered behind what was sent.
+        setImmediate(() => stream.session?.ping(() => Deferred.unsafeDone(readAhead, Effect.void)))
       })
       // What is read ahead of a consumer that does not take is read when it takes again.
       const error = yield* channel.serverStreaming("/t.S/Rpc", message).pipe(
-        Stream.runForEach(() => Effect.zipRight(Deferred.succeed(first, undefined), Effect.sleep("100 millis"))),
+        Stream.runForEach(() => Deferred.await(readAhead)),
         Effect.flip,
         soon
       )
@@ -175,10 +177,14 @@ describe("a call that is made while its channel closes", () => {
   it.scopedLive("is told, and does not wait for a connection", () =>
     Effect.gen(function*() {
       const path = yield* temporary.socketPath
+      const connecting = yield* Deferred.make<void>()
       // Nobody speaks HTTP/2 here.
       yield* Effect.acquireRelease(
         Effect.async<net.Server>((resume) => {
-          const server = net.createServer((socket) => void socket.on("error", () => {}).resume())
+          const server = net.createServer((socket) => {
+            socket.on("error", () => {}).resume()
+            Deferred.unsafeDone(connecting, Effect.void)
+          })
           server.listen(path, () => resume(Effect.succeed(server)))
         }),
         (server) => Effect.sync(() => server.close())
@@ -187,7 +193,7 @@ describe("a call that is made while its channel closes", () => {
       const channel = yield* Scope.extend(GrpcChannel.fromEndpoint(Endpoint.unix(path)), scope)
       const call = channel.unary("/t.S/Rpc", message)
       const retried = yield* Effect.fork(Effect.orElse(call, () => call))
-      yield* Effect.sleep("50 millis")
+      yield* Deferred.await(connecting)
       yield* Scope.close(scope, Exit.void)
       const error = yield* soon(Effect.flip(Fiber.join(retried)))
       assert.strictEqual(error instanceof GrpcStatusError ? told(error) : "", "CANCELLED client: the channel is closed")
@@ -221,8 +227,9 @@ describe("a connection that is being wound up", () => {
     Effect.gen(function*() {
       const { channel } = yield* channelTo((stream) => {
         stream.resume()
-        stream.session?.close()
-        setTimeout(() => rawServer.answer(stream, prefixed(message)), 100)
+        // Who answers a question after the GOAWAY has seen it.
+        stream.session?.goaway()
+        stream.session?.ping(() => rawServer.answer(stream, prefixed(message)))
       })
       assert.strictEqual((yield* soon(channel.unary("/t.S/Rpc", message))).length, 3)
       assert.strictEqual((yield* soon(channel.unary("/t.S/Rpc", message))).length, 3)
