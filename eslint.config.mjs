@@ -12,6 +12,7 @@ import tseslint from "typescript-eslint"
 
 const tiers = {
   vocabulary: [
+    "Bytes",
     "GrpcStatus",
     "DriverError",
     "ProtobufValue",

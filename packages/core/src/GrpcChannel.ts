@@ -15,6 +15,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Bytes from "./Bytes.ts"
 import * as Endpoint from "./Endpoint.ts"
 import * as GrpcHandler from "./GrpcHandler.ts"
 import { GrpcStatusError } from "./GrpcStatus.ts"
@@ -49,9 +50,12 @@ export interface GrpcDuplex {
   /** The peer's response headers, as soon as they arrive. Fails when the RPC ends without any. */
   readonly initialMetadata: Effect.Effect<Headers.Headers, GrpcStatusError>
   /** The peer's messages, for one consumer. Ends with the RPC: cleanly on `OK`, failing otherwise. */
-  readonly messages: Stream.Stream<Uint8Array, GrpcStatusError>
-  /** Sends a message, waiting while the peer does not read. Fails once the RPC has ended. */
-  readonly send: (message: Uint8Array) => Effect.Effect<void, GrpcStatusError>
+  readonly messages: Stream.Stream<Bytes.Bytes, GrpcStatusError>
+  /**
+   * Sends a message, waiting while the peer does not read. Its bytes must not be changed afterwards: they may still be on
+   * their way. Fails once the RPC has ended.
+   */
+  readonly send: (message: Bytes.Bytes) => Effect.Effect<void, GrpcStatusError>
   /** Says that nothing more will be sent. Receiving goes on. */
   readonly halfClose: Effect.Effect<void>
   /** Cancels the RPC and waits until it has ended. */
@@ -132,14 +136,12 @@ export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
     details: string
   ): GrpcStatusError => new GrpcStatusError({ code, details, origin: "client", rpc, target: transport.target })
 
-  const checked = (rpc: string, message: Uint8Array): Effect.Effect<Uint8Array, GrpcStatusError> =>
-    message.length <= maxMessageBytes
+  const checked = <M extends Bytes.Bytes>(rpc: string, message: M): Effect.Effect<M, GrpcStatusError> => {
+    const size = Bytes.size(message)
+    return size <= maxMessageBytes
       ? Effect.succeed(message)
-      : refuse(
-        rpc,
-        "INVALID_ARGUMENT",
-        `the message has ${message.length} bytes, the protocol allows ${maxMessageBytes}`
-      )
+      : refuse(rpc, "INVALID_ARGUMENT", `the message has ${size} bytes, the protocol allows ${maxMessageBytes}`)
+  }
 
   const duplex: typeof GrpcChannel.Service["duplex"] = (rpc, options = {}) =>
     Effect.map(Effect.zipRight(sendable(rpc, options), transport.duplex(rpc, options)), (duplex) => {
@@ -187,7 +189,7 @@ export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
         yield* call.status
         return yield* Option.match(answer, {
           onNone: () => Effect.fail(refuse(rpc, "INTERNAL", "the RPC ended without an answer")),
-          onSome: Effect.succeed
+          onSome: (answer) => Effect.succeed(Bytes.join(answer))
         })
       })),
     duplex

@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { Bytes } from "./Bytes.ts"
 import * as GrpcStatus from "./GrpcStatus.ts"
 
 /**
@@ -32,9 +33,9 @@ export interface GrpcRequest {
  */
 export interface GrpcServerDuplex extends GrpcRequest {
   /** The caller's messages, for one consumer; ends when the caller half-closes. */
-  readonly messages: Stream.Stream<Uint8Array, GrpcStatus.GrpcStatusError>
-  /** Sends a message, waiting while the caller does not read. */
-  readonly send: (message: Uint8Array) => Effect.Effect<void, GrpcStatus.GrpcStatusError>
+  readonly messages: Stream.Stream<Bytes, GrpcStatus.GrpcStatusError>
+  /** Sends a message, waiting while the caller does not read. Its bytes must not be changed afterwards. */
+  readonly send: (message: Bytes) => Effect.Effect<void, GrpcStatus.GrpcStatusError>
   /** Sends the response headers. Python clients wait for them before they send anything (`protocol.md` 5.1). */
   readonly sendInitialMetadata: (metadata: Headers.Headers) => Effect.Effect<void>
 }

@@ -87,7 +87,8 @@ export interface Target<A, E, R> {
 export type Resource<A, E, R> = Source<A, E, R> | Target<A, E, R>
 
 /**
- * A stream for a driver to read, such as an image to flash. `size`, in bytes, gives progress a total.
+ * A stream for a driver to read, such as an image to flash. `size`, in bytes, gives progress a total. What the stream has
+ * given must not be changed afterwards: it may still be on its way.
  *
  * @since 0.1.0
  * @category constructors

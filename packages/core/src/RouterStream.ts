@@ -12,6 +12,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Bytes from "./Bytes.ts"
 import type { GrpcDuplex } from "./GrpcChannel.ts"
 import type { GrpcStatusError } from "./GrpcStatus.ts"
 import * as frame from "./internal/frame.ts"
@@ -28,7 +29,10 @@ export interface ByteStream<E> {
    * off; it is never merely short.
    */
   readonly read: Stream.Stream<Uint8Array, E>
-  /** Writes bytes, waiting while the peer does not read. Fails once the stream has ended. */
+  /**
+   * Writes bytes, waiting while the peer does not read. They must not be changed afterwards: they may still be on their
+   * way. Fails once the stream has ended.
+   */
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, E>
   /** Ends this direction. The other one stays open. */
   readonly end: Effect.Effect<void>
@@ -40,7 +44,7 @@ export interface ByteStream<E> {
  * @since 0.1.0
  * @category models
  */
-export const maxFrameBytes: number = 256 * 1024
+export const maxFrameBytes: number = 1024 * 1024
 
 /**
  * A stream of frames on top of a bidirectional RPC. `peerEnded` waits until the peer has ended its direction or the RPC
@@ -63,27 +67,36 @@ interface Side extends Pick<GrpcDuplex, "messages" | "send"> {
 const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) => {
   const state = { peerEnded: false, ended: false, wrote: false }
 
-  // Messages arrive in batches. What a reader leaves of one is there for the next reader, and so is the GOAWAY in it.
-  let batch: ReadonlyArray<Uint8Array> = []
+  // Messages arrive in batches, and large payloads in pieces. What a reader leaves of them is there for the next reader, and
+  // so is the GOAWAY among them.
+  let batch: ReadonlyArray<Bytes.Bytes> = []
   let next = 0
+  let pieces: ReadonlyArray<Uint8Array> = []
+  let nextPiece = 0
 
   const ended = Effect.suspend(() => {
     state.peerEnded = true
     return Effect.fail(Option.none<GrpcStatusError>())
   })
 
-  // The payload of the next frame that has one. What follows a GOAWAY is ignored, as the reference implementation does.
+  // The next payload or piece of one. What follows a GOAWAY is ignored, as the reference implementation does.
   const payload = (
-    pull: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<GrpcStatusError>>
+    pull: Effect.Effect<Chunk.Chunk<Bytes.Bytes>, Option.Option<GrpcStatusError>>
   ): Effect.Effect<Uint8Array, Option.Option<GrpcStatusError>> =>
     Effect.suspend(() => {
       while (true) {
+        const piece = pieces[nextPiece++]
+        if (piece !== undefined) {
+          if (piece.length > 0) return Effect.succeed(piece)
+          continue
+        }
         const message = batch[next++]
         if (message === undefined) break
         try {
           const { kind, payload } = frame.decode(message)
           if (kind === "goAway") return ended
-          if (kind === "data" && payload.length > 0) return Effect.succeed(payload)
+          pieces = kind === "data" ? Bytes.pieces(payload) : []
+          nextPiece = 0
         } catch (cause) {
           return Effect.fail(Option.some(malformed(cause)))
         }

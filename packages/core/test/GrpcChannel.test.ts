@@ -1,6 +1,7 @@
 import * as Headers from "@effect/platform/Headers"
 import { assert, describe } from "@effect/vitest"
 import { Chunk, Deferred, Effect, Exit, Fiber, Option, Queue, Redacted, Ref, Schedule, Scope, Stream } from "effect"
+import * as Bytes from "../src/Bytes.ts"
 import * as GrpcChannel from "../src/GrpcChannel.ts"
 import { GrpcHandler, withPassphrase } from "../src/GrpcHandler.ts"
 import * as GrpcStatus from "../src/GrpcStatus.ts"
@@ -17,7 +18,7 @@ const echo = Unary({ handle: Effect.succeed })
 const numbers = (count: number) => Stream.map(Stream.range(0, count - 1), (index) => numbered(index))
 
 // Streams of the given chunks, with every message in a chunk of its own.
-const collect = <E, R>(messages: Stream.Stream<Uint8Array, E, R>) =>
+const collect = <E, R>(messages: Stream.Stream<Bytes.Bytes, E, R>) =>
   Effect.map(Stream.runCollect(messages), (chunk) => Array.from(chunk, text))
 
 const shapes = ["unary", "serverStreaming", "clientStreaming", "duplex"] as const
@@ -59,7 +60,7 @@ const handlerOf = (
       return Duplex({
         handle: ({ messages, send }) =>
           Stream.runHead(messages).pipe(
-            Effect.flatMap((message) => act(Option.getOrElse(message, () => new Uint8Array()))),
+            Effect.flatMap((message) => act(Bytes.join(Option.getOrElse(message, () => new Uint8Array())))),
             Effect.flatMap(send)
           )
       })
@@ -713,7 +714,7 @@ const suite = (transport: Transport) => {
     it("the handler sees a caller that goes away as a failure of its messages, never as their end", () =>
       Effect.gen(function*() {
         const seen = yield* Queue.unbounded<Exit.Exit<void, GrpcStatus.GrpcStatusError>>()
-        const received = yield* Queue.unbounded<Uint8Array>()
+        const received = yield* Queue.unbounded<Bytes.Bytes>()
         const channel = yield* channelTo(Duplex({
           // Another fiber reads, as a driver reads a resource, which the interruption of the handler does not reach.
           handle: ({ messages }) =>

@@ -1,6 +1,7 @@
 import { FrameType, StreamRequest } from "@effect-jumpstarter/proto/jumpstarter/v1/router"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Option, Queue, Ref, Scope, Stream } from "effect"
+import * as Bytes from "../src/Bytes.ts"
 import * as GrpcChannel from "../src/GrpcChannel.ts"
 import { GrpcHandler, type GrpcServerDuplex } from "../src/GrpcHandler.ts"
 import * as GrpcStatus from "../src/GrpcStatus.ts"
@@ -27,7 +28,7 @@ const connect = (
     Effect.flatMap((duplex) => RouterStream.fromDuplex(duplex, malformed, { closing }))
   )
 
-const peerSends = (...frames: ReadonlyArray<Uint8Array>) =>
+const peerSends = (...frames: ReadonlyArray<Bytes.Bytes>) =>
   connect(({ send }) => Effect.zipRight(Effect.forEach(frames, send), Effect.never))
 
 const texts = (stream: RouterStream.RouterStream) =>
@@ -146,6 +147,25 @@ describe("RouterStream", () => {
           )
         }
         assert.deepStrictEqual(yield* texts(stream), ["$ "])
+      }))
+
+    it.effect("goes on in the midst of a payload that came in pieces", () =>
+      Effect.gen(function*() {
+        const [header, payload] = Bytes.pieces(frame.encodeData(utf8("a".repeat(70_000))))
+        assert.isDefined(header)
+        assert.isDefined(payload)
+        const first = Bytes.join([header, payload.subarray(0, 20_000)])
+        const stream = RouterStream.fromServerDuplex(
+          {
+            messages: Stream.make([first, payload.subarray(20_000, 50_000), payload.subarray(50_000)], frame.goAway),
+            send: () => Effect.void
+          },
+          malformed
+        )
+        for (const size of [20_000, 30_000, 20_000]) {
+          assert.strictEqual(Option.map(yield* Stream.runHead(stream.read), text).pipe(Option.getOrThrow).length, size)
+        }
+        assert.deepStrictEqual(yield* texts(stream), [])
       }))
 
     it.scoped("gives whoever only waits for the end no data, and discards it", () =>

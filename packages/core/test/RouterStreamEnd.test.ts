@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
+import type { Bytes } from "../src/Bytes.ts"
 import { GrpcStatusError } from "../src/GrpcStatus.ts"
 import * as frame from "../src/internal/frame.ts"
 import * as RouterStream from "../src/RouterStream.ts"
@@ -7,7 +8,7 @@ import * as RouterStream from "../src/RouterStream.ts"
 describe("RouterStream.end", () => {
   it.effect("can be tried again after it was interrupted while the peer did not read", () =>
     Effect.gen(function*() {
-      const sent: Array<Uint8Array> = []
+      const sent: Array<Bytes> = []
       let reading = false
       const stream = RouterStream.fromServerDuplex(
         {

@@ -1,6 +1,7 @@
 import { FrameType, StreamRequest } from "@effect-jumpstarter/proto/jumpstarter/v1/router"
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck as fc } from "effect"
+import * as Bytes from "../src/Bytes.ts"
 import * as frame from "../src/internal/frame.ts"
 import { fromHex, hex } from "./support/bytes.ts"
 
@@ -13,15 +14,17 @@ describe("frame", () => {
     "data of %d bytes is written as generated code writes it",
     (size) => {
       const payload = new Uint8Array(size).map((_, index) => index * 31)
-      assert.isTrue(Buffer.from(frame.encodeData(payload)).equals(generated(payload, FrameType.FRAME_TYPE_DATA)))
+      assert.isTrue(
+        Buffer.from(Bytes.join(frame.encodeData(payload))).equals(generated(payload, FrameType.FRAME_TYPE_DATA))
+      )
       const decoded = frame.decode(frame.encodeData(payload))
       assert.strictEqual(decoded.kind, "data")
-      assert.isTrue(Buffer.from(decoded.payload).equals(payload))
+      assert.isTrue(Buffer.from(Bytes.join(decoded.payload)).equals(payload))
     }
   )
 
   it("no data is read back as no data, by generated code too", () => {
-    const empty = frame.encodeData(new Uint8Array())
+    const empty = Bytes.join(frame.encodeData(new Uint8Array()))
     assert.deepStrictEqual(frame.decode(empty), { kind: "data", payload: new Uint8Array() })
     assert.strictEqual(StreamRequest.decode(empty).payload.length, 0)
   })
@@ -47,6 +50,35 @@ describe("frame", () => {
     const decoded = frame.decode(fromHex(bytes))
     assert.strictEqual(decoded.kind, kind)
     assert.strictEqual(hex(decoded.payload), payload)
+  })
+
+  const pieces = (...fields: ReadonlyArray<string>) => frame.decode(fields.map((field) => fromHex(field)))
+
+  it("the payload of data in pieces in the same pieces", () => {
+    const payload = Array.from({ length: 3 }, (_, index) => new Uint8Array(70_000).fill(index))
+    const whole = Bytes.join(frame.encodeData(Bytes.join(payload)))
+    const [first, second] = [whole.subarray(0, 70_004), whole.subarray(70_004, 140_004)]
+    const decoded = frame.decode([first, second, whole.subarray(140_004)])
+    assert.deepStrictEqual(decoded, { kind: "data", payload })
+    assert.strictEqual(Bytes.pieces(decoded.payload)[1], second)
+  })
+
+  it.each<[string, ReadonlyArray<string>, frame.Frame["kind"], string]>([
+    ["data", ["0a 06 010203", "040506"], "data", "010203040506"],
+    ["data whose length is in two pieces", ["0a 84", "01", "ff".repeat(132)], "data", "ff".repeat(132)],
+    ["data with its type spelled out", ["0a 06 010203040506", "10 00"], "data", "010203040506"],
+    ["a ping with a payload", ["0a 06 010203040506", "10 06"], "other", "010203040506"],
+    ["the end, with a payload", ["0a 06 010203", "040506 10 07"], "goAway", "010203040506"],
+    ["the last of several payloads", ["0a 06 010203040506", "0a 01 07"], "data", "07"]
+  ])("reads %s, in pieces", (_, fields, kind, payload) => {
+    const decoded = pieces(...fields)
+    assert.strictEqual(decoded.kind, kind)
+    assert.strictEqual(hex(decoded.payload), payload)
+  })
+
+  it("throws on pieces that are no frame", () => {
+    assert.throws(() => pieces("0a 07 010203040506", ""))
+    assert.throws(() => pieces("0a ffffffffffff", "01"))
   })
 
   it.each(["0a 05 01", "0a", "10", "ff"])("throws on %s, which is no frame", (bytes) => {

@@ -1,6 +1,7 @@
 import { describe, it } from "@effect/vitest"
 import { deepStrictEqual, strictEqual, throws } from "@effect/vitest/utils"
 import * as fc from "effect/FastCheck"
+import * as Bytes from "../src/Bytes.ts"
 import * as messageReader from "../src/internal/messageReader.ts"
 
 const message = (size: number): Uint8Array => Uint8Array.from({ length: size }, (_, index) => index % 251)
@@ -8,7 +9,7 @@ const message = (size: number): Uint8Array => Uint8Array.from({ length: size }, 
 const readAll = (pieces: ReadonlyArray<Uint8Array>, maxMessageBytes = 4 * 1024 * 1024) => {
   const reader = new messageReader.MessageReader(maxMessageBytes)
   const messages: Array<Uint8Array> = []
-  for (const piece of pieces) reader.read(piece, (message) => messages.push(Uint8Array.from(message)))
+  for (const piece of pieces) reader.read(piece, (message) => messages.push(Uint8Array.from(Bytes.join(message))))
   return { messages, isPartial: reader.isPartial }
 }
 
@@ -29,11 +30,60 @@ describe("messageReader", () => {
     )
   })
 
-  it("assembles a large message from many pieces", () => {
+  it.each([1_000, 16_384, 60_000, 70_000])("reads a large message that comes in pieces of %d bytes", (size) => {
     const large = message(3_000_000)
-    const { messages } = readAll(cut(messageReader.join([large, message(1)]), 16_384))
+    const { messages } = readAll(cut(messageReader.join([large, message(1)]), size))
     strictEqual(messages.length, 2)
     deepStrictEqual(messages[0], large)
+  })
+
+  const emitted = (pieces: ReadonlyArray<Uint8Array>): Bytes.Bytes => {
+    const reader = new messageReader.MessageReader(4 * 1024 * 1024)
+    const messages: Array<Bytes.Bytes> = []
+    for (const piece of pieces) reader.read(piece, (message) => messages.push(message))
+    strictEqual(messages.length, 1)
+    return messages[0] ?? []
+  }
+
+  it("copies nothing of a large message that comes in large pieces", () => {
+    const wire = messageReader.join([message(200_000)])
+    const pieces = Bytes.pieces(emitted(cut(wire, 65_536)))
+    deepStrictEqual(pieces.map(({ length }) => length), [65_531, 65_536, 65_536, 3_397])
+    for (const piece of pieces.slice(0, 3)) strictEqual(piece.buffer, wire.buffer)
+  })
+
+  // A datagram is one message, whose reader must not get it in two chunks.
+  it("leaves what may be a datagram in one piece, however it comes", () => {
+    for (const size of [1, 1_400, 40_000]) {
+      strictEqual(Bytes.pieces(emitted(cut(messageReader.join([message(65_531)]), size))).length, 1)
+    }
+  })
+
+  // A peer that sends each byte of a message along with much else would otherwise have all of it kept.
+  it("keeps little alive for a message that comes in small pieces", () => {
+    const wire = messageReader.join([message(1_000_000)])
+    const small = cut(wire, 100).map((piece) => {
+      const large = new Uint8Array(65_536)
+      large.set(piece)
+      return large.subarray(0, piece.length)
+    })
+    const pieces = Bytes.pieces(emitted(small))
+    deepStrictEqual(Bytes.join(pieces), message(1_000_000))
+    const kept = pieces.reduce((sum, { buffer }) => sum + buffer.byteLength, 0)
+    strictEqual(kept <= 1_100_000, true, `${kept} bytes are kept alive`)
+  })
+
+  it("keeps little alive for a message that comes in large and small pieces by turns", () => {
+    const wire = messageReader.join([message(2_000_000)])
+    const pieces: Array<Uint8Array> = []
+    for (let offset = 0; offset < wire.length; offset += 16_385) {
+      for (const [from, to] of [[offset, offset + 16_384], [offset + 16_384, offset + 16_385]] as const) {
+        const piece = wire.subarray(from, to)
+        if (piece.length > 0) pieces.push(Uint8Array.from(piece))
+      }
+    }
+    const kept = Bytes.pieces(emitted(pieces)).reduce((sum, { buffer }) => sum + buffer.byteLength, 0)
+    strictEqual(kept <= 2_100_000, true, `${kept} bytes are kept alive`)
   })
 
   it("tells of a message that is not complete", () => {
@@ -70,7 +120,7 @@ describe("messageReader", () => {
 
   it("reads nothing more after a message that it refused", () => {
     const reader = new messageReader.MessageReader(100)
-    const emitted: Array<Uint8Array> = []
+    const emitted: Array<Bytes.Bytes> = []
     const read = (bytes: Uint8Array) => reader.read(bytes, (message) => emitted.push(message))
     // One in two pieces before it: what was assembled must not be taken for what follows.
     const whole = messageReader.join([message(50)])

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import * as Bytes from "../Bytes.ts"
 import * as GrpcStatus from "../GrpcStatus.ts"
 import type { Fault, Moment, Planned } from "./fault.ts"
 import * as frame from "./frame.ts"
@@ -220,7 +221,9 @@ export class Line {
     this.messages++
     this.bytes += piece.length
     return {
-      passed: what === "message" ? malformed : frame.encodeData(what === "bytes" ? piece.map((byte) => ~byte) : piece),
+      passed: what === "message"
+        ? malformed
+        : Bytes.join(frame.encodeData(what === "bytes" ? piece.map((byte) => ~byte) : piece)),
       rest: payload.subarray(piece.length)
     }
   }

@@ -7,6 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Bytes from "../Bytes.ts"
 import type { GrpcChannel, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
 import type { GrpcStatusError } from "../GrpcStatus.ts"
 import { DriverDirectory } from "./driverDirectory.ts"
@@ -45,7 +46,7 @@ const frames = (line: Line): Passage => ({
   pieceOf: (message) =>
     Option.match(Option.filter(decodeFrame(message), ({ kind, payload }) => kind === "data" && payload.length > 0), {
       onNone: () => ({ passed: message }),
-      onSome: ({ payload }) => line.bytesOf(payload)
+      onSome: ({ payload }) => line.bytesOf(Bytes.join(payload))
     })
 })
 
@@ -74,7 +75,7 @@ const received = (
       Effect.uninterruptible(Effect.suspend(() => {
         const { passed, rest } = pieceOf(message)
         if (rest === undefined || rest.length === 0) waiting.shift()
-        else waiting[0] = frame.encodeData(rest)
+        else waiting[0] = Bytes.join(frame.encodeData(rest))
         return Effect.as(line.reached, passed)
       }))
     )
@@ -172,7 +173,7 @@ export const make = (inner: typeof GrpcChannel.Service, link: Link, plan: Plan):
     const begun = yield* begin(line)
     const scope = yield* exporterSide(line)
     const call = begun ? yield* Scope.extend(inner.duplex(rpc, options), scope) : never
-    const pull = yield* Scope.extend(Stream.toPull(call.messages), scope)
+    const pull = yield* Scope.extend(Stream.toPull(Stream.map(call.messages, Bytes.join)), scope)
     // What the driver still says goes nowhere, and must not keep it waiting.
     line.finish = Effect.zipRight(
       call.halfClose,
@@ -189,7 +190,9 @@ export const make = (inner: typeof GrpcChannel.Service, link: Link, plan: Plan):
           return line.race(Effect.mapError(call.send(passed), Option.some)).pipe(
             Effect.zipRight(line.reached),
             Effect.zipRight(
-              Effect.suspend(() => rest === undefined || rest.length === 0 ? Effect.void : send(frame.encodeData(rest)))
+              Effect.suspend(() =>
+                rest === undefined || rest.length === 0 ? Effect.void : send(Bytes.join(frame.encodeData(rest)))
+              )
             )
           )
         })
@@ -202,7 +205,7 @@ export const make = (inner: typeof GrpcChannel.Service, link: Link, plan: Plan):
     return {
       initialMetadata: over(wait(call.initialMetadata), Headers.empty),
       messages: Stream.repeatEffectOption(received(line, pull, passage)),
-      send: (message) => Effect.mapError(send(message), line.unsendable),
+      send: (message) => Effect.mapError(send(Bytes.join(message)), line.unsendable),
       halfClose: Effect.ignore(Effect.zipRight(line.pass, line.race(call.halfClose))),
       cancel: Effect.zipRight(line.cancelled, line.release(call.cancel)),
       status: over(Effect.zipLeft(wait(call.status), line.after), undefined)

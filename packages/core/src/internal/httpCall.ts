@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Http2 from "node:http2"
+import type { Bytes } from "../Bytes.ts"
 import type { CallOptions } from "../GrpcChannel.ts"
 import * as GrpcStatus from "../GrpcStatus.ts"
 import * as httpMessages from "./httpMessages.ts"
@@ -18,7 +19,7 @@ export type Outcome = Option.Option<GrpcStatus.GrpcStatusError>
 export interface Receiver {
   readonly onHeaders: (headers: Http2.IncomingHttpHeaders) => void
   // What it answers is waited for before more is read.
-  readonly onMessage: (message: Uint8Array) => Promise<void> | undefined
+  readonly onMessage: (message: Bytes) => Promise<void> | undefined
   // The RPC is aborted by this side: what was received is of no use any more.
   readonly onAbort: () => void
   // Nothing follows.
@@ -103,7 +104,7 @@ export class HttpCall {
     return this.over
   }
 
-  send(message: Uint8Array): Effect.Effect<void> {
+  send(message: Bytes): Effect.Effect<void> {
     return this.sender.send([message])
   }
 

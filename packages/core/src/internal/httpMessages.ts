@@ -2,6 +2,7 @@
 // takes them.
 import * as Effect from "effect/Effect"
 import type { Http2Stream } from "node:http2"
+import * as Bytes from "../Bytes.ts"
 import * as messageReader from "./messageReader.ts"
 
 // Messages that are smaller together than this are copied into one write, larger ones are written as they are.
@@ -9,7 +10,7 @@ const joinBytes = 4 * 1024
 
 // What may be on its way into the stream before a sender has to wait. It must be a few writes, or the connection idles
 // between them.
-const sendBytes = 512 * 1024
+const sendBytes = 1536 * 1024
 
 // Counted per message besides its bytes: a sender of tiny ones would make thousands before it notices that nobody wants
 // them.
@@ -19,7 +20,7 @@ const overhead = 512
 // flow-control window.
 export const receive = (
   stream: Http2Stream,
-  onMessage: (message: Uint8Array) => Promise<void> | undefined,
+  onMessage: (message: Bytes.Bytes) => Promise<void> | undefined,
   maxMessageBytes: number,
   onError: (error: unknown) => void
 ): messageReader.MessageReader => {
@@ -50,7 +51,7 @@ export class Sender {
 
   // Hands messages to the stream, waiting while the peer does not take what was sent before. Once the stream is over,
   // messages are dropped.
-  send(messages: ReadonlyArray<Uint8Array>, from = 0): Effect.Effect<void> {
+  send(messages: ReadonlyArray<Bytes.Bytes>, from = 0): Effect.Effect<void> {
     return Effect.suspend(() => {
       let next = from
       while (next < messages.length && this.stream.writable) {
@@ -62,7 +63,7 @@ export class Sender {
   }
 
   // Hands a message to the stream that nothing comes before.
-  sendFirst(message: Uint8Array): void {
+  sendFirst(message: Bytes.Bytes): void {
     this.writeSome([message], 0)
   }
 
@@ -79,32 +80,32 @@ export class Sender {
     return Effect.sync(() => this.waiting.delete(wake))
   })
 
-  private writeSome(messages: ReadonlyArray<Uint8Array>, from: number): number {
+  private writeSome(messages: ReadonlyArray<Bytes.Bytes>, from: number): number {
     let next = from
     let size = 0
     for (let message = messages[next]; message !== undefined; message = messages[next]) {
-      if (next > from && size + message.length > joinBytes) break
-      size += message.length
+      const bytes = Bytes.size(message)
+      if (next > from && size + bytes > joinBytes) break
+      size += bytes
       next++
     }
     const first = messages[from]
     if (first !== undefined && size > joinBytes) {
-      this.stream.cork()
-      this.stream.write(messageReader.prefix(first.length))
-      this.write(first, 1)
-      this.stream.uncork()
+      this.write([messageReader.prefix(size), ...Bytes.pieces(first)], size + overhead)
     } else {
-      this.write(messageReader.join(messages.slice(from, next)), next - from)
+      this.write([messageReader.join(messages.slice(from, next))], size + (next - from) * overhead)
     }
     return next
   }
 
-  private write(bytes: Uint8Array, messages: number): void {
-    const weight = bytes.length + messages * overhead
+  private write(pieces: ReadonlyArray<Uint8Array>, weight: number): void {
     this.pending += weight
-    this.stream.write(bytes, () => {
+    const written = () => {
       this.pending -= weight
       if (this.waiting.size > 0 && this.pending < sendBytes) this.release()
-    })
+    }
+    this.stream.cork()
+    pieces.forEach((piece, index) => this.stream.write(piece, index === pieces.length - 1 ? written : undefined))
+    this.stream.uncork()
   }
 }

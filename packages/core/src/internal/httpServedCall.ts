@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2"
 import { clearTimeout, setImmediate, setTimeout } from "node:timers"
+import * as Bytes from "../Bytes.ts"
 import type { GrpcHandler, GrpcHandlers } from "../GrpcHandler.ts"
 import * as GrpcStatus from "../GrpcStatus.ts"
 import * as handlerExit from "./handlerExit.ts"
@@ -113,7 +114,7 @@ class ServedCall {
   }
 
   duplex(handle: Handle<"Duplex">): void {
-    const inbox = new Inbox<GrpcStatus.GrpcStatusError>(inboxBytes)
+    const inbox = new Inbox<Bytes.Bytes, GrpcStatus.GrpcStatusError>(inboxBytes)
     const reader = httpMessages.receive(
       this.stream,
       (message) => inbox.push(message),
@@ -178,7 +179,7 @@ class ServedCall {
     this.stream.on("data", (bytes: Uint8Array) => {
       if (this.ended) return
       try {
-        reader.read(bytes, (message) => messages.push(message))
+        reader.read(bytes, (message) => messages.push(Bytes.join(message)))
       } catch (error) {
         this.refuse(error)
       }

@@ -9,6 +9,7 @@ import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Bytes from "../Bytes.ts"
 import type { Endpoint } from "../Endpoint.ts"
 import type { CallOptions, ChannelOptions, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
@@ -74,7 +75,7 @@ export const make = Effect.fnUntraced(function*(
         const started = start(session, rpc, options, {
           onHeaders: () => {},
           onMessage: (message) => {
-            if (answer === undefined) answer = message
+            if (answer === undefined) answer = Bytes.join(message)
             else Either.map(started, (call) => call.abort(Option.some(failed("the RPC had more than one answer"))))
             return undefined
           },
@@ -97,12 +98,12 @@ export const make = Effect.fnUntraced(function*(
   const serverStreaming: GrpcTransport["serverStreaming"] = (rpc, message, options) =>
     Stream.unwrapScoped(Effect.gen(function*() {
       const session = yield* connect(rpc)
-      const inbox = new Inbox<GrpcStatusError>(inboxBytes)
+      const inbox = new Inbox<Uint8Array, GrpcStatusError>(inboxBytes)
       const call = yield* Effect.acquireRelease(
         Effect.suspend(() =>
           start(session, rpc, options, {
             onHeaders: () => {},
-            onMessage: (message) => inbox.push(message),
+            onMessage: (message) => inbox.push(Bytes.join(message)),
             onAbort: () => inbox.discard(),
             onEnd: (outcome) => inbox.close(outcome)
           })
@@ -117,7 +118,7 @@ export const make = Effect.fnUntraced(function*(
     const session = yield* connect(rpc)
     const initialMetadata = Deferred.unsafeMake<Headers.Headers, GrpcStatusError>(FiberId.none)
     const status = Deferred.unsafeMake<void, GrpcStatusError>(FiberId.none)
-    const inbox = new Inbox<GrpcStatusError>(inboxBytes)
+    const inbox = new Inbox<Bytes.Bytes, GrpcStatusError>(inboxBytes)
     const call = yield* Effect.acquireRelease(
       Effect.suspend(() =>
         start(session, rpc, options, {

@@ -3,12 +3,13 @@
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
+import * as Bytes from "../Bytes.ts"
 
 // Counted per message besides its bytes, so that a flood of tiny messages is bounded too.
 const overhead = 512
 
-export class Inbox<E> {
-  private messages: Array<Uint8Array> = []
+export class Inbox<M extends Bytes.Bytes, E> {
+  private messages: Array<M> = []
   private weight = 0
   private lastBuffer: ArrayBufferLike | undefined
   private end: Option.Option<E> | undefined
@@ -19,13 +20,15 @@ export class Inbox<E> {
   constructor(private readonly limit: number) {}
 
   // Accepts a message. When it returns a promise the inbox is full: produce no more until it resolves.
-  push(message: Uint8Array): Promise<void> | undefined {
+  push(message: M): Promise<void> | undefined {
     if (this.discarding) return undefined
     this.messages.push(message)
     this.weight += overhead
-    // A message may be a small view of a large piece of what came in, all of which it keeps alive.
-    if (message.buffer !== this.lastBuffer) this.weight += message.buffer.byteLength
-    this.lastBuffer = message.buffer
+    for (const { buffer } of Bytes.pieces(message)) {
+      // It may be a small view of a large piece of what came in, all of which it keeps alive.
+      if (buffer !== this.lastBuffer) this.weight += buffer.byteLength
+      this.lastBuffer = buffer
+    }
     this.wakeConsumers()
     if (this.weight < this.limit) return undefined
     return new Promise((resolve) => {
@@ -52,7 +55,7 @@ export class Inbox<E> {
   }
 
   // The messages that arrived since the last take, waiting for the first; fails with the end once all are taken.
-  readonly take: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<E>> = Effect.suspend(() => {
+  readonly take: Effect.Effect<Chunk.Chunk<M>, Option.Option<E>> = Effect.suspend(() => {
     if (this.messages.length > 0) {
       const chunk = Chunk.unsafeFromArray(this.messages)
       this.empty()

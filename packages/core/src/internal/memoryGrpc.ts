@@ -12,6 +12,7 @@ import * as Mailbox from "effect/Mailbox"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Bytes from "../Bytes.ts"
 import type { CallOptions, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
 import type * as GrpcHandler from "../GrpcHandler.ts"
 import * as GrpcStatus from "../GrpcStatus.ts"
@@ -126,7 +127,7 @@ export const makeTransport = Effect.fnUntraced(
           messages: Mailbox.toStream(requests),
           // A message that is too large for the caller ends the RPC, as it does when a socket's client cancels it.
           send: (message) =>
-            Effect.matchEffect(received(rpc, message), {
+            Effect.matchEffect(received(rpc, Bytes.join(message)), {
               onFailure: (refusal) =>
                 Effect.zipRight(
                   Effect.all([Deferred.fail(status, refusal), responses.fail(refusal)]),
@@ -164,7 +165,8 @@ export const makeTransport = Effect.fnUntraced(
         const call: GrpcDuplex = {
           initialMetadata: Deferred.await(initialMetadata),
           messages: Mailbox.toStream(responses),
-          send: (message) => Effect.flatMap(requests.offer(message), (accepted) => accepted ? Effect.void : sendable),
+          send: (message) =>
+            Effect.flatMap(requests.offer(Bytes.join(message)), (accepted) => accepted ? Effect.void : sendable),
           halfClose: Effect.asVoid(requests.end),
           cancel: Effect.asVoid(cancel(fiber)),
           status: Deferred.await(status)

@@ -1,5 +1,6 @@
 // gRPC's length-prefixed messages on top of HTTP/2 DATA: a byte that says whether the message is compressed, four bytes
 // with its length, the message.
+import * as Bytes from "../Bytes.ts"
 
 const prefixBytes = 5
 
@@ -19,15 +20,18 @@ export const prefix = (length: number): Uint8Array => {
 }
 
 // Messages with their prefixes, in one piece.
-export const join = (messages: ReadonlyArray<Uint8Array>): Uint8Array => {
+export const join = (messages: ReadonlyArray<Bytes.Bytes>): Uint8Array => {
   let size = 0
-  for (const message of messages) size += prefixBytes + message.length
+  for (const message of messages) size += prefixBytes + Bytes.size(message)
   const whole = new Uint8Array(size)
   let offset = 0
   for (const message of messages) {
-    prefixInto(whole, offset, message.length)
-    whole.set(message, offset + prefixBytes)
-    offset += prefixBytes + message.length
+    prefixInto(whole, offset, Bytes.size(message))
+    offset += prefixBytes
+    for (const piece of Bytes.pieces(message)) {
+      whole.set(piece, offset)
+      offset += piece.length
+    }
   }
   return whole
 }
@@ -38,17 +42,24 @@ export class MessageError extends Error {
   }
 }
 
-// What is set aside for a message that has only been announced. A peer must send what it wants us to hold more for.
-const firstBytes = 256 * 1024
+// A message of no more than this is always one piece: frames carry datagrams, which are no larger.
+const wholeBytes = 64 * 1024 - 1
 
-// Cuts a byte stream into messages. A message that came in one piece is a view of it, one that comes in several is
-// assembled.
+// A piece that is smaller is copied. As a view it would keep alive what it came in, which may be much more.
+const viewBytes = 16 * 1024
+
+// Cuts a byte stream into messages. One that came in one piece is a view of it. Of one that came in several, and is large,
+// the pieces are views: to assemble it would take memory for each megabyte once more, which a collector that has seen
+// the program idle answers with a collection of the whole heap every few megabytes.
 export class MessageReader {
   private readonly prefix = new Uint8Array(prefixBytes)
   private prefixed = 0
   private length = 0
-  private assembled: Uint8Array | undefined
-  private filled = 0
+  private received = 0
+  private pieces: Array<Uint8Array> = []
+  // The last of the pieces while it has room for small ones, and how much of it is filled.
+  private gathering: Uint8Array | undefined
+  private gathered = 0
   private failed = false
 
   constructor(private readonly maxMessageBytes: number) {}
@@ -60,7 +71,7 @@ export class MessageReader {
 
   // Emits the messages that are complete with these bytes. Throws `MessageError` for one that cannot be taken, and reads no
   // more then: what follows begins in the middle of it.
-  read(bytes: Uint8Array, emit: (message: Uint8Array) => void): void {
+  read(bytes: Uint8Array, emit: (message: Bytes.Bytes) => void): void {
     let offset = 0
     while (!this.failed && offset < bytes.length) {
       if (this.prefixed < prefixBytes) {
@@ -70,35 +81,53 @@ export class MessageReader {
         offset += part.length
         if (this.prefixed < prefixBytes) return
         this.length = this.declaredLength()
-        this.filled = 0
+        this.received = 0
       }
-      const piece = bytes.subarray(offset, offset + this.length - this.filled)
+      const piece = bytes.subarray(offset, offset + this.length - this.received)
       offset += piece.length
       if (piece.length === this.length) {
         this.prefixed = 0
         emit(piece)
       } else if (piece.length > 0) {
         this.append(piece)
-        if (this.filled === this.length && this.assembled !== undefined) {
-          const message = this.assembled
-          this.assembled = undefined
+        if (this.received === this.length) {
+          const { pieces } = this
+          this.pieces = []
+          this.gathering = undefined
           this.prefixed = 0
-          emit(message)
+          emit(pieces.length === 1 ? Bytes.join(pieces) : pieces)
         }
       }
     }
   }
 
   private append(piece: Uint8Array): void {
-    const needed = this.filled + piece.length
-    if (this.assembled === undefined || this.assembled.length < needed) {
-      const size = Math.min(this.length, Math.max(firstBytes, needed, 2 * (this.assembled?.length ?? 0)))
-      const grown = Buffer.allocUnsafeSlow(size)
-      if (this.assembled !== undefined) grown.set(this.assembled.subarray(0, this.filled))
-      this.assembled = grown
+    const left = this.length - this.received
+    this.received += piece.length
+    if (this.length > wholeBytes && piece.length >= viewBytes) {
+      this.settle()
+      this.pieces.push(piece)
+      return
     }
-    this.assembled.set(piece, this.filled)
-    this.filled = needed
+    for (let rest = piece; rest.length > 0;) {
+      if (this.gathering === undefined) {
+        this.gathering = Buffer.allocUnsafeSlow(Math.min(left - piece.length + rest.length, wholeBytes))
+        this.pieces.push(this.gathering)
+        this.gathered = 0
+      }
+      const part = rest.subarray(0, this.gathering.length - this.gathered)
+      this.gathering.set(part, this.gathered)
+      this.gathered += part.length
+      if (this.gathered === this.gathering.length) this.gathering = undefined
+      rest = rest.subarray(part.length)
+    }
+  }
+
+  // Leaves the piece that small ones are gathered in at what it has.
+  private settle(): void {
+    if (this.gathering === undefined) return
+    this.pieces[this.pieces.length - 1] = Uint8Array.from(this.gathering.subarray(0, this.gathered))
+    this.gathering = undefined
   }
 
   private declaredLength(): number {

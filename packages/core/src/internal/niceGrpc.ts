@@ -17,6 +17,7 @@ import {
   createClient,
   Metadata
 } from "nice-grpc"
+import * as Bytes from "../Bytes.ts"
 import type { Endpoint } from "../Endpoint.ts"
 import type { CallOptions, ChannelOptions, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
 import * as GrpcStatus from "../GrpcStatus.ts"
@@ -165,7 +166,7 @@ const memoize = <A>(make: (rpc: string) => A): (rpc: string) => A => {
 // The signal goes first: nice-grpc's iterators do not return while a `next` is pending.
 const readInto = (
   calls: Set<AbortController>,
-  inbox: Inbox<GrpcStatus.GrpcStatusError>,
+  inbox: Inbox<Uint8Array, GrpcStatus.GrpcStatusError>,
   watch: CallWatch,
   start: (signal: AbortSignal) => AsyncIterable<Uint8Array>,
   onEnd: (exit: Exit.Exit<void, GrpcStatus.GrpcStatusError>) => void
@@ -232,7 +233,7 @@ export const make = Effect.fnUntraced(function*(
 
   const serverStreaming: GrpcTransport["serverStreaming"] = (rpc, message, options) =>
     Stream.unwrapScoped(Effect.suspend(() => {
-      const inbox = new Inbox<GrpcStatus.GrpcStatusError>(inboxBytes)
+      const inbox = new Inbox<Uint8Array, GrpcStatus.GrpcStatusError>(inboxBytes)
       const watch = new CallWatch(rpc, address)
       return Effect.as(
         readInto(
@@ -249,7 +250,7 @@ export const make = Effect.fnUntraced(function*(
   const duplex: GrpcTransport["duplex"] = Effect.fnUntraced(function*(rpc, options) {
     const initialMetadata = yield* Deferred.make<Headers.Headers, GrpcStatus.GrpcStatusError>()
     const status = yield* Deferred.make<void, GrpcStatus.GrpcStatusError>()
-    const inbox = new Inbox<GrpcStatus.GrpcStatusError>(inboxBytes)
+    const inbox = new Inbox<Uint8Array, GrpcStatus.GrpcStatusError>(inboxBytes)
     const outbox = new Outbox(outboxMessages)
     const watch = new CallWatch(
       rpc,
@@ -288,7 +289,7 @@ export const make = Effect.fnUntraced(function*(
     return {
       initialMetadata: Deferred.await(initialMetadata),
       messages: Stream.repeatEffectChunkOption(inbox.take),
-      send: (message) => Effect.zipRight(outbox.send(message), ended),
+      send: (message) => Effect.zipRight(outbox.send(Bytes.join(message)), ended),
       halfClose: Effect.sync(() => outbox.end()),
       cancel,
       status: Deferred.await(status)

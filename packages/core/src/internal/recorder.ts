@@ -7,6 +7,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Bytes from "../Bytes.ts"
 import type { GrpcChannel, GrpcTransport } from "../GrpcChannel.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
 import type { JsonValue } from "../ProtobufValue.ts"
@@ -79,16 +80,16 @@ class RecordedRpc {
     })
   }
 
-  readonly framed = (event: "sent" | "received", message: Uint8Array): Effect.Effect<void> =>
+  readonly framed = (event: "sent" | "received", message: Bytes.Bytes): Effect.Effect<void> =>
     Effect.suspend(() => {
       try {
         const { kind, payload } = frame.decode(message)
         if (kind === "goAway") return event === "sent" ? this.sentEnd : this.add({ event: "receivedEnd" })
-        if (kind === "data") return payload.length === 0 ? Effect.void : this.bytes(event, payload)
+        if (kind === "data") return Bytes.size(payload) === 0 ? Effect.void : this.bytes(event, Bytes.join(payload))
       } catch {
         // What is malformed arrives as it is.
       }
-      return event === "sent" ? Effect.void : this.raw(message)
+      return event === "sent" ? Effect.void : this.raw(Bytes.join(message))
     })
 
   private bytes(event: "sent" | "received", payload: Uint8Array): Effect.Effect<void> {

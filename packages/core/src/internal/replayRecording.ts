@@ -1,5 +1,6 @@
 // A recording as its replay needs it: one record per RPC, with the places of its events in the order of all.
 import * as Either from "effect/Either"
+import * as Bytes from "../Bytes.ts"
 import type { GrpcCode, StatusOrigin } from "../GrpcStatus.ts"
 import { isJsonValue, type JsonValue } from "../ProtobufValue.ts"
 import { DriverDirectory } from "./driverDirectory.ts"
@@ -77,7 +78,7 @@ class Reader {
     if (event.data !== undefined) {
       return Either.map(
         Either.mapLeft(format.fromBytes(event.data), (details) => `data: ${details}`),
-        (data) => "content" in data ? frame.encodeData(data.content) : undefined
+        (data) => "content" in data ? Bytes.join(frame.encodeData(data.content)) : undefined
       )
     }
     if (event.message !== undefined) {

@@ -5,6 +5,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as Bytes from "../Bytes.ts"
 import type { GrpcTransport } from "../GrpcChannel.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
 import * as exporterCall from "./exporterCall.ts"
@@ -92,7 +93,7 @@ export const make = (recording: ReplayRecording, options: Options) => {
           const { kind, payload } = frame.decode(message)
           if (kind !== "data") return kind === "goAway" ? sendEnd : Effect.void
           // The driver was not sent more, so that nobody knows what it does with it: it does not read.
-          return Effect.flatMap(orOver(matcher.send(rpc, recorded, payload)), (more) =>
+          return Effect.flatMap(orOver(matcher.send(rpc, recorded, Bytes.join(payload))), (more) =>
             more
               ? Effect.zipRight(status, refusal("FAILED_PRECONDITION", "the RPC has ended, nothing can be sent"))
               : Effect.void)

@@ -1,16 +1,18 @@
 // Bytes from text, from hex, and back.
+import * as Bytes from "../../src/Bytes.ts"
 
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
 
-export const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
+export const text = (bytes: Bytes.Bytes): string => new TextDecoder().decode(Bytes.join(bytes))
 
 /** A protobuf message written by hand, a field at a time. */
 export const fromHex = (...fields: ReadonlyArray<string>): Uint8Array =>
   Uint8Array.from(Buffer.from(fields.join("").replaceAll(" ", ""), "hex"))
 
-export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
+export const hex = (bytes: Bytes.Bytes): string => Buffer.from(Bytes.join(bytes)).toString("hex")
 
-export const concat = (chunks: Iterable<Uint8Array>): Uint8Array => Uint8Array.from(Buffer.concat(Array.from(chunks)))
+export const concat = (chunks: Iterable<Bytes.Bytes>): Uint8Array =>
+  Uint8Array.from(Buffer.concat(Array.from(chunks, Bytes.join)))
 
 /** A chunk with its number in its first bytes, so that order can be checked. */
 export const numbered = (index: number, size = 4): Uint8Array => {
@@ -19,5 +21,7 @@ export const numbered = (index: number, size = 4): Uint8Array => {
   return bytes
 }
 
-export const numberOf = (bytes: Uint8Array): number =>
-  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0)
+export const numberOf = (message: Bytes.Bytes): number => {
+  const bytes = Bytes.join(message)
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0)
+}
