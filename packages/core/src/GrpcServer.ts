@@ -62,7 +62,7 @@ export interface ServerOptions {
   readonly maxConcurrentStreams?: number | undefined
   /**
    * The largest message taken, in bytes; 4 MiB unless given, and at most. A larger one fails with
-   * `RESOURCE_EXHAUSTED` (`protocol.md` 4.1). Clients of this library send byte streams in messages of up to 256 KiB.
+   * `RESOURCE_EXHAUSTED` (`protocol.md` 4.1). Clients of this library send byte streams in messages of up to 1 MiB.
    */
   readonly maxMessageBytes?: number | undefined
   /**

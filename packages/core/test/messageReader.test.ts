@@ -76,8 +76,8 @@ describe("messageReader", () => {
   it("keeps little alive for a message that comes in large and small pieces by turns", () => {
     const wire = messageReader.join([message(2_000_000)])
     const pieces: Array<Uint8Array> = []
-    for (let offset = 0; offset < wire.length; offset += 16_385) {
-      for (const [from, to] of [[offset, offset + 16_384], [offset + 16_384, offset + 16_385]] as const) {
+    for (let offset = 0; offset < wire.length; offset += 32_769) {
+      for (const [from, to] of [[offset, offset + 32_768], [offset + 32_768, offset + 32_769]] as const) {
         const piece = wire.subarray(from, to)
         if (piece.length > 0) pieces.push(Uint8Array.from(piece))
       }

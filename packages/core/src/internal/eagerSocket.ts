@@ -1,22 +1,48 @@
-// A socket that takes every write at once, for an HTTP/2 connection.
+// A socket that takes every write at once, for one end of an HTTP/2 connection.
 //
 // While a write to its socket is under way, Node's HTTP/2 does not read. Two ends that both stand on Node, with both
 // directions full, would wait for each other for ever. This end says that it has written as soon as it is handed the
-// bytes, and so goes on reading. What then waits in memory is bounded by the flow-control windows of the peer.
+// bytes, and so goes on reading. What waits here then has no bound of its own, so who writes has to look at `isFull`.
+import * as Effect from "effect/Effect"
 import type { Socket } from "node:net"
 import { Duplex } from "node:stream"
 
 const readAhead = 256 * 1024
 
+// From here on nobody should hand over more.
+const fullBytes = 4 * 1024 * 1024
+
 export class EagerSocket extends Duplex {
+  private waiting = new Set<() => void>()
+
   constructor(private readonly socket: Socket) {
     super({ readableHighWaterMark: readAhead })
     socket.on("data", (bytes: Uint8Array) => {
       if (!this.push(bytes)) socket.pause()
     })
+    socket.on("drain", () => this.release())
     socket.on("end", () => this.push(null))
     socket.on("error", (error) => this.destroy(error))
     socket.on("close", () => this.destroy())
+  }
+
+  // Whether as much waits for the peer as should.
+  get isFull(): boolean {
+    return this.socket.writableLength >= fullBytes
+  }
+
+  // Waits until the peer has taken what waits for it, or is gone.
+  readonly room: Effect.Effect<void> = Effect.async((resume) => {
+    if (!this.isFull || this.destroyed) return resume(Effect.void)
+    const wake = () => resume(Effect.void)
+    this.waiting.add(wake)
+    return Effect.sync(() => this.waiting.delete(wake))
+  })
+
+  private release(): void {
+    const { waiting } = this
+    this.waiting = new Set()
+    waiting.forEach((wake) => wake())
   }
 
   override _read(): void {
@@ -41,6 +67,7 @@ export class EagerSocket extends Duplex {
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.socket.destroy()
+    this.release()
     done(error)
   }
 }

@@ -43,11 +43,17 @@ export const receive = (
   return reader
 }
 
+// What all streams of a connection go through, where its writes are not waited for.
+interface Outlet {
+  readonly isFull: boolean
+  readonly room: Effect.Effect<void>
+}
+
 export class Sender {
   private pending = 0
   private waiting = new Set<() => void>()
 
-  constructor(private readonly stream: Http2Stream) {}
+  constructor(private readonly stream: Http2Stream, private readonly outlet?: Outlet) {}
 
   // Hands messages to the stream, waiting while the peer does not take what was sent before. Once the stream is over,
   // messages are dropped.
@@ -56,6 +62,7 @@ export class Sender {
       let next = from
       while (next < messages.length && this.stream.writable) {
         if (this.pending >= sendBytes) return Effect.zipRight(this.room, this.send(messages, next))
+        if (this.outlet?.isFull === true) return Effect.zipRight(this.outlet.room, this.send(messages, next))
         next = this.writeSome(messages, next)
       }
       return Effect.void

@@ -231,6 +231,8 @@ export const serve = (
   const rpc = String(headers[constants.HTTP2_HEADER_PATH])
   const call = new ServedCall(service, stream, httpStatus.fromRawHeaders(rawHeaders))
   const contentType = String(headers[constants.HTTP2_HEADER_CONTENT_TYPE])
+  // Reset before anybody could look at it.
+  if (stream.destroyed || stream.closed) return
   if (!contentType.startsWith("application/grpc")) {
     stream.respond({ [constants.HTTP2_HEADER_STATUS]: constants.HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE }, {
       endStream: true

@@ -23,10 +23,15 @@ const maxMessageBytes = 4 * 1024 * 1024
 // What a peer may send on one stream before a handler has taken it.
 const streamWindow = 1024 * 1024
 
-// What may be in flight on all streams of a TCP connection together. Unix sockets keep HTTP/2's default of 64 KiB, which
-// their kernel buffers hold: Node does not read HTTP/2 while it waits for a write, so two Node processes with more than
-// that in flight both ways would wait for each other for ever. Clients of ours read all the same on TCP.
+// What may be in flight on all streams of a connection together. Node does not read HTTP/2 while it waits for a write, so two
+// Node processes with more in flight both ways than the kernel holds would wait for each other for ever. Clients that may be
+// such keep HTTP/2's default of 64 KiB, which the kernel does hold.
 const connectionWindow = 16 * 1024 * 1024
+
+// Whether a client reads whatever it writes, told by what its library calls itself. Python's stands on the one in C. Ours has
+// no name, and reads on TCP.
+const alwaysReads = (listen: Listen, userAgent = ""): boolean =>
+  "path" in listen ? /\bgrpc-(c|go|java-\w+)\//.test(userAgent) : !userAgent.includes("grpc-node")
 
 const maxFrameSize = 1024 * 1024
 
@@ -110,8 +115,10 @@ export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen:
       session.on("close", () => sessions.delete(session))
       // Its streams are closed, which tells their handlers.
       session.on("error", () => {})
+      session.once("stream", (_: Http2.ServerHttp2Stream, headers: Http2.IncomingHttpHeaders) => {
+        if (alwaysReads(listen, headers["user-agent"])) session.setLocalWindowSize(connectionWindow)
+      })
       if (!("path" in listen)) {
-        session.setLocalWindowSize(connectionWindow)
         const { keepaliveTime = "20 seconds", keepaliveTimeout = "3 minutes" } = options
         httpKeepAlive.stopWith(session, fork(httpKeepAlive.run(session, keepaliveTime, keepaliveTimeout)))
       }

@@ -45,8 +45,9 @@ export class MessageError extends Error {
 // A message of no more than this is always one piece: frames carry datagrams, which are no larger.
 const wholeBytes = 64 * 1024 - 1
 
-// A piece that is smaller is copied. As a view it would keep alive what it came in, which may be much more.
-const viewBytes = 16 * 1024
+// Pieces that are smaller are gathered into larger ones. As views they would keep alive what they came in, which may be much
+// more, and there would be many: peers on Node cut all they send to 16 KiB.
+const viewBytes = 32 * 1024
 
 // Cuts a byte stream into messages. One that came in one piece is a view of it. Of one that came in several, and is large,
 // the pieces are views: to assemble it would take memory for each megabyte once more, which a collector that has seen

@@ -268,7 +268,7 @@ export const byteStreams = (peer: peer.Peer): void => {
         )))
         yield* awaitStill(Effect.sync(() => written))
         assertTrue(written <= 24 * mebibyte, `${written} bytes were taken that the device does not read`)
-        strictEqual(yield* call.bytes_count("sink_stuck"), chunk.length)
+        assertTrue(yield* Effect.map(call.bytes_count("sink_stuck"), (taken) => taken > 0 && taken <= chunk.length))
         yield* Fiber.interrupt(writing)
       })
     )

@@ -245,6 +245,31 @@ const greedy = (
   attack: (target) => begin(target, greedyStreams, request, options)
 })
 
+const largest = 2 ** 31 - 1
+
+/** Grants all that HTTP/2 can, and takes nothing. */
+const granting: GreedyPeer = {
+  name: "bytes that are granted for and not taken",
+  // What a connection takes before its streams wait, and a few messages of each of them.
+  bound: 4 * 1024 * 1024 + greedyStreams * streamBytes,
+  attack: (target) =>
+    Effect.flatMap(
+      http2.dial(() => net.connect(target.port, "127.0.0.1").pause()),
+      (socket) =>
+        Effect.sync(() =>
+          socket.write(Buffer.concat([
+            http2.hello,
+            http2.frame(http2.Type.settings, 0, 0, Buffer.concat([Uint8Array.of(0, 4), http2.uint32(largest)])),
+            http2.frame(http2.Type.windowUpdate, 0, 0, http2.uint32(largest - 65_535)),
+            http2.repeat(greedyStreams, (index) =>
+              http2.call(2 * index + 1, raw.rpc.stream, {
+                request: raw.opening({ kind: "driver", uuid: target.uuid, method: "endless" })
+              }))
+          ]))
+        )
+    )
+}
+
 const upload = http2.repeat(120, raw.prefixed(raw.field(1, new Uint8Array(60_000))))
 
 /** Calls that leave more lines in the log than it keeps, each about a text of a megabyte. */
@@ -268,6 +293,7 @@ export const greedyPeers: ReadonlyArray<GreedyPeer> = [
     body: raw.callOf(uuid, "flood", raw.number(1_000_000))
   }), unread),
   greedy("bytes that nobody reads", (target) => streamOf(target, "endless"), unread),
+  granting,
   greedy("bytes that no device takes", (target) => ({ ...streamOf(target, "stuck"), body: upload })),
   greedy("resources that no call uses", (target) => ({ ...resourceOf(target), body: upload })),
   talkative("log lines that quote from messages", "excerpt"),
