@@ -17,7 +17,7 @@ import * as LogEntry from "../LogEntry.ts"
 export interface HostLog {
   readonly publish: (entry: LogEntry.LogEntry) => void
   readonly entries: Stream.Stream<LogEntry.LogEntry>
-  // Adds a line about an operation of a driver.
+  // Adds a line about an operation of a driver; the message is one of this program's own texts.
   readonly record: (
     driver: Driver,
     operation: string,
@@ -58,6 +58,7 @@ const kept = (text: string, length: number): string => {
   return text.length <= length ? copy : `${copy}… (${text.length - length} more characters)`
 }
 
+// What an entry is made of. Most lines are never read, and are not made into one.
 type Entry = ConstructorParameters<typeof LogEntry.LogEntry>[0]
 
 // Turns the logs of driver code into lines.
@@ -80,20 +81,19 @@ const makeLogger = (add: (entry: Entry) => void) =>
   })
 
 // The protocol has no other way to tell a reader.
-const droppedBefore = ({ timestamp }: LogEntry.LogEntry, count: number): LogEntry.LogEntry =>
-  new LogEntry.LogEntry({
-    severity: "WARNING",
-    message: `${count} log ${count === 1 ? "line was" : "lines were"} dropped, the reader is too slow`,
-    source: "SYSTEM",
-    driverType: Option.none(),
-    operation: Option.none(),
-    timestamp,
-    fields: { dropped: String(count) }
-  })
+const droppedBefore = ({ timestamp }: Entry, count: number): Entry => ({
+  severity: "WARNING",
+  message: `${count} log ${count === 1 ? "line was" : "lines were"} dropped, the reader is too slow`,
+  source: "SYSTEM",
+  driverType: Option.none(),
+  operation: Option.none(),
+  timestamp,
+  fields: { dropped: String(count) }
+})
 
 interface Line {
   readonly number: number
-  readonly entry: LogEntry.LogEntry
+  readonly entry: Entry
 }
 
 export interface Options {
@@ -111,14 +111,14 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
   let newer: Array<Line> = []
   let number = 0
 
+  const keptFields = (fields: Entry["fields"]): Entry["fields"] => {
+    const result: Record<string, string> = {}
+    for (const [key, text] of Object.entries(fields)) result[key] = kept(text, lineLength)
+    return result
+  }
+
   const add = (entry: Entry): void => {
-    const fields: Record<string, string> = {}
-    for (const [key, text] of Object.entries(entry.fields)) fields[key] = kept(text, lineLength)
-    const message = kept(entry.message, lineLength)
-    const line = {
-      number: number++,
-      entry: new LogEntry.LogEntry({ ...entry, message, fields }, { disableValidation: true })
-    }
+    const line = { number: number++, entry }
     newer.push(line)
     if (newer.length >= backlog) {
       older = newer
@@ -127,7 +127,10 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
     readers.forEach((reader) => reader.unsafeOffer(line))
   }
 
-  const logger = makeLogger(add)
+  const addForeign = (entry: Entry): void =>
+    add({ ...entry, message: kept(entry.message, lineLength), fields: keptFields(entry.fields) })
+
+  const logger = makeLogger(addForeign)
   const withLogger = (loggers: HashSet.HashSet<Logger.Logger<unknown, unknown>>) =>
     HashSet.add(localLogs ? loggers : HashSet.empty(), logger)
 
@@ -141,7 +144,7 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
   )
 
   return {
-    publish: add,
+    publish: addForeign,
     record: ({ driverType }, operation, severity, message, fields) =>
       Effect.map(DateTime.now, (timestamp) =>
         add({
@@ -151,7 +154,7 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
           driverType: Option.some(driverType),
           operation: Option.some(operation),
           timestamp: Option.some(timestamp),
-          fields
+          fields: keptFields(fields)
         })),
     capture: ({ driverType }, operation, effect) =>
       effect.pipe(
@@ -165,7 +168,7 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
           number + 1,
           number === expected ? [entry] : [droppedBefore(entry, number - expected), entry]
         ]),
-        Stream.mapConcat((entries) => entries)
+        Stream.mapConcat((entries) => entries.map((entry) => new LogEntry.LogEntry(entry, { disableValidation: true })))
       )
     }))
   }

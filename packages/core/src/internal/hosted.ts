@@ -39,6 +39,7 @@ export interface HostedTree {
 // The same driver object at several places is one instance, reported at each of them (protocol.md 7).
 export const make = (root: Driver, maxWaiting: number): HostedTree => {
   const instances = new Map<Driver, Hosted>()
+  // As they are told, and as they may be spelled.
   const byUuid = new Map<string, Hosted>()
   const reports: Array<DriverInstanceReport> = []
 
@@ -57,6 +58,7 @@ export const make = (root: Driver, maxWaiting: number): HostedTree => {
       turnstile: turnstile.make(concurrency, maxWaiting)
     }
     instances.set(driver, hosted)
+    byUuid.set(hosted.uuid, hosted)
     byUuid.set(normalizeUuid(hosted.uuid), hosted)
     return hosted
   }
@@ -79,5 +81,9 @@ export const make = (root: Driver, maxWaiting: number): HostedTree => {
   }
   visit(root, [], undefined)
 
-  return { reports, instances: [...byUuid.values()], find: (uuid) => byUuid.get(normalizeUuid(uuid)) }
+  return {
+    reports,
+    instances: [...instances.values()],
+    find: (uuid) => byUuid.get(uuid) ?? byUuid.get(normalizeUuid(uuid))
+  }
 }
