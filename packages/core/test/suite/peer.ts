@@ -59,7 +59,15 @@ export interface Quirks {
   readonly concatenatedBz2: "decoded" | "refused"
   /** 8: log lines have no time, and there are none about operations. */
   readonly sparseLog: boolean
+  /**
+   * How many bytes of an upload may be under way to a driver that does not take them. That is up to the peer, and in no
+   * section: gRPC's C core grants what it measures the line to carry, be that more than its window of 16 MiB, and Python
+   * queues 32 frames.
+   */
+  readonly heldUpload: number
 }
+
+const mebibyte = 1024 * 1024
 
 export const noQuirks: Quirks = {
   lossyNumbers: false,
@@ -75,7 +83,8 @@ export const noQuirks: Quirks = {
   cutOffUpload: "fails",
   cutOffEncoding: "fails",
   concatenatedBz2: "decoded",
-  sparseLog: false
+  sparseLog: false,
+  heldUpload: 24 * mebibyte
 }
 
 /** Jumpstarter 0.9.0, as pinned in interop/requirements.txt. */
@@ -99,7 +108,8 @@ export const pythonQuirks: Quirks = {
   cutOffUpload: "looks complete",
   cutOffEncoding: "looks complete",
   concatenatedBz2: "refused",
-  sparseLog: true
+  sparseLog: true,
+  heldUpload: 40 * mebibyte
 }
 
 /** A session through a channel. */
