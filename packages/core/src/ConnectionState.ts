@@ -7,8 +7,9 @@ import * as Data from "effect/Data"
 
 /**
  * - `Ready`: the last that was heard from the exporter was an answer
- * - `Lost`: the transport failed, or another instance of the exporter answered. Without a policy for reconnecting the
- *   next call connects anew; with one, it has given up, until the next call.
+ * - `Lost`: the connection ended, it was given up because nothing was answered any more, or another instance of the exporter
+ *   answered. Without a policy for reconnecting the next call connects anew, and asks who is there before it is sent; with
+ *   one, it has given up, until the next call.
  * - `Connecting`: the connection is re-established, by the policy; calls wait for the outcome. `reason` is why it is not
  *   there yet.
  * - `Closed`: the scope of the connection has closed

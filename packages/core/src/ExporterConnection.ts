@@ -167,7 +167,7 @@ export interface StatusPolling {
   readonly watched?: Duration.DurationInput | undefined
   /** The pause while the exporter is `LEASE_READY` and nothing is awaited; 5 seconds unless given. */
   readonly idle?: Duration.DurationInput | undefined
-  /** How long an answer may take, 5 seconds unless given. Twenty that took longer in a row are a lost connection. */
+  /** How long an answer may take, 5 seconds unless given. After twenty in a row that took longer the connection is given up. */
   readonly deadline?: Duration.DurationInput | undefined
 }
 
@@ -216,7 +216,7 @@ export interface ConnectOptions {
   readonly transferIdleTimeout?: Duration.DurationInput | undefined
   readonly statusPolling?: StatusPolling | undefined
   /**
-   * When to connect again after a loss; never unless given, then the next call does. What was under way at the loss has
+   * When to connect again after a loss; never unless given, then the next call does, once. What was under way at the loss has
    * failed, and is not repeated. Calls made meanwhile wait, until there is a connection or the schedule ends, and drivers
    * are found again by their place in the tree. The schedule's input is why an attempt failed.
    */
@@ -251,7 +251,7 @@ const refusal = (address: string, error: GrpcStatusError | DriverTree.InvalidRep
 const connect = (
   channel: typeof GrpcChannel.GrpcChannel.Service,
   options: ConnectOptions,
-  // How long the channel may take to connect; it tells neither when it has, nor that this was the reason for a failure.
+  // How long the channel may take to connect; it does not tell that this was the reason for a failure.
   connectTimeout: Duration.DurationInput
 ) => {
   const address = channel.target
@@ -260,23 +260,27 @@ const connect = (
   const timeout = (details: string, cause?: GrpcStatusError) =>
     new ConnectError({ address, reason: "Timeout", details, cause })
 
+  const answers = session.introduce(ExporterClient.make(channel)).pipe(
+    Effect.timeoutFail({
+      duration: handshakeTimeout,
+      onTimeout: () => timeout(`no answer within ${Duration.format(handshakeTimeout)} (handshakeTimeout)`)
+    }),
+    // Whoever asks next is not to wait for the same silence.
+    Effect.tapErrorTag("ConnectError", ({ details }) => channel.connection?.drop(details) ?? Effect.void)
+  )
+
   const introduction = Effect.flatMap(
     Clock.currentTimeMillis,
     (began) =>
-      session.introduce(ExporterClient.make(channel)).pipe(
-        Effect.catchAll((error) =>
+      Effect.zipRight(channel.connection?.open ?? Effect.void, answers).pipe(
+        Effect.catchIf((error) => error._tag !== "ConnectError", (error) =>
           Effect.flatMap(Clock.currentTimeMillis, (now) => {
             const failure = refusal(address, error)
             return failure.reason === "Unreachable" && Duration.toMillis(connecting) > 0 &&
                 now - began >= Duration.toMillis(connecting)
               ? timeout(`no connection within ${Duration.format(connecting)} (connectTimeout)`)
               : failure
-          })
-        ),
-        Effect.timeoutFail({
-          duration: Duration.sum(connecting, handshakeTimeout),
-          onTimeout: () => timeout(`no answer within ${Duration.format(handshakeTimeout)} (handshakeTimeout)`)
-        })
+          }))
       )
   )
   return session.make(channel, introduction, options)

@@ -65,6 +65,24 @@ export interface GrpcDuplex {
 }
 
 /**
+ * The connection beneath a channel.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface GrpcConnection {
+  /** Connects, where there is no connection yet. Fails as an RPC that cannot connect. */
+  readonly open: Effect.Effect<void, GrpcStatusError>
+  /**
+   * Gives up the connection, for one that has gone silent: RPCs under way fail with `UNAVAILABLE` of origin `transport`, and
+   * the next one connects anew.
+   */
+  readonly drop: (details: string) => Effect.Effect<void>
+  /** Tells, until the scope closes, of each connection that ends or is wound up by the peer; not of those given up here. */
+  readonly onEnd: (listener: (details: string) => void) => Effect.Effect<void, never, Scope.Scope>
+}
+
+/**
  * The three call shapes a transport implements; `make` derives the fourth.
  *
  * @since 0.1.0
@@ -73,6 +91,8 @@ export interface GrpcDuplex {
 export interface GrpcTransport {
   /** The peer's address, for error messages. */
   readonly target: string
+  /** Absent where there is none, as in memory. */
+  readonly connection?: GrpcConnection | undefined
   readonly unary: (
     rpc: string,
     message: Uint8Array,
@@ -95,6 +115,8 @@ export interface GrpcTransport {
  */
 export class GrpcChannel extends Context.Tag("@effect-jumpstarter/core/GrpcChannel")<GrpcChannel, {
   readonly target: string
+  /** Absent where there is none, as in memory. */
+  readonly connection?: GrpcConnection | undefined
   readonly unary: (
     rpc: string,
     message: Uint8Array,
@@ -163,6 +185,7 @@ export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
 
   return {
     target: transport.target,
+    connection: transport.connection,
     unary: (rpc, message, options = {}) =>
       Effect.zipRight(
         sendable(rpc, options),
@@ -212,6 +235,7 @@ export const withMetadata = (
   })
   return {
     target: channel.target,
+    connection: channel.connection,
     unary: (rpc, message, options) => channel.unary(rpc, message, extend(options)),
     serverStreaming: (rpc, message, options) => channel.serverStreaming(rpc, message, extend(options)),
     clientStreaming: (rpc, messages, options) => channel.clientStreaming(rpc, messages, extend(options)),

@@ -62,7 +62,7 @@ describe("the state of a connection", () => {
       yield* bench.settle
       yield* wire.cut
       deepStrictEqual(outcome(yield* Fiber.join(hanging)), ["ConnectionLost", "transport", "UNAVAILABLE"])
-      deepStrictEqual(outcome(yield* failing(power.call("on"))), ["ConnectionLost", "transport", "UNAVAILABLE"])
+      deepStrictEqual(outcome(yield* failing(power.call("on"))), ["ConnectionLost", "client", "UNAVAILABLE"])
       yield* wire.plug(exporter.channel)
       strictEqual(yield* power.call("on"), "on")
       yield* bench.settle
@@ -100,7 +100,9 @@ describe("the state of a connection", () => {
       exporter.answer("GetStatus", Effect.never)
       yield* adjust("105 seconds")
       deepStrictEqual(seen.slice(1), ["lost: 20 times in a row: no status within 5s (statusPolling.deadline)"])
+      exporter.answer("GetStatus", bench.statusAnswer("LEASE_READY"))
       yield* power.call("on")
+      exporter.answer("GetStatus", Effect.never)
       yield* adjust("105 seconds")
       deepStrictEqual(seen.slice(2, 3), ["ready"])
     }))

@@ -212,5 +212,5 @@ export const make = (inner: typeof GrpcChannel.Service, link: Link, plan: Plan):
     }
   })
 
-  return { target: inner.target, unary, serverStreaming, duplex }
+  return { target: inner.target, connection: inner.connection, unary, serverStreaming, duplex }
 }

@@ -9,6 +9,7 @@ import * as Http2 from "node:http2"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
 import type { Endpoint } from "../Endpoint.ts"
+import type { GrpcConnection } from "../GrpcChannel.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
 import { EagerSocket } from "./eagerSocket.ts"
 import * as httpKeepAlive from "./httpKeepAlive.ts"
@@ -64,7 +65,8 @@ export interface Session {
 const connect = (
   endpoint: Endpoint,
   trust: TlsTrust | undefined,
-  fail: (details: string, cause?: unknown) => GrpcStatusError
+  fail: (details: string, cause?: unknown) => GrpcStatusError,
+  ended: (session: Session, details: string) => void
 ): Effect.Effect<Session, GrpcStatusError> =>
   Effect.async((resume) => {
     const socket = openSocket(endpoint, trust)
@@ -74,14 +76,18 @@ const connect = (
       maxSessionMemory,
       settings: { enablePush: false, initialWindowSize: streamWindow, maxFrameSize }
     })
-    http.on("error", (cause) => resume(fail(cause.message, cause)))
+    let error: Error | undefined
+    http.on("error", (cause) => {
+      error = cause
+      resume(fail(cause.message, cause))
+    })
     http.once("close", () => resume(fail("the connection was closed before the HTTP/2 handshake")))
     // The peer has spoken HTTP/2: only now is it known to be there.
     http.once("remoteSettings", () => {
       http.setLocalWindowSize(connectionWindow)
       socket.unref()
       let holders = 0
-      resume(Effect.succeed({
+      const session: Session = {
         http,
         hold: () => {
           if (holders++ === 0) socket.ref()
@@ -90,10 +96,21 @@ const connect = (
           if (--holders === 0) socket.unref()
         },
         isLost: () => http.destroyed || socket.destroyed
-      }))
+      }
+      // What is under way goes on when a connection is wound up, and what begins after that goes to whoever is there then.
+      http.once("goaway", () => ended(session, "the connection is wound up"))
+      http.once("close", () => ended(session, error?.message ?? "Connection dropped"))
+      resume(Effect.succeed(session))
     })
     return Effect.sync(() => http.destroy())
   })
+
+export interface Sessions {
+  // The connection, which is made where there is none.
+  readonly connect: (rpc: string) => Effect.Effect<Session, GrpcStatusError>
+  readonly drop: Effect.Effect<void>
+  readonly onEnd: GrpcConnection["onEnd"]
+}
 
 export const make = Effect.fnUntraced(function*(
   endpoint: Endpoint,
@@ -105,12 +122,26 @@ export const make = Effect.fnUntraced(function*(
   let current: Session | undefined
   let opening: Deferred.Deferred<Session, GrpcStatusError> | undefined
   let closed = false
-  yield* Effect.addFinalizer(() =>
-    Effect.sync(() => {
-      closed = true
-      current?.http.destroy()
-    })
-  )
+  // Those that are being wound up, too.
+  const all = new Set<Session>()
+  const listeners = new Set<(details: string) => void>()
+
+  // One that has been replaced is old news.
+  const ended = (session: Session, details: string): void => {
+    if (session.http.destroyed) all.delete(session)
+    if (current !== session) return
+    current = undefined
+    listeners.forEach((listener) => listener(details))
+  }
+
+  const drop = Effect.sync(() => {
+    current = undefined
+    all.forEach(({ http }) => http.destroy())
+  })
+  yield* Effect.addFinalizer(() => {
+    closed = true
+    return drop
+  })
 
   const channelClosed = (rpc: string) =>
     new GrpcStatusError({ code: "CANCELLED", details: "the channel is closed", origin: "client", rpc, target: address })
@@ -128,7 +159,7 @@ export const make = Effect.fnUntraced(function*(
       return Effect.flatMap(Deferred.make<Session, GrpcStatusError>(), (outcome) => {
         opening = outcome
         // In a fiber of the channel's: the first of several callers may be interrupted.
-        return connect(endpoint, trust, fail).pipe(
+        return connect(endpoint, trust, fail, ended).pipe(
           Effect.timeoutFail({
             duration: connectTimeout,
             onTimeout: () =>
@@ -137,7 +168,10 @@ export const make = Effect.fnUntraced(function*(
           Effect.interruptible,
           Effect.onExit((exit) => {
             opening = undefined
-            if (Exit.isSuccess(exit)) current = exit.value
+            if (Exit.isSuccess(exit)) {
+              current = exit.value
+              all.add(exit.value)
+            }
             return Deferred.done(
               outcome,
               Exit.isInterrupted(exit) ? Exit.fail(channelClosed(rpc)) : exit
@@ -156,12 +190,17 @@ export const make = Effect.fnUntraced(function*(
       })
     })
 
-  return (rpc: string): Effect.Effect<Session, GrpcStatusError> =>
-    Effect.suspend(() =>
-      current !== undefined && !current.http.closed && !current.http.destroyed ? Effect.succeed(current) : open(rpc)
-    )
-}) satisfies (...args: never) => Effect.Effect<
-  (rpc: string) => Effect.Effect<Session, GrpcStatusError>,
-  never,
-  Scope.Scope
->
+  const sessions: Sessions = {
+    connect: (rpc) =>
+      Effect.suspend(() =>
+        current !== undefined && !current.http.closed && !current.http.destroyed ? Effect.succeed(current) : open(rpc)
+      ),
+    drop,
+    onEnd: (listener) =>
+      Effect.acquireRelease(
+        Effect.sync(() => listeners.add(listener)),
+        () => Effect.sync(() => listeners.delete(listener))
+      )
+  }
+  return sessions
+}) satisfies (...args: never) => Effect.Effect<Sessions, never, Scope.Scope>

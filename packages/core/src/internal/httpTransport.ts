@@ -11,7 +11,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Bytes from "../Bytes.ts"
 import type { Endpoint } from "../Endpoint.ts"
-import type { CallOptions, ChannelOptions, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
+import type { CallOptions, ChannelOptions, GrpcConnection, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
 import { HttpCall, type Outcome, type Receiver } from "./httpCall.ts"
 import * as httpSession from "./httpSession.ts"
@@ -32,7 +32,7 @@ export const make = Effect.fnUntraced(function*(
   options: ChannelOptions,
   maxMessageBytes: number
 ) {
-  const connect = yield* httpSession.make(endpoint, target, trust, options.connectTimeout)
+  const { connect, drop, onEnd } = yield* httpSession.make(endpoint, target, trust, options.connectTimeout)
   const calls = new Set<HttpCall>()
   yield* Effect.addFinalizer(() => Effect.forEach(calls, (call) => call.cancel, { discard: true }))
 
@@ -159,5 +159,15 @@ export const make = Effect.fnUntraced(function*(
     } satisfies GrpcDuplex
   })
 
-  return { target, unary, serverStreaming, duplex } satisfies GrpcTransport
+  const connection: GrpcConnection = {
+    open: Effect.asVoid(connect("")),
+    drop: (details) =>
+      Effect.zipRight(
+        Effect.sync(() => calls.forEach((call) => call.abort(call.fail("UNAVAILABLE", details, "transport")))),
+        drop
+      ),
+    onEnd
+  }
+
+  return { target, connection, unary, serverStreaming, duplex } satisfies GrpcTransport
 }) satisfies (...args: never) => Effect.Effect<GrpcTransport, never, Scope.Scope>

@@ -3,7 +3,8 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Schedule from "effect/Schedule"
+import * as Runtime from "effect/Runtime"
+import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { ConnectionState } from "../ConnectionState.ts"
@@ -13,28 +14,32 @@ import * as telemetryMetrics from "./telemetryMetrics.ts"
 
 type Channel = typeof GrpcChannel.Service
 
+const closed = "the connection was closed"
+
 export interface Link {
   // The channel, watched: a failure of its transport is a loss.
   readonly channel: Channel
   readonly state: SubscriptionRef.SubscriptionRef<ConnectionState>
-  // Waits while the connection is re-established, and fails when that was given up.
+  // Waits while the connection is re-established by the policy, and fails when that was given up.
   readonly settled: Effect.Effect<void, GrpcStatusError>
-  // As `settled`, but what was given up is tried anew.
+  // Waits until there is a connection and it is known who is there now. What was given up is tried anew.
   readonly ready: Effect.Effect<void, GrpcStatusError>
-  // Says that the connection is lost, and whether it is re-established now.
+  // Gives up a connection that is silent, and says whether another one is made now.
   readonly lose: (reason: string) => Effect.Effect<boolean>
   // Says that another instance of the exporter is at the other end, and has been asked about itself.
   readonly replace: (reason: string) => Effect.Effect<void>
 }
 
 export interface Reconnect<E> {
+  // Asks the exporter about itself, over a new connection where there is none.
   readonly dial: Effect.Effect<unknown, E>
-  readonly schedule: Schedule.Schedule<unknown, E>
+  // The policy. Without one it is dialled once, and only when somebody calls.
+  readonly schedule: Schedule.Schedule<unknown, E> | undefined
 }
 
 export const make = Effect.fnUntraced(function*<E extends { readonly message: string }>(
   channel: Channel,
-  reconnect: Reconnect<E> | undefined
+  { dial, schedule }: Reconnect<E>
 ) {
   const scope = yield* Effect.scope
   const state = yield* SubscriptionRef.make<ConnectionState>(ConnectionState.Ready())
@@ -57,24 +62,28 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
   const refused = (details: string) =>
     new GrpcStatusError({ code: "UNAVAILABLE", details, origin: "client", rpc: "", target: channel.target })
 
-  const attempts = ({ dial, schedule }: Reconnect<E>, outcome: Deferred.Deferred<void, GrpcStatusError>) => {
+  const attempts = (outcome: Deferred.Deferred<void, GrpcStatusError>) => {
     let attempt = 0
     let reason = now._tag === "Lost" ? now.reason : ""
-    return Effect.suspend(() => become(ConnectionState.Connecting({ attempt: ++attempt, reason }))).pipe(
-      Effect.zipRight(dial),
+    const told = Effect.suspend(() => {
+      attempt++
+      return schedule === undefined ? Effect.void : become(ConnectionState.Connecting({ attempt, reason }))
+    })
+    return Effect.zipRight(told, dial).pipe(
       Effect.tapError((error) =>
         Effect.sync(() => {
           reason = error.message
         })
       ),
-      Effect.retry(schedule),
+      Effect.retry(schedule ?? Schedule.stop),
       Effect.interruptible,
       Effect.onExit((exit) => {
         round = undefined
         if (Exit.isSuccess(exit)) {
           return Effect.zipRight(become(ConnectionState.Ready()), Deferred.succeed(outcome, undefined))
         }
-        if (Exit.isInterrupted(exit)) return Deferred.fail(outcome, refused("the connection was closed"))
+        if (Exit.isInterrupted(exit)) return Deferred.fail(outcome, refused(closed))
+        if (schedule === undefined) return Deferred.fail(outcome, refused(reason))
         const summary = `gave up reconnecting after ${attempt} ${attempt === 1 ? "attempt" : "attempts"}: ${reason}`
         return Effect.zipRight(
           become(ConnectionState.Lost({ reason: summary })),
@@ -85,46 +94,58 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
   }
 
   // All who wait share a round of attempts and its outcome.
-  const begin = (policy: Reconnect<E>) =>
+  const begin = Effect.uninterruptible(
     Effect.flatMap(Deferred.make<void, GrpcStatusError>(), (outcome) =>
       Effect.suspend(() => {
         if (round !== undefined) return Effect.succeed(round)
         round = outcome
-        return Effect.as(Effect.forkIn(attempts(policy, outcome), scope), outcome)
+        return Effect.as(Effect.forkIn(attempts(outcome), scope), outcome)
       }))
+  )
 
   const settled = Effect.suspend(() =>
-    round !== undefined
+    now._tag === "Closed"
+      ? refused(closed)
+      : schedule === undefined
+      ? Effect.void
+      : round !== undefined
       ? Deferred.await(round)
-      : reconnect !== undefined && now._tag === "Lost"
+      : now._tag === "Lost"
       ? refused(now.reason)
       : Effect.void
   )
 
   const ready = Effect.suspend(() =>
-    reconnect === undefined || now._tag === "Ready" || now._tag === "Closed"
+    now._tag === "Ready"
       ? Effect.void
-      : Effect.flatMap(Effect.uninterruptible(begin(reconnect)), Deferred.await)
+      : now._tag === "Closed"
+      ? refused(closed)
+      : Effect.flatMap(begin, Deferred.await)
   )
 
-  const lose = (reason: string): Effect.Effect<boolean> =>
+  const lost = (reason: string, drop: Effect.Effect<void>): Effect.Effect<boolean> =>
     Effect.uninterruptible(Effect.suspend(() => {
-      if (now._tag !== "Ready") return Effect.succeed(round !== undefined)
+      if (now._tag !== "Ready") {
+        // The one before was silent, too.
+        return now._tag === "Lost" && round === undefined
+          ? Effect.as(drop, false)
+          : Effect.succeed(round !== undefined)
+      }
       losses++
-      const lost = become(ConnectionState.Lost({ reason }))
-      return reconnect === undefined
-        ? Effect.as(lost, false)
-        : Effect.as(Effect.zipRight(lost, begin(reconnect)), true)
+      return Effect.zipRight(become(ConnectionState.Lost({ reason })), drop).pipe(
+        Effect.zipRight(schedule === undefined ? Effect.void : begin),
+        Effect.as(schedule !== undefined)
+      )
     }))
 
-  // Without a policy it is an answer that tells that the connection stands again.
+  // Without a policy it is an answer that tells that the exporter is there again, though it may be another one.
   const answered = (): Effect.Effect<void> =>
-    now._tag === "Lost" && reconnect === undefined ? become(ConnectionState.Ready()) : Effect.void
+    now._tag === "Lost" && schedule === undefined ? Effect.asVoid(begin) : Effect.void
 
   const failed = (seen: number) => ({ code, details, origin }: GrpcStatusError): Effect.Effect<unknown> => {
     switch (origin) {
       case "transport":
-        return seen === losses ? lose(`${code}: ${details}`) : Effect.void
+        return seen === losses ? lost(`${code}: ${details}`, Effect.void) : Effect.void
       case "peer":
         return answered()
       case "client":
@@ -137,6 +158,12 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
 
   const watchStream = <A>(rpc: Stream.Stream<A, GrpcStatusError>): Stream.Stream<A, GrpcStatusError> =>
     Stream.suspend(() => Stream.tapError(rpc, failed(losses)))
+
+  const run = Runtime.runFork(yield* Effect.runtime())
+  // An idle connection has nothing that would fail.
+  yield* channel.connection?.onEnd((details) => {
+    run(lost(`UNAVAILABLE: ${details}`, Effect.void))
+  }) ?? Effect.void
 
   const link: Link = {
     // No RPC of an exporter streams from the client only.
@@ -154,7 +181,7 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
     state,
     settled,
     ready,
-    lose,
+    lose: (reason) => lost(reason, channel.connection?.drop(reason) ?? Effect.void),
     replace: (reason) =>
       Effect.suspend(() => {
         if (now._tag !== "Ready") return Effect.void

@@ -19,7 +19,7 @@ import {
 } from "nice-grpc"
 import * as Bytes from "../Bytes.ts"
 import type { Endpoint } from "../Endpoint.ts"
-import type { CallOptions, ChannelOptions, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
+import type { CallOptions, ChannelOptions, GrpcConnection, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
 import * as GrpcStatus from "../GrpcStatus.ts"
 import { Inbox } from "./inbox.ts"
 import { fromMetadata, rawMethod } from "./niceGrpcCodec.ts"
@@ -30,6 +30,8 @@ import type { TlsTrust } from "./tlsTrust.ts"
 const inboxBytes = 1024 * 1024
 
 const outboxMessages = 16
+
+const defaultConnectTimeout = "10 seconds"
 
 // grpc-js opens windows of 64 KiB, which caps a byte stream at a quarter of what the reference client moves.
 const windowBytes = 4 * 1024 * 1024
@@ -65,28 +67,23 @@ const openChannel = (
   trust: TlsTrust | undefined,
   options: ChannelOptions,
   maxMessageBytes: number
-): Effect.Effect<Channel, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() =>
-      createChannel(target(endpoint), toCredentials(trust), {
-        "grpc.max_receive_message_length": maxMessageBytes,
-        "grpc-node.flow_control_window": windowBytes,
-        // A repeated driver call can repeat a physical side effect.
-        "grpc.enable_retries": 0,
-        // grpc-js shares connections between channels to one address: a new channel would inherit the back-off of an
-        // old one, and fail although the exporter is there again.
-        "grpc.use_local_subchannel_pool": 1,
-        // nice-grpc bounds a connection attempt by this argument.
-        "grpc.min_reconnect_backoff_ms": Duration.toMillis(options.connectTimeout ?? "10 seconds"),
-        // While grpc-js backs off it answers with the error of its last attempt, however long the exporter has been back.
-        "grpc.initial_reconnect_backoff_ms": 100,
-        "grpc.max_reconnect_backoff_ms": 500,
-        ...(endpoint._tag === "Unix" ? {} : tcpOptions),
-        ...options.grpcOptions
-      })
-    ),
-    (channel) => Effect.sync(() => channel.close())
-  )
+): Channel =>
+  createChannel(target(endpoint), toCredentials(trust), {
+    "grpc.max_receive_message_length": maxMessageBytes,
+    "grpc-node.flow_control_window": windowBytes,
+    // A repeated driver call can repeat a physical side effect.
+    "grpc.enable_retries": 0,
+    // grpc-js shares connections between channels to one address: a new channel would inherit the back-off of an
+    // old one, and fail although the exporter is there again.
+    "grpc.use_local_subchannel_pool": 1,
+    // nice-grpc bounds a connection attempt by this argument.
+    "grpc.min_reconnect_backoff_ms": Duration.toMillis(options.connectTimeout ?? defaultConnectTimeout),
+    // While grpc-js backs off it answers with the error of its last attempt, however long the exporter has been back.
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 500,
+    ...(endpoint._tag === "Unix" ? {} : tcpOptions),
+    ...options.grpcOptions
+  })
 
 // The statuses grpc-js makes up after response headers have arrived. Nothing else tells them from a peer's trailers
 // then; see subchannel-call.ts of grpc-js, where all of them are made.
@@ -107,12 +104,14 @@ const withoutSummary = (details: string): string =>
 
 const tooLarge = /^Received message larger than max/
 
-// Watches one call, to tell afterwards who made up its status. Trailing metadata comes from a peer: an answer that is a
+// One call, which can be aborted. It is watched, to tell afterwards who made up its status. Trailing metadata comes from a peer: an answer that is a
 // failure and nothing else carries its content type there, and our own host adds a key to every failure. A status made up
 // locally has none. Without any, it is the peer's when response headers have arrived and it is not one of `localDetails`.
-class CallWatch {
+class Call {
+  private readonly controller = new AbortController()
   private headers = false
   private trailers = false
+  private dropped: string | undefined
 
   constructor(
     private readonly rpc: string,
@@ -120,10 +119,20 @@ class CallWatch {
     private readonly onInitialMetadata: (metadata: Headers.Headers) => void = () => {}
   ) {}
 
-  options(options: CallOptions, signal: AbortSignal): NiceCallOptions {
+  abort(): void {
+    this.controller.abort()
+  }
+
+  // Aborts the call because its connection is given up.
+  drop(details: string): void {
+    this.dropped = details
+    this.abort()
+  }
+
+  options(options: CallOptions): NiceCallOptions {
     return {
       metadata: Metadata(options.metadata ?? {}),
-      signal,
+      signal: this.controller.signal,
       onHeader: (header) => {
         this.headers = true
         this.onInitialMetadata(fromMetadata(header))
@@ -137,6 +146,7 @@ class CallWatch {
   statusOf(cause: unknown): GrpcStatus.GrpcStatusError {
     const make = (code: GrpcStatus.GrpcCode, details: string, origin: GrpcStatus.StatusOrigin) =>
       new GrpcStatus.GrpcStatusError({ code, details, origin, rpc: this.rpc, target: this.target, cause })
+    if (this.dropped !== undefined) return make("UNAVAILABLE", this.dropped, "transport")
     if (!(cause instanceof ClientError)) {
       return cause instanceof Error && cause.name === "AbortError"
         ? make("CANCELLED", "the RPC was cancelled by this client", "client")
@@ -150,6 +160,22 @@ class CallWatch {
     return make(code, cause.details, local ? "transport" : "peer")
   }
 }
+
+// These of grpc-js's connectivity states.
+const ready = 2
+
+const transientFailure = 3
+
+// Has a channel connect, and waits until it has tried.
+const settled = (channel: Channel): Effect.Effect<void> =>
+  Effect.async<void>((resume) => {
+    const look = (): void => {
+      const state = channel.getConnectivityState(true)
+      if (state === ready || state >= transientFailure) return resume(Effect.void)
+      channel.watchConnectivityState(state, Infinity, look)
+    }
+    look()
+  })
 
 const memoize = <A>(make: (rpc: string) => A): (rpc: string) => A => {
   const made = new Map<string, A>()
@@ -165,18 +191,17 @@ const memoize = <A>(make: (rpc: string) => A): (rpc: string) => A => {
 // Reads the messages of a call into an inbox until the call ends, and cancels the call when the scope closes first.
 // The signal goes first: nice-grpc's iterators do not return while a `next` is pending.
 const readInto = (
-  calls: Set<AbortController>,
+  calls: Set<Call>,
   inbox: Inbox<Uint8Array, GrpcStatus.GrpcStatusError>,
-  watch: CallWatch,
-  start: (signal: AbortSignal) => AsyncIterable<Uint8Array>,
+  call: Call,
+  start: () => AsyncIterable<Uint8Array>,
   onEnd: (exit: Exit.Exit<void, GrpcStatus.GrpcStatusError>) => void
 ): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const controller = new AbortController()
-      calls.add(controller)
+      calls.add(call)
       const read = async () => {
-        for await (const message of start(controller.signal)) {
+        for await (const message of start()) {
           const full = inbox.push(message)
           if (full !== undefined) await full
         }
@@ -187,13 +212,13 @@ const readInto = (
           inbox.close(Option.none())
         },
         (cause) => {
-          const status = watch.statusOf(cause)
+          const status = call.statusOf(cause)
           onEnd(Exit.fail(status))
           inbox.close(Option.some(status))
         }
-      ).finally(() => calls.delete(controller))
+      ).finally(() => calls.delete(call))
       return Effect.promise(() => {
-        controller.abort()
+        call.abort()
         inbox.discard()
         return done
       })
@@ -208,25 +233,47 @@ export const make = Effect.fnUntraced(function*(
   options: ChannelOptions,
   maxMessageBytes: number
 ) {
-  const channel = yield* openChannel(endpoint, trust, options, maxMessageBytes)
+  const open = () => {
+    const channel = openChannel(endpoint, trust, options, maxMessageBytes)
+    return {
+      channel,
+      unary: memoize((rpc) => createClient(rawMethod(rpc, false, false), channel).call),
+      serverStreaming: memoize((rpc) => createClient(rawMethod(rpc, false, true), channel).call),
+      duplex: memoize((rpc) => createClient(rawMethod(rpc, true, true), channel).call)
+    }
+  }
+  let methods = open()
+  const calls = new Set<Call>()
+  const listeners = new Set<(details: string) => void>()
   // Closing a grpc-js channel leaves its calls as they are, and nobody could end them any more.
-  const calls = new Set<AbortController>()
-  yield* Effect.addFinalizer(() => Effect.sync(() => calls.forEach((call) => call.abort())))
-  const unaryMethod = memoize((rpc) => createClient(rawMethod(rpc, false, false), channel).call)
-  const serverStreamingMethod = memoize((rpc) => createClient(rawMethod(rpc, false, true), channel).call)
-  const duplexMethod = memoize((rpc) => createClient(rawMethod(rpc, true, true), channel).call)
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      listeners.clear()
+      calls.forEach((call) => call.abort())
+      methods.channel.close()
+    })
+  )
+
+  // Tells when a channel has lost the connection it had.
+  const follow = (channel: Channel, listener: (details: string) => void): void => {
+    const state = channel.getConnectivityState(false)
+    channel.watchConnectivityState(state, Infinity, () => {
+      if (channel !== methods.channel || !listeners.has(listener)) return
+      if (state === ready) listener("Connection dropped")
+      follow(channel, listener)
+    })
+  }
 
   const unary: GrpcTransport["unary"] = (rpc, message, options) =>
     Effect.async((resume) => {
-      const controller = new AbortController()
-      calls.add(controller)
-      const watch = new CallWatch(rpc, address)
-      const done = unaryMethod(rpc)(message, watch.options(options, controller.signal)).then(
+      const call = new Call(rpc, address)
+      calls.add(call)
+      const done = methods.unary(rpc)(message, call.options(options)).then(
         (answer) => resume(Effect.succeed(answer)),
-        (cause) => resume(Effect.fail(watch.statusOf(cause)))
-      ).finally(() => calls.delete(controller))
+        (cause) => resume(Effect.fail(call.statusOf(cause)))
+      ).finally(() => calls.delete(call))
       return Effect.promise(() => {
-        controller.abort()
+        call.abort()
         return done
       })
     })
@@ -234,15 +281,9 @@ export const make = Effect.fnUntraced(function*(
   const serverStreaming: GrpcTransport["serverStreaming"] = (rpc, message, options) =>
     Stream.unwrapScoped(Effect.suspend(() => {
       const inbox = new Inbox<Uint8Array, GrpcStatus.GrpcStatusError>(inboxBytes)
-      const watch = new CallWatch(rpc, address)
+      const call = new Call(rpc, address)
       return Effect.as(
-        readInto(
-          calls,
-          inbox,
-          watch,
-          (signal) => serverStreamingMethod(rpc)(message, watch.options(options, signal)),
-          () => {}
-        ),
+        readInto(calls, inbox, call, () => methods.serverStreaming(rpc)(message, call.options(options)), () => {}),
         Stream.repeatEffectChunkOption(inbox.take)
       )
     }))
@@ -252,7 +293,7 @@ export const make = Effect.fnUntraced(function*(
     const status = yield* Deferred.make<void, GrpcStatus.GrpcStatusError>()
     const inbox = new Inbox<Uint8Array, GrpcStatus.GrpcStatusError>(inboxBytes)
     const outbox = new Outbox(outboxMessages)
-    const watch = new CallWatch(
+    const call = new Call(
       rpc,
       address,
       (metadata) => Deferred.unsafeDone(initialMetadata, Exit.succeed(metadata))
@@ -260,8 +301,8 @@ export const make = Effect.fnUntraced(function*(
     const cancel = yield* readInto(
       calls,
       inbox,
-      watch,
-      (signal) => duplexMethod(rpc)(outbox, watch.options(options, signal)),
+      call,
+      () => methods.duplex(rpc)(outbox, call.options(options)),
       (exit) => {
         Deferred.unsafeDone(initialMetadata, Exit.as(exit, Headers.empty))
         Deferred.unsafeDone(status, exit)
@@ -296,5 +337,28 @@ export const make = Effect.fnUntraced(function*(
     } satisfies GrpcDuplex
   })
 
-  return { target: address, unary, serverStreaming, duplex } satisfies GrpcTransport
+  const connection: GrpcConnection = {
+    // Why it cannot connect tells the first RPC.
+    open: Effect.suspend(() => settled(methods.channel)).pipe(
+      Effect.timeoutOption(options.connectTimeout ?? defaultConnectTimeout)
+    ),
+    drop: (details) =>
+      Effect.sync(() => {
+        const { channel } = methods
+        methods = open()
+        listeners.forEach((listener) => follow(methods.channel, listener))
+        calls.forEach((call) => call.drop(details))
+        channel.close()
+      }),
+    onEnd: (listener) =>
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          listeners.add(listener)
+          follow(methods.channel, listener)
+        }),
+        () => Effect.sync(() => listeners.delete(listener))
+      )
+  }
+
+  return { target: address, connection, unary, serverStreaming, duplex } satisfies GrpcTransport
 })

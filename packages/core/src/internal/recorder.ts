@@ -285,6 +285,12 @@ export const make = (inner: typeof GrpcChannel.Service, options: Options) => {
     }
   })
 
-  const transport: GrpcTransport = { target: inner.target, unary, serverStreaming, duplex }
+  const transport: GrpcTransport = {
+    target: inner.target,
+    connection: inner.connection,
+    unary,
+    serverStreaming,
+    duplex
+  }
   return { transport, flush: Effect.sync(() => recording.flush()) }
 }

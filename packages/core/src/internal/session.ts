@@ -67,10 +67,7 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
     roster.update(report)
     return poller.learn(status)
   })
-  const link = yield* links.make(
-    channel,
-    options.reconnect === undefined ? undefined : { dial, schedule: options.reconnect }
-  )
+  const link = yield* links.make(channel, { dial, schedule: options.reconnect })
   const exporter = ExporterClient.make(link.channel)
   const poller: statusPoller.StatusPoller = yield* statusPoller.make(
     exporter,
@@ -116,9 +113,14 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
     return clients.root
   }
 
-  // Asks from time to time, so that a loss shows although nothing is called.
+  // Asks from time to time, so that a loss shows although nothing is called, and so does the end of it: what was given up
+  // is for the next call to try again.
   const heartbeat = Stream.runDrain(monitor.changes).pipe(
-    Effect.tapError(() => Stream.runDrain(Stream.takeUntil(link.state.changes, ConnectionState.$is("Ready")))),
+    Effect.tapError(() =>
+      options.reconnect === undefined
+        ? Effect.void
+        : Stream.runDrain(Stream.takeUntil(link.state.changes, ConnectionState.$is("Ready")))
+    ),
     Effect.retry(Schedule.forever),
     Effect.ignore,
     Effect.interruptible,

@@ -1,5 +1,4 @@
 import { loss } from "../suite/loss.ts"
-import { pythonQuirks } from "../suite/peer.ts"
 import * as python from "../support/python.ts"
 
-loss("the Python exporter", python.exporter, pythonQuirks)
+loss("the Python exporter", python.exporter)

@@ -1,10 +1,12 @@
-// A Unix socket in front of another one, whose connections can be listened to and cut.
+// A Unix socket in front of another one, whose connections can be listened to, cut and silenced.
 import { Effect, type Scope } from "effect"
 import * as net from "node:net"
 
 export interface Relay {
   /** Cuts every connection there is, without a goodbye. */
   readonly cut: Effect.Effect<void>
+  /** Lets nothing through any more on the connections there are, which stay open. New ones are as good as ever. */
+  readonly silence: Effect.Effect<void>
 }
 
 /** Listens at one path and connects to another, until the scope closes. `listen` is given what callers send. */
@@ -21,6 +23,12 @@ export const make = (
       socket.on("error", () => {}).once("close", () => sockets.delete(socket))
       return socket
     }
+    const silence = Effect.sync(() =>
+      sockets.forEach((socket) => {
+        socket.unpipe()
+        socket.pause()
+      })
+    )
     const cut = Effect.sync(() => sockets.forEach((socket) => socket.destroy()))
     yield* Effect.acquireRelease(
       Effect.async<net.Server>((resume) => {
@@ -33,5 +41,5 @@ export const make = (
       }),
       (server) => Effect.zipRight(cut, Effect.async<void>((resume) => void server.close(() => resume(Effect.void))))
     )
-    return { cut }
+    return { cut, silence }
   })

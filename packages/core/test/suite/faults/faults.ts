@@ -133,9 +133,9 @@ const answers = ({ probe }: Session) =>
 const answersNoMore = Effect.fnUntraced(function*({ connection, probe }: Session) {
   const error = yield* Effect.flip(within("another call", probe.call("echo")))
   assertTrue(DriverError.isDriverCallError(error) && error._tag === "ConnectionLost")
-  assertInclude(error.message, "call probe.echo lost its connection, outcome unknown")
+  assertInclude(error.message, "call probe.echo was not sent, connection lost")
   const status = yield* Effect.flip(within("asking for the status", connection.status))
-  deepStrictEqual([status._tag, status.origin, status.code], ["GrpcStatusError", "transport", "UNAVAILABLE"])
+  deepStrictEqual([status._tag, status.origin, status.code], ["GrpcStatusError", "client", "UNAVAILABLE"])
   assertInclude(status.message, connection.address)
 })
 
@@ -180,6 +180,21 @@ const cut = (host: hosts.Host, operations: ReadonlyArray<Ongoing>) =>
     yield* goOn(host)
     yield* check("socket cut", running, outcomeOf)
     yield* released(host)
+    yield* answers(session)
+  })
+
+const silenced = (host: hosts.Host) =>
+  Effect.gen(function*() {
+    const path = yield* temporary.socketPath
+    const line = yield* relay.make(path, host.path)
+    const session = yield* connect(path, {
+      reconnect: Schedule.spaced("50 millis"),
+      statusPolling: { deadline: "100 millis" }
+    })
+    const running = yield* begin(host, session, ongoing)
+    yield* line.silence
+    yield* goOn(host)
+    yield* check("connection silent", running, outcomeOf)
     yield* answers(session)
   })
 
@@ -229,6 +244,7 @@ export const faults = (kind: hosts.Kind): void => {
     test("exporter restarted", restarted(kind))
 
     const shared = hosts.shared(kind)
+    test("connection silent", Effect.flatMap(shared, silenced))
     for (
       const [fault, meet] of [
         ["socket cut", cut],

@@ -17,6 +17,7 @@ const faults = [
   "exporter killed",
   "socket cut",
   "exporter frozen",
+  "connection silent",
   "exporter restarted",
   "client interrupted",
   "slow reader",
@@ -32,8 +33,8 @@ const outcomes = {
     "repeated. The next call goes to whatever is there then.",
   "waits":
     "there is no hidden deadline, and it goes on when the exporter does. `Effect.timeout` ends it in time, and scopes close, " +
-    "although the exporter does not answer. A TCP connection counts as lost after 200 seconds of silence; a Unix socket " +
-    "never does.",
+    "although the exporter does not answer. A TCP connection counts as lost after 200 seconds of silence. Any connection does " +
+    "after 20 unanswered questions for the status, which are asked with a `reconnect` schedule and while somebody watches.",
   "cancelled":
     "the RPC is cancelled, and everything is released on both sides. An upload that was cut off fails in the driver.",
   "goes on": "with the exporter that is there now, over a new connection.",
@@ -55,18 +56,19 @@ const outcomes = {
 
 export type Outcome = keyof typeof outcomes
 
-type Row = readonly [Outcome, Outcome, Outcome, Outcome, Outcome, Outcome, Outcome]
+type Row = readonly [Outcome, Outcome, Outcome, Outcome, Outcome, Outcome, Outcome, Outcome]
 
 const rows: Readonly<Record<Operation, Row>> = {
-  "call": ["lost", "lost", "waits", "lost", "cancelled", "-", "completes"],
-  "streaming call": ["lost", "lost", "waits", "lost", "cancelled", "held back", "completes"],
-  "byte stream": ["lost", "lost", "waits", "lost", "cancelled", "held back", "completes"],
-  "upload": ["lost", "lost", "waits", "lost", "cancelled", "held back", "completes"],
-  "download": ["lost", "lost", "waits", "lost", "cancelled", "held back", "completes"],
+  "call": ["lost", "lost", "waits", "lost", "lost", "cancelled", "-", "completes"],
+  "streaming call": ["lost", "lost", "waits", "lost", "lost", "cancelled", "held back", "completes"],
+  "byte stream": ["lost", "lost", "waits", "lost", "lost", "cancelled", "held back", "completes"],
+  "upload": ["lost", "lost", "waits", "lost", "lost", "cancelled", "held back", "completes"],
+  "download": ["lost", "lost", "waits", "lost", "lost", "cancelled", "held back", "completes"],
   "log stream": [
     "ends",
     "goes on after a gap",
     "waits",
+    "goes on after a gap",
     "goes on after a gap",
     "cancelled",
     "told what it missed",
@@ -76,6 +78,7 @@ const rows: Readonly<Record<Operation, Row>> = {
     "ends at readyTimeout",
     "goes on",
     "ends unanswered",
+    "goes on",
     "goes on",
     "cancelled",
     "told what it missed",
