@@ -433,8 +433,11 @@ describe("an exporter that restarted unnoticed", () => {
   for (const [name, status] of [["ours", undefined], ["Python's", GrpcStatus.make("UNKNOWN", "KeyError")]] as const) {
     it.scoped(`is told once, and then called: ${name}`, () =>
       Effect.gen(function*() {
-        const { calls, connection, power, wire } = yield* bench.make()
+        const { calls, connection, exporter, power, wire } = yield* bench.make()
         const { seen } = yield* states(connection)
+        // The version of the successor goes back.
+        exporter.answer("GetStatus", bench.statusAnswer("LEASE_READY", { version: 3n }))
+        yield* connection.status
         const newCalls: Array<string> = []
         const successor = yield* bench.host(bench.drivers(newCalls))
         if (status !== undefined) successor.answer("DriverCall", status)
@@ -471,6 +474,21 @@ describe("an exporter that restarted unnoticed", () => {
       yield* wire.plug(successor.channel)
       yield* failing(power.call("on"))
       deepStrictEqual(outcome(yield* failing(power.call("on"))), ["ExporterNotReady", "client", "FAILED_PRECONDITION"])
+    }))
+
+  it.scoped("is told by a status whose version goes back, without a call", () =>
+    Effect.gen(function*() {
+      const { connection, exporter, power, wire } = yield* bench.make()
+      yield* exporter.setStatus("BEFORE_LEASE_HOOK")
+      yield* exporter.setStatus("LEASE_READY")
+      yield* connection.status
+      const calls: Array<string> = []
+      yield* wire.plug((yield* bench.host(bench.drivers(calls))).channel)
+      const { uuid } = connection
+      yield* connection.status
+      assertTrue(connection.uuid !== uuid)
+      strictEqual(yield* power.call("on"), "on")
+      deepStrictEqual(calls, ["on"])
     }))
 
   it.scoped("is not suspected without reason, and asked once for many failures", () =>

@@ -10,6 +10,8 @@ import type { GrpcStatusError } from "../GrpcStatus.ts"
 export interface Roster {
   readonly report: () => ExporterReport
   readonly update: (report: ExporterReport) => void
+  // Reads the report again, for there is reason to believe that the exporter is another one.
+  readonly check: Effect.Effect<void>
   // The call site with the uuid that a driver has now. Fails when the driver is gone, or another one took its place.
   readonly locate: (
     node: DriverTree.DriverNode,
@@ -36,18 +38,19 @@ export const make = Effect.fnUntraced(function*<E>(
   const reading = yield* Effect.makeSemaphore(1)
   let readings = 0
 
+  const readNow = Effect.suspend(() => {
+    readings++
+    return Effect.flatMap(read, (next) => {
+      const changed = next.uuid !== report.uuid || next.root.uuid !== report.root.uuid
+      report = next
+      return changed ? replaced : Effect.void
+    })
+  })
+
   // One reading answers all who asked before it began.
   const reread = Effect.suspend(() => {
     const before = readings
-    return reading.withPermits(1)(Effect.suspend(() => {
-      if (readings > before) return Effect.void
-      readings++
-      return Effect.flatMap(read, (next) => {
-        const changed = next.uuid !== report.uuid || next.root.uuid !== report.root.uuid
-        report = next
-        return changed ? replaced : Effect.void
-      })
-    }))
+    return reading.withPermits(1)(Effect.suspend(() => readings > before ? Effect.void : readNow))
   })
 
   const locate: Roster["locate"] = (node, site) => {
@@ -90,6 +93,8 @@ export const make = Effect.fnUntraced(function*<E>(
     update: (next) => {
       report = next
     },
+    // What is done about a replacement may give reason again, and must not wait for itself.
+    check: Effect.ignore(reading.withPermitsIfAvailable(1)(readNow)),
     locate,
     explain
   }

@@ -73,7 +73,8 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
     exporter,
     link,
     status,
-    options.statusPolling ?? {}
+    options.statusPolling ?? {},
+    Effect.suspend(() => roster.check)
   )
   // A call that failed waits for this report, so there is a bound to it.
   const roster: rosters.Roster = yield* rosters.make(

@@ -60,8 +60,19 @@ export const getStatus = (exporter: ExporterClient): Effect.Effect<StatusReport,
     () => Effect.succeed(unversioned)
   )
 
+// Versions of one serving instance only go up.
+const isBefore = (report: StatusReport, known: StatusReport): boolean =>
+  Option.getOrElse(Option.zipWith(report.version, known.version, (a, b) => a < b), () => false)
+
 export const make = Effect.fnUntraced(
-  function*(exporter: ExporterClient, link: Link, initial: StatusReport, polling: StatusPolling) {
+  function*(
+    exporter: ExporterClient,
+    link: Link,
+    initial: StatusReport,
+    polling: StatusPolling,
+    // What is to be done when it is another exporter that answers.
+    replaced: Effect.Effect<void>
+  ) {
     const deadline = Duration.decode(polling.deadline ?? "5 seconds")
     const subscribers = new Set<Subscriber>()
     const wake = yield* Queue.sliding<void>(1)
@@ -109,7 +120,7 @@ export const make = Effect.fnUntraced(
           Effect.tap((report) => {
             if (turn < answered) return Effect.void
             answered = turn
-            return learn(report)
+            return isBefore(report, known) ? Effect.zipRight(learn(report), replaced) : learn(report)
           })
         )
       })
