@@ -151,8 +151,9 @@ export class DriverError extends Schema.TaggedError<DriverError>(
 }
 
 /**
- * The connection to the exporter failed before an answer arrived. The driver may or may not have acted: the outcome
- * of the call is unknown. With `origin` `"client"` the connection was known to be lost, and nothing was sent.
+ * The connection to the exporter failed, or was closed, before an answer arrived. The driver may or may not have acted: the
+ * outcome of the call is unknown. With `origin` `"client"` the connection was known to be lost or closed, and nothing was
+ * sent.
  *
  * @since 0.1.0
  * @category errors
@@ -218,8 +219,9 @@ export type DriverCallError =
 export const isDriverCallError: (u: unknown) => u is DriverCallError = Schema.is(DriverCallError)
 
 /**
- * The table from gRPC status to error. It is total: what the transport made up is a `ConnectionLost`, what this client
- * refused is an `InvalidArgument` or an `UnexpectedResult`, and every status of the peer has its row.
+ * The table from gRPC status to error. It is total: what the transport made up is a `ConnectionLost`, and so is what
+ * this client did not send or cancelled because there is no connection any more; what else it refused is an
+ * `InvalidArgument` or an `UnexpectedResult`, and every status of the peer has its row.
  *
  * `NOT_FOUND` means the same for every kind of call, where the Python client maps it for unary calls only.
  *
@@ -240,9 +242,17 @@ export const fromStatus = (status: GrpcStatusError, site: CallSite): DriverCallE
     case "transport":
       return new ConnectionLost({ ...common, origin: "transport" })
     case "client":
-      return status.code === "INVALID_ARGUMENT"
-        ? new InvalidArgument({ ...common, origin: "client", path: [] })
-        : new UnexpectedResult({ ...common, origin: "client", path: [] })
+      switch (status.code) {
+        case "INVALID_ARGUMENT":
+          return new InvalidArgument({ ...common, origin: "client", path: [] })
+        case "UNAVAILABLE":
+          return new ConnectionLost({ ...common, origin: "client" })
+        // Who interrupts a call is told nothing. This is one whose connection was closed, and it may have been sent.
+        case "CANCELLED":
+          return new ConnectionLost({ ...common, origin: "transport" })
+        default:
+          return new UnexpectedResult({ ...common, origin: "client", path: [] })
+      }
     case "peer":
       switch (status.code) {
         case "UNIMPLEMENTED":

@@ -53,6 +53,22 @@ const failing = <A, E>(effect: Effect.Effect<A, E>) =>
     return yield* Fiber.join(fiber)
   })
 
+/** What goes on until it is ended. */
+const interactions: ReadonlyArray<
+  readonly [string, (power: DriverClient.DriverClient) => Effect.Effect<unknown, DriverCallError>]
+> = [
+  ["a call", (power) => power.call("hang")],
+  ["a streaming call", (power) => Stream.runDrain(power.streamingCall("watch"))],
+  [
+    "a byte stream",
+    (power) => Effect.scoped(Effect.flatMap(power.stream("connect"), ({ read }) => Stream.runDrain(read)))
+  ],
+  [
+    "a transfer",
+    (power) => Effect.scoped(Effect.flatMap(power.resource(Resource.source(Stream.never)), ({ result }) => result))
+  ]
+]
+
 describe("the state of a connection", () => {
   it.scoped("is ready, then lost with the reason, then ready again with the next answer", () =>
     Effect.gen(function*() {
@@ -107,19 +123,7 @@ describe("the state of a connection", () => {
       deepStrictEqual(seen.slice(2, 3), ["ready"])
     }))
 
-  for (
-    const [what, wait] of [
-      ["a streaming call", (power) => Stream.runDrain(power.streamingCall("watch"))],
-      [
-        "a byte stream",
-        (power) => Effect.scoped(Effect.flatMap(power.stream("connect"), ({ read }) => Stream.runDrain(read)))
-      ],
-      [
-        "a transfer",
-        (power) => Effect.scoped(Effect.flatMap(power.resource(Resource.source(Stream.never)), ({ result }) => result))
-      ]
-    ] as ReadonlyArray<readonly [string, (power: DriverClient.DriverClient) => Effect.Effect<unknown, DriverCallError>]>
-  ) {
+  for (const [what, wait] of interactions) {
     it.scoped(`is told by ${what} that breaks`, () =>
       Effect.gen(function*() {
         const { connection, power, wire } = yield* bench.make()
@@ -170,6 +174,25 @@ describe("the state of a connection", () => {
         [ConnectionState.ConnectionState.Closed()]
       )
     }))
+})
+
+describe("a connection that is closed", () => {
+  for (const [what, run] of interactions) {
+    it.effect(`ends ${what} that is under way, whose outcome is unknown, and sends none any more`, () =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const { power, wire } = yield* Scope.extend(bench.make(), scope)
+        const waiting = yield* Effect.fork(Effect.flip(run(power)))
+        yield* bench.settle
+        yield* Scope.close(scope, Exit.void)
+        deepStrictEqual(outcome(yield* Fiber.join(waiting)), ["ConnectionLost", "transport", "CANCELLED"])
+        const begun = wire.begun("DriverCall") + wire.begun("StreamingDriverCall") + wire.begun("Stream")
+        const error = yield* failing(run(power))
+        deepStrictEqual(outcome(error), ["ConnectionLost", "client", "UNAVAILABLE"])
+        assertInclude(error.message, "was not sent, connection lost (UNAVAILABLE): the connection was closed")
+        strictEqual(wire.begun("DriverCall") + wire.begun("StreamingDriverCall") + wire.begun("Stream"), begun)
+      }))
+  }
 })
 
 describe("connecting again, by a schedule", () => {

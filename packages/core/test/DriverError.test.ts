@@ -56,10 +56,15 @@ describe("DriverError", () => {
       assert.strictEqual(error.code, code)
     })
 
-    it.each(codes)("%s of the client is a refused argument or an unexpected result", (code) => {
+    it.each(codes)("%s of the client is a refused argument, a closed connection or an unexpected result", (code) => {
       const error = DriverError.fromStatus(status(code, "client"), site)
-      assert.strictEqual(error._tag, code === "INVALID_ARGUMENT" ? "InvalidArgument" : "UnexpectedResult")
-      assert.strictEqual(error.origin, "client")
+      const expected: Partial<Record<GrpcCode, DriverError.DriverCallError["_tag"]>> = {
+        INVALID_ARGUMENT: "InvalidArgument",
+        UNAVAILABLE: "ConnectionLost",
+        CANCELLED: "ConnectionLost"
+      }
+      assert.strictEqual(error._tag, expected[code] ?? "UnexpectedResult")
+      assert.strictEqual(error.origin, code === "CANCELLED" ? "transport" : "client")
       assert.strictEqual(error.code, code)
     })
 
