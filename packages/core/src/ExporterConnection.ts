@@ -106,7 +106,7 @@ export interface Connection {
   /**
    * Has the exporter end the session: it runs the afterLease hook, and is `AVAILABLE` after that, which can be awaited.
    * The log goes on until then. Nothing is ended where there is no lease, or the exporter cannot do it (`protocol.md` 9.3);
-   * an exporter that is gone counts as one that has ended it.
+   * an exporter that is gone counts as one that has ended it. While the connection is re-established it waits, as calls do.
    */
   readonly endSession: Effect.Effect<
     { readonly ended: boolean; readonly message: string },

@@ -199,7 +199,8 @@ export class StatusNotReached extends Schema.TaggedError<StatusNotReached>(
  *
  * - `NotLeased`: nothing was sent, because the connection is not taken for one of a lease, see
  *   `ExporterConnection.ConnectOptions`
- * - `Failed`: the exporter answered with a failure
+ * - `ConnectionLost`: the connection was closed before there was an answer, or its policy has given up reconnecting
+ * - `Failed`: the exporter answered with a failure, or with what does not decode
  *
  * @since 0.1.0
  * @category errors
@@ -208,7 +209,7 @@ export class EndSessionError extends Schema.TaggedError<EndSessionError>(
   "@effect-jumpstarter/core/ExporterStatus/EndSessionError"
 )("EndSessionError", {
   address: Schema.String,
-  reason: Schema.Literal("NotLeased", "Failed"),
+  reason: Schema.Literal("NotLeased", "ConnectionLost", "Failed"),
   details: Schema.String,
   cause: Schema.optional(Schema.Defect)
 }) {

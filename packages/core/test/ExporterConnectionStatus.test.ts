@@ -488,6 +488,50 @@ describe("ending the session", () => {
       deepStrictEqual(yield* Fiber.join(ending), { ended: true, message: "no answer within 5s" })
     }))
 
+  it.scoped("waits for a connection that is re-established, however long that takes", () =>
+    Effect.gen(function*() {
+      const { connection, exporter, wire } = yield* bench.make({ ...leased, reconnect: Schedule.spaced("1 second") })
+      yield* wire.cut
+      yield* Effect.flip(connection.status)
+      const ending = yield* Effect.fork(connection.endSession)
+      yield* adjust("1 minute")
+      deepStrictEqual([ending.unsafePoll(), wire.begun("EndSession")], [null, 0])
+      // { success: true }
+      exporter.answer("EndSession", Effect.succeed(Uint8Array.of(8, 1)))
+      yield* wire.plug(exporter.channel)
+      yield* adjust("1 second")
+      deepStrictEqual([(yield* Fiber.join(ending)).ended, wire.begun("EndSession")], [true, 1])
+    }))
+
+  it.scoped("is not done where reconnecting was given up", () =>
+    Effect.gen(function*() {
+      const { connection, wire } = yield* bench.make({ ...leased, reconnect: Schedule.recurs(0) })
+      yield* wire.cut
+      yield* Effect.flip(connection.status)
+      yield* bench.settle
+      const error = yield* Effect.flip(connection.endSession)
+      deepStrictEqual([error.reason, wire.begun("EndSession")], ["ConnectionLost", 0])
+      assertInclude(error.message, "gave up reconnecting after 1 attempt")
+    }))
+
+  it.scoped("is not done by a connection that is closed", () =>
+    Effect.gen(function*() {
+      const { connection, wire } = yield* Effect.scoped(bench.make(leased))
+      const error = yield* Effect.flip(connection.endSession)
+      deepStrictEqual([error.reason, wire.begun("EndSession")], ["ConnectionLost", 0])
+    }))
+
+  it.effect("is not known to be done when the connection is closed meanwhile", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const { connection, exporter } = yield* Scope.extend(bench.make(leased), scope)
+      exporter.answer("EndSession", Effect.never)
+      const ending = yield* Effect.fork(Effect.flip(connection.endSession))
+      yield* bench.settle
+      yield* Scope.close(scope, Exit.void)
+      strictEqual((yield* Fiber.join(ending)).reason, "ConnectionLost")
+    }))
+
   it.scoped("counts as done when the stream was removed, and for no other unknown reason", () =>
     Effect.gen(function*() {
       strictEqual((yield* ended(GrpcStatus.make("UNKNOWN", "Stream removed (x)"))).ended, true)

@@ -29,20 +29,20 @@ const isGone = ({ code, details }: GrpcStatusError): boolean =>
   code === "UNAVAILABLE" || code === "CANCELLED" || code === "DEADLINE_EXCEEDED" ||
   code === "UNKNOWN" && details.includes("Stream removed")
 
-const endSession = (exporter: ExporterClient.ExporterClient, link: links.Link): Connection["endSession"] =>
-  Effect.zipRight(link.settled, exporter.endSession).pipe(
+const endSession = (exporter: ExporterClient.ExporterClient, link: links.Link): Connection["endSession"] => {
+  const failed = (reason: EndSessionError["reason"]) => (cause: GrpcStatusError) =>
+    new EndSessionError({ address: exporter.target, reason, details: `${cause.code}: ${cause.details}`, cause })
+
+  const answer = exporter.endSession.pipe(
     Effect.map(({ message, success }) => ({ ended: success, message })),
     Effect.catchAll((status) =>
-      isGone(status)
+      status.origin === "client"
+        ? failed(status.code === "CANCELLED" ? "ConnectionLost" : "Failed")(status)
+        : isGone(status)
         ? Effect.succeed({ ended: true, message: `${status.code}: ${status.details}` })
         : status.code === "UNIMPLEMENTED"
         ? Effect.succeed({ ended: false, message: "the exporter cannot end a session" })
-        : new EndSessionError({
-          address: exporter.target,
-          reason: "Failed",
-          details: `${status.code}: ${status.details}`,
-          cause: status
-        })
+        : failed("Failed")(status)
     ),
     Effect.timeoutTo({
       duration: "5 seconds",
@@ -50,6 +50,8 @@ const endSession = (exporter: ExporterClient.ExporterClient, link: links.Link): 
       onTimeout: () => ({ ended: true, message: "no answer within 5s" })
     })
   )
+  return Effect.zipRight(Effect.mapError(link.settled, failed("ConnectionLost")), answer)
+}
 
 interface Options<E> extends Omit<ConnectOptions, "reconnect"> {
   readonly reconnect?: Schedule.Schedule<unknown, E> | undefined
