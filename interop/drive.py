@@ -3,7 +3,7 @@
 python interop/drive.py ADDRESS [--passphrase SECRET]
 
 The exporter has the drivers that packages/core/test/interop/pythonClient.test.ts hosts: `power`, `echo`, `storage`,
-`flasher`, `console`, `probe` and `nested.power`.
+`flasher`, `careless`, `console`, `probe` and `nested.power`.
 """
 
 import argparse
@@ -116,6 +116,16 @@ def flasher(client: Any, data: bytes) -> dict[str, Any]:
     return results
 
 
+def careless(client: Any, data: bytes) -> int:
+    """Flashes and dumps with a driver that opens neither, and answers how many bytes were dumped."""
+    with tempfile.TemporaryDirectory() as directory:
+        image, dump = Path(directory, "image"), Path(directory, "dump")
+        image.write_bytes(data)
+        client.flash(str(image))
+        client.dump(str(dump))
+        return dump.stat().st_size
+
+
 def console(client: Any) -> list[str]:
     """Talks to a console with pexpect."""
     with client.pexpect() as session:
@@ -165,6 +175,7 @@ def main() -> None:
                 "storage": storage(client.storage),
                 "image": sha256(image),
                 "flasher": flasher(client.flasher, image),
+                "careless": careless(client.careless, image),
                 "console": console(client.console),
                 "failures": failures(client.probe),
                 "values": client.probe.call("identity", [None, True, 1, 2.5, "é", [], {}, {"__proto__": {"a": [None]}}]),

@@ -24,7 +24,8 @@ import type { ByteStream } from "./RouterStream.ts"
 export interface DriverContext {
   /**
    * Opens the resource behind a handle among the arguments: a stream of the client, or a request it has presigned. It can
-   * be opened once, and is given back with the scope.
+   * be opened once, and is given back with the scope. A stream that is itself an argument of the call and that nobody has
+   * opened is given back when the call ends, because its client waits for that.
    */
   readonly resource: (handle: JsonValue | undefined) => Effect.Effect<DriverResource, DriverFailure, Scope.Scope>
 }

@@ -452,6 +452,26 @@ describe("a contract", () => {
       })
     ))
 
+  // Clients wait for the end of what they lend.
+  it.effect("gives back what the handler did not open", () =>
+    run(
+      Driver.fromInterface(Supply, {
+        ...handlers,
+        flash: () => Effect.void,
+        dump: () => Effect.void,
+        verify: () => DriverFailure.make("Device", "not now")
+      }),
+      Effect.gen(function*() {
+        const client = yield* typed
+        yield* client.flash(Resource.source(Stream.never))
+        assert.strictEqual(yield* client.dump(Resource.sink(Sink.count)), 0)
+        const untyped = yield* ExporterConnection.driver("supply")
+        const handle = yield* untyped.resource(Resource.source(Stream.never))
+        assert.strictEqual((yield* Effect.flip(client.verify(handle))).details, "not now")
+        assert.strictEqual((yield* Effect.flip(handle.result)).code, "ABORTED")
+      }).pipe(Effect.scoped)
+    ), 5_000)
+
   it.effect("fails a transfer, and its call, when the handler fails after it", () =>
     run(
       Driver.fromInterface(Supply, {

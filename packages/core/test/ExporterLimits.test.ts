@@ -1,6 +1,7 @@
 // What clients can make an exporter hold, and what it does with those that want more (design: semantics 10).
 import {
   Driver,
+  DriverFailure,
   Endpoint,
   Exporter,
   ExporterClient,
@@ -9,9 +10,10 @@ import {
   LogEntry,
   Resource
 } from "@effect-jumpstarter/core"
+import type { JsonValue } from "@effect-jumpstarter/core/ProtobufValue"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, Deferred, Effect, Fiber, Option, Stream, TestClock } from "effect"
+import { Chunk, Deferred, Effect, Fiber, Option, type Scope, Sink, Stream, TestClock } from "effect"
 import * as temporary from "./support/temporary.ts"
 
 const device = ExporterConnection.driver("device")
@@ -108,6 +110,52 @@ describe("resources that wait to be used", () => {
         Effect.provide(ExporterTest.layer({ device: driver }, { limits: { resourceWait: "1 minute" } }))
       )
     }))
+})
+
+describe("a resource that is an argument of a call that does not open it", () => {
+  const makeDriver = () => {
+    let kept: JsonValue | undefined
+    return Driver.make({
+      client: "device",
+      methods: {
+        ignore: Driver.call(([handle]) =>
+          Effect.sync(() => {
+            kept = handle
+          })
+        ),
+        ignore_items: Driver.streamingCall(() => Stream.make(1, 2)),
+        refuse: Driver.call(() => DriverFailure.make("Device", "no")),
+        open_kept: Driver.call((_, { resource }) => Effect.asVoid(Effect.scoped(resource(kept))))
+      }
+    })
+  }
+
+  const open = Effect.flatMap(device, (client) => client.resource(Resource.sink(Sink.count)))
+
+  const connected = <A, E>(use: Effect.Effect<A, E, ExporterConnection.ExporterConnection | Scope.Scope>) =>
+    use.pipe(Effect.scoped, Effect.provide(ExporterTest.layer({ device: makeDriver() })))
+
+  it.effect("is given back with the call", () =>
+    connected(Effect.gen(function*() {
+      const client = yield* device
+      const called = yield* open
+      yield* client.call("ignore", called, "another argument")
+      assert.strictEqual(yield* called.result, 0)
+      const streamed = yield* open
+      yield* Stream.runDrain(client.streamingCall("ignore_items", streamed))
+      assert.strictEqual(yield* streamed.result, 0)
+      const refused = yield* open
+      yield* Effect.flip(client.call("refuse", refused))
+      assert.strictEqual((yield* Effect.flip(refused.result)).code, "ABORTED")
+    })), 5_000)
+
+  it.effect("cannot be opened later", () =>
+    connected(Effect.gen(function*() {
+      const client = yield* device
+      yield* client.call("ignore", (yield* open).handle)
+      const error = yield* Effect.flip(client.call("open_kept"))
+      assert.include(error.details, "is not open, or was used before")
+    })))
 })
 
 describe("the log", () => {

@@ -100,7 +100,7 @@ const errorTypes: Record<DriverFailure.FailureReason, string> = {
 const started = (host: Host, hosted: Hosted, method: string) =>
   host.log.record(hosted.driver, method, "INFO", "Operation started", {})
 
-const ended = (
+const logEnd = (
   host: Host,
   hosted: Hosted,
   method: string,
@@ -120,6 +120,14 @@ const ended = (
     error: failure?.message ?? Cause.pretty(exit.cause)
   })
 }
+
+const ended = (
+  host: Host,
+  hosted: Hosted,
+  method: string,
+  args: ReadonlyArray<JsonValue>,
+  exit: Exit.Exit<unknown, DriverFailure.DriverFailure>
+) => Effect.zipRight(hostedResource.giveBack(hosted, args, exit), logEnd(host, hosted, method, exit))
 
 const decodeCall = Effect.fnUntraced(
   function*<Tag extends "Call" | "StreamingCall">(host: Host, message: Uint8Array, tag: Tag) {
@@ -142,7 +150,7 @@ export const driverCall = (host: Host) =>
         Effect.zipRight(
           started(host, hosted, method),
           host.log.capture(hosted.driver, method, reportDefects(handler.handle(args, contextOf(host, hosted)))).pipe(
-            Effect.onExit((exit) => ended(host, hosted, method, exit)),
+            Effect.onExit((exit) => ended(host, hosted, method, args, exit)),
             Effect.mapError(DriverFailure.toStatus)
           )
         )
@@ -176,7 +184,7 @@ export const streamingDriverCall = (host: Host) =>
         yield* hosted.turnstile.enter
         yield* started(host, hosted, method)
         const results = captured(host, hosted, method, handler.handle(args, contextOf(host, hosted))).pipe(
-          Stream.ensuringWith((exit) => ended(host, hosted, method, exit)),
+          Stream.ensuringWith((exit) => ended(host, hosted, method, args, exit)),
           Stream.mapError(DriverFailure.toStatus)
         )
         return within(mapItems(results, encodeResult))

@@ -113,6 +113,24 @@ const claim = (hosted: Hosted, uuid: string): Effect.Effect<DriverResource, Driv
     ({ released }, exit) => Deferred.succeed(released, exit)
   ).pipe(Effect.map(use))
 
+const isClientStream = Schema.is(Schema.encodedSchema(streamRequest.ClientStreamHandle))
+
+// Gives back what a call was lent among its arguments and has not opened: a client lends for the time of a call, and waits
+// for the end of it. Most drivers are lent nothing, and their arguments are not looked at.
+export const giveBack = (
+  { resources }: Hosted,
+  args: ReadonlyArray<JsonValue>,
+  exit: Exit.Exit<unknown, unknown>
+): Effect.Effect<void> =>
+  resources.size === 0 ? Effect.void : Effect.forEach(args, (argument) => {
+    if (!isClientStream(argument)) return Effect.void
+    const key = normalizeUuid(argument.uuid)
+    const pending = resources.get(key)
+    if (pending === undefined) return Effect.void
+    resources.delete(key)
+    return Deferred.succeed(pending.released, exit)
+  }, { discard: true })
+
 export const open = (
   hosted: Hosted,
   handle: JsonValue | undefined,

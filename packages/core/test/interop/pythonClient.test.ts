@@ -1,6 +1,7 @@
 // Python's own clients, from the published packages, drive our host: interop/drive.py prints what they saw.
 import type { Endpoint, ProtobufValue } from "@effect-jumpstarter/core"
 import { Driver, DriverFailure, DriverInterface, DriverMethod, Exporter } from "@effect-jumpstarter/core"
+import { Flasher } from "@effect-jumpstarter/core/drivers"
 import { FlasherTest, PowerTest, SerialTest, StorageTest } from "@effect-jumpstarter/core/testing"
 import { Command } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
@@ -26,6 +27,7 @@ const Report = Schema.parseJson(Schema.Struct({
   storage: DriverMethod.Json,
   image: Schema.String,
   flasher: Schema.Record({ key: Schema.String, value: Schema.String }),
+  careless: Schema.Number,
   console: Schema.Array(Schema.String),
   failures: Schema.Struct({
     calls: Failures,
@@ -57,10 +59,13 @@ const makeBoard = Effect.gen(function*() {
     fail: (reason, message) => Effect.zipRight(Effect.logWarning("about to fail"), DriverFailure.make(reason, message)),
     fail_after: (reason, message) => Stream.concat(Stream.make(1), Stream.fail(DriverFailure.make(reason, message)))
   })
+  // Python's clients wait for the end of what they lend.
+  const careless = Driver.fromInterface(Flasher.contract, { flash: () => Effect.void, dump: () => Effect.void })
   const exporter = yield* Exporter.make(Driver.composite({
     power,
     storage: storage.driver,
     flasher: flasher.driver,
+    careless,
     console: console.driver,
     echo: Driver.make({
       client: "jumpstarter_driver_network.client.NetworkClient",
@@ -105,6 +110,7 @@ const check = (report: typeof Report.Type, events: ReadonlyArray<PowerTest.Power
       power: leaf("PowerClient"),
       storage: leaf("OpendalClient"),
       flasher: leaf("FlasherClient"),
+      careless: leaf("FlasherClient"),
       console: leaf("PySerialClient"),
       echo: leaf("NetworkClient"),
       probe: leaf("NetworkClient"),
@@ -124,6 +130,7 @@ const check = (report: typeof Report.Type, events: ReadonlyArray<PowerTest.Power
   for (const encoding of ["None", "gzip", "xz", "bz2", "zstd"]) {
     assert.strictEqual(report.flasher[encoding], report.image, `flashed and dumped as ${encoding}`)
   }
+  assert.strictEqual(report.careless, 0)
   assert.deepStrictEqual(report.console, ["Zephyr"])
   for (const [reason, [code, name]] of Object.entries(families)) {
     const call = report.failures.calls[reason]
