@@ -1,12 +1,16 @@
 import {
   Driver,
+  type DriverClient,
   DriverFailure,
   Exporter,
   ExporterConnection,
   GrpcChannel,
   GrpcServer,
+  type LogEntry,
   Resource
 } from "@effect-jumpstarter/core"
+import type { DriverCallError } from "@effect-jumpstarter/core/DriverError"
+import type { JsonValue } from "@effect-jumpstarter/core/ProtobufValue"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Redacted, Sink, Stream, TestClock } from "effect"
@@ -100,6 +104,61 @@ describe("Exporter", () => {
       }
       assert.strictEqual(yield* Effect.promise(() => readFile(file, "utf8")), "precious")
     }))
+})
+
+// What a method answers is the driver's doing, whatever the arguments were.
+describe("an answer that cannot be sent", () => {
+  // As a driver without a contract, or with a schema that has more than JSON has, answers it.
+  const untyped = (value: unknown): JsonValue => value as JsonValue
+
+  const says = (message: string, use: (client: DriverClient.DriverClient) => Effect.Effect<unknown, DriverCallError>) =>
+    withDevice(
+      {
+        measure: Driver.call(() => Effect.succeed({ volts: [1, NaN] })),
+        now: Driver.call(() => Effect.succeed(untyped(new Date(0)))),
+        read: Driver.streamingCall(() => Stream.make({ volts: 1 }, { volts: NaN }))
+      },
+      Effect.gen(function*() {
+        const { logs } = yield* ExporterConnection.ExporterConnection
+        const ended = yield* Effect.fork(Stream.runHead(Stream.filter(
+          logs,
+          (event): event is LogEntry.LogEntry =>
+            event._tag === "LogEntry" && /^Operation (completed|failed)$/.test(event.message)
+        )))
+        const error = yield* Effect.flip(use(yield* device))
+        assert.strictEqual(error._tag, "DriverError")
+        assert.strictEqual(error.message, message)
+        const entry = yield* Effect.flatten(Fiber.join(ended))
+        assert.strictEqual(entry.message, "Operation failed")
+        assert.deepStrictEqual(entry.fields, { result: "failure", error_type: "internal_error", error: error.details })
+      })
+    )
+
+  it.effect("fails the call, and is a failure in the log", () =>
+    says(
+      "call device.measure failed (UNKNOWN): the driver's result cannot be sent at .volts[1]: " +
+        "NaN cannot be sent, the protocol has finite numbers only",
+      (client) => client.call("measure")
+    ))
+
+  it.effect("fails the call when it is no JSON at all", () =>
+    says(
+      "call device.now failed (UNKNOWN): the driver's result cannot be sent: " +
+        "an instance of Date cannot be sent, convert it to plain data",
+      (client) => client.call("now")
+    ))
+
+  it.effect("fails the streaming call, after what came before it", () =>
+    says(
+      "streaming call device.read failed (UNKNOWN): the driver's result cannot be sent at [1].volts: " +
+        "NaN cannot be sent, the protocol has finite numbers only",
+      (client) => {
+        const seen: Array<JsonValue> = []
+        return Stream.runForEach(client.streamingCall("read"), (item) => Effect.sync(() => seen.push(item))).pipe(
+          Effect.tapError(() => Effect.sync(() => assert.deepStrictEqual(seen, [{ volts: 1 }])))
+        )
+      }
+    ))
 })
 
 describe("a passphrase that metadata cannot carry", () => {

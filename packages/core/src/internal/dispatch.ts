@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { DriverContext, DriverHandler } from "../Driver.ts"
+import { formatPath, type ValuePath } from "../DriverError.ts"
 import * as DriverFailure from "../DriverFailure.ts"
 import * as GrpcHandler from "../GrpcHandler.ts"
 import * as GrpcStatus from "../GrpcStatus.ts"
@@ -68,15 +69,15 @@ const contextOf = (host: Host, hosted: Hosted): DriverContext => ({
   resource: (handle) => hostedResource.open(hosted, handle, host.openPresigned)
 })
 
-const encodeResult = (result: JsonValue): Either.Either<Uint8Array, GrpcStatus.GrpcStatusError> =>
-  Either.mapLeft(
-    driverCallCodec.encodeResponse(crypto.randomUUID(), result),
-    ({ path, reason }) =>
-      GrpcStatus.make(
-        "INVALID_ARGUMENT",
-        `the driver's result cannot be sent: ${path.length === 0 ? "" : `at ${path.join(".")}, `}${reason}`
-      )
-  )
+// What a driver answers has nothing to do with its caller's arguments, whatever Python exporters say of it (protocol.md 3.1).
+const encodeResult = (result: JsonValue, at: ValuePath): Either.Either<Uint8Array, DriverFailure.DriverFailure> =>
+  Either.mapLeft(driverCallCodec.encodeResponse(crypto.randomUUID(), result), ({ path, reason }) => {
+    const where = [...at, ...path]
+    return DriverFailure.make(
+      "Other",
+      `the driver's result cannot be sent${where.length === 0 ? "" : ` at ${formatPath(where)}`}: ${reason}`
+    )
+  })
 
 // A driver's bug is reported to the caller as Python exporters report unforeseen exceptions, and logged here, where
 // somebody can mend it.
@@ -146,10 +147,14 @@ export const driverCall = (host: Host) =>
   GrpcHandler.GrpcHandler.Unary({
     handle: Effect.fnUntraced(function*(message, { metadata }) {
       const { args, handler, hosted, method } = yield* decodeCall(host, message, "Call")
-      const result = hosted.turnstile.pass(
+      const result = Effect.flatMap(
+        handler.handle(args, contextOf(host, hosted)),
+        (result) => encodeResult(result ?? null, [])
+      )
+      const response = hosted.turnstile.pass(
         Effect.zipRight(
           started(host, hosted, method),
-          host.log.capture(hosted.driver, method, reportDefects(handler.handle(args, contextOf(host, hosted)))).pipe(
+          host.log.capture(hosted.driver, method, reportDefects(result)).pipe(
             Effect.onExit((exit) => ended(host, hosted, method, args, exit)),
             Effect.mapError(DriverFailure.toStatus)
           )
@@ -158,7 +163,7 @@ export const driverCall = (host: Host) =>
       return yield* telemetryHost.within(
         metadata,
         { driver: hosted.path, kind: "call", method },
-        Effect.flatMap(result, (result) => encodeResult(result ?? null))
+        response
       )
     })
   })
@@ -183,11 +188,12 @@ export const streamingDriverCall = (host: Host) =>
         const within = yield* telemetryHost.open(metadata, { driver: hosted.path, kind: "streamingCall", method })
         yield* hosted.turnstile.enter
         yield* started(host, hosted, method)
-        const results = captured(host, hosted, method, handler.handle(args, contextOf(host, hosted))).pipe(
+        const results = captured(host, hosted, method, handler.handle(args, contextOf(host, hosted)))
+        const responses = mapItems(results, (result, index) => encodeResult(result, [index])).pipe(
           Stream.ensuringWith((exit) => ended(host, hosted, method, args, exit)),
           Stream.mapError(DriverFailure.toStatus)
         )
-        return within(mapItems(results, encodeResult))
+        return within(responses)
       }))
   })
 

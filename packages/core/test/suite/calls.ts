@@ -186,7 +186,7 @@ export const calls = (peer: peer.Peer): void => {
           if (lossy) {
             strictEqual(yield* call.nan(), null)
           } else {
-            const code = method === "huge_int" ? quirks.hugeIntegerCode : "INVALID_ARGUMENT"
+            const code = method === "huge_int" ? "UNKNOWN" : quirks.unsendableResult
             const tag = code === "INVALID_ARGUMENT" ? "InvalidArgument" : "DriverError"
             yield* fails(call[method](), siteOf(method, "call"), { tag, code, origin: "driver" })
           }

@@ -33,8 +33,8 @@ export interface Peer {
 export interface Quirks {
   /** 3.1: NaN is sent as null, and integers beyond 2^53 are rounded. Our host refuses to send either. */
   readonly lossyNumbers: boolean
-  /** 3.1, 4.3: an integer beyond the range of a double fails to encode as UNKNOWN instead of INVALID_ARGUMENT. */
-  readonly hugeIntegerCode: GrpcCode
+  /** 3.1: a result that cannot be sent is INVALID_ARGUMENT, as if the arguments were to blame, unless it is an integer. */
+  readonly unsendableResult: GrpcCode
   /** 4.1: an unknown uuid is UNKNOWN with the name of a Python exception instead of NOT_FOUND. */
   readonly unknownDriver: { readonly code: GrpcCode; readonly details: RegExp }
   /** 4.2: the status gate never fires. */
@@ -71,7 +71,7 @@ const mebibyte = 1024 * 1024
 
 export const noQuirks: Quirks = {
   lossyNumbers: false,
-  hugeIntegerCode: "INVALID_ARGUMENT",
+  unsendableResult: "UNKNOWN",
   unknownDriver: { code: "NOT_FOUND", details: /^no driver has the uuid/ },
   statusGate: true,
   failures: {},
@@ -90,7 +90,7 @@ export const noQuirks: Quirks = {
 /** Jumpstarter 0.9.0, as pinned in interop/requirements.txt. */
 export const pythonQuirks: Quirks = {
   lossyNumbers: true,
-  hugeIntegerCode: "UNKNOWN",
+  unsendableResult: "INVALID_ARGUMENT",
   unknownDriver: { code: "UNKNOWN", details: /^Unexpected <class 'KeyError'>: UUID\('/ },
   statusGate: false,
   failures: {
