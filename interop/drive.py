@@ -2,8 +2,8 @@
 
 python interop/drive.py ADDRESS [--passphrase SECRET]
 
-The exporter has the drivers that packages/core/test/interop/pythonClient.test.ts hosts: `power`, `echo`, `storage`,
-`flasher`, `careless`, `console`, `probe` and `nested.power`.
+The exporter has the drivers that packages/core/test/interop/pythonClient.test.ts hosts: `power`, `meterless`, `echo`,
+`storage`, `flasher`, `careless`, `console`, `probe` and `nested.power`.
 """
 
 import argparse
@@ -147,7 +147,9 @@ def failures(client: Any) -> dict[str, Any]:
             for reason in reasons
         },
         "unknown": attempt(lambda: client.call("nope")),
+        "unknown_stream": attempt(lambda: list(client.streamingcall("nope"))),
         "kind": attempt(lambda: client.call("fail_after", "Other", "boom")),
+        "kind_stream": attempt(lambda: list(client.streamingcall("fail", "Other", "boom"))),
         "arguments": attempt(lambda: client.call("fail", "Other")),
     }
 
@@ -175,6 +177,7 @@ def main() -> None:
                 "storage": storage(client.storage),
                 "image": sha256(image),
                 "flasher": flasher(client.flasher, image),
+                "unread": attempt(lambda: list(client.meterless.read())),
                 "careless": careless(client.careless, image),
                 "console": console(client.console),
                 "failures": failures(client.probe),

@@ -361,7 +361,7 @@ describe("a typed client tells what a driver answers that its contract does not 
   says(
     "a method of another kind",
     "MethodNotImplemented",
-    "streaming call supply.read is not implemented (NOT_FOUND): method read is a call, not a streaming call",
+    "streaming call supply.read is not implemented (UNIMPLEMENTED): method read is a call, not a streaming call",
     answering({ read: 1 }),
     (client) => Stream.runDrain(client.read(1))
   )

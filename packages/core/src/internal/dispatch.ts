@@ -40,6 +40,13 @@ const kindNames: Record<DriverHandler["_tag"], string> = {
   Stream: "a stream"
 }
 
+// As Python exporters answer, except where Python clients would take it for a failure of the driver (protocol.md 4.4).
+const missingCodes: Record<DriverHandler["_tag"], GrpcStatus.GrpcCode> = {
+  Call: "NOT_FOUND",
+  StreamingCall: "UNIMPLEMENTED",
+  Stream: "NOT_FOUND"
+}
+
 const findDriver = (host: Host, uuid: string): Either.Either<Hosted, GrpcStatus.GrpcStatusError> =>
   Either.fromNullable(
     host.tree.find(uuid),
@@ -54,15 +61,12 @@ const findHandler = <Tag extends DriverHandler["_tag"]>(
   method: string,
   tag: Tag
 ): Either.Either<Handler<Tag>, GrpcStatus.GrpcStatusError> => {
+  const missing = (details: string) => Either.left(GrpcStatus.make(missingCodes[tag], details))
   const handler = Object.hasOwn(hosted.driver.methods, method) ? hosted.driver.methods[method] : undefined
-  if (handler === undefined) {
-    return Either.left(GrpcStatus.make("NOT_FOUND", `method ${method} not found on driver`))
-  }
+  if (handler === undefined) return missing(`method ${method} not found on driver`)
   return isKind(handler, tag)
     ? Either.right(handler)
-    : Either.left(
-      GrpcStatus.make("NOT_FOUND", `method ${method} is ${kindNames[handler._tag]}, not ${kindNames[tag]}`)
-    )
+    : missing(`method ${method} is ${kindNames[handler._tag]}, not ${kindNames[tag]}`)
 }
 
 const contextOf = (host: Host, hosted: Hosted): DriverContext => ({

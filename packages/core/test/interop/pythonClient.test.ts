@@ -1,7 +1,7 @@
 // Python's own clients, from the published packages, drive our host: interop/drive.py prints what they saw.
 import type { Endpoint, ProtobufValue } from "@effect-jumpstarter/core"
 import { Driver, DriverFailure, DriverInterface, DriverMethod, Exporter } from "@effect-jumpstarter/core"
-import { Flasher } from "@effect-jumpstarter/core/drivers"
+import { Flasher, Power } from "@effect-jumpstarter/core/drivers"
 import { FlasherTest, PowerTest, SerialTest, StorageTest } from "@effect-jumpstarter/core/testing"
 import { Command } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
@@ -27,13 +27,16 @@ const Report = Schema.parseJson(Schema.Struct({
   storage: DriverMethod.Json,
   image: Schema.String,
   flasher: Schema.Record({ key: Schema.String, value: Schema.String }),
+  unread: Failure,
   careless: Schema.Number,
   console: Schema.Array(Schema.String),
   failures: Schema.Struct({
     calls: Failures,
     streams: Failures,
     unknown: Failure,
+    unknown_stream: Failure,
     kind: Failure,
+    kind_stream: Failure,
     arguments: Failure
   }),
   values: DriverMethod.Json,
@@ -63,6 +66,7 @@ const makeBoard = Effect.gen(function*() {
   const careless = Driver.fromInterface(Flasher.contract, { flash: () => Effect.void, dump: () => Effect.void })
   const exporter = yield* Exporter.make(Driver.composite({
     power,
+    meterless: Driver.fromInterface(Power.contract, { on: () => Effect.void, off: () => Effect.void }),
     storage: storage.driver,
     flasher: flasher.driver,
     careless,
@@ -108,6 +112,7 @@ const check = (report: typeof Report.Type, events: ReadonlyArray<PowerTest.Power
     report.tree,
     composite({
       power: leaf("PowerClient"),
+      meterless: leaf("PowerClient"),
       storage: leaf("OpendalClient"),
       flasher: leaf("FlasherClient"),
       careless: leaf("FlasherClient"),
@@ -140,8 +145,10 @@ const check = (report: typeof Report.Type, events: ReadonlyArray<PowerTest.Power
     assert.strictEqual(stream?.class, name, `a streaming call that fails with ${reason}`)
     assert.include(stream?.text, "boom")
   }
-  assert.strictEqual(report.failures.unknown.class, "DriverMethodNotImplemented")
-  assert.strictEqual(report.failures.kind.class, "DriverMethodNotImplemented")
+  const { kind, kind_stream, unknown, unknown_stream } = report.failures
+  for (const { class: name } of [unknown, unknown_stream, kind, kind_stream, report.unread]) {
+    assert.strictEqual(name, "DriverMethodNotImplemented")
+  }
   assert.strictEqual(report.failures.arguments.class, "DriverInvalidArgument")
   assert.include(report.failures.arguments.text, "the argument is missing, the method takes 2 arguments")
   assert.deepStrictEqual(report.values, [null, true, 1, 2.5, "é", [], {}, JSON.parse(`{"__proto__":{"a":[null]}}`)])

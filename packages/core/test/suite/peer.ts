@@ -37,6 +37,11 @@ export interface Quirks {
   readonly unsendableResult: GrpcCode
   /** 4.1: an unknown uuid is UNKNOWN with the name of a Python exception instead of NOT_FOUND. */
   readonly unknownDriver: { readonly code: GrpcCode; readonly details: RegExp }
+  /**
+   * 4.1, 4.4: a streaming call of no such method is NOT_FOUND, in which Python's clients see no missing method, instead of
+   * UNIMPLEMENTED.
+   */
+  readonly missingStreamingCall: GrpcCode
   /** 4.2: the status gate never fires. */
   readonly statusGate: boolean
   /** 4.3: rows of the table of failures that differ in code or wording. */
@@ -73,6 +78,7 @@ export const noQuirks: Quirks = {
   lossyNumbers: false,
   unsendableResult: "UNKNOWN",
   unknownDriver: { code: "NOT_FOUND", details: /^no driver has the uuid/ },
+  missingStreamingCall: "UNIMPLEMENTED",
   statusGate: true,
   failures: {},
   cancelledInside: "CANCELLED",
@@ -92,6 +98,7 @@ export const pythonQuirks: Quirks = {
   lossyNumbers: true,
   unsendableResult: "INVALID_ARGUMENT",
   unknownDriver: { code: "UNKNOWN", details: /^Unexpected <class 'KeyError'>: UUID\('/ },
+  missingStreamingCall: "NOT_FOUND",
   statusGate: false,
   failures: {
     connection: { code: "UNKNOWN" },

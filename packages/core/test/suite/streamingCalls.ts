@@ -126,7 +126,7 @@ export const streamingCalls = (peer: peer.Peer): void => {
           const items = yield* described(method, DriverMethod.streamingCall({ item: DriverMethod.Json }))
           yield* fails(collect(items()), siteOf(method, "streamingCall"), {
             tag: "MethodNotImplemented",
-            code: "NOT_FOUND",
+            code: quirks.missingStreamingCall,
             origin: "driver"
           })
         })
