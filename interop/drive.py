@@ -93,11 +93,13 @@ def storage(client: Any) -> dict[str, Any]:
     data = os.urandom(1_000_000)
     client.create_dir("images/")
     client.write_bytes("images/a.bin", data)
+    capability = client.capability()
     return {
         "same": client.read_bytes("images/a.bin") == data,
         "hash": client.hash("images/a.bin") == sha256(data),
         "size": client.stat("images/a.bin").content_length,
         "exists": [client.exists("images/a.bin"), client.exists("images/b.bin")],
+        "capable": [capability.write_can_append, capability.write_total_max_size],
         "list": sorted(client.list("images/")),
     }
 

@@ -137,7 +137,11 @@ export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.
   }),
   copy: DriverMethod.call({ args: [path, path], idempotent: true }),
   rename: DriverMethod.call({ args: [path, path] }),
-  remove_all: onPath,
+  remove_all: DriverMethod.call({
+    args: [path],
+    documentation: "Removes a directory and what is below it; without its slash, all paths that begin so.",
+    idempotent: true
+  }),
   create_dir: onPath,
   delete: onPath,
   exists: DriverMethod.call({ args: [path], result: Schema.Boolean, idempotent: true }),

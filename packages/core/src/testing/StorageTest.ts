@@ -25,7 +25,7 @@ export interface StorageTest {
   readonly files: Effect.Effect<ReadonlyMap<string, Uint8Array>>
   /** How many files clients have left open. */
   readonly openFiles: Effect.Effect<number>
-  /** Puts a file into the storage, as bytes or as text in UTF-8. */
+  /** Puts a file into the storage, as bytes or as text in UTF-8. Dies where there can be none, such as below a file. */
   readonly write: (path: string, content: Uint8Array | string) => Effect.Effect<void>
   /** Changes everything that is written from now on, as a broken disk would, until it is given nothing. */
   readonly corrupt: (change: ((bytes: Uint8Array) => Uint8Array) | undefined) => Effect.Effect<void>
@@ -48,12 +48,42 @@ const toBytes = (content: Uint8Array | string): Uint8Array =>
 
 const chunkSize = 65_536
 
-const capability = Object.fromEntries(
-  ["stat", "read", "write", "write_can_empty", "create_dir", "delete", "copy", "rename", "list"].map((name) => [
-    name,
-    true
-  ])
-)
+// What OpenDAL says of a directory.
+const capability: typeof Opendal.Capability.Type = {
+  stat: true,
+  stat_with_if_match: false,
+  stat_with_if_none_match: false,
+  read: true,
+  read_with_if_match: false,
+  read_with_if_none_match: false,
+  read_with_override_cache_control: false,
+  read_with_override_content_disposition: false,
+  read_with_override_content_type: false,
+  write: true,
+  write_can_multi: true,
+  write_can_empty: true,
+  write_can_append: true,
+  write_with_content_type: false,
+  write_with_content_disposition: false,
+  write_with_cache_control: false,
+  write_multi_max_size: null,
+  write_multi_min_size: null,
+  write_total_max_size: null,
+  create_dir: true,
+  delete: true,
+  copy: true,
+  rename: true,
+  list: true,
+  list_with_limit: false,
+  list_with_start_after: false,
+  list_with_recursive: false,
+  presign: false,
+  presign_read: false,
+  presign_stat: false,
+  presign_write: false,
+  shared: true,
+  blocking: true
+}
 
 const unsupported = () => Effect.fail(fail("Unsupported (permanent) at presign => operation is not supported"))
 
@@ -65,7 +95,8 @@ const storage = () => {
 
   const create = (path: string) => created.add(memoryFiles.normalize(path).replace(/\/$/, ""))
   const forget = (path: string) => created.delete(memoryFiles.normalize(path).replace(/\/$/, ""))
-  const read = (path: string) => orFail(tree.read(path))
+  // Exporters in Python read with an error of the operating system, where they open with one of OpenDAL.
+  const read = (path: string) => Either.mapLeft(tree.read(path), (why) => DriverFailure.make("Device", why))
   const onFile = <A>(use: (file: OpenFile) => A) => (fd: string): Effect.Effect<A, DriverFailure.DriverFailure> =>
     Effect.suspend(() => {
       const file = open.get(fd)
@@ -79,27 +110,18 @@ const storage = () => {
     )
   const readable = (fd: string) =>
     Effect.flatMap(withMode(fd, "rb", "reading"), (file) => Effect.map(read(file.path), (bytes) => ({ bytes, file })))
-  const move = (operation: string, source: string, target: string) =>
-    Effect.map(
-      orFail(Either.mapLeft(tree.read(source), () => memoryFiles.notFound(operation, source))),
-      (bytes) => {
-        tree.write(target, bytes)
-        create(target)
-      }
-    )
+  const change = (result: () => Either.Either<unknown, string>, done: () => void) =>
+    Effect.suspend(() => Either.map(orFail(result()), done))
   const store = (file: OpenFile, before: Uint8Array, received: Uint8Array) => {
     const bytes = concat([before, received])
-    tree.write(file.path, state.corrupt === undefined ? bytes : state.corrupt(bytes))
+    return tree.write(file.path, state.corrupt === undefined ? bytes : state.corrupt(bytes))
   }
 
   const driver = Driver.fromInterface(Opendal.contract, {
     open: (path, mode) =>
       Effect.gen(function*() {
-        if (mode === "rb") yield* read(path)
-        else {
-          tree.write(path, new Uint8Array())
-          create(path)
-        }
+        yield* orFail(mode === "rb" ? tree.openable(path) : tree.write(path, new Uint8Array()))
+        if (mode === "wb") create(path)
         const fd = crypto.randomUUID()
         open.set(fd, { path, mode, position: 0, closed: false })
         return fd
@@ -120,7 +142,7 @@ const storage = () => {
         const before = yield* read(file.path)
         const received: Array<Uint8Array> = []
         yield* Stream.runForEach(source, (chunk) => Effect.sync(() => received.push(chunk))).pipe(
-          Effect.ensuring(Effect.sync(() => store(file, before, concat(received))))
+          Effect.ensuring(Effect.ignore(Effect.suspend(() => store(file, before, concat(received)))))
         )
       }),
     file_seek: (fd, offset, whence) =>
@@ -137,40 +159,33 @@ const storage = () => {
     file_seekable: onFile(({ mode }) => mode === "rb"),
     file_writable: onFile(({ mode }) => mode === "wb"),
     stat: (path) =>
-      Effect.suspend(() => {
-        const kind = tree.kind(path)
-        if (kind === undefined) return fail(memoryFiles.notFound("stat", path))
-        const length = kind === "file" ? Either.getOrElse(tree.read(path), () => new Uint8Array()).length : 0
-        return Effect.succeed({
+      Effect.suspend(() =>
+        Either.map(orFail(tree.stat(path)), ({ isFile, length }) => ({
           content_disposition: null,
           content_length: length,
           content_md5: null,
           content_type: null,
           etag: null,
-          mode: { entry_is_file: kind === "file", entry_is_dir: kind === "directory" }
-        })
-      }),
-    hash: (path, algorithm) => Effect.suspend(() => Either.map(read(path), (bytes) => hash.ofBytes(bytes, algorithm))),
-    copy: (source, target) => Effect.suspend(() => move("copy", source, target)),
-    rename: (source, target) =>
-      Effect.suspend(() =>
-        Effect.map(move("rename", source, target), () => {
-          tree.remove(source, false)
-          forget(source)
-        })
+          mode: { entry_is_file: isFile, entry_is_dir: !isFile }
+        }))
       ),
-    remove_all: (path) =>
-      Effect.sync(() => {
-        tree.remove(path, true)
-        forget(path)
+    hash: (path, algorithm) =>
+      Effect.suspend(() =>
+        Either.map(
+          Either.flatMap(orFail(tree.openable(path)), () => read(path)),
+          (bytes) => hash.ofBytes(bytes, algorithm)
+        )
+      ),
+    copy: (source, target) => change(() => tree.copy(source, target), () => create(target)),
+    rename: (source, target) =>
+      change(() => tree.rename(source, target), () => {
+        forget(source)
+        create(target)
       }),
-    create_dir: (path) => Effect.suspend(() => Either.map(orFail(tree.createDirectory(path)), () => void create(path))),
-    delete: (path) =>
-      Effect.sync(() => {
-        tree.remove(path, false)
-        forget(path)
-      }),
-    exists: (path) => Effect.sync(() => tree.kind(path) !== undefined),
+    remove_all: (path) => change(() => tree.removeAll(path), () => forget(path)),
+    create_dir: (path) => change(() => tree.createDirectory(path), () => create(path)),
+    delete: (path) => change(() => tree.remove(path), () => forget(path)),
+    exists: (path) => Effect.suspend(() => orFail(tree.exists(path))),
     list: (path) => Stream.suspend(() => Stream.fromIterable(tree.list(path, false))),
     scan: (path) => Stream.suspend(() => Stream.fromIterable(tree.list(path, true))),
     presign_stat: unsupported,
@@ -208,14 +223,19 @@ const storage = () => {
  * ```
  */
 export const make = (files: Readonly<Record<string, Uint8Array | string>> = {}): Effect.Effect<StorageTest> =>
-  Effect.sync(() => {
+  Effect.gen(function*() {
     const { driver, open, state, tree } = storage()
-    for (const [path, content] of Object.entries(files)) tree.write(path, toBytes(content))
+    const write = (path: string, content: Uint8Array | string) =>
+      Effect.orDieWith(
+        Effect.suspend(() => tree.write(path, toBytes(content))),
+        (why) => new Error(`StorageTest cannot have the file ${JSON.stringify(path)}: ${why}`)
+      )
+    for (const [path, content] of Object.entries(files)) yield* write(path, content)
     return {
       driver,
       files: Effect.sync(() => new Map(tree.files)),
       openFiles: Effect.sync(() => Array.from(open.values()).filter(({ closed }) => !closed).length),
-      write: (path, content) => Effect.sync(() => tree.write(path, toBytes(content))),
+      write,
       corrupt: (change) =>
         Effect.sync(() => {
           state.corrupt = change

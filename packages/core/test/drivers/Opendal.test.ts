@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Deferred, Effect, FastCheck as fc, Fiber, Sink, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { gzipSync } from "node:zlib"
+import { conduct } from "../suite/storage.ts"
 import { concat, utf8 } from "../support/bytes.ts"
 import { type Answer, broken, connect, nothing, recording } from "./support.ts"
 
@@ -204,6 +205,17 @@ describe("Opendal.upload", () => {
 })
 
 describe("StorageTest", () => {
+  for (const { shows, what } of conduct) {
+    it.scoped(`as OpenDAL ${what}`, () => Effect.flatMap(fake(), ({ client }) => shows(client)))
+  }
+
+  it.scoped("dies of a file that cannot be", () =>
+    Effect.gen(function*() {
+      const storage = yield* StorageTest.make({ a: "" })
+      const message = yield* Effect.catchAllDefect(storage.write("a/b", ""), Effect.succeed)
+      assert.include(String(message), "StorageTest cannot have the file \"a/b\"")
+    }))
+
   it.scoped("lists as the file system service of OpenDAL does", () =>
     Effect.gen(function*() {
       const { client } = yield* fake({ "a.txt": "hi", "/sub/deep/b.txt": "x" })
@@ -228,7 +240,8 @@ describe("StorageTest", () => {
       assert.isTrue(yield* client.exists("sub/"))
       assert.isFalse(yield* client.exists("nope"))
       assert.strictEqual(yield* client.hash("a.txt", "md5"), createHash("md5").update("hi").digest("hex"))
-      assert.isTrue((yield* client.capability())["copy"])
+      const { copy, presign, write_total_max_size } = yield* client.capability()
+      assert.deepStrictEqual([copy, presign, write_total_max_size], [true, false, null])
       assert.include((yield* Effect.flip(client.presign_read("a.txt", 5))).message, "Unsupported")
     }))
 

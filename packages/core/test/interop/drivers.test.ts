@@ -10,10 +10,12 @@ import {
   Serial,
   StorageMux
 } from "@effect-jumpstarter/core/drivers"
+import { ExporterTest, StorageTest } from "@effect-jumpstarter/core/testing"
 import { assert, describe, layer } from "@effect/vitest"
 import { Chunk, Effect, Layer, Sink, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { createConnection, type Socket } from "node:net"
+import { conduct } from "../suite/storage.ts"
 import { concat, numbered, text, utf8 } from "../support/bytes.ts"
 import * as process from "../support/process.ts"
 import * as python from "../support/python.ts"
@@ -115,6 +117,21 @@ describe("the catalogue against a Python exporter", () => {
         yield* storage.remove_all("dir/")
         assert.isFalse(yield* storage.exists("dir/image"))
         assert.isTrue((yield* storage.capability())["write"])
+      }))
+
+    for (const { shows, what } of conduct) {
+      it.scoped(`Opendal: ${what}`, () => Effect.flatMap(connect(Opendal.contract, "storage"), shows))
+    }
+
+    it.scoped("Opendal: says the same of itself as the one in memory", () =>
+      Effect.gen(function*() {
+        const storage = yield* connect(Opendal.contract, "storage")
+        const { driver } = yield* StorageTest.make()
+        const fake = Effect.flatMap(Device.connect(Opendal.contract, "storage"), (fake) => fake.capability())
+        assert.deepStrictEqual(
+          yield* Effect.provide(fake, ExporterTest.layer({ storage: driver })),
+          yield* storage.capability()
+        )
       }))
 
     it.scoped("Opendal: open files", () =>

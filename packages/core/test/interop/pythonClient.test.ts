@@ -130,6 +130,7 @@ const check = (report: typeof Report.Type, events: ReadonlyArray<PowerTest.Power
     hash: true,
     size: 1_000_000,
     exists: [true, false],
+    capable: [true, null],
     list: ["images/", "images/a.bin"]
   })
   for (const encoding of ["None", "gzip", "xz", "bz2", "zstd"]) {
