@@ -47,6 +47,53 @@ declare const scopedImage: Resource.Source<void, never, Disk | Scope.Scope>
 declare const digest: Resource.Target<string, DiskError, Disk>
 declare const memory: Sink.Sink<Uint8Array, Uint8Array>
 
+describe("a description", () => {
+  it("has no options there are not", () => {
+    expect(DriverMethod.call).type.not.toBeCallableWith({ args: [Schema.String], results: Schema.String })
+    expect(DriverMethod.call).type.not.toBeCallableWith({ args: [Schema.String], item: Schema.String })
+    expect(DriverMethod.streamingCall).type.not.toBeCallableWith({ item: Schema.String, idempotent: true })
+    expect(DriverMethod.stream).type.not.toBeCallableWith({ optionl: true })
+    expect(DriverMethod.stream).type.not.toBeCallableWith({ args: [Schema.String] })
+    // @ts-expect-error: is not assignable to type '"there is no such option"'
+    DriverMethod.call({ args: [Schema.String], results: Schema.String })
+  })
+
+  it("has arguments whose number is known", () => {
+    const args = [Schema.Number]
+    expect(DriverMethod.call).type.not.toBeCallableWith({ args })
+    expect(DriverMethod.streamingCall).type.not.toBeCallableWith({ args, item: Schema.String })
+    // @ts-expect-error: is not assignable to type '"args has to be a tuple: write it here, or with `as const`"'
+    DriverMethod.call({ args })
+    const tuple = [Schema.Number, DriverMethod.optional(Schema.String)] as const
+    expect(DriverMethod.call({ args: tuple })).type.toBe<DriverMethod.Call<{ readonly args: typeof tuple }>>()
+    expect(DriverMethod.call({ args: [...tuple, Schema.String] })).type.toBe<
+      DriverMethod.Call<
+        {
+          readonly args: readonly [
+            typeof Schema.Number,
+            DriverMethod.OptionalArgument<typeof Schema.String, undefined>,
+            typeof Schema.String
+          ]
+        }
+      >
+    >()
+  })
+
+  it("can be generic", () => {
+    const list = <A, I>(item: Schema.Schema<A, I>) =>
+      DriverMethod.call({ args: [item, DriverMethod.source], result: Schema.Array(item), documentation: "Lists." })
+    expect(list(Schema.NumberFromString)).type.toBe<
+      DriverMethod.Call<
+        {
+          readonly args: readonly [Schema.Schema<number, string>, DriverMethod.SourceArgument]
+          readonly result: Schema.Array$<Schema.Schema<number, string>>
+          readonly documentation: "Lists."
+        }
+      >
+    >()
+  })
+})
+
 describe("a typed client", () => {
   it("has methods whose types are as short as they would be written by hand", () => {
     expect<Power.Client["read"]>().type.toBe<() => Stream.Stream<Power.PowerReading, DriverCallError>>()

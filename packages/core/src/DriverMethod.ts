@@ -171,6 +171,17 @@ export type ResultOf<Options, Otherwise> = Options extends { readonly result: in
   ? Schema.Schema.Type<Result>
   : Otherwise
 
+// What a description must be beyond its type, which inference from a type parameter does not ask for: each part that is
+// wrong has its complaint as the type. Schemas are not looked into: a helper that is generic in one could not be written.
+type Exact<Options, Known> = {
+  readonly [Name in keyof Options]: Name extends keyof Known ? Name extends "args" ? Tuple<Options[Name]> : unknown
+    : "there is no such option"
+}
+
+type Tuple<Args> = Args extends Arguments
+  ? number extends Args["length"] ? "args has to be a tuple: write it here, or with `as const`" : unknown
+  : unknown
+
 /**
  * Any JSON, for parts of a contract that have no fixed shape. It is passed on as it is, keys such as `__proto__`
  * included, which a `Schema.Record` would lose. What comes from the wire is JSON, and what cannot be sent is refused
@@ -247,7 +258,7 @@ export const sink: SinkArgument = { _tag: "SinkArgument" }
  */
 export const call: {
   (): Call<{}>
-  <const Options extends CallOptions>(options: Options): Call<Options>
+  <const Options extends CallOptions>(options: Options & Exact<Options, CallOptions>): Call<Options>
 } = (options: CallOptions = {}): Call<CallOptions> => ({ _tag: "Call", options })
 
 /**
@@ -257,7 +268,7 @@ export const call: {
  * @category constructors
  */
 export const streamingCall = <const Options extends StreamingCallOptions>(
-  options: Options
+  options: Options & Exact<Options, StreamingCallOptions>
 ): StreamingCall<Options> => ({ _tag: "StreamingCall", options })
 
 /**
@@ -268,5 +279,5 @@ export const streamingCall = <const Options extends StreamingCallOptions>(
  */
 export const stream: {
   (): Stream<{}>
-  <const Options extends MethodOptions>(options: Options): Stream<Options>
+  <const Options extends MethodOptions>(options: Options & Exact<Options, MethodOptions>): Stream<Options>
 } = (options: MethodOptions = {}): Stream<MethodOptions> => ({ _tag: "Stream", options })
