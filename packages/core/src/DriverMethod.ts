@@ -8,7 +8,8 @@ import * as Schema from "effect/Schema"
 import type { JsonValue } from "./ProtobufValue.ts"
 
 /**
- * A schema of something that travels as JSON.
+ * A schema of something that travels as JSON. JSON has no undefined: where a schema has it, as an argument, a result or an
+ * item, it travels as null, and null is taken for it unless the schema has null, too.
  *
  * @since 0.1.0
  * @category models
@@ -185,12 +186,12 @@ type Tuple<Args> = Args extends Arguments
 /**
  * Any JSON, for parts of a contract that have no fixed shape. It is passed on as it is, keys such as `__proto__`
  * included, which a `Schema.Record` would lose. What comes from the wire is JSON, and what cannot be sent is refused
- * where it is written to the wire, with its path; the schema itself checks nothing.
+ * where it is written to the wire, with its path; the schema itself refuses nothing but undefined.
  *
  * @since 0.1.0
  * @category schemas
  */
-export const Json: Schema.Schema<JsonValue> = Schema.declare((_value): _value is JsonValue => true, {
+export const Json: Schema.Schema<JsonValue> = Schema.declare((value): value is JsonValue => value !== undefined, {
   identifier: "Json"
 })
 

@@ -408,6 +408,68 @@ describe("a host with a contract breaks it audibly", () => {
   )
 })
 
+// The wire has null only.
+describe("undefined", () => {
+  const maybe = Schema.UndefinedOr(Schema.String)
+  const Memo = DriverInterface.make("acme_drivers.client.MemoClient", {
+    echo: DriverMethod.call({ args: [maybe], result: maybe }),
+    pair: DriverMethod.call({
+      args: [DriverMethod.optional(maybe, { fallback: "left out" }), maybe],
+      result: DriverMethod.Json
+    }),
+    all: DriverMethod.streamingCall({ rest: maybe, item: maybe }),
+    nothing: DriverMethod.call({ result: Schema.Void }),
+    either: DriverMethod.call({ args: [Schema.NullishOr(Schema.String)], result: DriverMethod.Json }),
+    json: DriverMethod.call({ result: DriverMethod.Json })
+  })
+  const memo = (json: unknown) =>
+    Driver.fromInterface(Memo, {
+      echo: Effect.succeed,
+      pair: (first, second) => Effect.succeed([String(first), String(second)]),
+      all: (...items) => Stream.fromIterable(items),
+      nothing: () => Effect.void,
+      either: (value) => Effect.succeed(String(value)),
+      json: () => Effect.succeed(json as JsonValue)
+    })
+
+  it.effect("travels as null where a schema has it", () =>
+    run(
+      memo(null),
+      Effect.gen(function*() {
+        const client = yield* Effect.orDie(Device.connect(Memo, "supply"))
+        assert.isUndefined(yield* client.echo(undefined))
+        assert.strictEqual(yield* client.echo("a"), "a")
+        yield* client.nothing()
+        assert.deepStrictEqual([...yield* Stream.runCollect(client.all("a", undefined, "b"))], ["a", undefined, "b"])
+        assert.strictEqual(yield* client.either(undefined), "null")
+        const untyped = yield* ExporterConnection.driver("supply")
+        assert.isNull(yield* untyped.call("echo", null))
+      })
+    ))
+
+  it.effect("leaves arguments in their places", () =>
+    run(
+      memo(null),
+      Effect.gen(function*() {
+        const client = yield* Effect.orDie(Device.connect(Memo, "supply"))
+        assert.deepStrictEqual(yield* client.pair(undefined, undefined), ["left out", "undefined"])
+        assert.deepStrictEqual(yield* client.pair(undefined, "b"), ["left out", "b"])
+      })
+    ))
+
+  it.effect("is no JSON", () =>
+    run(
+      memo(undefined),
+      Effect.gen(function*() {
+        const client = yield* Effect.orDie(Device.connect(Memo, "supply"))
+        assert.strictEqual(
+          (yield* Effect.flip(client.json())).message,
+          "call supply.json failed (UNKNOWN): the driver's result breaks its contract: expected Json, actual undefined"
+        )
+      })
+    ))
+})
+
 describe("a contract", () => {
   it.effect("carries instances of classes, from plain objects as well", () =>
     run(

@@ -32,7 +32,8 @@ const withoutUndefined = (value: unknown, copies: Map<unknown, unknown> = new Ma
   return copy
 }
 
-// What encoding yields is checked for being JSON when it is written to the wire, with its path.
+// What encoding yields is checked for being JSON when it is written to the wire, with its path. The wire has no undefined,
+// so null stands for one that a schema has.
 export const encode = (
   schema: DriverMethod.AnySchema,
   value: unknown,
@@ -40,12 +41,25 @@ export const encode = (
 ): Either.Either<JsonValue, mismatch.Mismatch> =>
   Either.mapBoth(Schema.encodeUnknownEither(schema)(value), {
     onLeft: ({ issue }) => mismatch.ofType(issue, prefix),
-    onRight: (encoded) => withoutUndefined(encoded) as JsonValue
+    onRight: (encoded) => encoded === undefined ? null : withoutUndefined(encoded) as JsonValue
   })
 
-export const decode = (
+export const decodeExactly = (
   schema: DriverMethod.AnySchema,
   value: unknown,
   prefix: ValuePath
 ): Either.Either<unknown, mismatch.Mismatch> =>
   Either.mapLeft(Schema.decodeUnknownEither(schema)(value), ({ issue }) => mismatch.ofEncoded(issue, prefix))
+
+// Null that a schema does not have is taken for undefined, if it has that.
+
+export const decode = (
+  schema: DriverMethod.AnySchema,
+  value: unknown,
+  prefix: ValuePath
+): Either.Either<unknown, mismatch.Mismatch> => {
+  const decoded = decodeExactly(schema, value, prefix)
+  return value === null && Either.isLeft(decoded)
+    ? Either.mapLeft(decodeExactly(schema, undefined, prefix), () => decoded.left)
+    : decoded
+}

@@ -60,15 +60,16 @@ const lend = (client: DriverClient, direction: "in" | "out", value: unknown, ind
   return Either.left(wrong(index, expected, value))
 }
 
-// An optional argument that is left out in front of one that is given travels as its fallback, or as null.
+// An optional argument that is left out in front of another one travels as its fallback, or as null.
 const checkAll = (
   client: DriverClient,
   options: DriverMethod.ArgumentOptions,
   given: ReadonlyArray<unknown>
 ): Either.Either<ReadonlyArray<Preparation>, mismatch.Mismatch> => {
   const { args = [], rest } = options
-  let count = given.length
-  while (count > 0 && given[count - 1] === undefined) count--
+  const required = args.findLastIndex((argument) => !contractArgument.isOptional(argument)) + 1
+  let count = Math.max(given.length, required)
+  while (count > required && given[count - 1] === undefined) count--
   const surplus = mismatch.surplus(options, count)
   if (surplus !== undefined) return Either.left(surplus)
 
@@ -78,10 +79,13 @@ const checkAll = (
       const filled = value === undefined ? argument.fallback : value
       return filled === undefined ? Either.right(null) : encode(argument.schema, filled, index)
     }
-    if (value === undefined) return Either.left(mismatch.missing(options, index))
-    if (contractArgument.isSource(argument)) return lend(client, "in", value, index)
-    if (contractArgument.isSink(argument)) return lend(client, "out", value, index)
-    return encode(argument, value, index)
+    const missing = () => mismatch.missing(options, index)
+    if (contractArgument.isLent(argument)) {
+      if (value === undefined) return Either.left(missing())
+      return lend(client, contractArgument.isSource(argument) ? "in" : "out", value, index)
+    }
+    const encoded = encode(argument, value, index)
+    return value === undefined ? Either.mapLeft(encoded, missing) : encoded
   }
   const isLeftOut = (argument: DriverMethod.Argument, index: number) =>
     index >= count && contractArgument.isOptional(argument)

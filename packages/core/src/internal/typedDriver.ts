@@ -60,7 +60,7 @@ const decode = (
     const value = given[index]
     if (contractArgument.isOptional(argument)) {
       if (value === undefined) return Either.right(argument.fallback)
-      const decoded = contractCodec.decode(argument.schema, value, [index])
+      const decoded = contractCodec.decodeExactly(argument.schema, value, [index])
       return value === null && Either.isLeft(decoded) ? Either.right(argument.fallback) : decoded
     }
     if (value === undefined) return Either.left(mismatch.missing(options, index))
