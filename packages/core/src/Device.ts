@@ -14,6 +14,7 @@ import type * as DriverInterface from "./DriverInterface.ts"
 import type * as DriverMethod from "./DriverMethod.ts"
 import * as DriverTree from "./DriverTree.ts"
 import * as ExporterConnection from "./ExporterConnection.ts"
+import { shownPath } from "./internal/shownPath.ts"
 
 /**
  * The driver at a path speaks another interface than the device's contract.
@@ -28,7 +29,9 @@ export class InterfaceMismatch extends Schema.TaggedError<InterfaceMismatch>(
   expected: Schema.Array(Schema.String),
   actual: Schema.String,
   /** The paths of drivers that do speak it. */
-  candidates: Schema.Array(Schema.String)
+  candidates: Schema.Array(Schema.String),
+  /** All drivers, with what they speak. */
+  available: Schema.Array(Schema.Struct({ path: Schema.String, client: Schema.String }))
 }) {
   override get message(): string {
     const driver = this.path === "" ? "the root driver" : `the driver at ${JSON.stringify(this.path)}`
@@ -36,8 +39,13 @@ export class InterfaceMismatch extends Schema.TaggedError<InterfaceMismatch>(
     const problem = this.actual === ""
       ? `has no label ${DriverTree.clientLabel}, expected ${expected}`
       : `speaks ${this.actual}, not ${expected}`
-    const list = this.candidates.map((path) => path === "" ? "(root)" : path).join(", ")
-    return `${driver} ${problem}; ${list === "" ? "no driver here does" : `spoken by: ${list}`}`
+    const nameOf = (path: string) => path === "" ? "(root)" : path
+    const list = this.candidates.length === 0
+      ? `no driver here does, there are: ${
+        this.available.map(({ client, path }) => `${nameOf(path)} (${client === "" ? "no label" : client})`).join(", ")
+      }`
+      : `spoken by: ${this.candidates.map(nameOf).join(", ")}`
+    return `${driver} ${problem}; ${list}`
   }
 }
 
@@ -65,16 +73,15 @@ export const connect = <I extends DriverInterface.Any>(
   Effect.flatMap(ExporterConnection.ExporterConnection, ({ driver, root }) =>
     Effect.flatMap(driver(path), (client) => {
       const spoken = [contract.client, ...contract.alsoSpokenBy]
-      return spoken.includes(clientOf(client))
-        ? Effect.succeed(DriverClient.fromInterface(client, contract))
-        : new InterfaceMismatch({
-          path: DriverTree.formatPath(client.path),
-          expected: spoken,
-          actual: clientOf(client),
-          candidates: DriverTree.nodes(root)
-            .filter((node) => spoken.includes(clientOf(node)))
-            .map(({ path }) => DriverTree.formatPath(path))
-        })
+      if (spoken.includes(clientOf(client))) return Effect.succeed(DriverClient.fromInterface(client, contract))
+      const available = DriverTree.nodes(root).map((node) => ({ path: shownPath(node.path), client: clientOf(node) }))
+      return new InterfaceMismatch({
+        path: DriverTree.formatPath(client.path),
+        expected: spoken,
+        actual: clientOf(client),
+        candidates: available.filter(({ client }) => spoken.includes(client)).map(({ path }) => path),
+        available
+      })
     }))
 
 /**

@@ -7,6 +7,7 @@ import type { DriverInstanceReport } from "@effect-jumpstarter/proto/jumpstarter
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { shownPath } from "./internal/shownPath.ts"
 
 /**
  * The label that names the Python client class of a driver, which is what identifies its interface.
@@ -60,7 +61,7 @@ export class InvalidReport extends Schema.TaggedError<InvalidReport>(
 }
 
 /**
- * A path at which there is no driver. `available` lists the paths that exist.
+ * A path at which there is no driver. `available` lists the paths that exist, as lists of names where a name has a dot.
  *
  * @since 0.1.0
  * @category errors
@@ -193,7 +194,7 @@ export const find = <Node extends Branch<Node>>(
     ? Either.left(
       new DriverNotFound({
         path: formatPath([...node.path, ...names]),
-        available: nodes(node).slice(1).map(({ path }) => formatPath(path))
+        available: nodes(node).slice(1).map(({ path }) => shownPath(path))
       })
     )
     : Either.right(found)

@@ -52,9 +52,38 @@ describe("layer", () => {
       assert.strictEqual(
         error.message,
         "the driver at \"odd\" has no label jumpstarter.dev/client, " +
-          "expected jumpstarter_driver_gpiod.client.DigitalOutputClient; no driver here does"
+          "expected jumpstarter_driver_gpiod.client.DigitalOutputClient; no driver here does, there are: " +
+          "(root) (jumpstarter_driver_composite.client.CompositeClient), odd (no label), " +
+          "nested (jumpstarter_driver_composite.client.CompositeClient), " +
+          "[\"nested\",\"usb.1\"] (jumpstarter_driver_power.client.PowerClient)"
       )
-    }).pipe(Effect.scoped, Effect.provide(ExporterTest.layer({ odd: Driver.make({ client: "" }) }))))
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(ExporterTest.layer({
+        odd: Driver.make({ client: "" }),
+        nested: Driver.composite({ "usb.1": Driver.make({ client: Power.contract.client }) })
+      }))
+    ))
+
+  it.effect("lists drivers so that they are found by what it says", () =>
+    Effect.gen(function*() {
+      const absent = yield* Effect.flip(Layer.build(BoardPower.layer("usb.1")))
+      assert.strictEqual(
+        absent.message,
+        "no driver at \"usb.1\", there are: [\"usb.1\"], [\"\"], hub, hub.port, [\"hub\",\"usb.1\"]"
+      )
+      const other = yield* Effect.flip(Layer.build(BoardReset.layer("hub")))
+      assert.include(other.message, "; spoken by: [\"usb.1\"], [\"\"], hub.port, [\"hub\",\"usb.1\"]")
+      yield* Layer.build(BoardReset.layer(["hub", "usb.1"]))
+      yield* Layer.build(BoardReset.layer([""]))
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(ExporterTest.layer({
+        "usb.1": relay,
+        "": relay,
+        hub: Driver.composite({ port: relay, "usb.1": relay })
+      }))
+    ))
 })
 
 describe("layerOptional", () => {

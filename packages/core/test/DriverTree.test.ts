@@ -198,10 +198,10 @@ describe("DriverTree", () => {
     it("fails with the paths there are", () => {
       const error = Either.getOrThrow(Either.flip(DriverTree.find(root, "storage.nix")))
       assert.strictEqual(error.path, "storage.nix")
-      assert.deepStrictEqual(error.available, ["storage", "storage.mux", "eth0.100", "eth0.100.dhcp"])
+      assert.deepStrictEqual(error.available, ["storage", "storage.mux", "[\"eth0.100\"]", "[\"eth0.100\",\"dhcp\"]"])
       assert.strictEqual(
         error.message,
-        "no driver at \"storage.nix\", there are: storage, storage.mux, eth0.100, eth0.100.dhcp"
+        "no driver at \"storage.nix\", there are: storage, storage.mux, [\"eth0.100\"], [\"eth0.100\",\"dhcp\"]"
       )
     })
 
