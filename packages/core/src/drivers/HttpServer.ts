@@ -75,5 +75,6 @@ export const putFile = <E, R>(
 ): Effect.Effect<string, DriverCallError | E, R> =>
   Effect.zipRight(
     Opendal.writeFile(storage, path, source),
-    Effect.map(server.get_url(), (url) => `${url}/${path.replace(/^\/+/, "")}`)
+    Effect.map(server.get_url(), (url) =>
+      `${url}/${path.replace(/^\/+/, "").split("/").map(encodeURIComponent).join("/")}`)
   )

@@ -310,9 +310,12 @@ describe("HttpServer and Tftp", () => {
       yield* server.start()
       const url = yield* HttpServer.putFile(server, client, "/fw/update.bin", source("new"))
       assert.strictEqual(url, "http://10.0.0.1:8080/fw/update.bin")
+      const odd = yield* HttpServer.putFile(server, client, "fw/é #1?/100%.bin", source("odd"))
+      assert.strictEqual(decodeURIComponent(new URL(odd).pathname), "/fw/é #1?/100%.bin")
+      assert.deepStrictEqual((yield* storage.files).get("fw/é #1?/100%.bin"), utf8("odd"))
       assert.deepStrictEqual((yield* storage.files).get("fw/update.bin"), utf8("new"))
       assert.strictEqual(yield* server.get_port(), 8080)
-      assert.deepStrictEqual(calls, [["start"], ["get_url"], ["get_port"]])
+      assert.deepStrictEqual(calls, [["start"], ["get_url"], ["get_url"], ["get_port"]])
     }))
 
   it.scoped("starts, stops and finds a TFTP server", () =>
