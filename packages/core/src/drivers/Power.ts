@@ -64,7 +64,9 @@ export const contract = DriverInterface.make("jumpstarter_driver_power.client.Po
   alsoSpokenBy: [
     "jumpstarter_driver_power.client.VirtualPowerClient",
     "jumpstarter_driver_cuttlefish.client.CvdPowerClient",
-    "jumpstarter_driver_noyito_relay.client.NoyitoPowerClient"
+    "jumpstarter_driver_noyito_relay.client.NoyitoPowerClient",
+    "jumpstarter_driver_ridesx.client.RideSXPowerClient",
+    "jumpstarter_driver_snmp.client.SNMPServerClient"
   ],
   driverType: "power"
 })

@@ -12,7 +12,8 @@ import * as DriverMethod from "../DriverMethod.ts"
 import * as Console from "./Console.ts"
 
 /**
- * The contract. `connect` opens the port for as long as the scope is open.
+ * The contract. `connect` opens the port for as long as the scope is open. It is all that some consoles under this label
+ * have, such as those of simulators.
  *
  * @since 0.1.0
  * @category models
@@ -37,14 +38,16 @@ import * as Console from "./Console.ts"
  */
 export const contract = DriverInterface.make("jumpstarter_driver_pyserial.client.PySerialClient", {
   connect: DriverMethod.stream({ documentation: "Opens the port." }),
-  close: DriverMethod.call({ documentation: "Drops an open port." }),
+  close: DriverMethod.call({ optional: true, documentation: "Drops an open port." }),
   set_dtr: DriverMethod.call({
     args: [Schema.Boolean],
+    optional: true,
     documentation: "Sets the line Data Terminal Ready.",
     idempotent: true
   }),
   set_rts: DriverMethod.call({
     args: [Schema.Boolean],
+    optional: true,
     documentation: "Sets the line Request To Send.",
     idempotent: true
   })

@@ -45,6 +45,16 @@ describe("Power", () => {
       assert.deepStrictEqual(calls, [["off"]])
     }))
 
+  it.scoped("is spoken by switches under labels of their own", () =>
+    Effect.gen(function*() {
+      const labels = ["cuttlefish.client.CvdPower", "ridesx.client.RideSXPower", "snmp.client.SNMPServer"]
+      for (const label of labels) {
+        const { calls, driver } = recording(`jumpstarter_driver_${label}Client`, { on: nothing, off: nothing })
+        yield* Power.cycle(yield* connect(Power.contract, driver), { wait: 0 })
+        assert.deepStrictEqual(calls, [["off"], ["on"]])
+      }
+    }))
+
   it.scoped("takes virtual power, and sends `off` with and without its argument", () =>
     Effect.gen(function*() {
       const { calls, driver } = recording(VirtualPower.contract.client, { on: nothing, off: nothing })

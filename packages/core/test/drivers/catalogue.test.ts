@@ -15,7 +15,7 @@ const table: ReadonlyArray<readonly [DriverInterface.Any, label: string, methods
   [
     drivers.Serial.contract,
     "jumpstarter_driver_pyserial.client.PySerialClient",
-    "X connect, C close(), C set_dtr(_), C set_rts(_)"
+    "X connect, [C close()], [C set_dtr(_)], [C set_rts(_)]"
   ],
   [
     drivers.StorageMux.contract,
