@@ -109,7 +109,9 @@ export interface DeviceLayers<Self, I extends DriverInterface.Any> {
    * Nothing checks arguments and results against the contract at run time: what the wire could not carry passes. The
    * checked fake is `ExporterTest.layer` with a `Driver.fromInterface`, or one of the fakes in `testing`.
    */
-  readonly layerTest: (methods: Partial<DriverInterface.Client<I>>) => Layer.Layer<Self>
+  readonly layerTest: (
+    methods: { readonly [Name in keyof DriverInterface.Client<I>]?: DriverInterface.Client<I>[Name] | undefined }
+  ) => Layer.Layer<Self>
 }
 
 const missing = (device: string, method: string, described: DriverMethod.Any) => {
@@ -181,7 +183,7 @@ export const Tag =
           ...Object.fromEntries(
             Object.entries(contract.methods).map(([name, method]) => [name, missing(id, name, method)])
           ),
-          ...methods
+          ...Object.fromEntries(Object.entries(methods).filter(([, method]) => method !== undefined))
         } as DriverInterface.Client<I>)
     }
     return Object.assign(tag, layers)

@@ -165,6 +165,12 @@ describe("devices of several exporters", () => {
 describe("layerTest", () => {
   class Console extends Device.Tag("Console", Serial.contract)<Console>() {}
 
+  it.effect("takes undefined for a method that is left out", () =>
+    Effect.gen(function*() {
+      const power = yield* BoardPower
+      assert.strictEqual((yield* Effect.flip(power.on()))._tag, "MethodNotImplemented")
+    }).pipe(Effect.provide(BoardPower.layerTest({ on: undefined }))))
+
   it.effect("fakes what it is given, and fails with the name of the device otherwise", () =>
     Effect.gen(function*() {
       const power = yield* BoardPower
