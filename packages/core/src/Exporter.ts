@@ -71,7 +71,8 @@ export interface ExporterLimits {
   readonly waitingCalls?: number | undefined
   /**
    * How many log lines are kept for a reader that comes late, and for one that is slow; 256 unless given, as on exporters
-   * in Python. A slow reader loses the oldest, and a line from `SYSTEM` tells it how many.
+   * in Python. A slow reader loses the oldest, and a line from `SYSTEM` tells it how many. With 0 a late reader gets none
+   * of what was before, and for one that is there the latest line is kept.
    */
   readonly logBacklog?: number | undefined
   /**

@@ -198,6 +198,26 @@ describe("the log", () => {
       })
   )
 
+  it.scoped(
+    "keeps nothing for a reader that comes late, and the latest line for one that is there: limit 0",
+    () =>
+      Effect.gen(function*() {
+        const { logStream, say } = yield* makeHost({ logBacklog: 0 })
+        yield* say(1, 10)
+        const seen: Array<string> = []
+        const reading = yield* Effect.fork(
+          Stream.runForEach(upTo(12)(logStream), ({ message }) => Effect.sync(() => void seen.push(message)))
+        )
+        yield* Effect.repeatN(Effect.yieldNow(), 100)
+        yield* say(11, 11)
+        yield* Effect.repeatN(Effect.yieldNow(), 100)
+        yield* say(12, 12)
+        yield* Fiber.join(reading)
+        assert.deepStrictEqual(seen, ["11", "12"])
+      }),
+    5_000
+  )
+
   it.scoped("drops the oldest lines of a slow reader, tells it how many, and holds up nobody else", () =>
     Effect.gen(function*() {
       const { exporter, logStream, say } = yield* makeHost({ logBacklog: 10 })

@@ -135,11 +135,16 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
     HashSet.add(localLogs ? loggers : HashSet.empty(), logger)
 
   const subscribe = Effect.acquireRelease(
-    Effect.tap(Mailbox.make<Line>({ capacity: backlog, strategy: "sliding" }), (reader) =>
-      Effect.sync(() => {
-        reader.unsafeOfferAll([...older, ...newer].slice(-backlog))
-        readers.add(reader)
-      })),
+    // A mailbox without room would drop every line.
+    Effect.tap(
+      Mailbox.make<Line>({ capacity: Math.max(1, backlog), strategy: "sliding" }),
+      (reader) =>
+        Effect.sync(() => {
+          const lines = [...older, ...newer]
+          reader.unsafeOfferAll(lines.slice(Math.max(0, lines.length - backlog)))
+          readers.add(reader)
+        })
+    ),
     (reader) => Effect.sync(() => readers.delete(reader))
   )
 
