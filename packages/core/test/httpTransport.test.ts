@@ -1,10 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"
+import * as net from "node:net"
 import * as Endpoint from "../src/Endpoint.ts"
 import * as GrpcChannel from "../src/GrpcChannel.ts"
 import { GrpcHandler } from "../src/GrpcHandler.ts"
 import * as GrpcServer from "../src/GrpcServer.ts"
+import { awaitStill } from "./suite/harness.ts"
 import * as frameCounter from "./support/frameCounter.ts"
+import * as rawHttp2 from "./support/rawHttp2.ts"
 import * as temporary from "./support/temporary.ts"
 
 type Channel = typeof GrpcChannel.GrpcChannel.Service
@@ -65,3 +68,38 @@ describe("resets", () => {
       assert.strictEqual(count("reset"), 1)
     }))
 })
+
+const largest = 2 ** 31 - 1
+
+// Grants all that HTTP/2 can, and takes nothing.
+const grantingPeer = Effect.map(
+  Effect.acquireRelease(
+    Effect.async<net.Server>((resume) => {
+      const server = net.createServer((socket) => {
+        socket.on("error", () => {}).pause().write(Buffer.concat([
+          rawHttp2.frame(rawHttp2.Type.settings, 0, 0, Buffer.concat([Uint8Array.of(0, 4), rawHttp2.uint32(largest)])),
+          rawHttp2.frame(rawHttp2.Type.windowUpdate, 0, 0, rawHttp2.uint32(largest - 65_535))
+        ]))
+      })
+      server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+    }),
+    (server) => Effect.sync(() => server.close())
+  ),
+  (server) => {
+    const address = server.address()
+    return Endpoint.tcp("127.0.0.1", address === null || typeof address === "string" ? 0 : address.port)
+  }
+)
+
+it.scopedLive("a peer over TCP that grants all and takes nothing has the client hold a few megabytes", () =>
+  Effect.gen(function*() {
+    const channel = yield* GrpcChannel.fromEndpoint(yield* grantingPeer)
+    const call = yield* channel.duplex("/t.S/Duplex")
+    let given = 0
+    const block = new Uint8Array(1024 * 1024)
+    yield* Effect.forkScoped(Effect.forever(Effect.map(call.send(block), () => {
+      given += block.length
+    })))
+    yield* awaitStill(Effect.sync(() => given))
+    assert.isBelow(given, 24 * block.length)
+  }))

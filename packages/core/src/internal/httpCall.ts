@@ -54,7 +54,7 @@ export class HttpCall {
       [HTTP2_HEADER_TE]: "trailers"
     })
     this.stream = stream
-    this.sender = new httpMessages.Sender(stream)
+    this.sender = new httpMessages.Sender(stream, session.outlet)
     const reader = httpMessages.receive(stream, receiver.onMessage, rpc.maxMessageBytes, (error) => {
       const code = error instanceof MessageError ? error.code : "INTERNAL"
       this.abort(this.fail(code, error instanceof Error ? error.message : String(error), "client", error))
@@ -78,7 +78,7 @@ export class HttpCall {
     })
     // All messages have been read.
     stream.on("end", () => {
-      if (this.answer === undefined) return this.abort(this.cutOff())
+      if (this.answer === undefined) return this.over ? undefined : this.abort(this.cutOff())
       this.end(
         reader.isPartial && Option.isNone(this.answer)
           ? this.fail("INTERNAL", "the RPC ended inside a message", "transport")
@@ -95,9 +95,10 @@ export class HttpCall {
     })
   }
 
-  readonly cancel = Effect.sync(() =>
-    this.abort(this.fail("CANCELLED", "the RPC was cancelled by this client", "client"))
-  )
+  readonly cancel = Effect.sync(() => {
+    // Every RPC is cancelled when its scope closes, and most are over by then.
+    if (!this.over) this.abort(this.fail("CANCELLED", "the RPC was cancelled by this client", "client"))
+  })
 
   // Whether it has ended. What is sent then goes nowhere.
   get isOver(): boolean {

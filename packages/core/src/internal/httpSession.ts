@@ -55,6 +55,8 @@ const authority = (endpoint: Endpoint): string =>
 
 export interface Session {
   readonly http: Http2.ClientHttp2Session
+  // Where its writes are not waited for, what they wait in.
+  readonly outlet: EagerSocket | undefined
   // Called by each RPC that begins and that ends: as long as there are any, the connection keeps the process alive.
   readonly hold: () => void
   readonly release: () => void
@@ -70,9 +72,10 @@ const connect = (
 ): Effect.Effect<Session, GrpcStatusError> =>
   Effect.async((resume) => {
     const socket = openSocket(endpoint, trust)
+    // The kernel takes all that our own host lets be in flight on a Unix socket.
+    const outlet = endpoint._tag === "Unix" ? undefined : new EagerSocket(socket)
     const http = Http2.connect(`${endpoint._tag === "Tls" ? "https" : "http"}://${authority(endpoint)}`, {
-      // The kernel takes all that our own host lets be in flight on a Unix socket.
-      createConnection: () => endpoint._tag === "Unix" ? socket : new EagerSocket(socket),
+      createConnection: () => outlet ?? socket,
       maxSessionMemory,
       settings: { enablePush: false, initialWindowSize: streamWindow, maxFrameSize }
     })
@@ -89,6 +92,7 @@ const connect = (
       let holders = 0
       const session: Session = {
         http,
+        outlet,
         hold: () => {
           if (holders++ === 0) socket.ref()
         },
