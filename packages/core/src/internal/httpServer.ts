@@ -5,6 +5,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FiberSet from "effect/FiberSet"
 import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
@@ -94,12 +95,17 @@ const start = (
   })
 
 export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen: Listen, options: ServerOptions) {
-  const runtime = yield* Effect.runtime<never>()
+  const runFork = Runtime.runFork(yield* Effect.runtime<never>())
   let closing = false
 
   const listening = Effect.gen(function*() {
     const scope = yield* Scope.make()
-    const fork: httpServedCall.Service["fork"] = (effect) => Runtime.runFork(runtime)(effect, { scope })
+    const fibers = yield* Scope.extend(FiberSet.make(), scope)
+    const fork: httpServedCall.Service["fork"] = (effect) => {
+      const fiber = runFork(effect)
+      FiberSet.unsafeAdd(fibers, fiber)
+      return fiber
+    }
     const service: httpServedCall.Service = {
       handlers,
       fork,

@@ -8,9 +8,9 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
 import * as Mailbox from "effect/Mailbox"
-import * as Runtime from "effect/Runtime"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Bytes from "../Bytes.ts"
 import type { CallOptions, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
@@ -22,15 +22,15 @@ import { mapItems } from "./mapItems.ts"
 // As many messages as a bounded queue of the reference implementation holds per direction (protocol.md 5.2).
 const capacity = 32
 
+const channelClosed = "the channel is closed"
+
 export const makeTransport = Effect.fnUntraced(
   function*(handlers: GrpcHandler.GrpcHandlers, target: string, maxMessageBytes: number) {
-    const runtime = yield* Effect.runtime<never>()
-    const scope = yield* Scope.make()
+    const run = yield* FiberSet.makeRuntime()
     let closed = false
-    yield* Effect.addFinalizer((exit) =>
-      Effect.suspend(() => {
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
         closed = true
-        return Scope.close(scope, exit)
       })
     )
 
@@ -44,15 +44,15 @@ export const makeTransport = Effect.fnUntraced(
     const refuse = (rpc: string, code: GrpcStatus.GrpcCode, details: string): GrpcStatus.GrpcStatusError =>
       new GrpcStatus.GrpcStatusError({ code, details, origin: "client", rpc, target })
 
-    // A fiber that is forked into a closed scope is interrupted before it can say so.
+    // A fiber of a set that is closed is interrupted before it can say so.
     const fork = <A, E>(
       rpc: string,
       effect: Effect.Effect<A, E>
     ): Effect.Effect<Fiber.RuntimeFiber<A, E>, GrpcStatus.GrpcStatusError> =>
       Effect.suspend(() =>
         closed
-          ? refuse(rpc, "CANCELLED", "the channel is closed")
-          : Effect.succeed(Runtime.runFork(runtime)(effect, { scope }))
+          ? refuse(rpc, "CANCELLED", channelClosed)
+          : Effect.succeed(run(effect))
       )
 
     // A handler that was interrupted from here was cancelled by this client.
@@ -79,15 +79,14 @@ export const makeTransport = Effect.fnUntraced(
     const unary: GrpcTransport["unary"] = (rpc, message, options) => {
       const handler = handlers.get(rpc)
       if (handler?._tag !== "Unary") return notImplemented(rpc)
-      return Effect.acquireUseRelease(
-        fork(rpc, handler.handle(message, requestOf(options))),
-        (fiber) =>
-          Effect.flatMap(
-            Fiber.await(fiber),
-            Exit.match({ onFailure: (cause) => statusOf(rpc, cause), onSuccess: (answer) => received(rpc, answer) })
-          ),
-        Fiber.interrupt
-      )
+      return Effect.async((resume) => {
+        if (closed) return resume(refuse(rpc, "CANCELLED", channelClosed))
+        const fiber = run(handler.handle(message, requestOf(options)))
+        fiber.addObserver((exit) =>
+          resume(Exit.isSuccess(exit) ? received(rpc, exit.value) : statusOf(rpc, exit.cause))
+        )
+        return Effect.asVoid(Fiber.interrupt(fiber))
+      })
     }
 
     const serverStreaming: GrpcTransport["serverStreaming"] = (rpc, message, options) => {
