@@ -71,7 +71,7 @@ export const encode = (value: JsonValue): Either.Either<Uint8Array, ValueError> 
 
 /**
  * The value in the bytes of a `google.protobuf.Value`. A value with no kind set is null, as in the reference
- * implementation; unknown fields are skipped.
+ * implementation; unknown fields are skipped. Numbers that are not finite are refused.
  *
  * @since 0.1.0
  * @category combinators

@@ -22,6 +22,7 @@ import * as GrpcChannel from "../src/GrpcChannel.ts"
 import { GrpcHandler, type GrpcHandlers } from "../src/GrpcHandler.ts"
 import type { Listen } from "../src/GrpcServer.ts"
 import * as GrpcStatus from "../src/GrpcStatus.ts"
+import * as driverCallCodec from "../src/internal/driverCallCodec.ts"
 import * as Resource from "../src/Resource.ts"
 import { selfSigned } from "./support/certificates.ts"
 import * as probeExporter from "./support/probeExporter.ts"
@@ -185,18 +186,27 @@ describe("being turned away", () => {
 })
 
 describe("waiting, by the program's clock", () => {
-  const connect = (options?: ExporterConnection.ConnectOptions) =>
-    Effect.gen(function*() {
-      const exporter = yield* probeExporter.make
-      const channel = yield* GrpcChannel.fromHandlers(exporter.handlers)
-      const connection = yield* ExporterConnection.fromChannel(channel, options)
-      return { connection, exporter, probe: yield* connection.driver("probe") }
-    })
+  const connect = Effect.gen(function*() {
+    const exporter = yield* probeExporter.make
+    const channel = yield* GrpcChannel.fromHandlers(exporter.handlers)
+    const connection = yield* ExporterConnection.fromChannel(channel)
+    return { connection, exporter, probe: yield* connection.driver("probe") }
+  })
+
+  // As exporters in Python keep what their driver has not opened (protocol.md 6.2).
+  const answer = GrpcHandler.Unary({
+    handle: () => Effect.orDie(driverCallCodec.encodeResponse(crypto.randomUUID(), null))
+  })
 
   for (const [given, limit] of [[undefined, 10], ["3 seconds", 3]] as const) {
-    it.scoped(`a download that the driver ignores is given up after ${limit} seconds`, () =>
+    it.scoped(`a download that the exporter does not end is given up after ${limit} seconds`, () =>
       Effect.gen(function*() {
-        const { probe } = yield* connect({ transferIdleTimeout: given })
+        const { handlers } = yield* probeExporter.make
+        const channel = yield* GrpcChannel.fromHandlers(
+          new Map([...handlers, ["/jumpstarter.v1.ExporterService/DriverCall", answer]])
+        )
+        const connection = yield* ExporterConnection.fromChannel(channel, { transferIdleTimeout: given })
+        const probe = yield* connection.driver("probe")
         const handle = yield* probe.resource(Resource.sink(Sink.drain))
         const calling = yield* Effect.fork(Effect.flip(probe.call("ignore", handle)))
         yield* TestClock.adjust(Duration.seconds(limit - 1))
@@ -231,7 +241,7 @@ describe("waiting, by the program's clock", () => {
 
   it.scoped("a call has no deadline of its own", () =>
     Effect.gen(function*() {
-      const { probe } = yield* connect()
+      const { probe } = yield* connect
       const calling = yield* Effect.fork(probe.call("hang"))
       yield* TestClock.adjust("365 days")
       strictEqual(yield* Fiber.poll(calling), Option.none())
@@ -239,7 +249,7 @@ describe("waiting, by the program's clock", () => {
 
   it.scoped("awaitReady asks every 100 ms, for as long as it takes", () =>
     Effect.gen(function*() {
-      const { connection, exporter } = yield* connect()
+      const { connection, exporter } = yield* connect
       yield* exporter.setStatus("BEFORE_LEASE_HOOK")
       const waiting = yield* Effect.fork(connection.awaitReady)
       yield* TestClock.adjust("5 seconds")
@@ -251,7 +261,7 @@ describe("waiting, by the program's clock", () => {
 
   it.scoped("a caller's timeout cancels a call", () =>
     Effect.gen(function*() {
-      const { probe } = yield* connect()
+      const { probe } = yield* connect
       const calling = yield* Effect.fork(Effect.timeoutOption(probe.call("hang"), "1 minute"))
       yield* TestClock.adjust("1 minute")
       strictEqual(yield* Fiber.join(calling), Option.none())
@@ -260,7 +270,7 @@ describe("waiting, by the program's clock", () => {
 
   it.scoped("closing a byte stream does not wait on a clock that stands still", () =>
     Effect.gen(function*() {
-      const { probe } = yield* connect()
+      const { probe } = yield* connect
       yield* Effect.scoped(Effect.flatMap(probe.stream("idle"), ({ write }) => write(new Uint8Array(3))))
       strictEqual(yield* probe.call("bytes_count", "idle"), 3)
       deepStrictEqual((yield* Stream.runCollect(probe.streamingCall("count", 2))).length, 2)

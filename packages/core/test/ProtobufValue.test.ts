@@ -275,6 +275,16 @@ describe("ProtobufValue", () => {
     it.each(table)("%s", (_, bytes, value) => same(decode(fromHex(bytes)), value))
   })
 
+  describe("refuses what no peer can have meant", () => {
+    it.each([
+      ["NaN", "11 000000000000f87f"],
+      ["-Infinity", "32 0b 0a 09 11 000000000000f0ff"]
+    ])("%s", (number, bytes) => {
+      const error = Either.getOrThrow(Either.flip(ProtobufValue.decode(fromHex(bytes))))
+      assert.strictEqual(error.message, `${number} was received, the protocol has finite numbers only`)
+    })
+  })
+
   describe("never throws", () => {
     const outcome = (bytes: Uint8Array): void => {
       const result = ProtobufValue.decode(bytes)

@@ -148,7 +148,7 @@ class Decoder {
           value = null
           break
         case key(numberTag, WireType.Bit64):
-          value = this.reader.double()
+          value = this.finite(this.reader.double())
           break
         case key(stringTag, WireType.LengthDelimited):
           value = this.reader.string()
@@ -168,6 +168,12 @@ class Decoder {
     }
     this.ended(end)
     return value
+  }
+
+  // It is no JSON, and Python decodes it neither (protocol.md 3.2).
+  finite(number: number): number {
+    if (Number.isFinite(number)) return number
+    throw new Refusal([], `${number} was received, the protocol has finite numbers only`)
   }
 
   // A field that reaches beyond the message it is in would take its bytes from what follows.

@@ -127,7 +127,7 @@ export const malformedRequests: ReadonlyArray<Malformed> = [
   call(
     "a number that is none",
     (uuid) => raw.callOf(uuid, "echo", raw.number(NaN)),
-    status("INVALID_ARGUMENT", /NaN cannot be sent/)
+    status("INVALID_ARGUMENT", "NaN was received, the protocol has finite numbers only")
   ),
   call(
     "a call that fails with more than trailers can carry",
