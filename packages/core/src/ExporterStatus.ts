@@ -156,7 +156,7 @@ export class HookFailed extends Schema.TaggedError<HookFailed>(
   status: ExporterStatus,
   /** What the exporter says about it. */
   details: Schema.String,
-  /** What the hook wrote, the last 256 lines of it, as far as the exporter still had them. */
+  /** What the hook wrote in this run, the last 256 lines of it, as far as somebody listened or the exporter still had them. */
   logs: Schema.Array(LogEntry)
 }) {
   override get message(): string {

@@ -88,12 +88,16 @@ const matches = (options: LogStreamOptions) => (event: LogEntry.LogEvent): boole
 /**
  * Subscribes to an exporter's log on behalf of any number of consumers. A lost subscription is renewed after 100 ms,
  * doubling to 2 seconds, and given up after 10 attempts without a line, as the reference client does; one that stood for
- * 10 seconds counts as heard. Consumers are told of a loss by a `LogGap`, whether lines follow or not.
+ * 10 seconds counts as heard. Consumers are told of a loss by a `LogGap`, whether lines follow or not. `note` is told each
+ * line before they are, whether or not they have room for it.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = Effect.fnUntraced(function*(exporter: Pick<ExporterClient, "logStream" | "target">) {
+export const make = Effect.fnUntraced(function*(
+  exporter: Pick<ExporterClient, "logStream" | "target">,
+  note: (entry: LogEntry.LogEntry) => void = () => {}
+) {
   const subscribers = new Set<Subscriber>()
   let closed = false
 
@@ -122,6 +126,7 @@ export const make = Effect.fnUntraced(function*(exporter: Pick<ExporterClient, "
         delay = firstDelay
         attempts = 0
         told = false
+        note(entry)
         return publish(entry)
       }).pipe(
         Effect.as(false),

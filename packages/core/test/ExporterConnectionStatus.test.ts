@@ -308,11 +308,11 @@ describe("a hook that fails", () => {
   it.scoped("is told with what it wrote, and by whom", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* bench.make({}, { status: "BEFORE_LEASE_HOOK" })
+      yield* exporter.log("AFTER_LEASE_HOOK", "of another hook")
       yield* exporter.log("BEFORE_LEASE_HOOK", "flashing")
       const waiting = yield* Effect.fork(Effect.flip(connection.awaitReady))
       yield* adjust("1 seconds")
       yield* exporter.log("SYSTEM", "something else")
-      yield* exporter.log("AFTER_LEASE_HOOK", "of another hook")
       yield* exporter.setStatus("BEFORE_LEASE_HOOK_FAILED", "beforeLease hook failed: Hook failed with exit code 3")
       yield* adjust("100 millis")
       // The log travels apart from the status, and may be behind.
@@ -343,6 +343,64 @@ describe("a hook that fails", () => {
     }))
 
   // protocol.md 9.2: with `onFailure: exit` the failed status lives for microseconds.
+  it.scoped("is told with its lines although the program reads the log, too", () =>
+    Effect.gen(function*() {
+      const { connection, exporter } = yield* bench.make({}, { status: "BEFORE_LEASE_HOOK" })
+      yield* Effect.fork(Stream.runDrain(connection.logs))
+      yield* bench.settle
+      yield* exporter.log("BEFORE_LEASE_HOOK", "flashing")
+      yield* bench.settle
+      const waiting = yield* Effect.fork(Effect.flip(connection.awaitReady))
+      yield* bench.settle
+      yield* exporter.log("BEFORE_LEASE_HOOK", "no such image")
+      yield* exporter.setStatus("BEFORE_LEASE_HOOK_FAILED")
+      yield* adjust("1 second")
+      const error = yield* Fiber.join(waiting)
+      deepStrictEqual(error._tag === "HookFailed" && error.logs.map(({ message }) => message), [
+        "flashing",
+        "no such image"
+      ])
+    }))
+
+  it.scoped("is told without the lines of an earlier run, and with its own although the status has moved on", () =>
+    Effect.gen(function*() {
+      const { connection, exporter } = yield* bench.make()
+      yield* Effect.fork(Stream.runDrain(connection.logs))
+      yield* Effect.fork(Stream.runDrain(connection.statusChanges))
+      yield* bench.settle
+      const run = (line: string) =>
+        Effect.gen(function*() {
+          yield* exporter.setStatus("BEFORE_LEASE_HOOK")
+          yield* adjust("5 seconds")
+          yield* exporter.log("BEFORE_LEASE_HOOK", line)
+        })
+      yield* run("of the first lease")
+      yield* exporter.setStatus("AVAILABLE")
+      yield* adjust("5 seconds")
+      yield* run("of the second lease")
+      const waiting = yield* Effect.fork(Effect.flip(connection.awaitReady))
+      yield* exporter.setStatus("BEFORE_LEASE_HOOK_FAILED")
+      yield* adjust("100 millis")
+      yield* exporter.setStatus("AVAILABLE")
+      yield* exporter.setStatus("UNSPECIFIED")
+      yield* adjust("1 second")
+      const error = yield* Fiber.join(waiting)
+      deepStrictEqual(error._tag === "HookFailed" && error.logs.map(({ message }) => message), ["of the second lease"])
+    }))
+
+  it.scoped("is told without the lines of an earlier run that nobody watched", () =>
+    Effect.gen(function*() {
+      const { connection, exporter } = yield* bench.make({}, { status: "BEFORE_LEASE_HOOK" })
+      yield* exporter.log("BEFORE_LEASE_HOOK", "of the first lease")
+      yield* exporter.log("AFTER_LEASE_HOOK", "of the first lease")
+      yield* exporter.log("BEFORE_LEASE_HOOK", "of the second lease")
+      yield* exporter.setStatus("BEFORE_LEASE_HOOK_FAILED")
+      const waiting = yield* Effect.fork(Effect.flip(connection.awaitReady))
+      yield* adjust("1 second")
+      const error = yield* Fiber.join(waiting)
+      deepStrictEqual(error._tag === "HookFailed" && error.logs.map(({ message }) => message), ["of the second lease"])
+    }))
+
   for (
     const [failed, hook] of [["BEFORE_LEASE_HOOK_FAILED", "beforeLease"], [
       "AFTER_LEASE_HOOK_FAILED",

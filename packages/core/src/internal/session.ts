@@ -13,6 +13,7 @@ import type { GrpcChannel } from "../GrpcChannel.ts"
 import type { GrpcStatusError } from "../GrpcStatus.ts"
 import * as LogStream from "../LogStream.ts"
 import * as gate from "./gate.ts"
+import { HookLog } from "./hookLog.ts"
 import * as links from "./link.ts"
 import * as rosters from "./roster.ts"
 import * as statusMonitor from "./statusMonitor.ts"
@@ -71,12 +72,13 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
   })
   const link = yield* links.make(channel, { dial, schedule: options.reconnect })
   const exporter = ExporterClient.make(link.channel)
+  const hookLog = new HookLog()
   const poller: statusPoller.StatusPoller = yield* statusPoller.make(
     exporter,
     link,
     status,
     options.statusPolling ?? {},
-    Effect.suspend(() => roster.check)
+    { learned: (report) => hookLog.learn(report), replaced: Effect.suspend(() => roster.check) }
   )
   // A call that failed waits for this report, so there is a bound to it.
   const roster: rosters.Roster = yield* rosters.make(
@@ -84,11 +86,14 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
     Effect.timeout(exporter.getReport, "5 seconds"),
     Effect.zipRight(link.replace("the exporter restarted"), Effect.ignore(poller.ask))
   )
-  const logs = yield* LogStream.make({
-    target: exporter.target,
-    logStream: Stream.unwrap(Effect.as(link.settled, exporter.logStream))
-  })
-  const monitor = statusMonitor.make(exporter.target, poller, logs, options.readyTimeout ?? "5 minutes")
+  const logs = yield* LogStream.make(
+    {
+      target: exporter.target,
+      logStream: Stream.unwrap(Effect.as(link.settled, exporter.logStream))
+    },
+    (entry) => hookLog.note(entry)
+  )
+  const monitor = statusMonitor.make(exporter.target, poller, logs, hookLog, options.readyTimeout ?? "5 minutes")
 
   const checkStatus = gate.make(poller)
   const session: DriverClient.Session = {

@@ -15,46 +15,34 @@ import {
   StatusNotReached,
   type StatusReport
 } from "../ExporterStatus.ts"
-import type { LogEntry, LogEvent, LogSource } from "../LogEntry.ts"
 import type { LogStream } from "../LogStream.ts"
+import type { HookLog } from "./hookLog.ts"
 import type { End, StatusPoller } from "./statusPoller.ts"
-
-const sources: Record<LeaseHook, LogSource> = {
-  beforeLease: "BEFORE_LEASE_HOOK",
-  afterLease: "AFTER_LEASE_HOOK"
-}
-
-const maxLines = 256
 
 // The log travels apart from the status. An exporter of the reference looks for new lines every 50 ms.
 const logGrace = "250 millis"
 
-// What hooks write into the log while the scope is open, from when it is first listened to. Nobody listens without need:
-// a Python exporter gives each line to one subscriber only (protocol.md 8).
-const hookLines = Effect.fnUntraced(function*(logs: LogStream) {
+// What hooks write into the log, listened to from when that is asked for until the scope closes. Nobody listens without
+// need: a Python exporter gives each line to one subscriber only (protocol.md 8).
+const hookLines = Effect.fnUntraced(function*(logs: LogStream, log: HookLog) {
   const scope = yield* Effect.scope
-  const lines: Array<LogEntry> = []
   let listener: Fiber.RuntimeFiber<void> | undefined
-
-  const keep = (event: LogEvent) =>
-    Effect.sync(() => {
-      if (event._tag === "LogGap" || !Object.values(sources).includes(event.source)) return
-      lines.push(event)
-      if (lines.length > maxLines) lines.shift()
-    })
 
   const listen = Effect.suspend(() =>
     listener !== undefined ? Effect.succeed(listener) : Effect.map(
-      Effect.forkIn(Stream.runForEach(logs.events, keep), scope),
+      Effect.forkIn(Stream.runDrain(logs.events), scope),
       (fiber) => listener = fiber
     )
   )
 
   const of = (hook: LeaseHook) =>
-    listen.pipe(
-      Effect.flatMap((listener) => Effect.raceFirst(Fiber.await(listener), Effect.sleep(logGrace))),
-      Effect.map(() => lines.filter(({ source }) => source === sources[hook]))
-    )
+    Effect.suspend(() => {
+      const lines = log.of(hook)
+      return listen.pipe(
+        Effect.flatMap((listener) => Effect.raceFirst(Fiber.await(listener), Effect.sleep(logGrace))),
+        Effect.map(() => lines.slice())
+      )
+    })
 
   return { listen, of }
 })
@@ -72,6 +60,7 @@ export const make = (
   address: string,
   poller: StatusPoller,
   logs: LogStream,
+  hookLog: HookLog,
   readyTimeout: Duration.DurationInput
 ) => {
   const changes: Stream.Stream<StatusChange, StatusNotReached> = Stream.unwrapScoped(
@@ -103,7 +92,7 @@ export const make = (
 
     const waiting = Effect.gen(function*() {
       const statuses = yield* poller.subscribe("await")
-      const hooks = yield* hookLines(logs)
+      const hooks = yield* hookLines(logs, hookLog)
       while (true) {
         const report = yield* Effect.mapError(
           statuses.take,

@@ -70,8 +70,11 @@ export const make = Effect.fnUntraced(
     link: Link,
     initial: StatusReport,
     polling: StatusPolling,
-    // What is to be done when it is another exporter that answers.
-    replaced: Effect.Effect<void>
+    on: {
+      readonly learned: (report: StatusReport) => void
+      // It is another exporter that answers.
+      readonly replaced: Effect.Effect<void>
+    }
   ) {
     const deadline = Duration.decode(polling.deadline ?? "5 seconds")
     const subscribers = new Set<Subscriber>()
@@ -93,6 +96,7 @@ export const make = Effect.fnUntraced(
         const changed = !Equal.equals(report, known)
         known = report
         trouble = undefined
+        on.learned(report)
         for (const subscriber of subscribers) {
           if (changed || !subscriber.informed) subscriber.mailbox.unsafeOffer(report)
           subscriber.informed = true
@@ -120,7 +124,7 @@ export const make = Effect.fnUntraced(
           Effect.tap((report) => {
             if (turn < answered) return Effect.void
             answered = turn
-            return isBefore(report, known) ? Effect.zipRight(learn(report), replaced) : learn(report)
+            return isBefore(report, known) ? Effect.zipRight(learn(report), on.replaced) : learn(report)
           })
         )
       })
