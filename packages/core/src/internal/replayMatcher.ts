@@ -148,6 +148,21 @@ export class ReplayMatcher {
     )
   }
 
+  // Waits for more than there is in an RPC that the program had ended, which it should do again.
+  beyond(rpc: string, recorded: ReplayRpc): Effect.Effect<never, GrpcStatusError> {
+    const { cancel } = recorded
+    // Readers of the log come and go in their own time, and so do those who poll.
+    if (cancel === undefined || recorded.kind === "log" || this.isPolled(recorded)) return Effect.never
+    return Effect.zipRight(
+      this.timeline.stalled(cancel),
+      Effect.suspend(() =>
+        this.differ(rpc, `${difference.describe(recorded)} waits for more than in ${this.target}`, [
+          `the program ended it there (line ${cancel.line})`
+        ])
+      )
+    )
+  }
+
   failure(rpc: string, { code, details, origin }: Failure): GrpcStatusError {
     return new GrpcStatusError({ code, details, origin, rpc, target: this.target })
   }

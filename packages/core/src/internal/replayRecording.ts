@@ -42,6 +42,8 @@ export interface ReplayRpc extends Described, Place {
   readonly outputs: Array<Output>
   // How it ended; nothing when the program ended it.
   end: (Place & { readonly failure: Failure | undefined }) | undefined
+  // Where the program ended it.
+  cancel: Place | undefined
 }
 
 const argsOf = (args: ReadonlyArray<unknown> = []): ReadonlyArray<JsonValue> | undefined =>
@@ -66,7 +68,8 @@ class Reader {
       inputs: [],
       inputEnd: undefined,
       outputs: [],
-      end: undefined
+      end: undefined,
+      cancel: undefined
     })
     return Either.void
   }
@@ -123,6 +126,7 @@ class Reader {
         rpc.end = { ...place, failure: event.failure }
         return Either.void
       case "cancel":
+        rpc.cancel = place
         return Either.void
     }
   }

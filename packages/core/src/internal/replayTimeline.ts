@@ -56,15 +56,26 @@ export class Timeline {
     return Effect.suspend(() => {
       const step = this.steps[this.position]
       if (step === undefined || step.index > place.index) return Effect.void
+      return Effect.flatMap(
+        this.goesOnBefore(step),
+        (goesOn): Effect.Effect<void, Step> => goesOn ? this.due(place) : Effect.fail(step)
+      )
+    })
+  }
+
+  // Waits until the program has done nothing for the time it had taken to come to a place, and the patience on top.
+  stalled(place: Place): Effect.Effect<void> {
+    return Effect.flatMap(this.goesOnBefore(place), (goesOn) => goesOn ? this.stalled(place) : Effect.void)
+  }
+
+  private goesOnBefore({ at }: Place): Effect.Effect<boolean> {
+    return Effect.suspend(() => {
       // In parts, so that a machine that is busy with something else is not taken for a program that does nothing.
-      const part = Duration.times(Duration.sum(this.patience, Math.max(0, step.at - this.latest)), 1 / parts)
+      const part = Duration.times(Duration.sum(this.patience, Math.max(0, at - this.latest)), 1 / parts)
       const wait = Effect.repeatN(Effect.sleep(part), parts - 1)
-      return Effect.zipRight(
-        Effect.raceFirst(
-          this.progress(this.touched),
-          Effect.withClock(Effect.zipRight(wait, Effect.fail(step)), Clock.make())
-        ),
-        this.due(place)
+      return Effect.raceFirst(
+        Effect.as(this.progress(this.touched), true),
+        Effect.withClock(Effect.as(wait, false), Clock.make())
       )
     })
   }

@@ -19,10 +19,9 @@ type Step<A> = Effect.Effect<A, Option.Option<GrpcStatusError>>
 // What the exporter says in an RPC.
 const answersOf = (matcher: ReplayMatcher, rpc: string, recorded: ReplayRpc, begunAt: number) => {
   const due = (place: Place): Step<void> => Effect.mapError(matcher.due(rpc, recorded, place, begunAt), Option.some)
-  // A program that ended the RPC itself does so again.
   const end: Step<never> = Effect.suspend(() =>
     recorded.end === undefined
-      ? Effect.never
+      ? Effect.mapError(matcher.beyond(rpc, recorded), Option.some)
       : Effect.zipRight(
         due(recorded.end),
         Effect.fail(Option.map(Option.fromNullable(recorded.end.failure), (failure) => matcher.failure(rpc, failure)))

@@ -138,8 +138,9 @@ export interface ReplayOptions extends ScrubOptions {
    */
   readonly polled?: ReadonlyArray<Omit<Faults.Match, "occurrence">> | undefined
   /**
-   * How long the replay waits for a program to do what it had done before something that it waits for, in real time and
-   * on top of the time it had taken; 3 seconds unless given. Then the program has changed.
+   * How long the replay waits for a program to do what it had done before something that it waits for, or to end a call or
+   * stream that it had ended, in real time and on top of the time it had taken; 3 seconds unless given. Then the program
+   * has changed.
    */
   readonly patience?: Duration.DurationInput | undefined
   /** Whether the exporter takes the time it took, by Effect's clock; it answers at once unless `recorded`. */

@@ -4,7 +4,7 @@ import { Recording } from "@effect-jumpstarter/core/testing"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Stream } from "effect"
+import { Clock, Effect, Exit, Fiber, Stream } from "effect"
 import type { DriverClient } from "../../src/DriverClient.ts"
 import { utf8 } from "../support/bytes.ts"
 import * as bench from "./bench.ts"
@@ -220,6 +220,77 @@ describe("a transfer", () => {
           return yield* storage.call("head", yield* storage.resource(source), 20)
         }))
       assert.deepStrictEqual(yield* changed(endless, endless), ["again and again agai"])
+    }))
+})
+
+describe("what a program had ended itself, and waits for now", () => {
+  const patience = { patience: "100 millis" } as const
+
+  /** Ends when the driver has seen the call, and its answer is still to come. */
+  const given = (power: DriverClient, effect: Effect.Effect<unknown, unknown>) =>
+    Effect.raceFirst(
+      effect,
+      Effect.zipRight(Effect.repeatN(Effect.yieldNow(), 200), power.call("on"))
+    )
+
+  it.scoped("is a call", () =>
+    Effect.gen(function*() {
+      const told = yield* changed(
+        (power) => given(power, power.call("hang")),
+        (power) => Effect.all([power.call("hang"), power.call("on")], { concurrency: "unbounded" }),
+        patience
+      )
+      assert.deepStrictEqual(told, [
+        "call power.hang was not sent (INVALID_ARGUMENT): call power.hang() waits for more than in the recording FILE",
+        "  the program ended it there (line 9)"
+      ])
+    }))
+
+  it.scoped("are items", () =>
+    Effect.gen(function*() {
+      const told = yield* changed(
+        (power) => Stream.runDrain(Stream.take(power.streamingCall("count", 5), 3)),
+        (power) => Stream.runDrain(power.streamingCall("count", 5)),
+        patience
+      )
+      assert.include(told[0], "streaming call power.count(5) waits for more than in the recording FILE")
+      assert.match(String(told[1]), /^ {2}the program ended it there \(line \d+\)$/)
+    }))
+
+  it.scoped("is a byte stream", () =>
+    Effect.gen(function*() {
+      const read = (reading: (bytes: Stream.Stream<Uint8Array, unknown>) => Effect.Effect<unknown, unknown>) => () =>
+        Effect.scoped(Effect.gen(function*() {
+          const silent = yield* Effect.flatMap(ExporterConnection.driver("console"), (console) =>
+            console.stream("silent"))
+          yield* reading(silent.read)
+        }))
+      const told = yield* changed(
+        read(() =>
+          Effect.void
+        ),
+        read(Stream.runDrain),
+        patience
+      )
+      assert.include(told[0], "stream console.silent waits for more than in the recording FILE")
+    }))
+
+  it.scoped("is nothing to complain of while the program goes on with something else", () =>
+    Effect.gen(function*() {
+      const program = (pause: Effect.Effect<unknown>): Program => (power) =>
+        Effect.gen(function*() {
+          const hanging = yield* Effect.fork(power.call("hang"))
+          yield* Effect.repeatN(Effect.yieldNow(), 200)
+          for (let call = 0; call < 3; call++) yield* Effect.zipRight(pause, power.call("on"))
+          yield* Fiber.interrupt(hanging)
+          return "done"
+        })
+      const told = yield* changed(
+        program(Effect.void),
+        program(Effect.withClock(Effect.sleep("60 millis"), Clock.make())),
+        patience
+      )
+      assert.deepStrictEqual(told, ["done"])
     }))
 })
 
