@@ -56,14 +56,17 @@ const lose = Effect.fnUntraced(function*(connection: ExporterConnection.Connecti
     ),
     later: Array.from(
       yield* Effect.forEach(next, bench.outcomeOf),
-      (outcome) => String(outcome).replace(/ECONNREFUSED .*/, "ECONNREFUSED")
+      (outcome) => String(outcome).replace(/at \S+ /, "").replace(/ECONNREFUSED .*/, "ECONNREFUSED")
     )
   }
 })
 
 const allLost = {
   underWay: operations.map(() => lost),
-  later: Array.from({ length: 3 }, () => "ConnectionLost UNAVAILABLE transport: connect ECONNREFUSED")
+  later: Array.from(
+    { length: 3 },
+    () => "ConnectionLost UNAVAILABLE client: cannot connect to the exporter (Unreachable): connect ECONNREFUSED"
+  )
 }
 
 describe("the loss of a connection", () => {

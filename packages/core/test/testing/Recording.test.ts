@@ -127,7 +127,7 @@ describe("a recording", () => {
       const program = Effect.gen(function*() {
         const { driver } = yield* ExporterConnection.fromChannel(yield* GrpcChannel.GrpcChannel)
         return yield* driver("power")
-      }).pipe(Effect.scoped)
+      })
       const run = (control?: FaultyExporter.Control) =>
         Effect.gen(function*() {
           const before = yield* program
@@ -136,7 +136,7 @@ describe("a recording", () => {
           if (control !== undefined) yield* control.restart
           const after = yield* program
           return [lost, yield* after.call("off"), before.uuid === after.uuid]
-        })
+        }).pipe(Effect.scoped)
       const { drivers } = yield* bench.make
       const { channel, control } = yield* FaultyExporter.make(drivers)
       const recorded = yield* Effect.provide(
