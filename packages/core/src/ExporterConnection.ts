@@ -113,7 +113,7 @@ export interface Connection {
     ExporterStatus.EndSessionError
   >
 
-  /** The exporter's log from now on, for any number of consumers. */
+  /** The exporter's log, for any number of consumers, see `LogStream.LogStream`. */
   readonly logs: Stream.Stream<LogEvent>
   /** Writes the exporter's log into Effect's logger while the scope is open. */
   readonly logStream: LogStream.LogStream["forward"]

@@ -13,6 +13,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ExporterClient } from "./ExporterClient.ts"
+import { SeenLines } from "./internal/seenLines.ts"
 import * as sharedFiber from "./internal/sharedFiber.ts"
 import * as LogEntry from "./LogEntry.ts"
 
@@ -38,8 +39,9 @@ export interface LogStreamOptions {
  */
 export interface LogStream {
   /**
-   * Log lines from now on, for any number of consumers. A consumer that falls behind by more than 1,024 lines loses
-   * some and is told how many by a `LogGap`. The stream ends when the exporter has no log or stays unreachable.
+   * Log lines, for any number of consumers: those from now on, and before them, for the first consumer, what the exporter
+   * has kept for one who comes late. A consumer that falls behind by more than 1,024 lines loses some and is told how many by
+   * a `LogGap`. The stream ends when the exporter has no log or stays unreachable.
    */
   readonly events: Stream.Stream<LogEntry.LogEvent>
   /** Writes log lines into Effect's logger until the scope closes, see `LogEntry.log`. */
@@ -88,7 +90,8 @@ const matches = (options: LogStreamOptions) => (event: LogEntry.LogEvent): boole
 /**
  * Subscribes to an exporter's log on behalf of any number of consumers. A lost subscription is renewed after 100 ms,
  * doubling to 2 seconds, and given up after 10 attempts without a line, as the reference client does; one that stood for
- * 10 seconds counts as heard. Consumers are told of a loss by a `LogGap`, whether lines follow or not. `note` is told each
+ * 10 seconds counts as heard. Consumers are told of a loss by a `LogGap`, whether lines follow or not. What the exporter then
+ * repeats is left out, as far as its lines have a time by which they can be told apart. `note` is told each
  * line before they are, whether or not they have room for it.
  *
  * @since 0.1.0
@@ -117,14 +120,17 @@ export const make = Effect.fnUntraced(function*(
     Effect.sync(() => subscribers.forEach((subscriber) => offer(subscriber, event)))
 
   const read = Effect.gen(function*() {
+    const seen = new SeenLines()
     let delay = firstDelay
     let attempts = 0
     // Of several interruptions without a line in between, one is told.
     let told = false
     while (attempts < maxAttempts) {
+      seen.resume()
       const [stood, stopped] = yield* Stream.runForEach(exporter.logStream, (entry) => {
         delay = firstDelay
         attempts = 0
+        if (seen.isRepeated(entry)) return Effect.void
         told = false
         note(entry)
         return publish(entry)

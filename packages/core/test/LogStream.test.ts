@@ -2,6 +2,7 @@ import { LogStreamResponse } from "@effect-jumpstarter/proto/jumpstarter/v1/jump
 import { assert, describe, it } from "@effect/vitest"
 import {
   Chunk,
+  DateTime,
   Effect,
   Exit,
   Fiber,
@@ -104,6 +105,36 @@ const consume = (logs: LogStream.LogStream) =>
 const outage = GrpcStatus.make("UNAVAILABLE", "restarting")
 
 describe("LogStream", () => {
+  describe("a subscription that is renewed", () => {
+    const at = (message: string, time: number) =>
+      new LogEntry.LogEntry({ ...entry(message), timestamp: Option.some(DateTime.unsafeMake(time)) })
+
+    it.scoped("leaves out what the exporter says again", () =>
+      Effect.gen(function*() {
+        const exporter = yield* scripted
+        const { seen } = yield* consume(exporter.logs)
+        yield* exporter.send(at("a", 1), at("b", 2), at("b", 2), at("c", 3), outage)
+        yield* settle
+        yield* TestClock.adjust("1 second")
+        // Not as much as had been said, and more.
+        yield* exporter.send(at("b", 2), at("c", 3), at("d", 4), at("c", 3))
+        yield* settle
+        assert.deepStrictEqual(seen, ["a", "b", "b", "c", "gap: interrupted ?", "d", "c"])
+      }))
+
+    it.scoped("leaves out nothing that has no time, and so looks alike", () =>
+      Effect.gen(function*() {
+        const exporter = yield* scripted
+        const { seen } = yield* consume(exporter.logs)
+        yield* exporter.send(entry("tick"), outage)
+        yield* settle
+        yield* TestClock.adjust("1 second")
+        yield* exporter.send(entry("tick"))
+        yield* settle
+        assert.deepStrictEqual(seen, ["tick", "gap: interrupted ?", "tick"])
+      }))
+  })
+
   describe("one subscription", () => {
     it.scoped("is there while somebody listens, and only then", () =>
       Effect.gen(function*() {
