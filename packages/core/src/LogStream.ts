@@ -87,6 +87,14 @@ const matches = (options: LogStreamOptions) => (event: LogEntry.LogEvent): boole
     (options.sources === undefined || options.sources.includes(event.source))
   )
 
+// Our host has no other way to say that it has dropped lines than with another one.
+const toEvent = (entry: LogEntry.LogEntry): LogEntry.LogEvent => {
+  const { dropped = "" } = entry.fields
+  return entry.source === "SYSTEM" && /^\d+$/.test(dropped)
+    ? new LogEntry.LogGap({ reason: "slow reader", dropped: Option.some(Number(dropped)) })
+    : entry
+}
+
 /**
  * Subscribes to an exporter's log on behalf of any number of consumers. A lost subscription is renewed after 100 ms,
  * doubling to 2 seconds, and given up after 10 attempts without a line, as the reference client does; one that stood for
@@ -133,7 +141,7 @@ export const make = Effect.fnUntraced(function*(
         if (seen.isRepeated(entry)) return Effect.void
         told = false
         note(entry)
-        return publish(entry)
+        return publish(toEvent(entry))
       }).pipe(
         Effect.as(false),
         Effect.catchAll((status) =>

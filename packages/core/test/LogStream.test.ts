@@ -489,6 +489,24 @@ describe("LogStream", () => {
         return seen
       })
 
+    it.scoped("tells how many lines the exporter has dropped, whatever sources are written", () =>
+      Effect.gen(function*() {
+        const marker = new LogEntry.LogEntry({
+          ...entry("7 log lines were dropped, the reader is too slow", "WARNING", "SYSTEM"),
+          fields: { dropped: "7" }
+        })
+        assert.deepStrictEqual(
+          (yield* forwarded({ sources: ["DRIVER"] }, marker)).map(({ line }) => line),
+          ["WARN 7 log lines may be missing (slow reader)"]
+        )
+      }))
+
+    it.scoped("says which exporter it is, whatever a line says", () =>
+      Effect.gen(function*() {
+        const line = new LogEntry.LogEntry({ ...entry("hello"), fields: { exporter: "another" } })
+        assert.deepStrictEqual((yield* forwarded({}, line)).map(({ exporter }) => exporter), ["bench"])
+      }))
+
     const lines = [
       entry("debug", "DEBUG", "DRIVER"),
       entry("info", "INFO", "SYSTEM"),
