@@ -109,9 +109,13 @@ export const severity = (level: LogLevel.LogLevel): LogSeverity =>
     ? "ERROR"
     : "CRITICAL"
 
+// These say what the connection knows, whatever a driver has put into its fields.
+const reserved: ReadonlyArray<string> = ["exporter", "source", "driver_type", "operation", "timestamp"]
+
 /**
  * Writes an event to Effect's logger: the level is mapped, and source, driver type, operation, remote timestamp and
- * structured fields become annotations. Which driver spoke is not on the wire, only its type.
+ * structured fields become annotations; fields with the names of the others, or of the `exporter`, are left out. Which
+ * driver spoke is not on the wire, only its type.
  *
  * @since 0.1.0
  * @category combinators
@@ -121,10 +125,8 @@ export const log = (event: LogEvent): Effect.Effect<void> => {
     const lines = Option.match(event.dropped, { onNone: () => "log lines", onSome: (count) => `${count} log lines` })
     return Effect.logWarning(`${lines} may be missing (${event.reason})`)
   }
-  const annotations: Record<string, string> = {
-    ...event.fields,
-    source: event.source
-  }
+  const fields = Object.entries(event.fields).filter(([name]) => !reserved.includes(name))
+  const annotations: Record<string, string> = { ...Object.fromEntries(fields), source: event.source }
   if (Option.isSome(event.driverType)) annotations["driver_type"] = event.driverType.value
   if (Option.isSome(event.operation)) annotations["operation"] = event.operation.value
   if (Option.isSome(event.timestamp)) {
