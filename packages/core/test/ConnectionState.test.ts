@@ -98,6 +98,33 @@ describe("the state of a connection", () => {
       deepStrictEqual(seen, ["ready", "lost: UNAVAILABLE: connect ECONNREFUSED", "ready"])
     }))
 
+  it.scoped("shows a loss of an idle exporter that predates statuses, too", () =>
+    Effect.gen(function*() {
+      const { connection, exporter, wire } = yield* bench.make()
+      exporter.answer("GetStatus", GrpcStatus.make("UNIMPLEMENTED", ""))
+      const { seen } = yield* states(connection)
+      strictEqual(yield* Stream.runCount(connection.statusChanges), 1)
+      yield* adjust("5 seconds")
+      yield* wire.cut
+      yield* adjust("5 seconds")
+      deepStrictEqual(seen, ["ready", "lost: UNAVAILABLE: connect ECONNREFUSED"])
+    }))
+
+  it.scoped("is ready again with the first that a stream says", () =>
+    Effect.gen(function*() {
+      const { connection, exporter, wire } = yield* bench.make()
+      yield* Effect.fork(Stream.runDrain(connection.logs))
+      yield* bench.settle
+      yield* wire.cut
+      yield* bench.settle
+      strictEqual((yield* connection.state)._tag, "Lost")
+      yield* wire.plug(exporter.channel)
+      yield* adjust("100 millis")
+      yield* exporter.log("SYSTEM", "hello")
+      yield* bench.settle
+      strictEqual((yield* connection.state)._tag, "Ready")
+    }))
+
   it.scoped("is watched for as long as somebody looks at it", () =>
     Effect.gen(function*() {
       const { connection, wire } = yield* bench.make()

@@ -157,7 +157,10 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
     Effect.suspend(() => Effect.tapBoth(rpc, { onFailure: failed(losses), onSuccess: answered }))
 
   const watchStream = <A>(rpc: Stream.Stream<A, GrpcStatusError>): Stream.Stream<A, GrpcStatusError> =>
-    Stream.suspend(() => Stream.tapError(rpc, failed(losses)))
+    Stream.suspend(() => {
+      const watched = Stream.tapError(rpc, failed(losses))
+      return now._tag === "Ready" ? watched : Stream.tap(watched, answered)
+    })
 
   const run = Runtime.runFork(yield* Effect.runtime())
   // An idle connection has nothing that would fail.

@@ -1,6 +1,7 @@
 // A connection put together: what its drivers, its status and its log share.
 import * as Effect from "effect/Effect"
-import * as Schedule from "effect/Schedule"
+import * as Mailbox from "effect/Mailbox"
+import type * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { ConnectionState } from "../ConnectionState.ts"
 import * as DriverClient from "../DriverClient.ts"
@@ -123,13 +124,15 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
 
   // Asks from time to time, so that a loss shows although nothing is called, and so does the end of it: what was given up
   // is for the next call to try again.
-  const heartbeat = Stream.runDrain(monitor.changes).pipe(
-    Effect.tapError(() =>
-      options.reconnect === undefined
+  const heartbeat = Effect.scoped(
+    Effect.flatMap(poller.subscribe("sign of life"), (statuses) => Stream.runDrain(Mailbox.toStream(statuses)))
+  ).pipe(
+    Effect.tapError((end) =>
+      end === "closed" || options.reconnect === undefined
         ? Effect.void
         : Stream.runDrain(Stream.takeUntil(link.state.changes, ConnectionState.$is("Ready")))
     ),
-    Effect.retry(Schedule.forever),
+    Effect.retry({ while: (end) => end !== "closed" }),
     Effect.ignore,
     Effect.interruptible,
     Effect.forkScoped

@@ -35,12 +35,14 @@ export interface StatusPoller {
   // Asks now.
   readonly ask: Effect.Effect<StatusReport, GrpcStatusError>
   // The status as of now and every change from here on, until the scope closes. While somebody awaits one it is asked for
-  // more often.
-  readonly subscribe: (mode: "await" | "watch") => Effect.Effect<Statuses, never, Scope.Scope>
+  // more often. An exporter that has none is asked all the same for a sign of life.
+  readonly subscribe: (mode: Mode) => Effect.Effect<Statuses, never, Scope.Scope>
 }
 
+type Mode = "await" | "watch" | "sign of life"
+
 interface Subscriber {
-  readonly mode: "await" | "watch"
+  readonly mode: Mode
   readonly mailbox: Mailbox.Mailbox<StatusReport, End>
   informed: boolean
 }
@@ -143,6 +145,14 @@ export const make = Effect.fnUntraced(
 
     const pause = Effect.raceFirst(Effect.suspend(() => Effect.sleep(interval())), Queue.take(wake))
 
+    const endAll = (exit: Exit.Exit<void, End>, of: (subscriber: Subscriber) => boolean = () => true): void => {
+      for (const subscriber of subscribers) {
+        if (!of(subscriber)) continue
+        subscriber.mailbox.unsafeDone(Exit.isSuccess(exit) ? Exit.fail("closed") : exit)
+        subscribers.delete(subscriber)
+      }
+    }
+
     // A loop and no `Schedule`: how long it pauses depends on who listens and on the last answer, a new subscriber ends a
     // pause, and a question that timed out is asked again at once. It all goes by Effect's clock.
     const poll: Effect.Effect<void, End> = Effect.gen(function*() {
@@ -151,7 +161,10 @@ export const make = Effect.fnUntraced(
       while (true) {
         const answer = yield* Effect.either(ask)
         if (Either.isRight(answer)) {
-          if (Option.isNone(answer.right.version)) return yield* Effect.fail("unsupported" as const)
+          if (Option.isNone(answer.right.version)) {
+            endAll(Exit.fail("unsupported"), ({ mode }) => mode !== "sign of life")
+            if (subscribers.size === 0) return yield* Effect.fail("unsupported" as const)
+          }
           unanswered = 0
           yield* pause
         } else if (answer.left.code === "DEADLINE_EXCEEDED") {
@@ -171,17 +184,13 @@ export const make = Effect.fnUntraced(
       }
     })
 
-    const endAll = (exit: Exit.Exit<void, End>): void => {
-      subscribers.forEach(({ mailbox }) => mailbox.unsafeDone(Exit.isSuccess(exit) ? Exit.fail("closed") : exit))
-      subscribers.clear()
-    }
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         closed = true
         endAll(Exit.void)
       })
     )
-    const polled = yield* sharedFiber.make(poll, endAll)
+    const polled = yield* sharedFiber.make(poll, (exit) => endAll(exit))
 
     const subscribe: StatusPoller["subscribe"] = (mode) =>
       Effect.acquireRelease(
