@@ -190,7 +190,8 @@ export class StatusNotReached extends Schema.TaggedError<StatusNotReached>(
     const what = this.awaited.length === 0
       ? "cannot be watched any more"
       : `did not become ${this.awaited.join(" or ")}`
-    return `the exporter at ${this.address} ${what} (${this.reason}): ${this.details}`
+    const details = this.details === "" ? "it gave no reason" : this.details
+    return `the exporter at ${this.address} ${what} (${this.reason}): ${details}`
   }
 }
 

@@ -69,8 +69,8 @@ export const StatusOrigin = Schema.Literal("peer", "transport", "client")
 export type StatusOrigin = typeof StatusOrigin.Type
 
 /**
- * An RPC that ended with another status than `OK`. `rpc` is the full method path and `target` the address; both are
- * empty on the serving side, where handlers fail with the status they want to send.
+ * An RPC that ended with another status than `OK`. `rpc` is the full method path, empty when none was begun, and `target`
+ * the address; both are empty on the serving side, where handlers fail with the status they want to send.
  *
  * @since 0.1.0
  * @category errors
@@ -86,7 +86,11 @@ export class GrpcStatusError extends Schema.TaggedError<GrpcStatusError>(
   cause: Schema.optional(Schema.Defect)
 }) {
   override get message(): string {
-    const where = this.rpc === "" ? "" : `${this.rpc} on ${this.target} ended with `
+    const where = this.rpc !== ""
+      ? `${this.rpc} on ${this.target} ended with `
+      : this.target === ""
+      ? ""
+      : `${this.target}: `
     return `${where}${this.code} from the ${this.origin}: ${this.details === "" ? "no details" : this.details}`
   }
 }

@@ -19,6 +19,7 @@ import * as Endpoint from "../src/Endpoint.ts"
 import * as Exporter from "../src/Exporter.ts"
 import * as ExporterConnection from "../src/ExporterConnection.ts"
 import * as GrpcStatus from "../src/GrpcStatus.ts"
+import * as httpStatus from "../src/internal/httpStatus.ts"
 import * as Resource from "../src/Resource.ts"
 import * as bench from "./support/bench.ts"
 import * as temporary from "./support/temporary.ts"
@@ -186,6 +187,20 @@ describe("the state of a connection", () => {
       exporter.answer("DriverCall", GrpcStatus.make("UNAVAILABLE", "no device"))
       deepStrictEqual(outcome(yield* failing(power.call("on"))), ["DriverError", "driver", "UNAVAILABLE"])
       deepStrictEqual(seen, ["ready"])
+    }))
+
+  it.scoped("is no matter of one RPC that is reset", () =>
+    Effect.gen(function*() {
+      const { channel } = yield* bench.host(bench.drivers())
+      const { code, details } = httpStatus.statusOfReset(7)
+      const reset = new GrpcStatus.GrpcStatusError({ code, details, origin: "transport", rpc: "", target: "bench" })
+      const connection = yield* ExporterConnection.fromChannel({
+        ...channel,
+        unary: (rpc, ...request) => rpc.endsWith("/DriverCall") ? reset : channel.unary(rpc, ...request)
+      })
+      const power = yield* connection.driver("power")
+      deepStrictEqual(outcome(yield* Effect.flip(power.call("on"))), ["ConnectionLost", "transport", "UNAVAILABLE"])
+      strictEqual((yield* connection.state)._tag, "Ready")
     }))
 
   it.effect("is closed with the scope, which is the end of its changes", () =>

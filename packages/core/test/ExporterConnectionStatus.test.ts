@@ -304,6 +304,29 @@ describe("awaiting a status", () => {
     }))
 })
 
+describe("what failures say", () => {
+  it.scoped("is something where the exporter gives no reason", () =>
+    Effect.gen(function*() {
+      const { connection } = yield* bench.make({}, { status: "OFFLINE" })
+      strictEqual(
+        (yield* Effect.flip(connection.awaitReady)).message,
+        "the exporter at bench did not become LEASE_READY (Offline): it gave no reason"
+      )
+    }))
+
+  it.scoped("is which exporter did not tell its status", () =>
+    Effect.gen(function*() {
+      const { connection, exporter } = yield* bench.make()
+      exporter.answer("GetStatus", Effect.never)
+      const asking = yield* Effect.fork(Effect.flip(connection.status))
+      yield* adjust("5 seconds")
+      strictEqual(
+        (yield* Fiber.join(asking)).message,
+        "bench: DEADLINE_EXCEEDED from the client: no status within 5s (statusPolling.deadline)"
+      )
+    }))
+})
+
 describe("a hook that fails", () => {
   it.scoped("is told with what it wrote, and by whom", () =>
     Effect.gen(function*() {

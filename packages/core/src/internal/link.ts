@@ -10,6 +10,7 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import { ConnectionState } from "../ConnectionState.ts"
 import type { GrpcChannel } from "../GrpcChannel.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
+import { isReset } from "./httpStatus.ts"
 import * as telemetryMetrics from "./telemetryMetrics.ts"
 
 type Channel = typeof GrpcChannel.Service
@@ -145,6 +146,8 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
   const failed = (seen: number) => ({ code, details, origin }: GrpcStatusError): Effect.Effect<unknown> => {
     switch (origin) {
       case "transport":
+        // One RPC, while the connection stands.
+        if (isReset(details)) return Effect.void
         return seen === losses ? lost(`${code}: ${details}`, Effect.void) : Effect.void
       case "peer":
         return answered()
