@@ -48,7 +48,13 @@ export const args = (
 
 export const bytes = (scrub: Scrub, site: Site, bytes: Uint8Array): Uint8Array => scrub.bytes(bytes, siteOf(site))
 
-const secret = /auth|cookie|credential|passphrase|password|secret|token|api-?key/
+const secret = /auth|cookie|credential|passphrase|password|secret|token|api[-_]?key/
+
+// What is hidden unless the program says what is: texts under a name that looks like one of a secret.
+export const values: Scrub["values"] = (value, { path }) => {
+  const name = path.at(-1)
+  return typeof value === "string" && typeof name === "string" && secret.test(name.toLowerCase()) ? redacted : value
+}
 
 // Headers that say nothing about the exporter and are other ones in each run.
 const noise = /^(content-type|date|server|user-agent|te|trailer|grpc-.*)$/

@@ -211,7 +211,12 @@ export class ReplayMatcher {
     return input
   }
 
-  // What the program has done otherwise, and what of the recording it has not done.
+  // What the program has done otherwise.
+  refusals(): ReadonlyArray<string> {
+    return [...this.differences]
+  }
+
+  // The same, and what of the recording it has not done.
   allDifferences(): ReadonlyArray<string> {
     return [
       ...this.differences,

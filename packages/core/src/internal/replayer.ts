@@ -104,5 +104,9 @@ export const make = (recording: ReplayRecording, options: Options) => {
   })
 
   const transport: GrpcTransport = { target: matcher.target, unary, serverStreaming, duplex }
-  return { transport, differences: Effect.sync(() => matcher.allDifferences()) }
+  return {
+    transport,
+    refusals: Effect.sync(() => matcher.refusals()),
+    differences: Effect.sync(() => matcher.allDifferences())
+  }
 }

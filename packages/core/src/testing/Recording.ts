@@ -19,7 +19,8 @@
  * the rest is kept as its hash, which is enough to check what a program sends, and not enough to replay what it
  * receives. What differs from run to run has names: drivers their paths (`power#2` when the exporter was restarted
  * meanwhile), resources and the exporter numbered uuids. A passphrase is never stored, nor is other request metadata,
- * nor the headers and the query of a presigned URL.
+ * nor the headers and the query of a presigned URL, nor, unless `scrub` says otherwise, a text whose key looks like that of a
+ * secret.
  *
  * A recording does without what a client does not look at, such as the uuids of answers and fields this version does not
  * know, without the causes of failures, and without RPCs of other services, which are refused. A message that JSON cannot
@@ -41,6 +42,7 @@ import type { ValuePath } from "../DriverError.ts"
 import * as GrpcChannel from "../GrpcChannel.ts"
 import * as recorder from "../internal/recorder.ts"
 import * as format from "../internal/recordingFormat.ts"
+import * as scrubbing from "../internal/recordingScrub.ts"
 import * as replayer from "../internal/replayer.ts"
 import * as replayRecording from "../internal/replayRecording.ts"
 import type { JsonValue } from "../ProtobufValue.ts"
@@ -107,7 +109,8 @@ export interface Site {
 export interface ScrubOptions {
   /**
    * Answers what is to be recorded in place of a value: of the arguments of a call, of a result, of a line of the log, of
-   * the details of a failure, and of everything in them, from the outside in; `path` leads to it.
+   * the details of a failure, and of everything in them, from the outside in; `path` leads to it. Unless given, texts are
+   * hidden whose keys look like those of secrets, such as `password`, `authToken` and `api_key`.
    */
   readonly scrub?: ((value: JsonValue, at: Site & { readonly path: ValuePath }) => JsonValue) | undefined
   /**
@@ -148,12 +151,37 @@ export interface ReplayOptions extends ScrubOptions {
 }
 
 const scrubOf = ({ scrub, scrubBytes }: ScrubOptions) => ({
-  values: scrub ?? ((value: JsonValue) => value),
+  values: scrub ?? scrubbing.values,
   bytes: scrubBytes ?? ((bytes: Uint8Array) => bytes)
 })
 
 const unusable = (path: string) => (cause: { readonly message: string }) =>
   new RecordingError({ path, line: 0, reason: "File", details: cause.message, cause })
+
+// Where to record: beside a recording that there may be, until the run has come to a good end. What failed is worth more
+// than nothing, but not more than what it would replace.
+const openBeside = (fileSystem: FileSystem.FileSystem, path: string) =>
+  Effect.gen(function*() {
+    const isOther = yield* Effect.match(fileSystem.stat(path), {
+      onFailure: () => false,
+      onSuccess: ({ type }) => type !== "File"
+    })
+    let isWhole = false
+    const beside = isOther ? path : `${path}.partial`
+    yield* Effect.addFinalizer((exit) =>
+      Effect.gen(function*() {
+        if (isOther || !isWhole || Exit.isFailure(exit) && (yield* fileSystem.exists(path))) return
+        yield* fileSystem.rename(beside, path)
+      }).pipe(Effect.mapError(unusable(path)), Effect.orDie)
+    )
+    const file = yield* fileSystem.open(beside, { flag: "w" })
+    return {
+      file,
+      whole: Effect.sync(() => {
+        isWhole = true
+      })
+    }
+  }).pipe(Effect.mapError(unusable(path)))
 
 // Writes lines in the background, all of them before the scope has closed. A file that could not be written to the end is
 // no recording, and there is nobody else to tell.
@@ -164,7 +192,7 @@ const openWriter = (path: string): Effect.Effect<
 > =>
   Effect.gen(function*() {
     const fileSystem = yield* FileSystem.FileSystem
-    const file = yield* Effect.mapError(fileSystem.open(path, { flag: "w" }), unusable(path))
+    const { file, whole } = yield* openBeside(fileSystem, path)
     const lines = yield* Mailbox.make<string>()
     const encoder = new TextEncoder()
     const write = Effect.gen(function*() {
@@ -178,13 +206,14 @@ const openWriter = (path: string): Effect.Effect<
     }).pipe(Effect.mapError(unusable(path)), Effect.onError(() => lines.shutdown))
     yield* Effect.acquireRelease(
       Effect.forkDaemon(Effect.interruptible(write)),
-      (writing) => Effect.zipRight(lines.end, Effect.orDie(Fiber.join(writing)))
+      (writing) => lines.end.pipe(Effect.zipRight(Effect.orDie(Fiber.join(writing))), Effect.zipRight(whole))
     )
     return (line) => void lines.unsafeOffer(line)
   })
 
 /**
- * A channel that records what passes through it into a file, until the scope closes. What the program is told does not
+ * A channel that records what passes through it into a file, until the scope closes. The file is written beside the one that
+ * there may be, as `.partial`, and takes its place unless the scope closes with a failure. What the program is told does not
  * change. Only the RPCs of exporters can be recorded; others are refused.
  *
  * @since 0.1.0
@@ -234,7 +263,8 @@ export interface Replay {
  * ```
  *
  * A scope that closes after a success dies of a `ReplayError` when there were differences, so that a program cannot swallow
- * them, or when something recorded was not done.
+ * them, or when something recorded was not done. After a failure, which may be a consequence of what was swallowed, they are
+ * logged.
  *
  * @since 0.1.0
  * @category constructors
@@ -250,7 +280,7 @@ export const replay = (
       replayRecording.parse(text),
       ({ details, line, reason }) => new RecordingError({ path, line, reason, details })
     )
-    const { differences, transport } = replayer.make(recording, {
+    const { differences, refusals, transport } = replayer.make(recording, {
       path,
       scrub: scrubOf(options),
       polled: options.polled ?? [],
@@ -259,7 +289,11 @@ export const replay = (
     })
     yield* Effect.addFinalizer((exit) =>
       Exit.isFailure(exit)
-        ? Effect.void
+        ? Effect.flatMap(
+          refusals,
+          (differences) =>
+            differences.length === 0 ? Effect.void : Effect.logError(new ReplayError({ path, differences }).message)
+        )
         : Effect.flatMap(
           differences,
           (differences) => differences.length === 0 ? Effect.void : Effect.die(new ReplayError({ path, differences }))

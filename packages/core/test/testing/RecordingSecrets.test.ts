@@ -166,6 +166,27 @@ it.scoped("what a program says is a secret, on both sides", () =>
     assert.include(String(yield* outcome(replay(path, talk))), `arguments[0].password: "***" was recorded`)
   }).pipe(Effect.provide(NodeFileSystem.layer)))
 
+it.scoped("what has the name of a secret, unless the program says what is one", () =>
+  Effect.gen(function*() {
+    const program = Effect.flatMap(bench.power, (power) =>
+      power.call("set", { user: "root", password: secret, tries: 3, nested: [{ authToken: secret, API_KEY: secret }] }))
+    const path = yield* file
+    yield* record(path, program)
+    assert.isFalse(yield* tells(path))
+    assert.deepStrictEqual(yield* replay(path, program), [{
+      user: "root",
+      password: "[REDACTED]",
+      tries: 3,
+      nested: [{ authToken: "[REDACTED]", API_KEY: "[REDACTED]" }]
+    }])
+    const open = yield* file
+    yield* record(open, program, {
+      scrub: (value) =>
+        value
+    })
+    assert.isTrue(yield* tells(open))
+  }).pipe(Effect.provide(NodeFileSystem.layer)))
+
 it.scoped("what admits to a presigned request", () =>
   Effect.gen(function*() {
     const path = yield* file

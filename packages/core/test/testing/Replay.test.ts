@@ -4,11 +4,11 @@ import { Recording } from "@effect-jumpstarter/core/testing"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Exit, Fiber, Stream } from "effect"
+import { Clock, Effect, Exit, Fiber, Logger, Stream } from "effect"
 import type { DriverClient } from "../../src/DriverClient.ts"
 import { utf8 } from "../support/bytes.ts"
 import * as bench from "./bench.ts"
-import { file, outcome, record, replay } from "./recordings.ts"
+import { file, lines, outcome, record, replay } from "./recordings.ts"
 
 type Program = (power: DriverClient) => Effect.Effect<unknown, unknown, ExporterConnection.ExporterConnection>
 
@@ -103,6 +103,18 @@ describe("a call", () => {
         `- call power.set(12, {"channel":"main","limits":[1,2]}) was not made (line 8)`,
         "- call power.off() was not made (line 10)"
       ])
+    }))
+
+  it.scoped("that differs is logged when it was swallowed, and the program fails later", () =>
+    Effect.gen(function*() {
+      const logged: Array<string> = []
+      const logger = Logger.make<unknown, void>(({ message }) => void logged.push(String(message)))
+      const told = yield* changed(
+        (power) => power.call("on"),
+        (power) => Effect.zipRight(Effect.ignore(power.call("off")), Effect.fail("the assertion"))
+      ).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+      assert.deepStrictEqual(told, ["the assertion"])
+      assert.include(logged.join("\n"), "- call power.off() is not in the recording")
     }))
 
   it.scoped("that differs cannot be swallowed", () =>
@@ -348,6 +360,23 @@ describe("what cannot be used", () => {
         /^Malformed,3,recording FILE, line 3: value: .*ASLEEP/s
       )
     }))
+
+  it.scoped("is what a failed run recorded, and it replaces nothing", () =>
+    Effect.gen(function*() {
+      const path = yield* file
+      yield* record(path, run((power) => power.call("on")))
+      const before = yield* lines(path)
+      const failing = run((power) => Effect.zipRight(power.call("on"), Effect.fail("the assertion")))
+      assert.strictEqual(yield* outcome(record(path, failing)), "the assertion")
+      assert.deepStrictEqual(yield* lines(path), before)
+      assert.include((yield* lines(`${path}.partial`)).join(), `"method":"on"`)
+      yield* record(path, run((power) => power.call("off")))
+      assert.include((yield* lines(path)).join(), `"method":"off"`)
+      // Where there is nothing to be lost.
+      const other = yield* file
+      yield* outcome(record(other, failing))
+      assert.include((yield* lines(other)).join(), `"method":"on"`)
+    }).pipe(Effect.provide(NodeFileSystem.layer)))
 
   it.scoped("is a file that is not there, or cannot be written", () =>
     Effect.gen(function*() {
