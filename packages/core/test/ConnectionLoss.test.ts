@@ -14,6 +14,7 @@ import * as ExporterConnection from "../src/ExporterConnection.ts"
 import { GrpcHandler } from "../src/GrpcHandler.ts"
 import { until } from "./suite/harness.ts"
 import * as bench from "./support/bench.ts"
+import * as rawServer from "./support/rawServer.ts"
 import * as relay from "./support/relay.ts"
 import * as temporary from "./support/temporary.ts"
 
@@ -80,6 +81,18 @@ for (
         strictEqual((yield* connection.state)._tag, "Ready")
       }))
   })
+
+  it.scopedLive(`through ${name}, first answers have their time from the connection on, and no more`, () =>
+    Effect.gen(function*() {
+      const path = yield* temporary.socketPath
+      yield* rawServer.serve({ path }, () => {})
+      const error = yield* ExporterConnection.fromEndpoint(Endpoint.unix(path), {
+        ...transport,
+        connectTimeout: "1 minute",
+        handshakeTimeout: "50 millis"
+      }).pipe(Effect.flip, Effect.timeout("5 seconds"))
+      deepStrictEqual([error.reason, error.details], ["Timeout", "no answer within 50ms (handshakeTimeout)"])
+    }))
 
   describe(`through ${name}, an exporter that restarts while nothing is called`, () => {
     const restarted = (options: ExporterConnection.EndpointOptions) =>
