@@ -106,6 +106,38 @@ describe("Exporter", () => {
     }))
 })
 
+// A handler is a driver's code from its first line on, not only in the effect it answers with.
+describe("a handler that throws", () => {
+  const refuse = (): never => {
+    throw new Error("out of order")
+  }
+
+  for (
+    const [kind, use] of [
+      ["call", (client: DriverClient.DriverClient) => client.call("call")],
+      ["streaming call", (client: DriverClient.DriverClient) => Stream.runDrain(client.streamingCall("stream"))]
+    ] as const
+  ) {
+    it.effect(`fails the ${kind}, within the log`, () =>
+      withDevice(
+        { call: Driver.call(refuse), stream: Driver.streamingCall(refuse) },
+        Effect.gen(function*() {
+          const { logs } = yield* ExporterConnection.ExporterConnection
+          const lines = yield* Effect.fork(Stream.runCollect(Stream.take(logs, 3)))
+          const error = yield* Effect.flip(use(yield* device))
+          assert.strictEqual(error.details, "out of order")
+          assert.deepStrictEqual(
+            Array.from(
+              yield* Fiber.join(lines),
+              (event) => event._tag === "LogEntry" ? event.message.split(":")[0] : ""
+            ),
+            ["Operation started", "The driver failed unexpectedly", "Operation failed"]
+          )
+        })
+      ))
+  }
+})
+
 // What a method answers is the driver's doing, whatever the arguments were.
 describe("an answer that cannot be sent", () => {
   // As a driver without a contract, or with a schema that has more than JSON has, answers it.

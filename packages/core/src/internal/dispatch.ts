@@ -152,7 +152,7 @@ export const driverCall = (host: Host) =>
     handle: Effect.fnUntraced(function*(message, { metadata }) {
       const { args, handler, hosted, method } = yield* decodeCall(host, message, "Call")
       const result = Effect.flatMap(
-        handler.handle(args, contextOf(host, hosted)),
+        Effect.suspend(() => handler.handle(args, contextOf(host, hosted))),
         (result) => encodeResult(result ?? null, [])
       )
       const response = hosted.turnstile.pass(
@@ -192,7 +192,8 @@ export const streamingDriverCall = (host: Host) =>
         const within = yield* telemetryHost.open(metadata, { driver: hosted.path, kind: "streamingCall", method })
         yield* hosted.turnstile.enter
         yield* started(host, hosted, method)
-        const results = captured(host, hosted, method, handler.handle(args, contextOf(host, hosted)))
+        const handled = Stream.suspend(() => handler.handle(args, contextOf(host, hosted)))
+        const results = captured(host, hosted, method, handled)
         const responses = mapItems(results, (result, index) => encodeResult(result, [index])).pipe(
           Stream.ensuringWith((exit) => ended(host, hosted, method, args, exit)),
           Stream.mapError(DriverFailure.toStatus)
