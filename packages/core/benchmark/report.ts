@@ -105,7 +105,9 @@ const growth = (results: Results): Table => {
 }
 
 const hosts = (results: Results): Table => {
-  const clients = (["niceGrpc", "http2"] as const).filter((client) => clientsOf(results, "python").includes(client))
+  const clients = (["niceGrpc", "python", "http2"] as const).filter((client) =>
+    clientsOf(results, "python").includes(client)
+  )
   return {
     title: "Our host / the Python exporter, under the same client",
     head: ["work", ...clients.map((client) => clientTitles[client])],
