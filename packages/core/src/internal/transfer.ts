@@ -14,7 +14,9 @@ import type { ExporterStream } from "../ExporterClient.ts"
 import type { GrpcStatusError } from "../GrpcStatus.ts"
 import type { JsonValue } from "../ProtobufValue.ts"
 import * as Resource from "../Resource.ts"
-import { maxFrameBytes } from "../RouterStream.ts"
+
+// Of a larger chunk so much is sent at a time. Exporters in Python queue 32 frames of a resource (protocol.md 5.2).
+const frameBytes = 256 * 1024
 
 interface Copy<A, E> {
   readonly total: Option.Option<number>
@@ -38,7 +40,7 @@ const upload = <A, E>(
   // Frame by frame, so that a large chunk makes progress while it is sent. A write fails only when the stream is over, and
   // what happened then is told by the watch on the peer.
   const send = (chunk: Uint8Array): Effect.Effect<void> => {
-    const bytes = chunk.subarray(0, maxFrameBytes)
+    const bytes = chunk.subarray(0, frameBytes)
     const sent = Effect.zipRight(
       Effect.orElse(stream.write(bytes), () => Effect.never),
       Effect.sync(() => {
