@@ -134,6 +134,9 @@ export const sink = <A, E, R>(
   observe: () => Effect.void
 })
 
+// Large reads, because each takes a turn of the thread pool, and few of them ahead.
+const readAhead = { bufferSize: 2, chunkSize: 256 * 1024 }
+
 /**
  * A local file for a driver to read. Fails when the file cannot be examined.
  *
@@ -151,7 +154,7 @@ export const fromFile = (
   Effect.gen(function*() {
     const fileSystem = yield* FileSystem.FileSystem
     const { size } = yield* fileSystem.stat(path)
-    return source(fileSystem.stream(path), { ...options, size: Number(size) })
+    return source(fileSystem.stream(path, readAhead), { ...options, size: Number(size) })
   })
 
 /**
