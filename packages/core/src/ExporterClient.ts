@@ -137,7 +137,8 @@ export const make = (channel: typeof GrpcChannel.Service): ExporterClient => {
     const metadata = yield* duplex.initialMetadata
     const stream = yield* RouterStream.fromDuplex(duplex, malformed(streamRpc), {
       // When a resource is closed the call that used it is over, and with it the interest in the rest.
-      closing: request.kind === "driver" ? "flush" : "cancel"
+      closing: request.kind === "driver" ? "flush" : "cancel",
+      peerEndsRpc: Headers.has(metadata, streamRequest.hostKey)
     })
     return { ...stream, metadata }
   })

@@ -157,21 +157,32 @@ const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) 
  * moment to finish reading: this direction is ended, and the peer's end awaited for at most half a second. That moment
  * is real time whatever the program's clock says, so that a scope cannot hang on a test's clock.
  *
+ * With `peerEndsRpc` the peer is known to end the RPC once both directions have ended, and is let: servers count the RPCs that
+ * are cancelled, and close connections with too many.
+ *
  * @since 0.1.0
  * @category constructors
  */
 export const fromDuplex = (
   duplex: GrpcDuplex,
   malformed: (cause: unknown) => GrpcStatusError,
-  options: { readonly closing: "flush" | "cancel" }
+  options: { readonly closing: "flush" | "cancel"; readonly peerEndsRpc?: boolean | undefined }
 ): Effect.Effect<RouterStream, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => makeStream(duplex, malformed)),
-      ({ state, stream }, exit) =>
-        Effect.zipRight(
-          options.closing === "flush" && Exit.isSuccess(exit) && state.wrote && !state.peerEnded
-            ? Effect.zipRight(stream.end, Effect.ignore(stream.peerEnded)).pipe(
+      ({ state, stream }, exit) => {
+        const flush = Effect.suspend(() =>
+          state.wrote && !state.peerEnded ? Effect.zipRight(stream.end, Effect.ignore(stream.peerEnded)) : Effect.void
+        )
+        const settle = Effect.suspend(() =>
+          state.peerEnded && options.peerEndsRpc === true
+            ? Effect.zipRight(stream.end, Effect.ignore(duplex.status))
+            : Effect.void
+        )
+        return Effect.zipRight(
+          options.closing === "flush" && Exit.isSuccess(exit) && (state.wrote || state.peerEnded)
+            ? Effect.zipRight(flush, settle).pipe(
               Effect.interruptible,
               Effect.timeoutOption(closeGrace),
               Effect.withClock(Clock.make())
@@ -179,6 +190,7 @@ export const fromDuplex = (
             : Effect.void,
           duplex.cancel
         )
+      }
     ),
     ({ stream }) => stream
   )

@@ -1,7 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"
 import * as net from "node:net"
+import * as Driver from "../src/Driver.ts"
 import * as Endpoint from "../src/Endpoint.ts"
+import * as Exporter from "../src/Exporter.ts"
+import * as ExporterConnection from "../src/ExporterConnection.ts"
 import * as GrpcChannel from "../src/GrpcChannel.ts"
 import { GrpcHandler } from "../src/GrpcHandler.ts"
 import * as GrpcServer from "../src/GrpcServer.ts"
@@ -57,6 +60,31 @@ describe("resets", () => {
         assert.strictEqual(count("reset"), 0)
       }))
   }
+
+  // A client that opens many, for the connections to a forwarded port perhaps, would lose its own connection.
+  it.scopedLive("byte streams of a driver that are closed have none", () =>
+    Effect.gen(function*() {
+      const path = yield* temporary.socketPath
+      const echo = Driver.make({ client: "echo", methods: { connect: Driver.streamTransform((input) => input) } })
+      yield* Exporter.serve(yield* Exporter.make(echo), { path })
+      const front = yield* temporary.socketPath
+      const count = yield* frameCounter.make(front, path)
+      const { root } = yield* ExporterConnection.fromEndpoint(Endpoint.unix(front))
+      const closed = Effect.scoped(Effect.gen(function*() {
+        const stream = yield* root.stream("connect")
+        yield* stream.write(message)
+        yield* Stream.runDrain(Stream.take(stream.read, 1))
+      }))
+      const drained = Effect.scoped(Effect.gen(function*() {
+        const stream = yield* root.stream("connect")
+        yield* stream.write(message)
+        yield* stream.end
+        yield* Stream.runDrain(stream.read)
+      }))
+      yield* Effect.replicateEffect(Effect.zipRight(closed, drained), 20, { concurrency: 4, discard: true })
+      yield* Effect.flip(root.call("none"))
+      assert.strictEqual(count("reset"), 0)
+    }))
 
   it.scopedLive("a call that is interrupted has one", () =>
     Effect.gen(function*() {

@@ -226,7 +226,7 @@ const decodeStreamRequest = (
 const forward = Effect.fnUntraced(
   function*(handler: Handler<"Stream">, duplex: GrpcHandler.GrpcServerDuplex) {
     const device = yield* Effect.mapError(handler.open, DriverFailure.toStatus)
-    yield* duplex.sendInitialMetadata(Headers.empty)
+    yield* duplex.sendInitialMetadata(Headers.fromInput({ [streamRequest.hostKey]: streamRequest.hostName }))
     const client = RouterStream.fromServerDuplex(duplex, hostedResource.malformedFrame)
     yield* Effect.all([
       Effect.zipRight(

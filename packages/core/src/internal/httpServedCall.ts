@@ -18,6 +18,7 @@ import * as httpMessages from "./httpMessages.ts"
 import * as httpStatus from "./httpStatus.ts"
 import { Inbox } from "./inbox.ts"
 import { MessageError, MessageReader } from "./messageReader.ts"
+import * as streamRequest from "./streamRequest.ts"
 
 const inboxBytes = 1024 * 1024
 
@@ -33,7 +34,7 @@ type Handle<Tag extends GrpcHandler["_tag"]> = Extract<GrpcHandler, { readonly _
 
 // Receivers ignore keys they do not know. Without trailing metadata a client over grpc-js cannot tell every failure of
 // ours from one of its own transport.
-const presence = { "x-jumpstarter-host": "effect-jumpstarter" }
+const presence = { [streamRequest.hostKey]: streamRequest.hostName }
 
 const responseHeaders = {
   [constants.HTTP2_HEADER_STATUS]: 200,

@@ -8,6 +8,12 @@ export const resourceKey = "resource"
 
 export const acceptEncodingKey = "x_jmp_accept_encoding"
 
+// Sent by hosts of ours, which end the RPC of a stream when both directions have ended. Python's leave that to the client
+// (protocol.md 5.3), and nobody minds a key that it does not know.
+export const hostKey = "x-jumpstarter-host"
+
+export const hostName = "effect-jumpstarter"
+
 const encoding = Schema.optionalWith(Schema.NullOr(Schema.String), { default: () => null })
 
 export const StreamRequest = Schema.parseJson(Schema.Union(

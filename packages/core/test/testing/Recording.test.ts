@@ -82,7 +82,7 @@ describe("a recording", () => {
           `{"rpc":5,"at":0,"event":"received","value":1}`,
           `{"rpc":5,"at":0,"event":"cancel"}`,
           `{"rpc":6,"at":0,"event":"begin","kind":"stream","driver":"console","method":"connect"}`,
-          `{"rpc":6,"at":0,"event":"opened","metadata":{}}`,
+          `{"rpc":6,"at":0,"event":"opened","metadata":{"x-jumpstarter-host":"effect-jumpstarter"}}`,
           `{"rpc":6,"at":0,"event":"sent","data":{"bytes":9,"text":"printenv\\n"}}`,
           `{"rpc":6,"at":0,"event":"sent","data":{"bytes":2,"base64":"AAE="}}`,
           `{"rpc":6,"at":0,"event":"sentEnd"}`,
@@ -90,7 +90,7 @@ describe("a recording", () => {
           `{"rpc":6,"at":0,"event":"received","data":{"bytes":2,"base64":"AAE="}}`,
           `{"rpc":6,"at":0,"event":"received","data":{"bytes":3,"text":"bye"}}`,
           `{"rpc":6,"at":0,"event":"receivedEnd"}`,
-          `{"rpc":6,"at":0,"event":"cancel"}`,
+          `{"rpc":6,"at":0,"event":"end"}`,
           `{"rpc":7,"at":0,"event":"begin","kind":"resource","driver":"storage"}`,
           `{"rpc":7,"at":0,"event":"opened","metadata":{` +
           `"resource":${JSON.stringify(handle)},"x_jmp_accept_encoding":""}}`,
