@@ -111,8 +111,8 @@ export class Sender {
       this.pending -= weight
       if (this.waiting.size > 0 && this.pending < sendBytes) this.release()
     }
-    this.stream.cork()
+    if (pieces.length > 1) this.stream.cork()
     pieces.forEach((piece, index) => this.stream.write(piece, index === pieces.length - 1 ? written : undefined))
-    this.stream.uncork()
+    if (pieces.length > 1) this.stream.uncork()
   }
 }

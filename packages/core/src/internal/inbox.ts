@@ -3,12 +3,12 @@
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import * as Bytes from "../Bytes.ts"
+import type { Bytes } from "../Bytes.ts"
 
 // Counted per message besides its bytes, so that a flood of tiny messages is bounded too.
 const overhead = 512
 
-export class Inbox<M extends Bytes.Bytes, E> {
+export class Inbox<M extends Bytes, E> {
   private messages: Array<M> = []
   private weight = 0
   private lastBuffer: ArrayBufferLike | undefined
@@ -24,11 +24,8 @@ export class Inbox<M extends Bytes.Bytes, E> {
     if (this.discarding) return undefined
     this.messages.push(message)
     this.weight += overhead
-    for (const { buffer } of Bytes.pieces(message)) {
-      // It may be a small view of a large piece of what came in, all of which it keeps alive.
-      if (buffer !== this.lastBuffer) this.weight += buffer.byteLength
-      this.lastBuffer = buffer
-    }
+    if (message instanceof Uint8Array) this.weigh(message)
+    else message.forEach((piece) => this.weigh(piece))
     this.wakeConsumers()
     if (this.weight < this.limit) return undefined
     return new Promise((resolve) => {
@@ -75,6 +72,12 @@ export class Inbox<M extends Bytes.Bytes, E> {
       this.take
     )
   })
+
+  // It may be a small view of a large piece of what came in, all of which it keeps alive.
+  private weigh({ buffer }: Uint8Array): void {
+    if (buffer !== this.lastBuffer) this.weight += buffer.byteLength
+    this.lastBuffer = buffer
+  }
 
   private empty(): void {
     this.messages = []
