@@ -6,7 +6,6 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as ContentEncoding from "../ContentEncoding.ts"
 import * as DriverError from "../DriverError.ts"
@@ -18,9 +17,9 @@ import * as Resource from "../Resource.ts"
 // Of a larger chunk so much is sent at a time. Exporters in Python queue 32 frames of a resource (protocol.md 5.2).
 const frameBytes = 256 * 1024
 
-interface Copy<A, E> {
+interface Copy<A, E, R> {
   readonly total: Option.Option<number>
-  readonly run: Effect.Effect<A, E | DriverError.DriverCallError>
+  readonly run: Effect.Effect<A, E | DriverError.DriverCallError, R>
   // The outcome when the call has been answered while `run`, whose outcome is given, still goes on.
   readonly settle: (
     outcome: Effect.Effect<A, E | DriverError.DriverCallError>
@@ -31,12 +30,12 @@ interface Counter {
   bytes: number
 }
 
-const upload = <A, E>(
+const upload = <A, E, R>(
   stream: ExporterStream,
-  source: Resource.Source<A, E, never>,
+  source: Resource.Source<A, E, R>,
   counter: Counter,
   fail: (status: GrpcStatusError) => DriverError.DriverCallError
-): Copy<A, E> => {
+): Copy<A, E, R> => {
   // Frame by frame, so that a large chunk makes progress while it is sent. A write fails only when the stream is over, and
   // what happened then is told by the watch on the peer.
   const send = (chunk: Uint8Array): Effect.Effect<void> => {
@@ -65,15 +64,15 @@ const upload = <A, E>(
   }
 }
 
-const download = <A, E>(
+const download = <A, E, R>(
   stream: ExporterStream,
-  target: Resource.Target<A, E, never>,
+  target: Resource.Target<A, E, R>,
   counter: Counter,
   site: DriverError.CallSite,
   // How long a driver that has answered may stay silent before the rest is given up. Without an end a driver that never
   // used its resource would hang the call.
   idleTimeout: Duration.Duration
-): Copy<A, E> => {
+): Copy<A, E, R> => {
   const fail = (status: GrpcStatusError) => DriverError.fromStatus(status, site)
   const unexpected = (details: string, cause?: unknown) =>
     new DriverError.UnexpectedResult({ ...site, code: "UNKNOWN", details, origin: "client", path: [], cause })
@@ -132,11 +131,11 @@ const download = <A, E>(
   }
 }
 
-const start = Effect.fnUntraced(function*<A, E>(
+const start = Effect.fnUntraced(function*<A, E, R>(
   handle: JsonValue,
   counter: Counter,
-  copy: Copy<A, E>,
-  observe: Resource.ProgressObserver<E, never>,
+  copy: Copy<A, E, R>,
+  observe: Resource.ProgressObserver<E, R>,
   site: DriverError.CallSite
 ) {
   const outcome = yield* Deferred.make<A, E | DriverError.DriverCallError>()
@@ -192,28 +191,11 @@ export const open = <A, E, R>(
   site: DriverError.CallSite,
   idleTimeout: Duration.Duration
 ): Effect.Effect<Resource.ResourceHandle<A, E>, never, R | Scope.Scope> =>
-  Effect.flatMap(Effect.context<R>(), (context) => {
+  Effect.suspend(() => {
     const counter = { bytes: 0 }
-    const observe: Resource.ProgressObserver<E, never> = (progress) =>
-      Effect.provide(resource.observe(progress), context)
-    return start(
-      handle,
-      counter,
-      resource._tag === "Source"
-        ? upload(
-          stream,
-          { ...resource, observe, stream: Stream.provideContext(resource.stream, context) },
-          counter,
-          (status) => DriverError.fromStatus(status, site)
-        )
-        : download(
-          stream,
-          { ...resource, observe, sink: Sink.provideContext(resource.sink, context) },
-          counter,
-          site,
-          idleTimeout
-        ),
-      observe,
-      site
-    )
+    const fail = (status: GrpcStatusError) => DriverError.fromStatus(status, site)
+    const copy = resource._tag === "Source"
+      ? upload(stream, resource, counter, fail)
+      : download(stream, resource, counter, site, idleTimeout)
+    return start(handle, counter, copy, resource.observe, site)
   })
