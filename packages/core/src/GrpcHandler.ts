@@ -41,7 +41,7 @@ export interface GrpcServerDuplex extends GrpcRequest {
 }
 
 /**
- * One served RPC.
+ * One served RPC. Whoever serves it runs each RPC in a fiber of its own, which is over when the RPC is.
  *
  * @since 0.1.0
  * @category models

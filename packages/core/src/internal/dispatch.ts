@@ -134,42 +134,44 @@ const ended = (
   exit: Exit.Exit<unknown, DriverFailure.DriverFailure>
 ) => Effect.zipRight(hostedResource.giveBack(hosted, args, exit), logEnd(host, hosted, method, exit))
 
-const decodeCall = Effect.fnUntraced(
-  function*<Tag extends "Call" | "StreamingCall">(host: Host, message: Uint8Array, tag: Tag) {
-    yield* host.gate
-    const { args, method, uuid } = yield* Either.mapLeft(
-      driverCallCodec.decodeRequest(message),
-      ({ reason }) => GrpcStatus.make("INVALID_ARGUMENT", reason)
+const decodeCall = <Tag extends "Call" | "StreamingCall">(host: Host, message: Uint8Array, tag: Tag) =>
+  Effect.zipRight(
+    host.gate,
+    Effect.suspend(() =>
+      Either.flatMap(
+        Either.mapLeft(
+          driverCallCodec.decodeRequest(message),
+          ({ reason }) => GrpcStatus.make("INVALID_ARGUMENT", reason)
+        ),
+        ({ args, method, uuid }) =>
+          Either.flatMap(
+            findDriver(host, uuid),
+            (hosted) => Either.map(findHandler(hosted, method, tag), (handler) => ({ args, handler, hosted, method }))
+          )
+      )
     )
-    const hosted = yield* findDriver(host, uuid)
-    const handler = yield* findHandler(hosted, method, tag)
-    return { args, handler, hosted, method }
-  }
-)
+  )
 
 export const driverCall = (host: Host) =>
   GrpcHandler.GrpcHandler.Unary({
-    handle: Effect.fnUntraced(function*(message, { metadata }) {
-      const { args, handler, hosted, method } = yield* decodeCall(host, message, "Call")
-      const result = Effect.flatMap(
-        Effect.suspend(() => handler.handle(args, contextOf(host, hosted))),
-        (result) => encodeResult(result ?? null, [])
-      )
-      const response = hosted.turnstile.pass(
-        Effect.zipRight(
-          started(host, hosted, method),
-          host.log.capture(hosted.driver, method, reportDefects(result)).pipe(
-            Effect.onExit((exit) => ended(host, hosted, method, args, exit)),
-            Effect.mapError(DriverFailure.toStatus)
-          )
+    handle: (message, { metadata }) =>
+      Effect.flatMap(decodeCall(host, message, "Call"), ({ args, handler, hosted, method }) => {
+        const result = Effect.flatMap(
+          Effect.suspend(() => handler.handle(args, contextOf(host, hosted))),
+          (result) => encodeResult(result ?? null, [])
         )
-      )
-      return yield* telemetryHost.within(
-        metadata,
-        { driver: hosted.path, kind: "call", method },
-        response
-      )
-    })
+        // The fiber is the RPC's own and logs nothing after that, so it need not leave the driver's log.
+        const response = Effect.zipRight(started(host, hosted, method), host.log.enter(hosted.driver, method)).pipe(
+          Effect.zipRight(reportDefects(result)),
+          Effect.onExit((exit) => ended(host, hosted, method, args, exit)),
+          Effect.mapError(DriverFailure.toStatus)
+        )
+        return telemetryHost.within(
+          metadata,
+          { driver: hosted.path, kind: "call", method },
+          hosted.turnstile.pass(response)
+        )
+      })
   })
 
 // A driver's results with its logs captured as they happen, which takes running its pulls one by one.

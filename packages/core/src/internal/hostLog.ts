@@ -1,9 +1,11 @@
 // The log of an exporter (protocol.md 8): every line goes to every reader, at the pace of each, and the latest ones also
 // to a reader that comes late.
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
+import * as FiberRefs from "effect/FiberRefs"
 import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
 import * as Inspectable from "effect/Inspectable"
@@ -25,12 +27,20 @@ export interface HostLog {
     message: string,
     fields: Readonly<Record<string, string>>
   ) => Effect.Effect<void>
-  // Runs driver code so that what it logs becomes lines, too.
+  // Makes what the fiber logs from here on lines of an operation of a driver, too.
+  readonly enter: (driver: Driver, operation: string) => Effect.Effect<Logging>
+  // Runs driver code so that only what it logs becomes lines.
   readonly capture: <A, E, R>(
     driver: Driver,
     operation: string,
     effect: Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E, R>
+}
+
+// How a fiber logs.
+interface Logging {
+  readonly annotations: HashMap.HashMap<string, unknown>
+  readonly loggers: HashSet.HashSet<Logger.Logger<unknown, unknown>>
 }
 
 // Total, as a logger must be: one that throws is a defect of the driver that logged.
@@ -59,7 +69,13 @@ const kept = (text: string, length: number): string => {
 }
 
 // What an entry is made of. Most lines are never read, and are not made into one.
-type Entry = ConstructorParameters<typeof LogEntry.LogEntry>[0]
+interface Entry extends Omit<ConstructorParameters<typeof LogEntry.LogEntry>[0], "timestamp"> {
+  // In milliseconds since 1970.
+  readonly time: Option.Option<number>
+}
+
+const toEntry = ({ time, ...entry }: Entry): LogEntry.LogEntry =>
+  new LogEntry.LogEntry({ ...entry, timestamp: Option.flatMap(time, DateTime.make) }, { disableValidation: true })
 
 // Turns the logs of driver code into lines.
 const makeLogger = (add: (entry: Entry) => void) =>
@@ -75,19 +91,19 @@ const makeLogger = (add: (entry: Entry) => void) =>
       source: "DRIVER",
       driverType: Option.fromNullable(driverType),
       operation: Option.fromNullable(operation),
-      timestamp: DateTime.make(date),
+      time: Option.some(date.getTime()),
       fields: rest
     })
   })
 
 // The protocol has no other way to tell a reader.
-const droppedBefore = ({ timestamp }: Entry, count: number): Entry => ({
+const droppedBefore = ({ time }: Entry, count: number): Entry => ({
   severity: "WARNING",
   message: `${count} log ${count === 1 ? "line was" : "lines were"} dropped, the reader is too slow`,
   source: "SYSTEM",
   driverType: Option.none(),
   operation: Option.none(),
-  timestamp,
+  time,
   fields: { dropped: String(count) }
 })
 
@@ -131,8 +147,45 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
     add({ ...entry, message: kept(entry.message, lineLength), fields: keptFields(entry.fields) })
 
   const logger = makeLogger(addForeign)
-  const withLogger = (loggers: HashSet.HashSet<Logger.Logger<unknown, unknown>>) =>
-    HashSet.add(localLogs ? loggers : HashSet.empty(), logger)
+  // Fibers compare what they are given with what they had, by hashes that are kept with a collection. So operations that are
+  // entered from the same outside are given the same collections each time.
+  let outside: Logging | undefined
+  let inside = new WeakMap<Driver, Map<string, Logging>>()
+
+  const insideOf = (driver: Driver, operation: string, { annotations, loggers }: Logging): Logging => {
+    if (annotations !== outside?.annotations || loggers !== outside.loggers) {
+      outside = { annotations, loggers }
+      inside = new WeakMap()
+    }
+    const operations = inside.get(driver) ?? new Map<string, Logging>()
+    inside.set(driver, operations)
+    const known = operations.get(operation) ?? {
+      annotations: HashMap.set(HashMap.set(annotations, "driver_type", driver.driverType), "operation", operation),
+      loggers: HashSet.add(localLogs ? loggers : HashSet.empty(), logger)
+    }
+    operations.set(operation, known)
+    return known
+  }
+
+  const log = ({ annotations, loggers }: Logging): Effect.Effect<void> =>
+    Effect.updateFiberRefs((fiberId, fiberRefs) =>
+      FiberRefs.updateManyAs(fiberRefs, {
+        entries: [
+          [FiberRef.currentLogAnnotations, [[fiberId, annotations]]],
+          [FiberRef.currentLoggers, [[fiberId, loggers]]]
+        ]
+      })
+    )
+
+  // Answers with how the fiber logged before.
+  const enter: HostLog["enter"] = (driver, operation) =>
+    Effect.withFiberRuntime((fiber) => {
+      const before = {
+        annotations: fiber.getFiberRef(FiberRef.currentLogAnnotations),
+        loggers: fiber.getFiberRef(FiberRef.currentLoggers)
+      }
+      return Effect.as(log(insideOf(driver, operation, before)), before)
+    })
 
   const subscribe = Effect.acquireRelease(
     // A mailbox without room would drop every line.
@@ -149,23 +202,20 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
   )
 
   return {
-    publish: addForeign,
+    publish: ({ timestamp, ...entry }) => addForeign({ ...entry, time: Option.map(timestamp, DateTime.toEpochMillis) }),
     record: ({ driverType }, operation, severity, message, fields) =>
-      Effect.map(DateTime.now, (timestamp) =>
+      Effect.map(Clock.currentTimeMillis, (now) =>
         add({
           severity,
           message,
           source: "DRIVER",
           driverType: Option.some(driverType),
           operation: Option.some(operation),
-          timestamp: Option.some(timestamp),
+          time: Option.some(now),
           fields: keptFields(fields)
         })),
-    capture: ({ driverType }, operation, effect) =>
-      effect.pipe(
-        Effect.annotateLogs({ driver_type: driverType, operation }),
-        Effect.locallyWith(FiberRef.currentLoggers, withLogger)
-      ),
+    enter,
+    capture: (driver, operation, effect) => Effect.acquireUseRelease(enter(driver, operation), () => effect, log),
     entries: Stream.unwrapScoped(Effect.map(subscribe, (reader) => {
       const first = number - Option.getOrElse(reader.unsafeSize(), () => 0)
       return Mailbox.toStream(reader).pipe(
@@ -173,7 +223,7 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
           number + 1,
           number === expected ? [entry] : [droppedBefore(entry, number - expected), entry]
         ]),
-        Stream.mapConcat((entries) => entries.map((entry) => new LogEntry.LogEntry(entry, { disableValidation: true })))
+        Stream.mapConcat((entries) => entries.map(toEntry))
       )
     }))
   }

@@ -73,7 +73,10 @@ class ServedCall {
     stream.on("error", () => {})
     // Of a stream that is reset without an error, Node waits for the last of its bytes to be read.
     stream.on("aborted", () => stream.destroy())
-    stream.on("close", () => this.sender.release())
+    stream.on("close", () => {
+      this.sender.release()
+      this.stop()
+    })
     stream.on("wantTrailers", () =>
       stream.sendTrailers({
         ...httpStatus.toTrailers(this.status),
@@ -210,8 +213,8 @@ class ServedCall {
         })
     }))
     this.stop = () => fiber.unsafeInterruptAsFork(fiber.id())
-    this.stream.on("close", this.stop)
-    fiber.addObserver((exit) =>
+    fiber.addObserver((exit) => {
+      this.stop = () => {}
       this.end(
         Exit.isSuccess(exit)
           ? undefined
@@ -219,7 +222,7 @@ class ServedCall {
           ? GrpcStatus.make("UNAVAILABLE", "the exporter is shutting down")
           : handlerExit.statusOf(exit.cause)
       )
-    )
+    })
   }
 }
 

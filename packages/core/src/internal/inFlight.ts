@@ -18,25 +18,22 @@ export const make = Effect.gen(function*() {
     })
   )
 
-  const enter = Effect.withFiberRuntime<Fiber.RuntimeFiber<unknown, unknown>, GrpcStatus.GrpcStatusError>((fiber) => {
+  // The fiber is the RPC's own, so its end comes after all finalizers of the RPC.
+  const enter = Effect.withFiberRuntime<void, GrpcStatus.GrpcStatusError>((fiber) => {
     if (closed) return GrpcStatus.make("UNAVAILABLE", "the exporter is shutting down")
     fibers.add(fiber)
-    return Effect.succeed(fiber)
+    fiber.addObserver(() => fibers.delete(fiber))
+    return Effect.void
   })
-  const leave = (fiber: Fiber.RuntimeFiber<unknown, unknown>) => Effect.sync(() => fibers.delete(fiber))
-  // In a scope that is the RPC's, leaving comes after all its finalizers.
-  const scoped = Effect.acquireRelease(enter, leave)
 
   const track = GrpcHandler.$match({
     Unary: ({ handle }) =>
-      GrpcHandler.Unary({
-        handle: (message, request) => Effect.acquireUseRelease(enter, () => handle(message, request), leave)
-      }),
+      GrpcHandler.Unary({ handle: (message, request) => Effect.zipRight(enter, handle(message, request)) }),
     ServerStreaming: ({ handle }) =>
       GrpcHandler.ServerStreaming({
-        handle: (message, request) => Stream.unwrapScoped(Effect.as(scoped, handle(message, request)))
+        handle: (message, request) => Stream.unwrap(Effect.as(enter, handle(message, request)))
       }),
-    Duplex: ({ handle }) => GrpcHandler.Duplex({ handle: (duplex) => Effect.zipRight(scoped, handle(duplex)) })
+    Duplex: ({ handle }) => GrpcHandler.Duplex({ handle: (duplex) => Effect.zipRight(enter, handle(duplex)) })
   })
   return (handlers: GrpcHandlers): GrpcHandlers =>
     new Map(Array.from(handlers, ([rpc, handler]) => [rpc, track(handler)]))
