@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import * as Headers from "@effect/platform/Headers"
+import * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -49,8 +50,11 @@ export interface CallOptions {
 export interface GrpcDuplex {
   /** The peer's response headers, as soon as they arrive. Fails when the RPC ends without any. */
   readonly initialMetadata: Effect.Effect<Headers.Headers, GrpcStatusError>
-  /** The peer's messages, for one consumer. Ends with the RPC: cleanly on `OK`, failing otherwise. */
-  readonly messages: Stream.Stream<Bytes.Bytes, GrpcStatusError>
+  /**
+   * The peer's messages since the last time, for one consumer; waits for the first. After the last one it fails, with `None`
+   * when the RPC ended with `OK`.
+   */
+  readonly receive: Effect.Effect<Chunk.Chunk<Bytes.Bytes>, Option.Option<GrpcStatusError>>
   /**
    * Sends a message, waiting while the peer does not read. Its bytes must not be changed afterwards: they may still be on
    * their way. Fails once the RPC has ended.
@@ -205,8 +209,12 @@ export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
         // how the RPC ended tells what happened.
         const send = (message: Uint8Array) =>
           Effect.flatMap(checked(rpc, message), (message) => Effect.orElse(call.send(message), () => Effect.never))
+        const first = Effect.matchEffect(call.receive, {
+          onFailure: Option.match({ onNone: () => Effect.succeedNone, onSome: Effect.fail }),
+          onSuccess: (messages) => Effect.succeed(Chunk.head(messages))
+        })
         const answer = yield* Effect.raceFirst(
-          Stream.runHead(call.messages),
+          first,
           Stream.runForEach(messages, send).pipe(Effect.zipRight(call.halfClose), Effect.zipRight(Effect.never))
         )
         yield* call.status

@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Headers from "@effect/platform/Headers"
+import type * as Chunk from "effect/Chunk"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -32,8 +33,11 @@ export interface GrpcRequest {
  * @category models
  */
 export interface GrpcServerDuplex extends GrpcRequest {
-  /** The caller's messages, for one consumer; ends when the caller half-closes. */
-  readonly messages: Stream.Stream<Bytes, GrpcStatus.GrpcStatusError>
+  /**
+   * The caller's messages since the last time, for one consumer; waits for the first. After the last one it fails, with
+   * `None` when the caller has half-closed.
+   */
+  readonly receive: Effect.Effect<Chunk.Chunk<Bytes>, Option.Option<GrpcStatus.GrpcStatusError>>
   /** Sends a message, waiting while the caller does not read. Its bytes must not be changed afterwards. */
   readonly send: (message: Bytes) => Effect.Effect<void, GrpcStatus.GrpcStatusError>
   /** Sends the response headers. Python clients wait for them before they send anything (`protocol.md` 5.1). */

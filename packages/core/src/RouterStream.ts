@@ -60,7 +60,7 @@ export interface RouterStream extends ByteStream<GrpcStatusError> {
 // How long a peer may take to finish with bytes that were written right before a stream is closed.
 const closeGrace = Duration.millis(500)
 
-interface Side extends Pick<GrpcDuplex, "messages" | "send"> {
+interface Side extends Pick<GrpcDuplex, "receive" | "send"> {
   readonly halfClose: Effect.Effect<void>
 }
 
@@ -80,39 +80,37 @@ const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) 
   })
 
   // The next payload or piece of one. What follows a GOAWAY is ignored, as the reference implementation does.
-  const payload = (
-    pull: Effect.Effect<Chunk.Chunk<Bytes.Bytes>, Option.Option<GrpcStatusError>>
-  ): Effect.Effect<Uint8Array, Option.Option<GrpcStatusError>> =>
-    Effect.suspend(() => {
-      while (true) {
-        const piece = pieces[nextPiece++]
-        if (piece !== undefined) {
-          if (piece.length > 0) return Effect.succeed(piece)
-          continue
-        }
-        const message = batch[next++]
-        if (message === undefined) break
-        try {
-          const { kind, payload } = frame.decode(message)
-          if (kind === "goAway") return ended
-          pieces = kind === "data" ? Bytes.pieces(payload) : []
-          nextPiece = 0
-        } catch (cause) {
-          return Effect.fail(Option.some(malformed(cause)))
-        }
+  const payload: Effect.Effect<Uint8Array, Option.Option<GrpcStatusError>> = Effect.suspend(() => {
+    while (true) {
+      const piece = pieces[nextPiece++]
+      if (piece !== undefined) {
+        if (piece.length > 0) return Effect.succeed(piece)
+        continue
       }
-      return Effect.matchEffect(pull, {
-        onFailure: (end) => Option.isNone(end) ? ended : Effect.fail(end),
-        onSuccess: (chunk) => {
-          batch = Chunk.toReadonlyArray(chunk)
-          next = 0
-          return payload(pull)
-        }
-      })
+      const message = batch[next++]
+      if (message === undefined) break
+      try {
+        const { kind, payload } = frame.decode(message)
+        if (kind === "goAway") return ended
+        pieces = kind === "data" ? Bytes.pieces(payload) : []
+        nextPiece = 0
+      } catch (cause) {
+        return Effect.fail(Option.some(malformed(cause)))
+      }
+    }
+    return Effect.matchEffect(side.receive, {
+      onFailure: (end) => Option.isNone(end) ? ended : Effect.fail(end),
+      onSuccess: (chunk) => {
+        batch = Chunk.toReadonlyArray(chunk)
+        next = 0
+        return payload
+      }
     })
+  })
 
-  const read = Stream.unwrapScoped(
-    Effect.map(Stream.toPull(side.messages), (pull) => Stream.repeatEffectOption(payload(pull)))
+  const drain = Effect.catchAll(
+    Effect.forever(payload),
+    Option.match({ onNone: () => Effect.void, onSome: Effect.fail<GrpcStatusError> })
   )
 
   const write = (bytes: Uint8Array): Effect.Effect<void, GrpcStatusError> => {
@@ -141,10 +139,10 @@ const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) 
   })
 
   const stream: RouterStream = {
-    read: Stream.suspend(() => state.peerEnded ? Stream.empty : read),
+    read: Stream.suspend(() => state.peerEnded ? Stream.empty : Stream.repeatEffectOption(payload)),
     write,
     end,
-    peerEnded: Effect.suspend(() => state.peerEnded ? Effect.void : Stream.runDrain(read))
+    peerEnded: Effect.suspend(() => state.peerEnded ? Effect.void : drain)
   }
   return { state, stream }
 }
@@ -202,7 +200,6 @@ export const fromDuplex = (
  * @category constructors
  */
 export const fromServerDuplex = (
-  duplex: Pick<GrpcDuplex, "messages" | "send">,
+  duplex: Pick<GrpcDuplex, "receive" | "send">,
   malformed: (cause: unknown) => GrpcStatusError
-): RouterStream =>
-  makeStream({ messages: duplex.messages, send: duplex.send, halfClose: Effect.void }, malformed).stream
+): RouterStream => makeStream({ receive: duplex.receive, send: duplex.send, halfClose: Effect.void }, malformed).stream

@@ -6,6 +6,7 @@ import * as GrpcChannel from "../src/GrpcChannel.ts"
 import { GrpcHandler, withPassphrase } from "../src/GrpcHandler.ts"
 import * as GrpcStatus from "../src/GrpcStatus.ts"
 import { concat, numbered, numberOf, text, utf8 } from "./support/bytes.ts"
+import { messages } from "./support/messages.ts"
 import * as Probe from "./support/probe.ts"
 import { type Transport, transports } from "./support/transports.ts"
 
@@ -39,7 +40,7 @@ const run = (channel: typeof GrpcChannel.GrpcChannel.Service, shape: Shape, path
         const call = yield* channel.duplex(path)
         yield* Effect.ignore(call.send(message))
         yield* call.halfClose
-        yield* Stream.runDrain(call.messages)
+        yield* Stream.runDrain(messages(call.receive))
         yield* call.status
       }))
   }
@@ -58,8 +59,8 @@ const handlerOf = (
     case "clientStreaming":
     case "duplex":
       return Duplex({
-        handle: ({ messages, send }) =>
-          Stream.runHead(messages).pipe(
+        handle: ({ receive, send }) =>
+          Stream.runHead(messages(receive)).pipe(
             Effect.flatMap((message) => act(Bytes.join(Option.getOrElse(message, () => new Uint8Array())))),
             Effect.flatMap(send)
           )
@@ -177,9 +178,9 @@ const suite = (transport: Transport) => {
 
   describe("client streaming", () => {
     const sum = Duplex({
-      handle: ({ messages, send }) =>
+      handle: ({ receive, send }) =>
         Effect.flatMap(
-          Stream.runFold(messages, 0, (total, message) => total + numberOf(message)),
+          Stream.runFold(messages(receive), 0, (total, message) => total + numberOf(message)),
           (total) => send(numbered(total))
         )
     })
@@ -208,8 +209,8 @@ const suite = (transport: Transport) => {
     it("takes an answer that comes before everything was sent", () =>
       Effect.gen(function*() {
         const channel = yield* channelTo(Duplex({
-          handle: ({ messages, send }) =>
-            Effect.flatMap(Stream.runHead(messages), (first) => send(Option.getOrThrow(first)))
+          handle: ({ receive, send }) =>
+            Effect.flatMap(Stream.runHead(messages(receive)), (first) => send(Option.getOrThrow(first)))
         }))
         assert.strictEqual(
           numberOf(yield* channel.clientStreaming(rpc, Stream.repeat(numbers(100), Schedule.forever))),
@@ -219,7 +220,7 @@ const suite = (transport: Transport) => {
 
     it("fails when there is no answer", () =>
       Effect.gen(function*() {
-        const channel = yield* channelTo(Duplex({ handle: ({ messages }) => Stream.runDrain(messages) }))
+        const channel = yield* channelTo(Duplex({ handle: ({ receive }) => Stream.runDrain(messages(receive)) }))
         const error = yield* Effect.flip(channel.clientStreaming(rpc, numbers(2)))
         assert.strictEqual((error as GrpcStatus.GrpcStatusError).details, "the RPC ended without an answer")
       }))
@@ -229,10 +230,10 @@ const suite = (transport: Transport) => {
     it("answers with initial metadata before any message", () =>
       Effect.gen(function*() {
         const channel = yield* channelTo(Duplex({
-          handle: ({ messages, send, sendInitialMetadata }) =>
+          handle: ({ receive, send, sendInitialMetadata }) =>
             Effect.zipRight(
               sendInitialMetadata(Headers.fromInput({ "x-answer": "42" })),
-              Stream.runForEach(messages, send)
+              Stream.runForEach(messages(receive), send)
             )
         }))
         const call = yield* channel.duplex(rpc)
@@ -240,7 +241,7 @@ const suite = (transport: Transport) => {
         assert.deepStrictEqual(Headers.get(metadata, "x-answer"), Option.some("42"))
         yield* call.send(utf8("a"))
         yield* call.halfClose
-        assert.deepStrictEqual(yield* collect(call.messages), ["a"])
+        assert.deepStrictEqual(yield* collect(messages(call.receive)), ["a"])
         yield* call.status
       }))
 
@@ -249,7 +250,7 @@ const suite = (transport: Transport) => {
         const channel = yield* channelTo(Duplex({ handle: ({ send }) => send(utf8("a")) }))
         const call = yield* channel.duplex(rpc)
         yield* call.initialMetadata
-        assert.deepStrictEqual(yield* collect(call.messages), ["a"])
+        assert.deepStrictEqual(yield* collect(messages(call.receive)), ["a"])
       }))
 
     it("fails to give initial metadata of an RPC that failed without", () =>
@@ -265,10 +266,10 @@ const suite = (transport: Transport) => {
     it("is a conversation", () =>
       Effect.gen(function*() {
         const channel = yield* channelTo(
-          Duplex({ handle: ({ messages, send }) => Stream.runForEach(messages, (m) => send(concat([m, m]))) })
+          Duplex({ handle: ({ receive, send }) => Stream.runForEach(messages(receive), (m) => send(concat([m, m]))) })
         )
         const call = yield* channel.duplex(rpc)
-        const answers = yield* Stream.toPull(call.messages)
+        const answers = call.receive
         for (const word of ["a", "", "ccc"]) {
           yield* call.send(utf8(word))
           assert.deepStrictEqual(Array.from(yield* answers, text), [word + word])
@@ -281,8 +282,8 @@ const suite = (transport: Transport) => {
     it("goes on receiving after the half-close, and the handler sees the end", () =>
       Effect.gen(function*() {
         const channel = yield* channelTo(Duplex({
-          handle: ({ messages, send }) =>
-            Effect.flatMap(collect(messages), (all) =>
+          handle: ({ receive, send }) =>
+            Effect.flatMap(collect(messages(receive)), (all) =>
               Stream.runForEach(Stream.make(...all, "end"), (m) => send(utf8(m))))
         }))
         const call = yield* channel.duplex(rpc)
@@ -290,21 +291,21 @@ const suite = (transport: Transport) => {
         yield* call.send(utf8("b"))
         yield* call.halfClose
         yield* call.halfClose
-        assert.deepStrictEqual(yield* collect(call.messages), ["a", "b", "end"])
+        assert.deepStrictEqual(yield* collect(messages(call.receive)), ["a", "b", "end"])
         yield* call.status
       }))
 
     it("sends nothing after the half-close", () =>
       Effect.gen(function*() {
         const channel = yield* channelTo(Duplex({
-          handle: ({ messages, send }) => Effect.flatMap(collect(messages), (all) => send(utf8(all.join())))
+          handle: ({ receive, send }) => Effect.flatMap(collect(messages(receive)), (all) => send(utf8(all.join())))
         }))
         const call = yield* channel.duplex(rpc)
         yield* call.send(utf8("a"))
         yield* call.halfClose
         const error = yield* Effect.flip(call.send(utf8("b")))
         assert.strictEqual(error.origin, "client")
-        assert.deepStrictEqual(yield* collect(call.messages), ["a"])
+        assert.deepStrictEqual(yield* collect(messages(call.receive)), ["a"])
       }))
 
     it("delivers what was sent before a failure, then the failure", () =>
@@ -318,7 +319,9 @@ const suite = (transport: Transport) => {
         }))
         const call = yield* channel.duplex(rpc)
         const seen: Array<string> = []
-        const error = yield* Effect.flip(Stream.runForEach(call.messages, (m) => Effect.sync(() => seen.push(text(m)))))
+        const error = yield* Effect.flip(
+          Stream.runForEach(messages(call.receive), (m) => Effect.sync(() => seen.push(text(m))))
+        )
         assert.deepStrictEqual(seen, ["a", "b"])
         const status = yield* Effect.flip(call.status)
         for (const { code, details, origin } of [error, status]) {
@@ -344,7 +347,7 @@ const suite = (transport: Transport) => {
       Effect.gen(function*() {
         const channel = yield* channelTo(Duplex({ handle: () => Effect.void }))
         const call = yield* channel.duplex(rpc)
-        yield* Stream.runDrain(call.messages)
+        yield* Stream.runDrain(messages(call.receive))
         yield* call.status
         const error = yield* Effect.flip(call.send(utf8("a")))
         assert.strictEqual(error.code, "FAILED_PRECONDITION")
@@ -358,7 +361,9 @@ const suite = (transport: Transport) => {
         const call = yield* channel.duplex(rpc)
         yield* probe.started
         yield* call.cancel
-        for (const error of [yield* Effect.flip(call.status), yield* Effect.flip(Stream.runDrain(call.messages))]) {
+        for (
+          const error of [yield* Effect.flip(call.status), yield* Effect.flip(Stream.runDrain(messages(call.receive)))]
+        ) {
           assert.strictEqual(error.code, "CANCELLED")
           assert.strictEqual(error.origin, "client")
         }
@@ -377,9 +382,9 @@ const suite = (transport: Transport) => {
             [
               rpc,
               Duplex({
-                handle: ({ messages, send }) =>
+                handle: ({ receive, send }) =>
                   Deferred.await(gate).pipe(
-                    Effect.zipRight(Stream.runFold(messages, 0, (next, message) => {
+                    Effect.zipRight(Stream.runFold(messages(receive), 0, (next, message) => {
                       assert.strictEqual(numberOf(message), next)
                       return next + 1
                     })),
@@ -403,7 +408,7 @@ const suite = (transport: Transport) => {
         assert.isBelow(yield* Ref.get(sent), 400)
         yield* Deferred.succeed(gate, undefined)
         assert.deepStrictEqual(
-          Array.from(yield* Stream.runCollect(call.messages), numberOf),
+          Array.from(yield* Stream.runCollect(messages(call.receive)), numberOf),
           [total]
         )
         yield* Fiber.join(sender)
@@ -414,7 +419,7 @@ const suite = (transport: Transport) => {
         const channel = yield* channelTo(Duplex({ handle: () => Effect.void }))
         const call = yield* channel.duplex(rpc)
         yield* Effect.ignore(Stream.runForEach(numbers(100), call.send))
-        assert.deepStrictEqual(yield* collect(call.messages), [])
+        assert.deepStrictEqual(yield* collect(messages(call.receive)), [])
         yield* call.status
       }))
   })
@@ -441,7 +446,7 @@ const suite = (transport: Transport) => {
         )
         assert.strictEqual(text(yield* channel.clientStreaming("/t.S/duplex", Stream.empty, options)), expected)
         const call = yield* channel.duplex("/t.S/duplex", options)
-        assert.deepStrictEqual(yield* collect(call.messages), [expected])
+        assert.deepStrictEqual(yield* collect(messages(call.receive)), [expected])
         assert.strictEqual(text(yield* channel.unary("/t.S/unary", utf8(""))), "1,1,undefined")
       }))
   })
@@ -601,13 +606,13 @@ const suite = (transport: Transport) => {
     it("a duplex goes on after a message that was refused", () =>
       Effect.gen(function*() {
         const channel = yield* channelTo(
-          Duplex({ handle: ({ messages, send }) => Stream.runForEach(messages, send) })
+          Duplex({ handle: ({ receive, send }) => Stream.runForEach(messages(receive), send) })
         )
         const call = yield* channel.duplex(rpc)
         yield* Effect.flip(call.send(tooLarge))
         yield* call.send(utf8("a"))
         yield* call.halfClose
-        assert.deepStrictEqual(yield* collect(call.messages), ["a"])
+        assert.deepStrictEqual(yield* collect(messages(call.receive)), ["a"])
       }))
   })
 
@@ -717,8 +722,8 @@ const suite = (transport: Transport) => {
         const received = yield* Queue.unbounded<Bytes.Bytes>()
         const channel = yield* channelTo(Duplex({
           // Another fiber reads, as a driver reads a resource, which the interruption of the handler does not reach.
-          handle: ({ messages }) =>
-            Stream.runForEach(messages, (message) => Queue.offer(received, message)).pipe(
+          handle: ({ receive }) =>
+            Stream.runForEach(messages(receive), (message) => Queue.offer(received, message)).pipe(
               Effect.onExit((exit) => Queue.offer(seen, exit)),
               Effect.forkDaemon,
               Effect.zipRight(Effect.never)

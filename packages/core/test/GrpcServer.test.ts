@@ -11,6 +11,7 @@ import * as GrpcServer from "../src/GrpcServer.ts"
 import type { GrpcStatusError } from "../src/GrpcStatus.ts"
 import { text, utf8 } from "./support/bytes.ts"
 import { selfSigned } from "./support/certificates.ts"
+import { messages } from "./support/messages.ts"
 import * as Probe from "./support/probe.ts"
 import * as serverProcess from "./support/serverProcess.ts"
 import * as temporary from "./support/temporary.ts"
@@ -164,7 +165,7 @@ describe("GrpcServer", () => {
         yield* Scope.close(scope, Exit.void).pipe(
           Effect.timeoutFail({ duration: "4 seconds", onTimeout: () => "closing hangs" as const })
         )
-        yield* Effect.flip(Stream.runDrain(call.messages))
+        yield* Effect.flip(Stream.runDrain(messages(call.receive)))
       }))
   })
 
@@ -192,8 +193,7 @@ describe("GrpcServer", () => {
             const streaming = yield* Stream.toPull(channel.serverStreaming("/test.Service/Stream", utf8("")))
             assert.deepStrictEqual(Array.from(yield* streaming, text), ["first"])
             const duplex = yield* channel.duplex("/test.Service/Duplex")
-            const messages = yield* Stream.toPull(duplex.messages)
-            assert.deepStrictEqual(Array.from(yield* messages, text), ["first"])
+            assert.deepStrictEqual(Array.from(yield* duplex.receive, text), ["first"])
             const silent = yield* channel.duplex("/test.Service/Silent")
             yield* silent.send(utf8("a"))
             // All four have reached the server when a later call is answered.
@@ -208,7 +208,8 @@ describe("GrpcServer", () => {
               ),
               lost(
                 within(
-                  Effect.mapError(messages, (error) => error._tag === "Some" ? error.value : "nothing within a second")
+                  Effect.mapError(duplex.receive, (error) =>
+                    error._tag === "Some" ? error.value : "nothing within a second")
                 )
               ),
               lost(within(duplex.status)),

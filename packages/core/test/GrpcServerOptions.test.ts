@@ -9,6 +9,7 @@ import { GrpcHandler } from "../src/GrpcHandler.ts"
 import * as GrpcServer from "../src/GrpcServer.ts"
 import { utf8 } from "./support/bytes.ts"
 import { selfSigned } from "./support/certificates.ts"
+import { messages } from "./support/messages.ts"
 import * as Probe from "./support/probe.ts"
 import * as raw from "./support/rawGrpc.ts"
 import * as rawHttp2 from "./support/rawHttp2.ts"
@@ -136,7 +137,7 @@ describe("requestTimeout", () => {
   const handlers = new Map<string, GrpcHandler>([
     ["/t.S/Slow", GrpcHandler.Unary({ handle: (message) => Effect.delay(Effect.succeed(message), "400 millis") })],
     ["/t.S/Items", GrpcHandler.ServerStreaming({ handle: (message) => Stream.make(message) })],
-    ["/t.S/Bytes", GrpcHandler.Duplex({ handle: ({ messages }) => Stream.runDrain(messages) })]
+    ["/t.S/Bytes", GrpcHandler.Duplex({ handle: ({ receive }) => Stream.runDrain(messages(receive)) })]
   ])
   const served = Effect.flatMap(
     GrpcServer.serve(handlers, localhost, { requestTimeout: "100 millis" }),

@@ -4,6 +4,7 @@ import * as net from "node:net"
 import { GrpcHandler } from "../src/GrpcHandler.ts"
 import * as GrpcServer from "../src/GrpcServer.ts"
 import * as GrpcStatus from "../src/GrpcStatus.ts"
+import { messages } from "./support/messages.ts"
 import * as Probe from "./support/probe.ts"
 import * as raw from "./support/rawGrpc.ts"
 import { call, dial, Flag, frame, hello, repeat, Type, uint32 } from "./support/rawHttp2.ts"
@@ -83,7 +84,7 @@ describe("a duplex RPC of which the input breaks off", () => {
       Effect.gen(function*() {
         const device = yield* Probe.make
         const port = yield* serve(
-          GrpcHandler.Duplex({ handle: ({ messages }) => device.watch(Stream.runDrain(messages)) })
+          GrpcHandler.Duplex({ handle: ({ receive }) => device.watch(Stream.runDrain(messages(receive))) })
         )
         const session = yield* raw.connect(`http://127.0.0.1:${port}`)
         const { code } = yield* soon(raw.ask(session, { path: "/t.S/Rpc", body, open: !halfClosed }))
@@ -108,7 +109,7 @@ describe("a duplex RPC of which the input breaks off", () => {
 describe("a message that is refused", () => {
   it.scopedLive("leaves the server to others, whatever came before it and comes after it", () =>
     Effect.gen(function*() {
-      const port = yield* serve(GrpcHandler.Duplex({ handle: ({ messages }) => Stream.runDrain(messages) }))
+      const port = yield* serve(GrpcHandler.Duplex({ handle: ({ receive }) => Stream.runDrain(messages(receive)) }))
       const socket = yield* dial(() => net.connect(port, "127.0.0.1"))
       const whole = raw.prefixed(new Uint8Array(50))
       const pieces = [whole.subarray(0, 20), whole.subarray(20), raw.prefixed(new Uint8Array(9), { flag: 1 }), whole]

@@ -1,6 +1,6 @@
 import { FrameType, StreamRequest } from "@effect-jumpstarter/proto/jumpstarter/v1/router"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Option, Queue, Ref, Scope, Stream } from "effect"
+import { Chunk, Deferred, Effect, Exit, Fiber, Option, Queue, Ref, Scope, Stream } from "effect"
 import * as Bytes from "../src/Bytes.ts"
 import * as GrpcChannel from "../src/GrpcChannel.ts"
 import { GrpcHandler, type GrpcServerDuplex } from "../src/GrpcHandler.ts"
@@ -9,6 +9,7 @@ import * as frame from "../src/internal/frame.ts"
 import * as RouterStream from "../src/RouterStream.ts"
 import { chunkedBytes } from "./support/arbitraries.ts"
 import { concat, fromHex, text, utf8 } from "./support/bytes.ts"
+import { messages } from "./support/messages.ts"
 import * as Probe from "./support/probe.ts"
 
 const rpc = "/jumpstarter.v1.RouterService/Stream"
@@ -157,7 +158,9 @@ describe("RouterStream", () => {
         const first = Bytes.join([header, payload.subarray(0, 20_000)])
         const stream = RouterStream.fromServerDuplex(
           {
-            messages: Stream.make([first, payload.subarray(20_000, 50_000), payload.subarray(50_000)], frame.goAway),
+            receive: Effect.succeed(
+              Chunk.make([first, payload.subarray(20_000, 50_000), payload.subarray(50_000)], frame.goAway)
+            ),
             send: () => Effect.void
           },
           malformed
@@ -181,9 +184,9 @@ describe("RouterStream", () => {
     const received = <E>(use: (stream: RouterStream.RouterStream) => Effect.Effect<void, E>) =>
       Effect.scoped(Effect.gen(function*() {
         const all = yield* Deferred.make<ReadonlyArray<frame.Frame>>()
-        const stream = yield* connect(({ messages, send }) =>
-          Stream.runCollect(messages).pipe(
-            Effect.flatMap((messages) => Deferred.succeed(all, Array.from(messages, frame.decode))),
+        const stream = yield* connect(({ receive, send }) =>
+          Stream.runCollect(messages(receive)).pipe(
+            Effect.flatMap((received) => Deferred.succeed(all, Array.from(received, frame.decode))),
             Effect.zipRight(send(frame.goAway))
           )
         )
@@ -247,8 +250,8 @@ describe("RouterStream", () => {
 
     it.scoped("goes on reading after the end of this direction", () =>
       Effect.gen(function*() {
-        const stream = yield* connect(({ messages, send }) =>
-          Effect.zipRight(Stream.runDrain(messages), send(frame.encodeData(utf8("bye"))))
+        const stream = yield* connect(({ receive, send }) =>
+          Effect.zipRight(Stream.runDrain(messages(receive)), send(frame.encodeData(utf8("bye"))))
         )
         yield* stream.end
         assert.deepStrictEqual(yield* texts(stream), ["bye"])
@@ -273,8 +276,8 @@ describe("RouterStream", () => {
     it.scoped("waits for a peer that does not read", () =>
       Effect.gen(function*() {
         const gate = yield* Deferred.make<void>()
-        const stream = yield* connect(({ messages }) =>
-          Effect.zipRight(Deferred.await(gate), Stream.runDrain(messages))
+        const stream = yield* connect(({ receive }) =>
+          Effect.zipRight(Deferred.await(gate), Stream.runDrain(messages(receive)))
         )
         const written = yield* Ref.make(0)
         const writer = yield* Effect.fork(
@@ -295,9 +298,9 @@ describe("RouterStream", () => {
         const probe = yield* Probe.make
         const got = yield* Ref.make("")
         yield* Effect.scoped(Effect.gen(function*() {
-          const stream = yield* connect(({ messages, send }) =>
+          const stream = yield* connect(({ receive, send }) =>
             probe.watch(
-              Stream.runForEach(messages, (message) =>
+              Stream.runForEach(messages(receive), (message) =>
                 // A slow device: every message takes it many turns.
                 Effect.repeatN(Effect.yieldNow(), 50).pipe(
                   Effect.zipRight(Ref.update(got, (all) => all + text(frame.decode(message).payload)))
@@ -314,17 +317,17 @@ describe("RouterStream", () => {
       Effect.gen(function*() {
         const probe = yield* Probe.make
         yield* Effect.scoped(Effect.gen(function*() {
-          const stream = yield* connect(({ messages }) =>
-            probe.watch(Effect.zipRight(Stream.runDrain(messages), Effect.never))
+          const stream = yield* connect(({ receive }) =>
+            probe.watch(Effect.zipRight(Stream.runDrain(messages(receive)), Effect.never))
           )
           yield* stream.write(utf8("x"))
         }))
         assert.strictEqual(yield* probe.finalizations, 1)
       }))
 
-    const frames = (queue: Queue.Queue<frame.Frame["kind"]>, probe: Probe.Probe) => ({ messages }: GrpcServerDuplex) =>
+    const frames = (queue: Queue.Queue<frame.Frame["kind"]>, probe: Probe.Probe) => ({ receive }: GrpcServerDuplex) =>
       probe.watch(
-        Stream.runForEach(messages, (message) => Queue.offer(queue, frame.decode(message).kind)).pipe(
+        Stream.runForEach(messages(receive), (message) => Queue.offer(queue, frame.decode(message).kind)).pipe(
           Effect.zipRight(Effect.never)
         )
       )
@@ -419,7 +422,7 @@ describe("RouterStream", () => {
         const call = yield* channel.duplex(rpc)
         yield* call.send(frame.encodeData(utf8("a")))
         yield* call.halfClose
-        assert.deepStrictEqual(Option.map(yield* Stream.runHead(call.messages), text), Option.some("a"))
+        assert.deepStrictEqual(Option.map(yield* Stream.runHead(messages(call.receive)), text), Option.some("a"))
       }))
 
     it.scoped("fails when the caller goes away", () =>

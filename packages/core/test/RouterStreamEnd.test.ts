@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Stream } from "effect"
+import { Effect, Fiber } from "effect"
 import type { Bytes } from "../src/Bytes.ts"
 import { GrpcStatusError } from "../src/GrpcStatus.ts"
 import * as frame from "../src/internal/frame.ts"
@@ -12,7 +12,7 @@ describe("RouterStream.end", () => {
       let reading = false
       const stream = RouterStream.fromServerDuplex(
         {
-          messages: Stream.never,
+          receive: Effect.never,
           send: (message) => Effect.suspend(() => reading ? Effect.sync(() => void sent.push(message)) : Effect.never)
         },
         (cause) =>

@@ -10,6 +10,7 @@ import { GrpcHandler } from "../src/GrpcHandler.ts"
 import * as GrpcServer from "../src/GrpcServer.ts"
 import { awaitStill } from "./suite/harness.ts"
 import * as frameCounter from "./support/frameCounter.ts"
+import { messages } from "./support/messages.ts"
 import * as rawHttp2 from "./support/rawHttp2.ts"
 import * as temporary from "./support/temporary.ts"
 
@@ -24,7 +25,7 @@ const open = Effect.gen(function*() {
   const handlers = new Map<string, GrpcHandler>([
     ["/t.S/Unary", GrpcHandler.Unary({ handle: Effect.succeed })],
     ["/t.S/ServerStreaming", GrpcHandler.ServerStreaming({ handle: (message) => Stream.make(message) })],
-    ["/t.S/Duplex", GrpcHandler.Duplex({ handle: ({ messages, send }) => Stream.runForEach(messages, send) })],
+    ["/t.S/Duplex", GrpcHandler.Duplex({ handle: ({ receive, send }) => Stream.runForEach(messages(receive), send) })],
     ["/t.S/Hang", GrpcHandler.Unary({ handle: () => hang })]
   ])
   const path = yield* temporary.socketPath
@@ -43,7 +44,7 @@ const shapes: Readonly<Record<string, (channel: Channel) => Effect.Effect<unknow
       const call = yield* channel.duplex("/t.S/Duplex")
       yield* call.send(message)
       yield* call.halfClose
-      yield* Stream.runDrain(call.messages)
+      yield* Stream.runDrain(messages(call.receive))
     }))
 }
 

@@ -10,6 +10,7 @@ import * as GrpcServer from "../src/GrpcServer.ts"
 import { GrpcStatusError } from "../src/GrpcStatus.ts"
 import * as httpKeepAlive from "../src/internal/httpKeepAlive.ts"
 import { until } from "./suite/harness.ts"
+import { messages } from "./support/messages.ts"
 import { prefixed } from "./support/rawGrpc.ts"
 import * as rawServer from "./support/rawServer.ts"
 import * as temporary from "./support/temporary.ts"
@@ -108,7 +109,7 @@ describe("a call whose answer comes before the end of its request", () => {
         stream.end(prefixed(message))
       })
       const call = yield* channel.duplex("/t.S/Rpc")
-      const error = yield* soon(Effect.flip(Stream.runDrain(call.messages)))
+      const error = yield* soon(Effect.flip(Stream.runDrain(messages(call.receive))))
       assert.strictEqual(
         error instanceof GrpcStatusError ? told(error) : "",
         "INTERNAL transport: the RPC ended without a status"

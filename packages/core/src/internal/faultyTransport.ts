@@ -1,6 +1,6 @@
 // A transport through which RPCs meet the faults that are planned for them.
 import * as Headers from "@effect/platform/Headers"
-import type * as Chunk from "effect/Chunk"
+import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -85,7 +85,7 @@ const received = (
 
 const never: GrpcDuplex = {
   initialMetadata: Effect.never,
-  messages: Stream.never,
+  receive: Effect.never,
   send: () => Effect.never,
   halfClose: Effect.void,
   cancel: Effect.void,
@@ -173,7 +173,7 @@ export const make = (inner: typeof GrpcChannel.Service, link: Link, plan: Plan):
     const begun = yield* begin(line)
     const scope = yield* exporterSide(line)
     const call = begun ? yield* Scope.extend(inner.duplex(rpc, options), scope) : never
-    const pull = yield* Scope.extend(Stream.toPull(Stream.map(call.messages, Bytes.join)), scope)
+    const pull = Effect.map(call.receive, Chunk.map(Bytes.join))
     // What the driver still says goes nowhere, and must not keep it waiting.
     line.finish = Effect.zipRight(
       call.halfClose,
@@ -204,7 +204,7 @@ export const make = (inner: typeof GrpcChannel.Service, link: Link, plan: Plan):
 
     return {
       initialMetadata: over(wait(call.initialMetadata), Headers.empty),
-      messages: Stream.repeatEffectOption(received(line, pull, passage)),
+      receive: Effect.map(received(line, pull, passage), Chunk.of),
       send: (message) => Effect.mapError(send(Bytes.join(message)), line.unsendable),
       halfClose: Effect.ignore(Effect.zipRight(line.pass, line.race(call.halfClose))),
       cancel: Effect.zipRight(line.cancelled, line.release(call.cancel)),

@@ -140,7 +140,7 @@ class ServedCall {
     this.run(
       Effect.scoped(handle({
         metadata: this.metadata,
-        messages: Stream.repeatEffectChunkOption(inbox.take),
+        receive: inbox.take,
         send: (message) =>
           Effect.suspend(() => {
             this.sendHeaders(Headers.empty)

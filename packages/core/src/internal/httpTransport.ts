@@ -151,7 +151,7 @@ export const make = Effect.fnUntraced(function*(
     )
     return {
       initialMetadata: Deferred.await(initialMetadata),
-      messages: Stream.repeatEffectChunkOption(inbox.take),
+      receive: inbox.take,
       send: (message) => Effect.zipRight(call.send(message), ended),
       halfClose: call.halfClose,
       cancel: call.cancel,

@@ -3,6 +3,7 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
@@ -178,11 +179,17 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
       unary: (rpc, message, options) => watch(channel.unary(rpc, message, options)),
       serverStreaming: (rpc, message, options) => watchStream(channel.serverStreaming(rpc, message, options)),
       duplex: (rpc, options) =>
-        Effect.map(channel.duplex(rpc, options), (duplex) => ({
-          ...duplex,
-          initialMetadata: watch(duplex.initialMetadata),
-          messages: watchStream(duplex.messages)
-        }))
+        Effect.map(channel.duplex(rpc, options), (duplex) => {
+          const seen = losses
+          return {
+            ...duplex,
+            initialMetadata: watch(duplex.initialMetadata),
+            receive: Effect.tapBoth(duplex.receive, {
+              onFailure: Option.match({ onNone: () => Effect.void, onSome: failed(seen) }),
+              onSuccess: answered
+            })
+          }
+        })
     },
     state,
     settled,

@@ -3,6 +3,7 @@
 // encoded messages cross.
 import * as Headers from "@effect/platform/Headers"
 import * as Cause from "effect/Cause"
+import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -10,6 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Mailbox from "effect/Mailbox"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Bytes from "../Bytes.ts"
@@ -21,6 +23,15 @@ import { mapItems } from "./mapItems.ts"
 
 // As many messages as a bounded queue of the reference implementation holds per direction (protocol.md 5.2).
 const capacity = 32
+
+// After the last message an open end tells of none.
+const takeFrom = <E>(
+  mailbox: Mailbox.Mailbox<Uint8Array, E>
+): Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<E>> =>
+  Effect.matchEffect(mailbox.takeAll, {
+    onFailure: (error) => Effect.fail(Option.some(error)),
+    onSuccess: ([messages]) => Chunk.isEmpty(messages) ? Effect.fail(Option.none()) : Effect.succeed(messages)
+  })
 
 const channelClosed = "the channel is closed"
 
@@ -123,7 +134,7 @@ export const makeTransport = Effect.fnUntraced(
 
         const served = Effect.scoped(handler.handle({
           ...requestOf(options),
-          messages: Mailbox.toStream(requests),
+          receive: takeFrom(requests),
           // A message that is too large for the caller ends the RPC, as it does when a socket's client cancels it.
           send: (message) =>
             Effect.matchEffect(received(rpc, Bytes.join(message)), {
@@ -163,7 +174,7 @@ export const makeTransport = Effect.fnUntraced(
         )
         const call: GrpcDuplex = {
           initialMetadata: Deferred.await(initialMetadata),
-          messages: Mailbox.toStream(responses),
+          receive: takeFrom(responses),
           send: (message) =>
             Effect.flatMap(requests.offer(Bytes.join(message)), (accepted) => accepted ? Effect.void : sendable),
           halfClose: Effect.asVoid(requests.end),

@@ -329,7 +329,7 @@ export const make = Effect.fnUntraced(function*(
     )
     return {
       initialMetadata: Deferred.await(initialMetadata),
-      messages: Stream.repeatEffectChunkOption(inbox.take),
+      receive: inbox.take,
       send: (message) => Effect.zipRight(outbox.send(Bytes.join(message)), ended),
       halfClose: Effect.sync(() => outbox.end()),
       cancel,

@@ -269,13 +269,11 @@ export const make = (inner: typeof GrpcChannel.Service, options: Options) => {
     const refused = (status: GrpcStatusError) => status.origin === "client" ? Effect.void : recorded.failed(status)
     return {
       initialMetadata: opened,
-      messages: call.messages.pipe(
-        Stream.mapChunksEffect((chunk) =>
-          Effect.as(Effect.forEach(chunk, (message) => recorded.framed("received", message), { discard: true }), chunk)
-        ),
-        Stream.onEnd(recorded.done),
-        Stream.tapError(recorded.failed)
-      ),
+      receive: Effect.tapBoth(call.receive, {
+        onFailure: Option.match({ onNone: () => recorded.done, onSome: recorded.failed }),
+        onSuccess: (messages) =>
+          Effect.forEach(messages, (message) => recorded.framed("received", message), { discard: true })
+      }),
       // What the exporter answers to it comes after it.
       send: (message) =>
         Effect.zipRight(recorded.framed("sent", message), Effect.tapError(call.send(message), refused)),

@@ -1,5 +1,6 @@
 // A transport that answers from a recording.
 import * as Headers from "@effect/platform/Headers"
+import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -86,7 +87,7 @@ export const make = (recording: ReplayRecording, options: Options) => {
       initialMetadata: opened === undefined
         ? Effect.as(status, Headers.empty)
         : orNever(unlessOver(Effect.as(due(opened), Headers.fromInput(opened.metadata)))),
-      messages: Stream.repeatEffectOption(unlessOver(next)),
+      receive: Effect.map(unlessOver(next), Chunk.of),
       send: (message) =>
         Effect.suspend(() => {
           const { kind, payload } = frame.decode(message)

@@ -1,6 +1,7 @@
 // A channel that a test leads to one exporter after another, and cuts in between.
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { GrpcChannel } from "../../src/GrpcChannel.ts"
 import { GrpcStatusError } from "../../src/GrpcStatus.ts"
@@ -65,7 +66,7 @@ export const make = (first: Channel): Effect.Effect<Wire> =>
           return isFailure(begun) ? begun : Effect.map(begun.channel.duplex(rpc, options), (duplex) => ({
             ...duplex,
             initialMetadata: Effect.raceFirst(duplex.initialMetadata, Deferred.await(begun.broken)),
-            messages: Stream.interruptWhenDeferred(duplex.messages, begun.broken)
+            receive: Effect.raceFirst(duplex.receive, Effect.mapError(Deferred.await(begun.broken), Option.some))
           }))
         })
     }
