@@ -16,6 +16,7 @@ import * as Bytes from "./Bytes.ts"
 import type { GrpcDuplex } from "./GrpcChannel.ts"
 import type { GrpcStatusError } from "./GrpcStatus.ts"
 import * as frame from "./internal/frame.ts"
+import * as pull from "./internal/pull.ts"
 
 /**
  * Two directions of bytes. Each is bounded: reading slowly slows the peer's writing down, and the other way round.
@@ -54,6 +55,8 @@ export const maxFrameBytes: number = 1024 * 1024
  * @category models
  */
 export interface RouterStream extends ByteStream<GrpcStatusError> {
+  /** One step of `read`; fails with `None` after the last one. */
+  readonly receive: Effect.Effect<Uint8Array, Option.Option<GrpcStatusError>>
   readonly peerEnded: Effect.Effect<void, GrpcStatusError>
 }
 
@@ -80,7 +83,8 @@ const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) 
   })
 
   // The next payload or piece of one. What follows a GOAWAY is ignored, as the reference implementation does.
-  const payload: Effect.Effect<Uint8Array, Option.Option<GrpcStatusError>> = Effect.suspend(() => {
+  const receive: Effect.Effect<Uint8Array, Option.Option<GrpcStatusError>> = Effect.suspend(() => {
+    if (state.peerEnded) return Effect.fail(Option.none())
     while (true) {
       const piece = pieces[nextPiece++]
       if (piece !== undefined) {
@@ -103,15 +107,10 @@ const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) 
       onSuccess: (chunk) => {
         batch = Chunk.toReadonlyArray(chunk)
         next = 0
-        return payload
+        return receive
       }
     })
   })
-
-  const drain = Effect.catchAll(
-    Effect.forever(payload),
-    Option.match({ onNone: () => Effect.void, onSome: Effect.fail<GrpcStatusError> })
-  )
 
   const write = (bytes: Uint8Array): Effect.Effect<void, GrpcStatusError> => {
     if (bytes.length === 0) return Effect.void
@@ -139,10 +138,11 @@ const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) 
   })
 
   const stream: RouterStream = {
-    read: Stream.suspend(() => state.peerEnded ? Stream.empty : Stream.repeatEffectOption(payload)),
+    receive,
+    read: Stream.repeatEffectOption(receive),
     write,
     end,
-    peerEnded: Effect.suspend(() => state.peerEnded ? Effect.void : drain)
+    peerEnded: pull.forEach(receive, () => Effect.void)
   }
   return { state, stream }
 }

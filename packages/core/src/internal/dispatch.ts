@@ -20,6 +20,7 @@ import * as hostedResource from "./hostedResource.ts"
 import type { HostLog } from "./hostLog.ts"
 import { mapItems } from "./mapItems.ts"
 import type * as presigned from "./presigned.ts"
+import * as pull from "./pull.ts"
 import * as streamRequest from "./streamRequest.ts"
 import * as telemetryHost from "./telemetryHost.ts"
 
@@ -236,7 +237,7 @@ const forward = Effect.fnUntraced(
         client.end
       ),
       Effect.zipRight(
-        Stream.runForEach(client.read, (bytes) => Effect.mapError(device.write(bytes), DriverFailure.toStatus)),
+        pull.forEach(client.receive, (bytes) => Effect.mapError(device.write(bytes), DriverFailure.toStatus)),
         device.end
       )
     ], { concurrency: "unbounded", discard: true })

@@ -136,7 +136,9 @@ class ServedCall {
             : Option.none()
         )
       }))
-    this.stream.on("close", () => inbox.close(Option.some(GrpcStatus.make("CANCELLED", "the caller went away"))))
+    this.stream.on("close", () => {
+      if (!inbox.isClosed) inbox.close(Option.some(GrpcStatus.make("CANCELLED", "the caller went away")))
+    })
     this.run(
       Effect.scoped(handle({
         metadata: this.metadata,

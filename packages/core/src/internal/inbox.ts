@@ -33,6 +33,10 @@ export class Inbox<M extends Bytes, E> {
     })
   }
 
+  get isClosed(): boolean {
+    return this.end !== undefined
+  }
+
   // Nothing follows: `None` is a clean end. Messages already accepted can still be taken. The first end counts.
   close(end: Option.Option<E>): void {
     if (this.end !== undefined) return

@@ -78,22 +78,22 @@ const download = <A, E, R>(
     new DriverError.UnexpectedResult({ ...site, code: "UNKNOWN", details, origin: "client", path: [], cause })
   // Only time spent waiting for the driver counts against it, not what the sink takes.
   const peer = { pulls: 0, waiting: false }
-  const received = Stream.unwrapScoped(
-    Effect.map(Stream.toPull(Stream.mapError(stream.read, fail)), (pull) =>
-      Stream.repeatEffectChunkOption(
-        Effect.suspend(() => {
-          peer.pulls++
-          peer.waiting = true
-          return pull
-        }).pipe(
-          Effect.tap((chunks) => {
-            for (const chunk of chunks) counter.bytes += chunk.length
-          }),
-          Effect.ensuring(Effect.sync(() => {
-            peer.waiting = false
-          }))
-        )
-      ))
+  const received = Stream.repeatEffectOption(
+    Effect.suspend(() => {
+      peer.pulls++
+      peer.waiting = true
+      return Effect.matchEffect(stream.receive, {
+        onFailure: (end) => {
+          peer.waiting = false
+          return Effect.fail(Option.map(end, fail))
+        },
+        onSuccess: (bytes) => {
+          peer.waiting = false
+          counter.bytes += bytes.length
+          return Effect.succeed(bytes)
+        }
+      })
+    })
   )
   const encoded = Option.match(target.contentEncoding, {
     onNone: () => received,
