@@ -24,7 +24,8 @@ const { values: options } = parseArgs({
     rounds: { type: "string" },
     json: { type: "string" },
     markdown: { type: "string" },
-    profile: { type: "string" }
+    profile: { type: "string" },
+    node: { type: "string", default: "" }
   }
 })
 
@@ -68,7 +69,7 @@ const compare = Effect.gen(function*() {
   const before = load()
   const results = yield* Effect.scoped(
     Effect.gen(function*() {
-      const started = yield* peers.make(findPython())
+      const started = yield* peers.make(findPython(), () => options.node.split(" ").filter((option) => option !== ""))
       return yield* run.all(works, started, yield* peers.everybody(started), rounds)
     })
   )

@@ -5,7 +5,7 @@ import * as temporary from "../test/support/temporary.ts"
 import * as installation from "./installation.ts"
 import * as worker from "./worker.ts"
 
-export type HostName = "python" | "ours"
+export type HostName = "python" | "ours" | "http2"
 
 export type ClientName = "ours" | "niceGrpc" | "python" | "http2" | "memory"
 
@@ -28,6 +28,8 @@ export interface Peers {
   readonly exporters: (
     drivers: number
   ) => Effect.Effect<ReadonlyMap<HostName, string>, worker.WorkFailed, Scope.Scope>
+  /** Starts a host that is written by hand, and says where it is. */
+  readonly bareHost: Effect.Effect<string, worker.WorkFailed, Scope.Scope>
   /** Starts a client. */
   readonly connect: (
     client: ClientName,
@@ -64,6 +66,11 @@ export const make = (
           }),
           (addresses) => new Map(addresses)
         ),
+      bareHost: Effect.suspend(() => {
+        const address = join(directory, "http2")
+        const command: worker.Command = [...program("bareHostProcess", nodeOptions("bare-host")), "--unix", address]
+        return Effect.as(worker.start("host (node:http2)", command), address)
+      }),
       connect: (client, host, address) =>
         Effect.map(
           worker.start(
@@ -79,9 +86,9 @@ export const make = (
 
 /** Starts every client of every exporter. */
 export const everybody = (
-  { connect, exporters, python }: Peers
+  { bareHost, connect, exporters, python }: Peers
 ): Effect.Effect<ReadonlyArray<Subject>, worker.WorkFailed, Scope.Scope> =>
-  Effect.flatMap(exporters(0), (addresses) => {
+  Effect.flatMap(Effect.all([exporters(0), bareHost]), ([addresses, bareAddress]) => {
     const clients: ReadonlyArray<ClientName> = [
       "ours",
       "niceGrpc",
@@ -93,5 +100,8 @@ export const everybody = (
       ([host, address]) =>
         [...clients, ...(host === "ours" ? ["memory" as const] : [])].map((client) => ({ client, host, address }))
     ).flat()
-    return Effect.forEach(pairs, ({ address, client, host }) => connect(client, host, address), { concurrency: 2 })
+    const bare = { client: "http2", host: "http2", address: bareAddress } as const
+    return Effect.forEach([...pairs, bare], ({ address, client, host }) => connect(client, host, address), {
+      concurrency: 2
+    })
   })

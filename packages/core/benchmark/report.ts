@@ -17,7 +17,11 @@ const clientTitles: Readonly<Record<ClientName, string>> = {
   memory: "ours, in memory"
 }
 
-const hostTitles: Readonly<Record<HostName, string>> = { python: "the Python exporter", ours: "our host" }
+const hostTitles: Readonly<Record<HostName, string>> = {
+  python: "the Python exporter",
+  ours: "our host",
+  http2: "a host on node:http2"
+}
 
 const none = "-"
 
@@ -110,12 +114,15 @@ const hosts = (results: Results): Table => {
   )
   return {
     title: "Our host / the Python exporter, under the same client",
-    head: ["work", ...clients.map((client) => clientTitles[client])],
+    head: ["work", ...clients.map((client) => clientTitles[client]), "a host on node:http2 / Python's, node:http2"],
     rows: results.works.filter(({ name }) => clients.some((client) => results.has(name, { host: "python", client })))
       .map((work) => [
         work.title,
         ...clients.map((client) =>
           withSpread(results.speed(work.name, { host: "ours", client }, { host: "python", client }))
+        ),
+        withSpread(
+          results.speed(work.name, { host: "http2", client: "http2" }, { host: "python", client: "http2" })
         )
       ])
   }

@@ -25,7 +25,9 @@ const measure = (
   rounds: Rounds
 ): Effect.Effect<ReadonlyArray<Series>, WorkFailed> =>
   Effect.scoped(Effect.gen(function*() {
-    const subjects = everybody.filter(({ client }) => work.clients.includes(client))
+    const subjects = everybody.filter(({ client, host }) =>
+      work.clients.includes(client) && (host !== "http2" || work.bareHost === true)
+    )
     const samples = new Map<Subject, Array<Measurement>>(subjects.map((subject) => [subject, []]))
     const run = yield* work.prepare(peers)
     for (let round = 0; round < rounds.warmUp + rounds.kept; round++) {

@@ -19,6 +19,8 @@ export interface Scenario {
   readonly name: string
   readonly title: string
   readonly count: number
+  /** Whether it is one transfer, of which no more than a part may be in memory; otherwise garbage may be. */
+  readonly flat: boolean
   /** Does it so many times. */
   readonly run: (stage: Stage, count: number) => Effect.Effect<void, Error, Scope.Scope>
 }
@@ -153,15 +155,16 @@ const cancelling = (count: number): number => Number.parseInt(process.versions.n
 
 /** All of them, at a scale of what is usual. */
 export const scenarios = (scale: number): ReadonlyArray<Scenario> => {
-  const scenario = (name: string, title: string, count: number, run: Scenario["run"]): Scenario => ({
+  const scenario = (name: string, title: string, count: number, run: Scenario["run"], flat = false): Scenario => ({
     name,
     title,
     count: Math.max(10, Math.round(count * scale)),
+    flat,
     run
   })
   return [
-    scenario("send", "MiB of a resource sent", 4096, send),
-    scenario("receive", "MiB of a resource received", 4096, receive),
+    scenario("send", "MiB of a resource sent", 4096, send, true),
+    scenario("receive", "MiB of a resource received", 4096, receive, true),
     scenario("calls", "cancelled calls", cancelling(10_000), cancelledCalls),
     scenario("streaming", "abandoned streaming calls", cancelling(10_000), abandonedStreamingCalls),
     scenario("floods", "streaming calls left while items pour in", 200, floods),

@@ -58,7 +58,7 @@ const watch = ({ control }: Host) =>
 const mebibytes = (bytes: number): string => (bytes / MiB).toFixed(1)
 
 // Some of it to get everything warm, and then all to see whether that leaves anything that the first time did not.
-const measure = (host: Host, { count, run, title }: Scenario) =>
+const measure = (host: Host, { count, flat, run, title }: Scenario) =>
   Effect.gen(function*() {
     const connection = yield* ExporterConnection.fromEndpoint(Endpoint.unix(host.address))
     const bench = yield* connection.driver("bench")
@@ -80,7 +80,7 @@ const measure = (host: Host, { count, run, title }: Scenario) =>
         complaints: [
           ...census.more(before[side], after[side]),
           ...(heap > heapLimit(count) ? [`heap +${mebibytes(heap)} MiB, ${(heap / count).toFixed(0)} bytes each`] : []),
-          ...(peak > peakLimit ? [`resident memory +${mebibytes(peak)} MiB at times`] : [])
+          ...(flat && peak > peakLimit ? [`resident memory +${mebibytes(peak)} MiB at times`] : [])
         ].map((text) => `${title}: ${side}: ${text}`)
       }
     })

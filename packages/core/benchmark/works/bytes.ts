@@ -11,6 +11,7 @@ const oneWay = (work: "receive" | "send", title: string, size: string, chunk: nu
   unit: "bytes",
   amount: bytes,
   clients: everyone,
+  bareHost: true,
   prepare: () => Effect.succeed(({ ask }) => ask({ work, chunk, bytes }))
 })
 

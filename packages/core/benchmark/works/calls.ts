@@ -8,6 +8,7 @@ const unary = (name: string, title: string, count: number, inFlight: number): Wo
   unit: "calls",
   amount: count,
   clients: everyone,
+  bareHost: true,
   prepare: () => Effect.succeed(({ ask }) => ask({ work: "unary", count, inFlight }))
 })
 
@@ -17,6 +18,7 @@ const items = (count: number): Work => ({
   unit: "items",
   amount: count,
   clients: everyone,
+  bareHost: true,
   prepare: () => Effect.succeed(({ ask }) => ask({ work: "items", count }))
 })
 

@@ -15,6 +15,8 @@ export interface Work {
   readonly amount: number
   /** Who takes part. */
   readonly clients: ReadonlyArray<Subject["client"]>
+  /** Whether the host that is written by hand can do it. */
+  readonly bareHost?: true
   /** Makes what it needs, and answers with one run. */
   readonly prepare: (
     peers: Peers
