@@ -62,9 +62,11 @@ export const connect = (address: string): Rpcs => {
       ),
     open: (metadata, outgoing) => {
       const stream = request("RouterService", "Stream", { request: metadata })
-      // A Python exporter says GOAWAY and leaves ending the call to the client.
       const cancel = () => stream.close(Http2.constants.NGHTTP2_CANCEL)
-      const opened = once(stream, "response").then(([headers]) => String(headers["resource"] ?? ""))
+      const response = once(stream, "response")
+      const opened = response.then(([headers]) => String(headers["resource"] ?? ""))
+      // A Python exporter says GOAWAY and leaves ending the call to the client.
+      const endsItself = response.then(([headers]) => headers["x-jumpstarter-host"] !== undefined)
       const write = async () => {
         let start: Buffer = Buffer.alloc(0)
         let size = -1
@@ -94,8 +96,10 @@ export const connect = (address: string): Rpcs => {
               })
             )
           )
-          await Promise.all([write(), Promise.race([goneAway, ended(stream)])])
-          cancel()
+          const end = ended(stream)
+          await Promise.all([write(), Promise.race([goneAway, end])])
+          if (await endsItself) await end
+          else cancel()
         },
         cancel
       }
