@@ -9,6 +9,7 @@ import * as Metric from "effect/Metric"
 import * as MetricState from "effect/MetricState"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Driver from "../src/Driver.ts"
@@ -31,6 +32,11 @@ const connect = Effect.fnUntraced(function*(target: string, hanging?: Deferred.D
       connect: Driver.streamTransform((input) => Stream.concat(input, Stream.make(new Uint8Array(10)))),
       flash: Driver.call(([image], { resource }) =>
         Effect.scoped(Effect.flatMap(resource(image), ({ read }) => Stream.runDrain(read)))
+      ),
+      dump: Driver.call(([image], { resource }) =>
+        Effect.scoped(
+          Effect.flatMap(resource(image), ({ write }) => write(Stream.make(new Uint8Array(1_000), new Uint8Array(24))))
+        )
       )
     }
   })
@@ -142,6 +148,15 @@ describe("metrics", () => {
         "jumpstarter_bytes board resource resource sent": 1_024,
         "jumpstarter_call_duration board resource resource milliseconds": { count: 1, sum: 0 }
       })
+    }))
+
+  it.scoped("of transfers that are received", () =>
+    Effect.gen(function*() {
+      const board = yield* connect("received")
+      yield* Effect.scoped(
+        Effect.flatMap(board.resource(Resource.sink(Sink.drain)), (handle) => board.call("dump", handle))
+      )
+      strictEqual((yield* metricsOf("received"))["jumpstarter_bytes board resource resource received"], 1_024)
     }))
 
   it.scoped("have the labels of the program too", () =>

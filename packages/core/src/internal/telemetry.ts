@@ -10,7 +10,7 @@ import type * as MetricLabel from "effect/MetricLabel"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { CallOptions } from "../GrpcChannel.ts"
-import type { ByteStream } from "../RouterStream.ts"
+import type { RouterStream } from "../RouterStream.ts"
 import type { Operation } from "./telemetryMetrics.ts"
 import * as telemetrySpan from "./telemetrySpan.ts"
 
@@ -43,16 +43,16 @@ export class Ongoing {
   }
 
   // The same stream, its bytes counted.
-  counted<E, S extends ByteStream<E>>(stream: S): S {
+  counted<S extends RouterStream>(stream: S): S {
+    const receive = Effect.map(stream.receive, (bytes) => {
+      this.received += bytes.length
+      this.operation.bytes?.received.unsafeUpdate(bytes.length, this.labels)
+      return bytes
+    })
     return {
       ...stream,
-      read: Stream.mapChunks(stream.read, (chunk) => {
-        for (const bytes of chunk) {
-          this.received += bytes.length
-          this.operation.bytes?.received.unsafeUpdate(bytes.length, this.labels)
-        }
-        return chunk
-      }),
+      receive,
+      read: Stream.repeatEffectOption(receive),
       write: (bytes) =>
         Effect.map(stream.write(bytes), () => {
           this.sent += bytes.length
