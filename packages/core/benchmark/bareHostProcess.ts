@@ -22,9 +22,12 @@ const report = GetReportResponse.encode(GetReportResponse.fromPartial({
 
 let source = { chunk: 0, bytes: 0 }
 
+// It ends RPCs by itself, as ours does.
+const responseHeaders = { ":status": 200, "content-type": "application/grpc", "x-jumpstarter-host": "bare" }
+
 const respond = (stream: Http2.ServerHttp2Stream): void => {
   stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }))
-  stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true })
+  stream.respond(responseHeaders, { waitForTrailers: true })
 }
 
 const answer = (stream: Http2.ServerHttp2Stream, handle: (request: Buffer) => Buffer): void => {

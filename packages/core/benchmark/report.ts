@@ -88,9 +88,11 @@ const costs = (results: Results, host: HostName): Table => {
 }
 
 const growth = (results: Results): Table => {
+  const transfers = results.works.filter(({ name }) => /^(flash|download)/.test(name))
   const columns = results.series.reduce<Array<Column>>(
-    (columns, { client, host }) =>
-      columns.some((column) => column.client === client && column.host === host)
+    (columns, { client, host, work }) =>
+      !transfers.some(({ name }) => name === work) ||
+        columns.some((column) => column.client === client && column.host === host)
         ? columns
         : [...columns, { client, host }],
     []
@@ -98,7 +100,7 @@ const growth = (results: Results): Table => {
   return {
     title: "Memory that a client grows by during a transfer, at most, in MiB",
     head: ["work", ...columns.map(({ client, host }) => `${clientTitles[client]} <- ${host}`)],
-    rows: results.works.filter(({ name }) => /^(flash|download)/.test(name)).map((work) => [
+    rows: transfers.map((work) => [
       work.title,
       ...columns.map((column) => {
         const summary = results.summary(work.name, column, ({ growth }) => growth / MiB)

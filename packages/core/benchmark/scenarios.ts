@@ -19,7 +19,7 @@ export interface Scenario {
   readonly name: string
   readonly title: string
   readonly count: number
-  /** Whether it is one transfer, of which no more than a part may be in memory; otherwise garbage may be. */
+  /** Whether it is one transfer, of which memory may never hold more than a part. */
   readonly flat: boolean
   /** Does it so many times. */
   readonly run: (stage: Stage, count: number) => Effect.Effect<void, Error, Scope.Scope>

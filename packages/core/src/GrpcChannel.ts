@@ -51,8 +51,8 @@ export interface GrpcDuplex {
   /** The peer's response headers, as soon as they arrive. Fails when the RPC ends without any. */
   readonly initialMetadata: Effect.Effect<Headers.Headers, GrpcStatusError>
   /**
-   * The peer's messages since the last time, for one consumer; waits for the first. After the last one it fails, with `None`
-   * when the RPC ended with `OK`.
+   * The peer's messages since the last time, at least one, for one consumer; waits for it. After the last one it fails, with
+   * `None` when the RPC ended with `OK`.
    */
   readonly receive: Effect.Effect<Chunk.Chunk<Bytes.Bytes>, Option.Option<GrpcStatusError>>
   /**

@@ -34,8 +34,8 @@ export interface GrpcRequest {
  */
 export interface GrpcServerDuplex extends GrpcRequest {
   /**
-   * The caller's messages since the last time, for one consumer; waits for the first. After the last one it fails, with
-   * `None` when the caller has half-closed.
+   * The caller's messages since the last time, at least one, for one consumer; waits for it. After the last one it fails,
+   * with `None` when the caller has half-closed.
    */
   readonly receive: Effect.Effect<Chunk.Chunk<Bytes>, Option.Option<GrpcStatus.GrpcStatusError>>
   /** Sends a message, waiting while the caller does not read. Its bytes must not be changed afterwards. */

@@ -13,7 +13,7 @@ import type { DriverCallError } from "@effect-jumpstarter/core/DriverError"
 import type { JsonValue } from "@effect-jumpstarter/core/ProtobufValue"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Redacted, Sink, Stream, TestClock } from "effect"
+import { Effect, Exit, Fiber, Logger, LogLevel, Redacted, Sink, Stream, TestClock } from "effect"
 import { mkdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import * as temporary from "./support/temporary.ts"
@@ -40,6 +40,26 @@ describe("Exporter", () => {
       })
     )
   })
+
+  // Effect itself logs of a fiber that failed.
+  it.effect("tells readers of its log nothing but what drivers logged", () =>
+    withDevice(
+      {
+        fail: Driver.call(() => DriverFailure.make("Device", "no answer")),
+        on: Driver.call(() => Effect.logDebug("clicked"))
+      },
+      Effect.gen(function*() {
+        const { logs } = yield* ExporterConnection.ExporterConnection
+        const client = yield* device
+        yield* Effect.flip(client.call("fail"))
+        yield* client.call("on")
+        const lines = yield* Stream.runCollect(Stream.take(logs, 5))
+        assert.deepStrictEqual(
+          Array.from(lines, (event) => event._tag === "LogEntry" ? event.message : ""),
+          ["Operation started", "Operation failed", "Operation started", "clicked", "Operation completed"]
+        )
+      })
+    ).pipe(Logger.withMinimumLogLevel(LogLevel.Debug)))
 
   it.scoped("fails the transfer of a driver that breaks off a download, and the call with the driver's reason", () =>
     withDevice(

@@ -65,8 +65,6 @@ export const connect = (address: string): Rpcs => {
       const cancel = () => stream.close(Http2.constants.NGHTTP2_CANCEL)
       const response = once(stream, "response")
       const opened = response.then(([headers]) => String(headers["resource"] ?? ""))
-      // A Python exporter says GOAWAY and leaves ending the call to the client.
-      const endsItself = response.then(([headers]) => headers["x-jumpstarter-host"] !== undefined)
       const write = async () => {
         let start: Buffer = Buffer.alloc(0)
         let size = -1
@@ -98,8 +96,10 @@ export const connect = (address: string): Rpcs => {
           )
           const end = ended(stream)
           await Promise.all([write(), Promise.race([goneAway, end])])
-          if (await endsItself) await end
-          else cancel()
+          // A Python exporter says GOAWAY and leaves ending the call to the client.
+          const [headers] = await response
+          if (headers["x-jumpstarter-host"] === undefined) cancel()
+          else await end
         },
         cancel
       }

@@ -161,16 +161,16 @@ export const driverCall = (host: Host) =>
           Effect.suspend(() => handler.handle(args, contextOf(host, hosted))),
           (result) => encodeResult(result ?? null, [])
         )
-        // The fiber is the RPC's own and logs nothing after that, so it need not leave the driver's log.
-        const response = Effect.zipRight(started(host, hosted, method), host.log.enter(hosted.driver, method)).pipe(
-          Effect.zipRight(reportDefects(result)),
-          Effect.onExit((exit) => ended(host, hosted, method, args, exit)),
-          Effect.mapError(DriverFailure.toStatus)
+        // One bracket, because it is much of what a call costs.
+        const response = Effect.acquireUseRelease(
+          Effect.zipRight(started(host, hosted, method), host.log.enter(hosted.driver, method)),
+          () => reportDefects(result),
+          (before, exit) => Effect.zipRight(host.log.leave(before), ended(host, hosted, method, args, exit))
         )
         return telemetryHost.within(
           metadata,
           { driver: hosted.path, kind: "call", method },
-          hosted.turnstile.pass(response)
+          hosted.turnstile.pass(Effect.mapError(response, DriverFailure.toStatus))
         )
       })
   })
@@ -183,8 +183,8 @@ const captured = <A>(
   results: Stream.Stream<A, DriverFailure.DriverFailure>
 ): Stream.Stream<A, DriverFailure.DriverFailure> =>
   Stream.unwrapScoped(
-    Effect.map(Stream.toPull(results), (pull) =>
-      Stream.repeatEffectChunkOption(host.log.capture(hosted.driver, method, reportDefects(pull))))
+    Effect.map(Stream.toPull(results), (next) =>
+      Stream.repeatEffectChunkOption(host.log.capture(hosted.driver, method, reportDefects(next))))
   )
 
 export const streamingDriverCall = (host: Host) =>

@@ -27,9 +27,10 @@ export interface HostLog {
     message: string,
     fields: Readonly<Record<string, string>>
   ) => Effect.Effect<void>
-  // Makes what the fiber logs from here on lines of an operation of a driver, too.
+  // Makes what this fiber logs lines of an operation of a driver, until it leaves with what this answers.
   readonly enter: (driver: Driver, operation: string) => Effect.Effect<Logging>
-  // Runs driver code so that only what it logs becomes lines.
+  readonly leave: (before: Logging) => Effect.Effect<void>
+  // Runs driver code between the two.
   readonly capture: <A, E, R>(
     driver: Driver,
     operation: string,
@@ -167,7 +168,7 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
     return known
   }
 
-  const log = ({ annotations, loggers }: Logging): Effect.Effect<void> =>
+  const logAs = ({ annotations, loggers }: Logging): Effect.Effect<void> =>
     Effect.updateFiberRefs((fiberId, fiberRefs) =>
       FiberRefs.updateManyAs(fiberRefs, {
         entries: [
@@ -177,14 +178,13 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
       })
     )
 
-  // Answers with how the fiber logged before.
   const enter: HostLog["enter"] = (driver, operation) =>
     Effect.withFiberRuntime((fiber) => {
       const before = {
         annotations: fiber.getFiberRef(FiberRef.currentLogAnnotations),
         loggers: fiber.getFiberRef(FiberRef.currentLoggers)
       }
-      return Effect.as(log(insideOf(driver, operation, before)), before)
+      return Effect.as(logAs(insideOf(driver, operation, before)), before)
     })
 
   const subscribe = Effect.acquireRelease(
@@ -215,7 +215,8 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
           fields: keptFields(fields)
         })),
     enter,
-    capture: (driver, operation, effect) => Effect.acquireUseRelease(enter(driver, operation), () => effect, log),
+    leave: logAs,
+    capture: (driver, operation, effect) => Effect.acquireUseRelease(enter(driver, operation), () => effect, logAs),
     entries: Stream.unwrapScoped(Effect.map(subscribe, (reader) => {
       const first = number - Option.getOrElse(reader.unsafeSize(), () => 0)
       return Mailbox.toStream(reader).pipe(

@@ -137,6 +137,7 @@ class ServedCall {
         )
       }))
     this.stream.on("close", () => {
+      // Most have ended by then, and an error costs more than the question.
       if (!inbox.isClosed) inbox.close(Option.some(GrpcStatus.make("CANCELLED", "the caller went away")))
     })
     this.run(

@@ -28,7 +28,7 @@ export const make = Effect.gen(function*() {
 
   const track = GrpcHandler.$match({
     Unary: ({ handle }) =>
-      GrpcHandler.Unary({ handle: (message, request) => Effect.zipRight(enter, handle(message, request)) }),
+      GrpcHandler.Unary({ handle: (message, request) => Effect.flatMap(enter, () => handle(message, request)) }),
     ServerStreaming: ({ handle }) =>
       GrpcHandler.ServerStreaming({
         handle: (message, request) => Stream.unwrap(Effect.as(enter, handle(message, request)))

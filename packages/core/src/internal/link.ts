@@ -186,7 +186,8 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
             initialMetadata: watch(duplex.initialMetadata),
             receive: Effect.tapBoth(duplex.receive, {
               onFailure: Option.match({ onNone: () => Effect.void, onSome: failed(seen) }),
-              onSuccess: answered
+              // What came before a loss says nothing of what is there now.
+              onSuccess: () => seen === losses ? answered() : Effect.void
             })
           }
         })

@@ -13,6 +13,7 @@ import type { ExporterStream } from "../ExporterClient.ts"
 import type { GrpcStatusError } from "../GrpcStatus.ts"
 import type { JsonValue } from "../ProtobufValue.ts"
 import * as Resource from "../Resource.ts"
+import * as pull from "./pull.ts"
 
 // Of a larger chunk so much is sent at a time. Exporters in Python queue 32 frames of a resource (protocol.md 5.2).
 const frameBytes = 256 * 1024
@@ -78,23 +79,23 @@ const download = <A, E, R>(
     new DriverError.UnexpectedResult({ ...site, code: "UNKNOWN", details, origin: "client", path: [], cause })
   // Only time spent waiting for the driver counts against it, not what the sink takes.
   const peer = { pulls: 0, waiting: false }
-  const received = Stream.repeatEffectOption(
-    Effect.suspend(() => {
-      peer.pulls++
-      peer.waiting = true
-      return Effect.matchEffect(stream.receive, {
-        onFailure: (end) => {
-          peer.waiting = false
-          return Effect.fail(Option.map(end, fail))
-        },
-        onSuccess: (bytes) => {
-          peer.waiting = false
-          counter.bytes += bytes.length
-          return Effect.succeed(bytes)
-        }
-      })
-    })
+  const receive = Effect.suspend(() => {
+    peer.pulls++
+    peer.waiting = true
+    return stream.receive
+  }).pipe(
+    Effect.mapBoth({
+      onFailure: Option.map(fail),
+      onSuccess: (bytes) => {
+        counter.bytes += bytes.length
+        return bytes
+      }
+    }),
+    Effect.ensuring(Effect.sync(() => {
+      peer.waiting = false
+    }))
   )
+  const received = Stream.repeatEffectOption(receive)
   const encoded = Option.match(target.contentEncoding, {
     onNone: () => received,
     onSome: (encoding) =>
@@ -123,7 +124,7 @@ const download = <A, E, R>(
       stream.end,
       Effect.zipLeft(
         Stream.run(encoded, target.sink),
-        Stream.runDrain(received)
+        pull.forEach(receive, () => Effect.void)
       )
     ),
     // The answer and the bytes travel apart, so the last bytes may still be under way.
