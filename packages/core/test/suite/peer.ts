@@ -65,10 +65,10 @@ export interface Quirks {
   /** 8: log lines have no time, and there are none about operations. */
   readonly sparseLog: boolean
   /**
-   * How many bytes of an upload may be under way to a driver that does not take them. What is granted is up to the peer, and
-   * in no section: gRPC's C core grants what it measures the line to carry, of 64 MiB up to 54 were seen.
+   * How many bytes of an upload the peer lets be under way to a driver that does not take them, in no section: gRPC's C core
+   * grants what it measures the line to carry, and of 64 MiB has granted 50. What a client holds itself is no quirk.
    */
-  readonly heldUpload: number
+  readonly grantedUpload: number
 }
 
 const mebibyte = 1024 * 1024
@@ -89,7 +89,7 @@ export const noQuirks: Quirks = {
   cutOffEncoding: "fails",
   concatenatedBz2: "decoded",
   sparseLog: false,
-  heldUpload: 24 * mebibyte
+  grantedUpload: 24 * mebibyte
 }
 
 /** Jumpstarter 0.9.0, as pinned in interop/requirements.txt. */
@@ -115,7 +115,7 @@ export const pythonQuirks: Quirks = {
   cutOffEncoding: "looks complete",
   concatenatedBz2: "refused",
   sparseLog: true,
-  heldUpload: Infinity
+  grantedUpload: Infinity
 }
 
 /** A session through a channel. */

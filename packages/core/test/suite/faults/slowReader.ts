@@ -7,10 +7,14 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
+import * as Endpoint from "../../../src/Endpoint.ts"
+import * as ExporterConnection from "../../../src/ExporterConnection.ts"
 import type { StatusChange } from "../../../src/ExporterStatus.ts"
 import type { LogEvent } from "../../../src/LogEntry.ts"
 import * as Resource from "../../../src/Resource.ts"
 import { patternChunks, sha256 } from "../../support/probePattern.ts"
+import * as relay from "../../support/relay.ts"
+import * as temporary from "../../support/temporary.ts"
 import { awaitStill, until } from "../harness.ts"
 import type { Cell } from "./host.ts"
 import type { Operation } from "./table.ts"
@@ -74,19 +78,30 @@ export const slowReader: Partial<Record<Operation, Cell>> = {
       return "held back"
     }),
 
-  "upload": ({ bytes, host, probe }) =>
+  "upload": ({ bytes, host }) =>
     Effect.gen(function*() {
       let given = 0
+      let sent = 0
       const source = Stream.tap(Stream.fromIterable(patternChunks(total, 4 * 65_536)), (chunk) =>
         Effect.sync(() => {
           given += chunk.length
         }))
+      const front = yield* temporary.socketPath
+      yield* relay.make(front, host.path, (caller) =>
+        caller.on("data", (bytes) => {
+          sent += bytes.length
+        }))
+      const connection = yield* ExporterConnection.fromEndpoint(Endpoint.unix(front))
+      const probe = yield* connection.driver("probe")
       const handle = yield* probe.resource(Resource.source(source))
       const uploading = yield* Effect.fork(probe.call("consume_slow", handle, 0.005))
       // The driver has its own pace, and goes on while it is asked.
       yield* Effect.suspend(() => {
         const before = given
-        return Effect.tap(bytes("consume_slow"), (taken) => checkHeldBack(before - taken, host.quirks.heldUpload))
+        return Effect.zipRight(
+          checkHeldBack(given - sent, 3 * mebibyte),
+          Effect.tap(bytes("consume_slow"), (taken) => checkHeldBack(before - taken, host.quirks.grantedUpload))
+        )
       }).pipe(Effect.repeat({ until: (taken) => taken === total, schedule: Schedule.spaced("5 millis") }))
       deepStrictEqual(yield* within("the answer", Fiber.join(uploading)), whole)
       return "held back"
