@@ -178,6 +178,20 @@ describe("the state of a connection", () => {
       strictEqual((yield* connection.state)._tag, "Ready")
     }))
 
+  it.scoped("is not told of an exporter that is there again by what began before the loss", () =>
+    Effect.gen(function*() {
+      const { connection, exporter, power, wire } = yield* bench.make()
+      const { read, write } = yield* power.stream("connect")
+      yield* wire.plug(exporter.channel)
+      yield* wire.cut
+      yield* Effect.flip(connection.status)
+      yield* wire.plug(exporter.channel)
+      yield* write(Uint8Array.of(1))
+      deepStrictEqual(Option.getOrThrow(yield* Stream.runHead(read)), Uint8Array.of(1))
+      yield* bench.settle
+      strictEqual((yield* connection.state)._tag, "Lost")
+    }))
+
   it.scoped("is no matter of what drivers and this client refuse", () =>
     Effect.gen(function*() {
       const { connection, exporter, power } = yield* bench.make()
@@ -484,7 +498,10 @@ describe("connecting again, by a schedule", () => {
       // If it has not been noticed yet.
       yield* Effect.ignore(Effect.timeout(connection.status, "1 seconds"))
       const waiting = yield* Effect.fork(power.call("on"))
-      yield* Effect.sleep("100 millis")
+      yield* connection.stateChanges.pipe(
+        Stream.takeUntil((state) => state._tag === "Connecting" && state.attempt > 2),
+        Stream.runDrain
+      )
       strictEqual(Option.isNone(yield* Fiber.poll(waiting)), true)
       const calls: Array<string> = []
       yield* serve(calls)

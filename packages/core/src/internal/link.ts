@@ -140,9 +140,10 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
       )
     }))
 
-  // Without a policy it is an answer that tells that the exporter is there again, though it may be another one.
-  const answered = (): Effect.Effect<void> =>
-    now._tag === "Lost" && schedule === undefined ? Effect.asVoid(begin) : Effect.void
+  // Without a policy it is an answer that tells that the exporter is there again, though it may be another one. What began
+  // before a loss says nothing of what is there now.
+  const answered = (seen: number): Effect.Effect<void> =>
+    seen === losses && now._tag === "Lost" && schedule === undefined ? Effect.asVoid(begin) : Effect.void
 
   const failed = (seen: number) => ({ code, details, origin }: GrpcStatusError): Effect.Effect<unknown> => {
     switch (origin) {
@@ -151,19 +152,23 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
         if (isReset(details)) return Effect.void
         return seen === losses ? lost(`${code}: ${details}`, Effect.void) : Effect.void
       case "peer":
-        return answered()
+        return answered(seen)
       case "client":
         return Effect.void
     }
   }
 
   const watch = <A>(rpc: Effect.Effect<A, GrpcStatusError>): Effect.Effect<A, GrpcStatusError> =>
-    Effect.suspend(() => Effect.tapBoth(rpc, { onFailure: failed(losses), onSuccess: answered }))
+    Effect.suspend(() => {
+      const seen = losses
+      return Effect.tapBoth(rpc, { onFailure: failed(seen), onSuccess: () => answered(seen) })
+    })
 
   const watchStream = <A>(rpc: Stream.Stream<A, GrpcStatusError>): Stream.Stream<A, GrpcStatusError> =>
     Stream.suspend(() => {
-      const watched = Stream.tapError(rpc, failed(losses))
-      return now._tag === "Ready" ? watched : Stream.tap(watched, answered)
+      const seen = losses
+      const watched = Stream.tapError(rpc, failed(seen))
+      return now._tag === "Ready" ? watched : Stream.tap(watched, () => answered(seen))
     })
 
   const run = Runtime.runFork(yield* Effect.runtime())
@@ -186,8 +191,7 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
             initialMetadata: watch(duplex.initialMetadata),
             receive: Effect.tapBoth(duplex.receive, {
               onFailure: Option.match({ onNone: () => Effect.void, onSome: failed(seen) }),
-              // What came before a loss says nothing of what is there now.
-              onSuccess: () => seen === losses ? answered() : Effect.void
+              onSuccess: () => answered(seen)
             })
           }
         })

@@ -3,11 +3,9 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 
-export type Pull<A, E> = Effect.Effect<A, Option.Option<E>>
-
 // Does something with each, until the last.
 export const forEach = <A, E, E2>(
-  pull: Pull<A, E>,
+  pull: Effect.Effect<A, Option.Option<E>>,
   f: (value: A) => Effect.Effect<void, E2>
 ): Effect.Effect<void, E | E2> => {
   const next: Effect.Effect<never, Option.Option<E | E2>> = Effect.flatMap(

@@ -119,6 +119,10 @@ class RecordedRpc {
       return this.last({ event: "end", failure: { code, details: this.recording.text(this.site, details), origin } })
     })
 
+  // The end of what was pulled: `None` is a clean one.
+  readonly pulled = (end: Option.Option<GrpcStatusError>): Effect.Effect<void> =>
+    Option.match(end, { onNone: () => this.done, onSome: this.failed })
+
   readonly cancelled: Effect.Effect<void> = Effect.suspend(() => this.last({ event: "cancel" }))
 
   readonly over = (exit: Exit.Exit<unknown, GrpcStatusError>): Effect.Effect<void> =>
@@ -252,7 +256,7 @@ export const make = (inner: typeof GrpcChannel.Service, options: Options) => {
       yield* Effect.addFinalizer(() => recorded.cancelled)
       return Stream.repeatEffectChunkOption(
         Effect.tapBoth(pull, {
-          onFailure: Option.match({ onNone: () => recorded.done, onSome: recorded.failed }),
+          onFailure: recorded.pulled,
           onSuccess: (answers) => Effect.forEach(answers, recorded.answered, { discard: true })
         })
       )
@@ -270,7 +274,7 @@ export const make = (inner: typeof GrpcChannel.Service, options: Options) => {
     return {
       initialMetadata: opened,
       receive: Effect.tapBoth(call.receive, {
-        onFailure: Option.match({ onNone: () => recorded.done, onSome: recorded.failed }),
+        onFailure: recorded.pulled,
         onSuccess: (messages) =>
           Effect.forEach(messages, (message) => recorded.framed("received", message), { discard: true })
       }),
