@@ -89,6 +89,10 @@ const currentDate = {
   selector: "NewExpression[callee.name='Date'][arguments.length=0]",
   message: "Use Effect's Clock or DateTime."
 }
+const inheritedInterruption = {
+  selector: "MemberExpression[object.name='Effect'][property.name=/^(race|timeout)/]",
+  message: "Use internal/interruptible.ts: in a finalizer the loser would be waited for without end."
+}
 const unknownTier = {
   selector: "Program",
   message: "This module is in no tier: add it to `tiers` in eslint.config.mjs."
@@ -157,7 +161,7 @@ export default defineConfig(
     // Time, randomness and the environment come from services, so that a test can set them.
     files: ["packages/core/src/**/*.ts"],
     rules: {
-      ...restrictSyntax(currentDate),
+      ...restrictSyntax(currentDate, inheritedInterruption),
       "no-restricted-globals": ["error", {
         globals: ["setTimeout", "setInterval", "setImmediate"].map((name) => ({
           name,
@@ -176,7 +180,11 @@ export default defineConfig(
   {
     files: ["packages/core/src/*.ts"],
     ignores: ["**/index.ts", ...Object.values(tiers).flat().map(coreModule)],
-    rules: restrictSyntax(currentDate, unknownTier)
+    rules: restrictSyntax(currentDate, inheritedInterruption, unknownTier)
+  },
+  {
+    files: ["packages/core/src/internal/interruptible.ts"],
+    rules: restrictSyntax(currentDate)
   },
   importRules
 )

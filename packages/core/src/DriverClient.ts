@@ -18,6 +18,7 @@ import * as DriverTree from "./DriverTree.ts"
 import type { ExporterClient } from "./ExporterClient.ts"
 import type { GrpcStatusError } from "./GrpcStatus.ts"
 import * as driverCallCodec from "./internal/driverCallCodec.ts"
+import * as interruptible from "./internal/interruptible.ts"
 import { mapItems } from "./internal/mapItems.ts"
 import * as streamRequest from "./internal/streamRequest.ts"
 import * as telemetry from "./internal/telemetry.ts"
@@ -204,7 +205,7 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
       )
       return handles.length === 0
         ? answer
-        : Effect.raceFirst(
+        : interruptible.raceFirst(
           Effect.zipLeft(answer, settleAll(handles)),
           firstFailure(handles)
         )

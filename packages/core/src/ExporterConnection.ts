@@ -24,6 +24,7 @@ import * as ExporterClient from "./ExporterClient.ts"
 import type * as ExporterStatus from "./ExporterStatus.ts"
 import * as GrpcChannel from "./GrpcChannel.ts"
 import type { GrpcStatusError } from "./GrpcStatus.ts"
+import * as interruptible from "./internal/interruptible.ts"
 import * as session from "./internal/session.ts"
 import type { LogEvent } from "./LogEntry.ts"
 import type * as LogStream from "./LogStream.ts"
@@ -248,40 +249,58 @@ const refusal = (address: string, error: GrpcStatusError | DriverTree.InvalidRep
   })
 }
 
+// What takes part in connecting, with its failure explained. One that came only when the time to connect was up does not
+// tell that this was the reason.
+const explained = <A, R>(
+  address: string,
+  connectTimeout: Duration.DurationInput,
+  effect: Effect.Effect<A, GrpcStatusError | DriverTree.InvalidReport | ConnectError, R>
+): Effect.Effect<A, ConnectError, R> => {
+  const connecting = Duration.decode(connectTimeout)
+  return Effect.flatMap(
+    Clock.currentTimeMillis,
+    (began) =>
+      Effect.catchAll(effect, (error) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          const failure = error._tag === "ConnectError" ? error : refusal(address, error)
+          return failure.reason === "Unreachable" && Duration.toMillis(connecting) > 0 &&
+              now - began >= Duration.toMillis(connecting)
+            ? new ConnectError({
+              address,
+              reason: "Timeout",
+              details: `no connection within ${Duration.format(connecting)} (connectTimeout)`
+            })
+            : failure
+        }))
+  )
+}
+
 const connect = (
   channel: typeof GrpcChannel.GrpcChannel.Service,
   options: ConnectOptions,
-  // How long the channel may take to connect; it does not tell that this was the reason for a failure.
   connectTimeout: Duration.DurationInput
 ) => {
   const address = channel.target
   const handshakeTimeout = Duration.decode(options.handshakeTimeout ?? "30 seconds")
-  const connecting = Duration.decode(connectTimeout)
-  const timeout = (details: string, cause?: GrpcStatusError) =>
-    new ConnectError({ address, reason: "Timeout", details, cause })
 
   const answers = session.introduce(ExporterClient.make(channel)).pipe(
-    Effect.timeoutFail({
+    interruptible.timeoutFail({
       duration: handshakeTimeout,
-      onTimeout: () => timeout(`no answer within ${Duration.format(handshakeTimeout)} (handshakeTimeout)`)
+      onTimeout: () =>
+        new ConnectError({
+          address,
+          reason: "Timeout",
+          details: `no answer within ${Duration.format(handshakeTimeout)} (handshakeTimeout)`
+        })
     }),
     // Whoever asks next is not to wait for the same silence.
     Effect.tapErrorTag("ConnectError", ({ details }) => channel.connection?.drop(details) ?? Effect.void)
   )
 
-  const introduction = Effect.flatMap(
-    Clock.currentTimeMillis,
-    (began) =>
-      Effect.zipRight(channel.connection?.open ?? Effect.void, answers).pipe(
-        Effect.catchIf((error) => error._tag !== "ConnectError", (error) =>
-          Effect.flatMap(Clock.currentTimeMillis, (now) => {
-            const failure = refusal(address, error)
-            return failure.reason === "Unreachable" && Duration.toMillis(connecting) > 0 &&
-                now - began >= Duration.toMillis(connecting)
-              ? timeout(`no connection within ${Duration.format(connecting)} (connectTimeout)`)
-              : failure
-          }))
-      )
+  const introduction = explained(
+    address,
+    connectTimeout,
+    Effect.zipRight(channel.connection?.open ?? Effect.void, answers)
   )
   return session.make(channel, introduction, options)
 }
@@ -315,20 +334,13 @@ export const fromEndpoint = (
   endpoint: Endpoint.Endpoint,
   options: EndpointOptions = {}
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
-  GrpcChannel.fromEndpoint(endpoint, options).pipe(
-    Effect.mapError((error) =>
-      error.origin === "client"
-        ? new ConnectError({ address: error.target, reason: "Address", details: error.details, cause: error })
-        : refusal(error.target, error)
-    ),
-    Effect.flatMap((channel) =>
-      connect(
-        channel,
-        { ...options, leased: options.leased ?? endpoint._tag === "Unix" },
-        options.connectTimeout ?? "10 seconds"
-      )
+  Effect.suspend(() => {
+    const connectTimeout = options.connectTimeout ?? "10 seconds"
+    return Effect.flatMap(
+      explained(Endpoint.format(endpoint), connectTimeout, GrpcChannel.fromEndpoint(endpoint, options)),
+      (channel) => connect(channel, { ...options, leased: options.leased ?? endpoint._tag === "Unix" }, connectTimeout)
     )
-  )
+  })
 
 /**
  * A connection to an endpoint.

@@ -21,6 +21,7 @@ import * as Endpoint from "./Endpoint.ts"
 import * as GrpcHandler from "./GrpcHandler.ts"
 import { GrpcStatusError } from "./GrpcStatus.ts"
 import * as endpointTransport from "./internal/endpointTransport.ts"
+import * as interruptible from "./internal/interruptible.ts"
 import * as memoryGrpc from "./internal/memoryGrpc.ts"
 
 /**
@@ -213,7 +214,7 @@ export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
           onFailure: Option.match({ onNone: () => Effect.succeedNone, onSome: Effect.fail }),
           onSuccess: (messages) => Effect.succeed(Chunk.head(messages))
         })
-        const answer = yield* Effect.raceFirst(
+        const answer = yield* interruptible.raceFirst(
           first,
           Stream.runForEach(messages, send).pipe(Effect.zipRight(call.halfClose), Effect.zipRight(Effect.never))
         )

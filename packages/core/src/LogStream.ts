@@ -13,6 +13,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ExporterClient } from "./ExporterClient.ts"
+import * as interruptible from "./internal/interruptible.ts"
 import { SeenLines } from "./internal/seenLines.ts"
 import * as sharedFiber from "./internal/sharedFiber.ts"
 import * as LogEntry from "./LogEntry.ts"
@@ -194,8 +195,7 @@ export const make = Effect.fnUntraced(function*(
         eventsOf(subscriber).pipe(
           Stream.filter(matches(options)),
           Stream.runForEach((event) => Effect.annotateLogs(LogEntry.log(event), "exporter", exporter.target)),
-          Effect.interruptible,
-          Effect.forkScoped,
+          interruptible.forkScoped,
           Effect.asVoid
         ))
   }

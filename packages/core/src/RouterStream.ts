@@ -16,6 +16,7 @@ import * as Bytes from "./Bytes.ts"
 import type { GrpcDuplex } from "./GrpcChannel.ts"
 import type { GrpcStatusError } from "./GrpcStatus.ts"
 import * as frame from "./internal/frame.ts"
+import * as interruptible from "./internal/interruptible.ts"
 import * as pull from "./internal/pull.ts"
 
 /**
@@ -181,8 +182,7 @@ export const fromDuplex = (
         return Effect.zipRight(
           options.closing === "flush" && Exit.isSuccess(exit) && (state.wrote || state.peerEnded)
             ? Effect.zipRight(flush, settle).pipe(
-              Effect.interruptible,
-              Effect.timeoutOption(closeGrace),
+              interruptible.timeoutOption(closeGrace),
               Effect.withClock(Clock.make())
             )
             : Effect.void,

@@ -9,6 +9,7 @@ import type * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as interruptible from "../internal/interruptible.ts"
 import * as transcript from "../internal/transcript.ts"
 import type { ByteStream } from "../RouterStream.ts"
 
@@ -171,7 +172,7 @@ export const make = <E>(
           receive(decoder.decode())
         })
       ),
-      Effect.forkScoped
+      interruptible.forkScoped
     )
 
     const failure = (pattern: string | RegExp, timeout?: Duration.DurationInput) =>
@@ -208,7 +209,7 @@ export const make = <E>(
         const match = turn.withPermits(1)(next(withoutMemory(pattern)))
         return timeout === undefined
           ? match
-          : Effect.timeoutFail(match, { duration: timeout, onTimeout: () => failure(pattern, timeout) })
+          : interruptible.timeoutFail(match, { duration: timeout, onTimeout: () => failure(pattern, timeout) })
       },
       transcript: Effect.sync(said.entries)
     }

@@ -10,6 +10,7 @@ import * as Bytes from "../Bytes.ts"
 import * as GrpcStatus from "../GrpcStatus.ts"
 import type { Fault, Moment, Planned } from "./fault.ts"
 import * as frame from "./frame.ts"
+import * as interruptible from "./interruptible.ts"
 
 type Status = GrpcStatus.GrpcStatusError
 
@@ -120,7 +121,8 @@ export class Line {
   // Runs something of the exporter's until the RPC is cut off.
   readonly race = <A, R>(
     effect: Effect.Effect<A, Option.Option<Status>, R>
-  ): Effect.Effect<A, Option.Option<Status>, R> => Effect.zipRight(this.uncut, Effect.raceFirst(effect, this.whenCut))
+  ): Effect.Effect<A, Option.Option<Status>, R> =>
+    Effect.zipRight(this.uncut, interruptible.raceFirst(effect, this.whenCut))
 
   // Waits while the RPC is paused, which may be for ever, and looks again: the other direction may have come to the moment
   // of a fault in the meantime.
@@ -183,7 +185,7 @@ export class Line {
     return Effect.zipRight(
       Effect.forEach(
         timed,
-        ({ at, time }) => Effect.forkScoped(Effect.interruptible(Effect.delay(this.fire((due) => due === at), time))),
+        ({ at, time }) => interruptible.forkScoped(Effect.delay(this.fire((due) => due === at), time)),
         { discard: true }
       ),
       Effect.zipRight(Effect.yieldNow(), this.reached)

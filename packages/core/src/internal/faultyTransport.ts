@@ -15,6 +15,7 @@ import * as exporterCall from "./exporterCall.ts"
 import type { Plan } from "./fault.ts"
 import type { Line, Link } from "./faultyLine.ts"
 import * as frame from "./frame.ts"
+import * as interruptible from "./interruptible.ts"
 
 type Shape = "call" | "stream" | "byte stream"
 
@@ -163,7 +164,7 @@ export const make = (inner: typeof GrpcChannel.Service, link: Link, plan: Plan):
         Stream.toPull(inner.serverStreaming(rpc, line.corrupted(message), options)),
         scope
       )
-      const underWay = yield* Effect.once(Effect.forkIn(Scope.extend(line.underWay, scope), scope))
+      const underWay = yield* Effect.once(interruptible.forkIn(Scope.extend(line.underWay, scope), scope))
       const next = received(line, pull, messages(line))
       return Stream.repeatEffectOption(Effect.zipRight(underWay, next))
     }))
@@ -177,7 +178,7 @@ export const make = (inner: typeof GrpcChannel.Service, link: Link, plan: Plan):
     // What the driver still says goes nowhere, and must not keep it waiting.
     line.finish = Effect.zipRight(
       call.halfClose,
-      Effect.asVoid(Effect.forkIn(Effect.ignore(Effect.forever(pull)), scope))
+      Effect.asVoid(interruptible.forkIn(Effect.ignore(Effect.forever(pull)), scope))
     )
     yield* line.underWay
 

@@ -18,6 +18,7 @@ import type { DriverResource } from "../Resource.ts"
 import * as RouterStream from "../RouterStream.ts"
 import * as Codec from "./codec.ts"
 import { type Hosted, normalizeUuid, type PendingResource } from "./hosted.ts"
+import * as interruptible from "./interruptible.ts"
 import type * as presigned from "./presigned.ts"
 import * as streamRequest from "./streamRequest.ts"
 
@@ -69,7 +70,7 @@ export const serve = Effect.fnUntraced(
         ? GrpcStatus.make("DEADLINE_EXCEEDED", `no call used the resource for ${Duration.format(limits.resourceWait)}`)
         : Effect.never
     )
-    const exit = yield* Effect.raceFirst(Deferred.await(released), Effect.delay(unclaimed, limits.resourceWait))
+    const exit = yield* interruptible.raceFirst(Deferred.await(released), Effect.delay(unclaimed, limits.resourceWait))
     // A GOAWAY says that the client has all there is, so there is none when the driver broke off.
     if (Exit.isFailure(exit)) {
       return yield* GrpcStatus.make("ABORTED", "the driver failed while it used the resource")

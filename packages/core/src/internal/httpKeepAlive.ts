@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { Http2Session } from "node:http2"
 import { clearTimeout, setTimeout } from "node:timers"
+import * as interruptible from "./interruptible.ts"
 
 const ping = (session: Http2Session): Effect.Effect<void, "closed"> =>
   Effect.async((resume) => {
@@ -28,7 +29,7 @@ export const run = (
   time: Duration.DurationInput,
   timeout: Duration.DurationInput
 ): Effect.Effect<void> =>
-  Effect.raceFirst(ping(session), Effect.zipRight(pass(timeout), Effect.fail("silent"))).pipe(
+  interruptible.raceFirst(ping(session), Effect.zipRight(pass(timeout), Effect.fail("silent"))).pipe(
     (asking) => Effect.zipRight(pass(time), asking),
     Effect.forever,
     Effect.catchAll((end) => end === "silent" ? Effect.sync(() => session.destroy()) : Effect.void)

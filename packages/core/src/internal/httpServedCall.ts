@@ -17,6 +17,7 @@ import * as handlerExit from "./handlerExit.ts"
 import * as httpMessages from "./httpMessages.ts"
 import * as httpStatus from "./httpStatus.ts"
 import { Inbox } from "./inbox.ts"
+import * as interruptible from "./interruptible.ts"
 import { MessageError, MessageReader } from "./messageReader.ts"
 import * as streamRequest from "./streamRequest.ts"
 
@@ -210,7 +211,7 @@ class ServedCall {
     const fiber = this.service.fork(Option.match(timeout, {
       onNone: () => effect,
       onSome: (duration) =>
-        Effect.timeoutFail(effect, {
+        interruptible.timeoutFail(effect, {
           duration,
           onTimeout: () => GrpcStatus.make("DEADLINE_EXCEEDED", "the caller's deadline has passed")
         })

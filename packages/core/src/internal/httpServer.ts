@@ -17,6 +17,7 @@ import type { GrpcHandlers } from "../GrpcHandler.ts"
 import type { Listen, ServerOptions } from "../GrpcServer.ts"
 import * as httpKeepAlive from "./httpKeepAlive.ts"
 import * as httpServedCall from "./httpServedCall.ts"
+import * as interruptible from "./interruptible.ts"
 
 // The limit of every peer (protocol.md 5.2).
 const maxMessageBytes = 4 * 1024 * 1024
@@ -107,7 +108,8 @@ export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen:
     const scope = yield* Scope.make()
     const fibers = yield* Scope.extend(FiberSet.make(), scope)
     const fork: httpServedCall.Service["fork"] = (effect) => {
-      const fiber = runFork(effect)
+      // What was captured is also whether a server that is part of an acquisition can be interrupted.
+      const fiber = runFork(Effect.interruptible(effect))
       FiberSet.unsafeAdd(fibers, fiber)
       return fiber
     }
@@ -158,7 +160,7 @@ export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen:
       Effect.zipRight(Scope.close(scope, Exit.void)),
       // Peers are outside of this program, so this second is a real one whatever the program's clock says.
       Effect.zipRight(
-        close.pipe(Effect.interruptible, Effect.timeoutOption("1 second"), Effect.withClock(Clock.make()))
+        close.pipe(interruptible.timeoutOption("1 second"), Effect.withClock(Clock.make()))
       ),
       Effect.zipRight(Effect.sync(() => sessions.forEach((session) => session.destroy())))
     )

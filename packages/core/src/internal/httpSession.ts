@@ -13,6 +13,7 @@ import type { GrpcConnection } from "../GrpcChannel.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
 import { EagerSocket } from "./eagerSocket.ts"
 import * as httpKeepAlive from "./httpKeepAlive.ts"
+import * as interruptible from "./interruptible.ts"
 import type { TlsTrust } from "./tlsTrust.ts"
 
 const defaultConnectTimeout = "10 seconds"
@@ -164,7 +165,7 @@ export const make = Effect.fnUntraced(function*(
         opening = outcome
         // In a fiber of the channel's: the first of several callers may be interrupted.
         return connect(endpoint, trust, fail, ended).pipe(
-          Effect.timeoutFail({
+          interruptible.timeoutFail({
             duration: connectTimeout,
             onTimeout: () =>
               fail(`no connection within ${Duration.format(Duration.decode(connectTimeout))} (connectTimeout)`)
@@ -183,7 +184,7 @@ export const make = Effect.fnUntraced(function*(
           }),
           Effect.tap(({ http }) =>
             endpoint._tag === "Unix" ? Effect.void : Effect.map(
-              Effect.forkIn(Effect.interruptible(httpKeepAlive.run(http, keepAliveTime, keepAliveTimeout)), scope),
+              interruptible.forkIn(httpKeepAlive.run(http, keepAliveTime, keepAliveTimeout), scope),
               (fiber) => httpKeepAlive.stopWith(http, fiber)
             )
           ),

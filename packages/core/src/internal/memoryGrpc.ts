@@ -37,7 +37,9 @@ const channelClosed = "the channel is closed"
 
 export const makeTransport = Effect.fnUntraced(
   function*(handlers: GrpcHandler.GrpcHandlers, target: string, maxMessageBytes: number) {
-    const run = yield* FiberSet.makeRuntime()
+    const runtime = yield* FiberSet.makeRuntime()
+    // What was captured is also whether a channel that is part of an acquisition can be interrupted.
+    const run = <A, E>(effect: Effect.Effect<A, E>) => runtime(Effect.interruptible(effect))
     let closed = false
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {

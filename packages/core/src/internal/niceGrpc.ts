@@ -22,6 +22,7 @@ import type { Endpoint } from "../Endpoint.ts"
 import type { CallOptions, ChannelOptions, GrpcConnection, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
 import * as GrpcStatus from "../GrpcStatus.ts"
 import { Inbox } from "./inbox.ts"
+import * as interruptible from "./interruptible.ts"
 import { fromMetadata, rawMethod } from "./niceGrpcCodec.ts"
 import { Outbox } from "./outbox.ts"
 import type { TlsTrust } from "./tlsTrust.ts"
@@ -340,7 +341,7 @@ export const make = Effect.fnUntraced(function*(
   const connection: GrpcConnection = {
     // Why it cannot connect tells the first RPC.
     open: Effect.suspend(() => settled(methods.channel)).pipe(
-      Effect.timeoutOption(options.connectTimeout ?? defaultConnectTimeout)
+      interruptible.timeoutOption(options.connectTimeout ?? defaultConnectTimeout)
     ),
     drop: (details) =>
       Effect.sync(() => {

@@ -54,11 +54,12 @@ export const listen = <R>(
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       // Errors are told by what reads and writes; without a listener they would end the process.
       socket.on("error", () => {})
-      run(Effect.acquireUseRelease(
+      // What was captured is also whether a port that is part of an acquisition can be interrupted.
+      run(Effect.interruptible(Effect.acquireUseRelease(
         Effect.succeed(toByteStream(socket)),
         (connection) => Effect.scoped(handle(connection)),
         () => Effect.sync(() => socket.destroy())
-      ))
+      )))
     })
     yield* Effect.acquireRelease(
       Effect.async<void, Error>((resume) => {

@@ -17,6 +17,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as DriverFailure from "../DriverFailure.ts"
 import type { DriverResource, PresignedRequest } from "../Resource.ts"
+import * as interruptible from "./interruptible.ts"
 
 export type Open = (
   request: PresignedRequest
@@ -151,12 +152,10 @@ export const make = (httpClient: HttpClient.HttpClient, admits: Admits): Open =>
     const expired = yield* Deferred.make<never, DriverFailure.DriverFailure>()
     yield* Deferred.fail(expired, tooLong(first)).pipe(
       Effect.delay(timeLimit),
-      Effect.interruptible,
-      Effect.forkScoped
+      interruptible.forkScoped
     )
-    // Also where the resource is opened as a part of an acquisition.
-    const expiry = Effect.interruptible(Deferred.await(expired))
-    const { hop, response } = yield* Effect.raceFirst(fetch(first), expiry)
+    const expiry = Deferred.await(expired)
+    const { hop, response } = yield* interruptible.raceFirst(fetch(first), expiry)
     let used = false
     const resource: DriverResource = {
       read: Stream.unwrapScoped(Effect.suspend(() => {
@@ -164,7 +163,7 @@ export const make = (httpClient: HttpClient.HttpClient, admits: Admits): Open =>
         used = true
         return Effect.map(
           Stream.toPull(bodyOf(hop, response)),
-          (pull) => Stream.repeatEffectChunkOption(Effect.raceFirst(pull, Effect.mapError(expiry, Option.some)))
+          (pull) => Stream.repeatEffectChunkOption(interruptible.raceFirst(pull, Effect.mapError(expiry, Option.some)))
         )
       })),
       write: () => fail("InvalidArgument", first, "takes nothing, it is there to be read")
@@ -225,7 +224,7 @@ export const make = (httpClient: HttpClient.HttpClient, admits: Admits): Open =>
             used = true
             return put(hop, bytes).pipe(
               Effect.scoped,
-              Effect.timeoutFail({ duration: timeLimit, onTimeout: () => tooLong(hop) })
+              interruptible.timeoutFail({ duration: timeLimit, onTimeout: () => tooLong(hop) })
             )
           })
       }

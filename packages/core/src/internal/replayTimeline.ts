@@ -3,6 +3,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as interruptible from "./interruptible.ts"
 import type { Place } from "./replayRecording.ts"
 
 interface Step extends Place {
@@ -73,7 +74,7 @@ export class Timeline {
       // In parts, so that a machine that is busy with something else is not taken for a program that does nothing.
       const part = Duration.times(Duration.sum(this.patience, Math.max(0, at - this.latest)), 1 / parts)
       const wait = Effect.repeatN(Effect.sleep(part), parts - 1)
-      return Effect.raceFirst(
+      return interruptible.raceFirst(
         Effect.as(this.progress(this.touched), true),
         Effect.withClock(Effect.as(wait, false), Clock.make())
       )

@@ -11,6 +11,7 @@ import type { GrpcTransport } from "../GrpcChannel.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
 import * as exporterCall from "./exporterCall.ts"
 import * as frame from "./frame.ts"
+import * as interruptible from "./interruptible.ts"
 import { type Options, ReplayMatcher } from "./replayMatcher.ts"
 import type { Place, ReplayRecording, ReplayRpc } from "./replayRecording.ts"
 
@@ -73,7 +74,7 @@ export const make = (recording: ReplayRecording, options: Options) => {
     const unlessOver = <A>(step: Step<A>): Step<A> =>
       Effect.flatMap(Deferred.isDone(over), (done) => {
         const ended = Effect.mapError(Deferred.await(over), Option.some)
-        return done ? ended : Effect.raceFirst(step, ended)
+        return done ? ended : interruptible.raceFirst(step, ended)
       })
     const orOver = <A>(sent: Effect.Effect<A, GrpcStatusError>) =>
       Effect.tapError(sent, (status) => Deferred.fail(over, status))

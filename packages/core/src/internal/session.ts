@@ -1,6 +1,8 @@
 // A connection put together: what its drivers, its status and its log share.
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Mailbox from "effect/Mailbox"
+import * as Option from "effect/Option"
 import type * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { ConnectionState } from "../ConnectionState.ts"
@@ -15,6 +17,7 @@ import type { GrpcStatusError } from "../GrpcStatus.ts"
 import * as LogStream from "../LogStream.ts"
 import * as gate from "./gate.ts"
 import { HookLog } from "./hookLog.ts"
+import * as interruptible from "./interruptible.ts"
 import * as links from "./link.ts"
 import * as rosters from "./roster.ts"
 import * as statusMonitor from "./statusMonitor.ts"
@@ -46,11 +49,8 @@ const endSession = (exporter: ExporterClient.ExporterClient, link: links.Link): 
         ? Effect.succeed({ ended: false, message: "the exporter cannot end a session" })
         : failed("Failed")(status)
     ),
-    Effect.timeoutTo({
-      duration: "5 seconds",
-      onSuccess: (answer) => answer,
-      onTimeout: () => ({ ended: true, message: "no answer within 5s" })
-    })
+    interruptible.timeoutOption("5 seconds"),
+    Effect.map(Option.getOrElse(() => ({ ended: true, message: "no answer within 5s" })))
   )
   return Effect.zipRight(Effect.mapError(link.settled, failed("ConnectionLost")), answer)
 }
@@ -84,7 +84,10 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
   // A call that failed waits for this report, so there is a bound to it.
   const roster: rosters.Roster = yield* rosters.make(
     report,
-    Effect.timeout(exporter.getReport, "5 seconds"),
+    interruptible.timeoutFail(exporter.getReport, {
+      duration: "5 seconds",
+      onTimeout: () => new Cause.TimeoutException("no report within 5s")
+    }),
     Effect.zipRight(link.replace("the exporter restarted"), Effect.ignore(poller.ask))
   )
   const logs = yield* LogStream.make(
@@ -134,8 +137,7 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
     ),
     Effect.retry({ while: (end) => end !== "closed" }),
     Effect.ignore,
-    Effect.interruptible,
-    Effect.forkScoped
+    interruptible.forkScoped
   )
   if (options.reconnect !== undefined) yield* heartbeat
 

@@ -17,6 +17,7 @@ import {
 } from "../ExporterStatus.ts"
 import type { LogStream } from "../LogStream.ts"
 import type { HookLog } from "./hookLog.ts"
+import * as interruptible from "./interruptible.ts"
 import type { End, StatusPoller } from "./statusPoller.ts"
 
 // The log travels apart from the status. An exporter of the reference looks for new lines every 50 ms.
@@ -30,7 +31,7 @@ const hookLines = Effect.fnUntraced(function*(logs: LogStream, log: HookLog) {
 
   const listen = Effect.suspend(() =>
     listener !== undefined ? Effect.succeed(listener) : Effect.map(
-      Effect.forkIn(Stream.runDrain(logs.events), scope),
+      interruptible.forkIn(Stream.runDrain(logs.events), scope),
       (fiber) => listener = fiber
     )
   )
@@ -39,7 +40,7 @@ const hookLines = Effect.fnUntraced(function*(logs: LogStream, log: HookLog) {
     Effect.suspend(() => {
       const lines = log.of(hook)
       return listen.pipe(
-        Effect.flatMap((listener) => Effect.raceFirst(Fiber.await(listener), Effect.sleep(logGrace))),
+        Effect.flatMap((listener) => interruptible.raceFirst(Fiber.await(listener), Effect.sleep(logGrace))),
         Effect.map(() => lines.slice())
       )
     })
@@ -128,7 +129,7 @@ export const make = (
 
     return waiting.pipe(
       Effect.scoped,
-      Effect.timeoutFail({ duration: readyTimeout, onTimeout: tooLate })
+      interruptible.timeoutFail({ duration: readyTimeout, onTimeout: tooLate })
     )
   }
 

@@ -12,6 +12,7 @@ import type { ExporterClient } from "../ExporterClient.ts"
 import type { StatusPolling } from "../ExporterConnection.ts"
 import { StatusReport } from "../ExporterStatus.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
+import * as interruptible from "./interruptible.ts"
 import type { Link } from "./link.ts"
 import * as sharedFiber from "./sharedFiber.ts"
 
@@ -111,7 +112,7 @@ export const make = Effect.fnUntraced(
       Effect.suspend(() => {
         const turn = ++asked
         return getStatus(exporter).pipe(
-          Effect.timeoutFail({
+          interruptible.timeoutFail({
             duration: deadline,
             onTimeout: () =>
               new GrpcStatusError({
@@ -143,7 +144,7 @@ export const make = Effect.fnUntraced(
         ? polling.idle ?? "5 seconds"
         : polling.watched ?? "300 millis"
 
-    const pause = Effect.raceFirst(Effect.suspend(() => Effect.sleep(interval())), Queue.take(wake))
+    const pause = interruptible.raceFirst(Effect.suspend(() => Effect.sleep(interval())), Queue.take(wake))
 
     const endAll = (exit: Exit.Exit<void, End>, of: (subscriber: Subscriber) => boolean = () => true): void => {
       for (const subscriber of subscribers) {

@@ -5,6 +5,7 @@ import { X509Certificate } from "node:crypto"
 import * as Tls from "node:tls"
 import type { Endpoint } from "../Endpoint.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
+import * as interruptible from "./interruptible.ts"
 
 // Empty where the system's roots are trusted.
 export interface TlsTrust {
@@ -88,7 +89,7 @@ const trustOnFirstUse = Effect.fnUntraced(function*(
   target: string,
   connectTimeout: Duration.DurationInput
 ) {
-  const chain = yield* Effect.timeoutFail(presentedChain(host, port, target), {
+  const chain = yield* interruptible.timeoutFail(presentedChain(host, port, target), {
     duration: connectTimeout,
     onTimeout: () =>
       failure(
@@ -114,7 +115,7 @@ const trustOnFirstUse = Effect.fnUntraced(function*(
 export const make = Effect.fnUntraced(function*(
   endpoint: Endpoint,
   target: string,
-  connectTimeout: Duration.DurationInput = "5 seconds"
+  connectTimeout: Duration.DurationInput = "10 seconds"
 ) {
   if (endpoint._tag !== "Tls") return undefined
   switch (endpoint.trust._tag) {

@@ -13,6 +13,7 @@ import type { ExporterStream } from "../ExporterClient.ts"
 import type { GrpcStatusError } from "../GrpcStatus.ts"
 import type { JsonValue } from "../ProtobufValue.ts"
 import * as Resource from "../Resource.ts"
+import * as interruptible from "./interruptible.ts"
 import * as pull from "./pull.ts"
 
 // Of a larger chunk so much is sent at a time. Exporters in Python queue 32 frames of a resource (protocol.md 5.2).
@@ -55,13 +56,14 @@ const upload = <A, E, R>(
     total: source.size,
     // The driver may stop reading before the end: its GOAWAY then ends the transfer, and that is no failure. Losing the
     // stream before everything was sent is one, because the exporter would take what it has for the whole.
-    run: Effect.raceFirst(
+    run: interruptible.raceFirst(
       Stream.runForEach(source.stream, send).pipe(Effect.zipRight(stream.end), Effect.zipRight(Effect.never)),
       Effect.as(Effect.mapError(stream.peerEnded, fail), source.result)
     ),
     // A driver that has answered reads no more: what is not sent by now it did not want. It may not have noticed, though, that
     // the stream broke off before that.
-    settle: () => Effect.as(Effect.raceFirst(Effect.mapError(stream.peerEnded, fail), Effect.void), source.result)
+    settle: () =>
+      Effect.as(interruptible.raceFirst(Effect.mapError(stream.peerEnded, fail), Effect.void), source.result)
   }
 }
 
@@ -128,7 +130,7 @@ const download = <A, E, R>(
       )
     ),
     // The answer and the bytes travel apart, so the last bytes may still be under way.
-    settle: (outcome) => Effect.raceFirst(outcome, idle)
+    settle: (outcome) => interruptible.raceFirst(outcome, idle)
   }
 }
 
@@ -140,11 +142,9 @@ const start = Effect.fnUntraced(function*<A, E, R>(
   site: DriverError.CallSite
 ) {
   const outcome = yield* Deferred.make<A, E | DriverError.DriverCallError>()
-  // Interruptible even where a resource is opened as part of an acquisition.
   const fiber = yield* copy.run.pipe(
     Effect.onExit((exit) => Deferred.done(outcome, exit)),
-    Effect.interruptible,
-    Effect.forkScoped
+    interruptible.forkScoped
   )
   // Whoever still waits for the transfer when its scope closes is told, and not interrupted along with it.
   yield* Effect.addFinalizer(() =>
@@ -171,8 +171,7 @@ const start = Effect.fnUntraced(function*<A, E, R>(
 
   const observer = yield* observe(progress()).pipe(
     Effect.tapError((error) => Effect.zipRight(Deferred.fail(outcome, error), Fiber.interrupt(fiber))),
-    Effect.interruptible,
-    Effect.forkScoped
+    interruptible.forkScoped
   )
   const settle = Effect.flatMap(Deferred.isDone(outcome), (done) =>
     done

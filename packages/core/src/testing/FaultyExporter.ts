@@ -18,6 +18,7 @@ import * as Exporter from "../Exporter.ts"
 import * as ExporterConnection from "../ExporterConnection.ts"
 import * as ExporterStatus from "../ExporterStatus.ts"
 import * as GrpcChannel from "../GrpcChannel.ts"
+import * as interruptible from "../internal/interruptible.ts"
 import * as LogEntry from "../LogEntry.ts"
 import * as Faults from "./Faults.ts"
 
@@ -186,7 +187,7 @@ export const make = Effect.fnUntraced(function*(drivers: Drivers, options: Expor
         : Effect.void
       const rest = duration === undefined ? release : Effect.zipRight(Effect.delay(end, duration), release)
       if (duration === undefined) yield* end
-      yield* Effect.forkIn(Effect.interruptible(rest), scope)
+      yield* interruptible.forkIn(rest, scope)
     })
 
   const control: Control = {
