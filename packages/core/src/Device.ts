@@ -135,6 +135,14 @@ const missing = (device: string, method: string, described: DriverMethod.Any) =>
   }
 }
 
+// The methods of a class are on its prototype.
+const faked = (methods: object, name: string) => {
+  const method: unknown = Reflect.get(methods, name)
+  return typeof method === "function" && method !== Reflect.get(Object.prototype, name)
+    ? method.bind(methods)
+    : undefined
+}
+
 /**
  * Makes the class of a device's tag, with the layers that install it.
  *
@@ -179,12 +187,14 @@ export const Tag =
           )
         ),
       layerTest: (methods) =>
-        Layer.succeed(tag, {
-          ...Object.fromEntries(
-            Object.entries(contract.methods).map(([name, method]) => [name, missing(id, name, method)])
-          ),
-          ...Object.fromEntries(Object.entries(methods).filter(([, method]) => method !== undefined))
-        } as DriverInterface.Client<I>)
+        Layer.succeed(
+          tag,
+          Object.fromEntries(
+            Object.entries(contract.methods).map((
+              [name, method]
+            ) => [name, faked(methods, name) ?? missing(id, name, method)])
+          ) as DriverInterface.Client<I>
+        )
     }
     return Object.assign(tag, layers)
   }

@@ -152,8 +152,8 @@ export class DriverError extends Schema.TaggedError<DriverError>(
 
 /**
  * The connection to the exporter failed, or was closed, before an answer arrived. The driver may or may not have acted: the
- * outcome of the call is unknown. With `origin` `"client"` the connection was known to be lost or closed, and nothing was
- * sent.
+ * outcome of the call is unknown. With `origin` `"client"` the connection was known to be lost or closed, or the byte stream
+ * had ended (`FAILED_PRECONDITION`), and nothing was sent.
  *
  * @since 0.1.0
  * @category errors
@@ -164,7 +164,11 @@ export class ConnectionLost extends Schema.TaggedError<ConnectionLost>(
   override get message(): string {
     return describe(
       this,
-      this.origin === "client" ? "was not sent, connection lost" : "lost its connection, outcome unknown"
+      this.origin !== "client"
+        ? "lost its connection, outcome unknown"
+        : this.code === "FAILED_PRECONDITION"
+        ? "has ended, nothing was sent"
+        : "was not sent, connection lost"
     )
   }
 }
@@ -220,7 +224,7 @@ export const isDriverCallError: (u: unknown) => u is DriverCallError = Schema.is
 
 /**
  * The table from gRPC status to error. It is total: what the transport made up is a `ConnectionLost`, and so is what
- * this client did not send or cancelled because there is no connection any more; what else it refused is an
+ * this client did not send or cancelled because there is no connection or no open stream any more; what else it refused is an
  * `InvalidArgument` or an `UnexpectedResult`, and every status of the peer has its row.
  *
  * `NOT_FOUND` means the same for every kind of call, where the Python client maps it for unary calls only.
@@ -245,7 +249,9 @@ export const fromStatus = (status: GrpcStatusError, site: CallSite): DriverCallE
       switch (status.code) {
         case "INVALID_ARGUMENT":
           return new InvalidArgument({ ...common, origin: "client", path: [] })
+        // There is no connection any more, or the byte stream has ended.
         case "UNAVAILABLE":
+        case "FAILED_PRECONDITION":
           return new ConnectionLost({ ...common, origin: "client" })
         // Who interrupts a call is told nothing. This is one whose connection was closed, and it may have been sent.
         case "CANCELLED":

@@ -89,7 +89,8 @@ export interface Connection {
   readonly status: Effect.Effect<ExporterStatus.StatusReport, GrpcStatusError>
   /**
    * The status as of now and its changes, for any number of consumers. Ends with the connection, and after the first
-   * element where the exporter predates statuses; fails when the exporter does not answer any more.
+   * element where the exporter predates statuses. An exporter that is gone is waited for; it fails when one that is there
+   * does not answer any more (`statusPolling.deadline`), and when reconnecting was given up.
    */
   readonly statusChanges: Stream.Stream<ExporterStatus.StatusChange, ExporterStatus.StatusNotReached>
   /**

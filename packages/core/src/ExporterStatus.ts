@@ -172,7 +172,7 @@ export class HookFailed extends Schema.TaggedError<HookFailed>(
  * - `Offline`: it went offline instead
  * - `Timeout`: it was not there in time
  * - `Unsupported`: it predates statuses, and counts as `LEASE_READY` for good
- * - `ConnectionLost`: it does not answer any more, or the connection was closed
+ * - `ConnectionLost`: it is there and does not answer any more, reconnecting was given up, or the connection was closed
  *
  * @since 0.1.0
  * @category errors

@@ -1,8 +1,16 @@
-import { Device, Driver, Exporter, ExporterConnection, GrpcChannel } from "@effect-jumpstarter/core"
+import {
+  Device,
+  Driver,
+  DriverInterface,
+  DriverMethod,
+  Exporter,
+  ExporterConnection,
+  GrpcChannel
+} from "@effect-jumpstarter/core"
 import { DigitalOutput, Power, Serial } from "@effect-jumpstarter/core/drivers"
 import { ExporterTest, PowerTest } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Option, Stream } from "effect"
+import { Effect, Layer, Option, Schema, Stream } from "effect"
 
 class BoardPower extends Device.Tag("BoardPower", Power.contract)<BoardPower>() {}
 
@@ -170,6 +178,25 @@ describe("layerTest", () => {
       const power = yield* BoardPower
       assert.strictEqual((yield* Effect.flip(power.on()))._tag, "MethodNotImplemented")
     }).pipe(Effect.provide(BoardPower.layerTest({ on: undefined }))))
+
+  it.effect("finds the methods of a class, and none of an object's own", () =>
+    Effect.gen(function*() {
+      class Fake {
+        readonly calls: Array<string> = []
+        on() {
+          return Effect.sync(() => {
+            this.calls.push("on")
+          })
+        }
+      }
+      const fake = new Fake()
+      yield* Effect.provide(Effect.flatMap(BoardPower, (power) => power.on()), BoardPower.layerTest(fake))
+      assert.deepStrictEqual(fake.calls, ["on"])
+      const contract = DriverInterface.make("c", { toString: DriverMethod.call({ result: Schema.String }) })
+      class Odd extends Device.Tag("Odd", contract)<Odd>() {}
+      const error = yield* Effect.provide(Effect.flatMap(Odd, (odd) => Effect.flip(odd.toString())), Odd.layerTest({}))
+      assert.strictEqual(error._tag, "MethodNotImplemented")
+    }))
 
   it.effect("fakes what it is given, and fails with the name of the device otherwise", () =>
     Effect.gen(function*() {

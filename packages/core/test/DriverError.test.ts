@@ -61,6 +61,7 @@ describe("DriverError", () => {
       const expected: Partial<Record<GrpcCode, DriverError.DriverCallError["_tag"]>> = {
         INVALID_ARGUMENT: "InvalidArgument",
         UNAVAILABLE: "ConnectionLost",
+        FAILED_PRECONDITION: "ConnectionLost",
         CANCELLED: "ConnectionLost"
       }
       assert.strictEqual(error._tag, expected[code] ?? "UnexpectedResult")
@@ -123,6 +124,10 @@ describe("DriverError", () => {
       [
         new DriverError.ConnectionLost({ ...common, code: "UNAVAILABLE", origin: "client" }),
         "call storage.mux.write was not sent, connection lost (UNAVAILABLE): image.bin"
+      ],
+      [
+        new DriverError.ConnectionLost({ ...common, code: "FAILED_PRECONDITION", origin: "client", kind: "stream" }),
+        "stream storage.mux.write has ended, nothing was sent (FAILED_PRECONDITION): image.bin"
       ],
       [
         new DriverError.UnexpectedResult({

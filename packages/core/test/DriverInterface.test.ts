@@ -106,6 +106,20 @@ const says = (
       })
     ))
 
+it.effect("takes data that is tagged as a resource for data", () =>
+  Effect.gen(function*() {
+    const kept: Array<unknown> = []
+    const driver = Driver.fromInterface(Supply, {
+      ...handlers,
+      store: (value) =>
+        Effect.sync(() => {
+          kept.push(value)
+        })
+    })
+    yield* run(driver, Effect.flatMap(typed, (client) => client.store({ _tag: "Source", stream: "main" })))
+    assert.deepStrictEqual(kept, [{ _tag: "Source", stream: "main" }])
+  }))
+
 describe("a typed client refuses before anything is sent", () => {
   const untouched = Driver.make({ client: Supply.client })
 

@@ -1,12 +1,14 @@
 // What becomes of a transfer that stalls, of a file that is dumped into, and of an encoding that has no codec.
-import { Driver, ExporterConnection, Resource } from "@effect-jumpstarter/core"
+import { Driver, Exporter, ExporterConnection, GrpcChannel, Resource } from "@effect-jumpstarter/core"
+import { GrpcHandler, type GrpcHandlers } from "@effect-jumpstarter/core/GrpcHandler"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
-import { FileSystem } from "@effect/platform"
+import { FileSystem, Headers } from "@effect/platform"
 import { NodeFileSystem } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Option, Schedule, type Scope, Sink, Stream, TestClock } from "effect"
 import { Module } from "node:module"
-import { utf8 } from "./support/bytes.ts"
+import { gzipSync } from "node:zlib"
+import { concat, text, utf8 } from "./support/bytes.ts"
 import { leavingNothing } from "./support/leaks.ts"
 
 /** A driver that uses a resource in one way per method, and what became of its calls. */
@@ -208,6 +210,52 @@ describe("toFile", () => {
       assert.strictEqual(error._tag, "SystemError")
     })
   )
+})
+
+describe("an exporter that does not say what it accepts", () => {
+  // It knows no encodings: it is asked for none, and takes what comes as it is (protocol.md 6.3).
+  const withoutEncodings = (handlers: GrpcHandlers): GrpcHandlers =>
+    new Map(Array.from(handlers, ([name, handler]): [string, GrpcHandler] => [
+      name,
+      handler._tag !== "Duplex" ? handler : GrpcHandler.Duplex({
+        handle: (duplex) =>
+          handler.handle({
+            ...duplex,
+            metadata: Headers.set(
+              duplex.metadata,
+              "request",
+              (duplex.metadata["request"] ?? "").replace("\"gzip\"", "null")
+            ),
+            sendInitialMetadata: (metadata) =>
+              duplex.sendInitialMetadata(Headers.remove(metadata, "x_jmp_accept_encoding"))
+          })
+      })
+    ]))
+
+  const flash = (content: Uint8Array) =>
+    Effect.gen(function*() {
+      const received: Array<Uint8Array> = []
+      const keep = Driver.call(([handle], { resource }) =>
+        Effect.scoped(Effect.flatMap(resource(handle), ({ read }) =>
+          Stream.runForEach(read, (chunk) =>
+            Effect.sync(() => void received.push(chunk)))))
+      )
+      const exporter = yield* Exporter.make(Driver.make({ client: "device", methods: { keep } }))
+      const channel = yield* GrpcChannel.fromHandlers(withoutEncodings(exporter.handlers))
+      const { root } = yield* ExporterConnection.fromChannel(channel)
+      const image = yield* root.resource(Resource.source(Stream.make(content), { contentEncoding: "gzip" }))
+      yield* root.call("keep", image)
+      return text(concat(received))
+    }).pipe(Effect.scoped)
+
+  it.live("is sent the decoded bytes", () =>
+    Effect.map(flash(gzipSync("firmware")), (received) => assert.strictEqual(received, "firmware")))
+
+  it.live("is not sent bytes that do not decode", () =>
+    Effect.map(Effect.flip(flash(utf8("firmware"))), (error) => {
+      assert.deepStrictEqual([error._tag, "origin" in error ? error.origin : ""], ["InvalidArgument", "client"])
+      assert.include(error.message, "gzip data is corrupt")
+    }))
 })
 
 describe("an exporter without the codec of an encoding", () => {

@@ -78,8 +78,11 @@ export interface WaitOptions {
   readonly timeout?: Duration.DurationInput | undefined
 }
 
-const seconds = (options: WaitOptions): number | undefined =>
-  options.timeout === undefined ? undefined : Duration.toSeconds(options.timeout)
+// JSON has no infinity, and without a number the driver waits for ever.
+const seconds = ({ timeout = Duration.infinity }: WaitOptions): number | undefined => {
+  const seconds = Duration.toSeconds(timeout)
+  return Number.isFinite(seconds) ? seconds : undefined
+}
 
 /**
  * Waits until a pin is active. It may be so already.

@@ -1,4 +1,5 @@
 // Copies between a local source or sink and a resource stream (protocol.md 6.2).
+import * as Headers from "@effect/platform/Headers"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -15,6 +16,7 @@ import type { JsonValue } from "../ProtobufValue.ts"
 import * as Resource from "../Resource.ts"
 import * as interruptible from "./interruptible.ts"
 import * as pull from "./pull.ts"
+import { acceptEncodingKey } from "./streamRequest.ts"
 
 // Of a larger chunk so much is sent at a time. Exporters in Python queue 32 frames of a resource (protocol.md 5.2).
 const frameBytes = 256 * 1024
@@ -36,8 +38,9 @@ const upload = <A, E, R>(
   stream: ExporterStream,
   source: Resource.Source<A, E, R>,
   counter: Counter,
-  fail: (status: GrpcStatusError) => DriverError.DriverCallError
+  site: DriverError.CallSite
 ): Copy<A, E, R> => {
+  const fail = (status: GrpcStatusError) => DriverError.fromStatus(status, site)
   // Frame by frame, so that a large chunk makes progress while it is sent. A write fails only when the stream is over, and
   // what happened then is told by the watch on the peer.
   const send = (chunk: Uint8Array): Effect.Effect<void> => {
@@ -52,12 +55,31 @@ const upload = <A, E, R>(
       ? sent
       : Effect.zipRight(sent, Effect.suspend(() => send(chunk.subarray(bytes.length))))
   }
+  // An exporter that does not say what it accepts takes the bytes as they are (protocol.md 6.3).
+  const decoded = Headers.has(stream.metadata, acceptEncodingKey) ? Option.none() : source.contentEncoding
+  const content = Option.match(decoded, {
+    onNone: (): Stream.Stream<Uint8Array, E | DriverError.DriverCallError, R> => source.stream,
+    onSome: (encoding) =>
+      Stream.mapError(source.stream, (error) => ({ _tag: "SourceError" as const, error })).pipe(
+        ContentEncoding.decode(encoding),
+        Stream.mapError((failure) =>
+          failure._tag === "SourceError" ? failure.error : new DriverError.InvalidArgument({
+            ...site,
+            code: "INVALID_ARGUMENT",
+            details: failure.message,
+            origin: "client",
+            path: [],
+            cause: failure
+          })
+        )
+      )
+  })
   return {
-    total: source.size,
+    total: Option.isSome(decoded) ? Option.none() : source.size,
     // The driver may stop reading before the end: its GOAWAY then ends the transfer, and that is no failure. Losing the
     // stream before everything was sent is one, because the exporter would take what it has for the whole.
     run: interruptible.raceFirst(
-      Stream.runForEach(source.stream, send).pipe(Effect.zipRight(stream.end), Effect.zipRight(Effect.never)),
+      Stream.runForEach(content, send).pipe(Effect.zipRight(stream.end), Effect.zipRight(Effect.never)),
       Effect.as(Effect.mapError(stream.peerEnded, fail), source.result)
     ),
     // A driver that has answered reads no more: what is not sent by now it did not want. It may not have noticed, though, that
@@ -193,9 +215,8 @@ export const open = <A, E, R>(
 ): Effect.Effect<Resource.ResourceHandle<A, E>, never, R | Scope.Scope> =>
   Effect.suspend(() => {
     const counter = { bytes: 0 }
-    const fail = (status: GrpcStatusError) => DriverError.fromStatus(status, site)
     const copy = resource._tag === "Source"
-      ? upload(stream, resource, counter, fail)
+      ? upload(stream, resource, counter, site)
       : download(stream, resource, counter, site, idleTimeout)
     return start(handle, counter, copy, resource.observe, site)
   })

@@ -27,8 +27,9 @@ export const isHandle = (value: unknown): value is Handle => value instanceof Re
 
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null
 
+// Data of a program may have such a tag as well.
 const isClosed = (value: unknown): value is Closed =>
-  isObject(value) && "_tag" in value && (value._tag === "Source" || value._tag === "Target")
+  isObject(value) && "_tag" in value && "observe" in value && (value._tag === "Source" || value._tag === "Target")
 
 const isPresigned = (value: unknown): value is Resource.PresignedRequest =>
   isObject(value) && "kind" in value && value.kind === "presigned_request"

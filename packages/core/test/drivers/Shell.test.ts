@@ -2,7 +2,7 @@ import { Device, Driver, DriverFailure } from "@effect-jumpstarter/core"
 import { Composite, DigitalInput, DigitalOutput, Power, Shell, Ssh } from "@effect-jumpstarter/core/drivers"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Stream } from "effect"
+import { Duration, Effect, Stream } from "effect"
 import { connect, nothing, recording } from "./support.ts"
 
 describe("Shell", () => {
@@ -79,12 +79,14 @@ describe("DigitalOutput and DigitalInput", () => {
       })
       const pin = yield* connect(DigitalInput.contract, driver)
       yield* DigitalInput.waitForActive(pin)
+      yield* DigitalInput.waitForActive(pin, { timeout: Duration.infinity })
       yield* DigitalInput.waitForActive(pin, { timeout: "1500 millis" })
       yield* DigitalInput.waitForEdge(pin, "falling", { timeout: "1 minute" })
       yield* DigitalInput.waitForEdge(pin, "rising")
       const error = yield* Effect.flip(DigitalInput.waitForInactive(pin, { timeout: "2 seconds" }))
       assert.strictEqual(error.code, "DEADLINE_EXCEEDED")
       assert.deepStrictEqual(calls, [
+        ["wait_for_active"],
         ["wait_for_active"],
         ["wait_for_active", 1.5],
         ["wait_for_edge", "falling", 60],

@@ -229,6 +229,16 @@ export const byteStreams = (peer: peer.Peer): void => {
       })
     )
 
+    check(
+      "a stream that has ended refuses to write",
+      Effect.gen(function*() {
+        const stream = yield* call.idle()
+        yield* stream.end
+        const error = yield* Effect.flip(stream.write(bytes.utf8("late")))
+        deepStrictEqual([error._tag, error.origin, error.code], ["ConnectionLost", "client", "FAILED_PRECONDITION"])
+      })
+    )
+
     // The closing waits for the device's end as well, so that two of them read.
     check(
       "a reader that is left when its stream closes does not wait for ever",
