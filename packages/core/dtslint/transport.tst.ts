@@ -56,6 +56,10 @@ describe("GrpcServer", () => {
 
   it("listens on a path or on a host and port", () => {
     expect(GrpcServer.serve).type.not.toBeCallableWith(handlers, { host: "lab" })
+    expect<GrpcServer.Listen>().type.toBeAssignableFrom(Endpoint.unix("/x"))
+    expect<GrpcServer.Listen>().type.toBeAssignableFrom(Endpoint.tcp("lab", 1))
+    // It has no certificate, and would be served in clear text.
+    expect<GrpcServer.Listen>().type.not.toBeAssignableFrom(Endpoint.tls("lab", 1))
     expect(GrpcServer.serve).type.not.toBeCallableWith(handlers, {
       host: "lab",
       port: 1,

@@ -31,16 +31,42 @@ export type Trust = Data.TaggedEnum<{
 export const Trust = Data.taggedEnum<Trust>()
 
 /**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Unix {
+  readonly _tag: "Unix"
+  readonly path: string
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Tcp {
+  readonly _tag: "Tcp"
+  readonly host: string
+  readonly port: number
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Tls {
+  readonly _tag: "Tls"
+  readonly host: string
+  readonly port: number
+  readonly trust: Trust
+}
+
+/**
  * An exporter's address: a Unix socket, cleartext TCP, or TLS.
  *
  * @since 0.1.0
  * @category models
  */
-export type Endpoint = Data.TaggedEnum<{
-  readonly Unix: { readonly path: string }
-  readonly Tcp: { readonly host: string; readonly port: number }
-  readonly Tls: { readonly host: string; readonly port: number; readonly trust: Trust }
-}>
+export type Endpoint = Unix | Tcp | Tls
 
 const constructors = Data.taggedEnum<Endpoint>()
 
@@ -50,7 +76,7 @@ const constructors = Data.taggedEnum<Endpoint>()
  * @since 0.1.0
  * @category constructors
  */
-export const unix = (path: string): Endpoint => constructors.Unix({ path })
+export const unix = (path: string): Unix => constructors.Unix({ path })
 
 /**
  * Cleartext HTTP/2 over TCP.
@@ -58,7 +84,7 @@ export const unix = (path: string): Endpoint => constructors.Unix({ path })
  * @since 0.1.0
  * @category constructors
  */
-export const tcp = (host: string, port: number): Endpoint => constructors.Tcp({ host, port })
+export const tcp = (host: string, port: number): Tcp => constructors.Tcp({ host, port })
 
 /**
  * HTTP/2 over TLS; trusts the system's roots unless told otherwise.
@@ -66,7 +92,7 @@ export const tcp = (host: string, port: number): Endpoint => constructors.Tcp({ 
  * @since 0.1.0
  * @category constructors
  */
-export const tls = (host: string, port: number, trust: Trust = Trust.SystemRoots()): Endpoint =>
+export const tls = (host: string, port: number, trust: Trust = Trust.SystemRoots()): Tls =>
   constructors.Tls({ host, port, trust })
 
 /**

@@ -5,7 +5,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
-import type * as ConfigError from "effect/ConfigError"
+import * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -340,7 +340,14 @@ export const fromEndpoint = (
     return Effect.flatMap(
       explained(Endpoint.format(endpoint), connectTimeout, GrpcChannel.fromEndpoint(endpoint, options)),
       (channel) => connect(channel, { ...options, leased: options.leased ?? endpoint._tag === "Unix" }, connectTimeout)
-    )
+    ).pipe(Effect.mapError((error) =>
+      error.reason === "Unauthenticated" && options.passphrase === undefined
+        ? new ConnectError({
+          ...error,
+          details: `${error.details}; none was given (option \`passphrase\`, or JMP_GRPC_PASSPHRASE)`
+        })
+        : error
+    ))
   })
 
 /**
@@ -374,7 +381,12 @@ const insecure = (name: string) => Config.map(Config.withDefault(Config.string(n
  * @category models
  */
 export const environment = Config.all({
-  host: Config.nonEmptyString("JUMPSTARTER_HOST"),
+  host: Config.mapOrFail(Config.withDefault(Config.string("JUMPSTARTER_HOST"), ""), (host) =>
+    host === ""
+      ? Either.left(
+        ConfigError.MissingData(["JUMPSTARTER_HOST"], "it is the address of an exporter, and set inside `jmp shell`")
+      )
+      : Either.right(host)),
   insecure: Config.zipWith(
     insecure("JMP_GRPC_INSECURE"),
     insecure("JUMPSTARTER_GRPC_INSECURE"),

@@ -46,7 +46,13 @@ export interface ServerCertificate {
  */
 export type Listen =
   | { readonly path: string }
-  | { readonly host: string; readonly port: number; readonly certificate?: ServerCertificate | undefined }
+  | {
+    readonly host: string
+    readonly port: number
+    readonly certificate?: ServerCertificate | undefined
+    /** An endpoint of TLS has it. It says what a client trusts, and makes no certificate to serve with. */
+    readonly trust?: never
+  }
 
 /**
  * What a server concedes to its peers. One connection can make it hold `maxConcurrentStreams` times the buffers of a

@@ -13,7 +13,7 @@ import * as Redacted from "effect/Redacted"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import { createServer } from "node:net"
+import { createServer, type Socket } from "node:net"
 import * as DriverError from "../src/DriverError.ts"
 import * as Endpoint from "../src/Endpoint.ts"
 import * as Exporter from "../src/Exporter.ts"
@@ -36,28 +36,38 @@ const serve = (listen: Listen, passphrase?: string) =>
 
 const anyPort = { host: "127.0.0.1", port: 0 }
 
-/** A listening server that takes connections and never says anything. */
-const blackHole = Effect.map(
-  Effect.acquireRelease(
-    Effect.async<{ readonly port: number; readonly close: () => void }>((resume) => {
-      const server = createServer((socket) => socket.on("error", () => {}))
-      const sockets = new Set<{ readonly destroy: () => void }>()
-      server.on("connection", (socket) => sockets.add(socket))
-      server.listen(0, "127.0.0.1", () => {
-        const address = server.address()
-        resume(Effect.succeed({
-          port: typeof address === "object" && address !== null ? address.port : 0,
-          close: () => {
-            sockets.forEach((socket) => socket.destroy())
-            server.close()
-          }
-        }))
-      })
-    }),
-    (server) => Effect.sync(server.close)
-  ),
-  ({ port }) => port
-)
+/** The port of a server that is no exporter. */
+const listening = (onConnection: (socket: Socket) => void) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.async<{ readonly port: number; readonly close: () => void }>((resume) => {
+        const server = createServer((socket) => {
+          socket.on("error", () => {})
+          onConnection(socket)
+        })
+        const sockets = new Set<{ readonly destroy: () => void }>()
+        server.on("connection", (socket) => sockets.add(socket))
+        server.listen(0, "127.0.0.1", () => {
+          const address = server.address()
+          resume(Effect.succeed({
+            port: typeof address === "object" && address !== null ? address.port : 0,
+            close: () => {
+              sockets.forEach((socket) => socket.destroy())
+              server.close()
+            }
+          }))
+        })
+      }),
+      (server) => Effect.sync(server.close)
+    ),
+    ({ port }) => port
+  )
+
+/** Takes connections and never says anything. */
+const blackHole = listening(() => {})
+
+/** Says something of its own accord. */
+const talking = (text: string) => listening((socket) => socket.write(text))
 
 /** A port that was free a moment ago. */
 const refusedPort = Effect.scoped(blackHole)
@@ -85,14 +95,24 @@ describe("connecting to what is not there", () => {
   it.live("a port that nobody listens on", () =>
     Effect.flatMap(
       refusedPort,
-      (port) => refused(Endpoint.tcp("127.0.0.1", port), { reason: "Unreachable", details: /ECONNREFUSED/ })
+      (port) =>
+        refused(Endpoint.tcp("127.0.0.1", port), {
+          reason: "Unreachable",
+          details: /ECONNREFUSED .*nobody listens there; is the exporter running\?$/
+        })
     ))
 
   it.scopedLive("a socket that does not exist", () =>
     Effect.flatMap(
       temporary.socketPath,
-      (path) => refused(Endpoint.unix(path), { reason: "Unreachable", details: /ENOENT/ })
+      (path) => refused(Endpoint.unix(path), { reason: "Unreachable", details: /ENOENT .*there is no such socket/ })
     ))
+
+  it.live("a path that no socket can have", () =>
+    refused(Endpoint.unix(`/tmp/${"é".repeat(60)}`), {
+      reason: "Address",
+      details: /^the path has 125 bytes, that of a Unix socket can have 10[37]$/
+    }))
 
   it.live("a name that does not resolve", () =>
     refused(Endpoint.tcp("exporter.invalid", 1234), { reason: "Unreachable" }, { connectTimeout: "2 seconds" }))
@@ -110,8 +130,29 @@ describe("connecting to what is not there", () => {
   it.scopedLive("a server that speaks no TLS", () =>
     Effect.flatMap(serve(anyPort), (endpoint) =>
       endpoint._tag === "Tcp"
-        ? refused(Endpoint.tls("localhost", endpoint.port), { reason: "Unreachable" })
+        ? Effect.forEach([Endpoint.Trust.SystemRoots(), Endpoint.Trust.TrustOnFirstUse()], (trust) =>
+          refused(Endpoint.tls("localhost", endpoint.port, trust), {
+            reason: "Unreachable",
+            details: /no TLS is spoken there; for cleartext it is Endpoint\.tcp, or JMP_GRPC_INSECURE=1$/
+          }))
         : Effect.dieMessage(endpoint._tag)))
+
+  it.scopedLive("a server that speaks TLS only", () =>
+    Effect.gen(function*() {
+      const { certificate } = yield* selfSigned("localhost")
+      const endpoint = yield* serve({ ...anyPort, certificate })
+      if (endpoint._tag !== "Tls") return yield* Effect.dieMessage(endpoint._tag)
+      yield* refused(Endpoint.tcp("127.0.0.1", endpoint.port), {
+        reason: "Unreachable",
+        details: /are both sides set up for TLS\?$/
+      })
+    }))
+
+  it.scopedLive("a server that speaks something else", () =>
+    Effect.flatMap(
+      talking("SSH-2.0-OpenSSH_9\r\n"),
+      (port) => refused(Endpoint.tcp("127.0.0.1", port), { reason: "Unreachable", details: /does not speak HTTP\/2/ })
+    ))
 
   it.scopedLive("a server whose certificate is not trusted", () =>
     Effect.gen(function*() {
@@ -122,7 +163,7 @@ describe("connecting to what is not there", () => {
       const trusting = (trust: Endpoint.Trust) => Endpoint.tls("localhost", endpoint.port, trust)
       yield* refused(trusting(Endpoint.Trust.SystemRoots()), {
         reason: "Unreachable",
-        details: /self-signed|certificate/
+        details: /certificate.*; what else to trust is said by Endpoint\.Trust$/
       })
       yield* refused(trusting(Endpoint.Trust.CertificateAuthority({ ca })), { reason: "Unreachable" })
       yield* refused(trusting(Endpoint.Trust.CertificateAuthority({ ca: "no certificate" })), {
@@ -138,8 +179,10 @@ describe("being turned away", () => {
   it.scopedLive("without the passphrase, and with another", () =>
     Effect.gen(function*() {
       const endpoint = yield* serve(anyPort, "open sesame")
-      yield* refused(endpoint, { reason: "Unauthenticated", details: /invalid or missing passphrase/ })
-      yield* refused(endpoint, { reason: "Unauthenticated" }, { passphrase: Redacted.make("open barley") })
+      yield* refused(endpoint, { reason: "Unauthenticated", details: /passphrase; none was given \(option/ })
+      yield* refused(endpoint, { reason: "Unauthenticated", details: /^invalid or missing passphrase$/ }, {
+        passphrase: Redacted.make("open barley")
+      })
       yield* ExporterConnection.fromEndpoint(endpoint, { passphrase: Redacted.make("open sesame") })
     }))
 
@@ -350,7 +393,10 @@ describe("the environment of jmp shell", () => {
       Effect.gen(function*() {
         const error = yield* Effect.flip(withEnvironment(variables))
         assertTrue(ConfigError.isConfigError(error))
-        assertInclude(String(error), "JUMPSTARTER_HOST")
+        assertInclude(
+          String(error),
+          "JUMPSTARTER_HOST: \"it is the address of an exporter, and set inside `jmp shell`\""
+        )
       }))
   }
 

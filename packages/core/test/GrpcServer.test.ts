@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Redacted, Ref, Schedule, Scope, Stream } from "effect"
-import { existsSync } from "node:fs"
+import { existsSync, readdirSync } from "node:fs"
 import { writeFile } from "node:fs/promises"
 import { createServer, type Server } from "node:net"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import * as Endpoint from "../src/Endpoint.ts"
 import * as GrpcChannel from "../src/GrpcChannel.ts"
 import { GrpcHandler } from "../src/GrpcHandler.ts"
@@ -91,7 +91,16 @@ describe("GrpcServer", () => {
         const path = join(yield* temporary.directory, "nowhere", "s")
         const error = yield* Effect.flip(GrpcServer.serve(echo, { path }))
         assert.strictEqual(error.address, path)
-        assert.notStrictEqual(error.details, "")
+        assert.strictEqual(error.details, `there is no directory ${dirname(path)}`)
+      }))
+
+    it.scopedLive("at a path that no socket can have", () =>
+      Effect.gen(function*() {
+        const directory = yield* temporary.directory
+        const error = yield* Effect.flip(GrpcServer.serve(echo, { path: join(directory, "x".repeat(120)) }))
+        assert.match(error.details, /^the path has \d+ bytes, that of a Unix socket can have 10[37]$/)
+        // Node would listen under the part of it that fits.
+        assert.deepStrictEqual(readdirSync(directory), [])
       }))
 
     it.scopedLive("with a certificate that is none", () =>

@@ -2,7 +2,9 @@
 import * as Effect from "effect/Effect"
 import type { Endpoint } from "../Endpoint.ts"
 import type { ChannelOptions } from "../GrpcChannel.ts"
+import { GrpcStatusError } from "../GrpcStatus.ts"
 import * as httpTransport from "./httpTransport.ts"
+import * as socketPath from "./socketPath.ts"
 import * as tlsTrust from "./tlsTrust.ts"
 
 // By these grpc-js is told how to connect.
@@ -23,6 +25,16 @@ const needsGrpcJs = (endpoint: Endpoint, options: ChannelOptions): boolean =>
 
 export const make = Effect.fnUntraced(
   function*(endpoint: Endpoint, target: string, options: ChannelOptions, maxMessageBytes: number) {
+    const problem = endpoint._tag === "Unix" ? socketPath.problem(endpoint.path) : undefined
+    if (problem !== undefined) {
+      return yield* new GrpcStatusError({
+        code: "INVALID_ARGUMENT",
+        details: problem,
+        origin: "client",
+        rpc: "connect",
+        target
+      })
+    }
     const trust = yield* tlsTrust.make(endpoint, target, options.connectTimeout)
     if (!needsGrpcJs(endpoint, options)) {
       return yield* httpTransport.make(endpoint, target, trust, options, maxMessageBytes)

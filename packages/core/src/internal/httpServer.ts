@@ -18,6 +18,7 @@ import type { Listen, ServerOptions } from "../GrpcServer.ts"
 import * as httpKeepAlive from "./httpKeepAlive.ts"
 import * as httpServedCall from "./httpServedCall.ts"
 import * as interruptible from "./interruptible.ts"
+import * as socketPath from "./socketPath.ts"
 
 // The limit of every peer (protocol.md 5.2).
 const maxMessageBytes = 4 * 1024 * 1024
@@ -121,6 +122,8 @@ export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen:
       requestTimeout: Duration.decode(options.requestTimeout ?? "30 seconds")
     }
     const sessions = new Set<Http2.ServerHttp2Session>()
+    const problem = "path" in listen ? socketPath.problemToListen(listen.path) : undefined
+    if (problem !== undefined) return yield* new Cause.UnknownException(new Error(problem))
     const server = yield* Effect.try(() => makeServer(listen, options))
     server.maxConnections = options.maxConnections ?? 1_000
     server.on("session", (session: Http2.ServerHttp2Session) => {

@@ -11,6 +11,7 @@ import * as Tls from "node:tls"
 import type { Endpoint } from "../Endpoint.ts"
 import type { GrpcConnection } from "../GrpcChannel.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
+import * as connectFailure from "./connectFailure.ts"
 import { EagerSocket } from "./eagerSocket.ts"
 import * as httpKeepAlive from "./httpKeepAlive.ts"
 import * as interruptible from "./interruptible.ts"
@@ -83,9 +84,10 @@ const connect = (
     let error: Error | undefined
     http.on("error", (cause) => {
       error = cause
-      resume(fail(cause.message, cause))
+      resume(fail(connectFailure.explain(cause.message), cause))
     })
-    http.once("close", () => resume(fail("the connection was closed before the HTTP/2 handshake")))
+    http.once("close", () =>
+      resume(fail(connectFailure.explain("the connection was closed before the HTTP/2 handshake"))))
     // The peer has spoken HTTP/2: only now is it known to be there.
     http.once("remoteSettings", () => {
       http.setLocalWindowSize(connectionWindow)
@@ -95,12 +97,17 @@ const connect = (
         http,
         outlet,
         hold: () => {
-          if (holders++ === 0) socket.ref()
+          if (holders++ === 0) {
+            socket.ref()
+          }
         },
         release: () => {
-          if (--holders === 0) socket.unref()
+          if (--holders === 0) {
+            socket.unref()
+          }
         },
-        isLost: () => http.destroyed || socket.destroyed
+        isLost: () =>
+          http.destroyed || socket.destroyed
       }
       // What is under way goes on when a connection is wound up, and what begins after that goes to whoever is there then.
       http.once("goaway", () => ended(session, "the connection is wound up"))

@@ -21,6 +21,7 @@ import * as Bytes from "../Bytes.ts"
 import type { Endpoint } from "../Endpoint.ts"
 import type { CallOptions, ChannelOptions, GrpcConnection, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
 import * as GrpcStatus from "../GrpcStatus.ts"
+import * as connectFailure from "./connectFailure.ts"
 import { Inbox } from "./inbox.ts"
 import * as interruptible from "./interruptible.ts"
 import { fromMetadata, rawMethod } from "./niceGrpcCodec.ts"
@@ -155,7 +156,7 @@ class Call {
     }
     const code = GrpcStatus.codeFromNumber(cause.code)
     if (this.trailers) return make(code, cause.details, "peer")
-    if (!this.headers) return make(code, withoutSummary(cause.details), "transport")
+    if (!this.headers) return make(code, connectFailure.explain(withoutSummary(cause.details)), "transport")
     if (code === "RESOURCE_EXHAUSTED" && tooLarge.test(cause.details)) return make(code, cause.details, "client")
     const local = localDetails.some(([localCode, details]) => localCode === code && details.test(cause.details))
     return make(code, cause.details, local ? "transport" : "peer")

@@ -5,6 +5,7 @@ import { X509Certificate } from "node:crypto"
 import * as Tls from "node:tls"
 import type { Endpoint } from "../Endpoint.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
+import * as connectFailure from "./connectFailure.ts"
 import * as interruptible from "./interruptible.ts"
 
 // Empty where the system's roots are trusted.
@@ -77,7 +78,14 @@ const presentedChain = (host: string, port: number, target: string): Effect.Effe
     })
     socket.once("error", (cause) => {
       socket.destroy()
-      resume(failure(target, "UNAVAILABLE", `could not look at the server's certificate: ${cause.message}`, cause))
+      resume(
+        failure(
+          target,
+          "UNAVAILABLE",
+          `could not look at the server's certificate: ${connectFailure.explain(cause.message)}`,
+          cause
+        )
+      )
     })
     return Effect.sync(() => socket.destroy())
   })
