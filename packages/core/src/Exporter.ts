@@ -91,7 +91,10 @@ export interface ExporterOptions {
   readonly labels?: Readonly<Record<string, string>> | undefined
   /** The message of the day. */
   readonly motd?: string | undefined
-  /** Whether what drivers log goes to this program's own loggers as well; true unless given. */
+  /**
+   * Whether what drivers log goes to this program's own loggers as well, and what they fail with, with its cause; true
+   * unless given.
+   */
   readonly localLogs?: boolean | undefined
   /** The initial status; `LEASE_READY` unless given, as for local serving. */
   readonly status?: ExporterStatus.ExporterStatus | undefined

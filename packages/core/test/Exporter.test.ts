@@ -13,7 +13,7 @@ import type { DriverCallError } from "@effect-jumpstarter/core/DriverError"
 import type { JsonValue } from "@effect-jumpstarter/core/ProtobufValue"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Logger, LogLevel, Redacted, Sink, Stream, TestClock } from "effect"
+import { Cause, Effect, Exit, Fiber, Logger, LogLevel, Redacted, Sink, Stream, TestClock } from "effect"
 import { mkdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import * as temporary from "./support/temporary.ts"
@@ -127,6 +127,47 @@ describe("Exporter", () => {
 })
 
 // A handler is a driver's code from its first line on, not only in the effect it answers with.
+describe("what a driver fails with", () => {
+  const broken = Driver.make({
+    client: "meter",
+    methods: {
+      call: Driver.call(() => DriverFailure.make("Device", "the relay is stuck", new Error("EIO"))),
+      items: Driver.streamingCall(() => Stream.fail(DriverFailure.make("Timeout", "no reading"))),
+      bytes: Driver.stream(DriverFailure.make("Connection", "no cable", new Error("ENODEV")))
+    }
+  })
+
+  const told = (localLogs: boolean) => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ cause, logLevel, message }) => {
+      lines.push(`${logLevel.label} ${message} ${Cause.pretty(cause, { renderErrorCause: true })}`)
+    })
+    return Effect.gen(function*() {
+      const exporter = yield* Exporter.make(Driver.composite({ meter: broken }), { localLogs })
+      const channel = yield* GrpcChannel.fromHandlers(exporter.handlers)
+      const connection = yield* ExporterConnection.fromChannel(channel)
+      const meter = yield* connection.driver("meter")
+      yield* Effect.flip(meter.call("call"))
+      yield* Effect.flip(Stream.runDrain(meter.streamingCall("items")))
+      yield* Effect.flip(Effect.scoped(meter.stream("bytes")))
+      yield* Effect.flip(meter.call("none"))
+      return lines
+    }).pipe(Effect.scoped, Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+  }
+
+  it.effect("is told where it can be mended, with its cause", () =>
+    Effect.gen(function*() {
+      const [call, items, bytes, ...rest] = yield* told(true)
+      assert.match(call ?? "", /^WARN call meter\.call failed .*the relay is stuck.*EIO/s)
+      assert.match(items ?? "", /^WARN streaming call meter\.items failed .*no reading/s)
+      assert.match(bytes ?? "", /^WARN stream meter\.bytes failed .*no cable.*ENODEV/s)
+      assert.deepStrictEqual(rest, [])
+    }))
+
+  it.effect("is not, where nothing of drivers is to be seen", () =>
+    Effect.map(told(false), (lines) => assert.deepStrictEqual(lines, [])))
+})
+
 describe("a handler that throws", () => {
   const refuse = (): never => {
     throw new Error("out of order")
@@ -151,7 +192,11 @@ describe("a handler that throws", () => {
               yield* Fiber.join(lines),
               (event) => event._tag === "LogEntry" ? event.message.split(":")[0] : ""
             ),
-            ["Operation started", "The driver failed unexpectedly", "Operation failed"]
+            [
+              "Operation started",
+              `${kind} device.${kind === "call" ? "call" : "stream"} failed unexpectedly`,
+              "Operation failed"
+            ]
           )
         })
       ))

@@ -14,6 +14,7 @@ import * as GrpcHandler from "../GrpcHandler.ts"
 import * as GrpcStatus from "../GrpcStatus.ts"
 import type { JsonValue } from "../ProtobufValue.ts"
 import * as RouterStream from "../RouterStream.ts"
+import { type Call, callName } from "./callName.ts"
 import * as driverCallCodec from "./driverCallCodec.ts"
 import type { Hosted, HostedTree } from "./hosted.ts"
 import * as hostedResource from "./hostedResource.ts"
@@ -86,12 +87,18 @@ const encodeResult = (result: JsonValue, at: ValuePath): Either.Either<Uint8Arra
 
 // A driver's bug is reported to the caller as Python exporters report unforeseen exceptions, and logged here, where
 // somebody can mend it.
-const reportDefects = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+const reportDefects = <A, E, R>(call: Call, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.tapErrorCause(
     effect,
     (cause) =>
-      Option.isSome(Cause.dieOption(cause)) ? Effect.logError("The driver failed unexpectedly", cause) : Effect.void
+      Option.isSome(Cause.dieOption(cause))
+        ? Effect.logError(`${callName(call)} failed unexpectedly`, cause)
+        : Effect.void
   )
+
+// What a driver fails with travels without its cause, which is often what tells somebody here what to mend.
+const reportFailure = (host: Host, call: Call, failure: DriverFailure.DriverFailure) =>
+  host.log.locally(Effect.logWarning(`${callName(call)} failed`, Cause.fail(failure)))
 
 const errorTypes: Record<DriverFailure.FailureReason, string> = {
   NotImplemented: "not_implemented",
@@ -130,10 +137,14 @@ const logEnd = (
 const ended = (
   host: Host,
   hosted: Hosted,
-  method: string,
+  call: Call,
   args: ReadonlyArray<JsonValue>,
   exit: Exit.Exit<unknown, DriverFailure.DriverFailure>
-) => Effect.zipRight(hostedResource.giveBack(hosted, args, exit), logEnd(host, hosted, method, exit))
+) => {
+  const told = Effect.zipRight(hostedResource.giveBack(hosted, args, exit), logEnd(host, hosted, call.method, exit))
+  const failure = Exit.isSuccess(exit) ? Option.none() : Cause.failureOption(exit.cause)
+  return Option.isNone(failure) ? told : Effect.zipRight(told, reportFailure(host, call, failure.value))
+}
 
 const decodeCall = <Tag extends "Call" | "StreamingCall">(host: Host, message: Uint8Array, tag: Tag) =>
   Effect.zipRight(
@@ -157,6 +168,7 @@ export const driverCall = (host: Host) =>
   GrpcHandler.GrpcHandler.Unary({
     handle: (message, { metadata }) =>
       Effect.flatMap(decodeCall(host, message, "Call"), ({ args, handler, hosted, method }) => {
+        const call: Call = { driver: hosted.path, kind: "call", method }
         const result = Effect.flatMap(
           Effect.suspend(() => handler.handle(args, contextOf(host, hosted))),
           (result) => encodeResult(result ?? null, [])
@@ -164,12 +176,12 @@ export const driverCall = (host: Host) =>
         // One bracket, because it is much of what a call costs.
         const response = Effect.acquireUseRelease(
           Effect.zipRight(started(host, hosted, method), host.log.enter(hosted.driver, method)),
-          () => reportDefects(result),
-          (before, exit) => Effect.zipRight(host.log.leave(before), ended(host, hosted, method, args, exit))
+          () => reportDefects(call, result),
+          (before, exit) => Effect.zipRight(host.log.leave(before), ended(host, hosted, call, args, exit))
         )
         return telemetryHost.within(
           metadata,
-          { driver: hosted.path, kind: "call", method },
+          call,
           hosted.turnstile.pass(Effect.mapError(response, DriverFailure.toStatus))
         )
       })
@@ -179,12 +191,12 @@ export const driverCall = (host: Host) =>
 const captured = <A>(
   host: Host,
   hosted: Hosted,
-  method: string,
+  call: Call,
   results: Stream.Stream<A, DriverFailure.DriverFailure>
 ): Stream.Stream<A, DriverFailure.DriverFailure> =>
   Stream.unwrapScoped(
     Effect.map(Stream.toPull(results), (next) =>
-      Stream.repeatEffectChunkOption(host.log.capture(hosted.driver, method, reportDefects(next))))
+      Stream.repeatEffectChunkOption(host.log.capture(hosted.driver, call.method, reportDefects(call, next))))
   )
 
 export const streamingDriverCall = (host: Host) =>
@@ -192,13 +204,14 @@ export const streamingDriverCall = (host: Host) =>
     handle: (message, { metadata }) =>
       Stream.unwrapScoped(Effect.gen(function*() {
         const { args, handler, hosted, method } = yield* decodeCall(host, message, "StreamingCall")
-        const within = yield* telemetryHost.open(metadata, { driver: hosted.path, kind: "streamingCall", method })
+        const call: Call = { driver: hosted.path, kind: "streamingCall", method }
+        const within = yield* telemetryHost.open(metadata, call)
         yield* hosted.turnstile.enter
         yield* started(host, hosted, method)
         const handled = Stream.suspend(() => handler.handle(args, contextOf(host, hosted)))
-        const results = captured(host, hosted, method, handled)
+        const results = captured(host, hosted, call, handled)
         const responses = mapItems(results, (result, index) => encodeResult(result, [index])).pipe(
-          Stream.ensuringWith((exit) => ended(host, hosted, method, args, exit)),
+          Stream.ensuringWith((exit) => ended(host, hosted, call, args, exit)),
           Stream.mapError(DriverFailure.toStatus)
         )
         return within(responses)
@@ -259,10 +272,14 @@ export const stream = (host: Host) =>
       }
       const { method } = request
       const handler = yield* findHandler(hosted, method, "Stream")
+      const call: Call = { driver: hosted.path, kind: "stream", method }
       return yield* telemetryHost.within(
         metadata,
-        { driver: hosted.path, kind: "stream", method },
-        host.log.capture(hosted.driver, method, reportDefects(forward(handler, duplex)))
+        call,
+        Effect.tapError(
+          host.log.capture(hosted.driver, method, reportDefects(call, forward(handler, duplex))),
+          ({ cause }) => cause instanceof DriverFailure.DriverFailure ? reportFailure(host, call, cause) : Effect.void
+        )
       )
     })
   })

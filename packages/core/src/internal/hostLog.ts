@@ -27,6 +27,8 @@ export interface HostLog {
     message: string,
     fields: Readonly<Record<string, string>>
   ) => Effect.Effect<void>
+  // Logs for this program only, where it wants to see what drivers log.
+  readonly locally: (line: Effect.Effect<void>) => Effect.Effect<void>
   // Makes what this fiber logs lines of an operation of a driver, until it leaves with what this answers.
   readonly enter: (driver: Driver, operation: string) => Effect.Effect<Logging>
   readonly leave: (before: Logging) => Effect.Effect<void>
@@ -214,6 +216,7 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
           time: Option.some(now),
           fields: keptFields(fields)
         })),
+    locally: (line) => localLogs ? line : Effect.void,
     enter,
     leave: logAs,
     capture: (driver, operation, effect) => Effect.acquireUseRelease(enter(driver, operation), () => effect, logAs),

@@ -78,7 +78,8 @@ export const make = Effect.gen(function*() {
   })
   const methods = { ...probe.methods, transform: probeStreams.transform(recorder) }
   const exporter: Exporter.Exporter = yield* Exporter.make(tree({ ...probe, methods }), {
-    labels: { "jumpstarter.dev/name": "interop" }
+    labels: { "jumpstarter.dev/name": "interop" },
+    localLogs: false
   })
   return exporter
 })
