@@ -38,7 +38,7 @@ export class ExpectError extends Schema.TaggedError<ExpectError>(
 
 /**
  * What a pattern matched. `before` is what had come since the match before it, `groups` are the captures of a regular
- * expression.
+ * expression, and `index` tells which of several patterns it was.
  *
  * @since 0.1.0
  * @category models
@@ -47,7 +47,18 @@ export interface Match {
   readonly before: string
   readonly match: string
   readonly groups: ReadonlyArray<string | undefined>
+  readonly index: number
 }
+
+/**
+ * Text as it is, or a regular expression.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Pattern = string | RegExp
+
+type Patterns = Pattern | readonly [Pattern, ...ReadonlyArray<Pattern>]
 
 /**
  * Something that was said on a console, by either side.
@@ -72,14 +83,14 @@ export interface Console<E> {
   /** Sends text and the console's line end. */
   readonly sendLine: (line: string) => Effect.Effect<void, E>
   /**
-   * Waits until the device's text has the pattern, and keeps what follows it for the next time. Without a timeout it
-   * waits for as long as the device keeps the stream open.
+   * Waits until the device's text has the pattern, and keeps what follows it for the next time. Of several patterns it is
+   * the one that is found first in the text. Without a timeout it waits for as long as the device keeps the stream open.
    *
    * A regular expression is tried whenever something arrives, so one that also matches a part of what it is for, as
    * `/\d+/` does, should say what comes next: `/(\d+)\r?\n/`. A pattern in vain leaves the text for another.
    */
   readonly expect: (
-    pattern: string | RegExp,
+    pattern: Pattern | readonly [Pattern, ...ReadonlyArray<Pattern>],
     options?: { readonly timeout?: Duration.DurationInput | undefined }
   ) => Effect.Effect<Match, E | ExpectError>
   /** What both sides have said so far, in order. */
@@ -98,24 +109,35 @@ export interface ConsoleOptions {
    * forgotten. A million unless given.
    */
   readonly limit?: number | undefined
+  /** Told of all that the device says, piece by piece as it comes, to show it; what comes next waits for it. */
+  readonly onText?: ((text: string) => Effect.Effect<void>) | undefined
 }
 
-const find = (text: string, pattern: string | RegExp): { readonly end: number; readonly found: Match } | undefined => {
+type Found = Pick<Match, "match" | "groups"> & { readonly start: number }
+
+const finder = (pattern: Pattern): (text: string) => Found | undefined => {
   if (typeof pattern === "string") {
-    const index = text.indexOf(pattern)
-    return index < 0
-      ? undefined
-      : { end: index + pattern.length, found: { before: text.slice(0, index), match: pattern, groups: [] } }
+    return (text) => {
+      const start = text.indexOf(pattern)
+      return start < 0 ? undefined : { start, match: pattern, groups: [] }
+    }
   }
-  const match = pattern.exec(text)
-  if (match === null) return undefined
-  const [whole, ...groups] = match
-  return { end: match.index + whole.length, found: { before: text.slice(0, match.index), match: whole, groups } }
+  // With these flags an expression remembers where it was last.
+  const expression = new RegExp(pattern.source, pattern.flags.replaceAll(/[gy]/g, ""))
+  return (text) => {
+    const result = expression.exec(text)
+    if (result === null) return undefined
+    const [match, ...groups] = result
+    return { start: result.index, match, groups }
+  }
 }
 
-// With these flags an expression remembers where it was last.
-const withoutMemory = (pattern: string | RegExp): string | RegExp =>
-  typeof pattern === "string" ? pattern : new RegExp(pattern.source, pattern.flags.replaceAll(/[gy]/g, ""))
+const isOne = (pattern: Patterns): pattern is Pattern => typeof pattern === "string" || pattern instanceof RegExp
+
+const name = (pattern: Patterns): string =>
+  isOne(pattern)
+    ? typeof pattern === "string" ? JSON.stringify(pattern) : String(pattern)
+    : pattern.map(name).join(" or ")
 
 // As much of what came as a log line has room for.
 const shown = 400
@@ -150,6 +172,7 @@ export const make = <E>(
   Effect.gen(function*() {
     const limit = options.limit ?? 1_000_000
     const lineEnd = options.lineEnd ?? "\n"
+    const onText = options.onText ?? (() => Effect.void)
     const said = transcript.make(limit)
     const arrival = yield* Effect.makeLatch(false)
     const turn = yield* Effect.makeSemaphore(1)
@@ -158,43 +181,57 @@ export const make = <E>(
     let pending = ""
     let outcome: Exit.Exit<void, E> | undefined
 
-    const receive = (text: string) => {
+    const receive = (text: string): Effect.Effect<void> => {
       said.add("device", text)
       pending = (pending + text).slice(-limit)
       arrival.unsafeOpen()
+      return text === "" ? Effect.void : onText(text)
     }
     yield* stream.read.pipe(
-      Stream.runForEach((bytes) => Effect.sync(() => receive(decoder.decode(bytes, { stream: true })))),
+      Stream.runForEach((bytes) => Effect.suspend(() => receive(decoder.decode(bytes, { stream: true })))),
       Effect.onExit((exit) =>
-        Effect.sync(() => {
+        Effect.suspend(() => {
           outcome = exit
           // A character that was cut off.
-          receive(decoder.decode())
+          return receive(decoder.decode())
         })
       ),
       interruptible.forkScoped
     )
 
-    const failure = (pattern: string | RegExp, timeout?: Duration.DurationInput) =>
+    const failure = (pattern: Patterns, timeout?: Duration.DurationInput) =>
       new ExpectError({
         reason: timeout === undefined ? "Closed" : "Timeout",
-        pattern: typeof pattern === "string" ? JSON.stringify(pattern) : String(pattern),
+        pattern: name(pattern),
         pending: pending.slice(-shown),
         timeout: timeout === undefined ? undefined : Duration.decode(timeout)
       })
 
-    // Closing the latch and looking are one step, so that nothing arrives unseen in between.
-    const next = (pattern: string | RegExp): Effect.Effect<Match, E | ExpectError> =>
-      Effect.suspend(() => {
+    const take = (finders: ReadonlyArray<ReturnType<typeof finder>>): Match | undefined => {
+      let first: Found & { readonly index: number } | undefined
+      for (const [index, find] of finders.entries()) {
+        const found = find(pending)
+        if (found !== undefined && (first === undefined || found.start < first.start)) first = { ...found, index }
+      }
+      if (first === undefined) return undefined
+      const { groups, index, match, start } = first
+      const before = pending.slice(0, start)
+      pending = pending.slice(start + match.length)
+      return { before, match, groups, index }
+    }
+
+    const expect = (pattern: Patterns): Effect.Effect<Match, E | ExpectError> => {
+      const finders = (isOne(pattern) ? [pattern] : pattern).map(finder)
+      // Closing the latch and looking are one step, so that nothing arrives unseen in between.
+      const next: Effect.Effect<Match, E | ExpectError> = Effect.suspend(() => {
         arrival.unsafeClose()
-        const result = find(pending, pattern)
-        if (result !== undefined) {
-          pending = pending.slice(result.end)
-          return Effect.succeed(result.found)
-        }
-        if (outcome === undefined) return Effect.zipRight(arrival.await, next(pattern))
+        const match = take(finders)
+        if (match !== undefined) return Effect.succeed(match)
+        if (outcome === undefined) return Effect.zipRight(arrival.await, next)
         return Effect.zipRight(outcome, Effect.fail(failure(pattern)))
       })
+      return turn.withPermits(1)(next)
+    }
 
     const send = (text: string) =>
       Effect.zipRight(
@@ -205,12 +242,13 @@ export const make = <E>(
     return {
       send,
       sendLine: (line) => send(line + lineEnd),
-      expect: (pattern, { timeout } = {}) => {
-        const match = turn.withPermits(1)(next(withoutMemory(pattern)))
-        return timeout === undefined
-          ? match
-          : interruptible.timeoutFail(match, { duration: timeout, onTimeout: () => failure(pattern, timeout) })
-      },
+      expect: (pattern, { timeout } = {}) =>
+        timeout === undefined
+          ? expect(pattern)
+          : interruptible.timeoutFail(expect(pattern), {
+            duration: timeout,
+            onTimeout: () => failure(pattern, timeout)
+          }),
       transcript: Effect.sync(said.entries)
     }
   })

@@ -29,11 +29,49 @@ describe("Console", () => {
       const { say, stream } = yield* device
       const console = yield* Console.make(stream)
       yield* say("booting...\nlogin: root\nPass")
-      assert.deepStrictEqual(yield* console.expect("login: "), { before: "booting...\n", match: "login: ", groups: [] })
+      assert.deepStrictEqual(yield* console.expect("login: "), {
+        before: "booting...\n",
+        match: "login: ",
+        groups: [],
+        index: 0
+      })
       const waiting = yield* Effect.fork(console.expect(/(\w+):(x)?/))
       yield* say("word:")
       const match = yield* Fiber.join(waiting)
-      assert.deepStrictEqual(match, { before: "root\n", match: "Password:", groups: ["Password", undefined] })
+      assert.deepStrictEqual(match, { before: "root\n", match: "Password:", groups: ["Password", undefined], index: 0 })
+    }))
+
+  it.scoped("finds the first of several patterns, and says which", () =>
+    Effect.gen(function*() {
+      const { say, stream } = yield* device
+      const console = yield* Console.make(stream)
+      yield* say("Kernel panic: no init\nlogin: ")
+      const prompt = ["login: ", /panic: (.*)\n/] as const
+      assert.deepStrictEqual(yield* console.expect(prompt), {
+        before: "Kernel ",
+        match: "panic: no init\n",
+        groups: ["no init"],
+        index: 1
+      })
+      assert.strictEqual((yield* console.expect(prompt)).index, 0)
+      const waiting = yield* Effect.fork(Effect.flip(console.expect(prompt, { timeout: "1 second" })))
+      yield* TestClock.adjust("1 second")
+      assert.include(String(yield* Fiber.join(waiting)), "\"login: \" or /panic: (.*)\\n/ did not come within 1s")
+    }))
+
+  it.scoped("shows what the device says as it comes, each character whole", () =>
+    Effect.gen(function*() {
+      const { output, say, stream } = yield* device
+      const shown: Array<string> = []
+      const console = yield* Console.make(stream, { onText: (text) => Effect.sync(() => void shown.push(text)) })
+      const [first, second] = [utf8("né").subarray(0, 2), utf8("né").subarray(2)]
+      yield* say(first)
+      yield* say(second)
+      yield* console.expect("né")
+      yield* say(first)
+      yield* output.end
+      yield* Effect.flip(console.expect("never"))
+      assert.deepStrictEqual(shown, ["n", "é", "n", "\ufffd"])
     }))
 
   it.scoped("sends lines with the end the device wants", () =>
