@@ -10,8 +10,6 @@ import { fileURLToPath } from "node:url"
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
 const temp = mkdtempSync(join(tmpdir(), "package-check-"))
 const consumer = join(temp, "consumer")
-const readJson = (...path) => JSON.parse(readFileSync(join(root, ...path), "utf8"))
-const installedVersion = (name) => readJson("packages/core/node_modules", name, "package.json").version
 
 process.on("exit", () => rmSync(temp, { recursive: true, force: true }))
 
@@ -47,47 +45,18 @@ const entrypoints = {
 
 // -- the artefacts
 
+run("build and pack", root, process.execPath, "scripts/pack.mjs", temp)
+const tarball = (name) => join(temp, `${name}.tgz`)
 for (const name of ["proto", "core"]) {
-  for (const output of ["dist", ".tsbuildinfo/build.tsbuildinfo"]) {
-    rmSync(join(root, "packages", name, output), { recursive: true, force: true })
-  }
-}
-run("build", root, bin("tsc"), "-b", "tsconfig.build.json")
-
-const { packageManager } = readJson("package.json")
-const tarballs = {}
-for (const name of ["proto", "core"]) {
-  const tarball = tarballs[name] = join(temp, `${name}.tgz`)
-  run(
-    `pack ${name}`,
-    join(root, "packages", name),
-    "npx",
-    "--yes",
-    packageManager,
-    "pack",
-    "--silent",
-    "--out",
-    tarball
-  )
-  run(`publint ${name}`, root, bin("publint"), "run", tarball, "--strict")
+  run(`publint ${name}`, root, bin("publint"), "run", tarball(name), "--strict")
   const options = "--profile esm-only --format ascii --no-color --no-summary --entrypoints".split(" ")
-  run(`attw ${name}`, root, bin("attw"), tarball, ...options, ...entrypoints[name])
+  run(`attw ${name}`, root, bin("attw"), tarball(name), ...options, ...entrypoints[name])
 }
 
 // -- a project that uses them
 
 const files = {
-  "package.json": JSON.stringify({
-    private: true,
-    type: "module",
-    dependencies: {
-      "@effect-jumpstarter/core": `file:${tarballs.core}`,
-      "@effect-jumpstarter/proto": `file:${tarballs.proto}`,
-      "@effect/platform": installedVersion("@effect/platform"),
-      "@types/node": readJson("node_modules/@types/node/package.json").version,
-      effect: installedVersion("effect")
-    }
-  }),
+  "package.json": JSON.stringify({ private: true, type: "module" }),
   "tsconfig.json": JSON.stringify({
     compilerOptions: {
       target: "ES2022",
@@ -134,7 +103,22 @@ export type Surface = [typeof core, typeof drivers, typeof testing, typeof proto
 }
 mkdirSync(consumer)
 for (const [name, text] of Object.entries(files)) writeFileSync(join(consumer, name), text)
-run("install into an empty project", consumer, "npm", "install", "--no-audit", "--no-fund", "--ignore-scripts")
+// What a README says to install is what is installed; only our own packages come from here.
+const commands = (file) =>
+  Array.from(
+    readFileSync(join(root, file), "utf8").matchAll(/^npm install (.*)$/gm),
+    ([, args]) =>
+      args.split(" ").flatMap((arg) => arg === "@effect-jumpstarter/core" ? [tarball("proto"), tarball("core")] : [arg])
+  )
+const [first, ...others] = ["README.md", "packages/core/README.md"].map(commands)
+if (first.length === 0 || others.some((other) => String(other) !== String(first))) {
+  console.error("\nFailed: the READMEs do not say the same of what is to be installed")
+  process.exit(1)
+}
+const quiet = ["--no-audit", "--no-fund", "--ignore-scripts"]
+for (const args of [...first, ["-D", "@types/node@20"]]) {
+  run(`npm install ${args.join(" ")}`, consumer, "npm", "install", ...quiet, ...args)
+}
 run("import every module", consumer, process.execPath, "smoke.js")
 run("compile against the declarations", consumer, bin("tsc"))
 console.log("\nThe packages are fit to publish.")

@@ -5,7 +5,6 @@
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import * as Mailbox from "effect/Mailbox"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { DriverFailure } from "./DriverFailure.ts"
@@ -13,7 +12,7 @@ import type * as DriverInterface from "./DriverInterface.ts"
 import * as typedDriver from "./internal/typedDriver.ts"
 import type { JsonValue } from "./ProtobufValue.ts"
 import type { DriverResource } from "./Resource.ts"
-import type { ByteStream } from "./RouterStream.ts"
+import * as RouterStream from "./RouterStream.ts"
 
 /**
  * What a handler gets besides its arguments.
@@ -50,7 +49,7 @@ export type DriverHandler = Data.TaggedEnum<{
     ) => Stream.Stream<JsonValue, DriverFailure>
   }
   readonly Stream: {
-    readonly open: Effect.Effect<ByteStream<DriverFailure>, DriverFailure, Scope.Scope>
+    readonly open: Effect.Effect<RouterStream.ByteStream<DriverFailure>, DriverFailure, Scope.Scope>
   }
 }>
 
@@ -111,23 +110,15 @@ export const streamingCall = (handle: Handler<"StreamingCall">["handle"]): Drive
  */
 export const stream = (open: Handler<"Stream">["open"]): DriverHandler => handlers.Stream({ open })
 
-// What a client may be ahead of a transformation, in chunks (protocol.md 5.2).
-const capacity = 32
-
 /**
- * A byte stream made by transforming what the client says into what the device answers.
+ * A byte stream made by transforming what the client says into what the device answers; see `RouterStream.transform`.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const streamTransform = (
   transform: (input: Stream.Stream<Uint8Array>) => Stream.Stream<Uint8Array, DriverFailure>
-): DriverHandler =>
-  stream(Effect.map(Mailbox.make<Uint8Array>(capacity), (input) => ({
-    read: transform(Mailbox.toStream(input)),
-    write: (bytes) => Effect.asVoid(input.offer(bytes)),
-    end: Effect.asVoid(input.end)
-  })))
+): DriverHandler => stream(RouterStream.transform(transform))
 
 /**
  * A driver with its methods and children, as a plain value. What it holds belongs to the scope it is made in, so there is

@@ -9,6 +9,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -39,6 +40,50 @@ export interface ByteStream<E> {
   /** Ends this direction. The other one stays open. */
   readonly end: Effect.Effect<void>
 }
+
+/**
+ * A byte stream of its parts, which gives their types to them.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { RouterStream } from "@effect-jumpstarter/core"
+ * import { Effect, Stream } from "effect"
+ *
+ * const silent = RouterStream.make({
+ *   read: Stream.never,
+ *   write: (bytes) => Effect.log(`${bytes.length} bytes`),
+ *   end: Effect.void
+ * })
+ * ```
+ */
+export const make = <E = never>(stream: ByteStream<E>): ByteStream<E> => stream
+
+// What a writer may be ahead of a transformation, in chunks (protocol.md 5.2).
+const transformCapacity = 32
+
+/**
+ * A byte stream that reads what a transformation makes of what is written.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Driver, RouterStream } from "@effect-jumpstarter/core"
+ * import { Network } from "@effect-jumpstarter/core/drivers"
+ *
+ * const echo = Driver.fromInterface(Network.contract, { connect: RouterStream.transform((input) => input) })
+ * ```
+ */
+export const transform = <E = never>(
+  transform: (input: Stream.Stream<Uint8Array>) => Stream.Stream<Uint8Array, E>
+): Effect.Effect<ByteStream<E>> =>
+  Effect.map(Mailbox.make<Uint8Array>(transformCapacity), (input) => ({
+    read: transform(Mailbox.toStream(input)),
+    write: (bytes) => Effect.asVoid(input.offer(bytes)),
+    end: Effect.asVoid(input.end)
+  }))
 
 /**
  * The most bytes put into one frame. A write of no more than this stays one frame, so datagrams keep their borders.

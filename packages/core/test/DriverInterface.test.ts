@@ -6,7 +6,8 @@ import {
   DriverInterface,
   DriverMethod,
   ExporterConnection,
-  Resource
+  Resource,
+  RouterStream
 } from "@effect-jumpstarter/core"
 import type { JsonValue } from "@effect-jumpstarter/core/ProtobufValue"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
@@ -105,6 +106,32 @@ const says = (
         assert.strictEqual(error.message, message)
       })
     ))
+
+it.effect("takes a byte stream that is made of its parts, or of a transformation", () =>
+  Effect.gen(function*() {
+    const said: Array<string> = []
+    const silent = RouterStream.make({
+      read: Stream.empty,
+      write: (bytes) => Effect.sync(() => void said.push(text(bytes))),
+      end: Effect.void
+    })
+    const shout = RouterStream.transform((input) =>
+      Stream.map(Stream.decodeText(input), (words) => utf8(words.toUpperCase()))
+    )
+    const dialogue = (connect: DriverInterface.Handlers<typeof Supply>["connect"]) =>
+      run(
+        Driver.fromInterface(Supply, { ...handlers, connect }),
+        Effect.scoped(Effect.gen(function*() {
+          const { end, read, write } = yield* (yield* typed).connect()
+          yield* write(utf8("hello"))
+          yield* end
+          return yield* Stream.mkString(Stream.decodeText(read))
+        }))
+      )
+    assert.strictEqual(yield* dialogue(shout), "HELLO")
+    assert.strictEqual(yield* dialogue(Effect.succeed(silent)), "")
+    assert.deepStrictEqual(said, ["hello"])
+  }))
 
 it.effect("takes data that is tagged as a resource for data", () =>
   Effect.gen(function*() {
