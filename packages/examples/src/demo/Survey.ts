@@ -54,6 +54,8 @@ export const run = (writing: Writing) =>
     const connection = yield* ExporterConnection.ExporterConnection
     yield* section("The exporter of JUMPSTARTER_HOST")
     yield* DriverList.show(connection)
+    // Fails with the paths there are.
+    if (typeof writing !== "string") yield* Effect.forEach(writing, (path) => connection.driver(path))
 
     yield* section("What its drivers do")
     yield* print(
