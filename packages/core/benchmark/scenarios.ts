@@ -153,6 +153,10 @@ const bothWays: Scenario["run"] = ({ address }, count) =>
 // before Node 22 that cannot be changed.
 const cancelling = (count: number): number => Number.parseInt(process.versions.node) < 22 ? Math.min(count, 700) : count
 
+// A client on a recent Node counts what still arrives for a stream that it has left, some four frames of each here, and closes
+// its own connection when there were 10,000 at more than 330 a second; that cannot be changed.
+const leaving = (count: number): number => Math.min(cancelling(count), 2_000)
+
 /** All of them, at a scale of what is usual. */
 export const scenarios = (scale: number): ReadonlyArray<Scenario> => {
   const scenario = (name: string, title: string, count: number, run: Scenario["run"], flat = false): Scenario => ({
@@ -169,7 +173,7 @@ export const scenarios = (scale: number): ReadonlyArray<Scenario> => {
     scenario("streaming", "abandoned streaming calls", cancelling(10_000), abandonedStreamingCalls),
     scenario("floods", "streaming calls left while items pour in", 200, floods),
     scenario("streams", "byte streams opened and closed", 10_000, byteStreams),
-    scenario("abandoned", "byte streams left while they are read", cancelling(10_000), abandonedByteStreams),
+    scenario("abandoned", "byte streams left while they are read", leaving(10_000), abandonedByteStreams),
     scenario("connections", "connections opened and closed", 1000, connections),
     scenario("reconnects", "connections cut", 1000, reconnects),
     scenario("duplex", "MiB both ways on one connection", 1024, bothWays)

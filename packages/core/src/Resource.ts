@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type * as PlatformError from "@effect/platform/Error"
+import * as PlatformError from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -138,7 +138,7 @@ export const sink = <A, E, R>(
 const readAhead = { bufferSize: 2, chunkSize: 256 * 1024 }
 
 /**
- * A local file for a driver to read. Fails when the file cannot be examined.
+ * A local file for a driver to read. Fails when the file cannot be examined, or is a directory.
  *
  * @since 0.1.0
  * @category constructors
@@ -153,8 +153,18 @@ export const fromFile = (
 > =>
   Effect.gen(function*() {
     const fileSystem = yield* FileSystem.FileSystem
-    const { size } = yield* fileSystem.stat(path)
-    return source(fileSystem.stream(path, readAhead), { ...options, size: Number(size) })
+    const { size, type } = yield* fileSystem.stat(path)
+    if (type === "Directory") {
+      return yield* new PlatformError.SystemError({
+        reason: "BadResource",
+        module: "FileSystem",
+        method: "stat",
+        pathOrDescriptor: path,
+        description: "it is a directory"
+      })
+    }
+    // Devices and pipes have no size.
+    return source(fileSystem.stream(path, readAhead), type === "File" ? { ...options, size: Number(size) } : options)
   })
 
 /**

@@ -162,6 +162,15 @@ describe("an observer", () => {
     }))
 })
 
+describe("fromFile", () => {
+  it.effect("refuses a directory, and knows no size of a device", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(Resource.fromFile("/"))
+      assert.include(error.message, "(/): it is a directory")
+      assert.deepStrictEqual((yield* Resource.fromFile("/dev/null")).size, Option.none())
+    }).pipe(Effect.provide(NodeFileSystem.layer)))
+})
+
 describe("toFile", () => {
   const temporary = Effect.gen(function*() {
     const fileSystem = yield* FileSystem.FileSystem
