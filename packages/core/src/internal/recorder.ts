@@ -7,6 +7,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { isDeepStrictEqual } from "node:util"
 import * as Bytes from "../Bytes.ts"
 import type { GrpcChannel, GrpcTransport } from "../GrpcChannel.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
@@ -67,10 +68,14 @@ class RecordedRpc {
   // A message that is no part of a byte stream.
   readonly answered = (message: Uint8Array): Effect.Effect<void> =>
     Effect.suspend(() => {
-      const value = messages.toValue(this.site.kind, message)
-      if (value === undefined) return this.raw(message)
+      const read = messages.toValue(this.site.kind, message)
+      if (read === undefined) return this.raw(message)
+      const { exact, value } = read
       if (this.site.kind === "report") this.recording.learn(message, value)
-      return this.add({ event: "received", value: this.recording.value(this.site, value) })
+      // What JSON cannot say is kept as it was, unless there is something to hide in it.
+      return exact || this.recording.isScrubbed(this.site, value)
+        ? this.add({ event: "received", value: this.recording.value(this.site, value) })
+        : this.raw(message)
     })
 
   private raw(message: Uint8Array): Effect.Effect<void> {
@@ -139,13 +144,16 @@ class Recording {
   private readonly directory = new DriverDirectory()
   private rpcs = 0
   private begun: number | undefined
+  private latest = 0
   private run: Run | undefined
 
   constructor(readonly options: Options) {}
 
   private readonly now: Effect.Effect<number> = Effect.map(Clock.currentTimeMillis, (now) => {
     this.begun ??= now
-    return Math.round(now - this.begun)
+    // Clocks can be set back.
+    this.latest = Math.max(this.latest, Math.round(now - this.begun))
+    return this.latest
   })
 
   begin(call: exporterCall.ExporterCall): Effect.Effect<RecordedRpc> {
@@ -202,6 +210,10 @@ class Recording {
 
   value(site: scrubbing.Site, value: JsonValue): JsonValue {
     return scrubbing.value(this.options.scrub, site, this.named(value))
+  }
+
+  isScrubbed(site: scrubbing.Site, value: JsonValue): boolean {
+    return !isDeepStrictEqual(this.value(site, value), this.named(value))
   }
 
   private readonly named = (value: JsonValue): JsonValue =>

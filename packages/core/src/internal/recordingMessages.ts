@@ -147,15 +147,18 @@ const codecs: Readonly<Record<Exclude<Kind, "stream" | "resource">, Codec>> = {
 
 const isStructured = (kind: Kind): kind is keyof typeof codecs => kind in codecs
 
-// The value of a message; none when JSON cannot say it, or when it is malformed.
-export const toValue = (kind: Kind, message: Uint8Array): JsonValue | undefined => {
+// The value of a message, and whether JSON can say exactly that; none when it is malformed.
+export const toValue = (
+  kind: Kind,
+  message: Uint8Array
+): { readonly value: JsonValue; readonly exact: boolean } | undefined => {
   if (!isStructured(kind)) return undefined
   const { fromValue, toValue } = codecs[kind]
   try {
     const value = toValue(message)
     const written: JsonValue = JSON.parse(JSON.stringify(value))
     const again = fromValue(written)
-    return Either.isRight(again) && isDeepStrictEqual(toValue(again.right), value) ? written : undefined
+    return { value: written, exact: Either.isRight(again) && isDeepStrictEqual(toValue(again.right), value) }
   } catch {
     return undefined
   }

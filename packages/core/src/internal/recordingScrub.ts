@@ -18,11 +18,16 @@ export interface Scrub {
 
 const redacted = "[REDACTED]"
 
-// A request that somebody has presigned admits whoever knows it (protocol.md 6.4).
+// A request that somebody has presigned admits whoever knows it: as a resource (protocol.md 6.4), and as what a storage
+// answers.
+const isPresigned = ({ headers, kind, method, url }: { readonly [key: string]: JsonValue }): boolean =>
+  kind === "presigned_request" ||
+  typeof url === "string" && typeof method === "string" && typeof headers === "object" && headers !== null
+
 const presigned = (value: JsonValue): JsonValue => {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value
   const handle = value as { readonly [key: string]: JsonValue }
-  if (handle["kind"] !== "presigned_request") return value
+  if (!isPresigned(handle)) return value
   const { headers, url } = handle
   return {
     ...handle,
@@ -48,13 +53,14 @@ export const args = (
 
 export const bytes = (scrub: Scrub, site: Site, bytes: Uint8Array): Uint8Array => scrub.bytes(bytes, siteOf(site))
 
-const secret = /auth|cookie|credential|passphrase|password|secret|token|api[-_]?key/
+// An author is no secret, an authorization is.
+const secret = /auth(?!or(?!i))|cookie|credential|passphrase|passw(or)?d|psk|secret|token|(api|private)[-_]?key/
 
-// What is hidden unless the program says what is: texts under a name that looks like one of a secret.
-export const values: Scrub["values"] = (value, { path }) => {
-  const name = path.at(-1)
-  return typeof value === "string" && typeof name === "string" && secret.test(name.toLowerCase()) ? redacted : value
-}
+// What is hidden unless the program says what is: texts under a name that looks like one of a secret, at any depth.
+export const values: Scrub["values"] = (value, { path }) =>
+  typeof value === "string" && path.some((name) => typeof name === "string" && secret.test(name.toLowerCase()))
+    ? redacted
+    : value
 
 // Headers that say nothing about the exporter and are other ones in each run.
 const noise = /^(content-type|date|server|user-agent|te|trailer|grpc-.*)$/

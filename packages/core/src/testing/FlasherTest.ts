@@ -146,7 +146,7 @@ export const make = (options: FlasherTestOptions = {}): Effect.Effect<FlasherTes
             )
             const bytes = concat(written)
             const sha256 = hash.ofBytes(bytes)
-            const accepted = options.accept?.[target]
+            const accepted = options.accept?.[target]?.toLowerCase()
             if (accepted !== undefined && accepted !== sha256) {
               const reason = `${target} has the SHA-256 ${sha256} after flashing, not ${accepted}`
               return yield* DriverFailure.make("Device", reason)

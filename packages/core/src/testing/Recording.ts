@@ -19,12 +19,13 @@
  * the rest is kept as its hash, which is enough to check what a program sends, and not enough to replay what it
  * receives. What differs from run to run has names: drivers their paths (`power#2` when the exporter was restarted
  * meanwhile), resources and the exporter numbered uuids. A passphrase is never stored, nor is other request metadata,
- * nor the headers and the query of a presigned URL, nor, unless `scrub` says otherwise, a text whose key looks like that of a
- * secret.
+ * nor the headers and the query of a presigned URL, nor, unless `scrub` says otherwise, a text below a key that looks like that
+ * of a secret.
  *
  * A recording does without what a client does not look at, such as the uuids of answers and fields this version does not
- * know, without the causes of failures, and without RPCs of other services, which are refused. A message that JSON cannot
- * say, such as one with a negative zero, or that is malformed, is kept as it was, uuids included.
+ * know, without the causes of failures, and without RPCs of other services, which are refused. A message that is malformed, or
+ * that JSON cannot say, such as one with a negative zero, is kept as it was, uuids included. Where there is something to hide
+ * in it, it is kept as nearly as JSON can say it.
  *
  * @since 0.1.0
  */

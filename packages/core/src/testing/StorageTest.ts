@@ -113,8 +113,7 @@ const storage = () => {
   const change = (result: () => Either.Either<unknown, string>, done: () => void) =>
     Effect.suspend(() => Either.map(orFail(result()), done))
   const store = (file: OpenFile, before: Uint8Array, received: Uint8Array) => {
-    const bytes = concat([before, received])
-    return tree.write(file.path, state.corrupt === undefined ? bytes : state.corrupt(bytes))
+    return tree.write(file.path, concat([before, state.corrupt === undefined ? received : state.corrupt(received)]))
   }
 
   const driver = Driver.fromInterface(Opendal.contract, {

@@ -213,7 +213,7 @@ describe("Flasher", () => {
 describe("FlasherTest", () => {
   it.scoped("refuses an image that is not the accepted one", () =>
     Effect.gen(function*() {
-      const fake = yield* FlasherTest.make({ accept: { boot: sha256(utf8("signed")) } })
+      const fake = yield* FlasherTest.make({ accept: { boot: sha256(utf8("signed")).toUpperCase() } })
       const flasher = yield* connect(Flasher.contract, fake.driver)
       const error = yield* Effect.flip(flasher.flash(image("forged"), "boot"))
       assert.strictEqual(error.code, "INTERNAL")

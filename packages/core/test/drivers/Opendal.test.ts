@@ -187,6 +187,17 @@ describe("Opendal.upload", () => {
       assert.isTrue((yield* Opendal.upload(client, "image", source(content))).uploaded)
     }))
 
+  it.scoped("changes what is written by the fake, each byte once", () =>
+    Effect.gen(function*() {
+      const { client, storage } = yield* fake()
+      yield* storage.corrupt((bytes) => bytes.map((byte) => byte ^ 0xff))
+      const fd = yield* client.open("image", "wb")
+      for (const piece of [1, 2]) {
+        yield* client.file_write(fd, Resource.source(Stream.make(Uint8Array.of(piece))))
+      }
+      assert.deepStrictEqual((yield* storage.files).get("image"), Uint8Array.of(254, 253))
+    }))
+
   it.scoped("compares what an encoded source decodes to", () =>
     Effect.gen(function*() {
       const { client, storage } = yield* fake()

@@ -3,7 +3,7 @@ import { Driver, Exporter, ExporterConnection, GrpcChannel } from "@effect-jumps
 import { Faults, FaultyExporter, Recording } from "@effect-jumpstarter/core/testing"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Layer, Mailbox, Option, Schedule, Stream } from "effect"
+import { Duration, Effect, Layer, Mailbox, Option, Schedule, Stream, TestClock } from "effect"
 import { text, utf8 } from "../support/bytes.ts"
 import * as bench from "./bench.ts"
 import { events, file, lines, outcome, record, replay } from "./recordings.ts"
@@ -37,6 +37,18 @@ const everything = Effect.gen(function*() {
 })
 
 describe("a recording", () => {
+  it.scoped("does not mind a clock that is set back", () =>
+    Effect.gen(function*() {
+      const path = yield* file
+      const program = Effect.gen(function*() {
+        const power = yield* bench.power
+        yield* TestClock.setTime(-60_000)
+        return yield* power.call("on")
+      })
+      assert.isNull(yield* record(path, program))
+      assert.isNull(yield* replay(path, program))
+    }).pipe(Effect.provide(NodeFileSystem.layer)))
+
   it.scoped("gives a program what the exporter gave it", () =>
     Effect.gen(function*() {
       const path = yield* file

@@ -1,5 +1,6 @@
 // What must not be found in a recording, and how a program keeps its own secrets out of it.
 import { Driver, DriverFailure, Exporter, ExporterConnection, GrpcChannel } from "@effect-jumpstarter/core"
+import type { JsonValue } from "@effect-jumpstarter/core/ProtobufValue"
 import { Recording } from "@effect-jumpstarter/core/testing"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -164,6 +165,36 @@ it.scoped("what a program says is a secret, on both sides", () =>
     assert.isTrue(yield* tells(open))
     // Without, what the program sends is not what was recorded.
     assert.include(String(yield* outcome(replay(path, talk))), `arguments[0].password: "***" was recorded`)
+  }).pipe(Effect.provide(NodeFileSystem.layer)))
+
+const hidden: ReadonlyArray<readonly [name: string, answer: JsonValue, argument?: JsonValue]> = [
+  ["a presigned URL that is answered", { url: `https://s3/x?signature=${secret}`, method: "GET", headers: {} }],
+  ["the headers of one", { url: "https://s3/x", method: "PUT", headers: { "x-amz-key": secret } }],
+  ["a list under the name of a secret", null, { passwords: [secret] }],
+  ["an object under such a name", null, { credentials: { user: "root", value: secret } }],
+  ["other names of secrets", null, { passwd: secret, private_key: secret, psk: secret, privateKey: secret }],
+  ["what is beside a number that JSON does not have", { token: secret, offset: -0 }],
+  ["what is beside a key that objects do not have", JSON.parse(`{"token":"${secret}","__proto__":1}`)]
+]
+for (const [name, answer, argument = null] of hidden) {
+  it.scoped(name, () =>
+    Effect.gen(function*() {
+      const path = yield* file
+      const driver = Driver.make({ client: "c", methods: { say: Driver.call(() => Effect.succeed(answer)) } })
+      const exporter = yield* Exporter.make(Driver.composite({ driver }), { localLogs: false })
+      const channel = Layer.provide(Recording.layerRecord(path), GrpcChannel.layerMemory(exporter.handlers))
+      yield* Effect.flatMap(ExporterConnection.driver("driver"), (client) => client.call("say", argument)).pipe(
+        Effect.provide(Layer.provide(ExporterConnection.layerChannel(), channel))
+      )
+      assert.isFalse(yield* tells(path))
+    }).pipe(Effect.provide(NodeFileSystem.layer)))
+}
+
+it.scoped("no author is one", () =>
+  Effect.gen(function*() {
+    const path = yield* file
+    yield* record(path, Effect.flatMap(bench.power, (power) => power.call("set", { author: secret })))
+    assert.isTrue(yield* tells(path))
   }).pipe(Effect.provide(NodeFileSystem.layer)))
 
 it.scoped("what has the name of a secret, unless the program says what is one", () =>
