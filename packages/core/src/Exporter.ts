@@ -76,8 +76,8 @@ export interface ExporterLimits {
    */
   readonly logBacklog?: number | undefined
   /**
-   * How many characters are kept of the message of a log line, and of each of its fields; 65,536 unless given. A line must
-   * stay below the 4 MiB of a gRPC message.
+   * How many characters are kept of the message of a log line, and of each of its fields; 65,536 unless given. A whole line
+   * has a million at most, to stay below the 4 MiB of a gRPC message.
    */
   readonly logLineLength?: number | undefined
 }

@@ -68,7 +68,8 @@ export interface ServerOptions {
   readonly maxConcurrentStreams?: number | undefined
   /**
    * The largest message taken, in bytes; 4 MiB unless given, and at most. A larger one fails with
-   * `RESOURCE_EXHAUSTED` (`protocol.md` 4.1). Clients of this library send byte streams in messages of up to 1 MiB.
+   * `RESOURCE_EXHAUSTED` (`protocol.md` 4.1). Clients of this library send byte streams in messages of up to 1 MiB and a
+   * few bytes.
    */
   readonly maxMessageBytes?: number | undefined
   /**
@@ -77,8 +78,8 @@ export interface ServerOptions {
    */
   readonly requestTimeout?: Duration.DurationInput | undefined
   /**
-   * How long a TCP or TLS connection may be quiet before its peer is asked for a sign of life; 20 seconds unless given,
-   * never when infinite. Unix sockets need none: the system says when their peer is gone.
+   * How often the peer of a TCP or TLS connection is asked for a sign of life; every 20 seconds unless given, never when
+   * infinite. Unix sockets need none: the system says when their peer is gone.
    */
   readonly keepaliveTime?: Duration.DurationInput | undefined
   /**

@@ -80,7 +80,8 @@ export const transform = <E = never>(
   transform: (input: Stream.Stream<Uint8Array>) => Stream.Stream<Uint8Array, E>
 ): Effect.Effect<ByteStream<E>> =>
   Effect.map(Mailbox.make<Uint8Array>(transformCapacity), (input) => ({
-    read: transform(Mailbox.toStream(input)),
+    // What is not read any more must not keep the writer waiting.
+    read: Stream.ensuring(transform(Mailbox.toStream(input)), input.shutdown),
     write: (bytes) => Effect.asVoid(input.offer(bytes)),
     end: Effect.asVoid(input.end)
   }))

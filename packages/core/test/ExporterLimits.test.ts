@@ -302,5 +302,23 @@ describe("the log", () => {
 
   it.scopedLive("cuts lines that no reader could take", () => cutAt({}, 65_536))
 
+  it.scoped("cuts a line of which every field could be taken", () =>
+    Effect.gen(function*() {
+      const fields = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`f${index}`, "漢".repeat(60_000)]))
+      const chatter = Driver.call(() => Effect.annotateLogs(Effect.log("hello"), fields))
+      const driver = Driver.make({ client: "c", methods: { chatter } })
+      yield* Effect.gen(function*() {
+        const { logs, root } = yield* ExporterConnection.ExporterConnection
+        yield* (yield* root.child("device")).call("chatter")
+        const event = yield* Effect.flatten(Stream.runHead(Stream.filter(
+          logs,
+          (event): event is LogEntry.LogEntry => event._tag === "LogEntry" && event.message === "hello"
+        )))
+        const length = Object.values(event.fields).join("").length
+        assert.isAbove(length, 900_000)
+        assert.isBelow(length, 1_100_000)
+      }).pipe(Effect.provide(ExporterTest.layer({ device: driver })))
+    }))
+
   it.scopedLive("cuts lines where it is told to", () => cutAt({ logLineLength: 100 }, 100))
 })

@@ -48,6 +48,15 @@ describe("a presigned GET", () => {
   )
 
   live(
+    "has to have user information that says something",
+    fails(
+      call("flash", Resource.presigned("http://%ff:x@127.0.0.1:1/")),
+      "INVALID_ARGUMENT",
+      "the URL of the presigned GET has malformed user information"
+    )
+  )
+
+  live(
     "authenticates with the user of its URL, and shows neither that nor the query",
     Effect.gen(function*() {
       const { asked, origin } = yield* httpServer.serve(routes({ "/image": image }))

@@ -165,6 +165,19 @@ describe("requestTimeout", () => {
       }))
   }
 
+  it.scopedLive("may be longer than a timer of Node", () =>
+    Effect.gen(function*() {
+      const endpoint = yield* GrpcServer.serve(handlers, localhost, { requestTimeout: "30 days" })
+      const session = yield* raw.connect(urlOf(endpoint))
+      const stream = raw.begin(session, { path: "/t.S/Items", open: true })
+      let answered = false
+      stream.on("response", () => {
+        answered = true
+      })
+      yield* Effect.sleep("50 millis")
+      assert.isFalse(answered)
+    }))
+
   it.scopedLive("is no limit for an answer, nor for a stream that stays silent", () =>
     Effect.gen(function*() {
       const session = yield* served

@@ -1,5 +1,5 @@
 import { assert, describe } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import { GrpcHandler } from "../src/GrpcHandler.ts"
 import * as GrpcStatus from "../src/GrpcStatus.ts"
 import { utf8 } from "./support/bytes.ts"
@@ -37,6 +37,48 @@ describe.each(transports)("the details of a status over $name", (transport) => {
       ) {
         assert.strictEqual(yield* Effect.scoped(arriving(details)), details)
       }
+    }))
+
+  transport.it("say something of whatever is thrown", () =>
+    Effect.gen(function*() {
+      const odd = (message: unknown) => Object.defineProperty(new Error(), "message", { value: message })
+      const nameless: unknown = Object.create(null)
+      const hostile = {
+        toString: () => {
+          throw new Error("no")
+        },
+        get toJSON(): never {
+          throw new Error("no")
+        }
+      }
+      for (const defect of [odd({ code: "EIO" }), odd(undefined), nameless, Symbol("s"), hostile, undefined, 0n]) {
+        const open = yield* transport.serve(
+          new Map<string, GrpcHandler>([
+            ["/t.S/Die", GrpcHandler.Unary({ handle: () => Effect.die(defect) })],
+            ["/t.S/Items", GrpcHandler.ServerStreaming({ handle: () => Stream.die(defect) })]
+          ])
+        )
+        const channel = yield* open()
+        assert.strictEqual((yield* Effect.flip(channel.unary("/t.S/Die", utf8("")))).code, "UNKNOWN")
+        const items = Stream.runDrain(channel.serverStreaming("/t.S/Items", utf8("")))
+        assert.strictEqual((yield* Effect.flip(items)).code, "UNKNOWN")
+      }
+    }))
+
+  transport.it("of another channel that failed are a peer's", () =>
+    Effect.gen(function*() {
+      const upstream = new GrpcStatus.GrpcStatusError({
+        code: "UNAVAILABLE",
+        details: "Connection dropped",
+        origin: "transport",
+        rpc: "",
+        target: "upstream"
+      })
+      const open = yield* transport.serve(
+        new Map<string, GrpcHandler>([["/t.S/Fail", GrpcHandler.Unary({ handle: () => upstream })]])
+      )
+      const error = yield* Effect.flip((yield* open()).unary("/t.S/Fail", utf8("")))
+      assert.deepStrictEqual([error.code, error.origin], ["UNAVAILABLE", "peer"])
     }))
 
   // gRPC's C core takes 8 KiB of trailers, and Node cuts off connections that bring more than 64.

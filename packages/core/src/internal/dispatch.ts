@@ -6,6 +6,7 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { DriverContext, DriverHandler } from "../Driver.ts"
 import { formatPath, type ValuePath } from "../DriverError.ts"
@@ -194,10 +195,13 @@ const captured = <A>(
   call: Call,
   results: Stream.Stream<A, DriverFailure.DriverFailure>
 ): Stream.Stream<A, DriverFailure.DriverFailure> =>
-  Stream.unwrapScoped(
-    Effect.map(Stream.toPull(results), (next) =>
-      Stream.repeatEffectChunkOption(host.log.capture(hosted.driver, call.method, reportDefects(call, next))))
-  )
+  Stream.unwrapScoped(Effect.gen(function*() {
+    const captured = <B, E>(effect: Effect.Effect<B, E>) =>
+      host.log.capture(hosted.driver, call.method, reportDefects(call, effect))
+    // A scope of its own, because nobody else hears of a device that fails to close.
+    const scope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => captured(Scope.close(scope, exit)))
+    return Stream.repeatEffectChunkOption(captured(yield* Scope.extend(Stream.toPull(results), scope)))
+  }))
 
 export const streamingDriverCall = (host: Host) =>
   GrpcHandler.GrpcHandler.ServerStreaming({
@@ -277,7 +281,7 @@ export const stream = (host: Host) =>
         metadata,
         call,
         Effect.tapError(
-          host.log.capture(hosted.driver, method, reportDefects(call, forward(handler, duplex))),
+          host.log.capture(hosted.driver, method, reportDefects(call, Effect.scoped(forward(handler, duplex)))),
           ({ cause }) => cause instanceof DriverFailure.DriverFailure ? reportFailure(host, call, cause) : Effect.void
         )
       )

@@ -1,5 +1,6 @@
 // What a served RPC ends with, for every transport.
 import * as Cause from "effect/Cause"
+import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as GrpcStatus from "../GrpcStatus.ts"
 
@@ -23,6 +24,16 @@ const toDetails = (text: string): string => {
   return details
 }
 
+// Total: anything can be thrown, and nobody catches what this would throw.
+const textOf = (defect: unknown): string => {
+  try {
+    const text: unknown = defect instanceof Error ? defect.message : defect
+    return typeof text === "string" ? text : String(Inspectable.toStringUnknown(text, 0))
+  } catch {
+    return "the driver failed with something that cannot be shown"
+  }
+}
+
 // A failure is the status to send, an interruption a cancellation, and a defect an `UNKNOWN` that says what happened:
 // the reference implementation answers unforeseen exceptions the same way (protocol.md 4.3).
 export const statusOf = (cause: Cause.Cause<GrpcStatus.GrpcStatusError>): GrpcStatus.GrpcStatusError => {
@@ -35,8 +46,7 @@ export const statusOf = (cause: Cause.Cause<GrpcStatus.GrpcStatusError>): GrpcSt
   }
   return Option.match(Cause.dieOption(cause), {
     onNone: () => GrpcStatus.make("CANCELLED", "the RPC was cancelled"),
-    onSome: (defect) =>
-      GrpcStatus.make("UNKNOWN", toDetails(defect instanceof Error ? defect.message : String(defect)), defect)
+    onSome: (defect) => GrpcStatus.make("UNKNOWN", toDetails(textOf(defect)), defect)
   })
 }
 

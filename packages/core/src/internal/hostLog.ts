@@ -71,6 +71,9 @@ const kept = (text: string, length: number): string => {
   return text.length <= length ? copy : `${copy}… (${text.length - length} more characters)`
 }
 
+// Characters of a whole line, of three bytes each at most: a gRPC message has 4 MiB.
+const maxLineLength = 1024 * 1024
+
 // What an entry is made of. Most lines are never read, and are not made into one.
 interface Entry extends Omit<ConstructorParameters<typeof LogEntry.LogEntry>[0], "timestamp"> {
   // In milliseconds since 1970.
@@ -130,9 +133,16 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
   let newer: Array<Line> = []
   let number = 0
 
-  const keptFields = (fields: Entry["fields"]): Entry["fields"] => {
+  const keptFields = (fields: Entry["fields"], message = ""): Entry["fields"] => {
     const result: Record<string, string> = {}
-    for (const [key, text] of Object.entries(fields)) result[key] = kept(text, lineLength)
+    let left = maxLineLength - message.length
+    for (const [key, text] of Object.entries(fields)) {
+      const room = Math.min(lineLength, left - key.length)
+      if (room <= 0) break
+      const value = kept(text, room)
+      result[key] = value
+      left -= key.length + value.length
+    }
     return result
   }
 
@@ -146,8 +156,10 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
     readers.forEach((reader) => reader.unsafeOffer(line))
   }
 
-  const addForeign = (entry: Entry): void =>
-    add({ ...entry, message: kept(entry.message, lineLength), fields: keptFields(entry.fields) })
+  const addForeign = (entry: Entry): void => {
+    const message = kept(entry.message, Math.min(lineLength, maxLineLength))
+    add({ ...entry, message, fields: keptFields(entry.fields, message) })
+  }
 
   const logger = makeLogger(addForeign)
   // Fibers compare what they are given with what they had, by hashes that are kept with a collection. So operations that are

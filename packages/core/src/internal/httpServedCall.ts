@@ -57,6 +57,9 @@ const parseTimeout = (timeout: string): Option.Option<Duration.Duration> => {
   return Option.map(Option.fromNullable(timeUnits[unit]), (make) => make(Number(count)))
 }
 
+// Timers of Node that are to run for longer, some 24 days, run at once.
+const maxTimer = 2 ** 31 - 1
+
 class ServedCall {
   private readonly sender: httpMessages.Sender
   private headersSent = false
@@ -148,7 +151,12 @@ class ServedCall {
         send: (message) =>
           Effect.suspend(() => {
             this.sendHeaders(Headers.empty)
-            return this.sender.send([message])
+            return Effect.zipRight(
+              this.sender.send([message]),
+              Effect.suspend(() =>
+                this.stream.writable ? Effect.void : GrpcStatus.make("CANCELLED", "the caller went away")
+              )
+            )
           }),
         sendInitialMetadata: (metadata) => Effect.sync(() => this.sendHeaders(metadata))
       })).pipe(Effect.ensuring(Effect.sync(() => inbox.discard())))
@@ -173,7 +181,7 @@ class ServedCall {
     const { maxMessageBytes, requestTimeout } = this.service
     const messages: Array<Uint8Array> = []
     const reader = new MessageReader(maxMessageBytes)
-    const timer = Duration.isFinite(requestTimeout)
+    const timer = Duration.toMillis(requestTimeout) <= maxTimer
       ? setTimeout(
         () =>
           this.end(GrpcStatus.make(

@@ -52,7 +52,7 @@ export const makeTransport = Effect.fnUntraced(
     })
 
     const fail = (rpc: string, status: GrpcStatus.GrpcStatusError): GrpcStatus.GrpcStatusError =>
-      new GrpcStatus.GrpcStatusError({ ...status, rpc, target })
+      new GrpcStatus.GrpcStatusError({ ...status, origin: "peer", rpc, target })
 
     const refuse = (rpc: string, code: GrpcStatus.GrpcCode, details: string): GrpcStatus.GrpcStatusError =>
       new GrpcStatus.GrpcStatusError({ code, details, origin: "client", rpc, target })
@@ -145,7 +145,11 @@ export const makeTransport = Effect.fnUntraced(
                   Effect.all([Deferred.fail(status, refusal), responses.fail(refusal)]),
                   Effect.interrupt
                 ),
-              onSuccess: (message) => Effect.asVoid(responses.offer(message))
+              onSuccess: (message) =>
+                Effect.flatMap(
+                  responses.offer(message),
+                  (taken) => taken ? Effect.void : GrpcStatus.make("CANCELLED", "the caller went away")
+                )
             }),
           sendInitialMetadata: (metadata) => Effect.asVoid(Deferred.succeed(initialMetadata, metadata))
         })).pipe(

@@ -63,7 +63,8 @@ export const listen = <R>(
     })
     yield* Effect.acquireRelease(
       Effect.async<void, Error>((resume) => {
-        server.once("error", (error) => resume(Effect.fail(error)))
+        // Later ones are about connections that could not be accepted.
+        server.on("error", (error) => resume(Effect.fail(error)))
         server.listen({ ...options, exclusive: true }, () => resume(Effect.void))
       }),
       () => Effect.sync(() => server.close())

@@ -59,6 +59,16 @@ const broken = (hop: Hop) => (error: HttpClientError.HttpClientError): DriverFai
   return fail("Connection", hop, `failed: ${hop.url.search === "" ? text : text.replaceAll(hop.url.search, "?…")}`)
 }
 
+// A URL may have user information that says no text.
+const isText = (encoded: string): boolean => {
+  try {
+    decodeURIComponent(encoded)
+    return true
+  } catch {
+    return false
+  }
+}
+
 const toRequest = ({ headers, method, url }: Hop): HttpClientRequest.HttpClientRequest => {
   const bare = new URL(url)
   bare.username = ""
@@ -119,6 +129,9 @@ export const make = (httpClient: HttpClient.HttpClient, admits: Admits): Open =>
     const url = URL.canParse(address, base?.href) ? new URL(address, base) : undefined
     if (url === undefined || url.protocol !== "http:" && url.protocol !== "https:") {
       return DriverFailure.make("InvalidArgument", `the URL of the presigned ${method} is no http or https URL`)
+    }
+    if (!isText(url.username) || !isText(url.password)) {
+      return DriverFailure.make("InvalidArgument", `the URL of the presigned ${method} has malformed user information`)
     }
     const hop = { method, url, headers }
     return admits(method, url) ? Effect.succeed(hop) : fail("InvalidArgument", hop, "is not allowed by this exporter")

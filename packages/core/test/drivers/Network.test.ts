@@ -3,6 +3,7 @@ import { Network } from "@effect-jumpstarter/core/drivers"
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Deferred, Effect, Fiber, Layer, Logger, Stream } from "effect"
 import { createConnection, type Socket } from "node:net"
+import * as net from "node:net"
 import { concat, numbered, text, utf8 } from "../support/bytes.ts"
 import { connect } from "./support.ts"
 
@@ -61,6 +62,33 @@ describe("Network", () => {
       const client = yield* connect(Network.contract, reverseEcho)
       const { host, port } = yield* Network.portForward(client)
       assert.strictEqual(host, "127.0.0.1")
+      const socket = yield* dial(port)
+      const answer = yield* Effect.fork(received(socket))
+      socket.end("hello")
+      assert.strictEqual(text(yield* Fiber.join(answer)), "hello")
+    }))
+
+  // As when the process has no descriptors left.
+  it.scopedLive("goes on when connections cannot be accepted", () =>
+    Effect.gen(function*() {
+      const client = yield* connect(Network.contract, reverseEcho)
+      const servers: Array<net.Server> = []
+      const { listen } = net.Server.prototype
+      const { port } = yield* Effect.acquireUseRelease(
+        Effect.sync(() => {
+          net.Server.prototype.listen = function(this: net.Server, ...args: ReadonlyArray<unknown>): net.Server {
+            servers.push(this)
+            return Reflect.apply(listen, this, args)
+          }
+        }),
+        () => Network.portForward(client),
+        () =>
+          Effect.sync(() => {
+            net.Server.prototype.listen = listen
+          })
+      )
+      assert.lengthOf(servers, 1)
+      for (let i = 0; i < 2; i++) servers[0]?.emit("error", new Error("accept EMFILE"))
       const socket = yield* dial(port)
       const answer = yield* Effect.fork(received(socket))
       socket.end("hello")
