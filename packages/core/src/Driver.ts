@@ -245,14 +245,14 @@ export const composite = (children: Readonly<Record<string, Driver>>): Driver =>
 /**
  * A driver that implements a contract. Arguments are checked against it before a handler sees them, results before they
  * are sent; handlers are missing or mistyped at compile time only. Where the contract documents a method, the exporter's
- * report does so too.
+ * report does so too. Handlers require nothing: a driver that uses a service is made by an effect that has it.
  *
  * @since 0.1.0
  * @category constructors
  * @example
  * ```ts
  * import { Driver, DriverInterface, DriverMethod } from "@effect-jumpstarter/core"
- * import { Effect, Schema, Stream } from "effect"
+ * import { Context, Effect, Schema, Stream } from "effect"
  *
  * const Power = DriverInterface.make("jumpstarter_driver_power.client.PowerClient", {
  *   on: DriverMethod.call(),
@@ -263,6 +263,11 @@ export const composite = (children: Readonly<Record<string, Driver>>): Driver =>
  *   on: () => Effect.log("on"),
  *   read: () => Stream.make({ voltage: 12, current: 0.5 })
  * })
+ *
+ * class Relay extends Context.Tag("Relay")<Relay, { readonly set: (closed: boolean) => Effect.Effect<void> }>() {}
+ *
+ * const makeSwitched = Effect.map(Relay, (relay) =>
+ *   Driver.fromInterface(Power, { on: () => relay.set(true), read: () => Stream.empty }))
  * ```
  */
 export const fromInterface = <I extends DriverInterface.Any>(
