@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 
 const interop = "packages/*/test/interop/**/*.test.ts"
@@ -5,6 +6,8 @@ const interop = "packages/*/test/interop/**/*.test.ts"
 export default defineConfig({
   test: {
     pool: "forks",
+    // Vitest's own choice is one worker fewer than there are cores. Most tests wait for processes and sockets.
+    maxWorkers: availableParallelism() + 1,
     setupFiles: ["./vitest.setup.ts"],
     projects: [
       {
