@@ -89,6 +89,10 @@ const currentDate = {
   selector: "NewExpression[callee.name='Date'][arguments.length=0]",
   message: "Use Effect's Clock or DateTime."
 }
+const wallClock = {
+  selector: "MemberExpression[object.name='Clock'][property.name='currentTimeMillis']",
+  message: "It jumps: measure durations with internal/monotonicClock.ts. For a time of day, disable this rule."
+}
 const inheritedInterruption = {
   selector: "MemberExpression[object.name='Effect'][property.name=/^(race|timeout)/]",
   message: "Use internal/interruptible.ts: in a finalizer the loser would be waited for without end."
@@ -161,7 +165,7 @@ export default defineConfig(
     // Time, randomness and the environment come from services, so that a test can set them.
     files: ["packages/core/src/**/*.ts"],
     rules: {
-      ...restrictSyntax(currentDate, inheritedInterruption),
+      ...restrictSyntax(currentDate, wallClock, inheritedInterruption),
       "no-restricted-globals": ["error", {
         globals: ["setTimeout", "setInterval", "setImmediate"].map((name) => ({
           name,
@@ -180,11 +184,11 @@ export default defineConfig(
   {
     files: ["packages/core/src/*.ts"],
     ignores: ["**/index.ts", ...Object.values(tiers).flat().map(coreModule)],
-    rules: restrictSyntax(currentDate, inheritedInterruption, unknownTier)
+    rules: restrictSyntax(currentDate, wallClock, inheritedInterruption, unknownTier)
   },
   {
     files: ["packages/core/src/internal/interruptible.ts"],
-    rules: restrictSyntax(currentDate)
+    rules: restrictSyntax(currentDate, wallClock)
   },
   importRules
 )

@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
@@ -25,6 +24,7 @@ import type * as ExporterStatus from "./ExporterStatus.ts"
 import * as GrpcChannel from "./GrpcChannel.ts"
 import type { GrpcStatusError } from "./GrpcStatus.ts"
 import * as interruptible from "./internal/interruptible.ts"
+import * as monotonicClock from "./internal/monotonicClock.ts"
 import * as session from "./internal/session.ts"
 import type { LogEvent } from "./LogEntry.ts"
 import type * as LogStream from "./LogStream.ts"
@@ -259,13 +259,13 @@ const explained = <A, R>(
 ): Effect.Effect<A, ConnectError, R> => {
   const connecting = Duration.decode(connectTimeout)
   return Effect.flatMap(
-    Clock.currentTimeMillis,
+    monotonicClock.currentMillis,
     (began) =>
       Effect.catchAll(effect, (error) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        Effect.flatMap(monotonicClock.currentMillis, (now) => {
           const failure = error._tag === "ConnectError" ? error : refusal(address, error)
           return failure.reason === "Unreachable" && Duration.toMillis(connecting) > 0 &&
-              now - began >= Duration.toMillis(connecting)
+              Math.ceil(now - began) >= Duration.toMillis(connecting)
             ? new ConnectError({
               address,
               reason: "Timeout",

@@ -3,11 +3,11 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as monotonicClock from "./internal/monotonicClock.ts"
 import * as terminalBar from "./internal/terminalBar.ts"
 import type { TransferProgress } from "./Resource.ts"
 import * as Resource from "./Resource.ts"
@@ -149,12 +149,12 @@ export const run = <E, R>(
   Effect.scoped(Effect.gen(function*() {
     const output = options.output ?? terminalBar.stderr()
     const label = options.label ?? "transfer"
-    const meter = makeMeter(yield* Clock.currentTimeMillis)
+    const meter = makeMeter(yield* monotonicClock.currentMillis)
     let draw: Draw | undefined
     yield* Stream.runForEach(progress, (value) =>
       Effect.gen(function*() {
         draw ??= yield* open(output, label, value.total)
-        draw(meter(value, yield* Clock.currentTimeMillis))
+        draw(meter(value, yield* monotonicClock.currentMillis))
       }))
   }))
 

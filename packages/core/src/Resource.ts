@@ -5,7 +5,6 @@
  */
 import * as PlatformError from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -15,6 +14,7 @@ import * as Stream from "effect/Stream"
 import type { ContentEncoding } from "./ContentEncoding.ts"
 import type { DriverCallError } from "./DriverError.ts"
 import type { DriverFailure } from "./DriverFailure.ts"
+import * as monotonicClock from "./internal/monotonicClock.ts"
 import type { JsonValue } from "./ProtobufValue.ts"
 
 /**
@@ -295,13 +295,13 @@ export class TransferStalled extends Schema.TaggedError<TransferStalled>(
 
 const failWhenIdle = (idleTimeout: Duration.Duration): ProgressObserver<TransferStalled, never> => (progress) =>
   Effect.flatMap(
-    Clock.currentTimeMillis,
+    monotonicClock.currentMillis,
     (opened) =>
       Stream.runFoldEffect(
         progress,
         { bytes: 0, since: opened },
         (last, { bytes, done, total }) =>
-          Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          Effect.flatMap(monotonicClock.currentMillis, (now) => {
             if (done) {
               return Effect.succeed(last)
             }

@@ -1,5 +1,4 @@
 // One RPC on its way through a connection that faults can befall.
-import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -11,6 +10,7 @@ import * as GrpcStatus from "../GrpcStatus.ts"
 import type { Fault, Moment, Planned } from "./fault.ts"
 import * as frame from "./frame.ts"
 import * as interruptible from "./interruptible.ts"
+import * as monotonicClock from "./monotonicClock.ts"
 
 type Status = GrpcStatus.GrpcStatusError
 
@@ -38,7 +38,7 @@ export class Link {
   }
 
   drop(downFor: Duration.Duration): Effect.Effect<void> {
-    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    return Effect.flatMap(monotonicClock.currentMillis, (now) => {
       this.downUntil = now + Duration.toMillis(downFor)
       return Effect.forEach([...this.lines], (line) => line.lose, { discard: true })
     })
@@ -49,7 +49,7 @@ export class Link {
   })
 
   open(rpc: string, faults: ReadonlyArray<Planned>): Effect.Effect<Line, Status, Scope.Scope> {
-    return Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    return Effect.flatMap(monotonicClock.currentMillis, (now) =>
       now < this.downUntil
         ? this.failure(rpc, `connect ECONNREFUSED ${this.target}`)
         : Effect.acquireRelease(
@@ -127,7 +127,7 @@ export class Line {
   // Waits while the RPC is paused, which may be for ever, and looks again: the other direction may have come to the moment
   // of a fault in the meantime.
   readonly pass: Effect.Effect<void, Option.Option<Status>> = Effect.flatMap(
-    Clock.currentTimeMillis,
+    monotonicClock.currentMillis,
     (now) => now >= this.pausedUntil ? this.uncut : Effect.zipRight(this.race(this.pause(now)), this.pass)
   )
 
@@ -154,7 +154,7 @@ export class Line {
       case "Truncate":
         return Effect.zipRight(Deferred.succeed(this.cut, undefined), Effect.suspend(() => this.finish))
       case "Pause":
-        return Effect.map(Clock.currentTimeMillis, (now) => {
+        return Effect.map(monotonicClock.currentMillis, (now) => {
           this.pausedUntil = Math.max(this.pausedUntil, now + Duration.toMillis(fault.duration))
         })
       case "Corrupt":

@@ -218,6 +218,7 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
   return {
     publish: ({ timestamp, ...entry }) => addForeign({ ...entry, time: Option.map(timestamp, DateTime.toEpochMillis) }),
     record: ({ driverType }, operation, severity, message, fields) =>
+      // eslint-disable-next-line no-restricted-syntax -- a line carries the time of day
       Effect.map(Clock.currentTimeMillis, (now) =>
         add({
           severity,

@@ -1,7 +1,6 @@
 // A channel that writes down what passes through it.
 import * as Headers from "@effect/platform/Headers"
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -15,6 +14,7 @@ import type { JsonValue } from "../ProtobufValue.ts"
 import { DriverDirectory } from "./driverDirectory.ts"
 import * as exporterCall from "./exporterCall.ts"
 import * as frame from "./frame.ts"
+import * as monotonicClock from "./monotonicClock.ts"
 import * as format from "./recordingFormat.ts"
 import * as messages from "./recordingMessages.ts"
 import { Aliases, rewrite } from "./recordingNames.ts"
@@ -149,9 +149,9 @@ class Recording {
 
   constructor(readonly options: Options) {}
 
-  private readonly now: Effect.Effect<number> = Effect.map(Clock.currentTimeMillis, (now) => {
+  private readonly now: Effect.Effect<number> = Effect.map(monotonicClock.currentMillis, (now) => {
     this.begun ??= now
-    // Clocks can be set back.
+    // A test sets its clock back.
     this.latest = Math.max(this.latest, Math.round(now - this.begun))
     return this.latest
   })

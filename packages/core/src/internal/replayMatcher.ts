@@ -1,11 +1,11 @@
 // Finds what was recorded of the RPCs a program makes, and keeps account of what it does otherwise.
-import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { GrpcStatusError } from "../GrpcStatus.ts"
 import { pathOf } from "./driverDirectory.ts"
 import * as exporterCall from "./exporterCall.ts"
+import * as monotonicClock from "./monotonicClock.ts"
 import * as scrubbing from "./recordingScrub.ts"
 import * as difference from "./replayDifference.ts"
 import { ReplayInput } from "./replayInput.ts"
@@ -135,7 +135,7 @@ export class ReplayMatcher {
   // Waits until something of the exporter's may come.
   due(rpc: string, recorded: ReplayRpc, place: Place, begunAt: number): Effect.Effect<void, GrpcStatusError> {
     const timely = Effect.flatMap(
-      Clock.currentTimeMillis,
+      monotonicClock.currentMillis,
       (now) => Effect.sleep(Math.max(0, begunAt + place.at - recorded.at - now))
     )
     return this.timeline.due(place).pipe(

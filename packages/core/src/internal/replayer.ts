@@ -1,7 +1,6 @@
 // A transport that answers from a recording.
 import * as Headers from "@effect/platform/Headers"
 import * as Chunk from "effect/Chunk"
-import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -12,6 +11,7 @@ import { GrpcStatusError } from "../GrpcStatus.ts"
 import * as exporterCall from "./exporterCall.ts"
 import * as frame from "./frame.ts"
 import * as interruptible from "./interruptible.ts"
+import * as monotonicClock from "./monotonicClock.ts"
 import { type Options, ReplayMatcher } from "./replayMatcher.ts"
 import type { Place, ReplayRecording, ReplayRpc } from "./replayRecording.ts"
 
@@ -55,7 +55,7 @@ export const make = (recording: ReplayRecording, options: Options) => {
 
   const begin = Effect.fnUntraced(function*(rpc: string, call: Option.Option<exporterCall.ExporterCall>) {
     const recorded = yield* matcher.begin(rpc, call)
-    return { recorded, ...answersOf(matcher, rpc, recorded, yield* Clock.currentTimeMillis) }
+    return { recorded, ...answersOf(matcher, rpc, recorded, yield* monotonicClock.currentMillis) }
   })
 
   const unary: GrpcTransport["unary"] = (rpc, message) =>

@@ -11,6 +11,7 @@ import * as Stream from "effect/Stream"
 import * as Driver from "../Driver.ts"
 import type { DriverFailure } from "../DriverFailure.ts"
 import * as Power from "../drivers/Power.ts"
+import * as monotonicClock from "../internal/monotonicClock.ts"
 
 /**
  * What a device draws, in amperes, so long after it was switched on. It is not asked while the device is off.
@@ -100,24 +101,27 @@ export const make = (options: PowerTestOptions = {}): Effect.Effect<PowerTest> =
     let voltage = options.voltage ?? 12
     let load = options.load ?? (() => 1)
     let failure: DriverFailure | undefined
-    let onSince: number | undefined
+    let on = false
+    let onSince = 0
 
     const guard = Effect.suspend(() => failure ?? Effect.void)
     const record = (_tag: PowerEvent["_tag"]) =>
       Effect.zipRight(
         guard,
-        Effect.flatMap(Clock.currentTimeMillis, (at) => {
-          const on = _tag === "on"
-          const switched = on !== (onSince !== undefined)
+        // eslint-disable-next-line no-restricted-syntax -- an event carries the time of day
+        Effect.flatMap(Effect.zip(Clock.currentTimeMillis, monotonicClock.currentMillis), ([at, since]) => {
+          const switched = on !== (_tag === "on")
           events.push({ _tag, at })
-          if (switched) onSince = on ? at : undefined
-          return switched && options.onSwitch !== undefined ? options.onSwitch(on) : Effect.void
+          if (!switched) return Effect.void
+          on = !on
+          onSince = since
+          return options.onSwitch?.(on) ?? Effect.void
         })
       )
-    const reading = Effect.map(Clock.currentTimeMillis, (now): Power.PowerReading =>
-      onSince === undefined
-        ? { voltage: 0, current: 0 }
-        : { voltage, current: load(Duration.millis(now - onSince)) })
+    const reading = Effect.map(monotonicClock.currentMillis, (now): Power.PowerReading =>
+      on
+        ? { voltage, current: load(Duration.millis(now - onSince)) }
+        : { voltage: 0, current: 0 })
 
     return {
       driver: Driver.fromInterface(Power.contract, {
@@ -129,7 +133,7 @@ export const make = (options: PowerTestOptions = {}): Effect.Effect<PowerTest> =
             Schedule.spaced(options.interval ?? "1 second")
           )
       }),
-      isOn: Effect.sync(() => onSince !== undefined),
+      isOn: Effect.sync(() => on),
       reading,
       events: Effect.sync(() => [...events]),
       setVoltage: (volts) =>

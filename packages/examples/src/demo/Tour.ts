@@ -129,7 +129,7 @@ const logsArrive = Effect.sleep("80 millis")
 
 /** The whole tour. */
 export const run = Effect.gen(function*() {
-  const started = yield* Clock.currentTimeMillis
+  const started = yield* Clock.currentTimeNanos
   const { paint, print } = yield* Screen
   const connection = yield* ExporterConnection.ExporterConnection
   yield* section("An exporter in this process, on a Unix socket")
@@ -147,7 +147,7 @@ export const run = Effect.gen(function*() {
   yield* logsArrive
   yield* powerOff
   yield* logsArrive
-  const seconds = ((yield* Clock.currentTimeMillis) - started) / 1_000
+  const seconds = Number((yield* Clock.currentTimeNanos) - started) / 1e9
   yield* print(
     `\n${paint("good", "✓ Done")}: ${samples} readings, a boot, ${(imageSize / 1e6).toFixed(1)} MB flashed and ` +
       `verified, in ${seconds.toFixed(1)} s.`
