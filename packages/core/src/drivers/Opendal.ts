@@ -232,13 +232,13 @@ export const writeBytes = (storage: Writing, path: string, bytes: Uint8Array): E
   writeFile(storage, path, Resource.source(Stream.fromChunk(Chunk.of(bytes)), { size: bytes.length }))
 
 /**
- * Reads a whole file as UTF-8; what is none becomes U+FFFD.
+ * Reads a whole file as UTF-8, with its byte order mark if there is one; what is no UTF-8 becomes U+FFFD.
  *
  * @since 0.1.0
  * @category combinators
  */
 export const readString = (storage: Reading, path: string): Effect.Effect<string, DriverCallError> =>
-  Effect.map(readBytes(storage, path), (bytes) => new TextDecoder().decode(bytes))
+  Effect.map(readBytes(storage, path), (bytes) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes))
 
 /**
  * Writes text as UTF-8.

@@ -58,7 +58,7 @@ const messageOf = (message: unknown): string => (Array.isArray(message) ? messag
 
 const encoder = new TextEncoder()
 
-const decoder = new TextDecoder()
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 
 // V8 copies parts that are shorter.
 const sharedLength = 13

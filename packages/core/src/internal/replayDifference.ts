@@ -108,7 +108,7 @@ export const limited = (differences: ReadonlyArray<string>): ReadonlyArray<strin
     ? differences
     : [...differences.slice(0, maxDifferences), `and ${differences.length - maxDifferences} more`]
 
-const decoder = new TextDecoder()
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 
 // Bytes as text, as much of them as a line has room for.
 export const excerpt = (bytes: Uint8Array, at = 0): string => {

@@ -155,7 +155,7 @@ export const make = (options: SerialTestOptions = {}): Effect.Effect<SerialTest>
         Effect.tap(Mailbox.make<Uint8Array>(), (connection) => Effect.sync(() => connections.add(connection))),
         (connection) => Effect.sync(() => connections.delete(connection))
       )
-      const decoder = new TextDecoder()
+      const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
       sayTo([connection], greeting)
       return {
         read: Mailbox.toStream(connection),
