@@ -18,21 +18,27 @@ const isSame = (a: LogEntry, b: LogEntry): boolean => {
 export class SeenLines {
   private older: ReadonlyArray<LogEntry> = []
   private newer: Array<LogEntry> = []
-  // What may be said again: those after the last that was.
+  // What may be said again: from `next` on, which comes after the last that was.
   private expected: ReadonlyArray<LogEntry> = []
+  private next = 0
 
   // The subscription is a new one.
   resume(): void {
     this.expected = [...this.older, ...this.newer]
+    this.next = 0
   }
 
   // Takes note of the next line; answers whether it has been seen before. Lines without a time look alike.
   isRepeated(entry: LogEntry): boolean {
-    if (this.expected.length > 0) {
-      const index = Option.isNone(entry.timestamp) ? -1 : this.expected.findIndex((seen) => isSame(seen, entry))
-      this.expected = index === -1 ? [] : this.expected.slice(index + 1)
-      if (index !== -1) return true
+    if (Option.isSome(entry.timestamp)) {
+      for (let index = this.next; index < this.expected.length; index++) {
+        const seen = this.expected[index]
+        if (seen === undefined || !isSame(seen, entry)) continue
+        this.next = index + 1
+        return true
+      }
     }
+    if (this.expected.length > 0) this.expected = []
     this.newer.push(entry)
     if (this.newer.length === capacity) {
       this.older = this.newer
