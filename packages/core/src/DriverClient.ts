@@ -257,6 +257,7 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
             yield* Effect.catchAll(session.exporter.driverStream(site.uuid, method, ongoing.options), explain(site))
           )
           return {
+            name: site.driver,
             metadata: stream.metadata,
             read: Stream.mapError(stream.read, fail),
             write: (bytes: Uint8Array) => Effect.mapError(stream.write(bytes), fail),

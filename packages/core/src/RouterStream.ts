@@ -39,6 +39,8 @@ export interface ByteStream<E> {
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, E>
   /** Ends this direction. The other one stays open. */
   readonly end: Effect.Effect<void>
+  /** What errors call it: the driver's path, where a driver's client has opened it. */
+  readonly name?: string | undefined
 }
 
 /**

@@ -1,4 +1,5 @@
-// What two sides said to each other, the latest part of it.
+// The latest part of what two sides said to each other.
+import * as MutableList from "effect/MutableList"
 
 interface Entry {
   readonly from: "client" | "device"
@@ -10,26 +11,55 @@ export interface Transcript {
   readonly entries: () => ReadonlyArray<Entry>
 }
 
-// Keeps so many characters and forgets the oldest ones beyond. Pieces of one side in a row are one entry.
+// A run of one side's text, of about this length at most, in the pieces it came in until it is full: joining pieces one
+// by one would copy what is there for each of them.
+const runLength = 16_384
+
+interface Run {
+  readonly from: Entry["from"]
+  pieces: Array<string>
+  length: number
+}
+
+// Keeps the latest `limit` characters. The oldest run is forgotten as a whole, so up to one more run is kept and cut off
+// when it is read. Neighbouring text of one side is one entry.
 export const make = (limit: number): Transcript => {
-  const entries: Array<Entry> = []
+  const runs = MutableList.empty<Run>()
   let size = 0
+
+  const close = (run: Run | undefined): void => {
+    if (run !== undefined) run.pieces = [run.pieces.join("")]
+  }
+
   return {
     add: (from, text) => {
       if (text === "") return
-      const last = entries.at(-1)
-      if (last?.from === from) entries[entries.length - 1] = { from, text: last.text + text }
-      else entries.push({ from, text })
+      const last = MutableList.tail(runs)
+      if (last?.from === from && last.length < runLength) {
+        last.pieces.push(text)
+        last.length += text.length
+      } else {
+        close(last)
+        MutableList.append(runs, { from, pieces: [text], length: text.length })
+      }
       size += text.length
-      while (size > limit) {
-        const [first] = entries
-        if (first === undefined) return
-        const excess = size - limit
-        if (first.text.length > excess) entries[0] = { from: first.from, text: first.text.slice(excess) }
-        else entries.shift()
-        size -= Math.min(excess, first.text.length)
+      for (let first = MutableList.head(runs); first !== undefined; first = MutableList.head(runs)) {
+        if (size - first.length < limit) return
+        MutableList.shift(runs)
+        size -= first.length
       }
     },
-    entries: () => [...entries]
+    entries: () => {
+      const entries: Array<{ readonly from: Entry["from"]; readonly texts: Array<string> }> = []
+      let excess = Math.max(0, size - limit)
+      for (const { from, pieces } of runs) {
+        const text = pieces.join("").slice(excess)
+        excess = 0
+        const last = entries.at(-1)
+        if (last?.from === from) last.texts.push(text)
+        else entries.push({ from, texts: [text] })
+      }
+      return entries.map(({ from, texts }) => ({ from, text: texts.join("") }))
+    }
   }
 }
