@@ -6,6 +6,7 @@
 import * as Data from "effect/Data"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
+import * as hostPort from "./internal/hostPort.ts"
 
 /**
  * How the server of a TLS endpoint is authenticated (`protocol.md` 10.2).
@@ -109,10 +110,55 @@ export class InvalidAddress extends Schema.TaggedError<InvalidAddress>(
   }
 }
 
+const refuse = (address: string, reason: string): Either.Either<never, InvalidAddress> =>
+  Either.left(new InvalidAddress({ address, reason }))
+
+// gRPC's names are URIs, in which brackets and the percent sign of a zone may be escaped.
+const unescape = (text: string): string =>
+  text.replace(/%(5b|5d|25)/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+
+// What a scheme of gRPC's, or one of ours, is followed by: `host:port`.
+const withoutScheme = (scheme: string, rest: string): Either.Either<string, string> => {
+  if (scheme === "tcp" || scheme === "tls") {
+    const text = rest.replace(/^\/\//, "").replace(/\/$/, "")
+    return text.includes("/") ? Either.left("nothing can follow the port") : Either.right(text)
+  }
+  if (rest.startsWith("//") && !rest.startsWith("///")) {
+    return Either.left(`a server for names cannot be chosen here; ${scheme}:HOST:PORT goes to that of the system`)
+  }
+  const text = unescape(rest.replace(/^\/\/\//, ""))
+  return text.includes(",") ? Either.left("it has several addresses, and an exporter has one") : Either.right(text)
+}
+
+const schemes = /^(tcp|tls|dns|ipv4|ipv6):(?!\d+$)(.*)$/is
+
+const isSocketName = (text: string): boolean => /(^|\.)(sock|socket)$/.test(text)
+
+// A host has no slash, and no backslash.
+const isPath = (text: string): boolean => /[\\/]/.test(text)
+
+const unknownScheme = (scheme: string): string => {
+  const right = scheme === "http" || scheme === "grpc"
+    ? "cleartext is written as tcp://HOST:PORT"
+    : scheme === "https" || scheme === "grpcs"
+    ? "TLS is written as tls://HOST:PORT"
+    : "HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT and unix:PATH are understood"
+  return `exporters have no address that begins with ${scheme}://; ${right}`
+}
+
 /**
- * Reads an address as Jumpstarter writes it in `JUMPSTARTER_HOST` (`protocol.md` 10.1): `host:port` is TCP, anything
- * else the path of a Unix socket. A path may carry the prefix `unix:`, which also settles the case of a path that ends
- * in a colon and digits. TCP addresses are TLS unless `security` says `insecure`.
+ * Reads an address as Jumpstarter writes it in `JUMPSTARTER_HOST` (`protocol.md` 10.1), or as `format` writes it:
+ *
+ * - `bench-3.lab:8090`, `10.0.0.7:8090`, `[fe80::1%eth0]:8090`: TLS, or cleartext TCP when `security` says `insecure`
+ * - `tls://bench-3.lab:8090`, `tcp://bench-3.lab:8090`: TLS, and cleartext TCP, whatever is insecure otherwise
+ * - `dns:bench-3.lab:8090`, `dns:///bench-3.lab:8090`, `ipv4:10.0.0.7:8090`, `ipv6:[::1]:8090`: the names of gRPC for the
+ *   first form
+ * - `/run/x.sock`, `./x.sock`, `x.sock`: a Unix socket. Its path has a slash, or ends in `.sock` or `.socket`
+ * - `unix:PATH`, `unix:///run/x.sock`: a Unix socket at any path
+ * - `unix-abstract:NAME`: an abstract Unix socket, on Linux
+ *
+ * Anything else is an `InvalidAddress`, which says what is wrong. `security` is what a TLS endpoint trusts, as no address
+ * can say; `tcp://` with something to trust is refused.
  *
  * @since 0.1.0
  * @category constructors
@@ -130,34 +176,73 @@ export const parse = (
   address: string,
   options?: { readonly security?: Trust | "insecure" | undefined }
 ): Either.Either<Endpoint, InvalidAddress> => {
-  if (address.trim() === "") {
-    return Either.left(new InvalidAddress({ address, reason: "it is empty" }))
+  if (address.trim() === "") return refuse(address, "it is empty")
+  const abstract = /^unix-abstract:(.*)$/s.exec(address)?.[1]
+  if (abstract !== undefined) {
+    return abstract === "" ? refuse(address, "the name of the socket is missing") : Either.right(unix(`\0${abstract}`))
   }
-  if (address.startsWith("unix:")) {
-    const path = address.slice("unix:".length).replace(/^\/\/(?=\/)/, "")
+  const socket = /^unix:(.*)$/s.exec(address)?.[1]
+  if (socket !== undefined) {
+    const path = socket.replace(/^\/\/(?=\/)/, "")
     return path === ""
-      ? Either.left(new InvalidAddress({ address, reason: "the path of the socket is missing" }))
+      ? refuse(address, "the path of the socket is missing")
+      : path.startsWith("//") && !socket.startsWith("////")
+      ? refuse(address, `a path after // begins with a third slash: unix:/${path}`)
+      : path.startsWith("\0")
+      ? refuse(address, "an abstract socket is written as unix-abstract:NAME")
       : Either.right(unix(path))
   }
-  const colon = address.lastIndexOf(":")
-  const digits = address.slice(colon + 1)
-  const port = Number(digits)
-  if (colon === -1 || !/^\d+$/.test(digits) || port < 1 || port > 65535) {
-    return Either.right(unix(address))
+  if (address !== address.trim()) {
+    return refuse(address, `it begins or ends with white space; without it, it is ${address.trim()}`)
   }
-  const host = address.slice(0, colon).replace(/^\[(.*)\]$/, "$1")
-  if (host === "") {
-    return Either.left(new InvalidAddress({ address, reason: "the host is missing" }))
+  if (/\p{Cc}/u.test(address)) return refuse(address, "it has a control character")
+  const named = schemes.exec(address)
+  const scheme = named?.[1]?.toLowerCase()
+  if (scheme === undefined) {
+    const unknown = /^([a-z][a-z0-9+.-]*):\/\//i.exec(address)?.[1]
+    if (unknown !== undefined) return refuse(address, unknownScheme(unknown.toLowerCase()))
+    if (address.startsWith("~")) return refuse(address, "only a shell knows what ~ is; write the whole path")
+    if (isPath(address)) {
+      const before = address.split("/", 1)[0] ?? ""
+      return before.length < address.length && Either.isRight(hostPort.parse(before))
+        ? refuse(address, `nothing can follow the port of ${before}; a path is written as unix:${address}`)
+        : Either.right(unix(address))
+    }
+    if (isSocketName(address)) return Either.right(unix(address))
   }
-  return Either.right(
-    options?.security === "insecure" ? tcp(host, port) : tls(host, port, options?.security ?? Trust.SystemRoots())
+  return withoutScheme(scheme ?? "tcp", named?.[2] ?? address).pipe(
+    Either.flatMap(hostPort.parse),
+    Either.filterOrLeft(
+      ({ host }) =>
+        scheme === "ipv4" ? hostPort.isAddress(host) && !host.includes(":") : scheme !== "ipv6" || host.includes(":"),
+      ({ host }) => `${host} is no ${scheme === "ipv4" ? "IPv4" : "IPv6"} address`
+    ),
+    Either.flatMap(({ host, port }): Either.Either<Endpoint, string> => {
+      const security = options?.security
+      if (scheme === "tls") {
+        return Either.right(tls(host, port, security === "insecure" ? undefined : security))
+      }
+      if (scheme !== "tcp") {
+        return Either.right(security === "insecure" ? tcp(host, port) : tls(host, port, security))
+      }
+      return security === undefined || security === "insecure"
+        ? Either.right(tcp(host, port))
+        : Either.left("it asks for cleartext, and what to trust was given as well; TLS is written as tls://HOST:PORT")
+    }),
+    Either.mapLeft((reason) =>
+      new InvalidAddress({
+        address,
+        reason: scheme === undefined && !address.includes(":")
+          ? `${reason}; a socket of that name is written as unix:${address}`
+          : reason
+      })
+    )
   )
 }
 
-const authority = (host: string, port: number): string => host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
-
 /**
- * Writes an endpoint for people, as in `unix:/run/x.sock` or `tls:lab:8090`.
+ * Writes an endpoint so that `parse` reads it back, as in `unix:/run/x.sock` or `tls:lab:8090`. What a TLS endpoint trusts
+ * is not a part of it.
  *
  * @since 0.1.0
  * @category combinators
@@ -165,10 +250,12 @@ const authority = (host: string, port: number): string => host.includes(":") ? `
 export const format = (endpoint: Endpoint): string => {
   switch (endpoint._tag) {
     case "Unix":
-      return `unix:${endpoint.path}`
+      return endpoint.path.startsWith("\0")
+        ? `unix-abstract:${endpoint.path.slice(1)}`
+        : `unix:${endpoint.path.startsWith("//") ? "//" : ""}${endpoint.path}`
     case "Tcp":
-      return `tcp:${authority(endpoint.host, endpoint.port)}`
+      return `tcp:${hostPort.format(endpoint)}`
     case "Tls":
-      return `tls:${authority(endpoint.host, endpoint.port)}`
+      return `tls:${hostPort.format(endpoint)}`
   }
 }

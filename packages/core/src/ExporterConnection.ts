@@ -51,7 +51,9 @@ export class ConnectError extends Schema.TaggedError<ConnectError>(
   cause: Schema.optional(Schema.Defect)
 }) {
   override get message(): string {
-    return `cannot connect to the exporter at ${this.address} (${this.reason}): ${this.details}`
+    // What is no address can be anything, also of several lines.
+    const address = /^[\x21-\x7e]+$/.test(this.address) ? this.address : JSON.stringify(this.address)
+    return `cannot connect to the exporter at ${address} (${this.reason}): ${this.details}`
   }
 }
 

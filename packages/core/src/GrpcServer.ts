@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Endpoint from "./Endpoint.ts"
 import type { GrpcHandlers } from "./GrpcHandler.ts"
+import * as hostPort from "./internal/hostPort.ts"
 import * as httpServer from "./internal/httpServer.ts"
 
 /**
@@ -105,7 +106,7 @@ export const serve = (
 ): Effect.Effect<Endpoint.Endpoint, GrpcServerError, Scope.Scope> =>
   Effect.mapError(httpServer.serve(handlers, listen, options), ({ error }) =>
     new GrpcServerError({
-      address: "path" in listen ? listen.path : `${listen.host}:${listen.port}`,
+      address: "path" in listen ? listen.path : hostPort.format(listen),
       details: error instanceof Error ? error.message : String(error),
       cause: error
     }))

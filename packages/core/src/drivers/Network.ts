@@ -83,7 +83,7 @@ export class ListenError extends Schema.TaggedError<ListenError>(
 )("ListenError", { host: Schema.String, port: Schema.Number, cause: Schema.Defect }) {
   override get message(): string {
     const reason = this.cause instanceof Error ? this.cause.message : String(this.cause)
-    return `cannot listen on ${this.host}:${this.port}: ${reason}`
+    return `cannot listen on ${this.host.includes(":") ? `[${this.host}]` : this.host}:${this.port}: ${reason}`
   }
 }
 

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type { Endpoint } from "../Endpoint.ts"
 import type { ChannelOptions } from "../GrpcChannel.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
+import * as hostPort from "./hostPort.ts"
 import * as httpTransport from "./httpTransport.ts"
 import * as socketPath from "./socketPath.ts"
 import * as tlsTrust from "./tlsTrust.ts"
@@ -25,7 +26,7 @@ const needsGrpcJs = (endpoint: Endpoint, options: ChannelOptions): boolean =>
 
 export const make = Effect.fnUntraced(
   function*(endpoint: Endpoint, target: string, options: ChannelOptions, maxMessageBytes: number) {
-    const problem = endpoint._tag === "Unix" ? socketPath.problem(endpoint.path) : undefined
+    const problem = endpoint._tag === "Unix" ? socketPath.problem(endpoint.path) : hostPort.problem(endpoint)
     if (problem !== undefined) {
       return yield* new GrpcStatusError({
         code: "INVALID_ARGUMENT",

@@ -15,6 +15,7 @@ import * as Net from "node:net"
 import * as Endpoint from "../Endpoint.ts"
 import type { GrpcHandlers } from "../GrpcHandler.ts"
 import type { Listen, ServerOptions } from "../GrpcServer.ts"
+import * as hostPort from "./hostPort.ts"
 import * as httpKeepAlive from "./httpKeepAlive.ts"
 import * as httpServedCall from "./httpServedCall.ts"
 import * as interruptible from "./interruptible.ts"
@@ -70,7 +71,7 @@ const makeServer = (listen: Listen, { maxConcurrentStreams = 2_048 }: ServerOpti
 // built on gRPC's C core do; one that somebody answers on is left, and binding fails.
 const removeStaleSocket = (path: string): Effect.Effect<void> =>
   Effect.async((resume) => {
-    const socket = Net.connect(path)
+    const socket = Net.connect({ path })
     const done = () => {
       socket.destroy()
       resume(Effect.void)
@@ -95,7 +96,7 @@ const start = (
   Effect.async((resume) => {
     // Later ones are about connections that could not be accepted, which is for their peers to notice.
     server.on("error", (error: Error) => resume(new Cause.UnknownException(error)))
-    server.listen("path" in listen ? listen.path : { host: listen.host, port: listen.port }, () => {
+    server.listen("path" in listen ? { path: listen.path } : { host: listen.host, port: listen.port }, () => {
       const address = server.address()
       resume(Effect.succeed(address === null || typeof address === "string" ? 0 : address.port))
     })
@@ -122,7 +123,7 @@ export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen:
       requestTimeout: Duration.decode(options.requestTimeout ?? "30 seconds")
     }
     const sessions = new Set<Http2.ServerHttp2Session>()
-    const problem = "path" in listen ? socketPath.problemToListen(listen.path) : undefined
+    const problem = "path" in listen ? socketPath.problemToListen(listen.path) : hostPort.problem(listen, 0)
     if (problem !== undefined) return yield* new Cause.UnknownException(new Error(problem))
     const server = yield* Effect.try(() => makeServer(listen, options))
     server.maxConnections = options.maxConnections ?? 1_000

@@ -13,6 +13,7 @@ import type { GrpcConnection } from "../GrpcChannel.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
 import * as connectFailure from "./connectFailure.ts"
 import { EagerSocket } from "./eagerSocket.ts"
+import * as hostPort from "./hostPort.ts"
 import * as httpKeepAlive from "./httpKeepAlive.ts"
 import * as interruptible from "./interruptible.ts"
 import type { TlsTrust } from "./tlsTrust.ts"
@@ -37,14 +38,15 @@ const keepAliveTime = "20 seconds"
 const keepAliveTimeout = "180 seconds"
 
 const openSocket = (endpoint: Endpoint, trust: TlsTrust | undefined): Net.Socket => {
-  if (endpoint._tag === "Unix") return Net.connect(endpoint.path)
+  // A path that is given alone is taken for a port where it is a number.
+  if (endpoint._tag === "Unix") return Net.connect({ path: endpoint.path })
   const { host, port } = endpoint
   const socket = trust === undefined ? Net.connect({ host, port }) : Tls.connect({
     host,
     port,
     ALPNProtocols: ["h2"],
     // An IP address is no server name.
-    ...(Net.isIP(host) === 0 ? { servername: host } : {}),
+    ...(hostPort.isAddress(host) ? {} : { servername: host }),
     ...trust
   })
   return socket.setNoDelay()
@@ -53,7 +55,7 @@ const openSocket = (endpoint: Endpoint, trust: TlsTrust | undefined): Net.Socket
 const authority = (endpoint: Endpoint): string =>
   endpoint._tag === "Unix"
     ? "localhost"
-    : `${endpoint.host.includes(":") ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port}`
+    : `${hostPort.inUrl(endpoint.host)}:${endpoint.port}`
 
 export interface Session {
   readonly http: Http2.ClientHttp2Session

@@ -22,6 +22,7 @@ import type { Endpoint } from "../Endpoint.ts"
 import type { CallOptions, ChannelOptions, GrpcConnection, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
 import * as GrpcStatus from "../GrpcStatus.ts"
 import * as connectFailure from "./connectFailure.ts"
+import * as hostPort from "./hostPort.ts"
 import { Inbox } from "./inbox.ts"
 import * as interruptible from "./interruptible.ts"
 import { fromMetadata, rawMethod } from "./niceGrpcCodec.ts"
@@ -53,7 +54,7 @@ const target = (endpoint: Endpoint): string => {
       return `unix://${endpoint.path.startsWith("/") ? "" : "./"}${endpoint.path}`
     case "Tcp":
     case "Tls":
-      return `dns:${endpoint.host.includes(":") ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port}`
+      return `dns:${hostPort.format(endpoint)}`
   }
 }
 
@@ -244,7 +245,23 @@ export const make = Effect.fnUntraced(function*(
       duplex: memoize((rpc) => createClient(rawMethod(rpc, true, true), channel).call)
     }
   }
-  let methods = open()
+  const refused = (details: string, cause?: unknown) =>
+    new GrpcStatus.GrpcStatusError({
+      code: "INVALID_ARGUMENT",
+      details,
+      origin: "client",
+      rpc: "connect",
+      target: address,
+      cause
+    })
+  if (endpoint._tag !== "Unix" && endpoint.host.includes("%")) {
+    return yield* refused("grpc-js, which channel arguments ask for, cannot connect through an interface")
+  }
+  // Channel arguments, and the variables that grpc-js reads, are looked at here, and come from outside as well.
+  let methods = yield* Effect.try({
+    try: open,
+    catch: (cause) => refused(cause instanceof Error ? cause.message : String(cause), cause)
+  })
   const calls = new Set<Call>()
   const listeners = new Set<(details: string) => void>()
   // Closing a grpc-js channel leaves its calls as they are, and nobody could end them any more.

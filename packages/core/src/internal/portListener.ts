@@ -7,6 +7,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { createServer, type Socket } from "node:net"
 import type { ByteStream } from "../RouterStream.ts"
+import * as hostPort from "./hostPort.ts"
 
 const toError = (cause: unknown): Error => cause instanceof Error ? cause : new Error(String(cause))
 
@@ -50,6 +51,8 @@ export const listen = <R>(
   handle: (connection: ByteStream<Error>) => Effect.Effect<void, never, R | Scope.Scope>
 ): Effect.Effect<number, Error, R | Scope.Scope> =>
   Effect.gen(function*() {
+    const problem = hostPort.problem(options, 0)
+    if (problem !== undefined) return yield* Effect.fail(new Error(problem))
     const run = yield* FiberSet.makeRuntime<Exclude<R, Scope.Scope>, void>()
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       // Errors are told by what reads and writes; without a listener they would end the process.

@@ -3,12 +3,18 @@
 import * as Fs from "node:fs"
 import { dirname } from "node:path"
 
-const maxBytes = process.platform === "darwin" ? 103 : 107
+export const maxBytes = process.platform === "darwin" ? 103 : 107
 
 // Named pipes of Windows are no files.
-const isFile = process.platform !== "win32"
+export const isFile = process.platform !== "win32"
+
+// A socket without a file, which Linux knows by name.
+const isAbstract = (path: string): boolean => path.startsWith("\0")
 
 export const problem = (path: string): string | undefined => {
+  if (typeof path !== "string" || path === "") return "the path of the socket is missing"
+  if (isAbstract(path) && process.platform !== "linux") return "only Linux has abstract sockets"
+  if (path.includes("\0", 1)) return "a path cannot have the character U+0000"
   const bytes = Buffer.byteLength(path)
   return isFile && bytes > maxBytes
     ? `the path has ${bytes} bytes, that of a Unix socket can have ${maxBytes}`
@@ -17,4 +23,9 @@ export const problem = (path: string): string | undefined => {
 
 // The same for who is to listen there. Node says of a directory that is not there that it is forbidden.
 export const problemToListen = (path: string): string | undefined =>
-  problem(path) ?? (isFile && !Fs.existsSync(dirname(path)) ? `there is no directory ${dirname(path)}` : undefined)
+  problem(path) ??
+    (isAbstract(path)
+      ? "an abstract socket has no permissions, and is open to every user of the machine"
+      : isFile && !Fs.existsSync(dirname(path))
+      ? `there is no directory ${dirname(path)}`
+      : undefined)

@@ -6,6 +6,7 @@ import * as Tls from "node:tls"
 import type { Endpoint } from "../Endpoint.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
 import * as connectFailure from "./connectFailure.ts"
+import * as hostPort from "./hostPort.ts"
 import * as interruptible from "./interruptible.ts"
 
 // Empty where the system's roots are trusted.
@@ -64,7 +65,7 @@ const presentedChain = (host: string, port: number, target: string): Effect.Effe
       rejectUnauthorized: false,
       ALPNProtocols: ["h2"],
       // An IP address is no server name.
-      ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host })
+      ...(hostPort.isAddress(host) ? {} : { servername: host })
     })
     socket.once("secureConnect", () => {
       const chain: Array<Buffer> = []

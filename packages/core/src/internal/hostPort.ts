@@ -1,0 +1,87 @@
+// A host and a port as people write them. Node throws on some of what is neither, and takes an empty host for this machine.
+import * as Either from "effect/Either"
+import { BlockList, isIP, isIPv6 } from "node:net"
+
+export interface HostPort {
+  readonly host: string
+  readonly port: number
+}
+
+const maxPort = 65_535
+
+// An IPv6 address may name the interface it belongs to.
+const withoutZone = (host: string): string => {
+  const zone = /^([^%]+)%[^\s%/[\]]+$/.exec(host)
+  return zone?.[1] !== undefined && isIPv6(zone[1]) ? zone[1] : host
+}
+
+export const isAddress = (host: string): boolean => isIP(withoutZone(host)) !== 0
+
+// The host as a URL and HTTP have it, which know no zones.
+export const inUrl = (host: string): string => {
+  const address = withoutZone(host)
+  return address.includes(":") ? `[${address}]` : address
+}
+
+// Port 0 is the system's choice, for listening only.
+export const portProblem = (port: number, lowest: 0 | 1 = 1): string | undefined =>
+  Number.isInteger(port) && port >= lowest && port <= maxPort
+    ? undefined
+    : `${port} is no port; ports are whole numbers from ${lowest} to ${maxPort}`
+
+export const hostProblem = (host: string): string | undefined => {
+  // A program in JavaScript, or an environment variable that is not set, can bring no host at all.
+  if (typeof host !== "string" || host === "") return "the host is missing"
+  if (isAddress(host)) return undefined
+  const bracketed = /^\[(.*)\]$/.exec(host)?.[1]
+  if (bracketed !== undefined && isAddress(bracketed)) return `the host is written without brackets here: ${bracketed}`
+  const shown = JSON.stringify(host)
+  if (host.includes(":")) return `${shown} is no IPv6 address`
+  if (host.length > 253) return "the host name is longer than 253 characters"
+  // What is no name for a URL is none for HTTP/2, such as 300.1.1.1.
+  return /^[\p{L}\p{M}\p{N}._-]+$/u.test(host) && URL.canParse(`http://${host}/`)
+    ? undefined
+    : `${shown} is neither a host name nor an IP address`
+}
+
+export const problem = ({ host, port }: HostPort, lowest: 0 | 1 = 1): string | undefined =>
+  hostProblem(host) ?? portProblem(port, lowest)
+
+// Also for what has a problem: errors show it.
+export const format = ({ host, port }: HostPort): string => `${/:/.test(host) ? `[${host}]` : host}:${port}`
+
+// Reads `host:port` or `[host]:port`. As in Python the last colon of an IPv6 address without brackets begins the port.
+export const parse = (text: string): Either.Either<HostPort, string> => {
+  // Without brackets it is the address itself that ends in what looks like a port.
+  const isHost = isIPv6(text) && !text.includes("%")
+  const found = /^\[([^\]]*)\](?::(.*))?$/s.exec(text) ?? /^(.*):([^:]*)$/s.exec(text)
+  const host = found?.[1]
+  const digits = found?.[2]
+  if (host === undefined || digits === undefined || isHost && !isIPv6(host)) {
+    const example = isHost ? format({ host: text, port: 8090 }) : `${text}:8090`
+    return Either.left(`the port is missing, as in ${example}`)
+  }
+  if (digits === "") return Either.left("the port is missing after the colon")
+  if (!/^\d+$/.test(digits)) {
+    return Either.left(`${JSON.stringify(digits)} is no port; ports are whole numbers from 1 to ${maxPort}`)
+  }
+  if (text.startsWith("[") && !isIPv6(withoutZone(host))) {
+    return Either.left(host === "" ? "the host is missing" : `${JSON.stringify(host)} in brackets is no IPv6 address`)
+  }
+  const read = { host, port: Number(digits) }
+  const reason = problem(read)
+  return reason === undefined ? Either.right(read) : Either.left(reason)
+}
+
+const loopback = new BlockList()
+loopback.addSubnet("127.0.0.0", 8, "ipv4")
+loopback.addAddress("::1", "ipv6")
+
+// Whether only this machine reaches what listens there.
+export const isLoopback = (host: string): boolean => {
+  const address = withoutZone(host)
+  const version = isIP(address)
+  return version === 0
+    ? /^(.+\.)?localhost\.?$/i.test(host)
+    : loopback.check(address, version === 4 ? "ipv4" : "ipv6")
+}
