@@ -58,6 +58,8 @@ describe("GrpcServer", () => {
     expect(GrpcServer.serve).type.not.toBeCallableWith(handlers, { host: "lab" })
     expect<GrpcServer.Listen>().type.toBeAssignableFrom(Endpoint.unix("/x"))
     expect<GrpcServer.Listen>().type.toBeAssignableFrom(Endpoint.tcp("lab", 1))
+    expect<GrpcServer.Listen>().type.toBeAssignableFrom<{ path: string; mode: number }>()
+    expect<GrpcServer.Listen>().type.toBeAssignableFrom<{ host: string; port: number; insecure: boolean }>()
     // It has no certificate, and would be served in clear text.
     expect<GrpcServer.Listen>().type.not.toBeAssignableFrom(Endpoint.tls("lab", 1))
     expect(GrpcServer.serve).type.not.toBeCallableWith(handlers, {

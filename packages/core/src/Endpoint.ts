@@ -5,6 +5,7 @@
  */
 import * as Data from "effect/Data"
 import * as Either from "effect/Either"
+import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as hostPort from "./internal/hostPort.ts"
 
@@ -12,7 +13,9 @@ import * as hostPort from "./internal/hostPort.ts"
  * How the server of a TLS endpoint is authenticated (`protocol.md` 10.2).
  *
  * - `SystemRoots`: the certificates the runtime trusts
- * - `CertificateAuthority`: only this authority, as PEM or as base64 of PEM
+ * - `CertificateAuthority`: only these certificates, as PEM or as base64 of PEM. As in gRPC that can be a root, an
+ *   intermediate, or the exporter's own certificate. `serverName` is the name that the exporter's certificate is made for,
+ *   where it is not the host of the endpoint, as through a forwarded port
  * - `TrustOnFirstUse`: whatever the server presents at first, and nothing else for as long as the channel lives. The
  *   host name is not checked, where the Python client still insists on it.
  *
@@ -21,7 +24,7 @@ import * as hostPort from "./internal/hostPort.ts"
  */
 export type Trust = Data.TaggedEnum<{
   readonly SystemRoots: {}
-  readonly CertificateAuthority: { readonly ca: string }
+  readonly CertificateAuthority: { readonly ca: string; readonly serverName?: string | undefined }
   readonly TrustOnFirstUse: {}
 }>
 
@@ -51,6 +54,17 @@ export interface Tcp {
 }
 
 /**
+ * The certificate chain, as PEM, and private key that a client proves itself with, to a server that asks for it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ClientCertificate {
+  readonly chain: string
+  readonly privateKey: Redacted.Redacted
+}
+
+/**
  * @since 0.1.0
  * @category models
  */
@@ -59,6 +73,7 @@ export interface Tls {
   readonly host: string
   readonly port: number
   readonly trust: Trust
+  readonly certificate?: ClientCertificate | undefined
 }
 
 /**
@@ -88,13 +103,24 @@ export const unix = (path: string): Unix => constructors.Unix({ path })
 export const tcp = (host: string, port: number): Tcp => constructors.Tcp({ host, port })
 
 /**
- * HTTP/2 over TLS; trusts the system's roots unless told otherwise.
+ * HTTP/2 over TLS; trusts the system's roots unless told otherwise. Jumpstarter's own exporters ask for no `certificate` of
+ * the client; a proxy in front of them may.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const tls = (host: string, port: number, trust: Trust = Trust.SystemRoots()): Tls =>
-  constructors.Tls({ host, port, trust })
+export const tls = (
+  host: string,
+  port: number,
+  trust: Trust = Trust.SystemRoots(),
+  options?: { readonly certificate?: ClientCertificate | undefined }
+): Tls =>
+  constructors.Tls({
+    host,
+    port,
+    trust,
+    ...(options?.certificate === undefined ? {} : { certificate: options.certificate })
+  })
 
 /**
  * Text that is no address.
@@ -242,7 +268,7 @@ export const parse = (
 
 /**
  * Writes an endpoint so that `parse` reads it back, as in `unix:/run/x.sock` or `tls:lab:8090`. What a TLS endpoint trusts
- * is not a part of it.
+ * and proves itself with is not a part of it.
  *
  * @since 0.1.0
  * @category combinators

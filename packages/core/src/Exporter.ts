@@ -11,7 +11,7 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -26,8 +26,10 @@ import * as GrpcStatus from "./GrpcStatus.ts"
 import * as dispatch from "./internal/dispatch.ts"
 import * as hosted from "./internal/hosted.ts"
 import * as hostLog from "./internal/hostLog.ts"
+import * as hostPort from "./internal/hostPort.ts"
 import * as inFlight from "./internal/inFlight.ts"
 import * as logCodec from "./internal/logCodec.ts"
+import * as passphraseText from "./internal/passphraseText.ts"
 import * as presigned from "./internal/presigned.ts"
 import type * as LogEntry from "./LogEntry.ts"
 import type * as Resource from "./Resource.ts"
@@ -282,6 +284,8 @@ export interface ServeOptions extends GrpcServer.ServerOptions {
 /**
  * Serves an exporter until the scope closes, and answers with the endpoint it can be reached at.
  *
+ * Fails for a passphrase that no client can present: it has to be printable ASCII, without spaces at its ends.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -289,9 +293,19 @@ export const serve = (
   exporter: Exporter,
   listen: GrpcServer.Listen,
   options: ServeOptions = {}
-): Effect.Effect<Endpoint.Endpoint, GrpcServer.GrpcServerError, Scope.Scope> =>
-  GrpcServer.serve(
-    options.passphrase === undefined ? exporter.handlers : withPassphrase(exporter.handlers, options.passphrase),
-    listen,
-    options
-  )
+): Effect.Effect<Endpoint.Endpoint, GrpcServer.GrpcServerError, Scope.Scope> => {
+  const { passphrase } = options
+  const problem = passphrase === undefined ? undefined : passphraseText.problemToRequire(Redacted.value(passphrase))
+  if (problem !== undefined) {
+    return new GrpcServer.GrpcServerError({ address: hostPort.formatListen(listen), details: problem })
+  }
+  const handlers = passphrase === undefined ? exporter.handlers : withPassphrase(exporter.handlers, passphrase)
+  return Effect.tap(GrpcServer.serve(handlers, listen, options), (endpoint) => {
+    if ("path" in listen || endpoint._tag !== "Tcp" || hostPort.isLoopback(listen.host)) return Effect.void
+    return Effect.logWarning(
+      passphrase === undefined
+        ? "The exporter has neither TLS nor a passphrase: everybody who reaches its port can use its drivers"
+        : "The passphrase of the exporter is sent without TLS: whoever can read it on its way can use the drivers"
+    )
+  })
+}

@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -394,18 +395,23 @@ export const environment = Config.all({
     insecure("JUMPSTARTER_GRPC_INSECURE"),
     (a, b) => a || b
   ),
-  passphrase: Config.option(Config.redacted("JMP_GRPC_PASSPHRASE"))
+  // An empty one is none, as in Python.
+  passphrase: Config.map(
+    Config.option(Config.redacted("JMP_GRPC_PASSPHRASE")),
+    Option.filter((passphrase) => Redacted.value(passphrase) !== "")
+  )
 })
 
 /**
- * Options of a connection from the environment. `trust` is what a TLS exporter is checked against, which no variable
- * of `jmp shell` can say.
+ * Options of a connection from the environment. `trust` is what a TLS exporter is checked against, and `certificate` what
+ * the client proves itself with, which no variable of `jmp shell` can say.
  *
  * @since 0.1.0
  * @category models
  */
 export interface EnvironmentOptions extends Omit<EndpointOptions, "passphrase"> {
   readonly trust?: Endpoint.Trust | undefined
+  readonly certificate?: Endpoint.ClientCertificate | undefined
 }
 
 /**
@@ -426,6 +432,9 @@ export const layerEnv = (
         Endpoint.parse(host, { security: insecure ? "insecure" : options.trust }),
         (error) => new ConnectError({ address: error.address, reason: "Address", details: error.reason, cause: error })
       )
-      return yield* fromEndpoint(endpoint, { ...options, passphrase: Option.getOrUndefined(passphrase) })
+      return yield* fromEndpoint(
+        endpoint._tag === "Tls" ? Endpoint.tls(endpoint.host, endpoint.port, endpoint.trust, options) : endpoint,
+        { ...options, passphrase: Option.getOrUndefined(passphrase) }
+      )
     })
   )

@@ -23,6 +23,7 @@ import { GrpcStatusError } from "./GrpcStatus.ts"
 import * as endpointTransport from "./internal/endpointTransport.ts"
 import * as interruptible from "./internal/interruptible.ts"
 import * as memoryGrpc from "./internal/memoryGrpc.ts"
+import * as passphraseText from "./internal/passphraseText.ts"
 
 /**
  * The largest message peers accept, in bytes (`protocol.md` 3.2).
@@ -290,8 +291,8 @@ export interface ChannelOptions {
  * nice-grpc, at two to four times the processor time: channel arguments in `grpcOptions`, or, in the environment, a
  * proxy (`grpc_proxy`, `https_proxy`, `http_proxy`) or roots (`GRPC_DEFAULT_SSL_ROOTS_FILE_PATH`).
  *
- * Fails when the endpoint's certificate authority cannot be read, or when the first look at a trust-on-first-use
- * server fails.
+ * Fails when the endpoint, its certificates or the passphrase cannot be used, or when the first look at a
+ * trust-on-first-use server fails.
  *
  * @since 0.1.0
  * @category constructors
@@ -300,9 +301,23 @@ export const fromEndpoint = (
   endpoint: Endpoint.Endpoint,
   options: ChannelOptions = {}
 ): Effect.Effect<typeof GrpcChannel.Service, GrpcStatusError, Scope.Scope> =>
-  Effect.map(endpointTransport.make(endpoint, Endpoint.format(endpoint), options, maxMessageBytes), (transport) => {
-    const channel = make(transport)
-    return options.passphrase === undefined ? channel : withPassphrase(channel, options.passphrase)
+  Effect.suspend(() => {
+    const { passphrase } = options
+    const target = Endpoint.format(endpoint)
+    const problem = passphrase === undefined ? undefined : passphraseText.problem(Redacted.value(passphrase))
+    if (problem !== undefined) {
+      return new GrpcStatusError({
+        code: "INVALID_ARGUMENT",
+        details: problem,
+        origin: "client",
+        rpc: "connect",
+        target
+      })
+    }
+    return Effect.map(endpointTransport.make(endpoint, target, options, maxMessageBytes), (transport) => {
+      const channel = make(transport)
+      return passphrase === undefined ? channel : withPassphrase(channel, passphrase)
+    })
   })
 
 /**

@@ -40,16 +40,28 @@ export interface ServerCertificate {
 
 /**
  * Where to listen: a Unix socket, or a host and port over TCP, with TLS when there is a certificate. Port 0 lets the
- * system choose.
+ * system choose. Without a certificate a host that others than this machine reach has to be asked for, with `insecure`.
  *
  * @since 0.1.0
  * @category models
  */
 export type Listen =
-  | { readonly path: string }
+  | {
+    readonly path: string
+    /**
+     * The permissions of the socket; `0o600` unless given, so that only this user can connect. It never has wider ones, also
+     * not while it is made.
+     */
+    readonly mode?: number | undefined
+  }
   | {
     readonly host: string
     readonly port: number
+    /**
+     * Whether to serve without TLS where others than this machine can connect. A warning in the log says so. Not needed on
+     * loopback addresses.
+     */
+    readonly insecure?: boolean | undefined
     readonly certificate?: ServerCertificate | undefined
     /** An endpoint of TLS has it. It says what a client trusts, and makes no certificate to serve with. */
     readonly trust?: never
@@ -91,7 +103,8 @@ export interface ServerOptions {
 }
 
 /**
- * Serves handlers until the scope closes, and answers with the endpoint a client on this machine can reach.
+ * Serves handlers until the scope closes, and answers with the endpoint a client on this machine can reach. One with TLS
+ * trusts the certificate that is served.
  *
  * Closing interrupts the handlers, which wait for their finalizers, then ends the connections; a peer that does not
  * take its answers is cut off after a second.
@@ -106,7 +119,7 @@ export const serve = (
 ): Effect.Effect<Endpoint.Endpoint, GrpcServerError, Scope.Scope> =>
   Effect.mapError(httpServer.serve(handlers, listen, options), ({ error }) =>
     new GrpcServerError({
-      address: "path" in listen ? listen.path : hostPort.format(listen),
+      address: hostPort.formatListen(listen),
       details: error instanceof Error ? error.message : String(error),
       cause: error
     }))

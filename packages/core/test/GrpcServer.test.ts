@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Redacted, Ref, Schedule, Scope, Stream } from "effect"
-import { existsSync, readdirSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, watch } from "node:fs"
 import { writeFile } from "node:fs/promises"
 import { createServer, type Server } from "node:net"
 import { dirname, join } from "node:path"
@@ -42,7 +42,7 @@ const freePort = Effect.scoped(Effect.map(silentServer, ({ port }) => port))
 describe("GrpcServer", () => {
   it.scopedLive("answers with an endpoint that can be dialled", () =>
     Effect.gen(function*() {
-      const any = yield* GrpcServer.serve(echo, { host: "0.0.0.0", port: 0 })
+      const any = yield* GrpcServer.serve(echo, { host: "0.0.0.0", port: 0, insecure: true })
       assert.strictEqual(any._tag === "Tcp" ? any.host : "", "127.0.0.1")
       assert.strictEqual(yield* ask(yield* GrpcChannel.fromEndpoint(any)), "hello")
       const path = yield* temporary.socketPath
@@ -63,6 +63,107 @@ describe("GrpcServer", () => {
       const port = first._tag === "Tcp" ? first.port : 0
       yield* GrpcServer.serve(echo, { ...localhost, port })
     }))
+
+  describe("a Unix socket", () => {
+    const modeOf = (path: string) => statSync(path).mode & 0o777
+
+    it.scopedLive("is its user's own unless told otherwise, and nothing else is left beside it", () =>
+      Effect.gen(function*() {
+        const path = yield* temporary.socketPath
+        const endpoint = yield* GrpcServer.serve(echo, { path })
+        assert.strictEqual(modeOf(path), 0o600)
+        assert.deepStrictEqual(readdirSync(dirname(path)), ["s"])
+        assert.strictEqual(yield* ask(yield* GrpcChannel.fromEndpoint(endpoint)), "hello")
+        const other = `${path}2`
+        yield* GrpcServer.serve(echo, { path: other, mode: 0o660 })
+        assert.strictEqual(modeOf(other), 0o660)
+      }))
+
+    it.scopedLive("is never wider, also not while it is made", () =>
+      Effect.gen(function*() {
+        const directory = yield* temporary.directory
+        // Whoever sees it when it appears sees its mode, and that of the directory it is made in.
+        const [sockets, directories] = [new Set<number>(), new Set<number>()]
+        const watcher = watch(directory, (_, name) => {
+          const found = statSync(join(directory, name ?? ""), { throwIfNoEntry: false })
+          if (found !== undefined && name !== null) {
+            const modes = found.isSocket() ? sockets : directories
+            modes.add(found.mode & 0o777)
+          }
+        })
+        yield* Effect.addFinalizer(() => Effect.sync(() => watcher.close()))
+        for (let round = 0; round < 20; round++) {
+          yield* GrpcServer.serve(echo, { path: join(directory, `s${round}`) })
+        }
+        // The watcher is told in turns of the event loop.
+        yield* Effect.yieldNow().pipe(Effect.repeat({ until: () => sockets.size > 0 }), Effect.timeout("5 seconds"))
+        assert.deepStrictEqual([...sockets], [0o600])
+        assert.isTrue([...directories].every((mode) => mode === 0o700))
+      }))
+
+    it.scopedLive("can have a path that leaves no room for another one", () =>
+      Effect.gen(function*() {
+        const directory = yield* temporary.directory
+        const room = join(directory, "x".repeat(103 - Buffer.byteLength(directory) - 1 - 2))
+        mkdirSync(room)
+        const long = join(room, "s")
+        assert.strictEqual(Buffer.byteLength(long), 103)
+        const endpoint = yield* GrpcServer.serve(echo, { path: long })
+        assert.strictEqual(modeOf(long), 0o600)
+        assert.strictEqual(yield* ask(yield* GrpcChannel.fromEndpoint(endpoint)), "hello")
+      }))
+
+    it.scopedLive("is removed only by the server whose it is", () =>
+      Effect.gen(function*() {
+        const path = yield* temporary.socketPath
+        const scope = yield* Scope.make()
+        yield* Scope.extend(GrpcServer.serve(echo, { path }), scope)
+        // Somebody has put another one there.
+        rmSync(path)
+        const endpoint = yield* GrpcServer.serve(echo, { path })
+        yield* Scope.close(scope, Exit.void)
+        assert.strictEqual(yield* ask(yield* GrpcChannel.fromEndpoint(endpoint)), "hello")
+      }))
+
+    it.scopedLive("takes the place of no other file", () =>
+      Effect.gen(function*() {
+        const path = yield* temporary.socketPath
+        yield* Effect.promise(() => writeFile(path, "precious"))
+        const error = yield* Effect.flip(GrpcServer.serve(echo, { path }))
+        assert.include(error.details, "EADDRINUSE")
+        assert.strictEqual(readFileSync(path, "utf8"), "precious")
+        assert.deepStrictEqual(readdirSync(dirname(path)), ["s"])
+      }))
+
+    it.scopedLive.each([-1, 0o1000, NaN, 0.5])("has no mode %d", (mode) =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(GrpcServer.serve(echo, { path: yield* temporary.socketPath, mode }))
+        assert.match(error.details, /is no mode of a file, as 0o660 is$/)
+      }))
+  })
+
+  describe("where others than this machine can connect", () => {
+    for (const host of ["0.0.0.0", "::", "192.0.2.1", "bench-3.lab"]) {
+      it.scopedLive(`is not served without TLS on ${host} unless asked for`, () =>
+        Effect.gen(function*() {
+          const error = yield* Effect.flip(GrpcServer.serve(echo, { host, port: 0 }))
+          assert.match(
+            error.details,
+            /there is no TLS; give a `certificate`, listen on 127\.0\.0\.1, or say `insecure: true`$/
+          )
+        }))
+    }
+
+    for (const host of ["127.0.0.1", "127.0.0.2", "::1", "localhost"]) {
+      it.scopedLive(`is not ${host}`, () => GrpcServer.serve(echo, { host, port: 0 }))
+    }
+
+    it.scopedLive("is served with TLS", () =>
+      Effect.gen(function*() {
+        const { certificate } = yield* selfSigned("bench-3.lab")
+        yield* GrpcServer.serve(echo, { host: "0.0.0.0", port: 0, certificate })
+      }))
+  })
 
   describe("fails to start", () => {
     it.scopedLive("on a port that is taken", () =>

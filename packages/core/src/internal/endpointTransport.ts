@@ -1,15 +1,13 @@
 // The transport to an endpoint: HTTP/2 by hand, and nice-grpc where something asks for what only grpc-js can do.
 import * as Effect from "effect/Effect"
 import type { Endpoint } from "../Endpoint.ts"
-import type { ChannelOptions } from "../GrpcChannel.ts"
+import type { ChannelOptions, GrpcTransport } from "../GrpcChannel.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
 import * as hostPort from "./hostPort.ts"
 import * as httpTransport from "./httpTransport.ts"
+import * as proxy from "./proxy.ts"
 import * as socketPath from "./socketPath.ts"
 import * as tlsTrust from "./tlsTrust.ts"
-
-// By these grpc-js is told how to connect.
-const proxies = ["grpc_proxy", "https_proxy", "http_proxy"]
 
 const rootsFile = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
 
@@ -21,8 +19,22 @@ const isSet = (name: string): boolean => {
 
 const needsGrpcJs = (endpoint: Endpoint, options: ChannelOptions): boolean =>
   Object.keys(options.grpcOptions ?? {}).length > 0 ||
-  endpoint._tag !== "Unix" && proxies.some(isSet) ||
   endpoint._tag === "Tls" && endpoint.trust._tag === "SystemRoots" && isSet(rootsFile)
+
+// A failure to connect says as well what could not be done as the environment has it.
+const noting = (transport: GrpcTransport, note: string): GrpcTransport => {
+  const { connection } = transport
+  return connection === undefined ? transport : {
+    ...transport,
+    connection: {
+      ...connection,
+      open: Effect.mapError(
+        connection.open,
+        (error) => new GrpcStatusError({ ...error, details: `${error.details} (${note})` })
+      )
+    }
+  }
+}
 
 export const make = Effect.fnUntraced(
   function*(endpoint: Endpoint, target: string, options: ChannelOptions, maxMessageBytes: number) {
@@ -37,11 +49,17 @@ export const make = Effect.fnUntraced(
       })
     }
     const trust = yield* tlsTrust.make(endpoint, target, options.connectTimeout)
-    if (!needsGrpcJs(endpoint, options)) {
-      return yield* httpTransport.make(endpoint, target, trust, options, maxMessageBytes)
-    }
-    // Loading it takes longer than a call, and few programs need it.
-    const niceGrpc = yield* Effect.promise(() => import("./niceGrpc.ts"))
-    return yield* niceGrpc.make(endpoint, target, trust, options, maxMessageBytes)
+    const found = endpoint._tag === "Unix" ? undefined : proxy.find(endpoint)
+    const note = found !== undefined && "problem" in found ? `connected without a proxy: ${found.problem}` : undefined
+    if (note !== undefined) yield* Effect.logWarning(`${target} is ${note}`)
+    const via = found !== undefined && "address" in found ? found : undefined
+    const transport = via === undefined && !needsGrpcJs(endpoint, options)
+      ? yield* httpTransport.make(endpoint, target, trust, options, maxMessageBytes)
+      // Loading it takes longer than a call, and few programs need it.
+      : yield* Effect.flatMap(
+        Effect.promise(() => import("./niceGrpc.ts")),
+        (niceGrpc) => niceGrpc.make(endpoint, target, trust, via, options, maxMessageBytes)
+      )
+    return note === undefined ? transport : noting(transport, note)
   }
 )

@@ -24,7 +24,7 @@ export const inUrl = (host: string): string => {
 }
 
 // Port 0 is the system's choice, for listening only.
-export const portProblem = (port: number, lowest: 0 | 1 = 1): string | undefined =>
+const portProblem = (port: number, lowest: 0 | 1 = 1): string | undefined =>
   Number.isInteger(port) && port >= lowest && port <= maxPort
     ? undefined
     : `${port} is no port; ports are whole numbers from ${lowest} to ${maxPort}`
@@ -49,6 +49,10 @@ export const problem = ({ host, port }: HostPort, lowest: 0 | 1 = 1): string | u
 
 // Also for what has a problem: errors show it.
 export const format = ({ host, port }: HostPort): string => `${/:/.test(host) ? `[${host}]` : host}:${port}`
+
+// What is listened on, for errors and logs.
+export const formatListen = (listen: { readonly path: string } | HostPort): string =>
+  "path" in listen ? listen.path : format(listen)
 
 // Reads `host:port` or `[host]:port`. As in Python the last colon of an IPv6 address without brackets begins the port.
 export const parse = (text: string): Either.Either<HostPort, string> => {

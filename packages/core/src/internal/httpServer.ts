@@ -9,9 +9,7 @@ import * as FiberSet from "effect/FiberSet"
 import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
-import * as Fs from "node:fs"
 import * as Http2 from "node:http2"
-import * as Net from "node:net"
 import * as Endpoint from "../Endpoint.ts"
 import type { GrpcHandlers } from "../GrpcHandler.ts"
 import type { Listen, ServerOptions } from "../GrpcServer.ts"
@@ -19,7 +17,10 @@ import * as hostPort from "./hostPort.ts"
 import * as httpKeepAlive from "./httpKeepAlive.ts"
 import * as httpServedCall from "./httpServedCall.ts"
 import * as interruptible from "./interruptible.ts"
+import * as pem from "./pem.ts"
+import * as socketFile from "./socketFile.ts"
 import * as socketPath from "./socketPath.ts"
+import * as tlsTrust from "./tlsTrust.ts"
 
 // The limit of every peer (protocol.md 5.2).
 const maxMessageBytes = 4 * 1024 * 1024
@@ -49,7 +50,9 @@ const resetLimits = { streamResetBurst: 20_000, streamResetRate: 2_000 }
 const bound = (listen: Listen, port: number): Endpoint.Endpoint => {
   if ("path" in listen) return Endpoint.unix(listen.path)
   const reachable = listen.host === "0.0.0.0" ? "127.0.0.1" : listen.host === "::" ? "::1" : listen.host
-  return listen.certificate === undefined ? Endpoint.tcp(reachable, port) : Endpoint.tls(reachable, port)
+  return listen.certificate === undefined
+    ? Endpoint.tcp(reachable, port)
+    : Endpoint.tls(reachable, port, tlsTrust.trusting(listen.certificate.chain, reachable))
 }
 
 const makeServer = (listen: Listen, { maxConcurrentStreams = 2_048 }: ServerOptions) => {
@@ -67,40 +70,38 @@ const makeServer = (listen: Listen, { maxConcurrentStreams = 2_048 }: ServerOpti
     })
 }
 
-// A socket file outlives a server that was killed. One that nobody answers on is in the way and is removed, as servers
-// built on gRPC's C core do; one that somebody answers on is left, and binding fails.
-const removeStaleSocket = (path: string): Effect.Effect<void> =>
-  Effect.async((resume) => {
-    const socket = Net.connect({ path })
-    const done = () => {
-      socket.destroy()
-      resume(Effect.void)
-    }
-    socket.once("connect", done)
-    socket.once("error", (error: NodeJS.ErrnoException) => {
-      try {
-        // Connecting to any other file is refused as well.
-        if (error.code === "ECONNREFUSED" && Fs.lstatSync(path).isSocket()) Fs.rmSync(path)
-      } catch {
-        // Binding will say what is wrong with the path.
-      }
-      done()
-    })
-    return Effect.sync(done)
-  })
-
 const start = (
   server: Http2.Http2Server | Http2.Http2SecureServer,
-  listen: Listen
+  listen: hostPort.HostPort
 ): Effect.Effect<number, Cause.UnknownException> =>
   Effect.async((resume) => {
     // Later ones are about connections that could not be accepted, which is for their peers to notice.
     server.on("error", (error: Error) => resume(new Cause.UnknownException(error)))
-    server.listen("path" in listen ? { path: listen.path } : { host: listen.host, port: listen.port }, () => {
+    server.listen({ host: listen.host, port: listen.port }, () => {
       const address = server.address()
       resume(Effect.succeed(address === null || typeof address === "string" ? 0 : address.port))
     })
   })
+
+const isOpenToOthers = (listen: Listen): boolean =>
+  !("path" in listen) && listen.certificate === undefined && !hostPort.isLoopback(listen.host)
+
+// What Node would throw on, or take for something else; and what nobody should do without knowing.
+const problemOf = (listen: Listen): string | undefined => {
+  if ("path" in listen) {
+    return socketPath.problemToListen(listen.path) ??
+      (Number.isInteger(listen.mode ?? 0) && (listen.mode ?? 0) >= 0 && (listen.mode ?? 0) <= 0o777
+        ? undefined
+        : `${listen.mode} is no mode of a file, as 0o660 is`)
+  }
+  return hostPort.problem(listen, 0) ??
+    (listen.certificate === undefined
+      ? undefined
+      : pem.keyProblem(listen.certificate.chain, Redacted.value(listen.certificate.privateKey))) ??
+    (isOpenToOthers(listen) && listen.insecure !== true
+      ? `others than this machine reach ${listen.host}, and there is no TLS; give a \`certificate\`, listen on 127.0.0.1, or say \`insecure: true\``
+      : undefined)
+}
 
 export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen: Listen, options: ServerOptions) {
   const runFork = Runtime.runFork(yield* Effect.runtime<never>())
@@ -123,7 +124,7 @@ export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen:
       requestTimeout: Duration.decode(options.requestTimeout ?? "30 seconds")
     }
     const sessions = new Set<Http2.ServerHttp2Session>()
-    const problem = "path" in listen ? socketPath.problemToListen(listen.path) : hostPort.problem(listen, 0)
+    const problem = problemOf(listen)
     if (problem !== undefined) return yield* new Cause.UnknownException(new Error(problem))
     const server = yield* Effect.try(() => makeServer(listen, options))
     server.maxConnections = options.maxConnections ?? 1_000
@@ -149,12 +150,14 @@ export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen:
         rawHeaders: ReadonlyArray<string>
       ) => httpServedCall.serve(service, stream, headers, rawHeaders)
     )
-    if ("path" in listen) yield* removeStaleSocket(listen.path)
-    return { port: yield* start(server, listen), scope, server, sessions }
+    return "path" in listen
+      ? { port: 0, file: yield* socketFile.listen(server, listen.path, listen.mode), scope, server, sessions }
+      : { port: yield* start(server, listen), file: undefined, scope, server, sessions }
   })
 
-  const { port } = yield* Effect.acquireRelease(listening, ({ scope, server, sessions }) => {
+  const { port } = yield* Effect.acquireRelease(listening, ({ file, scope, server, sessions }) => {
     const close = Effect.async<void>((resume) => {
+      file?.remove()
       server.close(() => resume(Effect.void))
       sessions.forEach((session) => session.close())
     })
@@ -166,8 +169,18 @@ export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen:
       Effect.zipRight(
         close.pipe(interruptible.timeoutOption("1 second"), Effect.withClock(Clock.make()))
       ),
-      Effect.zipRight(Effect.sync(() => sessions.forEach((session) => session.destroy())))
+      Effect.zipRight(Effect.sync(() => {
+        sessions.forEach((session) => session.destroy())
+        file?.release()
+      }))
     )
   })
+  if (isOpenToOthers(listen)) {
+    yield* Effect.logWarning(
+      `Serving on ${
+        hostPort.formatListen({ ...listen, port })
+      } without TLS, as \`insecure\` says: what is sent can be read and changed on its way`
+    )
+  }
   return bound(listen, port)
 })

@@ -86,10 +86,16 @@ const connect = (
     let error: Error | undefined
     http.on("error", (cause) => {
       error = cause
-      resume(fail(connectFailure.explain(cause.message), cause))
+      const withoutAlpn = socket instanceof Tls.TLSSocket && socket.alpnProtocol === false
+      resume(
+        fail(withoutAlpn ? connectFailure.withoutAlpn(cause.message) : connectFailure.explain(cause, endpoint), cause)
+      )
     })
-    http.once("close", () =>
-      resume(fail(connectFailure.explain("the connection was closed before the HTTP/2 handshake"))))
+    http.once("close", () => {
+      const message = "the connection was closed before the HTTP/2 handshake"
+      const withoutAlpn = socket instanceof Tls.TLSSocket && socket.alpnProtocol === false
+      resume(fail(withoutAlpn ? connectFailure.withoutAlpn(message) : connectFailure.explain({ message }, endpoint)))
+    })
     // The peer has spoken HTTP/2: only now is it known to be there.
     http.once("remoteSettings", () => {
       http.setLocalWindowSize(connectionWindow)
@@ -108,8 +114,7 @@ const connect = (
             socket.unref()
           }
         },
-        isLost: () =>
-          http.destroyed || socket.destroyed
+        isLost: () => http.destroyed || socket.destroyed
       }
       // What is under way goes on when a connection is wound up, and what begins after that goes to whoever is there then.
       http.once("goaway", () => ended(session, "the connection is wound up"))

@@ -6,6 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import {
@@ -27,6 +28,7 @@ import { Inbox } from "./inbox.ts"
 import * as interruptible from "./interruptible.ts"
 import { fromMetadata, rawMethod } from "./niceGrpcCodec.ts"
 import { Outbox } from "./outbox.ts"
+import type { Proxy } from "./proxy.ts"
 import type { TlsTrust } from "./tlsTrust.ts"
 
 // Bytes a call may hold that its consumer has not taken yet, on top of the HTTP/2 window.
@@ -58,20 +60,29 @@ const target = (endpoint: Endpoint): string => {
   }
 }
 
-const toCredentials = (trust: TlsTrust | undefined): ChannelCredentials =>
-  trust === undefined
-    ? ChannelCredentials.createInsecure()
-    : trust.secureContext === undefined
+const toCredentials = (endpoint: Endpoint, trust: TlsTrust | undefined): ChannelCredentials => {
+  if (endpoint._tag !== "Tls") return ChannelCredentials.createInsecure()
+  if (endpoint.trust._tag !== "SystemRoots" && trust?.secureContext !== undefined) {
+    return ChannelCredentials.createFromSecureContext(trust.secureContext, trust)
+  }
+  const { certificate } = endpoint
+  return certificate === undefined
     ? ChannelCredentials.createSsl()
-    : ChannelCredentials.createFromSecureContext(trust.secureContext, trust)
+    : ChannelCredentials.createSsl(
+      null,
+      Buffer.from(Redacted.value(certificate.privateKey)),
+      Buffer.from(certificate.chain)
+    )
+}
 
 const openChannel = (
   endpoint: Endpoint,
   trust: TlsTrust | undefined,
+  proxy: Proxy | undefined,
   options: ChannelOptions,
   maxMessageBytes: number
 ): Channel =>
-  createChannel(target(endpoint), toCredentials(trust), {
+  createChannel(target(endpoint), toCredentials(endpoint, trust), {
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc-node.flow_control_window": windowBytes,
     // A repeated driver call can repeat a physical side effect.
@@ -84,6 +95,9 @@ const openChannel = (
     // While grpc-js backs off it answers with the error of its last attempt, however long the exporter has been back.
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 500,
+    // Which proxy it is has been found already, more carefully.
+    "grpc.enable_http_proxy": proxy === undefined ? 0 : 1,
+    ...(trust?.servername === undefined ? {} : { "grpc.ssl_target_name_override": trust.servername }),
     ...(endpoint._tag === "Unix" ? {} : tcpOptions),
     ...options.grpcOptions
   })
@@ -103,7 +117,7 @@ const localDetails: ReadonlyArray<readonly [GrpcStatus.GrpcCode, RegExp]> = [
 // grpc-js wraps the reason why it could not connect into a summary of its attempts.
 const withoutSummary = (details: string): string =>
   details.replace(/^No connection established\. Last error: (?:Error: )?/, "").replace(/\.? Resolution note: $/, "")
-    .replace(/^null$/, "no connection could be established")
+    .replace(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)$/, "").replace(/^(null|undefined)$/, "no connection could be established")
 
 const tooLarge = /^Received message larger than max/
 
@@ -119,6 +133,7 @@ class Call {
   constructor(
     private readonly rpc: string,
     private readonly target: string,
+    private readonly explain: (details: string) => string,
     private readonly onInitialMetadata: (metadata: Headers.Headers) => void = () => {}
   ) {}
 
@@ -157,7 +172,7 @@ class Call {
     }
     const code = GrpcStatus.codeFromNumber(cause.code)
     if (this.trailers) return make(code, cause.details, "peer")
-    if (!this.headers) return make(code, connectFailure.explain(withoutSummary(cause.details)), "transport")
+    if (!this.headers) return make(code, this.explain(cause.details), "transport")
     if (code === "RESOURCE_EXHAUSTED" && tooLarge.test(cause.details)) return make(code, cause.details, "client")
     const local = localDetails.some(([localCode, details]) => localCode === code && details.test(cause.details))
     return make(code, cause.details, local ? "transport" : "peer")
@@ -233,11 +248,20 @@ export const make = Effect.fnUntraced(function*(
   endpoint: Endpoint,
   address: string,
   trust: TlsTrust | undefined,
+  proxy: Proxy | undefined,
   options: ChannelOptions,
   maxMessageBytes: number
 ) {
+  // grpc-js says nothing of why a proxy did not connect.
+  const explain = (details: string): string => {
+    const reason = connectFailure.explain({ message: withoutSummary(details) }, endpoint)
+    return proxy === undefined
+      ? reason
+      : `${reason}, through the proxy ${proxy.address} of ${proxy.variable}; is it running, and may it connect there? ` +
+        "What is reached without it is listed in no_proxy"
+  }
   const open = () => {
-    const channel = openChannel(endpoint, trust, options, maxMessageBytes)
+    const channel = openChannel(endpoint, trust, proxy, options, maxMessageBytes)
     return {
       channel,
       unary: memoize((rpc) => createClient(rawMethod(rpc, false, false), channel).call),
@@ -285,7 +309,7 @@ export const make = Effect.fnUntraced(function*(
 
   const unary: GrpcTransport["unary"] = (rpc, message, options) =>
     Effect.async((resume) => {
-      const call = new Call(rpc, address)
+      const call = new Call(rpc, address, explain)
       calls.add(call)
       const done = methods.unary(rpc)(message, call.options(options)).then(
         (answer) => resume(Effect.succeed(answer)),
@@ -300,7 +324,7 @@ export const make = Effect.fnUntraced(function*(
   const serverStreaming: GrpcTransport["serverStreaming"] = (rpc, message, options) =>
     Stream.unwrapScoped(Effect.suspend(() => {
       const inbox = new Inbox<Uint8Array, GrpcStatus.GrpcStatusError>(inboxBytes)
-      const call = new Call(rpc, address)
+      const call = new Call(rpc, address, explain)
       return Effect.as(
         readInto(calls, inbox, call, () => methods.serverStreaming(rpc)(message, call.options(options)), () => {}),
         Stream.repeatEffectChunkOption(inbox.take)
@@ -315,6 +339,7 @@ export const make = Effect.fnUntraced(function*(
     const call = new Call(
       rpc,
       address,
+      explain,
       (metadata) => Deferred.unsafeDone(initialMetadata, Exit.succeed(metadata))
     )
     const cancel = yield* readInto(

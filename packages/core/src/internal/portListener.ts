@@ -52,7 +52,7 @@ export const listen = <R>(
 ): Effect.Effect<number, Error, R | Scope.Scope> =>
   Effect.gen(function*() {
     const problem = hostPort.problem(options, 0)
-    if (problem !== undefined) return yield* Effect.fail(new Error(problem))
+    if (problem !== undefined) return yield* Effect.fail(toError(problem))
     const run = yield* FiberSet.makeRuntime<Exclude<R, Scope.Scope>, void>()
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       // Errors are told by what reads and writes; without a listener they would end the process.

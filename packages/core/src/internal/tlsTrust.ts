@@ -1,17 +1,21 @@
-// What proves a server to be the endpoint's (protocol.md 10.2).
+// What proves a server to be the endpoint's (protocol.md 10.2), and what proves a client to a server that asks.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Redacted from "effect/Redacted"
 import { X509Certificate } from "node:crypto"
 import * as Tls from "node:tls"
-import type { Endpoint } from "../Endpoint.ts"
+import * as Endpoint from "../Endpoint.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
 import * as connectFailure from "./connectFailure.ts"
 import * as hostPort from "./hostPort.ts"
 import * as interruptible from "./interruptible.ts"
+import * as pem from "./pem.ts"
 
 // Empty where the system's roots are trusted.
 export interface TlsTrust {
   readonly secureContext?: Tls.SecureContext
+  readonly servername?: string
   readonly checkServerIdentity?: typeof Tls.checkServerIdentity
 }
 
@@ -25,47 +29,54 @@ const failure = (target: string, code: "INVALID_ARGUMENT" | "UNAVAILABLE", detai
     cause
   })
 
-const pemHeader = "-----BEGIN CERTIFICATE-----"
-
-const certificateBlock = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g
-
-const decodePem = (ca: string): string | undefined => {
-  if (ca.includes(pemHeader)) return ca
-  const decoded = Buffer.from(ca, "base64").toString("utf8")
-  return decoded.includes(pemHeader) ? decoded : undefined
-}
-
-const secureContext = (target: string, ca: string, options: Tls.SecureContextOptions) =>
+const secureContext = (target: string, options: Tls.SecureContextOptions) =>
   Effect.try({
-    try: () => {
-      // Node skips what it cannot read, and would then fail every connection without saying why.
-      const blocks = ca.match(certificateBlock)
-      if (blocks === null) throw new Error("it has no complete certificate")
-      for (const block of blocks) new X509Certificate(block)
-      return Tls.createSecureContext({ ca, ...options })
-    },
+    try: () => Tls.createSecureContext(options),
     catch: (cause) =>
       failure(
         target,
         "INVALID_ARGUMENT",
-        `the certificate authority cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+        `the certificates cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`,
         cause
       )
   })
 
-const toPem = (der: Buffer): string =>
-  `${pemHeader}\n${der.toString("base64").replace(/.{64}/g, "$&\n").trimEnd()}\n-----END CERTIFICATE-----\n`
+// The client's own certificate, as Node takes it.
+const identity = Effect.fnUntraced(function*({ certificate }: Endpoint.Tls, target: string) {
+  if (certificate === undefined) return {}
+  const key = Redacted.value(certificate.privateKey)
+  const problem = pem.keyProblem(certificate.chain, key)
+  if (problem !== undefined) {
+    return yield* failure(target, "INVALID_ARGUMENT", `the client's certificate cannot be used: ${problem}`)
+  }
+  const options = { cert: certificate.chain, key }
+  // Whether they belong together.
+  yield* secureContext(target, options)
+  return options
+}) satisfies (...args: never) => Effect.Effect<Tls.SecureContextOptions, GrpcStatusError>
+
+// As gRPC does, trust ends at what was given, whether it is a root, an intermediate, or the server's own certificate.
+const trustOnly = (certificates: ReadonlyArray<X509Certificate>): Tls.SecureContextOptions => ({
+  ca: certificates.map(String),
+  allowPartialTrustChain: true
+})
 
 // The certificates a server presents, the leaf first, from a connection that verifies nothing.
-const presentedChain = (host: string, port: number, target: string): Effect.Effect<Array<Buffer>, GrpcStatusError> =>
+const presentedChain = (
+  endpoint: Endpoint.Tls,
+  target: string,
+  options: Tls.SecureContextOptions
+): Effect.Effect<Array<Buffer>, GrpcStatusError> =>
   Effect.async<Array<Buffer>, GrpcStatusError>((resume) => {
+    const { host, port } = endpoint
     const socket = Tls.connect({
       host,
       port,
       rejectUnauthorized: false,
       ALPNProtocols: ["h2"],
       // An IP address is no server name.
-      ...(hostPort.isAddress(host) ? {} : { servername: host })
+      ...(hostPort.isAddress(host) ? {} : { servername: host }),
+      ...options
     })
     socket.once("secureConnect", () => {
       const chain: Array<Buffer> = []
@@ -77,28 +88,22 @@ const presentedChain = (host: string, port: number, target: string): Effect.Effe
       socket.destroy()
       resume(Effect.succeed(chain))
     })
-    socket.once("error", (cause) => {
+    socket.on("error", (cause) => {
       socket.destroy()
-      resume(
-        failure(
-          target,
-          "UNAVAILABLE",
-          `could not look at the server's certificate: ${connectFailure.explain(cause.message)}`,
-          cause
-        )
-      )
+      const details = `could not look at the server's certificate: ${connectFailure.explain(cause, endpoint)}`
+      resume(failure(target, "UNAVAILABLE", details, cause))
     })
     return Effect.sync(() => socket.destroy())
   })
 
 // Trusts exactly what the server presents now. A leaf whose issuer is not presented is trusted as it is.
 const trustOnFirstUse = Effect.fnUntraced(function*(
-  host: string,
-  port: number,
+  endpoint: Endpoint.Tls,
   target: string,
+  options: Tls.SecureContextOptions,
   connectTimeout: Duration.DurationInput
 ) {
-  const chain = yield* interruptible.timeoutFail(presentedChain(host, port, target), {
+  const chain = yield* interruptible.timeoutFail(presentedChain(endpoint, target, options), {
     duration: connectTimeout,
     onTimeout: () =>
       failure(
@@ -113,35 +118,74 @@ const trustOnFirstUse = Effect.fnUntraced(function*(
   if (leaf === undefined) {
     return yield* failure(target, "UNAVAILABLE", "the server presented no certificate")
   }
-  const context = yield* secureContext(target, chain.map(toPem).join(""), { allowPartialTrustChain: true })
+  const presented = yield* Effect.try({
+    try: () => chain.map((der) => new X509Certificate(der)),
+    catch: (cause) => failure(target, "UNAVAILABLE", "the server presented a certificate that cannot be read", cause)
+  })
   return {
-    secureContext: context,
+    secureContext: yield* secureContext(target, { ...trustOnly(presented), ...options }),
     checkServerIdentity: (_, certificate) =>
       certificate.raw.equals(leaf) ? undefined : new Error("the server presents another certificate than at first")
   } satisfies TlsTrust
 })
 
+// The name that a certificate is checked for, where it is not that of the host.
+const named = (serverName: string | undefined): TlsTrust =>
+  serverName === undefined ? {} : {
+    ...(hostPort.isAddress(serverName) ? {} : { servername: serverName }),
+    checkServerIdentity: (_, certificate) => Tls.checkServerIdentity(serverName, certificate)
+  }
+
 export const make = Effect.fnUntraced(function*(
-  endpoint: Endpoint,
+  endpoint: Endpoint.Endpoint,
   target: string,
   connectTimeout: Duration.DurationInput = "10 seconds"
 ) {
   if (endpoint._tag !== "Tls") return undefined
+  const options = yield* identity(endpoint, target)
   switch (endpoint.trust._tag) {
     case "SystemRoots":
-      return {}
+      return endpoint.certificate === undefined ? {} : { secureContext: yield* secureContext(target, options) }
     case "TrustOnFirstUse":
-      return yield* trustOnFirstUse(endpoint.host, endpoint.port, target, connectTimeout)
+      return yield* trustOnFirstUse(endpoint, target, options, connectTimeout)
     case "CertificateAuthority": {
-      const pem = decodePem(endpoint.trust.ca)
-      if (pem === undefined) {
-        return yield* failure(
-          target,
-          "INVALID_ARGUMENT",
-          "the certificate authority is neither PEM nor base64 of PEM"
-        )
+      const { ca, serverName } = endpoint.trust
+      const nameProblem = serverName === undefined ? undefined : hostPort.hostProblem(serverName)
+      if (nameProblem !== undefined) {
+        return yield* failure(target, "INVALID_ARGUMENT", `serverName cannot be used: ${nameProblem}`)
       }
-      return { secureContext: yield* secureContext(target, pem, {}) }
+      const certificates = yield* Either.mapLeft(
+        pem.certificates(ca),
+        (problem) => failure(target, "INVALID_ARGUMENT", `the certificate authority cannot be read: ${problem}`)
+      )
+      return {
+        secureContext: yield* secureContext(target, { ...trustOnly(certificates), ...options }),
+        ...named(serverName)
+      }
     }
   }
 }) satisfies (...args: never) => Effect.Effect<TlsTrust | undefined, GrpcStatusError>
+
+const isNamed = (certificate: X509Certificate, name: string): boolean =>
+  Tls.checkServerIdentity(name, certificate.toLegacyObject()) === undefined
+
+// A name that a certificate is made for.
+const nameOf = (certificate: X509Certificate): string | undefined => {
+  const names = certificate.subjectAltName ?? ""
+  const name = /(?:^|, )DNS:([^,"]+)/.exec(names)?.[1] ?? /(?:^|, )IP Address:([^,"]+)/.exec(names)?.[1] ??
+    /^CN=(.+)$/m.exec(certificate.subject)?.[1]
+  const one = name?.replace(/^\*/, "exporter")
+  return one !== undefined && hostPort.hostProblem(one) === undefined && isNamed(certificate, one) ? one : undefined
+}
+
+// What a client on this machine trusts to reach a server with this certificate.
+export const trusting = (chain: string, host: string): Endpoint.Trust => {
+  const [leaf] = Either.getOrElse(pem.certificates(chain), () => [])
+  // What has no name that can be checked proves nothing but itself.
+  if (leaf === undefined) return Endpoint.Trust.TrustOnFirstUse()
+  if (isNamed(leaf, host)) return Endpoint.Trust.CertificateAuthority({ ca: chain })
+  const serverName = nameOf(leaf)
+  return serverName === undefined
+    ? Endpoint.Trust.TrustOnFirstUse()
+    : Endpoint.Trust.CertificateAuthority({ ca: chain, serverName })
+}

@@ -1,0 +1,15 @@
+// What a passphrase must be to travel as metadata: gRPC allows printable ASCII, and HTTP trims it.
+const maxLength = 4_096
+
+export const problem = (passphrase: string): string | undefined =>
+  !/^[\x20-\x7e]*$/.test(passphrase)
+    ? "the passphrase has characters other than printable ASCII, which metadata cannot have"
+    : passphrase.startsWith(" ") || passphrase.endsWith(" ")
+    ? "the passphrase begins or ends with a space, which is lost on the way"
+    : passphrase.length > maxLength
+    ? `the passphrase is longer than ${maxLength} characters`
+    : undefined
+
+// The same for one that is required of clients. A client that has none presents the empty one.
+export const problemToRequire = (passphrase: string): string | undefined =>
+  passphrase === "" ? "the passphrase is empty, which every client presents" : problem(passphrase)

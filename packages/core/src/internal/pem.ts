@@ -1,0 +1,68 @@
+// Certificates as text, and what somebody may have given instead.
+import * as Either from "effect/Either"
+import { X509Certificate } from "node:crypto"
+
+const block = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g
+
+const isCertificate = (bytes: Buffer): boolean => {
+  try {
+    return new X509Certificate(bytes).raw.length > 0
+  } catch {
+    return false
+  }
+}
+
+const kinds: ReadonlyArray<readonly [RegExp, string]> = [
+  [/PRIVATE KEY$/, "a private key"],
+  [/PUBLIC KEY$/, "a public key"],
+  [/CERTIFICATE REQUEST$/, "a request for a certificate"],
+  [/CRL$/, "a list of revoked certificates"]
+]
+
+const nameOf = (label: string): string => kinds.find(([pattern]) => pattern.test(label))?.[1] ?? `"${label}"`
+
+const problemOf = (text: string): string => {
+  if (text.trim() === "") return "it is empty"
+  const label = /-----BEGIN ([^-]+)-----/.exec(text)?.[1]
+  if (label === "CERTIFICATE") return "it has no complete certificate: the line -----END CERTIFICATE----- is missing"
+  if (label !== undefined) return `it is ${nameOf(label)}, and no certificate`
+  // Read as text, what is no UTF-8 in DER has become something else.
+  if (isCertificate(Buffer.from(text, "latin1")) || text.startsWith("0") && text.includes("\ufffd")) {
+    return "it is DER; `openssl x509 -inform der` makes PEM of it"
+  }
+  if (isCertificate(Buffer.from(text, "base64"))) {
+    return "it is base64 of DER; `openssl x509 -inform der` makes PEM of what it encodes"
+  }
+  return /^[^\n]+\.(pem|crt|cer|cert|der|p12|pfx)\s*$/i.test(text)
+    ? "it looks like the path of a file; give the text that is in the file"
+    : "it is neither PEM nor base64 of PEM"
+}
+
+// The certificates in PEM, or in base64 of PEM, in their order.
+export const certificates = (text: string): Either.Either<ReadonlyArray<X509Certificate>, string> => {
+  const pem = text.includes("-----BEGIN ") ? text : Buffer.from(text, "base64").toString("utf8")
+  const blocks = pem.match(block)
+  if (blocks === null) return Either.left(problemOf(pem.includes("-----BEGIN ") ? pem : text))
+  // Node skips what it cannot read, and would then fail every connection without saying why.
+  return Either.all(blocks.map((one, index) =>
+    Either.try({
+      try: () => new X509Certificate(one),
+      catch: (cause) =>
+        `certificate ${index + 1} of ${blocks.length} cannot be read: ${
+          cause instanceof Error ? cause.message : String(cause)
+        }`
+    })
+  ))
+}
+
+// What keeps a certificate and its key from proving anything.
+export const keyProblem = (chain: string, privateKey: string): string | undefined => {
+  const read = certificates(chain)
+  if (Either.isLeft(read)) return `the certificate chain cannot be read: ${read.left}`
+  const label = /-----BEGIN ([^-]+)-----/.exec(privateKey)?.[1]
+  return label === undefined
+    ? "the private key is no PEM"
+    : !label.endsWith("PRIVATE KEY")
+    ? `the private key is ${nameOf(label)}, and no private key`
+    : undefined
+}
