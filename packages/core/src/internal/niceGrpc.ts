@@ -18,6 +18,7 @@ import {
   createClient,
   Metadata
 } from "nice-grpc"
+import * as Tls from "node:tls"
 import * as Bytes from "../Bytes.ts"
 import type { Endpoint } from "../Endpoint.ts"
 import type { CallOptions, ChannelOptions, GrpcConnection, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
@@ -60,19 +61,28 @@ const target = (endpoint: Endpoint): string => {
   }
 }
 
+// grpc-js tells a server the name that it checks, and Node refuses to tell an address since release 26. The address is checked
+// all the same.
+const nameOfAddress = "localhost"
+
+const toldName = (endpoint: Endpoint, trust: TlsTrust | undefined): string | undefined =>
+  trust?.servername ?? (endpoint._tag === "Tls" && hostPort.isAddress(endpoint.host) ? nameOfAddress : undefined)
+
 const toCredentials = (endpoint: Endpoint, trust: TlsTrust | undefined): ChannelCredentials => {
   if (endpoint._tag !== "Tls") return ChannelCredentials.createInsecure()
+  const { certificate, host } = endpoint
+  const checkServerIdentity = trust?.checkServerIdentity ??
+    ((_: string, presented: Tls.PeerCertificate) => Tls.checkServerIdentity(host, presented))
   if (endpoint.trust._tag !== "SystemRoots" && trust?.secureContext !== undefined) {
-    return ChannelCredentials.createFromSecureContext(trust.secureContext, trust)
+    return ChannelCredentials.createFromSecureContext(trust.secureContext, { checkServerIdentity })
   }
-  const { certificate } = endpoint
-  return certificate === undefined
-    ? ChannelCredentials.createSsl()
-    : ChannelCredentials.createSsl(
-      null,
-      Buffer.from(Redacted.value(certificate.privateKey)),
-      Buffer.from(certificate.chain)
-    )
+  // Without a context of ours it is grpc-js that reads the roots, which a variable can name.
+  return ChannelCredentials.createSsl(
+    null,
+    certificate === undefined ? null : Buffer.from(Redacted.value(certificate.privateKey)),
+    certificate === undefined ? null : Buffer.from(certificate.chain),
+    { checkServerIdentity }
+  )
 }
 
 const openChannel = (
@@ -81,8 +91,9 @@ const openChannel = (
   proxy: Proxy | undefined,
   options: ChannelOptions,
   maxMessageBytes: number
-): Channel =>
-  createChannel(target(endpoint), toCredentials(endpoint, trust), {
+): Channel => {
+  const name = toldName(endpoint, trust)
+  return createChannel(target(endpoint), toCredentials(endpoint, trust), {
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc-node.flow_control_window": windowBytes,
     // A repeated driver call can repeat a physical side effect.
@@ -97,10 +108,11 @@ const openChannel = (
     "grpc.max_reconnect_backoff_ms": 500,
     // Which proxy it is has been found already, more carefully.
     "grpc.enable_http_proxy": proxy === undefined ? 0 : 1,
-    ...(trust?.servername === undefined ? {} : { "grpc.ssl_target_name_override": trust.servername }),
+    ...(name === undefined ? {} : { "grpc.ssl_target_name_override": name }),
     ...(endpoint._tag === "Unix" ? {} : tcpOptions),
     ...options.grpcOptions
   })
+}
 
 // The statuses grpc-js makes up after response headers have arrived. Nothing else tells them from a peer's trailers
 // then; see subchannel-call.ts of grpc-js, where all of them are made.
