@@ -117,6 +117,7 @@ export interface DeviceLayers<Self, I extends DriverInterface.Any> {
 const missing = (device: string, method: string, described: DriverMethod.Any) => {
   const fail = (kind: CallKind) =>
     new MethodNotImplemented({
+      address: "",
       driver: device,
       uuid: "",
       method,

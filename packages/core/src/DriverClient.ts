@@ -17,6 +17,8 @@ import type * as DriverInterface from "./DriverInterface.ts"
 import * as DriverTree from "./DriverTree.ts"
 import type { ExporterClient } from "./ExporterClient.ts"
 import type { GrpcStatusError } from "./GrpcStatus.ts"
+import * as callers from "./internal/caller.ts"
+import { blame } from "./internal/caller.ts"
 import * as driverCallCodec from "./internal/driverCallCodec.ts"
 import * as interruptible from "./internal/interruptible.ts"
 import { mapItems } from "./internal/mapItems.ts"
@@ -50,6 +52,8 @@ export interface DriverStream extends ByteStream<DriverError.DriverCallError> {
  */
 export interface DriverClient extends Omit<DriverTree.DriverNode, "children"> {
   readonly children: ReadonlyMap<string, DriverClient>
+  /** The exporter's address. */
+  readonly address: string
 
   /** The driver at a path below this one. */
   readonly child: (path: string | ReadonlyArray<string>) => Effect.Effect<DriverClient, DriverTree.DriverNotFound>
@@ -104,8 +108,7 @@ export interface Session {
    */
   readonly admit: (
     node: DriverTree.DriverNode,
-    method: string,
-    kind: DriverError.CallKind
+    call: Pick<DriverError.CallSite, "method" | "kind" | "caller">
   ) => Effect.Effect<DriverError.CallSite, DriverError.DriverCallError>
   /** Makes an error of the status that a call ended with. */
   readonly explain: (
@@ -164,19 +167,25 @@ const decodeHandle = Schema.decodeUnknown(Schema.parseJson(streamRequest.ClientS
  * @category constructors
  */
 export const make = (session: Session, node: DriverTree.DriverNode): DriverClient => {
-  const prepare = (method: string, kind: DriverError.CallKind, args: ReadonlyArray<Resource.Argument>) =>
+  const prepare = (
+    called: Pick<DriverError.CallSite, "method" | "kind" | "caller">,
+    args: ReadonlyArray<Resource.Argument>
+  ) =>
     Effect.flatMap(
-      session.admit(node, method, kind),
+      session.admit(node, called),
       (site) =>
-        Either.mapBoth(encodeArguments(site.uuid, method, args), {
+        Either.mapBoth(encodeArguments(site.uuid, site.method, args), {
           onLeft: ({ path, reason }) =>
-            new DriverError.InvalidArgument({
-              ...site,
-              code: "INVALID_ARGUMENT",
-              details: reason,
-              origin: "client",
-              path
-            }),
+            blame(
+              new DriverError.InvalidArgument({
+                ...site,
+                code: "INVALID_ARGUMENT",
+                details: reason,
+                origin: "client",
+                path
+              }),
+              site
+            ),
           onRight: (request) => ({ request, site })
         })
     )
@@ -185,7 +194,10 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
     Either.mapLeft(
       driverCallCodec.decodeResponse(answer),
       ({ path, reason }) =>
-        new DriverError.UnexpectedResult({ ...site, code: "INTERNAL", details: reason, origin: "client", path })
+        blame(
+          new DriverError.UnexpectedResult({ ...site, code: "INTERNAL", details: reason, origin: "client", path }),
+          site
+        )
     )
 
   const explain = (site: DriverError.CallSite) => (status: GrpcStatusError) => session.explain(node, status, site)
@@ -193,10 +205,11 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
   const operation = telemetryMetrics.operations(session.exporter.target, node)
 
   const call: DriverClient["call"] = (method, ...args) => {
+    const caller = callers.of(call)
     const handles = handlesOf(args)
     return telemetry.call(operation("call", method), (ongoing) => {
       const answer = Effect.flatMap(
-        prepare(method, "call", args),
+        prepare({ method, kind: "call", caller }, args),
         ({ request, site }) =>
           session.exporter.driverCall(request, ongoing.options).pipe(
             Effect.catchAll(explain(site)),
@@ -213,10 +226,11 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
   }
 
   const streamingCall: DriverClient["streamingCall"] = (method, ...args) => {
+    const caller = callers.of(streamingCall)
     const handles = handlesOf(args)
     return telemetry.streamingCall(operation("streamingCall", method), (ongoing) => {
       const answers = Effect.map(
-        prepare(method, "streamingCall", args),
+        prepare({ method, kind: "streamingCall", caller }, args),
         ({ request, site }) =>
           mapItems(
             Stream.catchAll(
@@ -237,74 +251,86 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
     })
   }
 
+  const stream: DriverClient["stream"] = (method) => {
+    const caller = callers.of(stream)
+    return telemetry.stream(
+      operation("stream", method),
+      Effect.fnUntraced(function*(ongoing) {
+        const site = yield* session.admit(node, { method, kind: "stream", caller })
+        const fail = (status: GrpcStatusError) => {
+          const error = DriverError.fromStatus(status, site)
+          ongoing.outcome = Effect.succeed(Exit.fail(error))
+          return error
+        }
+        const stream = ongoing.counted(
+          yield* Effect.catchAll(session.exporter.driverStream(site.uuid, method, ongoing.options), explain(site))
+        )
+        return {
+          name: site.driver,
+          metadata: stream.metadata,
+          read: Stream.mapError(stream.read, fail),
+          write: (bytes: Uint8Array) => Effect.mapError(stream.write(bytes), fail),
+          end: stream.end
+        }
+      })
+    )
+  }
+
+  const lend: DriverClient["resource"] = (resource) => {
+    const caller = callers.of(lend)
+    return telemetry.stream(
+      operation("resource", "resource"),
+      Effect.fnUntraced(function*(ongoing) {
+        const site = yield* session.admit(node, { method: "resource", kind: "resource", caller })
+        const stream = ongoing.counted(
+          yield* Effect.catchAll(
+            session.exporter.resourceStream(
+              site.uuid,
+              // What a driver writes is encoded on this side, see `ResourceOptions`.
+              resource._tag === "Source" ? Option.getOrNull(resource.contentEncoding) : null,
+              ongoing.options
+            ),
+            explain(site)
+          )
+        )
+        const handle = yield* Option.match(Headers.get(stream.metadata, streamRequest.resourceKey), {
+          onNone: () => Effect.fail("the exporter sent no resource handle"),
+          onSome: (text) => Effect.mapError(decodeHandle(text), (error) => error.message)
+        }).pipe(
+          Effect.mapError((details) =>
+            blame(
+              new DriverError.UnexpectedResult({ ...site, code: "INTERNAL", details, origin: "client", path: [] }),
+              site
+            )
+          )
+        )
+        const lent = yield* transfer.open(
+          stream,
+          handle,
+          resource,
+          site,
+          Duration.decode(session.transferIdleTimeout)
+        )
+        // One whose scope closes before it is complete was cancelled from here, which is no failure of its own.
+        ongoing.outcome = Effect.exit(Effect.catchIf(
+          lent.result,
+          (error) => DriverError.isDriverCallError(error) && error.origin === "client" && error.code === "CANCELLED",
+          () => Effect.interrupt
+        ))
+        return lent
+      })
+    )
+  }
+
   const client: DriverClient = {
     ...node,
+    address: session.exporter.target,
     children: new Map(Array.from(node.children, ([name, child]) => [name, make(session, child)])),
     child: (path) => DriverTree.find(client, path),
     call,
     streamingCall,
-    stream: (method) =>
-      telemetry.stream(
-        operation("stream", method),
-        Effect.fnUntraced(function*(ongoing) {
-          const site = yield* session.admit(node, method, "stream")
-          const fail = (status: GrpcStatusError) => {
-            const error = DriverError.fromStatus(status, site)
-            ongoing.outcome = Effect.succeed(Exit.fail(error))
-            return error
-          }
-          const stream = ongoing.counted(
-            yield* Effect.catchAll(session.exporter.driverStream(site.uuid, method, ongoing.options), explain(site))
-          )
-          return {
-            name: site.driver,
-            metadata: stream.metadata,
-            read: Stream.mapError(stream.read, fail),
-            write: (bytes: Uint8Array) => Effect.mapError(stream.write(bytes), fail),
-            end: stream.end
-          }
-        })
-      ),
-    resource: (resource) =>
-      telemetry.stream(
-        operation("resource", "resource"),
-        Effect.fnUntraced(function*(ongoing) {
-          const site = yield* session.admit(node, "resource", "resource")
-          const stream = ongoing.counted(
-            yield* Effect.catchAll(
-              session.exporter.resourceStream(
-                site.uuid,
-                // What a driver writes is encoded on this side, see `ResourceOptions`.
-                resource._tag === "Source" ? Option.getOrNull(resource.contentEncoding) : null,
-                ongoing.options
-              ),
-              explain(site)
-            )
-          )
-          const handle = yield* Option.match(Headers.get(stream.metadata, streamRequest.resourceKey), {
-            onNone: () => Effect.fail("the exporter sent no resource handle"),
-            onSome: (text) => Effect.mapError(decodeHandle(text), (error) => error.message)
-          }).pipe(
-            Effect.mapError((details) =>
-              new DriverError.UnexpectedResult({ ...site, code: "INTERNAL", details, origin: "client", path: [] })
-            )
-          )
-          const lent = yield* transfer.open(
-            stream,
-            handle,
-            resource,
-            site,
-            Duration.decode(session.transferIdleTimeout)
-          )
-          // One whose scope closes before it is complete was cancelled from here, which is no failure of its own.
-          ongoing.outcome = Effect.exit(Effect.catchIf(
-            lent.result,
-            (error) => DriverError.isDriverCallError(error) && error.origin === "client" && error.code === "CANCELLED",
-            () => Effect.interrupt
-          ))
-          return lent
-        })
-      ),
+    stream,
+    resource: lend,
     logStream: session.logs.forward
   }
   return client

@@ -6,6 +6,8 @@
  */
 import * as Schema from "effect/Schema"
 import { GrpcCode, type GrpcStatusError } from "./GrpcStatus.ts"
+import { memory } from "./internal/address.ts"
+import { blame, type Caller } from "./internal/caller.ts"
 import { callName } from "./internal/callName.ts"
 
 /**
@@ -38,16 +40,20 @@ export const ErrorOrigin = Schema.Literal("driver", "transport", "client")
 export type ErrorOrigin = typeof ErrorOrigin.Type
 
 /**
- * Which method of which driver was called. `driver` is the name path in the tree, empty for the root.
+ * Which method of which driver was called. `driver` is the name path in the tree, empty for the root. `address` is the
+ * exporter's, and empty for a fake without one.
  *
  * @since 0.1.0
  * @category models
  */
 export interface CallSite {
+  readonly address: string
   readonly driver: string
   readonly uuid: string
   readonly method: string
   readonly kind: CallKind
+  /** Where the program made the call. It goes into the `stack` of an error, and is no field of it. */
+  readonly caller?: Caller | undefined
 }
 
 /**
@@ -59,6 +65,8 @@ export interface CallSite {
 export type ValuePath = ReadonlyArray<string | number>
 
 const fields = {
+  // Errors that were encoded by something else may not have it.
+  address: Schema.optionalWith(Schema.String, { default: () => "" }).pipe(Schema.withConstructorDefault(() => "")),
   driver: Schema.String,
   uuid: Schema.String,
   method: Schema.String,
@@ -76,7 +84,10 @@ const describe = (
   outcome: string
 ): string => {
   const details = error.details === "" ? "no details" : error.details
-  return `${callName(error)} ${outcome} (${error.code}): ${details}`
+  // Details of a connection or of a recording say it already.
+  const isShown = error.address !== memory && !error.details.includes(error.address)
+  const where = isShown ? `, ${error.address}` : ""
+  return `${callName(error)} ${outcome} (${error.code}${where}): ${details}`
 }
 
 /**
@@ -232,8 +243,11 @@ export const isDriverCallError: (u: unknown) => u is DriverCallError = Schema.is
  * @since 0.1.0
  * @category constructors
  */
-export const fromStatus = (status: GrpcStatusError, site: CallSite): DriverCallError => {
+export const fromStatus = (status: GrpcStatusError, site: CallSite): DriverCallError => blame(make(status, site), site)
+
+const make = (status: GrpcStatusError, site: CallSite): DriverCallError => {
   const common = {
+    address: site.address,
     driver: site.driver,
     uuid: site.uuid,
     method: site.method,

@@ -20,6 +20,7 @@ import * as Bytes from "./Bytes.ts"
 import * as Endpoint from "./Endpoint.ts"
 import * as GrpcHandler from "./GrpcHandler.ts"
 import { GrpcStatusError } from "./GrpcStatus.ts"
+import { memory } from "./internal/address.ts"
 import * as endpointTransport from "./internal/endpointTransport.ts"
 import * as interruptible from "./internal/interruptible.ts"
 import * as memoryGrpc from "./internal/memoryGrpc.ts"
@@ -331,7 +332,7 @@ export const fromHandlers = (
   handlers: GrpcHandler.GrpcHandlers,
   options: { readonly target?: string | undefined; readonly passphrase?: Redacted.Redacted | undefined } = {}
 ): Effect.Effect<typeof GrpcChannel.Service, never, Scope.Scope> =>
-  Effect.map(memoryGrpc.makeTransport(handlers, options.target ?? "memory", maxMessageBytes), (transport) => {
+  Effect.map(memoryGrpc.makeTransport(handlers, options.target ?? memory, maxMessageBytes), (transport) => {
     const channel = make(transport)
     return options.passphrase === undefined ? channel : withPassphrase(channel, options.passphrase)
   })

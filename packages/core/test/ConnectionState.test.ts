@@ -245,7 +245,7 @@ describe("a connection that is closed", () => {
         const begun = wire.begun("DriverCall") + wire.begun("StreamingDriverCall") + wire.begun("Stream")
         const error = yield* failing(run(power))
         deepStrictEqual(outcome(error), ["ConnectionLost", "client", "UNAVAILABLE"])
-        assertInclude(error.message, "was not sent, connection lost (UNAVAILABLE): the connection was closed")
+        assertInclude(error.message, "was not sent, connection lost (UNAVAILABLE, bench): the connection was closed")
         strictEqual(wire.begun("DriverCall") + wire.begun("StreamingDriverCall") + wire.begun("Stream"), begun)
       }))
   }
@@ -313,7 +313,7 @@ describe("connecting again, by a schedule", () => {
       const gone = yield* Effect.flip(power.call("on"))
       strictEqual(
         gone.message,
-        "call power.on is not implemented (NOT_FOUND): " +
+        "call power.on is not implemented (NOT_FOUND, bench): " +
           "the exporter has changed: no driver at \"power\", there are: relay"
       )
       strictEqual(gone.origin, "client")

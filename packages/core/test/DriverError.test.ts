@@ -1,9 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Effect, Equal, Schema } from "effect"
 import * as DriverError from "../src/DriverError.ts"
 import { GrpcCode, GrpcStatusError, type StatusOrigin } from "../src/GrpcStatus.ts"
 
-const site: DriverError.CallSite = { driver: "storage.mux", uuid: "u-1", method: "write", kind: "call" }
+const site: DriverError.CallSite = {
+  address: "unix:/x",
+  driver: "storage.mux",
+  uuid: "u-1",
+  method: "write",
+  kind: "call"
+}
 
 const status = (code: GrpcCode, origin: StatusOrigin, details = "why"): GrpcStatusError =>
   new GrpcStatusError({ code, details, origin, rpc: "/jumpstarter.v1.ExporterService/DriverCall", target: "unix:/x" })
@@ -43,7 +49,13 @@ describe("DriverError", () => {
         assert.strictEqual(error.code, code)
         assert.strictEqual(error.details, "why")
         assert.deepStrictEqual(
-          { driver: error.driver, uuid: error.uuid, method: error.method, kind: error.kind },
+          {
+            address: error.address,
+            driver: error.driver,
+            uuid: error.uuid,
+            method: error.method,
+            kind: error.kind
+          },
           { ...site, kind }
         )
       })
@@ -88,11 +100,11 @@ describe("DriverError", () => {
     const table: ReadonlyArray<readonly [DriverError.DriverCallError, string]> = [
       [
         new DriverError.MethodNotImplemented({ ...common, code: "UNIMPLEMENTED", origin: "driver" }),
-        "call storage.mux.write is not implemented (UNIMPLEMENTED): image.bin"
+        "call storage.mux.write is not implemented (UNIMPLEMENTED, unix:/x): image.bin"
       ],
       [
         new DriverError.InvalidArgument({ ...common, code: "INVALID_ARGUMENT", origin: "driver", path: [] }),
-        "call storage.mux.write was refused for its arguments (INVALID_ARGUMENT): image.bin"
+        "call storage.mux.write was refused for its arguments (INVALID_ARGUMENT, unix:/x): image.bin"
       ],
       [
         new DriverError.InvalidArgument({
@@ -102,32 +114,32 @@ describe("DriverError", () => {
           path: [0, "channels", 2, "my key"],
           details: "NaN cannot be sent"
         }),
-        "call storage.mux.write was not sent, arguments[0].channels[2][\"my key\"] (INVALID_ARGUMENT): " +
+        "call storage.mux.write was not sent, arguments[0].channels[2][\"my key\"] (INVALID_ARGUMENT, unix:/x): " +
         "NaN cannot be sent"
       ],
       [
         new DriverError.ExporterNotReady({ ...common, code: "FAILED_PRECONDITION", origin: "driver" }),
-        "call storage.mux.write met an exporter not ready (FAILED_PRECONDITION): image.bin"
+        "call storage.mux.write met an exporter not ready (FAILED_PRECONDITION, unix:/x): image.bin"
       ],
       [
         new DriverError.ExporterNotReady({ ...common, code: "FAILED_PRECONDITION", origin: "client" }),
-        "call storage.mux.write was not sent, exporter not ready (FAILED_PRECONDITION): image.bin"
+        "call storage.mux.write was not sent, exporter not ready (FAILED_PRECONDITION, unix:/x): image.bin"
       ],
       [
         new DriverError.DriverError({ ...common, code: "INTERNAL", origin: "driver", kind: "streamingCall" }),
-        "streaming call storage.mux.write failed (INTERNAL): image.bin"
+        "streaming call storage.mux.write failed (INTERNAL, unix:/x): image.bin"
       ],
       [
         new DriverError.ConnectionLost({ ...common, code: "UNAVAILABLE", origin: "transport", kind: "stream" }),
-        "stream storage.mux.write lost its connection, outcome unknown (UNAVAILABLE): image.bin"
+        "stream storage.mux.write lost its connection, outcome unknown (UNAVAILABLE, unix:/x): image.bin"
       ],
       [
         new DriverError.ConnectionLost({ ...common, code: "UNAVAILABLE", origin: "client" }),
-        "call storage.mux.write was not sent, connection lost (UNAVAILABLE): image.bin"
+        "call storage.mux.write was not sent, connection lost (UNAVAILABLE, unix:/x): image.bin"
       ],
       [
         new DriverError.ConnectionLost({ ...common, code: "FAILED_PRECONDITION", origin: "client", kind: "stream" }),
-        "stream storage.mux.write has ended, nothing was sent (FAILED_PRECONDITION): image.bin"
+        "stream storage.mux.write has ended, nothing was sent (FAILED_PRECONDITION, unix:/x): image.bin"
       ],
       [
         new DriverError.UnexpectedResult({
@@ -139,11 +151,22 @@ describe("DriverError", () => {
           path: ["volts"],
           details: ""
         }),
-        "transfer (root).write gave an unexpected result at .volts (INTERNAL): no details"
+        "transfer (root).write gave an unexpected result at .volts (INTERNAL, unix:/x): no details"
       ]
     ]
     it.each(table.map(([error, message]) => ({ error, message })))("$message", ({ error, message }) => {
       assert.strictEqual(error.message, message)
+    })
+
+    it("names no exporter in this process, and none a second time", () => {
+      const failed = (address: string, details: string) =>
+        new DriverError.DriverError({ ...site, address, details, code: "UNKNOWN", origin: "driver" }).message
+      const plain = "call storage.mux.write failed (UNKNOWN): no answer from unix:/x"
+      assert.deepStrictEqual(["", "memory", "unix:/x"].map((address) => failed(address, "no answer from unix:/x")), [
+        plain,
+        plain,
+        plain
+      ])
     })
   })
 
@@ -177,6 +200,27 @@ describe("DriverError", () => {
           assert.strictEqual(copy.message, error.message)
           assert.strictEqual(copy.constructor, error.constructor)
         }
+      }))
+
+    it.effect("decodes one that was encoded without an address, and is made without one", () =>
+      Effect.gen(function*() {
+        const { address, ...rest } = yield* Schema.encode(DriverError.DriverError)(
+          new DriverError.DriverError({ ...site, code: "UNKNOWN", details: "oops", origin: "driver" })
+        )
+        assert.strictEqual(address, "unix:/x")
+        const copy = yield* Schema.decodeUnknown(DriverError.DriverCallError)(rest)
+        assert.strictEqual(copy.message, "call storage.mux.write failed (UNKNOWN): oops")
+        const { driver, kind, method, uuid } = site
+        const made = new DriverError.DriverError({
+          driver,
+          kind,
+          method,
+          uuid,
+          code: "UNKNOWN",
+          details: "oops",
+          origin: "driver"
+        })
+        assert.isTrue(Equal.equals(copy, made))
       }))
 
     it.effect("encodes a cause as what can be read of it", () =>

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import { type CallSite, ConnectionLost, ExporterNotReady } from "../DriverError.ts"
 import { admitsDriverCalls } from "../ExporterStatus.ts"
 import type { GrpcStatusError } from "../GrpcStatus.ts"
+import { blame } from "./caller.ts"
 import type { StatusPoller } from "./statusPoller.ts"
 
 // A status that admits calls is taken at its word: should it have changed, the exporter decides. One that does not is
@@ -11,12 +12,15 @@ import type { StatusPoller } from "./statusPoller.ts"
 export const make =
   ({ ask, known }: StatusPoller) => (site: CallSite): Effect.Effect<void, ConnectionLost | ExporterNotReady> => {
     const refuse = (details: string) =>
-      new ExporterNotReady({ ...site, code: "FAILED_PRECONDITION", details, origin: "client" })
+      blame(new ExporterNotReady({ ...site, code: "FAILED_PRECONDITION", details, origin: "client" }), site)
 
     // Nothing was sent: the question before the call has failed.
     const unasked = (status: GrpcStatusError): Effect.Effect<never, ConnectionLost | ExporterNotReady> =>
       status.origin === "transport"
-        ? new ConnectionLost({ ...site, code: status.code, details: status.details, origin: "client", cause: status })
+        ? blame(
+          new ConnectionLost({ ...site, code: status.code, details: status.details, origin: "client", cause: status }),
+          site
+        )
         : refuse(`the exporter's status was ${known().status}, and is not to be had: ${status.details}`)
 
     return Effect.suspend(() =>

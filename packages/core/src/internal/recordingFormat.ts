@@ -66,12 +66,15 @@ export type Begin = typeof Begin.Type
 
 const Header = Schema.parseJson(Schema.Struct({
   recording: Schema.Literal("effect-jumpstarter"),
-  version: Schema.Number
+  version: Schema.Number,
+  // What the recorded exporter's errors are shown with.
+  address: Schema.optional(Schema.String)
 }))
 
 const EventLine = Schema.parseJson(Event)
 
-export const header: string = Schema.encodeSync(Header)({ recording: "effect-jumpstarter", version })
+export const header = (address?: string | undefined): string =>
+  Schema.encodeSync(Header)({ recording: "effect-jumpstarter", version, address })
 
 export const encode: (event: Event) => string = Schema.encodeSync(EventLine)
 
@@ -90,15 +93,15 @@ const malformed = (line: number) => (error: ParseResult.ParseError): LineError =
   return new LineError(line, "Malformed", `${path}${issue?.message ?? error.message}`)
 }
 
-const decodeHeader = (line: string): Either.Either<void, LineError> =>
+const decodeHeader = (line: string): Either.Either<string | undefined, LineError> =>
   Either.flatMap(
     Either.mapLeft(
       Schema.decodeEither(Header)(line),
-      () => new LineError(1, "Malformed", "this is no recording: its first line has to be " + header)
+      () => new LineError(1, "Malformed", "this is no recording: its first line has to be " + header())
     ),
     (found) =>
       found.version === version
-        ? Either.void
+        ? Either.right(found.address)
         : Either.left(
           new LineError(1, "Version", `the recording has version ${found.version}, this library reads ${version}`)
         )
@@ -109,18 +112,23 @@ export interface Line {
   readonly event: Event
 }
 
+export interface Decoded {
+  readonly address: string | undefined
+  readonly lines: ReadonlyArray<Line>
+}
+
 // The events of a recording with the numbers of their lines.
-export const decode = (text: string): Either.Either<ReadonlyArray<Line>, LineError> =>
+export const decode = (text: string): Either.Either<Decoded, LineError> =>
   Either.gen(function*() {
     const [first = "", ...rest] = text.split("\n")
-    yield* decodeHeader(first)
+    const address = yield* decodeHeader(first)
     const lines: Array<Line> = []
     for (const [index, line] of rest.entries()) {
       if (line.trim() === "") continue
       const number = index + 2
       lines.push({ number, event: yield* Either.mapLeft(Schema.decodeEither(EventLine)(line), malformed(number)) })
     }
-    return lines
+    return { address, lines }
   })
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })

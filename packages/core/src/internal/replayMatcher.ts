@@ -3,6 +3,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { GrpcStatusError } from "../GrpcStatus.ts"
+import { memory } from "./address.ts"
 import { pathOf } from "./driverDirectory.ts"
 import * as exporterCall from "./exporterCall.ts"
 import * as monotonicClock from "./monotonicClock.ts"
@@ -35,10 +36,13 @@ export class ReplayMatcher {
   // How many answers to a call that is polled have been given, by the first of them.
   private readonly polls = new Map<ReplayRpc, number>()
   private readonly timeline: Timeline
+  // The recorded exporter's, so that its errors are what they were.
   readonly target: string
+  private readonly name: string
 
   constructor(private readonly recording: ReplayRecording, private readonly options: Options) {
-    this.target = `the recording ${options.path}`
+    this.target = recording.address ?? memory
+    this.name = `the recording ${options.path}`
     for (const rpc of recording.rpcs) {
       const key = keyOf(rpc)
       if (!this.recorded.has(key)) this.recorded.set(key, [])
@@ -73,7 +77,7 @@ export class ReplayMatcher {
   // What was recorded of an RPC that begins now.
   begin(rpc: string, call: Option.Option<exporterCall.ExporterCall>): Effect.Effect<ReplayRpc, GrpcStatusError> {
     return Effect.suspend(() => {
-      if (Option.isNone(call)) return this.differ(rpc, `${rpc} is no RPC of an exporter, and not in ${this.target}`, [])
+      if (Option.isNone(call)) return this.differ(rpc, `${rpc} is no RPC of an exporter, and not in ${this.name}`, [])
       const driver = this.recording.directory.nameOf(call.value.uuid) ?? call.value.uuid
       const came = { ...call.value, driver, args: scrubbing.args(this.options.scrub, { ...call.value, driver }) }
       const recorded = this.isPolled(came) ? this.poll(came) : this.next(came)
@@ -120,7 +124,7 @@ export class ReplayMatcher {
       : this.same(came).length === 0
       ? "is not in"
       : "comes more often than in"
-    return this.differ(rpc, `${difference.describe(came)} ${what} ${this.target}`, [
+    return this.differ(rpc, `${difference.describe(came)} ${what} ${this.name}`, [
       `expected next: ${next === undefined ? "nothing, everything recorded has been done" : named(next)}`,
       ...(closest === undefined || closest === next ? [] : [`closest to it: ${named(closest)}`]),
       ...(closest === undefined ? [] : difference.limited(difference.between(closest.args, came.args)))
@@ -140,7 +144,7 @@ export class ReplayMatcher {
     )
     return this.timeline.due(place).pipe(
       Effect.mapError((step) =>
-        this.differ(rpc, `${difference.describe(recorded)} waits in vain for line ${place.line} of ${this.target}`, [
+        this.differ(rpc, `${difference.describe(recorded)} waits in vain for line ${place.line} of ${this.name}`, [
           `expected before it: ${step.what} (line ${step.line})`
         ])
       ),
@@ -156,7 +160,7 @@ export class ReplayMatcher {
     return Effect.zipRight(
       this.timeline.stalled(cancel),
       Effect.suspend(() =>
-        this.differ(rpc, `${difference.describe(recorded)} waits for more than in ${this.target}`, [
+        this.differ(rpc, `${difference.describe(recorded)} waits for more than in ${this.name}`, [
           `the program ended it there (line ${cancel.line})`
         ])
       )
@@ -169,7 +173,7 @@ export class ReplayMatcher {
 
   message(rpc: string, recorded: ReplayRpc, { line, message }: Output): Effect.Effect<Uint8Array, GrpcStatusError> {
     return message === undefined
-      ? this.differ(rpc, `${difference.describe(recorded)} has more bytes than ${this.target} keeps`, [
+      ? this.differ(rpc, `${difference.describe(recorded)} has more bytes than ${this.name} keeps`, [
         `line ${line} has their hash only: record with a larger maxBytes`
       ])
       : Effect.succeed(message)
@@ -193,7 +197,7 @@ export class ReplayMatcher {
   }
 
   private sentElse(rpc: string, recorded: ReplayRpc, differs: string): GrpcStatusError {
-    return this.differ(rpc, `${difference.describe(recorded)} was sent something else than in ${this.target}`, [
+    return this.differ(rpc, `${difference.describe(recorded)} was sent something else than in ${this.name}`, [
       differs
     ])
   }

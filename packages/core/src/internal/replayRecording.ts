@@ -133,16 +133,17 @@ class Reader {
 }
 
 export interface ReplayRecording {
+  readonly address: string | undefined
   readonly rpcs: ReadonlyArray<ReplayRpc>
   readonly directory: DriverDirectory
 }
 
 export const parse = (text: string): Either.Either<ReplayRecording, format.LineError> =>
-  Either.flatMap(format.decode(text), (lines) => {
+  Either.flatMap(format.decode(text), ({ address, lines }) => {
     const reader = new Reader()
     for (const [index, { event, number }] of lines.entries()) {
       const read = reader.read({ line: number, index, at: event.at }, event)
       if (Either.isLeft(read)) return Either.left(new format.LineError(number, "Malformed", read.left))
     }
-    return Either.right({ rpcs: [...reader.rpcs.values()], directory: reader.directory })
+    return Either.right({ address, rpcs: [...reader.rpcs.values()], directory: reader.directory })
   })

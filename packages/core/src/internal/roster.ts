@@ -6,6 +6,7 @@ import * as DriverError from "../DriverError.ts"
 import * as DriverTree from "../DriverTree.ts"
 import type { ExporterReport } from "../ExporterClient.ts"
 import type { GrpcStatusError } from "../GrpcStatus.ts"
+import { blame } from "./caller.ts"
 
 export interface Roster {
   readonly report: () => ExporterReport
@@ -55,7 +56,7 @@ export const make = Effect.fnUntraced(function*<E>(
 
   const locate: Roster["locate"] = (node, site) => {
     const gone = (details: string) =>
-      new DriverError.MethodNotImplemented({ ...site, code: "NOT_FOUND", details, origin: "client" })
+      blame(new DriverError.MethodNotImplemented({ ...site, code: "NOT_FOUND", details, origin: "client" }), site)
     return Either.flatMap(
       Either.mapLeft(
         DriverTree.find(report.root, node.path),
@@ -84,7 +85,7 @@ export const make = Effect.fnUntraced(function*<E>(
           origin: "transport",
           cause: status
         })
-        return Effect.fail(lost)
+        return Effect.fail(blame(lost, site))
       })
     })
 

@@ -15,6 +15,7 @@ import { EndSessionError, type StatusReport } from "../ExporterStatus.ts"
 import type { GrpcChannel } from "../GrpcChannel.ts"
 import type { GrpcStatusError } from "../GrpcStatus.ts"
 import * as LogStream from "../LogStream.ts"
+import { blame } from "./caller.ts"
 import * as gate from "./gate.ts"
 import { HookLog } from "./hookLog.ts"
 import * as interruptible from "./interruptible.ts"
@@ -104,11 +105,21 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
     exporter,
     logs,
     transferIdleTimeout: options.transferIdleTimeout ?? "10 seconds",
-    admit: (node, method, kind) => {
-      const site = { driver: DriverTree.formatPath(node.path), uuid: node.uuid, method, kind }
+    admit: (node, { caller, kind, method }) => {
+      const driver = DriverTree.formatPath(node.path)
+      const site: DriverError.CallSite = { address: exporter.target, driver, uuid: node.uuid, method, kind, caller }
       const located = link.ready.pipe(
         Effect.mapError((cause) =>
-          new DriverError.ConnectionLost({ ...site, code: cause.code, details: cause.details, origin: "client", cause })
+          blame(
+            new DriverError.ConnectionLost({
+              ...site,
+              code: cause.code,
+              details: cause.details,
+              origin: "client",
+              cause
+            }),
+            site
+          )
         ),
         Effect.flatMap(() => roster.locate(node, site))
       )

@@ -14,6 +14,7 @@ import type { ExporterStream } from "../ExporterClient.ts"
 import type { GrpcStatusError } from "../GrpcStatus.ts"
 import type { JsonValue } from "../ProtobufValue.ts"
 import * as Resource from "../Resource.ts"
+import { blame } from "./caller.ts"
 import * as interruptible from "./interruptible.ts"
 import * as pull from "./pull.ts"
 import { acceptEncodingKey } from "./streamRequest.ts"
@@ -63,14 +64,17 @@ const upload = <A, E, R>(
       Stream.mapError(source.stream, (error) => ({ _tag: "SourceError" as const, error })).pipe(
         ContentEncoding.decode(encoding),
         Stream.mapError((failure) =>
-          failure._tag === "SourceError" ? failure.error : new DriverError.InvalidArgument({
-            ...site,
-            code: "INVALID_ARGUMENT",
-            details: failure.message,
-            origin: "client",
-            path: [],
-            cause: failure
-          })
+          failure._tag === "SourceError" ? failure.error : blame(
+            new DriverError.InvalidArgument({
+              ...site,
+              code: "INVALID_ARGUMENT",
+              details: failure.message,
+              origin: "client",
+              path: [],
+              cause: failure
+            }),
+            site
+          )
         )
       )
   })
@@ -100,7 +104,10 @@ const download = <A, E, R>(
 ): Copy<A, E, R> => {
   const fail = (status: GrpcStatusError) => DriverError.fromStatus(status, site)
   const unexpected = (details: string, cause?: unknown) =>
-    new DriverError.UnexpectedResult({ ...site, code: "UNKNOWN", details, origin: "client", path: [], cause })
+    blame(
+      new DriverError.UnexpectedResult({ ...site, code: "UNKNOWN", details, origin: "client", path: [], cause }),
+      site
+    )
   // Only time spent waiting for the driver counts against it, not what the sink takes.
   const peer = { pulls: 0, waiting: false }
   const receive = Effect.suspend(() => {
@@ -171,13 +178,16 @@ const start = Effect.fnUntraced(function*<A, E, R>(
   // Whoever still waits for the transfer when its scope closes is told, and not interrupted along with it.
   yield* Effect.addFinalizer(() =>
     Deferred.failSync(outcome, () =>
-      new DriverError.UnexpectedResult({
-        ...site,
-        code: "CANCELLED",
-        details: "the resource was closed before its transfer was complete",
-        origin: "client",
-        path: []
-      }))
+      blame(
+        new DriverError.UnexpectedResult({
+          ...site,
+          code: "CANCELLED",
+          details: "the resource was closed before its transfer was complete",
+          origin: "client",
+          path: []
+        }),
+        site
+      ))
   )
   const result = Deferred.await(outcome)
   const snapshot = (done: boolean) => Effect.sync(() => ({ bytes: counter.bytes, total: copy.total, done }))

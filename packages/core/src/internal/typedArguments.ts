@@ -7,6 +7,7 @@ import * as DriverError from "../DriverError.ts"
 import type * as DriverMethod from "../DriverMethod.ts"
 import type { JsonValue } from "../ProtobufValue.ts"
 import * as Resource from "../Resource.ts"
+import { blame } from "./caller.ts"
 import * as contractArgument from "./contractArgument.ts"
 import * as contractCodec from "./contractCodec.ts"
 import * as mismatch from "./mismatch.ts"
@@ -106,7 +107,10 @@ export const check = (
   Either.mapLeft(
     checkAll(client, options, given),
     ({ path, reason }) =>
-      new DriverError.InvalidArgument({ ...site, code: "INVALID_ARGUMENT", details: reason, origin: "client", path })
+      blame(
+        new DriverError.InvalidArgument({ ...site, code: "INVALID_ARGUMENT", details: reason, origin: "client", path }),
+        site
+      )
   )
 
 export const isReady = (preparations: ReadonlyArray<Preparation>): preparations is ReadonlyArray<Prepared> =>

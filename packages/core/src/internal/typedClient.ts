@@ -9,6 +9,7 @@ import type * as DriverInterface from "../DriverInterface.ts"
 import type * as DriverMethod from "../DriverMethod.ts"
 import * as DriverTree from "../DriverTree.ts"
 import type { JsonValue } from "../ProtobufValue.ts"
+import * as callers from "./caller.ts"
 import * as contractArgument from "./contractArgument.ts"
 import * as contractCodec from "./contractCodec.ts"
 import { mapItems } from "./mapItems.ts"
@@ -19,59 +20,71 @@ const received = (sink: typedArguments.Prepared | undefined) =>
   typedArguments.isHandle(sink) ? sink.result : Effect.void
 
 const makeMethod = (client: DriverClient, name: string, method: DriverMethod.Any) => {
-  const siteOf = (kind: DriverError.CallKind): DriverError.CallSite => ({
-    driver: DriverTree.formatPath(client.path),
+  const driver = DriverTree.formatPath(client.path)
+  const siteOf = (kind: DriverError.CallKind, caller: callers.Caller | undefined): DriverError.CallSite => ({
+    address: client.address,
+    driver,
     uuid: client.uuid,
     method: name,
-    kind
+    kind,
+    caller
   })
   const decode = (site: DriverError.CallSite, schema: DriverMethod.AnySchema, answer: JsonValue, at: ValuePath) =>
     Either.mapLeft(
       contractCodec.decode(schema, answer, at),
       ({ path, reason }) =>
-        new DriverError.UnexpectedResult({ ...site, code: "UNKNOWN", details: reason, origin: "client", path })
+        callers.blame(
+          new DriverError.UnexpectedResult({ ...site, code: "UNKNOWN", details: reason, origin: "client", path }),
+          site
+        )
     )
 
   switch (method._tag) {
     case "Call": {
-      const site = siteOf("call")
       const { options } = method
       const { result } = options
       const sink = options.args?.findIndex(contractArgument.isSink) ?? -1
-      const run = (prepared: ReadonlyArray<typedArguments.Prepared>) =>
-        Effect.flatMap(
-          client.call(name, ...prepared),
-          (answer) => result === undefined ? received(prepared[sink]) : decode(site, result, answer, [])
-        )
-      return (...args: ReadonlyArray<unknown>) =>
-        Effect.flatMap(
-          Effect.suspend(() => typedArguments.check(client, site, options, args)),
+      const call = (...args: ReadonlyArray<unknown>) => {
+        const site = siteOf("call", callers.of(call))
+        const run = (prepared: ReadonlyArray<typedArguments.Prepared>) =>
+          Effect.flatMap(
+            callers.on(site.caller, () => client.call(name, ...prepared)),
+            (answer) => result === undefined ? received(prepared[sink]) : decode(site, result, answer, [])
+          )
+        return Effect.flatMap(
+          Effect.suspend(() => callers.on(site.caller, () => typedArguments.check(client, site, options, args))),
           (preparations) =>
             typedArguments.isReady(preparations)
               ? run(preparations)
               : Effect.scoped(Effect.flatMap(typedArguments.open(preparations), run))
         )
+      }
+      return call
     }
     case "StreamingCall": {
-      const site = siteOf("streamingCall")
       const { options } = method
-      return (...args: ReadonlyArray<unknown>) =>
-        Stream.unwrapScoped(
+      const call = (...args: ReadonlyArray<unknown>) => {
+        const site = siteOf("streamingCall", callers.of(call))
+        return Stream.unwrapScoped(
           Effect.map(
             Effect.flatMap(
-              Effect.suspend(() => typedArguments.check(client, site, options, args)),
+              Effect.suspend(() => callers.on(site.caller, () => typedArguments.check(client, site, options, args))),
               typedArguments.open
             ),
             (prepared) =>
               mapItems(
-                client.streamingCall(name, ...prepared),
+                callers.on(site.caller, () => client.streamingCall(name, ...prepared)),
                 (item, index) => decode(site, options.item, item, [index])
               )
           )
         )
+      }
+      return call
     }
-    case "Stream":
-      return () => client.stream(name)
+    case "Stream": {
+      const open = () => callers.on(callers.of(open), () => client.stream(name))
+      return open
+    }
   }
 }
 

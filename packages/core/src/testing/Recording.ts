@@ -2,12 +2,12 @@
  * Recordings of what passes between a program and an exporter, and their replay: a test that once ran against real
  * hardware runs again without it, in milliseconds, and fails when the program does something else than it did.
  *
- * A recording is a text file of JSON lines, to be read, compared and kept with the test. The first line names the format
- * and its version. Every other line is an event of an RPC, with the number of the RPC and the milliseconds since the first
+ * A recording is a text file of JSON lines, to be read, compared and kept with the test. The first line names the format,
+ * its version, and the address of the exporter, which its errors show. Every other line is an event of an RPC, with the number of the RPC and the milliseconds since the first
  * one:
  *
  * ```json
- * {"recording":"effect-jumpstarter","version":1}
+ * {"recording":"effect-jumpstarter","version":1,"address":"tcp:bench-3:8082"}
  * {"rpc":3,"at":41,"event":"begin","kind":"call","driver":"power","method":"set_voltage","args":[12]}
  * {"rpc":3,"at":44,"event":"received","value":null}
  * {"rpc":4,"at":45,"event":"begin","kind":"stream","driver":"serial","method":"connect"}
@@ -41,6 +41,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { ValuePath } from "../DriverError.ts"
 import * as GrpcChannel from "../GrpcChannel.ts"
+import { memory } from "../internal/address.ts"
 import * as recorder from "../internal/recorder.ts"
 import * as format from "../internal/recordingFormat.ts"
 import * as scrubbing from "../internal/recordingScrub.ts"
@@ -227,7 +228,7 @@ export const record = (
 ): Effect.Effect<typeof GrpcChannel.GrpcChannel.Service, RecordingError, FileSystem.FileSystem | Scope.Scope> =>
   Effect.gen(function*() {
     const write = yield* openWriter(path)
-    write(format.header)
+    write(format.header(channel.target === memory ? undefined : channel.target))
     const { flush, transport } = recorder.make(channel, {
       scrub: scrubOf(options),
       maxBytes: options.maxBytes ?? 1024 * 1024,
