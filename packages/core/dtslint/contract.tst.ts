@@ -241,8 +241,8 @@ describe("handlers", () => {
 })
 
 describe("a device", () => {
-  class BoardPower extends Device.Tag("BoardPower", Power.contract)<BoardPower>() {}
-  class BoardFlasher extends Device.Tag("BoardFlasher", Flasher.contract)<BoardFlasher>() {}
+  class BoardPower extends Device.Tag("acme/BoardPower", Power.contract)<BoardPower>() {}
+  class BoardFlasher extends Device.Tag("acme/BoardFlasher", Flasher.contract)<BoardFlasher>() {}
 
   it("is a service whose layer needs a connection", () => {
     expect(Effect.flatMap(BoardPower, (power) => power.on())).type.toBe<

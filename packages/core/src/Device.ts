@@ -5,6 +5,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import { globalValue } from "effect/GlobalValue"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -14,6 +15,7 @@ import type * as DriverInterface from "./DriverInterface.ts"
 import type * as DriverMethod from "./DriverMethod.ts"
 import * as DriverTree from "./DriverTree.ts"
 import * as ExporterConnection from "./ExporterConnection.ts"
+import * as caller from "./internal/caller.ts"
 import { shownPath } from "./internal/shownPath.ts"
 
 /**
@@ -144,8 +146,26 @@ const faked = (methods: object, name: string) => {
     : undefined
 }
 
+// How many classes there are with an id, in whichever copies of this module: a program can load it twice, as ESM and as
+// CommonJS.
+const classes = globalValue(Symbol.for("@effect-jumpstarter/core/Device/classes"), () => new Map<string, number>())
+
+const nextKey = <Id extends string>(id: Id): `${Id}#${number}` => {
+  const ordinal = (classes.get(id) ?? 0) + 1
+  classes.set(id, ordinal)
+  return `${id}#${ordinal}`
+}
+
 /**
  * Makes the class of a device's tag, with the layers that install it.
+ *
+ * The id is the name of the device in messages; choose one with a namespace, such as `acme/BoardPower`. Two classes never
+ * share a device, whatever their ids are: the `key` of each is the id and an ordinal. A layer that is missing is therefore
+ * always the defect "Service not found", and never another board that answers to the same name.
+ *
+ * This also holds for two copies of one module, which a hot reload makes, or a program that loads a module as ESM and as
+ * CommonJS: the layer of one copy does not provide the device of the other. Make the layer from the class that the program
+ * uses, and export both from one module.
  *
  * @since 0.1.0
  * @category tags
@@ -159,7 +179,7 @@ const faked = (methods: object, name: string) => {
  *   off: DriverMethod.call()
  * })
  *
- * class BoardPower extends Device.Tag("BoardPower", Power)<BoardPower>() {}
+ * class BoardPower extends Device.Tag("acme/BoardPower", Power)<BoardPower>() {}
  *
  * const test = Effect.gen(function*() {
  *   const power = yield* BoardPower
@@ -175,8 +195,15 @@ const faked = (methods: object, name: string) => {
  */
 export const Tag =
   <const Id extends string, I extends DriverInterface.Any>(id: Id, contract: I) =>
-  <Self>(): Context.TagClass<Self, Id, DriverInterface.Client<I>> & DeviceLayers<Self, I> => {
-    const tag = Context.Tag(id)<Self, DriverInterface.Client<I>>()
+  <Self>(): Context.TagClass<Self, `${Id}#${number}`, DriverInterface.Client<I>> & DeviceLayers<Self, I> => {
+    const defined = caller.here()
+    class Defined extends Context.Tag(nextKey(id))<Self, DriverInterface.Client<I>>() {
+      // Where a service is not found, Effect names the second line of this. That would be this module.
+      static override get stack(): string | undefined {
+        return defined.stack
+      }
+    }
+    const tag: Context.TagClass<Self, `${Id}#${number}`, DriverInterface.Client<I>> = Defined
     const layers: DeviceLayers<Self, I> = {
       contract,
       layer: (path) => Layer.effect(tag, connect(contract, path)),

@@ -172,7 +172,7 @@ export const run = <E, R>(
  * import { Flasher } from "@effect-jumpstarter/core/drivers"
  * import { Effect } from "effect"
  *
- * class BoardFlasher extends Device.Tag("BoardFlasher", Flasher.contract)<BoardFlasher>() {}
+ * class BoardFlasher extends Device.Tag("acme/BoardFlasher", Flasher.contract)<BoardFlasher>() {}
  *
  * const install = Effect.gen(function*() {
  *   const flasher = yield* BoardFlasher

@@ -239,7 +239,7 @@ export const presigned = (
  * import { Flasher } from "@effect-jumpstarter/core/drivers"
  * import { Effect, Stream } from "effect"
  *
- * class BoardFlasher extends Device.Tag("BoardFlasher", Flasher.contract)<BoardFlasher>() {}
+ * class BoardFlasher extends Device.Tag("acme/BoardFlasher", Flasher.contract)<BoardFlasher>() {}
  *
  * const install = Effect.gen(function*() {
  *   const flasher = yield* BoardFlasher
@@ -329,7 +329,7 @@ const failWhenIdle = (idleTimeout: Duration.Duration): ProgressObserver<Transfer
  * import { Flasher } from "@effect-jumpstarter/core/drivers"
  * import { Effect } from "effect"
  *
- * class BoardFlasher extends Device.Tag("BoardFlasher", Flasher.contract)<BoardFlasher>() {}
+ * class BoardFlasher extends Device.Tag("acme/BoardFlasher", Flasher.contract)<BoardFlasher>() {}
  *
  * const install = Effect.gen(function*() {
  *   const flasher = yield* BoardFlasher

@@ -9,14 +9,14 @@ import {
 } from "@effect-jumpstarter/core"
 import { DigitalOutput, Power, Serial } from "@effect-jumpstarter/core/drivers"
 import { ExporterTest, PowerTest } from "@effect-jumpstarter/core/testing"
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Option, Schema, Stream } from "effect"
+import { assert, describe, it, vi } from "@effect/vitest"
+import { Cause, Context, Effect, Exit, Layer, Option, Schema, Stream } from "effect"
 
-class BoardPower extends Device.Tag("BoardPower", Power.contract)<BoardPower>() {}
+class BoardPower extends Device.Tag("acme/BoardPower", Power.contract)<BoardPower>() {}
 
-class FanPower extends Device.Tag("FanPower", Power.contract)<FanPower>() {}
+class FanPower extends Device.Tag("acme/FanPower", Power.contract)<FanPower>() {}
 
-class BoardReset extends Device.Tag("BoardReset", DigitalOutput.contract)<BoardReset>() {}
+class BoardReset extends Device.Tag("acme/BoardReset", DigitalOutput.contract)<BoardReset>() {}
 
 const relay = Driver.make({ client: DigitalOutput.contract.client })
 
@@ -170,8 +170,54 @@ describe("devices of several exporters", () => {
     }))
 })
 
+describe("two devices of one id", () => {
+  const make = <Self>() => Device.Tag("acme/Twin", Power.contract)<Self>()
+  class Router extends make<Router>() {}
+  class Phone extends make<Phone>() {}
+
+  const switchOn = Effect.gen(function*() {
+    const router = yield* Router
+    yield* router.on()
+  })
+
+  // What the types would not allow: a program that is run with the layer of another device.
+  const runWith = <A>(device: Layer.Layer<A>): Effect.Effect<Exit.Exit<void>> =>
+    Effect.exit(Effect.provide(switchOn as Effect.Effect<void, never, A>, device))
+
+  it.effect("share no service: the one that is missing is not found, by its name, and where it is defined", () =>
+    Effect.gen(function*() {
+      const switched: Array<string> = []
+      const phone = Phone.layerTest({ on: () => Effect.sync(() => void switched.push("phone")) })
+      const exit = yield* runWith(phone)
+      assert.deepStrictEqual(switched, [])
+      assert.match(
+        Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "",
+        /Service not found: acme\/Twin#\d+ \(defined at .*Device\.test\.ts:\d+/
+      )
+    }))
+
+  it.effect("are both there when both are provided", () =>
+    Effect.gen(function*() {
+      const switched: Array<string> = []
+      const on = (name: string) => ({ on: () => Effect.sync(() => void switched.push(name)) })
+      const both = Layer.merge(Phone.layerTest(on("phone")), Router.layerTest(on("router")))
+      yield* Effect.provide(Effect.zipRight(switchOn, Effect.flatMap(Phone, (phone) => phone.on())), both)
+      assert.deepStrictEqual(switched, ["router", "phone"])
+    }))
+
+  it.effect("are two for another service of their id, and for a second copy of this module", () =>
+    Effect.gen(function*() {
+      vi.resetModules()
+      const copy = yield* Effect.promise(() => import("../src/Device.ts"))
+      assert.notStrictEqual(copy.Tag, Device.Tag)
+      class Namesake extends Context.Tag("acme/Twin")<Namesake, object>() {}
+      class Copy extends copy.Tag("acme/Twin", Power.contract)<Copy>() {}
+      assert.strictEqual(new Set([Router.key, Phone.key, Copy.key, Namesake.key]).size, 4)
+    }))
+})
+
 describe("layerTest", () => {
-  class Console extends Device.Tag("Console", Serial.contract)<Console>() {}
+  class Console extends Device.Tag("acme/Console", Serial.contract)<Console>() {}
 
   it.effect("takes undefined for a method that is left out", () =>
     Effect.gen(function*() {
@@ -193,7 +239,7 @@ describe("layerTest", () => {
       yield* Effect.provide(Effect.flatMap(BoardPower, (power) => power.on()), BoardPower.layerTest(fake))
       assert.deepStrictEqual(fake.calls, ["on"])
       const contract = DriverInterface.make("c", { toString: DriverMethod.call({ result: Schema.String }) })
-      class Odd extends Device.Tag("Odd", contract)<Odd>() {}
+      class Odd extends Device.Tag("acme/Odd", contract)<Odd>() {}
       const error = yield* Effect.provide(Effect.flatMap(Odd, (odd) => Effect.flip(odd.toString())), Odd.layerTest({}))
       assert.strictEqual(error._tag, "MethodNotImplemented")
     }))
@@ -204,15 +250,15 @@ describe("layerTest", () => {
       yield* power.on()
       assert.strictEqual(
         (yield* Effect.flip(power.off())).message,
-        "call BoardPower.off is not implemented (UNIMPLEMENTED): the fake has no such method"
+        "call acme/BoardPower.off is not implemented (UNIMPLEMENTED): the fake has no such method"
       )
       assert.strictEqual(
         (yield* Effect.flip(Stream.runDrain(power.read()))).message,
-        "streaming call BoardPower.read is not implemented (UNIMPLEMENTED): the fake has no such method"
+        "streaming call acme/BoardPower.read is not implemented (UNIMPLEMENTED): the fake has no such method"
       )
       assert.strictEqual(
         (yield* Effect.flip(Effect.scoped(Effect.flatMap(Console, (console) => console.connect())))).message,
-        "stream Console.connect is not implemented (UNIMPLEMENTED): the fake has no such method"
+        "stream acme/Console.connect is not implemented (UNIMPLEMENTED): the fake has no such method"
       )
     }).pipe(Effect.provide([BoardPower.layerTest({ on: () => Effect.void }), Console.layerTest({})])))
 })

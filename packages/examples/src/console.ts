@@ -5,7 +5,7 @@ import { ExporterTest, SerialTest } from "@effect-jumpstarter/core/testing"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect } from "effect"
 
-class BoardConsole extends Device.Tag("BoardConsole", Serial.contract)<BoardConsole>() {}
+class BoardConsole extends Device.Tag("acme/BoardConsole", Serial.contract)<BoardConsole>() {}
 
 const version = Effect.gen(function*() {
   const console = yield* Serial.console(yield* BoardConsole)

@@ -5,7 +5,7 @@ import { ExporterTest, FlasherTest } from "@effect-jumpstarter/core/testing"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect, Sink, Stream } from "effect"
 
-class BoardFlasher extends Device.Tag("BoardFlasher", Flasher.contract)<BoardFlasher>() {}
+class BoardFlasher extends Device.Tag("acme/BoardFlasher", Flasher.contract)<BoardFlasher>() {}
 
 const image = Stream.range(1, 2_000).pipe(Stream.map((line) => `line ${line}\n`), Stream.encodeText)
 

@@ -161,7 +161,7 @@ const escapeCharacter = /\\(x1b|u001b|u\{0*1b\}|c\[)/i
  * import { Console, Network } from "@effect-jumpstarter/core/drivers"
  * import { Effect } from "effect"
  *
- * class Monitor extends Device.Tag("Monitor", Network.contract)<Monitor>() {}
+ * class Monitor extends Device.Tag("acme/Monitor", Network.contract)<Monitor>() {}
  *
  * const cpuState = Effect.gen(function*() {
  *   const monitor = yield* Monitor

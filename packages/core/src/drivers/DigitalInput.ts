@@ -38,7 +38,7 @@ const timeout = DriverMethod.optional(Schema.Number)
  * import { DigitalInput } from "@effect-jumpstarter/core/drivers"
  * import { Effect } from "effect"
  *
- * class ReadyPin extends Device.Tag("ReadyPin", DigitalInput.contract)<ReadyPin>() {}
+ * class ReadyPin extends Device.Tag("acme/ReadyPin", DigitalInput.contract)<ReadyPin>() {}
  *
  * const booted = Effect.flatMap(ReadyPin, (pin) => DigitalInput.waitForActive(pin, { timeout: "30 seconds" }))
  * ```

@@ -32,7 +32,7 @@ export type PinState = typeof PinState.Type
  * import { DigitalOutput, Power } from "@effect-jumpstarter/core/drivers"
  * import { Effect } from "effect"
  *
- * class ResetPin extends Device.Tag("ResetPin", DigitalOutput.contract)<ResetPin>() {}
+ * class ResetPin extends Device.Tag("acme/ResetPin", DigitalOutput.contract)<ResetPin>() {}
  *
  * const reset = Effect.flatMap(ResetPin, (pin) => Power.cycle(pin, { wait: "100 millis" }))
  * ```

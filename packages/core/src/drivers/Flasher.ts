@@ -25,7 +25,7 @@ const target = DriverMethod.optional(Schema.String)
  * import { Flasher } from "@effect-jumpstarter/core/drivers"
  * import { Effect } from "effect"
  *
- * class BoardFlasher extends Device.Tag("BoardFlasher", Flasher.contract)<BoardFlasher>() {}
+ * class BoardFlasher extends Device.Tag("acme/BoardFlasher", Flasher.contract)<BoardFlasher>() {}
  *
  * const install = Effect.gen(function*() {
  *   const flasher = yield* BoardFlasher
@@ -114,7 +114,7 @@ export class HashMismatch extends Schema.TaggedError<HashMismatch>(
  * import { Flasher } from "@effect-jumpstarter/core/drivers"
  * import { Effect } from "effect"
  *
- * class BoardFlasher extends Device.Tag("BoardFlasher", Flasher.contract)<BoardFlasher>() {}
+ * class BoardFlasher extends Device.Tag("acme/BoardFlasher", Flasher.contract)<BoardFlasher>() {}
  *
  * const install = Effect.gen(function*() {
  *   const flasher = yield* BoardFlasher

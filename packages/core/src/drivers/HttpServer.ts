@@ -22,8 +22,8 @@ import * as Opendal from "./Opendal.ts"
  * import { HttpServer, Opendal } from "@effect-jumpstarter/core/drivers"
  * import { Effect } from "effect"
  *
- * class Downloads extends Device.Tag("Downloads", HttpServer.contract)<Downloads>() {}
- * class DownloadFiles extends Device.Tag("DownloadFiles", Opendal.contract)<DownloadFiles>() {}
+ * class Downloads extends Device.Tag("acme/Downloads", HttpServer.contract)<Downloads>() {}
+ * class DownloadFiles extends Device.Tag("acme/DownloadFiles", Opendal.contract)<DownloadFiles>() {}
  *
  * const publish = Effect.gen(function*() {
  *   const server = yield* Downloads

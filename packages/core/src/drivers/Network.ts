@@ -26,7 +26,7 @@ import type { ByteStream } from "../RouterStream.ts"
  * import { HttpClient } from "@effect/platform"
  * import { Effect } from "effect"
  *
- * class WebServer extends Device.Tag("WebServer", Network.contract)<WebServer>() {}
+ * class WebServer extends Device.Tag("acme/WebServer", Network.contract)<WebServer>() {}
  *
  * const status = Effect.gen(function*() {
  *   const { host, port } = yield* Network.portForward(yield* WebServer)

@@ -98,7 +98,7 @@ const onPath = DriverMethod.call({ args: [path], idempotent: true })
  * import { Opendal } from "@effect-jumpstarter/core/drivers"
  * import { Effect, Stream } from "effect"
  *
- * class Images extends Device.Tag("Images", Opendal.contract)<Images>() {}
+ * class Images extends Device.Tag("acme/Images", Opendal.contract)<Images>() {}
  *
  * const refresh = Effect.gen(function*() {
  *   const images = yield* Images

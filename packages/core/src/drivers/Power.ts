@@ -41,7 +41,7 @@ export const PowerReading: Schema.Schema<PowerReading> = Schema.Struct({
  * import { Power } from "@effect-jumpstarter/core/drivers"
  * import { Effect, Stream } from "effect"
  *
- * class BoardPower extends Device.Tag("BoardPower", Power.contract)<BoardPower>() {}
+ * class BoardPower extends Device.Tag("acme/BoardPower", Power.contract)<BoardPower>() {}
  *
  * const idleLoad = Effect.gen(function*() {
  *   const power = yield* BoardPower

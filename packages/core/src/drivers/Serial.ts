@@ -23,7 +23,7 @@ import * as Console from "./Console.ts"
  * import { Serial } from "@effect-jumpstarter/core/drivers"
  * import { Effect } from "effect"
  *
- * class BoardConsole extends Device.Tag("BoardConsole", Serial.contract)<BoardConsole>() {}
+ * class BoardConsole extends Device.Tag("acme/BoardConsole", Serial.contract)<BoardConsole>() {}
  *
  * const kernelVersion = Effect.gen(function*() {
  *   const console = yield* Serial.console(yield* BoardConsole)

@@ -36,7 +36,7 @@ export type Output = typeof Output.Type
  * import { Shell } from "@effect-jumpstarter/core/drivers"
  * import { Effect } from "effect"
  *
- * class Bench extends Device.Tag("Bench", Shell.contract)<Bench>() {}
+ * class Bench extends Device.Tag("acme/Bench", Shell.contract)<Bench>() {}
  *
  * const isMounted = Effect.gen(function*() {
  *   const { code } = yield* Shell.run(yield* Bench, "mountpoint", { args: ["-q", "/mnt/board"] })

@@ -20,7 +20,7 @@ import * as DriverMethod from "../DriverMethod.ts"
  * import { Ssh } from "@effect-jumpstarter/core/drivers"
  * import { Effect } from "effect"
  *
- * class BoardShell extends Device.Tag("BoardShell", Ssh.contract)<BoardShell>() {}
+ * class BoardShell extends Device.Tag("acme/BoardShell", Ssh.contract)<BoardShell>() {}
  *
  * const login = Effect.map(
  *   Effect.flatMap(BoardShell, Ssh.login),

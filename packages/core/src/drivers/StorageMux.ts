@@ -21,7 +21,7 @@ import type * as Resource from "../Resource.ts"
  * import { StorageMux } from "@effect-jumpstarter/core/drivers"
  * import { Effect } from "effect"
  *
- * class SdCard extends Device.Tag("SdCard", StorageMux.contract)<SdCard>() {}
+ * class SdCard extends Device.Tag("acme/SdCard", StorageMux.contract)<SdCard>() {}
  *
  * const install = Effect.gen(function*() {
  *   const image = yield* Resource.fromFile("image.raw.xz", { contentEncoding: "xz" })

@@ -18,8 +18,8 @@ import * as DriverMethod from "../DriverMethod.ts"
  * import { Opendal, Tftp } from "@effect-jumpstarter/core/drivers"
  * import { Effect } from "effect"
  *
- * class BootServer extends Device.Tag("BootServer", Tftp.contract)<BootServer>() {}
- * class BootFiles extends Device.Tag("BootFiles", Opendal.contract)<BootFiles>() {}
+ * class BootServer extends Device.Tag("acme/BootServer", Tftp.contract)<BootServer>() {}
+ * class BootFiles extends Device.Tag("acme/BootFiles", Opendal.contract)<BootFiles>() {}
  *
  * const serve = (kernel: Uint8Array) =>
  *   Effect.gen(function*() {

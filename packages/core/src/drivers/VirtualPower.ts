@@ -19,7 +19,7 @@ import * as Power from "./Power.ts"
  * import { VirtualPower } from "@effect-jumpstarter/core/drivers"
  * import { Effect } from "effect"
  *
- * class Phone extends Device.Tag("Phone", VirtualPower.contract)<Phone>() {}
+ * class Phone extends Device.Tag("acme/Phone", VirtualPower.contract)<Phone>() {}
  *
  * const discard = Effect.flatMap(Phone, (phone) => phone.off(true))
  * ```

@@ -227,7 +227,7 @@ export const make = Effect.fnUntraced(function*(drivers: Drivers, options: Expor
  * import { Faults, FaultyExporter, PowerTest } from "@effect-jumpstarter/core/testing"
  * import { Effect, Layer } from "effect"
  *
- * class BoardPower extends Device.Tag("BoardPower", Power.contract)<BoardPower>() {}
+ * class BoardPower extends Device.Tag("acme/BoardPower", Power.contract)<BoardPower>() {}
  *
  * const test = Effect.gen(function*() {
  *   const exporter = yield* FaultyExporter.FaultyExporter

@@ -100,7 +100,7 @@ const pieces = (bytes: Uint8Array, size: number): Stream.Stream<Uint8Array> =>
  * import { ExporterTest, FlasherTest } from "@effect-jumpstarter/core/testing"
  * import { Effect, Stream } from "effect"
  *
- * class BoardFlasher extends Device.Tag("BoardFlasher", Flasher.contract)<BoardFlasher>() {}
+ * class BoardFlasher extends Device.Tag("acme/BoardFlasher", Flasher.contract)<BoardFlasher>() {}
  *
  * const test = Effect.gen(function*() {
  *   const flasher = yield* FlasherTest.make({ targets: ["boot", "root"] })

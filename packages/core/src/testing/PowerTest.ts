@@ -81,7 +81,7 @@ export interface PowerTestOptions {
  * import { ExporterTest, PowerTest } from "@effect-jumpstarter/core/testing"
  * import { Duration, Effect, Stream } from "effect"
  *
- * class BoardPower extends Device.Tag("BoardPower", Power.contract)<BoardPower>() {}
+ * class BoardPower extends Device.Tag("acme/BoardPower", Power.contract)<BoardPower>() {}
  *
  * const test = Effect.gen(function*() {
  *   // Two amperes while it boots, half an ampere afterwards.

@@ -85,7 +85,7 @@ const limit = Number.MAX_SAFE_INTEGER
  * import { ExporterTest, SerialTest } from "@effect-jumpstarter/core/testing"
  * import { Effect } from "effect"
  *
- * class BoardConsole extends Device.Tag("BoardConsole", Serial.contract)<BoardConsole>() {}
+ * class BoardConsole extends Device.Tag("acme/BoardConsole", Serial.contract)<BoardConsole>() {}
  *
  * const test = Effect.gen(function*() {
  *   const board = yield* SerialTest.make({

@@ -209,7 +209,7 @@ const storage = () => {
  * import { ExporterTest, StorageTest } from "@effect-jumpstarter/core/testing"
  * import { Effect } from "effect"
  *
- * class Images extends Device.Tag("Images", Opendal.contract)<Images>() {}
+ * class Images extends Device.Tag("acme/Images", Opendal.contract)<Images>() {}
  *
  * const test = Effect.gen(function*() {
  *   const storage = yield* StorageTest.make({ "version": "1.2.3" })

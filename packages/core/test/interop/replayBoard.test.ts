@@ -10,9 +10,9 @@ import { text, utf8 } from "../support/bytes.ts"
 import * as python from "../support/python.ts"
 import { file, lines, outcome } from "../testing/recordings.ts"
 
-class Supply extends Device.Tag("Supply", Power.contract)<Supply>() {}
-class Port extends Device.Tag("Port", Serial.contract)<Port>() {}
-class Storage extends Device.Tag("Storage", Flasher.contract)<Storage>() {}
+class Supply extends Device.Tag("acme/Supply", Power.contract)<Supply>() {}
+class Port extends Device.Tag("acme/Port", Serial.contract)<Port>() {}
+class Storage extends Device.Tag("acme/Storage", Flasher.contract)<Storage>() {}
 
 const devices = Layer.mergeAll(Supply.layer("power"), Port.layer("serial"), Storage.layer("flasher"))
 

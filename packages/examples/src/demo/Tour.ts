@@ -15,9 +15,9 @@ import * as Failure from "./Failure.ts"
 import * as Image from "./Image.ts"
 import { facts, Screen, section } from "./Screen.ts"
 
-class Supply extends Device.Tag("Supply", Power.contract)<Supply>() {}
-class Port extends Device.Tag("Port", Serial.contract)<Port>() {}
-class Storage extends Device.Tag("Storage", Flasher.contract)<Storage>() {}
+class Supply extends Device.Tag("acme/Supply", Power.contract)<Supply>() {}
+class Port extends Device.Tag("acme/Port", Serial.contract)<Port>() {}
+class Storage extends Device.Tag("acme/Storage", Flasher.contract)<Storage>() {}
 
 const devices = Layer.mergeAll(Supply.layer("power"), Port.layer("console"), Storage.layer("storage"))
 

@@ -4,9 +4,9 @@ import { Flasher, Power, Serial } from "@effect-jumpstarter/core/drivers"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Option, Sink, Stream } from "effect"
 
-class Supply extends Device.Tag("Supply", Power.contract)<Supply>() {}
-class Port extends Device.Tag("Port", Serial.contract)<Port>() {}
-class Storage extends Device.Tag("Storage", Flasher.contract)<Storage>() {}
+class Supply extends Device.Tag("acme/Supply", Power.contract)<Supply>() {}
+class Port extends Device.Tag("acme/Port", Serial.contract)<Port>() {}
+class Storage extends Device.Tag("acme/Storage", Flasher.contract)<Storage>() {}
 
 const devices = Layer.mergeAll(Supply.layer("power"), Port.layer("serial"), Storage.layer("flasher"))
 

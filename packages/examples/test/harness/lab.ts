@@ -4,9 +4,9 @@ import { Power } from "@effect-jumpstarter/core/drivers"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Option, Stream } from "effect"
 
-class Router extends Device.Tag("Router", Power.contract)<Router>() {}
-class Phone extends Device.Tag("Phone", Power.contract)<Phone>() {}
-class Meter extends Device.Tag("Meter", Power.contract)<Meter>() {}
+class Router extends Device.Tag("acme/Router", Power.contract)<Router>() {}
+class Phone extends Device.Tag("acme/Phone", Power.contract)<Phone>() {}
+class Meter extends Device.Tag("acme/Meter", Power.contract)<Meter>() {}
 
 type Exporter<E> = Layer.Layer<ExporterConnection.ExporterConnection, E>
 

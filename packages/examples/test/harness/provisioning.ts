@@ -11,10 +11,10 @@ export const Fuses = DriverInterface.make("lab.client.FusesClient", {
   burnt: DriverMethod.call({ result: Schema.Boolean, idempotent: true })
 })
 
-class Supply extends Device.Tag("Supply", Power.contract)<Supply>() {}
-class Port extends Device.Tag("Port", Serial.contract)<Port>() {}
-class Storage extends Device.Tag("Storage", Flasher.contract)<Storage>() {}
-class Chip extends Device.Tag("Chip", Fuses)<Chip>() {}
+class Supply extends Device.Tag("acme/Supply", Power.contract)<Supply>() {}
+class Port extends Device.Tag("acme/Port", Serial.contract)<Port>() {}
+class Storage extends Device.Tag("acme/Storage", Flasher.contract)<Storage>() {}
+class Chip extends Device.Tag("acme/Chip", Fuses)<Chip>() {}
 
 export const devices = Layer.mergeAll(
   Supply.layer("power"),
