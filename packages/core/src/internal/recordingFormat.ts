@@ -107,12 +107,12 @@ const decodeHeader = (line: string): Either.Either<string | undefined, LineError
         )
   )
 
-export interface Line {
+interface Line {
   readonly number: number
   readonly event: Event
 }
 
-export interface Decoded {
+interface Decoded {
   readonly address: string | undefined
   readonly lines: ReadonlyArray<Line>
 }

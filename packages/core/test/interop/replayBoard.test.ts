@@ -119,14 +119,15 @@ layer(Layer.provideMerge(recorded, NodeContext.layer), { excludeTestServices: tr
         Effect.gen(function*() {
           const { path } = yield* Recorded
           const error = String(yield* outcome(replay(change)))
-          const lines = error.replaceAll(path, "board.jsonl").replaceAll(/line \d+/g, "line N").split("\n")
+          const lines = error.replaceAll(path, "board.jsonl").replaceAll(/line \d+/g, "line N")
+            .replaceAll(/, unix:\/\S+\/socket\)/g, ", the exporter)").split("\n")
           assert.deepStrictEqual(lines, told)
         }))
 
     differs(
       "another argument",
       ({ flash, steps }) => ({ ...steps, flash: flash(image, "boot") }),
-      "call flasher.flash was not sent (INVALID_ARGUMENT): " +
+      "call flasher.flash was not sent (INVALID_ARGUMENT, the exporter): " +
         `call flasher.flash(<resource>, "boot") is not in the recording board.jsonl`,
       `  expected next: call flasher.flash(<resource>, "root") (line N)`,
       `  arguments[1]: "root" was recorded, "boot" came`
@@ -134,13 +135,13 @@ layer(Layer.provideMerge(recorded, NodeContext.layer), { excludeTestServices: tr
     differs(
       "another method",
       ({ steps, supply }) => ({ ...steps, off: supply.rescue() }),
-      "call power.rescue was not sent (INVALID_ARGUMENT): call power.rescue() is not in the recording board.jsonl",
+      "call power.rescue was not sent (INVALID_ARGUMENT, the exporter): call power.rescue() is not in the recording board.jsonl",
       "  expected next: call power.off() (line N)"
     )
     differs(
       "a missing call",
       ({ steps: { flash: _, ...steps } }) => steps,
-      "call flasher.dump was not sent (INVALID_ARGUMENT): " +
+      "call flasher.dump was not sent (INVALID_ARGUMENT, the exporter): " +
         `call flasher.dump(<resource>, "root") comes before its turn (line N) in the recording board.jsonl`,
       `  expected next: call flasher.flash(<resource>, "root") (line N)`
     )
@@ -153,49 +154,49 @@ layer(Layer.provideMerge(recorded, NodeContext.layer), { excludeTestServices: tr
     differs(
       "an extra call",
       ({ steps, supply }) => ({ ...steps, again: supply.off() }),
-      "call power.off was not sent (INVALID_ARGUMENT): " +
+      "call power.off was not sent (INVALID_ARGUMENT, the exporter): " +
         "call power.off() comes more often than in the recording board.jsonl",
       "  expected next: nothing, everything recorded has been done"
     )
     differs(
       "another image",
       ({ flash, steps }) => ({ ...steps, flash: flash(image.slice(0, -6) + "Image ", "root") }),
-      "transfer flasher.resource was not sent (INVALID_ARGUMENT): " +
+      "transfer flasher.resource was not sent (INVALID_ARGUMENT, the exporter): " +
         "resource for flasher was sent something else than in the recording board.jsonl",
       `  at byte 179994, "image " was recorded, "Image " came (line N)`
     )
     differs(
       "a shorter image",
       ({ flash, steps }) => ({ ...steps, flash: flash(image.slice(9), "root") }),
-      "transfer flasher.resource was not sent (INVALID_ARGUMENT): " +
+      "transfer flasher.resource was not sent (INVALID_ARGUMENT, the exporter): " +
         "resource for flasher was sent something else than in the recording board.jsonl",
       "  it ended after 179991 of 180000 bytes (line N)"
     )
     differs(
       "another line on the console",
       ({ ask, steps }) => ({ ...steps, version: ask("printenv") }),
-      "stream serial.connect was not sent (INVALID_ARGUMENT): " +
+      "stream serial.connect was not sent (INVALID_ARGUMENT, the exporter): " +
         "stream serial.connect was sent something else than in the recording board.jsonl",
       String.raw`  at byte 0, "version\n" was recorded, "printenv\n" came (line N)`
     )
     differs(
       "an extra line on the console",
       ({ ask, steps }) => ({ ...steps, again: ask("version") }),
-      "stream serial.connect was not sent (INVALID_ARGUMENT): " +
+      "stream serial.connect was not sent (INVALID_ARGUMENT, the exporter): " +
         "stream serial.connect was sent something else than in the recording board.jsonl",
       String.raw`  the end after 22 bytes was recorded (line N), "version\n" came`
     )
     differs(
       "another order of calls",
       ({ steps: { off, on, ...steps } }) => ({ off, ...steps, on }),
-      "call power.off was not sent (INVALID_ARGUMENT): " +
+      "call power.off was not sent (INVALID_ARGUMENT, the exporter): " +
         "call power.off() waits in vain for line N of the recording board.jsonl",
       "  expected before it: call power.on() (line N)"
     )
     differs(
       "another order of a call and a line on the console",
       ({ steps: { login, version, ...steps } }) => ({ ...steps, version, login }),
-      "transfer flasher.resource was not sent (INVALID_ARGUMENT): " +
+      "transfer flasher.resource was not sent (INVALID_ARGUMENT, the exporter): " +
         "resource for flasher waits in vain for line N of the recording board.jsonl",
       String.raw`  expected before it: "version\n" sent on the stream serial.connect (line N)`
     )
