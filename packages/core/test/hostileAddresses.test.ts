@@ -222,6 +222,29 @@ describe("a Unix socket", () => {
 })
 
 describe("a variable", () => {
+  it.live("can have any value, and so can the others", () =>
+    Effect.promise(() =>
+      fc.assert(
+        fc.asyncProperty(
+          // Nobody listens at these, and no name is looked up.
+          fc.oneof(fc.constantFrom("127.0.0.1:1", "[::1]:1", "/nowhere/s", "tls://127.0.0.1:1"), addresses.text),
+          addresses.text,
+          addresses.text,
+          fc.boolean(),
+          async (host, insecure, passphrase, secure) => {
+            fc.pre(/^(127|\[::1|\/nowhere|tls:\/\/127)/.test(host) || Either.isLeft(Endpoint.parse(host)))
+            const exit = await Effect.runPromise(fromEnvironment({
+              JUMPSTARTER_HOST: host,
+              JMP_GRPC_INSECURE: secure ? insecure : "1",
+              JMP_GRPC_PASSPHRASE: passphrase
+            }))
+            failureOf(exit)
+          }
+        ),
+        { numRuns: 300 }
+      )
+    ), 30_000)
+
   it.live.each([
     { JUMPSTARTER_HOST: "" },
     { JMP_GRPC_INSECURE: "1" },

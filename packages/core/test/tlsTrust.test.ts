@@ -1,6 +1,6 @@
 // What TLS refuses, on both clients, and what is said about it.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Redacted, type Scope } from "effect"
+import { Effect, FastCheck as fc, Redacted, type Scope } from "effect"
 import * as Http2 from "node:http2"
 import * as Tls from "node:tls"
 import * as Endpoint from "../src/Endpoint.ts"
@@ -244,4 +244,46 @@ describe("a server", () => {
       assert.match(yield* refusalOf({ ...certificate, privateKey: Redacted.make(ca) }), /and no private key$/)
       assert.isNotEmpty(yield* refusalOf({ ...certificate, privateKey: another.privateKey }))
     }))
+})
+
+// A certificate or a key with something done to it.
+const damaged = (pem: string) =>
+  fc.tuple(fc.nat(pem.length), fc.nat(40), fc.string({ unit: "binary", maxLength: 40 })).map(([at, count, text]) =>
+    pem.slice(0, at) + text + pem.slice(at + count)
+  )
+
+describe("certificates of any kind", () => {
+  it.live("are taken, or refused with a reason, by clients and servers", () =>
+    Effect.gen(function*() {
+      const { ca, certificate } = yield* selfSigned("127.0.0.1")
+      const key = Redacted.value(certificate.privateKey)
+      const any = fc.oneof(fc.string({ unit: "binary" }), damaged(ca), damaged(key))
+      // Nobody listens there, so what is taken is unreachable.
+      const outcomes = (trust: Endpoint.Trust, own: Endpoint.ClientCertificate | undefined) =>
+        Effect.map(
+          Effect.exit(Effect.scoped(
+            ExporterConnection.fromEndpoint(Endpoint.tls("127.0.0.1", 1, trust, { certificate: own }))
+          )),
+          (exit) => {
+            if (exit._tag === "Success" || exit.cause._tag !== "Fail") return assert.fail(String(exit))
+            assert.include(["Address", "Unreachable"], exit.cause.error.reason)
+            assert.isNotEmpty(exit.cause.error.details)
+            assert.notInclude(exit.cause.error.message, key.slice(40, 80))
+          }
+        )
+      yield* Effect.promise(() =>
+        fc.assert(
+          fc.asyncProperty(any, any, any, async (ca, chain, key) => {
+            const own = { chain, privateKey: Redacted.make(key) }
+            await Effect.runPromise(outcomes(CertificateAuthority({ ca }), undefined))
+            await Effect.runPromise(outcomes(TrustOnFirstUse(), own))
+            const served = await Effect.runPromiseExit(Effect.scoped(
+              GrpcServer.serve(new Map(), { ...localhost, certificate: own })
+            ))
+            if (served._tag === "Failure") assert.strictEqual(served.cause._tag, "Fail", String(served))
+          }),
+          { numRuns: 200 }
+        )
+      )
+    }), 30_000)
 })

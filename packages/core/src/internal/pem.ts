@@ -4,6 +4,9 @@ import { X509Certificate } from "node:crypto"
 
 const block = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g
 
+// Errors show it, so it cannot be a part of what is secret.
+const label = /-----BEGIN ([A-Z0-9 ]{1,40})-----/
+
 const isCertificate = (bytes: Buffer): boolean => {
   try {
     return new X509Certificate(bytes).raw.length > 0
@@ -23,9 +26,9 @@ const nameOf = (label: string): string => kinds.find(([pattern]) => pattern.test
 
 const problemOf = (text: string): string => {
   if (text.trim() === "") return "it is empty"
-  const label = /-----BEGIN ([^-]+)-----/.exec(text)?.[1]
-  if (label === "CERTIFICATE") return "it has no complete certificate: the line -----END CERTIFICATE----- is missing"
-  if (label !== undefined) return `it is ${nameOf(label)}, and no certificate`
+  const kind = label.exec(text)?.[1]
+  if (kind === "CERTIFICATE") return "it has no complete certificate: the line -----END CERTIFICATE----- is missing"
+  if (kind !== undefined) return `it is ${nameOf(kind)}, and no certificate`
   // Read as text, what is no UTF-8 in DER has become something else.
   if (isCertificate(Buffer.from(text, "latin1")) || text.startsWith("0") && text.includes("\ufffd")) {
     return "it is DER; `openssl x509 -inform der` makes PEM of it"
@@ -59,10 +62,10 @@ export const certificates = (text: string): Either.Either<ReadonlyArray<X509Cert
 export const keyProblem = (chain: string, privateKey: string): string | undefined => {
   const read = certificates(chain)
   if (Either.isLeft(read)) return `the certificate chain cannot be read: ${read.left}`
-  const label = /-----BEGIN ([^-]+)-----/.exec(privateKey)?.[1]
-  return label === undefined
+  const kind = label.exec(privateKey)?.[1]
+  return kind === undefined
     ? "the private key is no PEM"
-    : !label.endsWith("PRIVATE KEY")
-    ? `the private key is ${nameOf(label)}, and no private key`
+    : !kind.endsWith("PRIVATE KEY")
+    ? `the private key is ${nameOf(kind)}, and no private key`
     : undefined
 }
