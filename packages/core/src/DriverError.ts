@@ -9,6 +9,7 @@ import { GrpcCode, type GrpcStatusError } from "./GrpcStatus.ts"
 import { memory } from "./internal/address.ts"
 import { blame, type Caller } from "./internal/caller.ts"
 import { callName } from "./internal/callName.ts"
+import * as pythonTexts from "./internal/pythonTexts.ts"
 
 /**
  * The kind of interaction that failed. `resource` is the transfer of client-side bytes to or from a driver.
@@ -80,14 +81,15 @@ const fields = {
 const path = { path: Schema.Array(Schema.Union(Schema.String, Schema.Number)) }
 
 const describe = (
-  error: CallSite & { readonly code: GrpcCode; readonly details: string },
+  error: CallSite & { readonly code: GrpcCode; readonly details: string; readonly origin: ErrorOrigin },
   outcome: string
 ): string => {
   const details = error.details === "" ? "no details" : error.details
   // Details of a connection or of a recording say it already.
   const isShown = error.address !== memory && !error.details.includes(error.address)
   const where = isShown ? `, ${error.address}` : ""
-  return `${callName(error)} ${outcome} (${error.code}${where}): ${details}`
+  const advice = error.origin === "driver" ? pythonTexts.advice(error) : undefined
+  return `${callName(error)} ${outcome} (${error.code}${where}): ${details}${advice === undefined ? "" : `; ${advice}`}`
 }
 
 /**

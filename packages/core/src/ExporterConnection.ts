@@ -344,10 +344,12 @@ export const fromEndpoint = (
       explained(Endpoint.format(endpoint), connectTimeout, GrpcChannel.fromEndpoint(endpoint, options)),
       (channel) => connect(channel, { ...options, leased: options.leased ?? endpoint._tag === "Unix" }, connectTimeout)
     ).pipe(Effect.mapError((error) =>
-      error.reason === "Unauthenticated" && options.passphrase === undefined
+      error.reason === "Unauthenticated"
         ? new ConnectError({
           ...error,
-          details: `${error.details}; none was given (option \`passphrase\`, or JMP_GRPC_PASSPHRASE)`
+          details: options.passphrase === undefined
+            ? `${error.details}; none was given (option \`passphrase\`, or JMP_GRPC_PASSPHRASE)`
+            : `${error.details}; the one that was given is not the exporter's`
         })
         : error
     ))

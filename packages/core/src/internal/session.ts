@@ -20,6 +20,7 @@ import * as gate from "./gate.ts"
 import { HookLog } from "./hookLog.ts"
 import * as interruptible from "./interruptible.ts"
 import * as links from "./link.ts"
+import { isExporterGone } from "./pythonTexts.ts"
 import * as rosters from "./roster.ts"
 import * as statusMonitor from "./statusMonitor.ts"
 import * as statusPoller from "./statusPoller.ts"
@@ -30,11 +31,6 @@ export type Introduction = readonly [ExporterClient.ExporterReport, StatusReport
 export const introduce = (exporter: ExporterClient.ExporterClient) =>
   Effect.all([exporter.getReport, statusPoller.getStatus(exporter)])
 
-// An exporter that is gone, or goes, has ended the session with that (protocol.md 9.3).
-const isGone = ({ code, details }: GrpcStatusError): boolean =>
-  code === "UNAVAILABLE" || code === "CANCELLED" || code === "DEADLINE_EXCEEDED" ||
-  code === "UNKNOWN" && details.includes("Stream removed")
-
 const endSession = (exporter: ExporterClient.ExporterClient, link: links.Link): Connection["endSession"] => {
   const failed = (reason: EndSessionError["reason"]) => (cause: GrpcStatusError) =>
     new EndSessionError({ address: exporter.target, reason, details: `${cause.code}: ${cause.details}`, cause })
@@ -44,7 +40,7 @@ const endSession = (exporter: ExporterClient.ExporterClient, link: links.Link): 
     Effect.catchAll((status) =>
       status.origin === "client"
         ? failed(status.code === "CANCELLED" ? "ConnectionLost" : "Failed")(status)
-        : isGone(status)
+        : isExporterGone(status)
         ? Effect.succeed({ ended: true, message: `${status.code}: ${status.details}` })
         : status.code === "UNIMPLEMENTED"
         ? Effect.succeed({ ended: false, message: "the exporter cannot end a session" })
