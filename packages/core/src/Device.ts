@@ -197,6 +197,7 @@ export const Tag =
   <const Id extends string, I extends DriverInterface.Any>(id: Id, contract: I) =>
   <Self>(): Context.TagClass<Self, `${Id}#${number}`, DriverInterface.Client<I>> & DeviceLayers<Self, I> => {
     const defined = caller.here()
+    // @effect-diagnostics-next-line classSelfMismatch:off -- Self is the class that the program derives from this one.
     class Defined extends Context.Tag(nextKey(id))<Self, DriverInterface.Client<I>>() {
       // Where a service is not found, Effect names the second line of this. That would be this module.
       static override get stack(): string | undefined {
