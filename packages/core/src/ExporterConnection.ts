@@ -347,6 +347,7 @@ export const fromEndpoint = (
       error.reason === "Unauthenticated"
         ? new ConnectError({
           ...error,
+          cause: error.cause,
           details: options.passphrase === undefined
             ? `${error.details}; none was given (option \`passphrase\`, or JMP_GRPC_PASSPHRASE)`
             : `${error.details}; the one that was given is not the exporter's`

@@ -30,7 +30,7 @@ const noting = (transport: GrpcTransport, note: string): GrpcTransport => {
       ...connection,
       open: Effect.mapError(
         connection.open,
-        (error) => new GrpcStatusError({ ...error, details: `${error.details} (${note})` })
+        (error) => new GrpcStatusError({ ...error, cause: error.cause, details: `${error.details} (${note})` })
       )
     }
   }

@@ -42,7 +42,7 @@ export const statusOf = (cause: Cause.Cause<GrpcStatus.GrpcStatusError>): GrpcSt
     const details = toDetails(failure.value.details)
     return details === failure.value.details
       ? failure.value
-      : new GrpcStatus.GrpcStatusError({ ...failure.value, details })
+      : new GrpcStatus.GrpcStatusError({ ...failure.value, cause: failure.value.cause, details })
   }
   return Option.match(Cause.dieOption(cause), {
     onNone: () => GrpcStatus.make("CANCELLED", "the RPC was cancelled"),

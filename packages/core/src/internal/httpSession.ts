@@ -173,7 +173,8 @@ export const make = Effect.fnUntraced(function*(
       if (closed) return channelClosed(rpc)
       // Who waits for an attempt that another RPC began fails for itself.
       if (opening !== undefined) {
-        return Effect.mapError(Deferred.await(opening), (error) => new GrpcStatusError({ ...error, rpc }))
+        return Effect.mapError(Deferred.await(opening), (error) =>
+          new GrpcStatusError({ ...error, cause: error.cause, rpc }))
       }
       return Effect.flatMap(Deferred.make<Session, GrpcStatusError>(), (outcome) => {
         opening = outcome
@@ -199,7 +200,8 @@ export const make = Effect.fnUntraced(function*(
           Effect.tap(({ http }) =>
             endpoint._tag === "Unix" ? Effect.void : Effect.map(
               interruptible.forkIn(httpKeepAlive.run(http, keepAliveTime, keepAliveTimeout), scope),
-              (fiber) => httpKeepAlive.stopWith(http, fiber)
+              (fiber) =>
+                httpKeepAlive.stopWith(http, fiber)
             )
           ),
           Effect.forkIn(scope),

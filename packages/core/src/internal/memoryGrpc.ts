@@ -1,6 +1,6 @@
 // A transport to handlers in the same process. Handlers run on the runtime that was current when the channel was made,
-// in fibers of their own, as a server's would: they see neither the caller's loggers nor its annotations, and only the
-// encoded messages cross.
+// in fibers of their own, as a server's would: they see neither the caller's loggers nor its annotations. Encoded messages
+// cross, and the cause of a failure, so that a test shows the stack of what a driver threw.
 import * as Headers from "@effect/platform/Headers"
 import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
@@ -51,8 +51,9 @@ export const makeTransport = Effect.fnUntraced(
       metadata: options.metadata ?? Headers.empty
     })
 
+    // The cause of an error is not among what a spread copies.
     const fail = (rpc: string, status: GrpcStatus.GrpcStatusError): GrpcStatus.GrpcStatusError =>
-      new GrpcStatus.GrpcStatusError({ ...status, origin: "peer", rpc, target })
+      new GrpcStatus.GrpcStatusError({ ...status, cause: status.cause, origin: "peer", rpc, target })
 
     const refuse = (rpc: string, code: GrpcStatus.GrpcCode, details: string): GrpcStatus.GrpcStatusError =>
       new GrpcStatus.GrpcStatusError({ code, details, origin: "client", rpc, target })

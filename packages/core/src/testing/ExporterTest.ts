@@ -15,8 +15,9 @@ type Drivers = Readonly<Record<string, Driver.Driver>>
 
 /**
  * Hosts drivers by name and connects to them. It is the real host and the real client: every message is encoded and
- * decoded, and every failure travels as a status; only the socket is missing. What drivers log is in the connection's log
- * only, unless `localLogs` asks for more.
+ * decoded, and every failure travels as a status; only the socket is missing. What a driver threw or failed with is the
+ * `cause` of the error that the caller gets, so that a failing test shows its stack. What drivers log is in the connection's
+ * log only, unless `localLogs` asks for more.
  *
  * Drivers can come from an effect, which may be scoped: what they hold is released with the layer, after the last call.
  *
