@@ -1,4 +1,4 @@
-import type { Effect, Either, Layer, Redacted, Scope, Stream } from "effect"
+import type { Effect, Either, Layer, Redacted, Scope } from "effect"
 import { describe, expect, it } from "tstyche"
 import * as Endpoint from "../src/Endpoint.ts"
 import * as GrpcChannel from "../src/GrpcChannel.ts"
@@ -10,16 +10,6 @@ import * as ProtobufValue from "../src/ProtobufValue.ts"
 declare const handlers: GrpcHandlers
 declare const passphrase: Redacted.Redacted
 declare const channel: typeof GrpcChannel.GrpcChannel.Service
-
-class DiskError {
-  readonly _tag = "DiskError"
-}
-
-class Disk {
-  readonly _tag = "Disk"
-}
-
-declare const messages: Stream.Stream<Uint8Array, DiskError, Disk>
 
 describe("GrpcChannel", () => {
   it("layers need nothing, and fail with the status of a connection that cannot be made", () => {
@@ -33,12 +23,6 @@ describe("GrpcChannel", () => {
   it("in memory cannot fail", () => {
     expect(GrpcChannel.layerMemory(handlers)).type.toBe<Layer.Layer<GrpcChannel.GrpcChannel>>()
     expect(GrpcChannel.fromHandlers(handlers)).type.toBe<Effect.Effect<typeof channel, never, Scope.Scope>>()
-  })
-
-  it("keeps errors and requirements of the messages of a client streaming call", () => {
-    expect(channel.clientStreaming("/a.B/C", messages)).type.toBe<
-      Effect.Effect<Uint8Array, GrpcStatusError | DiskError, Disk>
-    >()
   })
 
   it("takes secrets in redacted form only", () => {

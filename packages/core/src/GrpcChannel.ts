@@ -7,12 +7,13 @@
  * @since 0.1.0
  */
 import * as Headers from "@effect/platform/Headers"
-import * as Chunk from "effect/Chunk"
+import type * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -22,8 +23,8 @@ import * as GrpcHandler from "./GrpcHandler.ts"
 import { GrpcStatusError } from "./GrpcStatus.ts"
 import { memory } from "./internal/address.ts"
 import * as endpointTransport from "./internal/endpointTransport.ts"
-import * as interruptible from "./internal/interruptible.ts"
 import * as memoryGrpc from "./internal/memoryGrpc.ts"
+import * as metadata from "./internal/metadata.ts"
 import * as passphraseText from "./internal/passphraseText.ts"
 
 /**
@@ -41,6 +42,11 @@ export const maxMessageBytes: number = 4 * 1024 * 1024
  * @category models
  */
 export interface CallOptions {
+  /**
+   * Sent along with the RPC. Keys are made of lower-case letters, digits, `-`, `_` and `.`, values of printable ASCII without
+   * spaces at the ends. What else a program gives, and what HTTP or gRPC reserve, fails the RPC with `INVALID_ARGUMENT` before
+   * anything is sent; what the transport sends itself, such as `content-type`, keeps the transport's value.
+   */
   readonly metadata?: Headers.Headers | undefined
 }
 
@@ -90,7 +96,7 @@ export interface GrpcConnection {
 }
 
 /**
- * The three call shapes a transport implements; `make` derives the fourth.
+ * The three call shapes a transport implements.
  *
  * @since 0.1.0
  * @category models
@@ -134,11 +140,6 @@ export class GrpcChannel extends Context.Tag("@effect-jumpstarter/core/GrpcChann
     message: Uint8Array,
     options?: CallOptions
   ) => Stream.Stream<Uint8Array, GrpcStatusError>
-  readonly clientStreaming: <E, R>(
-    rpc: string,
-    messages: Stream.Stream<Uint8Array, E, R>,
-    options?: CallOptions
-  ) => Effect.Effect<Uint8Array, GrpcStatusError | E, R>
   readonly duplex: (rpc: string, options?: CallOptions) => Effect.Effect<GrpcDuplex, GrpcStatusError, Scope.Scope>
 }>() {}
 
@@ -150,18 +151,21 @@ export class GrpcChannel extends Context.Tag("@effect-jumpstarter/core/GrpcChann
  */
 export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
   // Checked here because the transports below put the value, which may be a passphrase, into what they throw.
-  const sendable = (rpc: string, { metadata = Headers.empty }: CallOptions): Effect.Effect<void, GrpcStatusError> => {
-    const key = Object.keys(metadata).find((key) => !/^[ -~]*$/.test(metadata[key] ?? ""))
-    return key === undefined ? Effect.void : refuse(
-      rpc,
-      "INVALID_ARGUMENT",
-      `the value of ${JSON.stringify(key)} has characters that metadata cannot have`
-    )
+  const checkedOptions = (rpc: string, options: CallOptions): Effect.Effect<CallOptions, GrpcStatusError> => {
+    if (!metadata.isRpc(rpc)) {
+      const path = JSON.stringify(rpc.slice(0, 200))
+      return refuse(rpc, "INVALID_ARGUMENT", `${path} is no path of an RPC, which has the form /package.Service/Method`)
+    }
+    if (options.metadata === undefined) return Effect.succeed(options)
+    const sendable = metadata.sendable(options.metadata)
+    return Either.isRight(sendable)
+      ? Effect.succeed({ ...options, metadata: sendable.right })
+      : refuse(rpc, "INVALID_ARGUMENT", sendable.left)
   }
 
   const refuse = (
     rpc: string,
-    code: "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "INTERNAL",
+    code: "INVALID_ARGUMENT" | "FAILED_PRECONDITION",
     details: string
   ): GrpcStatusError => new GrpcStatusError({ code, details, origin: "client", rpc, target: transport.target })
 
@@ -173,7 +177,7 @@ export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
   }
 
   const duplex: typeof GrpcChannel.Service["duplex"] = (rpc, options = {}) =>
-    Effect.map(Effect.zipRight(sendable(rpc, options), transport.duplex(rpc, options)), (duplex) => {
+    Effect.map(Effect.flatMap(checkedOptions(rpc, options), (options) => transport.duplex(rpc, options)), (duplex) => {
       let halfClosed = false
       return {
         ...duplex,
@@ -194,38 +198,17 @@ export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
     target: transport.target,
     connection: transport.connection,
     unary: (rpc, message, options = {}) =>
-      Effect.zipRight(
-        sendable(rpc, options),
-        Effect.flatMap(checked(rpc, message), (message) => transport.unary(rpc, message, options))
+      Effect.flatMap(
+        checkedOptions(rpc, options),
+        (options) => Effect.flatMap(checked(rpc, message), (message) => transport.unary(rpc, message, options))
       ),
     serverStreaming: (rpc, message, options = {}) =>
       Stream.unwrap(
-        Effect.zipRight(
-          sendable(rpc, options),
-          Effect.map(checked(rpc, message), (message) => transport.serverStreaming(rpc, message, options))
+        Effect.flatMap(
+          checkedOptions(rpc, options),
+          (options) => Effect.map(checked(rpc, message), (message) => transport.serverStreaming(rpc, message, options))
         )
       ),
-    clientStreaming: (rpc, messages, options) =>
-      Effect.scoped(Effect.gen(function*() {
-        const call = yield* duplex(rpc, options)
-        // The peer may answer before it has read everything. A message that could not be sent is no failure of its own:
-        // how the RPC ended tells what happened.
-        const send = (message: Uint8Array) =>
-          Effect.flatMap(checked(rpc, message), (message) => Effect.orElse(call.send(message), () => Effect.never))
-        const first = Effect.matchEffect(call.receive, {
-          onFailure: Option.match({ onNone: () => Effect.succeedNone, onSome: Effect.fail }),
-          onSuccess: (messages) => Effect.succeed(Chunk.head(messages))
-        })
-        const answer = yield* interruptible.raceFirst(
-          first,
-          Stream.runForEach(messages, send).pipe(Effect.zipRight(call.halfClose), Effect.zipRight(Effect.never))
-        )
-        yield* call.status
-        return yield* Option.match(answer, {
-          onNone: () => Effect.fail(refuse(rpc, "INTERNAL", "the RPC ended without an answer")),
-          onSome: (answer) => Effect.succeed(Bytes.join(answer))
-        })
-      })),
     duplex
   }
 }
@@ -249,7 +232,6 @@ export const withMetadata = (
     connection: channel.connection,
     unary: (rpc, message, options) => channel.unary(rpc, message, extend(options)),
     serverStreaming: (rpc, message, options) => channel.serverStreaming(rpc, message, extend(options)),
-    clientStreaming: (rpc, messages, options) => channel.clientStreaming(rpc, messages, extend(options)),
     duplex: (rpc, options) => channel.duplex(rpc, extend(options))
   }
 }

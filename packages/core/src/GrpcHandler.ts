@@ -40,8 +40,11 @@ export interface GrpcServerDuplex extends GrpcRequest {
   readonly receive: Effect.Effect<Chunk.Chunk<Bytes>, Option.Option<GrpcStatus.GrpcStatusError>>
   /** Sends a message, waiting while the caller does not read. Its bytes must not be changed afterwards. */
   readonly send: (message: Bytes) => Effect.Effect<void, GrpcStatus.GrpcStatusError>
-  /** Sends the response headers. Python clients wait for them before they send anything (`protocol.md` 5.1). */
-  readonly sendInitialMetadata: (metadata: Headers.Headers) => Effect.Effect<void>
+  /**
+   * Sends the response headers. Python clients wait for them before they send anything (`protocol.md` 5.1). Metadata that
+   * cannot be sent (see `CallOptions.metadata` of `GrpcChannel`) fails with `INTERNAL`: it is the handler's mistake.
+   */
+  readonly sendInitialMetadata: (metadata: Headers.Headers) => Effect.Effect<void, GrpcStatus.GrpcStatusError>
 }
 
 /**

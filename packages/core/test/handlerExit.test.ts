@@ -23,6 +23,15 @@ describe.each(transports)("the details of a status over $name", (transport) => {
       return fail.details
     })
 
+  transport.it("of a failure that claims to be none are told as one", () =>
+    Effect.gen(function*() {
+      const fail = GrpcHandler.Unary({ handle: () => GrpcStatus.make("OK", "all is well") })
+      const open = yield* transport.serve(new Map([["/t.S/Fail", fail]]))
+      const error = yield* Effect.flip((yield* open()).unary("/t.S/Fail", utf8("")))
+      assert.strictEqual(error.code, "UNKNOWN")
+      assert.strictEqual(error.details, "the handler failed with the status OK: all is well")
+    }))
+
   transport.it("arrive as they are", () =>
     Effect.gen(function*() {
       for (

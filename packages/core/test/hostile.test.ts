@@ -4,6 +4,7 @@ import { describe, layer } from "@effect/vitest"
 import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
+import * as net from "node:net"
 import * as Endpoint from "../src/Endpoint.ts"
 import * as ExporterConnection from "../src/ExporterConnection.ts"
 import { brokenHttp2 } from "./suite/brokenHttp2.ts"
@@ -11,6 +12,7 @@ import { greedyPeers, hostilePeers } from "./suite/hostilePeers.ts"
 import { malformedRequests } from "./suite/malformedRequests.ts"
 import * as raw from "./support/rawGrpc.ts"
 import * as rawHttp2 from "./support/rawHttp2.ts"
+import * as rawServer from "./support/rawServer.ts"
 import * as victim from "./support/victim.ts"
 
 const rounds = Number(process.env["HOSTILE_ROUNDS"] ?? "1")
@@ -36,20 +38,48 @@ const uuid = Effect.scoped(
 )
 
 layer(victim.layer, { excludeTestServices: true, timeout: "20 seconds" })("an exporter among hostile peers", (it) => {
-  describe("answers", () => {
-    for (const { answer, name, request } of malformedRequests) {
-      it.scoped(name, () =>
-        Effect.gen(function*() {
-          const { port } = yield* victim.Victim
-          const session = yield* raw.connect(`http://127.0.0.1:${port}`)
-          const { details = "", ...rest } = yield* raw.ask(session, request(yield* uuid))
-          const { details: expected = "", ...others } = answer
-          deepStrictEqual(rest, others)
-          if (typeof expected === "string") strictEqual(details, expected)
-          else strictEqual(expected.test(details), true, details)
-        }))
+  const session = Effect.fnUntraced(function*(kind: rawServer.Kind) {
+    const { path, port, tlsPort } = yield* victim.Victim
+    switch (kind) {
+      case "unix":
+        return yield* raw.connect("http://localhost", { createConnection: () => net.connect(path) })
+      case "tcp":
+        return yield* raw.connect(`http://127.0.0.1:${port}`)
+      case "tls":
+        return yield* raw.connect(`https://127.0.0.1:${tlsPort}`, { rejectUnauthorized: false })
     }
   })
+
+  for (const kind of rawServer.kinds) {
+    describe(`answers over ${kind}`, () => {
+      for (const { answer, name, request } of malformedRequests) {
+        it.scoped(name, () =>
+          Effect.gen(function*() {
+            const { details = "", ...rest } = yield* raw.ask(yield* session(kind), request(yield* uuid))
+            const { details: expected = "", ...others } = answer
+            deepStrictEqual(rest, others)
+            if (typeof expected === "string") strictEqual(details, expected)
+            else strictEqual(expected.test(details), true, details)
+          }))
+      }
+
+      for (
+        const type of [
+          "application/grpc",
+          "application/grpc+proto",
+          "APPLICATION/GRPC",
+          "application/grpc ; charset=utf-8"
+        ]
+      ) {
+        it.scoped(`the content type ${type}`, () =>
+          Effect.gen(function*() {
+            const request = { path: raw.rpc.report, body: raw.prefixed(new Uint8Array()) }
+            const answer = yield* raw.ask(yield* session(kind), { ...request, headers: { "content-type": type } })
+            deepStrictEqual(answer.code, "OK")
+          }))
+      }
+    })
+  }
 
   describe("makes", () => {
     for (const { bytes, costs, name } of brokenHttp2) {

@@ -1,4 +1,3 @@
-import * as Headers from "@effect/platform/Headers"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Scope, Stream } from "effect"
 import * as http2 from "node:http2"
@@ -17,141 +16,90 @@ import * as temporary from "./support/temporary.ts"
 
 const message = new Uint8Array([1, 2, 3])
 
-const channelTo = (handle: (stream: http2.ServerHttp2Stream) => void) =>
+const channelTo = (kind: rawServer.Kind, handle: (stream: http2.ServerHttp2Stream) => void) =>
   Effect.gen(function*() {
-    const path = yield* temporary.socketPath
-    const server = yield* rawServer.serve({ path }, handle)
-    return { channel: yield* GrpcChannel.fromEndpoint(Endpoint.unix(path)), server }
+    const { endpoint, server } = yield* rawServer.serveAt(kind, handle)
+    return { channel: yield* GrpcChannel.fromEndpoint(endpoint), server }
   })
 
 const soon = Effect.timeoutFail({ duration: "5 seconds", onTimeout: () => new Error("it hangs") })
 
 const told = ({ code, details, origin }: GrpcStatusError) => `${code} ${origin}: ${details}`
 
-const outcome = (handle: (stream: http2.ServerHttp2Stream) => void, request = message) =>
-  Effect.flatMap(channelTo(handle), ({ channel }) => soon(channel.unary("/t.S/Rpc", request))).pipe(
-    Effect.match({
-      onFailure: (error) => "code" in error ? told(error) : error.message,
-      onSuccess: (answer) => `${answer.length} bytes`
+for (const kind of rawServer.kinds) {
+  describe(`over ${kind}`, () => {
+    describe("a call whose answer comes before the end of its request", () => {
+      const large = new Uint8Array(1_000_000)
+
+      it.scopedLive("fails without a status, too", () =>
+        Effect.gen(function*() {
+          const { channel } = yield* channelTo(kind, (stream) => {
+            stream.resume()
+            stream.respond(rawServer.grpcHeaders)
+            stream.end(prefixed(message))
+          })
+          const call = yield* channel.duplex("/t.S/Rpc")
+          const error = yield* soon(Effect.flip(Stream.runDrain(messages(call.receive))))
+          assert.strictEqual(
+            error instanceof GrpcStatusError ? told(error) : "",
+            "INTERNAL transport: the RPC ended without a status"
+          )
+        }))
+
+      it.scopedLive("leaves no stream behind", () =>
+        Effect.gen(function*() {
+          const { channel, server } = yield* channelTo(kind, (stream) => {
+            stream.respond({ ...rawServer.grpcHeaders, "grpc-status": "16" }, { endStream: true })
+            stream.pause()
+          })
+          const error = yield* Effect.flip(channel.unary("/t.S/Rpc", large))
+          assert.strictEqual(error.code, "UNAUTHENTICATED")
+          yield* until("no stream is open", Effect.sync(server.open), (open) => open === 0)
+        }))
     })
-  )
 
-const html = "<h1>Bad gateway</h1>"
+    describe("messages", () => {
+      it.scopedLive("that are refused end the RPC, however much follows them", () =>
+        Effect.gen(function*() {
+          const readAhead = yield* Deferred.make<void>()
+          const { channel } = yield* channelTo(kind, (stream) => {
+            stream.resume()
+            stream.respond(rawServer.grpcHeaders)
+            stream.write(prefixed(new Uint8Array(1_200_000)))
+            stream.write(prefixed(new Uint8Array(5_000_000)))
+            // Answered behind what was sent.
+            setImmediate(() => stream.session?.ping(() => Deferred.unsafeDone(readAhead, Effect.void)))
+          })
+          // What is read ahead of a consumer that does not take is read when it takes again.
+          const error = yield* channel.serverStreaming("/t.S/Rpc", message).pipe(
+            Stream.runForEach(() => Deferred.await(readAhead)),
+            Effect.flip,
+            soon
+          )
+          assert.strictEqual(
+            told(error),
+            "RESOURCE_EXHAUSTED client: Received message larger than max (5000000 vs 4194304)"
+          )
+        }))
+    })
 
-const answers: Readonly<Record<string, readonly [(stream: http2.ServerHttp2Stream) => void, string]>> = {
-  "another HTTP status with a page": [
-    (stream) => {
-      stream.respond({ ":status": 502, "content-type": "text/html" })
-      stream.end(html)
-    },
-    "UNAVAILABLE transport: Received HTTP status code 502"
-  ],
-  "another HTTP status whose page never ends": [
-    (stream) => {
-      stream.respond({ ":status": 502, "content-type": "text/html" })
-      stream.write(html)
-    },
-    "UNAVAILABLE transport: Received HTTP status code 502"
-  ],
-  "another HTTP status with a status of its own": [
-    (stream) => stream.respond({ ":status": 503, "grpc-status": "7", "grpc-message": "no" }, { endStream: true }),
-    "PERMISSION_DENIED peer: no"
-  ],
-  "a page": [
-    (stream) => {
-      stream.respond({ ":status": 200, "content-type": "text/html" })
-      stream.end(html)
-    },
-    "UNKNOWN transport: Received content type text/html"
-  ],
-  "no status": [
-    (stream) => {
-      stream.respond(rawServer.grpcHeaders)
-      stream.end(prefixed(message))
-    },
-    "INTERNAL transport: the RPC ended without a status"
-  ],
-  "an empty status": [(stream) => rawServer.answer(stream, prefixed(message), { "grpc-status": "" }), "UNKNOWN peer: "],
-  "no message": [(stream) => rawServer.answer(stream, Buffer.of()), "INTERNAL client: the RPC ended without an answer"],
-  "two messages": [
-    (stream) => rawServer.answer(stream, Buffer.concat([prefixed(message), prefixed(message)])),
-    "INTERNAL client: the RPC had more than one answer"
-  ],
-  "part of a message": [
-    (stream) => rawServer.answer(stream, prefixed(message).subarray(0, 6)),
-    "INTERNAL transport: the RPC ended inside a message"
-  ]
+    describe("a connection that is being wound up", () => {
+      it.scopedLive("answers what was asked before", () =>
+        Effect.gen(function*() {
+          const { channel } = yield* channelTo(kind, (stream) => {
+            stream.resume()
+            // Who answers a question after the GOAWAY has seen it.
+            stream.session?.goaway()
+            stream.session?.ping(() => rawServer.answer(stream, prefixed(message)))
+          })
+          assert.strictEqual((yield* soon(channel.unary("/t.S/Rpc", message))).length, 3)
+          assert.strictEqual((yield* soon(channel.unary("/t.S/Rpc", message))).length, 3)
+        }))
+    })
+  })
 }
 
-describe("a call whose answer has", () => {
-  for (const [name, [handle, expected]] of Object.entries(answers)) {
-    it.scopedLive(name, () =>
-      Effect.gen(function*() {
-        assert.strictEqual(
-          yield* outcome((stream) => {
-            stream.resume()
-            handle(stream)
-          }),
-          expected
-        )
-      }))
-  }
-})
-
-describe("a call whose answer comes before the end of its request", () => {
-  const large = new Uint8Array(1_000_000)
-
-  it.scopedLive("fails without a status, too", () =>
-    Effect.gen(function*() {
-      const { channel } = yield* channelTo((stream) => {
-        stream.resume()
-        stream.respond(rawServer.grpcHeaders)
-        stream.end(prefixed(message))
-      })
-      const call = yield* channel.duplex("/t.S/Rpc")
-      const error = yield* soon(Effect.flip(Stream.runDrain(messages(call.receive))))
-      assert.strictEqual(
-        error instanceof GrpcStatusError ? told(error) : "",
-        "INTERNAL transport: the RPC ended without a status"
-      )
-    }))
-
-  it.scopedLive("leaves no stream behind", () =>
-    Effect.gen(function*() {
-      const { channel, server } = yield* channelTo((stream) => {
-        stream.respond({ ...rawServer.grpcHeaders, "grpc-status": "16" }, { endStream: true })
-        stream.pause()
-      })
-      const error = yield* Effect.flip(channel.unary("/t.S/Rpc", large))
-      assert.strictEqual(error.code, "UNAUTHENTICATED")
-      yield* until("no stream is open", Effect.sync(server.open), (open) => open === 0)
-    }))
-})
-
 describe("messages", () => {
-  it.scopedLive("that are refused end the RPC, however much follows them", () =>
-    Effect.gen(function*() {
-      const readAhead = yield* Deferred.make<void>()
-      const { channel } = yield* channelTo((stream) => {
-        stream.resume()
-        stream.respond(rawServer.grpcHeaders)
-        stream.write(prefixed(new Uint8Array(1_200_000)))
-        stream.write(prefixed(new Uint8Array(5_000_000)))
-        // Answered behind what was sent.
-        setImmediate(() => stream.session?.ping(() => Deferred.unsafeDone(readAhead, Effect.void)))
-      })
-      // What is read ahead of a consumer that does not take is read when it takes again.
-      const error = yield* channel.serverStreaming("/t.S/Rpc", message).pipe(
-        Stream.runForEach(() => Deferred.await(readAhead)),
-        Effect.flip,
-        soon
-      )
-      assert.strictEqual(
-        told(error),
-        "RESOURCE_EXHAUSTED client: Received message larger than max (5000000 vs 4194304)"
-      )
-    }))
-
   it.scopedLive("are all sent, whatever their sizes", () =>
     Effect.gen(function*() {
       const sizes = [0, 5_000, 7, 0, 0, 4_090, 10, 70_000, 0]
@@ -161,16 +109,6 @@ describe("messages", () => {
       const channel = yield* GrpcChannel.fromEndpoint(Endpoint.unix(path))
       const received = yield* Stream.runCollect(channel.serverStreaming("/t.S/Rpc", message))
       assert.deepStrictEqual(Array.from(received, (message) => message.length), sizes)
-    }))
-})
-
-describe("metadata that HTTP/2 does not take", () => {
-  it.scopedLive("is refused by the client, and is no loss of the connection", () =>
-    Effect.gen(function*() {
-      const { channel } = yield* channelTo((stream) => rawServer.answer(stream, prefixed(message)))
-      const metadata = Headers.fromInput({ connection: "close" })
-      const error = yield* Effect.flip(channel.unary("/t.S/Rpc", message, { metadata }))
-      assert.deepStrictEqual([error.code, error.origin], ["INVALID_ARGUMENT", "client"])
     }))
 })
 
@@ -222,17 +160,5 @@ describe("a connection that is being wound up", () => {
       streams.forEach((stream) => rawServer.answer(stream, prefixed(message)))
       yield* soon(Effect.async((resume) => void call.resume().once("close", () => resume(Effect.void))))
       assert.strictEqual(call.rstCode, 0)
-    }))
-
-  it.scopedLive("answers what was asked before", () =>
-    Effect.gen(function*() {
-      const { channel } = yield* channelTo((stream) => {
-        stream.resume()
-        // Who answers a question after the GOAWAY has seen it.
-        stream.session?.goaway()
-        stream.session?.ping(() => rawServer.answer(stream, prefixed(message)))
-      })
-      assert.strictEqual((yield* soon(channel.unary("/t.S/Rpc", message))).length, 3)
-      assert.strictEqual((yield* soon(channel.unary("/t.S/Rpc", message))).length, 3)
     }))
 })

@@ -111,11 +111,23 @@ describe("messageReader", () => {
     )
   })
 
-  it("refuses compressed messages", () => {
-    throws(
-      () => readAll([Uint8Array.of(1, 0, 0, 0, 0)]),
-      new messageReader.MessageError("UNIMPLEMENTED", "compressed messages are not supported")
-    )
+  it("refuses compressed messages, and flags it does not know", () => {
+    const refusal = (flag: number, encoding?: string) => {
+      const reader = new messageReader.MessageReader(100)
+      reader.encoding = encoding
+      try {
+        reader.read(Uint8Array.of(flag, 0, 0, 0, 0), () => {})
+        return "taken"
+      } catch (error) {
+        return error
+      }
+    }
+    const told = (details: string) => new messageReader.MessageError("INTERNAL", details)
+    deepStrictEqual(refusal(1), told("Received a compressed message, but no encoding (grpc-encoding)"))
+    deepStrictEqual(refusal(1, "identity"), told("Received a compressed message, but no encoding (grpc-encoding)"))
+    deepStrictEqual(refusal(1, "gzip"), told("Received a message compressed with gzip, which was not asked for"))
+    deepStrictEqual(refusal(2), told("Received a message with the flag 2, which gRPC does not define"))
+    deepStrictEqual(refusal(0, "gzip"), "taken")
   })
 
   it("reads nothing more after a message that it refused", () => {

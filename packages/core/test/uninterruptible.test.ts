@@ -20,7 +20,6 @@ import * as FaultyExporter from "../src/testing/FaultyExporter.ts"
 import * as FlasherTest from "../src/testing/FlasherTest.ts"
 import * as SerialTest from "../src/testing/SerialTest.ts"
 import * as bench from "./support/bench.ts"
-import { utf8 } from "./support/bytes.ts"
 import * as Probe from "./support/probe.ts"
 import * as temporary from "./support/temporary.ts"
 
@@ -139,16 +138,6 @@ describe("a port that is forwarded closes", () => {
       })
     })
   ))
-})
-
-describe("a client streaming RPC ends", () => {
-  const sum = GrpcHandler.Duplex({ handle: ({ send }) => send(utf8("enough")) })
-  everywhere(
-    Effect.flatMap(
-      GrpcChannel.fromHandlers(new Map([["/t.S/Sum", sum]])),
-      (channel) => channel.clientStreaming("/t.S/Sum", Stream.concat(Stream.make(utf8("1")), Stream.never))
-    )
-  )
 })
 
 describe("connecting has its time", () => {

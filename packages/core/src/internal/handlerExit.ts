@@ -40,6 +40,10 @@ export const statusOf = (cause: Cause.Cause<GrpcStatus.GrpcStatusError>): GrpcSt
   const failure = Cause.failureOption(cause)
   if (Option.isSome(failure)) {
     const details = toDetails(failure.value.details)
+    // Sent as it is it would tell the caller that all went well.
+    if (failure.value.code === "OK") {
+      return GrpcStatus.make("UNKNOWN", `the handler failed with the status OK: ${details}`, failure.value)
+    }
     return details === failure.value.details
       ? failure.value
       : new GrpcStatus.GrpcStatusError({ ...failure.value, cause: failure.value.cause, details })

@@ -20,8 +20,8 @@ export interface Receiver {
   readonly onHeaders: (headers: Http2.IncomingHttpHeaders) => void
   // What it answers is waited for before more is read.
   readonly onMessage: (message: Bytes) => Promise<void> | undefined
-  // The RPC is aborted by this side: what was received is of no use any more.
-  readonly onAbort: () => void
+  // This side cancels the RPC: what was received is of no use any more.
+  readonly onCancel: () => void
   // Nothing follows.
   readonly onEnd: (outcome: Outcome) => void
 }
@@ -35,6 +35,7 @@ export interface Rpc {
 export class HttpCall {
   private readonly sender: httpMessages.Sender
   private readonly stream: Http2.ClientHttp2Stream
+  private readonly reading: httpMessages.Reading
   // What the peer said about the end of the RPC: its status, or how it failed to be a gRPC peer.
   private answer: Outcome | undefined
   private error: Error | undefined
@@ -55,22 +56,19 @@ export class HttpCall {
     })
     this.stream = stream
     this.sender = new httpMessages.Sender(stream, session.outlet)
-    const reader = httpMessages.receive(stream, receiver.onMessage, rpc.maxMessageBytes, (error) => {
+    this.reading = new httpMessages.Reading(stream, receiver.onMessage, rpc.maxMessageBytes, (error) => {
       const code = error instanceof MessageError ? error.code : "INTERNAL"
       this.abort(this.fail(code, error instanceof Error ? error.message : String(error), "client", error))
     })
-    stream.on("response", (headers) => {
-      if (this.answered(headers)) return
-      const httpCode = Number(headers[":status"])
-      const contentType = String(headers[HTTP2_HEADER_CONTENT_TYPE])
-      if (httpCode !== 200) {
-        const details = `Received HTTP status code ${httpCode}`
-        this.abort(this.fail(httpStatus.codeOfHttpStatus(httpCode), details, "transport"))
-      } else if (!contentType.startsWith("application/grpc")) {
-        this.abort(this.fail("UNKNOWN", `Received content type ${contentType}`, "transport"))
-      } else {
-        receiver.onHeaders(headers)
-      }
+    // Node emits the body that comes along with the headers before them.
+    stream.on("response", (headers, flags) => {
+      const problem = httpStatus.problemOfAnswer(headers[":status"], headers["content-type"])
+      // A status in headers that something follows is none, and an error page is no success.
+      const ends = (flags & Http2.constants.NGHTTP2_FLAG_END_STREAM) !== 0
+      if (ends && this.answered(headers) && (problem === undefined || !this.isSuccess())) return
+      if (problem !== undefined) return this.abort(this.fail(problem.code, problem.details, "transport"))
+      receiver.onHeaders(headers)
+      this.reading.start(headers["grpc-encoding"]?.toString())
     })
     stream.on("trailers", (headers) => void this.answered(headers))
     stream.on("error", (error) => {
@@ -79,11 +77,7 @@ export class HttpCall {
     // All messages have been read.
     stream.on("end", () => {
       if (this.answer === undefined) return this.over ? undefined : this.abort(this.cutOff())
-      this.end(
-        reader.isPartial && Option.isNone(this.answer)
-          ? this.fail("INTERNAL", "the RPC ended inside a message", "transport")
-          : this.answer
-      )
+      this.end(this.outcome())
       // Nobody reads what this side may still be sending. Where nothing is left a reset would only count against it:
       // servers close connections with too many.
       if (stream.writableLength > 0) this.reset()
@@ -91,13 +85,16 @@ export class HttpCall {
     })
     stream.on("close", () => {
       if (this.over) return
-      this.end(this.answer !== undefined && Option.isSome(this.answer) ? this.answer : this.cutOff())
+      this.reading.drain()
+      this.end(this.outcome())
     })
   }
 
   readonly cancel = Effect.sync(() => {
     // Every RPC is cancelled when its scope closes, and most are over by then.
-    if (!this.over) this.abort(this.fail("CANCELLED", "the RPC was cancelled by this client", "client"))
+    if (this.over) return
+    this.receiver.onCancel()
+    this.abort(this.fail("CANCELLED", "the RPC was cancelled by this client", "client"))
   })
 
   // Whether it has ended. What is sent then goes nowhere.
@@ -119,9 +116,10 @@ export class HttpCall {
     this.stream.end()
   })
 
+  // Ends the RPC for this side's own reasons, behind the messages that are here.
   abort(outcome: Outcome): void {
     if (this.over) return
-    this.receiver.onAbort()
+    this.reading.drain()
     this.end(outcome)
     this.reset()
   }
@@ -149,6 +147,17 @@ export class HttpCall {
     if (status === undefined) return false
     this.answer = status.code === "OK" ? Option.none() : this.fail(status.code, status.details, "peer")
     return true
+  }
+
+  private isSuccess(): boolean {
+    return this.answer !== undefined && Option.isNone(this.answer)
+  }
+
+  private outcome(): Outcome {
+    if (this.answer === undefined) return this.cutOff()
+    return this.reading.isPartial && this.isSuccess()
+      ? this.fail("INTERNAL", "the RPC ended inside a message", "transport")
+      : this.answer
   }
 
   // The end of an RPC that the peer did not end.

@@ -16,31 +16,66 @@ const sendBytes = 1536 * 1024
 // them.
 const overhead = 512
 
-// Reads messages as they come. While the receiver of one is not ready for the next the stream is paused, which closes its
-// flow-control window.
-export const receive = (
-  stream: Http2Stream,
-  onMessage: (message: Bytes.Bytes) => Promise<void> | undefined,
-  maxMessageBytes: number,
-  onError: (error: unknown) => void
-): messageReader.MessageReader => {
-  const reader = new messageReader.MessageReader(maxMessageBytes)
-  stream.on("data", (bytes: Uint8Array) => {
+// Reads messages as they come, from the moment `start` is called. While the receiver of one is not ready for the next the
+// stream is paused, which closes its flow-control window.
+export class Reading {
+  private readonly reader: messageReader.MessageReader
+  // What came before the start.
+  private early: Array<Uint8Array> | undefined = []
+  private readonly onData = (bytes: Uint8Array): void => {
+    if (this.early === undefined) this.read(bytes)
+    else this.early.push(bytes)
+  }
+
+  constructor(
+    private readonly stream: Http2Stream,
+    private readonly onMessage: (message: Bytes.Bytes) => Promise<void> | undefined,
+    maxMessageBytes: number,
+    private readonly onError: (error: unknown) => void
+  ) {
+    this.reader = new messageReader.MessageReader(maxMessageBytes)
+    stream.on("data", this.onData)
+  }
+
+  // Whether bytes of an incomplete message are here. A stream that ends now was cut off.
+  get isPartial(): boolean {
+    return this.reader.isPartial
+  }
+
+  // Takes the bytes of the stream for messages.
+  start(encoding?: string): void {
+    const { early } = this
+    this.early = undefined
+    this.reader.encoding = encoding
+    early?.forEach((bytes) => this.read(bytes))
+  }
+
+  // Reads what a stream that ends now still holds because it was paused. Node drops it with the stream.
+  drain(): void {
+    if (this.early !== undefined) return
+    this.stream.off("data", this.onData)
+    for (let bytes = this.left(); bytes !== null; bytes = this.left()) this.read(bytes)
+  }
+
+  private left(): Uint8Array | null {
+    return this.stream.read() as Uint8Array | null
+  }
+
+  private read(bytes: Uint8Array): void {
     let full: Promise<void> | undefined
     try {
-      reader.read(bytes, (message) => {
-        full = onMessage(message)
+      this.reader.read(bytes, (message) => {
+        full = this.onMessage(message)
       })
     } catch (error) {
-      onError(error)
+      this.onError(error)
       return
     }
     if (full !== undefined) {
-      stream.pause()
-      void full.then(() => stream.resume())
+      this.stream.pause()
+      void full.then(() => this.stream.resume())
     }
-  })
-  return reader
+  }
 }
 
 // What all streams of a connection go through, where its writes are not waited for.

@@ -19,6 +19,7 @@ import * as httpStatus from "./httpStatus.ts"
 import { Inbox } from "./inbox.ts"
 import * as interruptible from "./interruptible.ts"
 import { MessageError, MessageReader } from "./messageReader.ts"
+import * as metadata from "./metadata.ts"
 import * as streamRequest from "./streamRequest.ts"
 
 const inboxBytes = 1024 * 1024
@@ -57,6 +58,8 @@ const parseTimeout = (timeout: string): Option.Option<Duration.Duration> => {
   return Option.map(Option.fromNullable(timeUnits[unit]), (make) => make(Number(count)))
 }
 
+const deadlinePassed = "the caller's deadline has passed"
+
 // Timers of Node that are to run for longer, some 24 days, run at once.
 const maxTimer = 2 ** 31 - 1
 
@@ -86,6 +89,11 @@ class ServedCall {
         ...httpStatus.toTrailers(this.status),
         ...(this.status === undefined ? {} : presence)
       }))
+  }
+
+  // How long the caller waits.
+  private get timeout(): Option.Option<Duration.Duration> {
+    return Option.flatMap(Headers.get(this.metadata, "grpc-timeout"), parseTimeout)
   }
 
   // Ends the RPC. What the caller still sends is dropped.
@@ -123,19 +131,20 @@ class ServedCall {
 
   duplex(handle: Handle<"Duplex">): void {
     const inbox = new Inbox<Bytes.Bytes, GrpcStatus.GrpcStatusError>(inboxBytes)
-    const reader = httpMessages.receive(
+    const reading = new httpMessages.Reading(
       this.stream,
       (message) => inbox.push(message),
       this.service.maxMessageBytes,
       (error) => this.refuse(error)
     )
+    reading.start()
     // Node ends the messages of a call before it resets it. Whoever reads, a driver that was lent a resource perhaps,
     // must not take what it has for the whole.
     this.stream.on("end", () =>
       setImmediate(() => {
         if (this.stream.closed) return
         inbox.close(
-          reader.isPartial
+          reading.isPartial
             ? Option.some(GrpcStatus.make("INTERNAL", "the messages ended inside one"))
             : Option.none()
         )
@@ -158,7 +167,8 @@ class ServedCall {
               )
             )
           }),
-        sendInitialMetadata: (metadata) => Effect.sync(() => this.sendHeaders(metadata))
+        sendInitialMetadata: (given) =>
+          Effect.map(Effect.suspend(() => metadata.served(given)), (sendable) => this.sendHeaders(sendable))
       })).pipe(Effect.ensuring(Effect.sync(() => inbox.discard())))
     )
   }
@@ -166,7 +176,7 @@ class ServedCall {
   private sendHeaders(metadata: Headers.Headers): void {
     if (this.headersSent || this.stream.destroyed || this.stream.closed) return
     this.headersSent = true
-    this.stream.respond({ ...responseHeaders, ...metadata }, { waitForTrailers: true })
+    this.stream.respond({ ...metadata, ...responseHeaders }, { waitForTrailers: true })
   }
 
   // Ends the RPC for what its caller sent, and the handler with it: it may wait for more, or for nothing.
@@ -181,14 +191,18 @@ class ServedCall {
     const { maxMessageBytes, requestTimeout } = this.service
     const messages: Array<Uint8Array> = []
     const reader = new MessageReader(maxMessageBytes)
-    const timer = Duration.toMillis(requestTimeout) <= maxTimer
+    const deadline = Option.getOrElse(this.timeout, () => Duration.infinity)
+    const limit = Duration.min(requestTimeout, deadline)
+    const timer = Duration.toMillis(limit) <= maxTimer
       ? setTimeout(
         () =>
           this.end(GrpcStatus.make(
             "DEADLINE_EXCEEDED",
-            `the request message was not here within ${Duration.format(requestTimeout)}`
+            deadline === limit
+              ? deadlinePassed
+              : `the request message was not here within ${Duration.format(requestTimeout)}`
           )),
-        Duration.toMillis(requestTimeout)
+        Duration.toMillis(limit)
       )
       : undefined
     this.stream.on("close", () => clearTimeout(timer))
@@ -205,8 +219,10 @@ class ServedCall {
       clearTimeout(timer)
       if (this.stream.closed || this.ended) return
       const [message] = messages
-      if (message === undefined || reader.isPartial) {
-        this.end(GrpcStatus.make("UNIMPLEMENTED", "the request ended before its message was complete"))
+      if (reader.isPartial) {
+        this.end(GrpcStatus.make("INTERNAL", "the request ended inside its message"))
+      } else if (message === undefined) {
+        this.end(GrpcStatus.make("UNIMPLEMENTED", "the request ended without a message"))
       } else {
         this.run(Effect.suspend(() => handle(message)))
       }
@@ -215,13 +231,12 @@ class ServedCall {
 
   // Runs a handler for as long as the caller stays, and ends the RPC with its outcome once its finalizers have run.
   private run(effect: Effect.Effect<void, GrpcStatus.GrpcStatusError>): void {
-    const timeout = Option.flatMap(Headers.get(this.metadata, "grpc-timeout"), parseTimeout)
-    const fiber = this.service.fork(Option.match(timeout, {
+    const fiber = this.service.fork(Option.match(this.timeout, {
       onNone: () => effect,
       onSome: (duration) =>
         interruptible.timeoutFail(effect, {
           duration,
-          onTimeout: () => GrpcStatus.make("DEADLINE_EXCEEDED", "the caller's deadline has passed")
+          onTimeout: () => GrpcStatus.make("DEADLINE_EXCEEDED", deadlinePassed)
         })
     }))
     this.stop = () => fiber.unsafeInterruptAsFork(fiber.id())
@@ -246,10 +261,9 @@ export const serve = (
 ): void => {
   const rpc = String(headers[constants.HTTP2_HEADER_PATH])
   const call = new ServedCall(service, stream, httpStatus.fromRawHeaders(rawHeaders))
-  const contentType = String(headers[constants.HTTP2_HEADER_CONTENT_TYPE])
   // Reset before anybody could look at it.
   if (stream.destroyed || stream.closed) return
-  if (!contentType.startsWith("application/grpc")) {
+  if (!httpStatus.isGrpc(headers["content-type"])) {
     stream.respond({ [constants.HTTP2_HEADER_STATUS]: constants.HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE }, {
       endStream: true
     })

@@ -41,8 +41,37 @@ export const fromTrailers = (
   }
 }
 
-// What gRPC maps an answer to that is no gRPC answer.
-export const codeOfHttpStatus = (status: number): GrpcStatus.GrpcCode => {
+// What an RPC is told that no status ends.
+export const noStatus = "the RPC ended without a status"
+
+// What a call with one answer is told that had another number of them.
+export const noAnswer = "the RPC ended without an answer"
+export const manyAnswers = "the RPC had more than one answer"
+
+// The media type of gRPC with the message format that this library speaks. Media types have no case.
+export const isGrpc = (contentType: string | undefined): boolean =>
+  contentType !== undefined && /^application\/grpc(\+proto)?[ \t]*(;|$)/i.test(contentType)
+
+// The header is the peer's, and may be of any length.
+const maxShown = 100
+
+// What gRPC makes of an answer that is none of gRPC, if it is that: a proxy answered, a load balancer, a page to log in.
+export const problemOfAnswer = (
+  httpStatus: number | undefined,
+  contentType: string | undefined
+): { readonly code: GrpcStatus.GrpcCode; readonly details: string } | undefined => {
+  const hint = "is this the address of a proxy, a load balancer or a login page?"
+  const type = contentType?.slice(0, maxShown) ?? "no content type"
+  if (httpStatus !== constants.HTTP_STATUS_OK) {
+    const details = `Received HTTP status code ${httpStatus} (${type}) instead of an answer of gRPC; ${hint}`
+    return { code: codeOfHttpStatus(httpStatus), details }
+  }
+  return isGrpc(contentType)
+    ? undefined
+    : { code: "UNKNOWN", details: `Received ${type} (HTTP status code 200) instead of an answer of gRPC; ${hint}` }
+}
+
+const codeOfHttpStatus = (status: number | undefined): GrpcStatus.GrpcCode => {
   switch (status) {
     case 400:
       return "INTERNAL"
@@ -68,7 +97,7 @@ export const statusOfReset = (
 ): { readonly code: GrpcStatus.GrpcCode; readonly details: string } => {
   switch (code) {
     case constants.NGHTTP2_NO_ERROR:
-      return { code: "INTERNAL", details: "the RPC ended without a status" }
+      return { code: "INTERNAL", details: noStatus }
     case constants.NGHTTP2_REFUSED_STREAM:
       return { code: "UNAVAILABLE", details: "Stream refused by server" }
     case constants.NGHTTP2_CANCEL:

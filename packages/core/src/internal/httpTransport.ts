@@ -67,7 +67,7 @@ export const make = Effect.fnUntraced(function*(
 
   const unary: GrpcTransport["unary"] = (rpc, message, options) => {
     const failed = (details: string) =>
-      new GrpcStatusError({ code: "INTERNAL", details, origin: "client", rpc, target })
+      new GrpcStatusError({ code: "UNIMPLEMENTED", details, origin: "client", rpc, target })
 
     return Effect.flatMap(connect(rpc), (session) =>
       Effect.async((resume) => {
@@ -76,16 +76,16 @@ export const make = Effect.fnUntraced(function*(
           onHeaders: () => {},
           onMessage: (message) => {
             if (answer === undefined) answer = Bytes.join(message)
-            else Either.map(started, (call) => call.abort(Option.some(failed("the RPC had more than one answer"))))
+            else Either.map(started, (call) => call.abort(Option.some(failed(httpStatus.manyAnswers))))
             return undefined
           },
-          onAbort: () => {},
+          onCancel: () => {},
           onEnd: (outcome) =>
             resume(
               Option.isSome(outcome)
                 ? Effect.fail(outcome.value)
                 : answer === undefined
-                ? failed("the RPC ended without an answer")
+                ? failed(httpStatus.noAnswer)
                 : Effect.succeed(answer)
             )
         })
@@ -104,7 +104,7 @@ export const make = Effect.fnUntraced(function*(
           start(session, rpc, options, {
             onHeaders: () => {},
             onMessage: (message) => inbox.push(Bytes.join(message)),
-            onAbort: () => inbox.discard(),
+            onCancel: () => inbox.discard(),
             onEnd: (outcome) => inbox.close(outcome)
           })
         ),
@@ -124,7 +124,7 @@ export const make = Effect.fnUntraced(function*(
         start(session, rpc, options, {
           onHeaders: (headers) => Deferred.unsafeDone(initialMetadata, Exit.succeed(httpStatus.fromHeaders(headers))),
           onMessage: (message) => inbox.push(message),
-          onAbort: () => inbox.discard(),
+          onCancel: () => inbox.discard(),
           onEnd: (outcome) => {
             Deferred.unsafeDone(initialMetadata, Exit.as(toExit(outcome), Headers.empty))
             Deferred.unsafeDone(status, toExit(outcome))

@@ -20,6 +20,7 @@ import type * as GrpcHandler from "../GrpcHandler.ts"
 import * as GrpcStatus from "../GrpcStatus.ts"
 import * as handlerExit from "./handlerExit.ts"
 import { mapItems } from "./mapItems.ts"
+import * as metadata from "./metadata.ts"
 
 // As many messages as a bounded queue of the reference implementation holds per direction (protocol.md 5.2).
 const capacity = 32
@@ -152,7 +153,11 @@ export const makeTransport = Effect.fnUntraced(
                   (taken) => taken ? Effect.void : GrpcStatus.make("CANCELLED", "the caller went away")
                 )
             }),
-          sendInitialMetadata: (metadata) => Effect.asVoid(Deferred.succeed(initialMetadata, metadata))
+          sendInitialMetadata: (given) =>
+            Effect.flatMap(
+              Effect.suspend(() => metadata.served(given)),
+              (sendable) => Effect.asVoid(Deferred.succeed(initialMetadata, sendable))
+            )
         })).pipe(
           Effect.onExit((ended) => {
             const exit = Exit.mapErrorCause(ended, (cause) => Cause.fail(statusOf(rpc, cause, cancelled)))

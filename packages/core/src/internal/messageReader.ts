@@ -37,7 +37,7 @@ export const join = (messages: ReadonlyArray<Bytes.Bytes>): Uint8Array => {
 }
 
 export class MessageError extends Error {
-  constructor(readonly code: "RESOURCE_EXHAUSTED" | "UNIMPLEMENTED", message: string) {
+  constructor(readonly code: "RESOURCE_EXHAUSTED" | "INTERNAL", message: string) {
     super(message)
   }
 }
@@ -62,6 +62,8 @@ export class MessageReader {
   private gathering: Uint8Array | undefined
   private gathered = 0
   private failed = false
+  // What the peer says that messages are compressed with.
+  encoding: string | undefined
 
   constructor(private readonly maxMessageBytes: number) {}
 
@@ -132,8 +134,8 @@ export class MessageReader {
   }
 
   private declaredLength(): number {
-    const [compressed = 0, a = 0, b = 0, c = 0, d = 0] = this.prefix
-    if (compressed !== 0) return this.refuse("UNIMPLEMENTED", "compressed messages are not supported")
+    const [flag = 0, a = 0, b = 0, c = 0, d = 0] = this.prefix
+    if (flag !== 0) return this.refuse("INTERNAL", this.flagProblem(flag))
     const length = a * 2 ** 24 + (b << 16 | c << 8 | d)
     if (length > this.maxMessageBytes) {
       return this.refuse(
@@ -142,6 +144,14 @@ export class MessageReader {
       )
     }
     return length
+  }
+
+  private flagProblem(flag: number): string {
+    return flag !== 1
+      ? `Received a message with the flag ${flag}, which gRPC does not define`
+      : this.encoding === undefined || this.encoding === "identity"
+      ? "Received a compressed message, but no encoding (grpc-encoding)"
+      : `Received a message compressed with ${this.encoding}, which was not asked for`
   }
 
   private refuse(code: MessageError["code"], message: string): never {

@@ -25,6 +25,7 @@ import type { CallOptions, ChannelOptions, GrpcConnection, GrpcDuplex, GrpcTrans
 import * as GrpcStatus from "../GrpcStatus.ts"
 import * as connectFailure from "./connectFailure.ts"
 import * as hostPort from "./hostPort.ts"
+import * as httpStatus from "./httpStatus.ts"
 import { Inbox } from "./inbox.ts"
 import * as interruptible from "./interruptible.ts"
 import { fromMetadata, rawMethod } from "./niceGrpcCodec.ts"
@@ -119,9 +120,8 @@ const openChannel = (
 const localDetails: ReadonlyArray<readonly [GrpcStatus.GrpcCode, RegExp]> = [
   ["UNAVAILABLE", /^(Connection dropped|Stream refused by server|(read|write) E[A-Z]+)$/],
   ["CANCELLED", /^(Call cancelled|Cancelled on client)$/],
-  ["INTERNAL", /^Received RST_STREAM with code \d+/],
-  ["UNKNOWN", /^(No status information received|Received HTTP status code \d+)$/],
-  ["UNAVAILABLE", /^Received HTTP status code \d+$/],
+  ["INTERNAL", /^(Received RST_STREAM with code \d+|Failed to decompress )/],
+  ["UNKNOWN", /^No status information received$/],
   ["RESOURCE_EXHAUSTED", /^Bandwidth exhausted or memory limit exceeded$/],
   ["PERMISSION_DENIED", /^Protocol not secure enough$/]
 ]
@@ -131,7 +131,9 @@ const withoutSummary = (details: string): string =>
   details.replace(/^No connection established\. Last error: (?:Error: )?/, "").replace(/\.? Resolution note: $/, "")
     .replace(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)$/, "").replace(/^(null|undefined)$/, "no connection could be established")
 
-const tooLarge = /^Received message larger than max/
+const httpStatusCode = /^Received HTTP status code (\d+)$/
+
+const tooLarge = /^Received message (larger than max|that decompresses to a size larger than)/
 
 // One call, which can be aborted. It is watched, to tell afterwards who made up its status. Trailing metadata comes from a peer: an answer that is a
 // failure and nothing else carries its content type there, and our own host adds a key to every failure. A status made up
@@ -140,7 +142,8 @@ class Call {
   private readonly controller = new AbortController()
   private headers = false
   private trailers = false
-  private dropped: string | undefined
+  private contentType: string | undefined
+  private refusal: GrpcStatus.GrpcStatusError | undefined
 
   constructor(
     private readonly rpc: string,
@@ -153,9 +156,9 @@ class Call {
     this.controller.abort()
   }
 
-  // Aborts the call because its connection is given up.
-  drop(details: string): void {
-    this.dropped = details
+  // Aborts the call with a status of this side's.
+  refuse(code: GrpcStatus.GrpcCode, details: string, origin: GrpcStatus.StatusOrigin): void {
+    this.refusal ??= this.make(code, details, origin)
     this.abort()
   }
 
@@ -165,21 +168,43 @@ class Call {
       signal: this.controller.signal,
       onHeader: (header) => {
         this.headers = true
-        this.onInitialMetadata(fromMetadata(header))
+        this.contentType = header.get("content-type")
+        if (httpStatus.isGrpc(this.contentType)) this.onInitialMetadata(fromMetadata(header))
       },
       onTrailer: (trailer) => {
+        this.contentType ??= trailer.get("content-type")
         this.trailers = !trailer[Symbol.iterator]().next().done
       }
     }
   }
 
+  // Whether the peer says that it answers with messages of gRPC.
+  get isGrpc(): boolean {
+    return httpStatus.isGrpc(this.contentType)
+  }
+
+  // What to make of an end that grpc-js takes for a success.
+  statusOfSuccess(): GrpcStatus.GrpcStatusError | undefined {
+    return this.refusal ?? this.statusOfPage("")
+  }
+
   statusOf(cause: unknown): GrpcStatus.GrpcStatusError {
+    if (this.refusal !== undefined) return this.refusal
     const make = (code: GrpcStatus.GrpcCode, details: string, origin: GrpcStatus.StatusOrigin) =>
-      new GrpcStatus.GrpcStatusError({ code, details, origin, rpc: this.rpc, target: this.target, cause })
-    if (this.dropped !== undefined) return make("UNAVAILABLE", this.dropped, "transport")
+      this.make(code, details, origin, cause)
+    if (cause instanceof Error && cause.name === "AbortError") {
+      return make("CANCELLED", "the RPC was cancelled by this client", "client")
+    }
+    const page = this.statusOfPage(cause instanceof ClientError ? cause.details : "", cause)
+    if (page !== undefined) return page
     if (!(cause instanceof ClientError)) {
-      return cause instanceof Error && cause.name === "AbortError"
-        ? make("CANCELLED", "the RPC was cancelled by this client", "client")
+      // It rejects with an error of no code when there is no way to decompress a message.
+      return cause instanceof Error && "code" in cause && cause.code === undefined
+        ? make(
+          "INTERNAL",
+          "Received a compressed message, but no encoding (grpc-encoding) that grpc-js knows",
+          "client"
+        )
         : make("INTERNAL", cause instanceof Error ? cause.message : String(cause), "client")
     }
     const code = GrpcStatus.codeFromNumber(cause.code)
@@ -188,6 +213,27 @@ class Call {
     if (code === "RESOURCE_EXHAUSTED" && tooLarge.test(cause.details)) return make(code, cause.details, "client")
     const local = localDetails.some(([localCode, details]) => localCode === code && details.test(cause.details))
     return make(code, cause.details, local ? "transport" : "peer")
+  }
+
+  // What is no answer of gRPC. grpc-js looks at the content type of none.
+  private statusOfPage(details: string, cause?: unknown): GrpcStatus.GrpcStatusError | undefined {
+    const [, code] = httpStatusCode.exec(details) ?? []
+    if (code === undefined && this.contentType === undefined) return undefined
+    if (this.isGrpc && code === "200") return this.make("UNKNOWN", httpStatus.noStatus, "transport", cause)
+    // A peer of gRPC may say this, too.
+    if (this.trailers && this.isGrpc) return undefined
+    const problem = httpStatus.problemOfAnswer(code === undefined ? 200 : Number(code), this.contentType)
+    return problem === undefined ? undefined : this.make(problem.code, problem.details, "transport", cause)
+  }
+
+  make(
+    code: GrpcStatus.GrpcCode,
+    details: string,
+    origin: GrpcStatus.StatusOrigin,
+    cause?: unknown
+  ): GrpcStatus.GrpcStatusError {
+    const { rpc, target } = this
+    return new GrpcStatus.GrpcStatusError({ code, details, origin, rpc, target, cause })
   }
 }
 
@@ -232,14 +278,15 @@ const readInto = (
       calls.add(call)
       const read = async () => {
         for await (const message of start()) {
-          const full = inbox.push(message)
+          const full = call.isGrpc ? inbox.push(message) : undefined
           if (full !== undefined) await full
         }
       }
       const done = read().then(
         () => {
-          onEnd(Exit.void)
-          inbox.close(Option.none())
+          const status = call.statusOfSuccess()
+          onEnd(status === undefined ? Exit.void : Exit.fail(status))
+          inbox.close(Option.fromNullable(status))
         },
         (cause) => {
           const status = call.statusOf(cause)
@@ -276,7 +323,6 @@ export const make = Effect.fnUntraced(function*(
     const channel = openChannel(endpoint, trust, proxy, options, maxMessageBytes)
     return {
       channel,
-      unary: memoize((rpc) => createClient(rawMethod(rpc, false, false), channel).call),
       serverStreaming: memoize((rpc) => createClient(rawMethod(rpc, false, true), channel).call),
       duplex: memoize((rpc) => createClient(rawMethod(rpc, true, true), channel).call)
     }
@@ -319,14 +365,26 @@ export const make = Effect.fnUntraced(function*(
     })
   }
 
-  const unary: GrpcTransport["unary"] = (rpc, message, options) =>
+  const unary: GrpcTransport["unary"] = (rpc, request, options) =>
     Effect.async((resume) => {
       const call = new Call(rpc, address, explain)
       calls.add(call)
-      const done = methods.unary(rpc)(message, call.options(options)).then(
-        (answer) => resume(Effect.succeed(answer)),
-        (cause) => resume(Effect.fail(call.statusOf(cause)))
-      ).finally(() => calls.delete(call))
+      // As a stream of answers: of a second one to a unary call grpc-js makes a call that never ends.
+      const read = async (): Promise<Effect.Effect<Uint8Array, GrpcStatus.GrpcStatusError>> => {
+        let answer: Uint8Array | undefined
+        for await (const message of methods.serverStreaming(rpc)(request, call.options(options))) {
+          // What is read of a page as messages says nothing.
+          if (answer !== undefined && call.isGrpc) call.refuse("UNIMPLEMENTED", httpStatus.manyAnswers, "client")
+          answer = message
+        }
+        const status = call.statusOfSuccess()
+        return status !== undefined
+          ? status
+          : answer === undefined
+          ? call.make("UNIMPLEMENTED", httpStatus.noAnswer, "client")
+          : Effect.succeed(answer)
+      }
+      const done = read().then(resume, (cause) => resume(call.statusOf(cause))).finally(() => calls.delete(call))
       return Effect.promise(() => {
         call.abort()
         return done
@@ -403,7 +461,7 @@ export const make = Effect.fnUntraced(function*(
         const { channel } = methods
         methods = open()
         listeners.forEach((listener) => follow(methods.channel, listener))
-        calls.forEach((call) => call.drop(details))
+        calls.forEach((call) => call.refuse("UNAVAILABLE", details, "transport"))
         channel.close()
       }),
     onEnd: (listener) =>

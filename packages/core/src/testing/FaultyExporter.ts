@@ -155,7 +155,6 @@ export const make = Effect.fnUntraced(function*(drivers: Drivers, options: Expor
     target: current.channel.target,
     unary: (...call) => Effect.suspend(() => current.channel.unary(...call)),
     serverStreaming: (...call) => Stream.suspend(() => current.channel.serverStreaming(...call)),
-    clientStreaming: (...call) => Effect.suspend(() => current.channel.clientStreaming(...call)),
     duplex: (...call) => Effect.suspend(() => current.channel.duplex(...call))
   })
 

@@ -47,7 +47,9 @@ const report = (
   headers?: raw.Request["headers"]
 ) => ({ name, answer, request: () => ({ path: raw.rpc.report, body, headers }) })
 
-const noRequest = status("UNIMPLEMENTED", "the request ended before its message was complete")
+const noRequest = status("UNIMPLEMENTED", "the request ended without a message")
+
+const partRequest = status("INTERNAL", "the request ended inside its message")
 
 /** So many lists in each other, without a value. */
 const nested = (depth: number): Uint8Array => {
@@ -190,15 +192,25 @@ export const malformedRequests: ReadonlyArray<Malformed> = [
     answer: status("UNIMPLEMENTED", /does not implement the method/),
     request: () => ({ path: "/", body: nothing })
   },
-  report("another content type", nothing, { http: 415 }, { "content-type": "application/json" }),
+  ...[
+    "application/json",
+    "application/grpc+json",
+    "application/grpc+foo",
+    "application/grpc+",
+    "application/grpc-web",
+    "application/grpc-web+proto",
+    "application/grpcfoo",
+    "application/grpc+protobuf",
+    "application/grpc, application/grpc"
+  ].map((type) => report(`the content type ${type}`, nothing, { http: 415 }, { "content-type": type })),
   {
     name: "another HTTP method",
     answer: status("UNIMPLEMENTED", /does not implement the method/),
     request: () => ({ path: raw.rpc.report, method: "GET" })
   },
   report("no message", undefined, noRequest),
-  report("half a length", Uint8Array.of(0, 0, 0), noRequest),
-  report("half a message", raw.prefixed(new Uint8Array(10), { length: 20 }), noRequest),
+  report("half a length", Uint8Array.of(0, 0, 0), partRequest),
+  report("half a message", raw.prefixed(new Uint8Array(10), { length: 20 }), partRequest),
   report(
     "two messages",
     Buffer.concat([nothing, nothing]),
@@ -217,7 +229,18 @@ export const malformedRequests: ReadonlyArray<Malformed> = [
   report(
     "garbage that claims to be compressed",
     raw.prefixed(Buffer.from("garbage"), { flag: 1 }),
-    status("UNIMPLEMENTED", "compressed messages are not supported")
+    status("INTERNAL", "Received a compressed message, but no encoding (grpc-encoding)")
+  ),
+  report(
+    "garbage that claims to be compressed with nothing",
+    raw.prefixed(Buffer.from("garbage"), { flag: 1 }),
+    status("INTERNAL", "Received a compressed message, but no encoding (grpc-encoding)"),
+    { "grpc-encoding": "identity" }
+  ),
+  report(
+    "a message with an unknown flag",
+    raw.prefixed(Buffer.from("garbage"), { flag: 2 }),
+    status("INTERNAL", "Received a message with the flag 2, which gRPC does not define")
   ),
   report(
     "a compression",
@@ -225,6 +248,11 @@ export const malformedRequests: ReadonlyArray<Malformed> = [
     status("UNIMPLEMENTED", "messages compressed with gzip are not supported"),
     { "grpc-encoding": "gzip" }
   ),
+  {
+    name: "a deadline that passes before the message is here",
+    answer: status("DEADLINE_EXCEEDED", "the caller's deadline has passed"),
+    request: () => ({ path: raw.rpc.report, headers: { "grpc-timeout": "10m" }, open: true })
+  },
   {
     name: "a deadline that has passed",
     answer: status("DEADLINE_EXCEEDED", "the caller's deadline has passed"),

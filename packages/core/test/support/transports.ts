@@ -7,6 +7,7 @@ import type { GrpcHandlers } from "../../src/GrpcHandler.ts"
 import * as GrpcServer from "../../src/GrpcServer.ts"
 import type { GrpcStatusError } from "../../src/GrpcStatus.ts"
 import { selfSigned } from "./certificates.ts"
+import * as rawServer from "./rawServer.ts"
 import * as temporary from "./temporary.ts"
 
 type Channel = typeof GrpcChannel.GrpcChannel.Service
@@ -16,7 +17,7 @@ type Open = (options?: {
 }) => Effect.Effect<Channel, GrpcStatusError, Scope.Scope>
 
 export interface Transport {
-  readonly name: "memory" | "unix" | "unix through grpc-js" | "tcp" | "tls"
+  readonly name: "memory" | rawServer.Kind | `${rawServer.Kind} through grpc-js`
   /** Tests with a socket need the real clock. */
   readonly it: typeof it.scopedLive
   /** Serves handlers until the scope closes; what it answers opens a channel to them. */
@@ -31,49 +32,42 @@ const memory: Transport = {
   serve: (handlers) => Effect.succeed((options) => GrpcChannel.fromHandlers(handlers, options))
 }
 
-const unix: Transport = {
-  name: "unix",
-  it: it.scopedLive,
-  serve: (handlers) =>
-    Effect.gen(function*() {
-      const endpoint = yield* GrpcServer.serve(handlers, { path: yield* temporary.socketPath })
-      return (options) => GrpcChannel.fromEndpoint(endpoint, options)
-    })
-}
-
-// Channel arguments are for grpc-js, which then carries byte streams as well.
-const grpcJs: Transport = {
-  name: "unix through grpc-js",
-  it: it.scopedLive,
-  serve: (handlers) =>
-    Effect.gen(function*() {
-      const endpoint = yield* GrpcServer.serve(handlers, { path: yield* temporary.socketPath })
-      return (options) =>
-        GrpcChannel.fromEndpoint(endpoint, { ...options, grpcOptions: { "grpc.primary_user_agent": "test" } })
-    })
-}
-
-const tcp: Transport = {
-  name: "tcp",
-  it: it.scopedLive,
-  serve: (handlers) =>
-    Effect.gen(function*() {
-      const endpoint = yield* GrpcServer.serve(handlers, localhost)
-      return (options) => GrpcChannel.fromEndpoint(endpoint, options)
-    })
-}
-
-const tls: Transport = {
-  name: "tls",
-  it: it.scopedLive,
-  serve: (handlers) =>
-    Effect.gen(function*() {
+const listen = Effect.fnUntraced(function*(kind: rawServer.Kind, handlers: GrpcHandlers) {
+  switch (kind) {
+    case "unix":
+      return yield* GrpcServer.serve(handlers, { path: yield* temporary.socketPath })
+    case "tcp":
+      return yield* GrpcServer.serve(handlers, localhost)
+    case "tls": {
       const { ca, certificate } = yield* selfSigned("localhost", "127.0.0.1")
       const endpoint = yield* GrpcServer.serve(handlers, { ...localhost, certificate })
       if (endpoint._tag !== "Tls") return yield* Effect.dieMessage(`${endpoint._tag} instead of Tls`)
-      const trusted = Endpoint.tls(endpoint.host, endpoint.port, Endpoint.Trust.CertificateAuthority({ ca }))
-      return (options) => GrpcChannel.fromEndpoint(trusted, options)
-    })
-}
+      return Endpoint.tls(endpoint.host, endpoint.port, Endpoint.Trust.CertificateAuthority({ ca }))
+    }
+  }
+})
 
-export const transports: ReadonlyArray<Transport> = [memory, unix, grpcJs, tcp, tls]
+const socket = (kind: rawServer.Kind): Transport => ({
+  name: kind,
+  it: it.scopedLive,
+  serve: (handlers) =>
+    Effect.map(listen(kind, handlers), (endpoint) => (options) => GrpcChannel.fromEndpoint(endpoint, options))
+})
+
+// Channel arguments are for grpc-js, which then carries byte streams as well.
+const grpcJs = (kind: rawServer.Kind): Transport => ({
+  name: `${kind} through grpc-js`,
+  it: it.scopedLive,
+  serve: (handlers) =>
+    Effect.map(
+      listen(kind, handlers),
+      (endpoint) => (options) =>
+        GrpcChannel.fromEndpoint(endpoint, { ...options, grpcOptions: { "grpc.primary_user_agent": "test" } })
+    )
+})
+
+export const transports: ReadonlyArray<Transport> = [
+  memory,
+  ...rawServer.kinds.map(socket),
+  ...rawServer.kinds.map(grpcJs)
+]
