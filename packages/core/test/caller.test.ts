@@ -2,6 +2,7 @@
 import {
   Device,
   Driver,
+  DriverClient,
   DriverError,
   DriverFailure,
   DriverInterface,
@@ -9,6 +10,17 @@ import {
   ExporterConnection,
   Resource
 } from "@effect-jumpstarter/core"
+import {
+  DigitalInput,
+  Flasher,
+  HttpServer,
+  Opendal,
+  Power,
+  Serial,
+  Shell,
+  Ssh,
+  StorageMux
+} from "@effect-jumpstarter/core/drivers"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Equal, Schema, Stream } from "effect"
@@ -132,13 +144,77 @@ const programs: Readonly<Record<string, Program>> = {
   })
 }
 
+// The board has nothing of this, so each fails with its first call, or with the one that a fake does not answer.
+const as = <I extends DriverInterface.Any>(contract: I) =>
+  Effect.map(untyped, (board) => DriverClient.fromInterface(board, contract))
+
+// A storage that opens files, and does nothing else.
+const opens = Effect.map(as(Opendal.contract), (storage) => ({ ...storage, open: () => Effect.succeed("1") }))
+
+const conveniences: Readonly<Record<string, Program>> = {
+  "Power.cycle": Effect.gen(function*() {
+    yield* Power.cycle(yield* as(Power.contract)) // here
+  }),
+  "Flasher.flashAll": Effect.gen(function*() {
+    yield* Flasher.flashAll(yield* as(Flasher.contract), [["root", bytes]]) // here
+  }),
+  "Flasher.verify": Effect.gen(function*() {
+    yield* Effect.catchTags( // here
+      Flasher.verify(yield* as(Flasher.contract), bytes), // here
+      { HashMismatch: Effect.die, ContentEncodingError: Effect.die }
+    )
+  }),
+  "HttpServer.putFile": Effect.gen(function*() {
+    yield* HttpServer.putFile(yield* as(HttpServer.contract), yield* opens, "a", bytes) // here
+  }),
+  "Opendal.readString": Effect.gen(function*() {
+    yield* Opendal.readString(yield* opens, "a") // here
+  }),
+  "Opendal.writeString": Effect.gen(function*() {
+    yield* Opendal.writeString(yield* opens, "a", "b") // here
+  }),
+  "Opendal.withFile": Effect.gen(function*() {
+    yield* Opendal.withFile(yield* opens, "a", "rb", () => Effect.void) // here
+  }),
+  "Opendal.upload": Effect.gen(function*() {
+    const storage = yield* opens
+    yield* Effect.catchTags( // here
+      Opendal.upload(storage, "a", bytes), // here
+      { HashMismatch: Effect.die, ContentEncodingError: Effect.die }
+    )
+  }),
+  "Serial.console": Effect.scoped(Effect.gen(function*() {
+    yield* Serial.console(yield* Board) // here
+  })),
+  "Shell.run": Effect.gen(function*() {
+    yield* Shell.run(yield* as(Shell.contract), "ls") // here
+  }),
+  "Ssh.login": Effect.gen(function*() {
+    yield* Ssh.login(yield* as(Ssh.contract)) // here
+  }),
+  "DigitalInput.waitForActive": Effect.gen(function*() {
+    yield* DigitalInput.waitForActive(yield* as(DigitalInput.contract)) // here
+  }),
+  "StorageMux.write": Effect.gen(function*() {
+    yield* StorageMux.write(yield* as(StorageMux.contract), bytes) // here
+  }),
+  "what StorageMux.onHost runs": Effect.gen(function*() {
+    const board = yield* Board
+    const mux = { host: () => Effect.void, dut: () => Effect.void }
+    const use = board.fail() // here
+    yield* StorageMux.onHost(mux, use)
+  })
+}
+
 const failing = (program: Program) =>
   Effect.flip(program).pipe(Effect.provide(Board.layer("board")), Effect.provide(exporter))
 
 describe("the stack of a failure begins where the program made the call:", () => {
-  it.effect.each(Object.keys(programs))("%s", (name) =>
+  const all = { ...programs, ...conveniences }
+
+  it.effect.each(Object.keys(all))("%s", (name) =>
     Effect.gen(function*() {
-      const error = yield* failing(programs[name] ?? Effect.void)
+      const error = yield* failing(all[name] ?? Effect.void)
       const [first = "", ...rest] = linesOf(error)
       assert.match(first, /\/\/ here$/)
       // Nothing of this library, and nothing of Effect's, is in it.

@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 import type { DriverCallError } from "../DriverError.ts"
 import * as DriverInterface from "../DriverInterface.ts"
 import * as DriverMethod from "../DriverMethod.ts"
+import * as callers from "../internal/caller.ts"
 import { PinState } from "./DigitalOutput.ts"
 
 /**
@@ -93,7 +94,8 @@ const seconds = ({ timeout = Duration.infinity }: WaitOptions): number | undefin
 export const waitForActive = (
   pin: Pick<Client, "wait_for_active">,
   options: WaitOptions = {}
-): Effect.Effect<void, DriverCallError> => pin.wait_for_active(seconds(options))
+): Effect.Effect<void, DriverCallError> =>
+  callers.on(callers.of(waitForActive), () => pin.wait_for_active(seconds(options)))
 
 /**
  * Waits until a pin is inactive. It may be so already.
@@ -104,7 +106,8 @@ export const waitForActive = (
 export const waitForInactive = (
   pin: Pick<Client, "wait_for_inactive">,
   options: WaitOptions = {}
-): Effect.Effect<void, DriverCallError> => pin.wait_for_inactive(seconds(options))
+): Effect.Effect<void, DriverCallError> =>
+  callers.on(callers.of(waitForInactive), () => pin.wait_for_inactive(seconds(options)))
 
 /**
  * Waits for the signal to rise or fall.
@@ -116,4 +119,5 @@ export const waitForEdge = (
   pin: Pick<Client, "wait_for_edge">,
   edge: Edge,
   options: WaitOptions = {}
-): Effect.Effect<void, DriverCallError> => pin.wait_for_edge(edge, seconds(options))
+): Effect.Effect<void, DriverCallError> =>
+  callers.on(callers.of(waitForEdge), () => pin.wait_for_edge(edge, seconds(options)))

@@ -9,6 +9,7 @@ import type { ContentEncodingError } from "../ContentEncoding.ts"
 import type { DriverCallError } from "../DriverError.ts"
 import * as DriverInterface from "../DriverInterface.ts"
 import * as DriverMethod from "../DriverMethod.ts"
+import * as callers from "../internal/caller.ts"
 import * as hash from "../internal/hash.ts"
 import * as Resource from "../Resource.ts"
 
@@ -75,8 +76,12 @@ export interface Client extends DriverInterface.Client<typeof contract> {}
 export const flashAll = <E, R>(
   flasher: Pick<Client, "flash">,
   images: Iterable<readonly [target: string, source: Resource.Source<void, E, R>]>
-): Effect.Effect<void, DriverCallError | E, R> =>
-  Effect.forEach(images, ([target, source]) => flasher.flash(source, target), { discard: true })
+): Effect.Effect<void, DriverCallError | E, R> => {
+  const caller = callers.of(flashAll)
+  return Effect.forEach(images, ([target, source]) => callers.on(caller, () => flasher.flash(source, target)), {
+    discard: true
+  })
+}
 
 /**
  * A device does not have the image that it should have.
@@ -128,12 +133,14 @@ export const verify = <E, R>(
   flasher: Pick<Client, "dump">,
   image: Resource.Source<void, E, R>,
   target?: string
-): Effect.Effect<void, DriverCallError | ContentEncodingError | HashMismatch | E, R> =>
-  Effect.gen(function*() {
+): Effect.Effect<void, DriverCallError | ContentEncodingError | HashMismatch | E, R> => {
+  const caller = callers.of(verify)
+  return Effect.gen(function*() {
     const expected = yield* hash.ofSource(image)
     const dump = Resource.withProgress(Resource.sink(hash.sha256(expected.size)), image.observe)
-    const actual = yield* flasher.dump(dump, target)
+    const actual = yield* callers.on(caller, () => flasher.dump(dump, target))
     if (actual.sha256 !== expected.sha256) {
       return yield* new HashMismatch({ target, expected: expected.sha256, actual: actual.sha256 })
     }
   })
+}

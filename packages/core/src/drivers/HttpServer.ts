@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import type { DriverCallError } from "../DriverError.ts"
 import * as DriverInterface from "../DriverInterface.ts"
 import * as DriverMethod from "../DriverMethod.ts"
+import * as callers from "../internal/caller.ts"
 import type * as Resource from "../Resource.ts"
 import * as Opendal from "./Opendal.ts"
 
@@ -73,8 +74,11 @@ export const putFile = <E, R>(
   path: string,
   source: Resource.Source<void, E, R>
 ): Effect.Effect<string, DriverCallError | E, R> =>
-  Effect.zipRight(
-    Opendal.writeFile(storage, path, source),
-    Effect.map(server.get_url(), (url) =>
-      `${url}/${path.replace(/^\/+/, "").split("/").map(encodeURIComponent).join("/")}`)
-  )
+  callers.on(callers.of(putFile), () =>
+    Effect.zipRight(
+      Opendal.writeFile(storage, path, source),
+      Effect.map(
+        server.get_url(),
+        (url) => `${url}/${path.replace(/^\/+/, "").split("/").map(encodeURIComponent).join("/")}`
+      )
+    ))

@@ -10,6 +10,7 @@ import * as Stream from "effect/Stream"
 import type { DriverCallError } from "../DriverError.ts"
 import * as DriverInterface from "../DriverInterface.ts"
 import * as DriverMethod from "../DriverMethod.ts"
+import * as callers from "../internal/caller.ts"
 import * as portListener from "../internal/portListener.ts"
 import type { ByteStream } from "../RouterStream.ts"
 
@@ -109,11 +110,15 @@ export const portForward = (
   network: Pick<Client, "connect">,
   options: PortForwardOptions = {}
 ): Effect.Effect<{ readonly host: string; readonly port: number }, ListenError, Scope.Scope> => {
+  const caller = callers.of(portForward)
   const { host = "127.0.0.1", port = 0 } = options
   return portListener.listen(
     { host, port },
     (local) =>
-      Effect.flatMap(network.connect(), (remote) => join<Error | DriverCallError, DriverCallError>(local, remote)).pipe(
+      Effect.flatMap(
+        callers.on(caller, () => network.connect()),
+        (remote) => join<Error | DriverCallError, DriverCallError>(local, remote)
+      ).pipe(
         Effect.catchAll((error) => Effect.logWarning("A forwarded connection failed", error))
       )
   ).pipe(

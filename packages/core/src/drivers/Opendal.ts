@@ -14,6 +14,7 @@ import * as DriverInterface from "../DriverInterface.ts"
 import * as DriverMethod from "../DriverMethod.ts"
 import { bracket } from "../internal/bracket.ts"
 import { concat } from "../internal/bytes.ts"
+import * as callers from "../internal/caller.ts"
 import * as hash from "../internal/hash.ts"
 import * as Resource from "../Resource.ts"
 
@@ -183,7 +184,14 @@ export const withFile = <A, E, R>(
   path: string,
   mode: Mode,
   use: (fd: string) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E | DriverCallError, R> => bracket(storage.open(path, mode), use, storage.file_close)
+): Effect.Effect<A, E | DriverCallError, R> => {
+  const caller = callers.of(withFile)
+  return bracket(
+    callers.on(caller, () => storage.open(path, mode)),
+    use,
+    (fd) => callers.on(caller, () => storage.file_close(fd))
+  )
+}
 
 type Reading = Pick<Client, "open" | "file_read" | "file_close">
 
@@ -199,7 +207,13 @@ export const readFile = <A, E, R>(
   storage: Reading,
   path: string,
   target: Resource.Target<A, E, R>
-): Effect.Effect<A, DriverCallError | E, R> => withFile(storage, path, "rb", (fd) => storage.file_read(fd, target))
+): Effect.Effect<A, DriverCallError | E, R> => {
+  const caller = callers.of(readFile)
+  return callers.on(
+    caller,
+    () => withFile(storage, path, "rb", (fd) => callers.on(caller, () => storage.file_read(fd, target)))
+  )
+}
 
 /**
  * Writes a file; one that exists is replaced.
@@ -211,7 +225,13 @@ export const writeFile = <E, R>(
   storage: Writing,
   path: string,
   source: Resource.Source<void, E, R>
-): Effect.Effect<void, DriverCallError | E, R> => withFile(storage, path, "wb", (fd) => storage.file_write(fd, source))
+): Effect.Effect<void, DriverCallError | E, R> => {
+  const caller = callers.of(writeFile)
+  return callers.on(
+    caller,
+    () => withFile(storage, path, "wb", (fd) => callers.on(caller, () => storage.file_write(fd, source)))
+  )
+}
 
 /**
  * Reads a whole file into memory.
@@ -220,7 +240,10 @@ export const writeFile = <E, R>(
  * @category combinators
  */
 export const readBytes = (storage: Reading, path: string): Effect.Effect<Uint8Array, DriverCallError> =>
-  readFile(storage, path, Resource.sink(Sink.map(Sink.collectAll<Uint8Array>(), concat)))
+  callers.on(
+    callers.of(readBytes),
+    () => readFile(storage, path, Resource.sink(Sink.map(Sink.collectAll<Uint8Array>(), concat)))
+  )
 
 /**
  * Writes a file from memory.
@@ -229,7 +252,10 @@ export const readBytes = (storage: Reading, path: string): Effect.Effect<Uint8Ar
  * @category combinators
  */
 export const writeBytes = (storage: Writing, path: string, bytes: Uint8Array): Effect.Effect<void, DriverCallError> =>
-  writeFile(storage, path, Resource.source(Stream.fromChunk(Chunk.of(bytes)), { size: bytes.length }))
+  callers.on(
+    callers.of(writeBytes),
+    () => writeFile(storage, path, Resource.source(Stream.fromChunk(Chunk.of(bytes)), { size: bytes.length }))
+  )
 
 /**
  * Reads a whole file as UTF-8, with its byte order mark if there is one; what is no UTF-8 becomes U+FFFD.
@@ -238,7 +264,10 @@ export const writeBytes = (storage: Writing, path: string, bytes: Uint8Array): E
  * @category combinators
  */
 export const readString = (storage: Reading, path: string): Effect.Effect<string, DriverCallError> =>
-  Effect.map(readBytes(storage, path), (bytes) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes))
+  Effect.map(
+    callers.on(callers.of(readString), () => readBytes(storage, path)),
+    (bytes) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes)
+  )
 
 /**
  * Writes text as UTF-8.
@@ -247,7 +276,7 @@ export const readString = (storage: Reading, path: string): Effect.Effect<string
  * @category combinators
  */
 export const writeString = (storage: Writing, path: string, text: string): Effect.Effect<void, DriverCallError> =>
-  writeBytes(storage, path, new TextEncoder().encode(text))
+  callers.on(callers.of(writeString), () => writeBytes(storage, path, new TextEncoder().encode(text)))
 
 /**
  * A file in the storage is not what was uploaded.
@@ -285,8 +314,9 @@ export const upload = <E, R>(
   storage: Writing & Pick<Client, "exists" | "hash">,
   path: string,
   source: Resource.Source<void, E, R>
-): Effect.Effect<Upload, DriverCallError | HashMismatch | ContentEncoding.ContentEncodingError | E, R> =>
-  Effect.gen(function*() {
+): Effect.Effect<Upload, DriverCallError | HashMismatch | ContentEncoding.ContentEncodingError | E, R> => {
+  const caller = callers.of(upload)
+  return Effect.gen(function*() {
     const { sha256: expected } = yield* hash.ofSource(source)
     // A storage that cannot say gets the file.
     const present = yield* Effect.orElseSucceed(
@@ -297,9 +327,10 @@ export const upload = <E, R>(
       () => false
     )
     if (!present) {
-      yield* writeFile(storage, path, source)
-      const actual = yield* storage.hash(path)
+      yield* callers.on(caller, () => writeFile(storage, path, source))
+      const actual = yield* callers.on(caller, () => storage.hash(path))
       if (actual !== expected) return yield* new HashMismatch({ path, expected, actual })
     }
     return { uploaded: !present, sha256: expected }
   })
+}

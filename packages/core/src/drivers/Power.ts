@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 import type { DriverCallError } from "../DriverError.ts"
 import * as DriverInterface from "../DriverInterface.ts"
 import * as DriverMethod from "../DriverMethod.ts"
+import * as callers from "../internal/caller.ts"
 
 /**
  * A measurement, in volts and amperes.
@@ -99,7 +100,10 @@ export const cycle = (
   power: Pick<Client, "on" | "off">,
   options: CycleOptions = {}
 ): Effect.Effect<void, DriverCallError> =>
-  Effect.zipRight(power.off(), Effect.delay(power.on(), options.wait ?? "2 seconds"))
+  callers.on(
+    callers.of(cycle),
+    () => Effect.zipRight(power.off(), Effect.delay(power.on(), options.wait ?? "2 seconds"))
+  )
 
 /**
  * The apparent power of a reading, in volt-amperes.

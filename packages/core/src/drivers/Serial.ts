@@ -9,6 +9,7 @@ import type * as Scope from "effect/Scope"
 import type { DriverCallError } from "../DriverError.ts"
 import * as DriverInterface from "../DriverInterface.ts"
 import * as DriverMethod from "../DriverMethod.ts"
+import * as callers from "../internal/caller.ts"
 import * as Console from "./Console.ts"
 
 /**
@@ -72,4 +73,7 @@ export const console = (
   serial: Pick<Client, "connect">,
   options?: Console.ConsoleOptions
 ): Effect.Effect<Console.Console<DriverCallError>, DriverCallError, Scope.Scope> =>
-  Effect.flatMap(serial.connect(), (stream) => Console.make(stream, options))
+  Effect.flatMap(
+    callers.on(callers.of(console), () => serial.connect()),
+    (stream) => Console.make(stream, options)
+  )

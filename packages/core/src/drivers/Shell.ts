@@ -9,6 +9,7 @@ import * as Stream from "effect/Stream"
 import type { DriverCallError } from "../DriverError.ts"
 import * as DriverInterface from "../DriverInterface.ts"
 import * as DriverMethod from "../DriverMethod.ts"
+import * as callers from "../internal/caller.ts"
 
 /**
  * A piece of a command's output, `[stdout, stderr, code]`. The last one carries the exit code; it is 199 when the
@@ -102,7 +103,7 @@ export const run = (
   options: RunOptions = {}
 ): Effect.Effect<CommandResult, DriverCallError> =>
   Stream.runFold(
-    shell.call_method(command, options.env ?? {}, ...options.args ?? []),
+    callers.on(callers.of(run), () => shell.call_method(command, options.env ?? {}, ...options.args ?? [])),
     { stdout: "", stderr: "", code: null },
     (result: CommandResult, [stdout, stderr, code]) => ({
       stdout: result.stdout + stdout,

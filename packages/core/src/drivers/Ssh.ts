@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import type { DriverCallError } from "../DriverError.ts"
 import * as DriverInterface from "../DriverInterface.ts"
 import * as DriverMethod from "../DriverMethod.ts"
+import * as callers from "../internal/caller.ts"
 
 /**
  * The contract. The connection itself is that of the driver's child `tcp`, which speaks `Network.contract`.
@@ -75,8 +76,9 @@ export interface Login {
  * @category combinators
  */
 export const login = (ssh: Client): Effect.Effect<Login, DriverCallError> =>
-  Effect.all({
-    username: ssh.get_default_username(),
-    command: ssh.get_ssh_command(),
-    identity: ssh.get_ssh_identity()
-  }, { concurrency: "unbounded" })
+  callers.on(callers.of(login), () =>
+    Effect.all({
+      username: ssh.get_default_username(),
+      command: ssh.get_ssh_command(),
+      identity: ssh.get_ssh_identity()
+    }, { concurrency: "unbounded" }))

@@ -8,6 +8,7 @@ import type { DriverCallError } from "../DriverError.ts"
 import * as DriverInterface from "../DriverInterface.ts"
 import * as DriverMethod from "../DriverMethod.ts"
 import { bracket } from "../internal/bracket.ts"
+import * as callers from "../internal/caller.ts"
 import type * as Resource from "../Resource.ts"
 
 /**
@@ -59,8 +60,14 @@ export interface Client extends DriverInterface.Client<typeof contract> {}
 export const onHost = <A, E, R>(
   mux: Pick<Client, "host" | "dut">,
   use: Effect.Effect<A, E, R>
-): Effect.Effect<A, E | DriverCallError, R> =>
-  bracket(Effect.void, () => Effect.zipRight(mux.host(), use), () => mux.dut())
+): Effect.Effect<A, E | DriverCallError, R> => {
+  const caller = callers.of(onHost)
+  return bracket(
+    Effect.void,
+    () => Effect.zipRight(callers.on(caller, () => mux.host()), use),
+    () => callers.on(caller, () => mux.dut())
+  )
+}
 
 /**
  * Writes the storage and gives it to the device, whatever became of the writing.
@@ -71,7 +78,7 @@ export const onHost = <A, E, R>(
 export const write = <E, R>(
   mux: Pick<Client, "host" | "dut" | "write">,
   source: Resource.Source<void, E, R>
-): Effect.Effect<void, DriverCallError | E, R> => onHost(mux, mux.write(source))
+): Effect.Effect<void, DriverCallError | E, R> => callers.on(callers.of(write), () => onHost(mux, mux.write(source)))
 
 /**
  * Reads the whole storage and gives it to the device, whatever became of the reading. Answers what the target made of
@@ -83,4 +90,4 @@ export const write = <E, R>(
 export const read = <A, E, R>(
   mux: Pick<Client, "host" | "dut" | "read">,
   target: Resource.Target<A, E, R>
-): Effect.Effect<A, DriverCallError | E, R> => onHost(mux, mux.read(target))
+): Effect.Effect<A, DriverCallError | E, R> => callers.on(callers.of(read), () => onHost(mux, mux.read(target)))
