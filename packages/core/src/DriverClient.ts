@@ -202,7 +202,7 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
 
   const explain = (site: DriverError.CallSite) => (status: GrpcStatusError) => session.explain(node, status, site)
 
-  const operation = telemetryMetrics.operations(session.exporter.target, node)
+  const operation = telemetryMetrics.operations(session.exporter.target, node, session.logs.calls)
 
   const call: DriverClient["call"] = (method, ...args) => {
     const caller = callers.of(call)

@@ -118,9 +118,15 @@ export interface Connection {
     ExporterStatus.EndSessionError
   >
 
-  /** The exporter's log, for any number of consumers, see `LogStream.LogStream`. */
+  /**
+   * The exporter's log, for any number of consumers, see `LogStream.LogStream`. Consumers that outlive the connection get the
+   * lines of calls that have ended before it is closed.
+   */
   readonly logs: Stream.Stream<LogEvent>
-  /** Writes the exporter's log into Effect's logger while the scope is open. */
+  /**
+   * Writes the exporter's log into Effect's logger while the scope is open. A scope that closes right after a call waits for
+   * the lines of that call; lines from before have the annotation `backlog`.
+   */
   readonly logStream: LogStream.LogStream["forward"]
 }
 

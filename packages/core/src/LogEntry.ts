@@ -55,7 +55,9 @@ export class LogEntry extends Schema.TaggedClass<LogEntry>("@effect-jumpstarter/
   driverType: Schema.OptionFromSelf(Schema.String),
   operation: Schema.OptionFromSelf(Schema.String),
   timestamp: Schema.OptionFromSelf(Schema.DateTimeUtcFromSelf),
-  fields: Schema.Record({ key: Schema.String, value: Schema.String })
+  fields: Schema.Record({ key: Schema.String, value: Schema.String }),
+  /** Set on a line that the exporter had kept from before the subscription it was read from; see `LogStream`. */
+  backlog: Schema.optional(Schema.Boolean)
 }) {}
 
 /**
@@ -110,12 +112,12 @@ export const severity = (level: LogLevel.LogLevel): LogSeverity =>
     : "CRITICAL"
 
 // These say what the connection knows, whatever a driver has put into its fields.
-const reserved: ReadonlyArray<string> = ["exporter", "source", "driver_type", "operation", "timestamp"]
+const reserved: ReadonlyArray<string> = ["exporter", "source", "driver_type", "operation", "timestamp", "backlog"]
 
 /**
  * Writes an event to Effect's logger: the level is mapped, and source, driver type, operation, remote timestamp and
- * structured fields become annotations; fields with the names of the others, or of the `exporter`, are left out. Which
- * driver spoke is not on the wire, only its type.
+ * structured fields become annotations; fields with the names of the others, or of the `exporter`, are left out. A line of
+ * the backlog has the annotation `backlog`. Which driver spoke is not on the wire, only its type.
  *
  * @since 0.1.0
  * @category combinators
@@ -126,11 +128,12 @@ export const log = (event: LogEvent): Effect.Effect<void> => {
     return Effect.logWarning(`${lines} may be missing (${event.reason})`)
   }
   const fields = Object.entries(event.fields).filter(([name]) => !reserved.includes(name))
-  const annotations: Record<string, string> = { ...Object.fromEntries(fields), source: event.source }
+  const annotations: Record<string, string | true> = { ...Object.fromEntries(fields), source: event.source }
   if (Option.isSome(event.driverType)) annotations["driver_type"] = event.driverType.value
   if (Option.isSome(event.operation)) annotations["operation"] = event.operation.value
   if (Option.isSome(event.timestamp)) {
     annotations["timestamp"] = new Date(event.timestamp.value.epochMillis).toISOString()
   }
+  if (event.backlog === true) annotations["backlog"] = true
   return Effect.annotateLogs(Effect.logWithLevel(logLevel(event.severity), event.message), annotations)
 }

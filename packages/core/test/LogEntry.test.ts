@@ -75,6 +75,18 @@ describe("LogEntry", () => {
         }])
       }))
 
+    it.effect("annotates a line of the backlog, and no other, whatever its fields say", () =>
+      Effect.gen(function*() {
+        const [[old], [other]] = [
+          yield* logged(entry({ backlog: true })),
+          yield* logged(entry({ fields: { backlog: "true" } }))
+        ]
+        assert.deepStrictEqual([old?.annotations, other?.annotations], [
+          { source: "DRIVER", backlog: true },
+          { source: "DRIVER" }
+        ])
+      }))
+
     it.effect("adds nothing that the entry does not say", () =>
       Effect.gen(function*() {
         assert.deepStrictEqual(yield* logged(entry({ source: "SYSTEM" })), [

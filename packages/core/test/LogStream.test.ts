@@ -2,6 +2,7 @@ import { LogStreamResponse } from "@effect-jumpstarter/proto/jumpstarter/v1/jump
 import { assert, describe, it } from "@effect/vitest"
 import {
   Chunk,
+  Clock,
   DateTime,
   Effect,
   Exit,
@@ -435,6 +436,186 @@ describe("LogStream", () => {
       yield* bench.settle
       assert.deepStrictEqual([early, late], [lines, lines.slice(100)])
     }))
+
+  describe("the backlog", () => {
+    const marked = (event: LogEntry.LogEvent) =>
+      `${show(event)}${event._tag === "LogEntry" && event.backlog === true ? " (backlog)" : ""}`
+
+    // Reads the log of an exporter that has kept a line.
+    const read = Effect.gen(function*() {
+      const made = yield* bench.make()
+      yield* made.exporter.log("SYSTEM", "early")
+      const seen: Array<string> = []
+      yield* Effect.fork(
+        Stream.runForEach(made.connection.logs, (event) => Effect.sync(() => seen.push(marked(event))))
+      )
+      return { ...made, seen }
+    })
+
+    it.scoped("is what comes before the exporter has answered a question, without a line in between", () =>
+      Effect.gen(function*() {
+        const { connection, exporter, seen } = yield* read
+        yield* Effect.scoped(connection.logStream())
+        yield* exporter.log("SYSTEM", "late")
+        yield* bench.settle
+        assert.deepStrictEqual(seen, ["early (backlog)", "late"])
+      }))
+
+    it.scoped("ends with the first call, so that no line of a call counts as old", () =>
+      Effect.gen(function*() {
+        const { exporter, power, seen } = yield* read
+        exporter.answer("GetStatus", Effect.never)
+        yield* bench.settle
+        yield* power.call("on")
+        yield* bench.settle
+        assert.deepStrictEqual(seen, ["early (backlog)", "Operation started", "Operation completed"])
+      }))
+
+    it.scoped("of another subscription is what came between the two", () =>
+      Effect.gen(function*() {
+        const { connection, exporter } = yield* bench.make()
+        yield* Effect.scoped(connection.logStream())
+        yield* exporter.log("SYSTEM", "in between")
+        const [first] = yield* Stream.runCollect(Stream.take(connection.logs, 1))
+        assert.strictEqual(first && marked(first), "in between (backlog)")
+      }))
+
+    it.scoped("is not waited for longer than half a second, and not by the clock of a test", () =>
+      Effect.gen(function*() {
+        const { connection, exporter } = yield* bench.make()
+        exporter.answer("GetStatus", Effect.never)
+        yield* Effect.scoped(connection.logStream())
+      }))
+  })
+
+  describe("the end of a scope", () => {
+    // Uses a connection whose log goes into a logger, and answers with what was logged.
+    const logged = (
+      use: (made: Effect.Effect.Success<ReturnType<typeof bench.make>>) => Effect.Effect<unknown, unknown, Scope.Scope>
+    ) =>
+      Effect.gen(function*() {
+        const seen: Array<string> = []
+        const logger = Logger.make<unknown, void>(({ message }) => {
+          seen.push(String(message))
+        })
+        const made = yield* bench.make()
+        const asked = { before: 0, after: 0 }
+        yield* Effect.exit(Effect.scoped(Effect.gen(function*() {
+          yield* made.connection.logStream()
+          asked.before = made.wire.begun("GetStatus")
+          yield* use(made)
+        }))).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+        asked.after = made.wire.begun("GetStatus")
+        return { seen, asked: asked.after - asked.before }
+      })
+
+    const whole = ["Operation started", "Operation completed"]
+
+    it.scoped("waits for the lines of calls that have ended", () =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual((yield* logged(({ power }) => power.call("on"))).seen, whole)
+      }))
+
+    it.scoped("waits for them after a failure, too", () =>
+      Effect.gen(function*() {
+        const { seen } = yield* logged(({ power }) => Effect.zipRight(power.call("on"), Effect.fail("no")))
+        assert.deepStrictEqual(seen, whole)
+      }))
+
+    it.scoped("waits for them after an interruption, too", () =>
+      Effect.gen(function*() {
+        const { seen } = yield* logged(({ power }) => Effect.zipRight(power.call("on"), Effect.interrupt))
+        assert.deepStrictEqual(seen, whole)
+      }))
+
+    it.scoped("waits for those of a call that was given up", () =>
+      Effect.gen(function*() {
+        const { seen } = yield* logged(({ calls, power }) =>
+          Effect.raceFirst(power.call("hang"), Effect.repeat(bench.settle, { until: () => calls.length > 0 }))
+        )
+        assert.deepStrictEqual(seen, ["Operation started", "Operation cancelled"])
+      }))
+
+    it.scoped("waits for nothing when no call has ended", () =>
+      Effect.gen(function*() {
+        const { asked } = yield* logged(({ power }) =>
+          Effect.zipRight(Effect.forkDaemon(power.call("hang")), bench.settle)
+        )
+        assert.strictEqual(asked, 0)
+      }))
+
+    it.scoped("waits once for all who read", () =>
+      Effect.gen(function*() {
+        const { asked } = yield* logged(({ power }) =>
+          Effect.all([power.logStream(), power.logStream(), power.call("on")])
+        )
+        const { asked: alone } = yield* logged(({ power }) => power.call("on"))
+        assert.strictEqual(asked, alone)
+      }))
+
+    it.scoped("of the connection waits for them, when somebody else reads them", () =>
+      Effect.gen(function*() {
+        const seen: Array<string> = []
+        const scope = yield* Scope.make()
+        const { connection, power } = yield* Scope.extend(bench.make(), scope)
+        const reading = yield* Effect.fork(
+          Stream.runForEach(connection.logs, (event) => Effect.sync(() => seen.push(show(event))))
+        )
+        yield* bench.settle
+        yield* power.call("on")
+        yield* Scope.close(scope, Exit.void)
+        yield* Fiber.join(reading)
+        assert.deepStrictEqual(seen, whole)
+      }))
+
+    // An exporter in another process, which says something all the time, a little after it was done.
+    const remote = (pause: number) =>
+      Effect.gen(function*() {
+        const channel = yield* GrpcChannel.fromHandlers(new Map())
+        const { getStatus, target } = ExporterClient.make(channel)
+        const ended = yield* Queue.unbounded<void>()
+        const logs = yield* LogStream.make({
+          getStatus,
+          target,
+          logStream: Stream.fromQueue(ended).pipe(
+            Stream.tap(() => Effect.withClock(Effect.sleep(pause), Clock.make())),
+            Stream.map(() => entry("late"))
+          )
+        }, { isRemote: true })
+        const call = Effect.suspend(() => {
+          logs.calls.begun++
+          logs.calls.ended++
+          return Queue.offer(ended, undefined)
+        })
+        return { call, ended, logs }
+      })
+
+    const forwarded = (logs: LogStream.LogStream, use: Effect.Effect<unknown>) =>
+      Effect.gen(function*() {
+        const seen: Array<string> = []
+        const logger = Logger.make<unknown, void>(({ message }) => {
+          seen.push(String(message))
+        })
+        yield* Effect.zipRight(logs.forward(), use).pipe(
+          Effect.scoped,
+          Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+        )
+        return seen
+      })
+
+    it.scoped("waits for lines that come later than the answer", () =>
+      Effect.gen(function*() {
+        const { call, logs } = yield* remote(50)
+        assert.deepStrictEqual(yield* forwarded(logs, call), ["late"])
+      }))
+
+    it.scoped("does not wait for an exporter that says something all the time", () =>
+      Effect.gen(function*() {
+        const { call, ended, logs } = yield* remote(10)
+        yield* Queue.offerAll(ended, Array.from({ length: 10_000 }, () => undefined))
+        assert.include(yield* forwarded(logs, call), "late")
+      }))
+  })
 
   describe("forward", () => {
     it.scoped("says when it has given up, and keeps nobody else from trying anew", () =>

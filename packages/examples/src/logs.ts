@@ -9,8 +9,6 @@ const program = Effect.gen(function*() {
   yield* logStream({ minimumLogLevel: LogLevel.Warning })
   const sensor = yield* ExporterConnection.driver("sensor")
   yield* sensor.call("calibrate")
-  // The log travels beside the answer.
-  yield* Effect.sleep("200 millis")
 }).pipe(Effect.scoped)
 
 const sensor = Driver.make({

@@ -90,9 +90,10 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
   const logs = yield* LogStream.make(
     {
       target: exporter.target,
+      getStatus: poller.ask,
       logStream: Stream.unwrap(Effect.as(link.settled, exporter.logStream))
     },
-    (entry) => hookLog.note(entry)
+    { isRemote: channel.connection !== undefined, note: (entry) => hookLog.note(entry) }
   )
   const monitor = statusMonitor.make(exporter.target, poller, logs, hookLog, options.readyTimeout ?? "5 minutes")
 

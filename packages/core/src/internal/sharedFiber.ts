@@ -1,12 +1,13 @@
 // A fiber that runs while somebody uses it: the first user starts it, the last one ends it. One that has ended by itself,
-// which `ended` is told in the same instant, is started anew by the next user.
+// which `ended` is told in the same instant, is started anew by the next user. `run` is called before a user goes on, and
+// the fiber begins after that.
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 
 export const make = <E>(
-  run: Effect.Effect<void, E>,
+  run: () => Effect.Effect<void, E>,
   ended: (exit: Exit.Exit<void, E>) => void
 ): Effect.Effect<Effect.Effect<void, never, Scope.Scope>, never, Scope.Scope> =>
   Effect.map(Effect.scope, (scope) => {
@@ -16,7 +17,7 @@ export const make = <E>(
     const start = Effect.suspend(() => {
       const started: { fiber?: Fiber.RuntimeFiber<void, E> } = {}
       running = started
-      return run.pipe(
+      return run().pipe(
         // A fiber that is forked while a resource is acquired would be as uninterruptible as the acquisition.
         Effect.interruptible,
         Effect.onExit((exit) =>

@@ -2,7 +2,6 @@
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -20,29 +19,23 @@ import type { HookLog } from "./hookLog.ts"
 import * as interruptible from "./interruptible.ts"
 import type { End, StatusPoller } from "./statusPoller.ts"
 
-// The log travels apart from the status. An exporter of the reference looks for new lines every 50 ms.
-const logGrace = "250 millis"
-
 // What hooks write into the log, listened to from when that is asked for until the scope closes. Nobody listens without
 // need: a Python exporter gives each line to one subscriber only (protocol.md 8).
 const hookLines = Effect.fnUntraced(function*(logs: LogStream, log: HookLog) {
   const scope = yield* Effect.scope
-  let listener: Fiber.RuntimeFiber<void> | undefined
+  let isListening = false
 
-  const listen = Effect.suspend(() =>
-    listener !== undefined ? Effect.succeed(listener) : Effect.map(
-      interruptible.forkIn(Stream.runDrain(logs.events), scope),
-      (fiber) => listener = fiber
-    )
-  )
+  const listen = Effect.suspend(() => {
+    if (isListening) return Effect.void
+    isListening = true
+    return interruptible.forkIn(Stream.runDrain(logs.events), scope)
+  })
 
   const of = (hook: LeaseHook) =>
     Effect.suspend(() => {
       const lines = log.of(hook)
-      return listen.pipe(
-        Effect.flatMap((listener) => interruptible.raceFirst(Fiber.await(listener), Effect.sleep(logGrace))),
-        Effect.map(() => lines.slice())
-      )
+      // The log travels apart from the status.
+      return listen.pipe(Effect.zipRight(logs.settled), Effect.map(() => lines.slice()))
     })
 
   return { listen, of }

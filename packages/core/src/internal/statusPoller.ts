@@ -191,7 +191,7 @@ export const make = Effect.fnUntraced(
         endAll(Exit.void)
       })
     )
-    const polled = yield* sharedFiber.make(poll, (exit) => endAll(exit))
+    const polled = yield* sharedFiber.make(() => poll, (exit) => endAll(exit))
 
     const subscribe: StatusPoller["subscribe"] = (mode) =>
       Effect.acquireRelease(

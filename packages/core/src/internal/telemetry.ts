@@ -33,6 +33,7 @@ export class Ongoing {
     this.clock = Context.get(fiber.currentDefaultServices, Clock.Clock)
     this.labels = fiber.getFiberRef(FiberRef.currentMetricLabels)
     this.began = this.clock.unsafeCurrentTimeNanos()
+    operation.count.begun++
     operation.calls.unsafeUpdate(1, this.labels)
     operation.bytes?.open.unsafeModify(1, this.labels)
   }
@@ -64,7 +65,8 @@ export class Ongoing {
   end(exit: Exit.Exit<unknown, unknown>): void {
     if (this.ended) return
     this.ended = true
-    const { bytes, duration, failures } = this.operation
+    const { bytes, count, duration, failures } = this.operation
+    count.ended++
     duration.unsafeUpdate(Number(this.clock.unsafeCurrentTimeNanos() - this.began) / 1e6, this.labels)
     bytes?.open.unsafeModify(-1, this.labels)
     const error = telemetrySpan.errorType(exit)

@@ -7,6 +7,7 @@ import * as MetricKey from "effect/MetricKey"
 import * as MetricLabel from "effect/MetricLabel"
 import type * as DriverError from "../DriverError.ts"
 import * as DriverTree from "../DriverTree.ts"
+import type { CallCount } from "../LogStream.ts"
 import type { Call } from "./callName.ts"
 
 type Labels = Readonly<Record<string, string>>
@@ -40,6 +41,7 @@ interface Bytes {
 export interface Operation {
   readonly call: Call
   readonly exporter: string
+  readonly count: CallCount
   readonly calls: Metric.Metric.Counter<number>
   readonly duration: Metric.Metric.Histogram<number>
   readonly failures: (error: string) => Metric.Metric.Counter<number>
@@ -47,11 +49,12 @@ export interface Operation {
   readonly bytes: Bytes | undefined
 }
 
-const prepare = (exporter: string, call: Call): Operation => {
+const prepare = (exporter: string, call: Call, count: CallCount): Operation => {
   const labels = { exporter, driver: call.driver, method: call.method, kind: call.kind }
   return {
     call,
     exporter,
+    count,
     calls: counter("jumpstarter_calls", description.calls, labels),
     duration: Metric.fromMetricKey(
       MetricKey.taggedWithLabels(
@@ -75,13 +78,13 @@ const prepare = (exporter: string, call: Call): Operation => {
 }
 
 // The operations of a driver.
-export const operations = (exporter: string, { path }: DriverTree.DriverNode) => {
+export const operations = (exporter: string, { path }: DriverTree.DriverNode, count: CallCount) => {
   const prepared = new Map<string, Operation>()
   return (kind: DriverError.CallKind, method: string): Operation => {
     const key = `${kind} ${method}`
     let operation = prepared.get(key)
     if (operation === undefined) {
-      operation = prepare(exporter, { driver: DriverTree.formatPath(path), kind, method })
+      operation = prepare(exporter, { driver: DriverTree.formatPath(path), kind, method }, count)
       prepared.set(key, operation)
     }
     return operation

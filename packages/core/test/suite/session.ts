@@ -14,6 +14,7 @@ import type { DriverNotFound } from "../../src/DriverTree.ts"
 import * as ExporterConnection from "../../src/ExporterConnection.ts"
 import type { ExporterStatus } from "../../src/ExporterStatus.ts"
 import type { LogEntry } from "../../src/LogEntry.ts"
+import type { LogStreamOptions } from "../../src/LogStream.ts"
 import { assertError, call, driver, fails, items, siteOf, test } from "./harness.ts"
 import * as peers from "./peer.ts"
 
@@ -139,6 +140,44 @@ export const session = (peer: peers.Peer): void => {
           strictEqual(annotations["exporter"], address)
           strictEqual(typeof annotations["timestamp"], peer.quirks.sparseLog ? "undefined" : "string")
         }
+      })
+    )
+
+    const kept = (options: LogStreamOptions, use: (from: string) => Effect.Effect<unknown, unknown, peers.Session>) =>
+      Effect.gen(function*() {
+        const from = "the log of " + crypto.randomUUID()
+        const seen: Array<string> = []
+        const logger = Logger.make<unknown, void>(({ annotations, message }) => {
+          const text = String(message)
+          if (!text.endsWith(from)) return
+          seen.push(text.replace(` ${from}`, "") + (HashMap.has(annotations, "backlog") ? " (backlog)" : ""))
+        })
+        const { logStream } = yield* connection
+        yield* call.log("INFO", `early ${from}`)
+        yield* Effect.exit(Effect.zipRight(logStream(options), use(from))).pipe(
+          Effect.scoped,
+          Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+        )
+        return seen
+      })
+
+    check(
+      "has all that belongs to calls that have ended when the scope closes, and says what is from before",
+      Effect.gen(function*() {
+        for (let round = 0; round < 5; round++) {
+          deepStrictEqual(yield* kept({}, (from) => call.log("INFO", `late ${from}`)), ["early (backlog)", "late"])
+        }
+      })
+    )
+
+    check(
+      "has it also when the scope closes because a call has failed, and leaves out what is from before",
+      Effect.gen(function*() {
+        const seen = yield* kept(
+          { backlog: false },
+          (from) => Effect.zipRight(call.log("INFO", `late ${from}`), call.fail("timeout", "no"))
+        )
+        deepStrictEqual(seen, ["late"])
       })
     )
 
