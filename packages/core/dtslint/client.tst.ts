@@ -58,8 +58,18 @@ describe("call", () => {
 
 describe("resource", () => {
   it("of a source results in nothing, and keeps its error for the call and its requirements for the opening", () => {
-    expect(client.resource(Resource.source(image, { size: 1, contentEncoding: "gzip" }))).type.toBe<
+    expect(client.resource(Resource.source(image, { contentEncoding: "gzip" }))).type.toBe<
       Effect.Effect<Resource.ResourceHandle<void, DiskError>, DriverError.DriverCallError, Disk | Scope.Scope>
+    >()
+  })
+
+  it("that declares its size can fail to have it", () => {
+    type Failure = DiskError | Resource.SizeMismatch
+    expect(client.resource(Resource.source(image, { size: 1 }))).type.toBe<
+      Effect.Effect<Resource.ResourceHandle<void, Failure>, DriverError.DriverCallError, Disk | Scope.Scope>
+    >()
+    expect(client.resource(Resource.sink(digest, { size: 1 }))).type.toBe<
+      Effect.Effect<Resource.ResourceHandle<string, Failure>, DriverError.DriverCallError, Disk | Scope.Scope>
     >()
   })
 

@@ -9,12 +9,13 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type * as Sink from "effect/Sink"
+import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import type { ContentEncoding } from "./ContentEncoding.ts"
 import type { DriverCallError } from "./DriverError.ts"
 import type { DriverFailure } from "./DriverFailure.ts"
 import * as monotonicClock from "./internal/monotonicClock.ts"
+import * as sequentialFile from "./internal/sequentialFile.ts"
 import type { JsonValue } from "./ProtobufValue.ts"
 
 /**
@@ -77,6 +78,10 @@ export interface Target<A, E, R> {
   readonly _tag: "Target"
   readonly sink: Sink.Sink<A, Uint8Array, unknown, E, R>
   readonly contentEncoding: Option.Option<ContentEncoding>
+  /** How many bytes the driver is expected to write, if that is known. */
+  readonly size: Option.Option<number>
+  /** Fails when that many bytes, and then the end or more of them, are not what is expected. */
+  readonly expect: (bytes: number, ended: boolean) => Effect.Effect<void, E>
   readonly observe: ProgressObserver<E, R>
 }
 
@@ -87,8 +92,58 @@ export interface Target<A, E, R> {
 export type Resource<A, E, R> = Source<A, E, R> | Target<A, E, R>
 
 /**
- * A stream for a driver to read, such as an image to flash. `size`, in bytes, gives progress a total. What the stream has
- * given must not be changed afterwards: it may still be on its way.
+ * A transfer had another number of bytes than its declared size: a file that was cut or that grew while it was read, a stream
+ * that ended early, a dump that is not of the size it should have.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SizeMismatch extends Schema.TaggedError<SizeMismatch>(
+  "@effect-jumpstarter/core/Resource/SizeMismatch"
+)("SizeMismatch", {
+  /** Whose bytes were counted: those of the source, or those that a driver wrote. */
+  of: Schema.Literal("source", "driver"),
+  /** The declared size in bytes. */
+  expected: Schema.Number,
+  /** How many bytes there were, at the end or when they became too many. */
+  actual: Schema.Number
+}) {
+  override get message(): string {
+    const whose = this.of === "source" ? "the source" : "what the driver wrote"
+    const cause = this.of === "source"
+      ? "was it changed while it was read? Otherwise declare its real size, or none"
+      : "declare the size that is expected, or none"
+    return this.actual < this.expected
+      ? `${whose} ended after ${this.actual} of ${this.expected} bytes; ${cause}`
+      : `${whose} has more than its ${this.expected} bytes; ${cause}`
+  }
+}
+
+// Fails when the bytes counted so far, or those at the end, break the promise of a declared size.
+const keepSize =
+  (of: SizeMismatch["of"], expected: number) => (actual: number, ended: boolean): Effect.Effect<void, SizeMismatch> =>
+    actual > expected || ended && actual !== expected ? new SizeMismatch({ of, expected, actual }) : Effect.void
+
+const counted = <E, R>(
+  stream: Stream.Stream<Uint8Array, E, R>,
+  size: number
+): Stream.Stream<Uint8Array, E | SizeMismatch, R> =>
+  Stream.suspend(() => {
+    const check = keepSize("source", size)
+    let count = 0
+    return stream.pipe(
+      Stream.tap((bytes) => {
+        count += bytes.length
+        return check(count, false)
+      }),
+      Stream.concat(Stream.execute(Effect.suspend(() => check(count, true))))
+    )
+  })
+
+/**
+ * A stream for a driver to read, such as an image to flash. `size`, in bytes, gives progress a total, and is a promise: a
+ * stream with another number of bytes fails the transfer with `SizeMismatch`. What the stream has given must not be changed
+ * afterwards: it may still be on its way.
  *
  * @since 0.1.0
  * @category constructors
@@ -106,39 +161,73 @@ export type Resource<A, E, R> = Source<A, E, R> | Target<A, E, R>
  * }).pipe(Effect.scoped)
  * ```
  */
-export const source = <E, R>(
+export function source<E, R>(
+  stream: Stream.Stream<Uint8Array, E, R>,
+  options?: ResourceOptions & { readonly size?: undefined }
+): Source<void, E, R>
+export function source<E, R>(
+  stream: Stream.Stream<Uint8Array, E, R>,
+  options: ResourceOptions & { readonly size?: number | undefined }
+): Source<void, E | SizeMismatch, R>
+export function source<E, R>(
   stream: Stream.Stream<Uint8Array, E, R>,
   options: ResourceOptions & { readonly size?: number | undefined } = {}
-): Source<void, E, R> => ({
-  _tag: "Source",
-  stream,
-  contentEncoding: Option.fromNullable(options.contentEncoding),
-  size: Option.fromNullable(options.size),
-  result: undefined,
-  observe: () => Effect.void
-})
+): Source<void, E | SizeMismatch, R> {
+  return {
+    _tag: "Source",
+    stream: options.size === undefined ? stream : counted(stream, options.size),
+    contentEncoding: Option.fromNullable(options.contentEncoding),
+    size: Option.fromNullable(options.size),
+    result: undefined,
+    observe: () => Effect.void
+  }
+}
 
 /**
- * A sink for a driver to write to, such as the dump of a partition.
+ * A sink for a driver to write to, such as the dump of a partition. `size` says how many bytes the driver is expected to write,
+ * before they are encoded: it gives progress a total, and another number of bytes fails the transfer with `SizeMismatch`.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const sink = <A, E, R>(
+export function sink<A, E, R>(
   sink: Sink.Sink<A, Uint8Array, unknown, E, R>,
-  options: ResourceOptions = {}
-): Target<A, E, R> => ({
-  _tag: "Target",
-  sink,
-  contentEncoding: Option.fromNullable(options.contentEncoding),
-  observe: () => Effect.void
-})
+  options?: ResourceOptions & { readonly size?: undefined }
+): Target<A, E, R>
+export function sink<A, E, R>(
+  sink: Sink.Sink<A, Uint8Array, unknown, E, R>,
+  options: ResourceOptions & { readonly size?: number | undefined }
+): Target<A, E | SizeMismatch, R>
+export function sink<A, E, R>(
+  sink: Sink.Sink<A, Uint8Array, unknown, E, R>,
+  options: ResourceOptions & { readonly size?: number | undefined } = {}
+): Target<A, E | SizeMismatch, R> {
+  return {
+    _tag: "Target",
+    sink,
+    contentEncoding: Option.fromNullable(options.contentEncoding),
+    size: Option.fromNullable(options.size),
+    expect: options.size === undefined ? () => Effect.void : keepSize("driver", options.size),
+    observe: () => Effect.void
+  }
+}
 
 // Large reads, because each takes a turn of the thread pool, and few of them ahead.
 const readAhead = { bufferSize: 2, chunkSize: 256 * 1024 }
 
+// Files of /proc say that they are empty, and those of /sys that they have a block, of which none is on a disk.
+const sizeOf = ({ blksize, blocks, size, type }: FileSystem.File.Info): number | undefined =>
+  type !== "File" || size === 0n || Option.contains(blocks, 0) && Option.contains(blksize, size)
+    ? undefined
+    : Number(size)
+
 /**
- * A local file for a driver to read. Fails when the file cannot be examined, or is a directory.
+ * A local file for a driver to read: a regular one, a pipe such as a FIFO or `/dev/stdin`, or a device. Fails when the file
+ * cannot be examined, or is a directory.
+ *
+ * The size of a regular file is a promise, as that of `source` is: one that is cut or grows until it is read fails the
+ * transfer. Pipes, devices and the files of `/proc` have no size. A pipe can be read once, and is read until nobody has it
+ * open for writing any more; the transfer waits for somebody who does.
  *
  * @since 0.1.0
  * @category constructors
@@ -147,14 +236,14 @@ export const fromFile = (
   path: string,
   options: ResourceOptions = {}
 ): Effect.Effect<
-  Source<void, PlatformError.PlatformError, never>,
+  Source<void, PlatformError.PlatformError | SizeMismatch, never>,
   PlatformError.PlatformError,
   FileSystem.FileSystem
 > =>
   Effect.gen(function*() {
     const fileSystem = yield* FileSystem.FileSystem
-    const { size, type } = yield* fileSystem.stat(path)
-    if (type === "Directory") {
+    const info = yield* fileSystem.stat(path)
+    if (info.type === "Directory") {
       return yield* new PlatformError.SystemError({
         reason: "BadResource",
         module: "FileSystem",
@@ -163,22 +252,54 @@ export const fromFile = (
         description: "it is a directory"
       })
     }
-    // Devices and pipes have no size.
-    return source(fileSystem.stream(path, readAhead), type === "File" ? { ...options, size: Number(size) } : options)
+    const stream = sequentialFile.isSequential(info.type)
+      ? sequentialFile.read(path, info.type)
+      : fileSystem.stream(path, readAhead)
+    return source(stream, { ...options, size: sizeOf(info) })
   })
 
+const fileSink = (
+  fileSystem: FileSystem.FileSystem,
+  path: string
+): Sink.Sink<void, Uint8Array, never, PlatformError.PlatformError> =>
+  Sink.unwrap(
+    fileSystem.stat(path).pipe(
+      Effect.map(({ type }) =>
+        type === "CharacterDevice"
+          // The position of what is appended is left to the device.
+          ? fileSystem.sink(path, { flag: "a" })
+          : sequentialFile.isSequential(type)
+          ? sequentialFile.write(path, type)
+          : fileSystem.sink(path)
+      ),
+      // What cannot be examined, mostly because it is not there yet, says why when it is opened.
+      Effect.orElseSucceed(() => fileSystem.sink(path))
+    )
+  )
+
 /**
- * A local file for a driver to write to. It is created, or emptied, when the transfer begins. A transfer that fails or is
- * interrupted leaves what had arrived, so the file is whole only when the call has succeeded.
+ * A local file for a driver to write to: a regular one, a pipe such as a FIFO or `/dev/stdout`, or a device. A regular file is
+ * created, or emptied, when the transfer begins. A transfer that fails or is interrupted leaves what had arrived, so the file
+ * is whole only when the call has succeeded. A transfer into a FIFO waits until somebody reads from it, and fails when
+ * nobody does any more.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const toFile = (
+export function toFile(
   path: string,
-  options: ResourceOptions = {}
-): Effect.Effect<Target<void, PlatformError.PlatformError, never>, never, FileSystem.FileSystem> =>
-  Effect.map(FileSystem.FileSystem, (fileSystem) => sink(fileSystem.sink(path), options))
+  options?: ResourceOptions & { readonly size?: undefined }
+): Effect.Effect<Target<void, PlatformError.PlatformError, never>, never, FileSystem.FileSystem>
+export function toFile(
+  path: string,
+  options: ResourceOptions & { readonly size?: number | undefined }
+): Effect.Effect<Target<void, PlatformError.PlatformError | SizeMismatch, never>, never, FileSystem.FileSystem>
+export function toFile(
+  path: string,
+  options: ResourceOptions & { readonly size?: number | undefined } = {}
+): Effect.Effect<Target<void, PlatformError.PlatformError | SizeMismatch, never>, never, FileSystem.FileSystem> {
+  return Effect.map(FileSystem.FileSystem, (fileSystem) => sink(fileSink(fileSystem, path), options))
+}
 
 /**
  * A request for the exporter to make, instead of bytes that come from here: what a driver reads is fetched from a server,

@@ -161,7 +161,7 @@ const conveniences: Readonly<Record<string, Program>> = {
   "Flasher.verify": Effect.gen(function*() {
     yield* Effect.catchTags( // here
       Flasher.verify(yield* as(Flasher.contract), bytes), // here
-      { HashMismatch: Effect.die, ContentEncodingError: Effect.die }
+      { HashMismatch: Effect.die, ContentEncodingError: Effect.die, EmptyImage: Effect.die }
     )
   }),
   "HttpServer.putFile": Effect.gen(function*() {

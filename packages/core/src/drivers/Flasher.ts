@@ -105,11 +105,27 @@ export class HashMismatch extends Schema.TaggedError<HashMismatch>(
 }
 
 /**
+ * An image has no bytes, so that every device has them. The build that made it has failed, most likely.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class EmptyImage extends Schema.TaggedError<EmptyImage>(
+  "@effect-jumpstarter/core/drivers/Flasher/EmptyImage"
+)("EmptyImage", { target: Schema.optional(Schema.String) }) {
+  override get message(): string {
+    const target = this.target === undefined ? "the device" : JSON.stringify(this.target)
+    return `the image for ${target} is empty, so there is nothing to verify; did the build that makes it fail?`
+  }
+}
+
+/**
  * Reads a target back and compares its SHA-256 with that of an image, decoded if it is encoded. A partition is mostly larger
  * than its image, so only as many bytes are compared as the image has. What watches the image watches the dump:
  * `ProgressBar.show` and `Resource.withIdleTimeout` do what they do for `flash`.
  *
- * The image is read for its hash, so after a flash it is read again, and has to be one that can be, such as a file.
+ * The image is read for its hash, so after a flash it is read again, and has to be one that can be, such as a file. An image
+ * without bytes fails with `EmptyImage`.
  *
  * @since 0.1.0
  * @category combinators
@@ -133,10 +149,11 @@ export const verify = <E, R>(
   flasher: Pick<Client, "dump">,
   image: Resource.Source<void, E, R>,
   target?: string
-): Effect.Effect<void, DriverCallError | ContentEncodingError | HashMismatch | E, R> => {
+): Effect.Effect<void, DriverCallError | ContentEncodingError | EmptyImage | HashMismatch | E, R> => {
   const caller = callers.of(verify)
   return Effect.gen(function*() {
     const expected = yield* hash.ofSource(image)
+    if (expected.size === 0) return yield* new EmptyImage({ target })
     const dump = Resource.withProgress(Resource.sink(hash.sha256(expected.size)), image.observe)
     const actual = yield* callers.on(caller, () => flasher.dump(dump, target))
     if (actual.sha256 !== expected.sha256) {

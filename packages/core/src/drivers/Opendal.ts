@@ -254,7 +254,7 @@ export const readBytes = (storage: Reading, path: string): Effect.Effect<Uint8Ar
 export const writeBytes = (storage: Writing, path: string, bytes: Uint8Array): Effect.Effect<void, DriverCallError> =>
   callers.on(
     callers.of(writeBytes),
-    () => writeFile(storage, path, Resource.source(Stream.fromChunk(Chunk.of(bytes)), { size: bytes.length }))
+    () => writeFile(storage, path, Resource.source(Stream.fromChunk(Chunk.of(bytes))))
   )
 
 /**

@@ -126,12 +126,17 @@ const download = <A, E, R>(
       peer.waiting = false
     }))
   )
-  const received = Stream.repeatEffectOption(receive)
+  const expected: Effect.Effect<Uint8Array, Option.Option<E | DriverError.DriverCallError>> = Option.isNone(target.size)
+    ? receive
+    : Effect.tap(receive, () => Effect.mapError(target.expect(counter.bytes, false), Option.some))
+  const received = Stream.repeatEffectOption(expected)
   const encoded = Option.match(target.contentEncoding, {
     onNone: () => received,
     onSome: (encoding) =>
       ContentEncoding.encode(encoding)(received).pipe(
-        Stream.catchTag("ContentEncodingError", (error) => Stream.fail(unexpected(error.message, error)))
+        Stream.mapError((error) =>
+          error instanceof ContentEncoding.ContentEncodingError ? unexpected(error.message, error) : error
+        )
       )
   })
   const idle: Effect.Effect<never, DriverError.DriverCallError> = Effect.suspend(() => {
@@ -149,13 +154,16 @@ const download = <A, E, R>(
     )
   })
   return {
-    total: Option.none(),
+    total: target.size,
     // A sink may be done early; the driver is not, so the rest is received all the same.
     run: Effect.zipRight(
       stream.end,
       Effect.zipLeft(
         Stream.run(encoded, target.sink),
-        pull.forEach(receive, () => Effect.void)
+        Effect.zipRight(
+          pull.forEach(expected, () => Effect.void),
+          Effect.suspend(() => target.expect(counter.bytes, true))
+        )
       )
     ),
     // The answer and the bytes travel apart, so the last bytes may still be under way.

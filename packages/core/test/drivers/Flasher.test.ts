@@ -93,6 +93,15 @@ describe("Flasher", () => {
       )
     }))
 
+  it.scoped("does not take an empty image for one that the device has", () =>
+    Effect.gen(function*() {
+      const fake = yield* FlasherTest.make()
+      const flasher = yield* connect(Flasher.contract, fake.driver)
+      const error = yield* Effect.flip(Flasher.verify(flasher, Resource.source(Stream.empty), "root"))
+      assert.deepStrictEqual(error, new Flasher.EmptyImage({ target: "root" }))
+      assert.include(error.message, "the image for \"root\" is empty")
+    }))
+
   it.scoped("shows the progress of a dump that is compared", () =>
     Effect.gen(function*() {
       const fake = yield* FlasherTest.make()

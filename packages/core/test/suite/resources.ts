@@ -199,6 +199,24 @@ export const resources = (peer: peer.Peer): void => {
       })
     )
 
+    for (const declared of [3 * 65_536 + 1, 3 * 65_536 - 1]) {
+      check(
+        `a source that has not the ${declared} bytes it declares fails the call, and cancels it`,
+        Effect.gen(function*() {
+          const source = Stream.fromIterable(patternChunks(2 * 65_536)).pipe(
+            Stream.concat(Stream.drain(Stream.fromEffect(arrived(2 * 65_536)))),
+            Stream.concat(Stream.make(new Uint8Array(65_536)))
+          )
+          const error = yield* Effect.flip(consume(Resource.source(source, { size: declared })))
+          const mismatch = new Resource.SizeMismatch({ of: "source", expected: declared, actual: 3 * 65_536 })
+          deepStrictEqual(error, mismatch)
+          yield* awaitEvent("consume:closed")
+          if (quirks.cutOffUpload === "looks complete") return
+          strictEqual(JSON.stringify(yield* call.events()).includes("consume:eof"), false)
+        })
+      )
+    }
+
     check(
       "a source that gives nothing for longer than it may fails the call, and cancels it",
       Effect.gen(function*() {
@@ -325,6 +343,19 @@ export const resources = (peer: peer.Peer): void => {
         strictEqual(sent, sha256(patternChunks(size)))
       }),
       30_000
+    )
+
+    check(
+      "fails a call whose driver writes another number of bytes than is expected",
+      Effect.gen(function*() {
+        const produce = (expected: number) =>
+          use((probe) => probe.produce(Resource.sink(hashing(), { size: expected }), mebibyte))
+        yield* produce(mebibyte)
+        const short = yield* Effect.flip(produce(mebibyte + 1))
+        deepStrictEqual(short, new Resource.SizeMismatch({ of: "driver", expected: mebibyte + 1, actual: mebibyte }))
+        const long = yield* Effect.flip(produce(1000))
+        deepStrictEqual([long._tag, "expected" in long && long.expected], ["SizeMismatch", 1000])
+      })
     )
 
     check(

@@ -10,7 +10,9 @@ import * as Stream from "effect/Stream"
 import * as Image from "./Image.ts"
 import { Screen, shorten } from "./Screen.ts"
 
-type Demonstration = Effect.Effect<void, DriverCallError | ParseResult.ParseError, Screen | Scope.Scope>
+type Failure = DriverCallError | ParseResult.ParseError | Resource.SizeMismatch
+
+type Demonstration = Effect.Effect<void, Failure, Screen | Scope.Scope>
 
 const say = (text: string) => Effect.flatMap(Screen, ({ print }) => print(`  ${text}`))
 
@@ -50,7 +52,9 @@ const size = 2 * 1024 * 1024
 // Sends an image, takes it back, and compares.
 const roundTrip = (
   driver: DriverClient,
-  store: (handle: Resource.ResourceHandle<unknown, never>) => Effect.Effect<unknown, DriverCallError>,
+  store: (
+    handle: Resource.ResourceHandle<unknown, Resource.SizeMismatch>
+  ) => Effect.Effect<unknown, DriverCallError | Resource.SizeMismatch>,
   fetch: (handle: Resource.ResourceHandle<unknown, never>) => Effect.Effect<unknown, DriverCallError>
 ): Demonstration =>
   Effect.gen(function*() {

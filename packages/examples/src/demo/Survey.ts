@@ -40,7 +40,7 @@ const demonstrate = Effect.fnUntraced(function*(driver: DriverClient, writing: W
     Effect.scoped,
     Effect.timeout("10 seconds"),
     Effect.catchTag("TimeoutException", () => print(`  ${paint("bad", "✗")} not done within 10 s, cancelled`)),
-    Effect.catchTag("ParseError", (error) => print(`  ${paint("bad", "✗")} ${error.message}`)),
+    Effect.catchTag("ParseError", "SizeMismatch", (error) => print(`  ${paint("bad", "✗")} ${error.message}`)),
     Effect.catchAll(Failure.show)
   )
   // The log comes on its own way: what this driver caused is shown below it.

@@ -1,0 +1,174 @@
+// Files that have no positions: pipes, standard input and output, character devices. Effect's file system reads and writes at
+// positions, which these refuse. Pipes are opened and used without blocking: a thread that waits for the other end of a pipe
+// cannot be called back, and with four of those a program does nothing with files any more.
+import * as PlatformError from "@effect/platform/Error"
+import type * as FileSystem from "@effect/platform/FileSystem"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Sink from "effect/Sink"
+import * as Stream from "effect/Stream"
+import * as fs from "node:fs"
+import { Socket } from "node:net"
+import type { Readable, Writable } from "node:stream"
+import { isatty, ReadStream } from "node:tty"
+
+type Type = FileSystem.File.Type
+
+// Standard streams can be sockets.
+const sequential: ReadonlySet<Type> = new Set<Type>(["FIFO", "CharacterDevice", "Socket"])
+
+export const isSequential = (type: Type): boolean => sequential.has(type)
+
+const reasons: Readonly<Record<string, PlatformError.SystemErrorReason>> = {
+  EACCES: "PermissionDenied",
+  EPERM: "PermissionDenied",
+  ENOENT: "NotFound",
+  EBUSY: "Busy",
+  EPIPE: "BadResource",
+  ENXIO: "BadResource"
+}
+
+const toError = (method: string, path: string, cause: NodeJS.ErrnoException): PlatformError.PlatformError =>
+  new PlatformError.SystemError({
+    reason: reasons[cause.code ?? ""] ?? "Unknown",
+    module: "FileSystem",
+    method,
+    pathOrDescriptor: path,
+    syscall: cause.syscall,
+    description: cause.code === "EPIPE" ? "nobody reads from this pipe any more (EPIPE)" : cause.message,
+    cause
+  })
+
+const refuse = (method: string, path: string, description: string): PlatformError.PlatformError =>
+  new PlatformError.SystemError({
+    reason: "BadResource",
+    module: "FileSystem",
+    method,
+    pathOrDescriptor: path,
+    description
+  })
+
+const open = (path: string, flags: number): Effect.Effect<number, NodeJS.ErrnoException> =>
+  Effect.async((resume) =>
+    fs.open(path, flags, (error, fd) => resume(error === null ? Effect.succeed(fd) : Effect.fail(error)))
+  )
+
+const destroy = (stream: Readable | Writable) => Effect.sync(() => void stream.destroy())
+
+const notASocket = (path: string) => refuse("open", path, "a socket cannot be opened as a file")
+
+// A device is read by a thread, which may have to wait for it: few kinds of devices can be waited for without one.
+const readableOf = (fd: number, path: string, type: Type): Readable =>
+  type === "FIFO"
+    ? new Socket({ fd, readable: true, writable: false })
+    : isatty(fd)
+    ? new ReadStream(fd)
+    : fs.createReadStream(path, { fd, highWaterMark: 256 * 1024 })
+
+const openReadable = (path: string, type: Type): Effect.Effect<Readable, PlatformError.PlatformError, Scope.Scope> => {
+  if (type === "Socket") {
+    return path !== "/dev/stdin" ? notASocket(path) : Effect.acquireRelease(
+      Effect.sync(() => process.stdin),
+      // What the program was started with stays open when a transfer has ended.
+      (input) => Effect.sync(() => void input.pause())
+    )
+  }
+  return Effect.acquireRelease(
+    open(path, fs.constants.O_RDONLY | (type === "FIFO" ? fs.constants.O_NONBLOCK : 0)).pipe(
+      Effect.mapBoth({
+        onFailure: (cause) => toError("open", path, cause),
+        onSuccess: (fd) => readableOf(fd, path, type)
+      })
+    ),
+    destroy
+  )
+}
+
+const bytesOf = (readable: Readable, path: string): Stream.Stream<Uint8Array, PlatformError.PlatformError> => {
+  let failure: NodeJS.ErrnoException | undefined
+  let notify: (() => void) | undefined
+  const wake = () => notify?.()
+  // These stay: a failure that comes when nobody listens would end the process.
+  readable.on("readable", wake).on("end", wake).on("close", wake).on("error", (error) => {
+    failure = error
+    wake()
+  })
+  type Step = Effect.Effect<Uint8Array, Option.Option<PlatformError.PlatformError>>
+  const poll = (): Step | undefined => {
+    const chunk: Uint8Array | null = readable.read()
+    if (chunk !== null) return Effect.succeed(chunk)
+    if (failure !== undefined) return Effect.fail(Option.some(toError("read", path, failure)))
+    return readable.readableEnded || readable.destroyed ? Effect.fail(Option.none()) : undefined
+  }
+  return Stream.repeatEffectOption(Effect.async((resume) => {
+    notify = () => {
+      const step = poll()
+      if (step === undefined) return
+      notify = undefined
+      resume(step)
+    }
+    notify()
+    return Effect.sync(() => {
+      notify = undefined
+    })
+  }))
+}
+
+// Reads to the end. What a pipe has given is gone, so it can be read once.
+export const read = (path: string, type: Type): Stream.Stream<Uint8Array, PlatformError.PlatformError> => {
+  let used = false
+  return Stream.unwrapScoped(Effect.suspend(() => {
+    if (used && type !== "CharacterDevice") {
+      return refuse("read", path, "it is a pipe, which can be read once only, and that has been done")
+    }
+    used = true
+    return Effect.map(openReadable(path, type), (readable) => bytesOf(readable, path))
+  }))
+}
+
+const standardOutputs: Readonly<Record<string, () => Writable>> = {
+  "/dev/stdout": () => process.stdout,
+  "/dev/stderr": () => process.stderr
+}
+
+// How often a pipe that nobody reads is tried again, as no event tells of its first reader. The reader is another process,
+// so this is real time.
+const readerInterval = Effect.withClock(Effect.sleep("20 millis"), Clock.make())
+
+const openPipe = (path: string): Effect.Effect<Writable, PlatformError.PlatformError, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.map(
+      open(path, fs.constants.O_WRONLY | fs.constants.O_NONBLOCK),
+      (fd): Writable => new Socket({ fd, readable: false, writable: true })
+    ),
+    destroy
+  ).pipe(
+    Effect.catchAll((cause) =>
+      cause.code === "ENXIO" ? Effect.zipRight(readerInterval, openPipe(path)) : toError("open", path, cause)
+    )
+  )
+
+const openWritable = (path: string, type: Type): Effect.Effect<Writable, PlatformError.PlatformError, Scope.Scope> => {
+  if (type === "FIFO") return openPipe(path)
+  const standard = standardOutputs[path]
+  return standard === undefined ? notASocket(path) : Effect.sync(standard)
+}
+
+// Writes to a pipe when somebody reads from it, and no faster than that.
+export const write = (path: string, type: Type): Sink.Sink<void, Uint8Array, never, PlatformError.PlatformError> =>
+  Sink.unwrapScoped(Effect.map(openWritable(path, type), (writable) => {
+    let failure: NodeJS.ErrnoException | undefined
+    writable.on("error", (error) => {
+      failure = error
+    })
+    return Sink.forEach((bytes: Uint8Array) =>
+      Effect.async<void, PlatformError.PlatformError>((resume) => {
+        const done = (error: NodeJS.ErrnoException | null | undefined) =>
+          resume(error === null || error === undefined ? Effect.void : toError("write", path, error))
+        if (failure === undefined) writable.write(bytes, done)
+        else done(failure)
+      })
+    )
+  }))
