@@ -1,6 +1,6 @@
 // What a client makes of answers that no gRPC server should give, on every kind of endpoint and through both transports.
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, Effect, Either, Option, Stream } from "effect"
+import { Chunk, Deferred, Effect, Either, Option, Stream } from "effect"
 import type * as http2 from "node:http2"
 import * as GrpcChannel from "../src/GrpcChannel.ts"
 import { GrpcStatusError } from "../src/GrpcStatus.ts"
@@ -305,7 +305,10 @@ for (const kind of rawServer.kinds) {
       )
     }
 
-    const endings: Readonly<Record<string, readonly [handle: Handle, end: RegExp, comesFirst?: boolean]>> = {
+    // Some are this side's doing.
+    type End = (stream: http2.ServerHttp2Stream, giveUp: () => void) => void
+
+    const endings: Readonly<Record<string, readonly [handle: End, end: RegExp, comesFirst?: boolean]>> = {
       "a reset": [
         (stream) => write(stream, () => stream.destroy(new Error("no more"))),
         /^INTERNAL transport: Received RST_STREAM/,
@@ -316,6 +319,7 @@ for (const kind of rawServer.kinds) {
         /^UNAVAILABLE transport: /,
         true
       ],
+      "giving up the connection": [write, /^UNAVAILABLE transport: given up$/, true],
       "an end without a status": [
         (stream) => write(stream, () => stream.end()),
         /^INTERNAL transport: the RPC ended without a status/
@@ -333,7 +337,12 @@ for (const kind of rawServer.kinds) {
     for (const [name, [handle, end, comesFirst = false]] of Object.entries(endings)) {
       it.scopedLive(name, () =>
         Effect.gen(function*() {
-          const channel = yield* channelTo(kind, "http2", handle)
+          const gaveUp = yield* Deferred.make<void>()
+          const giveUp = (): void => Deferred.unsafeDone(gaveUp, Effect.void)
+          const channel = yield* channelTo(kind, "http2", (stream) => handle(stream, giveUp))
+          yield* Effect.forkScoped(
+            Effect.zipRight(Deferred.await(gaveUp), channel.connection?.drop("given up") ?? Effect.void)
+          )
           const call = yield* channel.duplex(path)
           yield* call.initialMetadata
           // The other ends are read only behind the messages.
