@@ -26,6 +26,7 @@ import * as GrpcStatus from "../GrpcStatus.ts"
 import * as connectFailure from "./connectFailure.ts"
 import * as hostPort from "./hostPort.ts"
 import * as httpStatus from "./httpStatus.ts"
+import * as identityOnly from "./identityOnly.ts"
 import { Inbox } from "./inbox.ts"
 import * as interruptible from "./interruptible.ts"
 import { fromMetadata, rawMethod } from "./niceGrpcCodec.ts"
@@ -94,7 +95,7 @@ const openChannel = (
   maxMessageBytes: number
 ): Channel => {
   const name = toldName(endpoint, trust)
-  return createChannel(target(endpoint), toCredentials(endpoint, trust), {
+  return identityOnly.of(createChannel(target(endpoint), toCredentials(endpoint, trust), {
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc-node.flow_control_window": windowBytes,
     // A repeated driver call can repeat a physical side effect.
@@ -112,7 +113,7 @@ const openChannel = (
     ...(name === undefined ? {} : { "grpc.ssl_target_name_override": name }),
     ...(endpoint._tag === "Unix" ? {} : tcpOptions),
     ...options.grpcOptions
-  })
+  }))
 }
 
 // The statuses grpc-js makes up after response headers have arrived. Nothing else tells them from a peer's trailers
