@@ -1,5 +1,6 @@
 // Runs the tests: `node scripts/test.mjs [unit | interop] [vitest options]`. Without a word, the interop tests run
-// beside the unit tests when their Python environment can be made; with CI=true, or asked for by name, they have to.
+// beside the unit tests when their Python environment can be made; with CI=true, or asked for by name, they have to. The
+// conformance suite of gRPC among them needs Go, and is left out where there is none.
 import { spawnSync } from "node:child_process"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -12,13 +13,33 @@ const mandatory = first === "interop" || process.env.CI === "true"
 const env = { ...process.env }
 let interopFailed = false
 
-if (projects.includes("interop")) {
-  const { status, stdout } = spawnSync(process.execPath, [join(root, "scripts", "interop.mjs")], {
+/** Runs a script that makes something, and answers what the last line of its output says. */
+const prepare = (script) => {
+  const { status, stdout } = spawnSync(process.execPath, [join(root, "scripts", script)], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "inherit"]
   })
+  return { status, result: stdout.trim().split("\n").at(-1) }
+}
+
+if (projects.includes("interop")) {
+  const { result, status } = prepare("conformance.mjs")
   if (status === 0) {
-    env.JUMPSTARTER_PYTHON = stdout.trim().split("\n").at(-1)
+    env.CONFORMANCE_SUITE = result
+  } else {
+    // conformance.mjs has said why. Without Go (2) it may be skipped.
+    console.error("*** THE CONFORMANCE TESTS DO NOT RUN: nothing is checked against the conformance suite of gRPC. ***")
+    if (mandatory && status !== 2) {
+      interopFailed = true
+      console.error("*** That is a failure here, where there is Go (CI=true, or asked for by name). ***")
+    }
+  }
+}
+
+if (projects.includes("interop")) {
+  const { result, status } = prepare("interop.mjs")
+  if (status === 0) {
+    env.JUMPSTARTER_PYTHON = result
   } else {
     // interop.mjs has said why. Only a missing environment (2) may be skipped.
     interopFailed = mandatory || status !== 2
