@@ -98,7 +98,8 @@ export interface Connection {
   readonly statusChanges: Stream.Stream<ExporterStatus.StatusChange, ExporterStatus.StatusNotReached>
   /**
    * Waits until the exporter is in one of these statuses, for `readyTimeout` at most. Fails early when a hook failed or the
-   * exporter went offline, unless that is what is awaited.
+   * exporter went offline, unless that is what is awaited. It asks at once, and then every `statusPolling.awaited` by Effect's
+   * clock, which a test with a `TestClock` adjusts.
    */
   readonly awaitStatus: (
     ...statuses: readonly [ExporterStatus.ExporterStatus, ...ReadonlyArray<ExporterStatus.ExporterStatus>]

@@ -58,7 +58,9 @@ export interface Control extends Faults.Control {
   readonly skipStatusVersions: (count: number) => Effect.Effect<void>
   /**
    * Lets a lease hook run and fail: its statuses, and its output in the log. What needs time, the hook's `duration` and
-   * the second after which a lease is released, passes in the background by Effect's clock.
+   * the second after which a lease is released, passes in the background by Effect's clock. The connection of `layer` asks
+   * for the status when the hook has failed, so that a program that waits fails then. Other statuses it sees when it asks
+   * next: a test's clock has to be adjusted by `statusPolling`, which is 100 ms while a program waits for one.
    */
   readonly failHook: (hook: ExporterStatus.LeaseHook, options?: FailingHook) => Effect.Effect<void>
   /** Adds a line to the exporter's log. */
@@ -137,13 +139,12 @@ const statusesOf = (
   return steps[onFailure]
 }
 
-/**
- * Makes the exporter and a channel to it, which faults can befall, without connecting.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const make = Effect.fnUntraced(function*(drivers: Drivers, options: Exporter.ExporterOptions = {}) {
+const assemble = Effect.fnUntraced(function*(
+  drivers: Drivers,
+  options: Exporter.ExporterOptions,
+  // Runs in the background when a hook has failed.
+  hookFailed: Effect.Effect<void>
+) {
   const root = Driver.composite(drivers)
   const outer = yield* Effect.scope
   const start = Scope.extend(incarnate(root, options), outer)
@@ -180,7 +181,7 @@ export const make = Effect.fnUntraced(function*(drivers: Drivers, options: Expor
         statusesOf(hook, onFailure, reason ?? "Hook failed with exit code 1"),
         (step) => setStatus(...step),
         { discard: true }
-      )
+      ).pipe(Effect.zipLeft(interruptible.forkIn(hookFailed, scope)))
       const release = onFailure === "endLease"
         ? Effect.delay(setStatus("AVAILABLE", "Available for new lease"), "1 second")
         : Effect.void
@@ -212,6 +213,15 @@ export const make = Effect.fnUntraced(function*(drivers: Drivers, options: Expor
   }
   return { channel, control }
 })
+
+/**
+ * Makes the exporter and a channel to it, which faults can befall, without connecting.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (drivers: Drivers, options: Exporter.ExporterOptions = {}) =>
+  assemble(drivers, options, Effect.void)
 
 /**
  * Hosts drivers by name behind a connection that faults can befall, and connects to them. Like `ExporterTest` it is the
@@ -253,9 +263,17 @@ export const layer = <E = never, R = never>(
   Exclude<R, Scope.Scope>
 > =>
   Layer.scopedContext(Effect.gen(function*() {
-    const { channel, control } = yield* make(Effect.isEffect(drivers) ? yield* drivers : drivers, options)
+    let ask: Effect.Effect<void> = Effect.void
+    const { channel, control } = yield* assemble(
+      Effect.isEffect(drivers) ? yield* drivers : drivers,
+      options,
+      Effect.suspend(() => ask)
+    )
     if (options.prepare !== undefined) yield* options.prepare(control)
     const connection = yield* ExporterConnection.fromChannel(channel, options)
+    // One that is lost is not made again.
+    ask = Effect.flatMap(connection.state, (state) =>
+      state._tag === "Ready" ? Effect.ignore(connection.status) : Effect.void)
     return Context.make(FaultyExporter, control).pipe(
       Context.add(ExporterConnection.ExporterConnection, connection),
       Context.add(GrpcChannel.GrpcChannel, channel)

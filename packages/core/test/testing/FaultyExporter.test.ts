@@ -197,6 +197,47 @@ describe("a connection", () => {
         assert.include(error.message, "Hook failed with exit code 1\n  | no such device")
       }), { status: "AVAILABLE" }))
 
+  const waiting = Effect.gen(function*() {
+    const { awaitReady } = yield* ExporterConnection.ExporterConnection
+    const fiber = yield* Effect.fork(Effect.flip(awaitReady))
+    yield* bench.settled
+    return fiber
+  })
+
+  it.effect("that waits for the exporter fails as soon as a hook does, by no clock", () =>
+    withExporter((exporter) =>
+      Effect.gen(function*() {
+        const fiber = yield* waiting
+        yield* exporter.failHook("beforeLease", { output: ["no such device"] })
+        const error = yield* Fiber.join(fiber)
+        assert.include(error.message, "Hook failed with exit code 1\n  | no such device")
+      }), { status: "AVAILABLE" }))
+
+  it.effect("that waits for the exporter fails when the hook has run, and not later", () =>
+    withExporter((exporter) =>
+      Effect.gen(function*() {
+        const fiber = yield* waiting
+        yield* exporter.failHook("beforeLease", { duration: "2050 millis" })
+        yield* TestClock.adjust("2050 millis")
+        assert.strictEqual((yield* Fiber.join(fiber))._tag, "HookFailed")
+      }), { status: "AVAILABLE" }))
+
+  it.effect("that is lost is not made again because a hook fails, and a hook fails though nothing answers", () =>
+    withExporter((exporter) =>
+      Effect.gen(function*() {
+        const { state, status } = yield* ExporterConnection.ExporterConnection
+        yield* exporter.next({ kind: "status" }, Faults.stall("before"))
+        yield* exporter.failHook("beforeLease")
+        yield* bench.settled
+        yield* exporter.dropConnection
+        yield* Effect.flip(status)
+        yield* exporter.restore
+        yield* exporter.failHook("beforeLease")
+        yield* bench.settled
+        assert.strictEqual((yield* state)._tag, "Lost")
+      })
+    ))
+
   it.effect("that watches the status is told how much it missed", () =>
     withExporter((exporter) =>
       Effect.gen(function*() {
