@@ -24,6 +24,7 @@ import * as ExporterClient from "./ExporterClient.ts"
 import type * as ExporterStatus from "./ExporterStatus.ts"
 import * as GrpcChannel from "./GrpcChannel.ts"
 import type { GrpcStatusError } from "./GrpcStatus.ts"
+import * as clockWarning from "./internal/clockWarning.ts"
 import * as interruptible from "./internal/interruptible.ts"
 import * as monotonicClock from "./internal/monotonicClock.ts"
 import * as session from "./internal/session.ts"
@@ -317,7 +318,8 @@ const connect = (
 }
 
 /**
- * Connects through a channel: asks for the driver tree and the status.
+ * Connects through a channel: asks for the driver tree and the status. Warns in the log when there is a real connection beneath
+ * the channel and the program runs on a `TestClock`, on which nothing ends that waits for time to pass.
  *
  * @since 0.1.0
  * @category constructors
@@ -325,7 +327,11 @@ const connect = (
 export const fromChannel = (
   channel: typeof GrpcChannel.GrpcChannel.Service,
   options: ConnectOptions = {}
-): Effect.Effect<Connection, ConnectError, Scope.Scope> => connect(channel, options, 0)
+): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+  Effect.zipRight(
+    channel.connection === undefined ? Effect.void : clockWarning.warn(channel.target),
+    connect(channel, options, 0)
+  )
 
 /**
  * Options of a connection to an endpoint.
@@ -336,7 +342,8 @@ export const fromChannel = (
 export interface EndpointOptions extends ConnectOptions, GrpcChannel.ChannelOptions {}
 
 /**
- * Connects to an endpoint.
+ * Connects to an endpoint. Warns in the log when the program runs on a `TestClock`, on which nothing ends that waits for time
+ * to pass.
  *
  * @since 0.1.0
  * @category constructors
@@ -347,8 +354,12 @@ export const fromEndpoint = (
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   Effect.suspend(() => {
     const connectTimeout = options.connectTimeout ?? "10 seconds"
+    const address = Endpoint.format(endpoint)
     return Effect.flatMap(
-      explained(Endpoint.format(endpoint), connectTimeout, GrpcChannel.fromEndpoint(endpoint, options)),
+      Effect.zipRight(
+        clockWarning.warn(address),
+        explained(address, connectTimeout, GrpcChannel.fromEndpoint(endpoint, options))
+      ),
       (channel) => connect(channel, { ...options, leased: options.leased ?? endpoint._tag === "Unix" }, connectTimeout)
     ).pipe(Effect.mapError((error) =>
       error.reason === "Unauthenticated"

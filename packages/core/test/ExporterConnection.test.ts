@@ -3,13 +3,16 @@ import { describe, it } from "@effect/vitest"
 import { assertInclude, assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as ConfigError from "effect/ConfigError"
 import * as ConfigProvider from "effect/ConfigProvider"
+import type * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
@@ -320,6 +323,70 @@ describe("waiting, by the program's clock", () => {
       yield* Effect.scoped(Effect.flatMap(probe.stream("idle"), ({ write }) => write(new Uint8Array(3))))
       strictEqual(yield* probe.call("bytes_count", "idle"), 3)
       deepStrictEqual((yield* Stream.runCollect(probe.streamingCall("count", 2))).length, 2)
+    }))
+})
+
+describe("a clock that a test adjusts", () => {
+  // What a logger is given, and what is written where there is none.
+  const warnings = (connecting: Effect.Effect<unknown, unknown, Scope.Scope>, loggers: Layer.Layer<never>) =>
+    Effect.gen(function*() {
+      const written: Array<string> = []
+      const console = yield* Effect.console
+      const spied: Console.Console = {
+        ...console,
+        unsafe: { ...console.unsafe, log: (line: unknown) => written.push(String(line)) }
+      }
+      yield* Effect.scoped(connecting).pipe(Effect.provide(loggers), Effect.withConsole(spied))
+      return written
+    })
+
+  const real = Effect.flatMap(temporary.socketPath, (path) => serve({ path }))
+
+  const expected = (address: string) =>
+    `the connection to ${address} is real, but this program runs on a TestClock: sleeps, time limits, retries and status ` +
+    "polling end only when the clock is adjusted. Run the test with it.live or it.scopedLive"
+
+  const nowhere = Logger.remove(Logger.defaultLogger)
+
+  it.scoped("is warned of once when a real connection is opened, though no logger is there", () =>
+    Effect.gen(function*() {
+      const endpoint = yield* real
+      const written = yield* warnings(ExporterConnection.fromEndpoint(endpoint), nowhere)
+      strictEqual(written.length, 1)
+      assertInclude(written[0], expected(Endpoint.format(endpoint)))
+    }))
+
+  it.scoped("is warned of in the program's own logger, and there only", () =>
+    Effect.gen(function*() {
+      const endpoint = yield* real
+      const logged: Array<string> = []
+      const logger = Logger.make<unknown, void>(({ message }) => {
+        logged.push(String(message))
+      })
+      const connecting = Effect.flatMap(GrpcChannel.fromEndpoint(endpoint), (channel) =>
+        ExporterConnection.fromChannel(channel))
+      const written = yield* warnings(connecting, Logger.replace(Logger.defaultLogger, logger))
+      deepStrictEqual([written, logged], [[], [expected(Endpoint.format(endpoint))]])
+    }))
+
+  it.scoped("is warned of before an exporter is waited for that is not there", () =>
+    Effect.gen(function*() {
+      const endpoint = Endpoint.unix(yield* temporary.socketPath)
+      const written = yield* warnings(Effect.flip(ExporterConnection.fromEndpoint(endpoint)), nowhere)
+      strictEqual(written.length, 1)
+    }))
+
+  it.scoped("is what an exporter in memory is made for", () =>
+    Effect.gen(function*() {
+      const exporter = yield* probeExporter.make
+      const connecting = Effect.flatMap(GrpcChannel.fromHandlers(exporter.handlers), (channel) =>
+        ExporterConnection.fromChannel(channel))
+      deepStrictEqual(yield* warnings(connecting, nowhere), [])
+    }))
+
+  it.scopedLive("is no other clock", () =>
+    Effect.gen(function*() {
+      deepStrictEqual(yield* warnings(ExporterConnection.fromEndpoint(yield* real), nowhere), [])
     }))
 })
 
