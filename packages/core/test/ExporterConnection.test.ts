@@ -178,6 +178,16 @@ describe("connecting to what is not there", () => {
     }))
 })
 
+it.scopedLive("every RPC that waits for a connection in vain has the reason why there is none", () =>
+  Effect.gen(function*() {
+    const channel = yield* GrpcChannel.fromEndpoint(Endpoint.tcp("127.0.0.1", yield* refusedPort))
+    const rpc = Effect.flip(channel.unary("/t.S/M", new Uint8Array()))
+    const errors = yield* Effect.all([rpc, rpc, rpc], { concurrency: "unbounded" })
+    for (const { cause } of errors) {
+      assertTrue(cause instanceof Error && "code" in cause && cause.code === "ECONNREFUSED", String(cause))
+    }
+  }))
+
 describe("being turned away", () => {
   it.scopedLive("without the passphrase, and with another", () =>
     Effect.gen(function*() {
@@ -189,6 +199,9 @@ describe("being turned away", () => {
       }, {
         passphrase: Redacted.make("open barley")
       })
+      // The advice is put on top of what the exporter has answered.
+      const { cause } = yield* Effect.flip(Effect.scoped(ExporterConnection.fromEndpoint(endpoint)))
+      assertTrue(cause instanceof GrpcStatus.GrpcStatusError && cause.code === "UNAUTHENTICATED")
       yield* ExporterConnection.fromEndpoint(endpoint, { passphrase: Redacted.make("open sesame") })
     }))
 

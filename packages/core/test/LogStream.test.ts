@@ -437,6 +437,14 @@ describe("LogStream", () => {
       assert.deepStrictEqual([early, late], [lines, lines.slice(100)])
     }))
 
+  it.scoped("keeps a byte order mark, which is a part of the line", () =>
+    Effect.gen(function*() {
+      const { connection, exporter } = yield* bench.make()
+      const line = "\ufeffa line that is longer than a name"
+      yield* exporter.log("SYSTEM", line)
+      assert.deepStrictEqual(Array.from(yield* Stream.runCollect(Stream.take(connection.logs, 1)), show), [line])
+    }))
+
   describe("the backlog", () => {
     const marked = (event: LogEntry.LogEvent) =>
       `${show(event)}${event._tag === "LogEntry" && event.backlog === true ? " (backlog)" : ""}`

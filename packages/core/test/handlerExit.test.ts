@@ -74,6 +74,21 @@ describe.each(transports)("the details of a status over $name", (transport) => {
       }
     }))
 
+  transport.it(
+    "leave the cause of a failure where it can be had, also when they have to be changed",
+    () =>
+      Effect.gen(function*() {
+        const cause = new Error("the reason")
+        for (const details of ["no", "no \ud800", "no".repeat(10_000)]) {
+          const fail = GrpcHandler.Unary({ handle: () => GrpcStatus.make("INTERNAL", details, cause) })
+          const open = yield* transport.serve(new Map([["/t.S/Fail", fail]]))
+          const error = yield* Effect.flip((yield* open()).unary("/t.S/Fail", utf8("")))
+          if (transport.name === "memory") assert.strictEqual(error.cause, cause)
+          else assert.notStrictEqual(error.cause, cause)
+        }
+      })
+  )
+
   transport.it("of another channel that failed are a peer's", () =>
     Effect.gen(function*() {
       const upstream = new GrpcStatus.GrpcStatusError({

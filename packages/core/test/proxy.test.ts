@@ -144,6 +144,7 @@ describe("a proxy", () => {
       assert.match(line.slice(line.indexOf("connected without")), text)
       const error = yield* Effect.flip(connect(Endpoint.tcp("127.0.0.1", yield* closedPort)))
       assert.match(error.details, /nobody listens there; .*\(connected without a proxy: /)
+      assert.nestedPropertyVal(error, "cause.cause.code", "ECONNREFUSED")
       assert.notInclude(`${lines.join()} ${error.message}`, "sesame")
     }))
 

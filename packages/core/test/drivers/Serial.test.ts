@@ -21,6 +21,16 @@ describe("Serial and SerialTest", () => {
       return { fake, serial: yield* connect(Serial.contract, fake.driver) }
     })
 
+  it.scoped("hears a byte order mark as a part of what it was sent", () =>
+    Effect.gen(function*() {
+      const { fake, serial } = yield* board({ banner: "", prompt: "" })
+      const console = yield* Serial.console(serial)
+      yield* console.sendLine("\ufeffuname")
+      yield* console.sendLine("echo done")
+      yield* console.expect("done")
+      assert.deepStrictEqual(yield* fake.unexpected, ["\ufeffuname"])
+    }))
+
   it.scoped("converses by the script", () =>
     Effect.gen(function*() {
       const { fake, serial } = yield* board()

@@ -200,6 +200,12 @@ describe("a transfer", () => {
       ])
     }))
 
+  it.scoped("of other bytes that no text would show", () =>
+    Effect.gen(function*() {
+      const told = yield* changed(() => bench.upload("a\ufeffb"), () => bench.upload("ab"))
+      assert.include(told[1], `  at byte 1, "\ufeffb" was recorded, "b" came`)
+    }))
+
   it.scoped("that is too long to be kept is compared by its hash", () =>
     Effect.gen(function*() {
       const [image, other] = ["0123456789".repeat(100), "0123456789".repeat(99) + "012345678X"]
