@@ -205,7 +205,7 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
   const operation = telemetryMetrics.operations(session.exporter.target, node, session.logs.calls)
 
   const call: DriverClient["call"] = (method, ...args) => {
-    const caller = callers.of(call)
+    const caller = callers.of()
     const handles = handlesOf(args)
     return telemetry.call(operation("call", method), (ongoing) => {
       const answer = Effect.flatMap(
@@ -226,7 +226,7 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
   }
 
   const streamingCall: DriverClient["streamingCall"] = (method, ...args) => {
-    const caller = callers.of(streamingCall)
+    const caller = callers.of()
     const handles = handlesOf(args)
     return telemetry.streamingCall(operation("streamingCall", method), (ongoing) => {
       const answers = Effect.map(
@@ -252,7 +252,7 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
   }
 
   const stream: DriverClient["stream"] = (method) => {
-    const caller = callers.of(stream)
+    const caller = callers.of()
     return telemetry.stream(
       operation("stream", method),
       Effect.fnUntraced(function*(ongoing) {
@@ -277,7 +277,7 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
   }
 
   const lend: DriverClient["resource"] = (resource) => {
-    const caller = callers.of(lend)
+    const caller = callers.of()
     return telemetry.stream(
       operation("resource", "resource"),
       Effect.fnUntraced(function*(ongoing) {

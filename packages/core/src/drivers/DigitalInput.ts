@@ -94,8 +94,7 @@ const seconds = ({ timeout = Duration.infinity }: WaitOptions): number | undefin
 export const waitForActive = (
   pin: Pick<Client, "wait_for_active">,
   options: WaitOptions = {}
-): Effect.Effect<void, DriverCallError> =>
-  callers.on(callers.of(waitForActive), () => pin.wait_for_active(seconds(options)))
+): Effect.Effect<void, DriverCallError> => callers.on(callers.of(), () => pin.wait_for_active(seconds(options)))
 
 /**
  * Waits until a pin is inactive. It may be so already.
@@ -106,8 +105,7 @@ export const waitForActive = (
 export const waitForInactive = (
   pin: Pick<Client, "wait_for_inactive">,
   options: WaitOptions = {}
-): Effect.Effect<void, DriverCallError> =>
-  callers.on(callers.of(waitForInactive), () => pin.wait_for_inactive(seconds(options)))
+): Effect.Effect<void, DriverCallError> => callers.on(callers.of(), () => pin.wait_for_inactive(seconds(options)))
 
 /**
  * Waits for the signal to rise or fall.
@@ -119,5 +117,4 @@ export const waitForEdge = (
   pin: Pick<Client, "wait_for_edge">,
   edge: Edge,
   options: WaitOptions = {}
-): Effect.Effect<void, DriverCallError> =>
-  callers.on(callers.of(waitForEdge), () => pin.wait_for_edge(edge, seconds(options)))
+): Effect.Effect<void, DriverCallError> => callers.on(callers.of(), () => pin.wait_for_edge(edge, seconds(options)))

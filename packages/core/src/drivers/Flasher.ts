@@ -77,7 +77,7 @@ export const flashAll = <E, R>(
   flasher: Pick<Client, "flash">,
   images: Iterable<readonly [target: string, source: Resource.Source<void, E, R>]>
 ): Effect.Effect<void, DriverCallError | E, R> => {
-  const caller = callers.of(flashAll)
+  const caller = callers.of()
   return Effect.forEach(images, ([target, source]) => callers.on(caller, () => flasher.flash(source, target)), {
     discard: true
   })
@@ -150,7 +150,7 @@ export const verify = <E, R>(
   image: Resource.Source<void, E, R>,
   target?: string
 ): Effect.Effect<void, DriverCallError | ContentEncodingError | EmptyImage | HashMismatch | E, R> => {
-  const caller = callers.of(verify)
+  const caller = callers.of()
   return Effect.gen(function*() {
     const expected = yield* hash.ofSource(image)
     if (expected.size === 0) return yield* new EmptyImage({ target })

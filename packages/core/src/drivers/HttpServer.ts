@@ -74,7 +74,7 @@ export const putFile = <E, R>(
   path: string,
   source: Resource.Source<void, E, R>
 ): Effect.Effect<string, DriverCallError | E, R> =>
-  callers.on(callers.of(putFile), () =>
+  callers.on(callers.of(), () =>
     Effect.zipRight(
       Opendal.writeFile(storage, path, source),
       Effect.map(

@@ -110,7 +110,7 @@ export const portForward = (
   network: Pick<Client, "connect">,
   options: PortForwardOptions = {}
 ): Effect.Effect<{ readonly host: string; readonly port: number }, ListenError, Scope.Scope> => {
-  const caller = callers.of(portForward)
+  const caller = callers.of()
   const { host = "127.0.0.1", port = 0 } = options
   return portListener.listen(
     { host, port },

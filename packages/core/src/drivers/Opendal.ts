@@ -185,7 +185,7 @@ export const withFile = <A, E, R>(
   mode: Mode,
   use: (fd: string) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | DriverCallError, R> => {
-  const caller = callers.of(withFile)
+  const caller = callers.of()
   return bracket(
     callers.on(caller, () => storage.open(path, mode)),
     use,
@@ -208,7 +208,7 @@ export const readFile = <A, E, R>(
   path: string,
   target: Resource.Target<A, E, R>
 ): Effect.Effect<A, DriverCallError | E, R> => {
-  const caller = callers.of(readFile)
+  const caller = callers.of()
   return callers.on(
     caller,
     () => withFile(storage, path, "rb", (fd) => callers.on(caller, () => storage.file_read(fd, target)))
@@ -226,7 +226,7 @@ export const writeFile = <E, R>(
   path: string,
   source: Resource.Source<void, E, R>
 ): Effect.Effect<void, DriverCallError | E, R> => {
-  const caller = callers.of(writeFile)
+  const caller = callers.of()
   return callers.on(
     caller,
     () => withFile(storage, path, "wb", (fd) => callers.on(caller, () => storage.file_write(fd, source)))
@@ -241,7 +241,7 @@ export const writeFile = <E, R>(
  */
 export const readBytes = (storage: Reading, path: string): Effect.Effect<Uint8Array, DriverCallError> =>
   callers.on(
-    callers.of(readBytes),
+    callers.of(),
     () => readFile(storage, path, Resource.sink(Sink.map(Sink.collectAll<Uint8Array>(), concat)))
   )
 
@@ -253,7 +253,7 @@ export const readBytes = (storage: Reading, path: string): Effect.Effect<Uint8Ar
  */
 export const writeBytes = (storage: Writing, path: string, bytes: Uint8Array): Effect.Effect<void, DriverCallError> =>
   callers.on(
-    callers.of(writeBytes),
+    callers.of(),
     () => writeFile(storage, path, Resource.source(Stream.fromChunk(Chunk.of(bytes))))
   )
 
@@ -265,7 +265,7 @@ export const writeBytes = (storage: Writing, path: string, bytes: Uint8Array): E
  */
 export const readString = (storage: Reading, path: string): Effect.Effect<string, DriverCallError> =>
   Effect.map(
-    callers.on(callers.of(readString), () => readBytes(storage, path)),
+    callers.on(callers.of(), () => readBytes(storage, path)),
     (bytes) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes)
   )
 
@@ -276,7 +276,7 @@ export const readString = (storage: Reading, path: string): Effect.Effect<string
  * @category combinators
  */
 export const writeString = (storage: Writing, path: string, text: string): Effect.Effect<void, DriverCallError> =>
-  callers.on(callers.of(writeString), () => writeBytes(storage, path, new TextEncoder().encode(text)))
+  callers.on(callers.of(), () => writeBytes(storage, path, new TextEncoder().encode(text)))
 
 /**
  * A file in the storage is not what was uploaded.
@@ -315,7 +315,7 @@ export const upload = <E, R>(
   path: string,
   source: Resource.Source<void, E, R>
 ): Effect.Effect<Upload, DriverCallError | HashMismatch | ContentEncoding.ContentEncodingError | E, R> => {
-  const caller = callers.of(upload)
+  const caller = callers.of()
   return Effect.gen(function*() {
     const { sha256: expected } = yield* hash.ofSource(source)
     // A storage that cannot say gets the file.

@@ -101,7 +101,7 @@ export const cycle = (
   options: CycleOptions = {}
 ): Effect.Effect<void, DriverCallError> =>
   callers.on(
-    callers.of(cycle),
+    callers.of(),
     () => Effect.zipRight(power.off(), Effect.delay(power.on(), options.wait ?? "2 seconds"))
   )
 

@@ -74,6 +74,6 @@ export const console = (
   options?: Console.ConsoleOptions
 ): Effect.Effect<Console.Console<DriverCallError>, DriverCallError, Scope.Scope> =>
   Effect.flatMap(
-    callers.on(callers.of(console), () => serial.connect()),
+    callers.on(callers.of(), () => serial.connect()),
     (stream) => Console.make(stream, options)
   )

@@ -103,7 +103,7 @@ export const run = (
   options: RunOptions = {}
 ): Effect.Effect<CommandResult, DriverCallError> =>
   Stream.runFold(
-    callers.on(callers.of(run), () => shell.call_method(command, options.env ?? {}, ...options.args ?? [])),
+    callers.on(callers.of(), () => shell.call_method(command, options.env ?? {}, ...options.args ?? [])),
     { stdout: "", stderr: "", code: null },
     (result: CommandResult, [stdout, stderr, code]) => ({
       stdout: result.stdout + stdout,

@@ -76,7 +76,7 @@ export interface Login {
  * @category combinators
  */
 export const login = (ssh: Client): Effect.Effect<Login, DriverCallError> =>
-  callers.on(callers.of(login), () =>
+  callers.on(callers.of(), () =>
     Effect.all({
       username: ssh.get_default_username(),
       command: ssh.get_ssh_command(),

@@ -61,7 +61,7 @@ export const onHost = <A, E, R>(
   mux: Pick<Client, "host" | "dut">,
   use: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | DriverCallError, R> => {
-  const caller = callers.of(onHost)
+  const caller = callers.of()
   return bracket(
     Effect.void,
     () => Effect.zipRight(callers.on(caller, () => mux.host()), use),
@@ -78,7 +78,7 @@ export const onHost = <A, E, R>(
 export const write = <E, R>(
   mux: Pick<Client, "host" | "dut" | "write">,
   source: Resource.Source<void, E, R>
-): Effect.Effect<void, DriverCallError | E, R> => callers.on(callers.of(write), () => onHost(mux, mux.write(source)))
+): Effect.Effect<void, DriverCallError | E, R> => callers.on(callers.of(), () => onHost(mux, mux.write(source)))
 
 /**
  * Reads the whole storage and gives it to the device, whatever became of the reading. Answers what the target made of
@@ -90,4 +90,4 @@ export const write = <E, R>(
 export const read = <A, E, R>(
   mux: Pick<Client, "host" | "dut" | "read">,
   target: Resource.Target<A, E, R>
-): Effect.Effect<A, DriverCallError | E, R> => callers.on(callers.of(read), () => onHost(mux, mux.read(target)))
+): Effect.Effect<A, DriverCallError | E, R> => callers.on(callers.of(), () => onHost(mux, mux.read(target)))

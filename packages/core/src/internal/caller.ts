@@ -9,26 +9,38 @@ export interface Caller {
 // The program's own functions, in the order in which they called one another.
 const frames = 3
 
-// The stack of the function that calls this one, and of what is above a given function. `node --stack-trace-limit=0`
-// captures nothing.
-const capture = (below: (...args: never) => unknown, limit: number): Caller | undefined => {
+// The frames above the program's: `capture`, what calls it, and the library's function that the program called.
+const own = 3
+
+// The stack with as many of the program's frames. An `Error` costs half of what `captureStackTrace` does.
+// `node --stack-trace-limit=0` captures nothing.
+const capture = (limit: number): Caller | undefined => {
   const before = Error.stackTraceLimit
   if (!(before > 0)) return undefined
-  const caller: Caller = {}
   // Where the intrinsics are frozen the limit is as it is.
-  Reflect.set(Error, "stackTraceLimit", limit)
-  Error.captureStackTrace(caller, below)
+  Reflect.set(Error, "stackTraceLimit", own + limit)
+  const caller = new Error()
   Reflect.set(Error, "stackTraceLimit", before)
   return caller
 }
 
-// The function that calls this one, and its caller in the second line.
-export const here = (): Caller => capture(here, 2) ?? {}
+const linesOf = ({ stack = "" }: Caller): ReadonlyArray<string> =>
+  stack.split("\n").filter((line) => /^\s+at /.test(line)).slice(own)
+
+// Where the program calls the function that calls this one: the second line of a stack, as Effect reads it.
+export const here = (): Caller => {
+  const caller = capture(1)
+  return caller === undefined ? {} : {
+    get stack() {
+      return ["", "", ...linesOf(caller)].join("\n")
+    }
+  }
+}
 
 let current: Caller | undefined
 
-// The program's call of a function of this library.
-export const of = (called: (...args: never) => unknown): Caller | undefined => current ?? capture(called, frames)
+// The program's call of a function of this library, which has to call this one by itself, not in a function of its own.
+export const of = (): Caller | undefined => current ?? capture(frames)
 
 // Runs a function of this library that makes calls for a caller of the program.
 export const on = <A>(behalf: Caller | undefined, run: () => A): A => {
@@ -44,8 +56,8 @@ export const on = <A>(behalf: Caller | undefined, run: () => A): A => {
 // What is below these lines is Effect's.
 const below = /Generator\.next|[\\/]node_modules[\\/](?:\.pnpm[\\/])?effect[@\\/]/
 
-const programOf = ({ stack = "" }: Caller): ReadonlyArray<string> => {
-  const lines = stack.split("\n").filter((line) => /^\s+at /.test(line))
+const programOf = (caller: Caller): ReadonlyArray<string> => {
+  const lines = linesOf(caller)
   const end = lines.findIndex((line) => below.test(line))
   return end === -1 ? lines : lines.slice(0, end)
 }

@@ -45,7 +45,7 @@ const makeMethod = (client: DriverClient, name: string, method: DriverMethod.Any
       const { result } = options
       const sink = options.args?.findIndex(contractArgument.isSink) ?? -1
       const call = (...args: ReadonlyArray<unknown>) => {
-        const site = siteOf("call", callers.of(call))
+        const site = siteOf("call", callers.of())
         const run = (prepared: ReadonlyArray<typedArguments.Prepared>) =>
           Effect.flatMap(
             callers.on(site.caller, () => client.call(name, ...prepared)),
@@ -64,7 +64,7 @@ const makeMethod = (client: DriverClient, name: string, method: DriverMethod.Any
     case "StreamingCall": {
       const { options } = method
       const call = (...args: ReadonlyArray<unknown>) => {
-        const site = siteOf("streamingCall", callers.of(call))
+        const site = siteOf("streamingCall", callers.of())
         return Stream.unwrapScoped(
           Effect.map(
             Effect.flatMap(
@@ -82,7 +82,7 @@ const makeMethod = (client: DriverClient, name: string, method: DriverMethod.Any
       return call
     }
     case "Stream": {
-      const open = () => callers.on(callers.of(open), () => client.stream(name))
+      const open = () => callers.on(callers.of(), () => client.stream(name))
       return open
     }
   }
