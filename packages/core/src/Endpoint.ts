@@ -150,10 +150,10 @@ const withoutScheme = (scheme: string, rest: string): Either.Either<string, stri
     return text.includes("/") ? Either.left("nothing can follow the port") : Either.right(text)
   }
   if (rest.startsWith("//") && !rest.startsWith("///")) {
-    return Either.left(`a server for names cannot be chosen here; ${scheme}:HOST:PORT goes to that of the system`)
+    return Either.left(`a DNS server cannot be chosen here; write ${scheme}:HOST:PORT`)
   }
   const text = unescape(rest.replace(/^\/\/\//, ""))
-  return text.includes(",") ? Either.left("it has several addresses, and an exporter has one") : Either.right(text)
+  return text.includes(",") ? Either.left("the address lists several hosts; name one") : Either.right(text)
 }
 
 const schemes = /^(tcp|tls|dns|ipv4|ipv6):(?!\d+$)(.*)$/is
@@ -165,11 +165,11 @@ const isPath = (text: string): boolean => /[\\/]/.test(text)
 
 const unknownScheme = (scheme: string): string => {
   const right = scheme === "http" || scheme === "grpc"
-    ? "cleartext is written as tcp://HOST:PORT"
+    ? "for cleartext write tcp://HOST:PORT"
     : scheme === "https" || scheme === "grpcs"
-    ? "TLS is written as tls://HOST:PORT"
-    : "HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT and unix:PATH are understood"
-  return `exporters have no address that begins with ${scheme}://; ${right}`
+    ? "for TLS write tls://HOST:PORT"
+    : "use HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT or unix:PATH"
+  return `the address of an exporter does not start with ${scheme}://; ${right}`
 }
 
 /**
@@ -202,7 +202,7 @@ export const parse = (
   address: string,
   options?: { readonly security?: Trust | "insecure" | undefined }
 ): Either.Either<Endpoint, InvalidAddress> => {
-  if (address.trim() === "") return refuse(address, "it is empty")
+  if (address.trim() === "") return refuse(address, "the address is empty")
   const abstract = /^unix-abstract:(.*)$/s.exec(address)?.[1]
   if (abstract !== undefined) {
     return abstract === "" ? refuse(address, "the name of the socket is missing") : Either.right(unix(`\0${abstract}`))
@@ -213,25 +213,25 @@ export const parse = (
     return path === ""
       ? refuse(address, "the path of the socket is missing")
       : path.startsWith("//") && !socket.startsWith("////")
-      ? refuse(address, `a path after // begins with a third slash: unix:/${path}`)
+      ? refuse(address, `after unix:// a path starts with a slash: unix:/${path}`)
       : path.startsWith("\0")
-      ? refuse(address, "an abstract socket is written as unix-abstract:NAME")
+      ? refuse(address, "write an abstract socket as unix-abstract:NAME")
       : Either.right(unix(path))
   }
   if (address !== address.trim()) {
-    return refuse(address, `it begins or ends with white space; without it, it is ${address.trim()}`)
+    return refuse(address, `there is white space around the address; without it: ${address.trim()}`)
   }
-  if (/\p{Cc}/u.test(address)) return refuse(address, "it has a control character")
+  if (/\p{Cc}/u.test(address)) return refuse(address, "the address contains a control character")
   const named = schemes.exec(address)
   const scheme = named?.[1]?.toLowerCase()
   if (scheme === undefined) {
     const unknown = /^([a-z][a-z0-9+.-]*):\/\//i.exec(address)?.[1]
     if (unknown !== undefined) return refuse(address, unknownScheme(unknown.toLowerCase()))
-    if (address.startsWith("~")) return refuse(address, "only a shell knows what ~ is; write the whole path")
+    if (address.startsWith("~")) return refuse(address, "only shells expand ~; write the full path")
     if (isPath(address)) {
       const before = address.split("/", 1)[0] ?? ""
       return before.length < address.length && Either.isRight(hostPort.parse(before))
-        ? refuse(address, `nothing can follow the port of ${before}; a path is written as unix:${address}`)
+        ? refuse(address, `nothing can follow the port of ${before}; write a path as unix:${address}`)
         : Either.right(unix(address))
     }
     if (isSocketName(address)) return Either.right(unix(address))
@@ -241,7 +241,7 @@ export const parse = (
     Either.filterOrLeft(
       ({ host }) =>
         scheme === "ipv4" ? hostPort.isAddress(host) && !host.includes(":") : scheme !== "ipv6" || host.includes(":"),
-      ({ host }) => `${host} is no ${scheme === "ipv4" ? "IPv4" : "IPv6"} address`
+      ({ host }) => `${host} is not an ${scheme === "ipv4" ? "IPv4" : "IPv6"} address`
     ),
     Either.flatMap(({ host, port }): Either.Either<Endpoint, string> => {
       const security = options?.security
@@ -253,13 +253,13 @@ export const parse = (
       }
       return security === undefined || security === "insecure"
         ? Either.right(tcp(host, port))
-        : Either.left("it asks for cleartext, and what to trust was given as well; TLS is written as tls://HOST:PORT")
+        : Either.left("tcp:// means cleartext, which has nothing to trust; for TLS write tls://HOST:PORT")
     }),
     Either.mapLeft((reason) =>
       new InvalidAddress({
         address,
         reason: scheme === undefined && !address.includes(":")
-          ? `${reason}; a socket of that name is written as unix:${address}`
+          ? `${reason}; write a socket of that name as unix:${address}`
           : reason
       })
     )

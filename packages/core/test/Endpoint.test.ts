@@ -58,52 +58,52 @@ describe("Endpoint", () => {
     })
 
     it.each([
-      ["", "it is empty"],
-      ["  ", "it is empty"],
+      ["", "the address is empty"],
+      ["  ", "the address is empty"],
       ["unix:", "the path of the socket is missing"],
       ["unix-abstract:", "the name of the socket is missing"],
-      ["unix://run/x.sock", "a path after // begins with a third slash: unix:///run/x.sock"],
-      ["unix:\0x", "an abstract socket is written as unix-abstract:NAME"],
-      [" lab:8090", "it begins or ends with white space; without it, it is lab:8090"],
-      ["lab:8090\n", "it begins or ends with white space; without it, it is lab:8090"],
-      ["/x.sock\n", "it begins or ends with white space; without it, it is /x.sock"],
-      ["lab\n:8090", "it has a control character"],
-      ["~/x.sock", "only a shell knows what ~ is; write the whole path"],
+      ["unix://run/x.sock", "after unix:// a path starts with a slash: unix:///run/x.sock"],
+      ["unix:\0x", "write an abstract socket as unix-abstract:NAME"],
+      [" lab:8090", "there is white space around the address; without it: lab:8090"],
+      ["lab:8090\n", "there is white space around the address; without it: lab:8090"],
+      ["/x.sock\n", "there is white space around the address; without it: /x.sock"],
+      ["lab\n:8090", "the address contains a control character"],
+      ["~/x.sock", "only shells expand ~; write the full path"],
       [":8090", "the host is missing"],
       ["[]:8090", "the host is missing"],
       [
         "bench-3.lab",
-        "the port is missing, as in bench-3.lab:8090; a socket of that name is written as unix:bench-3.lab"
+        "the port is missing; write bench-3.lab:8090; write a socket of that name as unix:bench-3.lab"
       ],
-      ["::1", "the port is missing, as in [::1]:8090"],
-      ["[::1]", "the port is missing, as in [::1]:8090"],
-      ["dns:///lab", "the port is missing, as in lab:8090"],
+      ["::1", "the port is missing; write [::1]:8090"],
+      ["[::1]", "the port is missing; write [::1]:8090"],
+      ["dns:///lab", "the port is missing; write lab:8090"],
       ["lab:", "the port is missing after the colon"],
-      ["lab:0", "0 is no port; ports are whole numbers from 1 to 65535"],
-      ["lab:99999", "99999 is no port; ports are whole numbers from 1 to 65535"],
-      ["lab:-1", "\"-1\" is no port; ports are whole numbers from 1 to 65535"],
-      ["lab:1e3", "\"1e3\" is no port; ports are whole numbers from 1 to 65535"],
-      ["lab:\u0668", "\"\u0668\" is no port; ports are whole numbers from 1 to 65535"],
+      ["lab:0", "0 is not a port; a port is a whole number from 1 to 65535"],
+      ["lab:99999", "99999 is not a port; a port is a whole number from 1 to 65535"],
+      ["lab:-1", "\"-1\" is not a port; a port is a whole number from 1 to 65535"],
+      ["lab:1e3", "\"1e3\" is not a port; a port is a whole number from 1 to 65535"],
+      ["lab:\u0668", "\"\u0668\" is not a port; a port is a whole number from 1 to 65535"],
       ["tcp:lab:8090/x", "nothing can follow the port"],
-      ["lab:8090/x", "nothing can follow the port of lab:8090; a path is written as unix:lab:8090/x"],
+      ["lab:8090/x", "nothing can follow the port of lab:8090; write a path as unix:lab:8090/x"],
       ["my lab:8090", "\"my lab\" is neither a host name nor an IP address"],
       ["300.1.1.1:8090", "\"300.1.1.1\" is neither a host name nor an IP address"],
       ["me@lab:8090", "\"me@lab\" is neither a host name nor an IP address"],
-      ["[lab]:8090", "\"lab\" in brackets is no IPv6 address"],
-      ["fe80::1%:8090", "\"fe80::1%\" is no IPv6 address"],
-      ["lab:8090:1", "\"lab:8090\" is no IPv6 address"],
-      ["ipv4:lab:8090", "lab is no IPv4 address"],
-      ["ipv6:10.0.0.1:8090", "10.0.0.1 is no IPv6 address"],
-      ["ipv4:10.0.0.1:1,10.0.0.2:1", "it has several addresses, and an exporter has one"],
-      ["dns://8.8.8.8/lab:1", "a server for names cannot be chosen here; dns:HOST:PORT goes to that of the system"],
+      ["[lab]:8090", "\"lab\" in brackets is not an IPv6 address"],
+      ["fe80::1%:8090", "\"fe80::1%\" is not an IPv6 address"],
+      ["lab:8090:1", "\"lab:8090\" is not an IPv6 address"],
+      ["ipv4:lab:8090", "lab is not an IPv4 address"],
+      ["ipv6:10.0.0.1:8090", "10.0.0.1 is not an IPv6 address"],
+      ["ipv4:10.0.0.1:1,10.0.0.2:1", "the address lists several hosts; name one"],
+      ["dns://8.8.8.8/lab:1", "a DNS server cannot be chosen here; write dns:HOST:PORT"],
       [
         "http://lab:8090",
-        "exporters have no address that begins with http://; cleartext is written as tcp://HOST:PORT"
+        "the address of an exporter does not start with http://; for cleartext write tcp://HOST:PORT"
       ],
-      ["https://lab", "exporters have no address that begins with https://; TLS is written as tls://HOST:PORT"],
+      ["https://lab", "the address of an exporter does not start with https://; for TLS write tls://HOST:PORT"],
       [
         "ssh://lab:22",
-        "exporters have no address that begins with ssh://; HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT and unix:PATH are understood"
+        "the address of an exporter does not start with ssh://; use HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT or unix:PATH"
       ]
     ])("refuses %o", (address, reason) => {
       const error = Either.getOrThrow(Either.flip(Endpoint.parse(address)))
@@ -112,7 +112,7 @@ describe("Endpoint", () => {
 
     it("does not fall back to cleartext where it was told what to trust", () => {
       const error = Either.getOrThrow(Either.flip(Endpoint.parse("tcp://lab:8090", { security: authority })))
-      assert.match(error.reason, /TLS is written as tls:\/\/HOST:PORT$/)
+      assert.match(error.reason, /for TLS write tls:\/\/HOST:PORT$/)
     })
 
     it.prop("reads any text as an address or refuses it", { text: fc.string() }, ({ text }) => {

@@ -95,7 +95,7 @@ describe("a proxy", () => {
         yield* environment({ grpc_proxy: `http://user:sesame@127.0.0.1:${port}`, http_proxy: "http://other:1" })
         const error = yield* Effect.flip(connect(endpoint))
         assert.strictEqual(error._tag, "ConnectError")
-        assert.include(error.message, `through the proxy http://127.0.0.1:${port} of grpc_proxy`)
+        assert.include(error.message, `through the proxy http://127.0.0.1:${port} (grpc_proxy)`)
         assert.notInclude(error.message, "undefined")
         assert.notInclude(error.message, "sesame")
       }))
@@ -124,11 +124,11 @@ describe("a proxy", () => {
       /^connected without a proxy: gRPC connects through http:\/\/ proxies only, and http_proxy has socks5:\/\/127\.0\.0\.1:1080$/
     ],
     ["https://127.0.0.1", /proxies only, and http_proxy has https:\/\/127\.0\.0\.1$/],
-    ["user:sesame@proxy", /the proxy in http_proxy is no URL such as http:\/\/proxy:3128$/],
-    ["127.0.0.1:3128", /is no URL such as http:\/\/proxy:3128$/],
-    ["http://", /is no URL such as http:\/\/proxy:3128$/],
+    ["user:sesame@proxy", /the proxy in http_proxy is not a URL such as http:\/\/proxy:3128$/],
+    ["127.0.0.1:3128", /is not a URL such as http:\/\/proxy:3128$/],
+    ["http://", /is not a URL such as http:\/\/proxy:3128$/],
     ["http://a:%zz@127.0.0.1:1", /the user or password of the proxy http:\/\/127\.0\.0\.1:1 in http_proxy has a %/],
-    [" ", /is no URL/]
+    [" ", /is not a URL/]
   ])("that cannot be used is explained, and connected without: %j", ([value, text]) =>
     Effect.gen(function*() {
       const endpoint = yield* served
@@ -143,7 +143,7 @@ describe("a proxy", () => {
       const [line = ""] = lines
       assert.match(line.slice(line.indexOf("connected without")), text)
       const error = yield* Effect.flip(connect(Endpoint.tcp("127.0.0.1", yield* closedPort)))
-      assert.match(error.details, /nobody listens there; .*\(connected without a proxy: /)
+      assert.match(error.details, /nothing listens there; .*\(connected without a proxy: /)
       assert.nestedPropertyVal(error, "cause.cause.code", "ECONNREFUSED")
       assert.notInclude(`${lines.join()} ${error.message}`, "sesame")
     }))

@@ -72,7 +72,7 @@ for (const [client, connectOptions] of clients) {
         for (const ca of [other.root.pem, other.intermediate.pem, other.leaf.pem]) {
           const error = yield* refusal(port, CertificateAuthority({ ca }))
           assert.strictEqual(error.reason, "Unreachable")
-          assert.match(error.details, /; none of the certificates in Trust\.CertificateAuthority has issued that of/)
+          assert.match(error.details, /; no certificate in Trust\.CertificateAuthority is the exporter's/)
         }
       }))
 
@@ -81,7 +81,10 @@ for (const [client, connectOptions] of clients) {
         const { leaf } = yield* chain("bench-3.lab")
         const port = yield* exporter(leaf.certificate)
         const error = yield* refusal(port, CertificateAuthority({ ca: leaf.pem }))
-        assert.match(error.details, /connect to a name that it has, or name it as serverName in Trust\.Certificate/)
+        assert.match(
+          error.details,
+          /connect to a name in the certificate, or give one as serverName of Trust\.Certificate/
+        )
         yield* connect(port, CertificateAuthority({ ca: leaf.pem, serverName: "bench-3.lab" }))
         const named = yield* refusal(port, CertificateAuthority({ ca: leaf.pem, serverName: "bench-4.lab" }))
         assert.strictEqual(named.reason, "Unreachable")
@@ -103,7 +106,7 @@ for (const [client, connectOptions] of clients) {
           assert.strictEqual(error.reason, "Unreachable")
           assert.match(
             error.details,
-            /certificate (has expired|is not yet valid).*is the clock of this machine right\?$/
+            /certificate (has expired|is not yet valid).*is this machine's clock right\?$/
           )
         }
       }))
@@ -131,7 +134,7 @@ for (const [client, connectOptions] of clients) {
           })
           const without = yield* refusal(port, trust)
           assert.strictEqual(without.reason, "Unreachable")
-          assert.match(without.details, /certificate of the client/, maxVersion)
+          assert.match(without.details, /client certificate/, maxVersion)
           // It has let this client in, and is no exporter.
           for (const one of [trust, TrustOnFirstUse()]) {
             assert.strictEqual((yield* refusal(port, one, mine.certificate)).reason, "Refused", maxVersion)
@@ -148,9 +151,9 @@ for (const [client, connectOptions] of clients) {
         const another = yield* selfSigned("harness")
         const table: ReadonlyArray<readonly [string, string, RegExp]> = [
           ["", "key", /the certificate chain cannot be read: it is empty/],
-          [ca, "key", /the private key is no PEM/],
-          [ca, ca, /the private key is "CERTIFICATE", and no private key/],
-          [Redacted.value(certificate.privateKey), "key", /it is a private key, and no certificate/],
+          [ca, "key", /the private key is not PEM/],
+          [ca, ca, /the private key is "CERTIFICATE", not a private key/],
+          [Redacted.value(certificate.privateKey), "key", /it is a private key, not a certificate/],
           [ca, Redacted.value(another.certificate.privateKey), /the certificates cannot be used: /]
         ]
         for (const [chain, key, details] of table) {
@@ -176,7 +179,7 @@ for (const [client, connectOptions] of clients) {
         for (const trust of [SystemRoots(), TrustOnFirstUse(), CertificateAuthority({ ca: own.ca })]) {
           const error = yield* refusal(port, trust)
           assert.strictEqual(error.reason, "Unreachable")
-          assert.match(error.details, /speaks no TLS 1\.2 or later/)
+          assert.match(error.details, /speaks neither TLS 1\.2 nor 1\.3/)
         }
       }))
 
@@ -192,7 +195,7 @@ for (const [client, connectOptions] of clients) {
         for (const port of ports) {
           const error = yield* refusal(port, trust)
           assert.strictEqual(error.reason, "Unreachable")
-          assert.match(error.details, client === "node:http2" ? /offers no HTTP\/2 by ALPN/ : /HTTP\/2/)
+          assert.match(error.details, client === "node:http2" ? /does not offer HTTP\/2 through ALPN/ : /HTTP\/2/)
         }
       }))
 
@@ -203,17 +206,17 @@ for (const [client, connectOptions] of clients) {
         const table: ReadonlyArray<readonly [string, RegExp]> = [
           ["", /it is empty$/],
           ["\n", /it is empty$/],
-          [Redacted.value(certificate.privateKey), /it is a private key, and no certificate$/],
+          [Redacted.value(certificate.privateKey), /it is a private key, not a certificate$/],
           [Buffer.from(Redacted.value(certificate.privateKey)).toString("base64"), /it is a private key/],
           ["-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----", /it is a public key/],
           ["-----BEGIN CERTIFICATE REQUEST-----\nAA==\n-----END CERTIFICATE REQUEST-----", /it is a request for/],
-          ["-----BEGIN PKCS7-----\nAA==\n-----END PKCS7-----", /it is "PKCS7", and no certificate$/],
+          ["-----BEGIN PKCS7-----\nAA==\n-----END PKCS7-----", /it is "PKCS7", not a certificate$/],
           [ca.slice(0, -20), /it has no complete certificate/],
           [`${ca}\n${ca.replace(/\n[A-Za-z0-9+/]{64}\n/, "\n")}`, /certificate 2 of 2 cannot be read: /],
-          [der.toString("base64"), /it is base64 of DER; `openssl x509 -inform der` makes PEM/],
-          [der.toString("latin1"), /it is DER; `openssl x509 -inform der` makes PEM/],
+          [der.toString("base64"), /it is base64 of DER; decode it, and convert it to PEM with `openssl/],
+          [der.toString("latin1"), /it is DER; convert it to PEM with `openssl/],
           [der.toString("utf8"), /it is DER; /],
-          ["/etc/jumpstarter/ca.pem", /it looks like the path of a file; give the text that is in the file$/],
+          ["/etc/jumpstarter/ca.pem", /it looks like the path of a file; give the content of the file$/],
           ["\0\ud800", /it is neither PEM nor base64 of PEM$/]
         ]
         for (const [ca, details] of table) {
@@ -240,8 +243,8 @@ describe("a server", () => {
         yield* refusalOf({ ...certificate, chain: "" }),
         /^the certificate chain cannot be read: it is empty/
       )
-      assert.match(yield* refusalOf({ ...certificate, privateKey: Redacted.make("x") }), /^the private key is no PEM/)
-      assert.match(yield* refusalOf({ ...certificate, privateKey: Redacted.make(ca) }), /and no private key$/)
+      assert.match(yield* refusalOf({ ...certificate, privateKey: Redacted.make("x") }), /^the private key is not PEM/)
+      assert.match(yield* refusalOf({ ...certificate, privateKey: Redacted.make(ca) }), /not a private key$/)
       assert.isNotEmpty(yield* refusalOf({ ...certificate, privateKey: another.privateKey }))
     }))
 })

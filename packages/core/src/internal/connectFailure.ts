@@ -16,7 +16,7 @@ const explanations: ReadonlyArray<Explanation> = [
   {
     code: /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST)$/,
     text: /wrong version number|packet length too long/,
-    say: () => "no TLS is spoken there; for cleartext it is Endpoint.tcp, or JMP_GRPC_INSECURE=1"
+    say: () => "the server does not speak TLS; for cleartext use Endpoint.tcp, or JMP_GRPC_INSECURE=1"
   },
   {
     code:
@@ -24,29 +24,29 @@ const explanations: ReadonlyArray<Explanation> = [
     text: /self[- ]signed certificate|unable to (verify|get)|certificate signature failure/,
     say: (message, endpoint) =>
       trustOf(endpoint) === "CertificateAuthority"
-        ? `${message}; none of the certificates in Trust.CertificateAuthority has issued that of the exporter, or is it`
-        : `${message}; what else to trust is said by Endpoint.Trust`
+        ? `${message}; no certificate in Trust.CertificateAuthority is the exporter's or has issued it`
+        : `${message}; Endpoint.Trust says what to trust besides the system's roots`
   },
   {
     code: /^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/,
     text: /certificate (has expired|is not yet valid)/,
-    say: (message) => `${message}: that of the exporter, or one that issued it; is the clock of this machine right?`
+    say: (message) => `${message}: the exporter's certificate or one that issued it; is this machine's clock right?`
   },
   {
     code: /^ERR_TLS_CERT_ALTNAME_INVALID$/,
     text: /does not match certificate's altnames|Cert(ificate)? (does not contain|is empty)/,
     say: (message) =>
-      `${message}; connect to a name that it has, or name it as serverName in Trust.CertificateAuthority`
+      `${message}; connect to a name in the certificate, or give one as serverName of Trust.CertificateAuthority`
   },
   {
     code: /^ERR_SSL_(TLSV1_ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW|NO_PROTOCOLS_AVAILABLE)$/,
     text: /alert protocol version|unsupported protocol/,
-    say: (message) => `the server there speaks no TLS 1.2 or later, and no older TLS is safe (${message})`
+    say: (message) => `the server speaks neither TLS 1.2 nor 1.3, and older versions are not safe (${message})`
   },
   {
     code: /^ERR_SSL_\S*ALERT_NO_APPLICATION_PROTOCOL$/,
     text: /alert no application protocol/,
-    say: (message) => `the server there offers no HTTP/2 by ALPN, which gRPC needs (${message})`
+    say: (message) => `the server does not offer HTTP/2 through ALPN, which gRPC needs (${message})`
   },
   {
     code: /^ERR_SSL_\S*ALERT_(\w*CERTIFICATE\w*|UNKNOWN_CA|ACCESS_DENIED|DECRYPT_ERROR)$/,
@@ -54,53 +54,53 @@ const explanations: ReadonlyArray<Explanation> = [
     say: (message, endpoint) =>
       endpoint?._tag === "Tls" && endpoint.certificate !== undefined
         ? `the server does not accept the client's certificate (${message})`
-        : `the server asks for a certificate of the client (${message}); give one as the certificate of Endpoint.tls`
+        : `the server asks for a client certificate (${message}); pass one to Endpoint.tls`
   },
   {
     code: /^ERR_SSL_\S*ALERT_HANDSHAKE_FAILURE$/,
     text: /alert handshake failure/,
     say: (message) =>
-      `the server refuses what is offered (${message}); does it ask for a certificate of the client, or have no cipher in common?`
+      `the server refuses the TLS handshake (${message}); does it ask for a client certificate, or share no cipher with this client?`
   },
   {
     code: /^ENOENT$/,
     text: /^connect ENOENT/,
     say: (message, endpoint) =>
       endpoint?._tag === "Unix" && endpoint.path !== endpoint.path.trim()
-        ? `${message}: there is no such socket, and its path begins or ends with white space`
+        ? `${message}: there is no such socket; its path starts or ends with white space`
         : `${message}: there is no such socket; is the exporter running?`
   },
   {
     code: /^ECONNREFUSED$/,
     text: /^connect ECONNREFUSED/,
-    say: (message) => `${message}: nobody listens there; is the exporter running?`
+    say: (message) => `${message}: nothing listens there; is the exporter running?`
   },
   {
     code: /^EACCES$/,
     text: /^connect EACCES/,
     say: (message) =>
-      `${message}: the socket is another user's; an exporter says who may connect with the mode of its socket`
+      `${message}: the socket belongs to another user; the exporter sets its mode, which decides who may connect`
   },
   {
     code: /^(ENOTFOUND|EAI_\w+)$/,
     text: /^getaddrinfo |Name resolution failed/,
-    say: (message) => `${message}: the name of the host is not known here`
+    say: (message) => `${message}: the host name is not known on this machine`
   },
   {
     code: /^ERR_HTTP2_(ERROR|SESSION_ERROR)$/,
     text: /^Protocol error$/,
     say: (message, endpoint) =>
       endpoint?._tag === "Tls"
-        ? `what answers there does not speak HTTP/2, or does not offer it by ALPN (${message})`
-        : `what answers there does not speak HTTP/2 (${message})`
+        ? `the server does not speak HTTP/2, or does not offer it through ALPN (${message})`
+        : `the server does not speak HTTP/2 (${message})`
   },
   {
     code: /^$/,
     text: /^(the connection was closed before|Client network socket disconnected before|Failed to connect$)/,
     say: (message, endpoint) =>
       endpoint?._tag === "Tls"
-        ? `${message}; does what listens there speak TLS, and offer HTTP/2 by ALPN?`
-        : `${message}; are both sides set up for TLS?`
+        ? `${message}; does the server speak TLS, and offer HTTP/2 through ALPN?`
+        : `${message}; does the server expect TLS?`
   }
 ]
 
@@ -114,4 +114,4 @@ export const explain = (reason: Reason, endpoint?: Endpoint): string => {
 
 // TLS stood, and what came then was no HTTP/2.
 export const withoutAlpn = (message: string): string =>
-  `the server there offers no HTTP/2 by ALPN, which gRPC needs (${message})`
+  `the server does not offer HTTP/2 through ALPN, which gRPC needs (${message})`

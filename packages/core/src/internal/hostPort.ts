@@ -27,16 +27,16 @@ export const inUrl = (host: string): string => {
 const portProblem = (port: number, lowest: 0 | 1 = 1): string | undefined =>
   Number.isInteger(port) && port >= lowest && port <= maxPort
     ? undefined
-    : `${port} is no port; ports are whole numbers from ${lowest} to ${maxPort}`
+    : `${port} is not a port; a port is a whole number from ${lowest} to ${maxPort}`
 
 export const hostProblem = (host: string): string | undefined => {
   // A program in JavaScript, or an environment variable that is not set, can bring no host at all.
   if (typeof host !== "string" || host === "") return "the host is missing"
   if (isAddress(host)) return undefined
   const bracketed = /^\[(.*)\]$/.exec(host)?.[1]
-  if (bracketed !== undefined && isAddress(bracketed)) return `the host is written without brackets here: ${bracketed}`
+  if (bracketed !== undefined && isAddress(bracketed)) return `write the host without brackets: ${bracketed}`
   const shown = JSON.stringify(host)
-  if (host.includes(":")) return `${shown} is no IPv6 address`
+  if (host.includes(":")) return `${shown} is not an IPv6 address`
   if (host.length > 253) return "the host name is longer than 253 characters"
   // What is no name for a URL is none for HTTP/2, such as 300.1.1.1.
   return /^[\p{L}\p{M}\p{N}._-]+$/u.test(host) && URL.canParse(`http://${host}/`)
@@ -63,14 +63,16 @@ export const parse = (text: string): Either.Either<HostPort, string> => {
   const digits = found?.[2]
   if (host === undefined || digits === undefined || isHost && !isIPv6(host)) {
     const example = isHost ? format({ host: text, port: 8090 }) : `${text}:8090`
-    return Either.left(`the port is missing, as in ${example}`)
+    return Either.left(`the port is missing; write ${example}`)
   }
   if (digits === "") return Either.left("the port is missing after the colon")
   if (!/^\d+$/.test(digits)) {
-    return Either.left(`${JSON.stringify(digits)} is no port; ports are whole numbers from 1 to ${maxPort}`)
+    return Either.left(`${JSON.stringify(digits)} is not a port; a port is a whole number from 1 to ${maxPort}`)
   }
   if (text.startsWith("[") && !isIPv6(withoutZone(host))) {
-    return Either.left(host === "" ? "the host is missing" : `${JSON.stringify(host)} in brackets is no IPv6 address`)
+    return Either.left(
+      host === "" ? "the host is missing" : `${JSON.stringify(host)} in brackets is not an IPv6 address`
+    )
   }
   const read = { host, port: Number(digits) }
   const reason = problem(read)

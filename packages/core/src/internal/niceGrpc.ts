@@ -317,8 +317,8 @@ export const make = Effect.fnUntraced(function*(
     const reason = connectFailure.explain({ message: withoutSummary(details) }, endpoint)
     return proxy === undefined
       ? reason
-      : `${reason}, through the proxy ${proxy.address} of ${proxy.variable}; is it running, and may it connect there? ` +
-        "What is reached without it is listed in no_proxy"
+      : `${reason}, through the proxy ${proxy.address} (${proxy.variable}); is it running, and may it connect there? ` +
+        "To connect without it, list the host in no_proxy"
   }
   const open = () => {
     const channel = openChannel(endpoint, trust, proxy, options, maxMessageBytes)
@@ -338,7 +338,9 @@ export const make = Effect.fnUntraced(function*(
       cause
     })
   if (endpoint._tag !== "Unix" && endpoint.host.includes("%")) {
-    return yield* refused("grpc-js, which channel arguments ask for, cannot connect through an interface")
+    return yield* refused(
+      "grpc-js, which grpcOptions ask for, cannot connect to an address with an interface such as %eth0"
+    )
   }
   // Channel arguments, and the variables that grpc-js reads, are looked at here, and come from outside as well.
   let methods = yield* Effect.try({

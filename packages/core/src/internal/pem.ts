@@ -28,16 +28,16 @@ const problemOf = (text: string): string => {
   if (text.trim() === "") return "it is empty"
   const kind = label.exec(text)?.[1]
   if (kind === "CERTIFICATE") return "it has no complete certificate: the line -----END CERTIFICATE----- is missing"
-  if (kind !== undefined) return `it is ${nameOf(kind)}, and no certificate`
+  if (kind !== undefined) return `it is ${nameOf(kind)}, not a certificate`
   // Read as text, what is no UTF-8 in DER has become something else.
   if (isCertificate(Buffer.from(text, "latin1")) || text.startsWith("0") && text.includes("\ufffd")) {
-    return "it is DER; `openssl x509 -inform der` makes PEM of it"
+    return "it is DER; convert it to PEM with `openssl x509 -inform der`"
   }
   if (isCertificate(Buffer.from(text, "base64"))) {
-    return "it is base64 of DER; `openssl x509 -inform der` makes PEM of what it encodes"
+    return "it is base64 of DER; decode it, and convert it to PEM with `openssl x509 -inform der`"
   }
   return /^[^\n]+\.(pem|crt|cer|cert|der|p12|pfx)\s*$/i.test(text)
-    ? "it looks like the path of a file; give the text that is in the file"
+    ? "it looks like the path of a file; give the content of the file"
     : "it is neither PEM nor base64 of PEM"
 }
 
@@ -64,8 +64,8 @@ export const keyProblem = (chain: string, privateKey: string): string | undefine
   if (Either.isLeft(read)) return `the certificate chain cannot be read: ${read.left}`
   const kind = label.exec(privateKey)?.[1]
   return kind === undefined
-    ? "the private key is no PEM"
+    ? "the private key is not PEM"
     : !kind.endsWith("PRIVATE KEY")
-    ? `the private key is ${nameOf(kind)}, and no private key`
+    ? `the private key is ${nameOf(kind)}, not a private key`
     : undefined
 }

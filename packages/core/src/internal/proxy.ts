@@ -66,7 +66,7 @@ export const find = (endpoint: hostPort.HostPort): Proxy | Unusable | undefined 
   const url = URL.canParse(value) ? new URL(value) : undefined
   // The value of what is no URL may have a password anywhere.
   if (url === undefined || url.hostname === "") {
-    return { problem: `the proxy in ${variable} is no URL such as http://proxy:3128` }
+    return { problem: `the proxy in ${variable} is not a URL such as http://proxy:3128` }
   }
   const address = `${url.protocol}//${url.host}`
   if (url.protocol !== "http:") {

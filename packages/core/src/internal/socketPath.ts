@@ -14,10 +14,10 @@ const isAbstract = (path: string): boolean => path.startsWith("\0")
 export const problem = (path: string): string | undefined => {
   if (typeof path !== "string" || path === "") return "the path of the socket is missing"
   if (isAbstract(path) && process.platform !== "linux") return "only Linux has abstract sockets"
-  if (path.includes("\0", 1)) return "a path cannot have the character U+0000"
+  if (path.includes("\0", 1)) return "a path cannot contain the character U+0000"
   const bytes = Buffer.byteLength(path)
   return isFile && bytes > maxBytes
-    ? `the path has ${bytes} bytes, that of a Unix socket can have ${maxBytes}`
+    ? `the path has ${bytes} bytes, and the path of a Unix socket has at most ${maxBytes}`
     : undefined
 }
 
@@ -25,7 +25,7 @@ export const problem = (path: string): string | undefined => {
 export const problemToListen = (path: string): string | undefined =>
   problem(path) ??
     (isAbstract(path)
-      ? "an abstract socket has no permissions, and is open to every user of the machine"
+      ? "an abstract socket has no permissions and is open to every user of the machine; listen on a path"
       : isFile && !Fs.existsSync(dirname(path))
       ? `there is no directory ${dirname(path)}`
       : undefined)

@@ -125,7 +125,7 @@ const trustOnFirstUse = Effect.fnUntraced(function*(
   return {
     secureContext: yield* secureContext(target, { ...trustOnly(presented), ...options }),
     checkServerIdentity: (_, certificate) =>
-      certificate.raw.equals(leaf) ? undefined : new Error("the server presents another certificate than at first")
+      certificate.raw.equals(leaf) ? undefined : new Error("the server presents a different certificate than at first")
   } satisfies TlsTrust
 })
 
