@@ -304,8 +304,8 @@ export const serve = (
     if ("path" in listen || endpoint._tag !== "Tcp" || hostPort.isLoopback(listen.host)) return Effect.void
     return Effect.logWarning(
       passphrase === undefined
-        ? "The exporter has neither TLS nor a passphrase: everybody who reaches its port can use its drivers"
-        : "The passphrase of the exporter is sent without TLS: whoever can read it on its way can use the drivers"
+        ? "The exporter has neither TLS nor a passphrase: anyone who reaches its port can use its drivers"
+        : "The exporter's passphrase is sent without TLS: anyone who can read the traffic can use its drivers"
     )
   })
 }

@@ -244,7 +244,7 @@ export interface ConnectOptions {
 
 const refusal = (address: string, error: GrpcStatusError | DriverTree.InvalidReport): ConnectError => {
   if (error._tag === "InvalidReport") {
-    return new ConnectError({ address, reason: "InvalidReport", details: error.reason, cause: error })
+    return new ConnectError({ address, reason: "InvalidReport", details: error.message, cause: error })
   }
   const reason = error.origin === "client" && error.code === "INVALID_ARGUMENT"
     ? "Address"
@@ -367,8 +367,8 @@ export const fromEndpoint = (
           ...error,
           cause: error.cause,
           details: options.passphrase === undefined
-            ? `${error.details}; none was given (option \`passphrase\`, or JMP_GRPC_PASSPHRASE)`
-            : `${error.details}; the one that was given is not the exporter's`
+            ? `${error.details}; no passphrase was given (option \`passphrase\`, or JMP_GRPC_PASSPHRASE)`
+            : `${error.details}; the given passphrase is not the exporter's`
         })
         : error
     ))
@@ -408,7 +408,10 @@ export const environment = Config.all({
   host: Config.mapOrFail(Config.withDefault(Config.string("JUMPSTARTER_HOST"), ""), (host) =>
     host === ""
       ? Either.left(
-        ConfigError.MissingData(["JUMPSTARTER_HOST"], "it is the address of an exporter, and set inside `jmp shell`")
+        ConfigError.MissingData(
+          ["JUMPSTARTER_HOST"],
+          "set it to the address of an exporter; `jmp shell` sets it for the commands it runs"
+        )
       )
       : Either.right(host)),
   insecure: Config.zipWith(

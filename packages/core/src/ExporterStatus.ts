@@ -188,7 +188,7 @@ export class StatusNotReached extends Schema.TaggedError<StatusNotReached>(
 }) {
   override get message(): string {
     const what = this.awaited.length === 0
-      ? "cannot be watched any more"
+      ? "can no longer be watched"
       : `did not become ${this.awaited.join(" or ")}`
     const details = this.details === "" ? "it gave no reason" : this.details
     return `the exporter at ${this.address} ${what} (${this.reason}): ${details}`

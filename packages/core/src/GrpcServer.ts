@@ -40,7 +40,7 @@ export interface ServerCertificate {
 
 /**
  * Where to listen: a Unix socket, or a host and port over TCP, with TLS when there is a certificate. Port 0 lets the
- * system choose. Without a certificate a host that others than this machine reach has to be asked for, with `insecure`.
+ * system choose. Without a certificate a host that other machines can reach has to be asked for, with `insecure`.
  *
  * @since 0.1.0
  * @category models

@@ -21,7 +21,9 @@ export const make =
           new ConnectionLost({ ...site, code: status.code, details: status.details, origin: "client", cause: status }),
           site
         )
-        : refuse(`the exporter's status was ${known().status}, and is not to be had: ${status.details}`)
+        : refuse(
+          `the exporter's status was ${known().status}, and asking for the present one failed: ${status.details}`
+        )
 
     return Effect.suspend(() =>
       admitsDriverCalls(known().status) ? Effect.void : Effect.matchEffect(ask, {

@@ -48,7 +48,11 @@ export const make = (root: Driver, maxWaiting: number): HostedTree => {
     if (existing !== undefined) return existing
     const { concurrency } = driver
     if (concurrency !== "unbounded" && !(Number.isInteger(concurrency) && concurrency > 0)) {
-      throw new RangeError(`the concurrency of the driver ${JSON.stringify(path)} is ${concurrency}, not 1 or more`)
+      throw new RangeError(
+        `the concurrency of the driver ${
+          JSON.stringify(path)
+        } is ${concurrency}; it must be a whole number of 1 or more, or "unbounded"`
+      )
     }
     const hosted: Hosted = {
       uuid: crypto.randomUUID(),

@@ -49,7 +49,8 @@ export const serve = Effect.fnUntraced(
       )
     }
     if (hosted.resources.size >= limits.pendingResources) {
-      const details = `${limits.pendingResources} resources of this driver wait to be used`
+      const details =
+        `${limits.pendingResources} resources of this driver already wait to be used (limits.pendingResources)`
       return yield* GrpcStatus.make("RESOURCE_EXHAUSTED", details)
     }
     const uuid = crypto.randomUUID()
@@ -67,7 +68,10 @@ export const serve = Effect.fnUntraced(
     }))
     const unclaimed = Effect.suspend(() =>
       hosted.resources.delete(key)
-        ? GrpcStatus.make("DEADLINE_EXCEEDED", `no call used the resource for ${Duration.format(limits.resourceWait)}`)
+        ? GrpcStatus.make(
+          "DEADLINE_EXCEEDED",
+          `no call used the resource for ${Duration.format(limits.resourceWait)} (limits.resourceWait)`
+        )
         : Effect.never
     )
     const exit = yield* interruptible.raceFirst(Deferred.await(released), Effect.delay(unclaimed, limits.resourceWait))
@@ -141,7 +145,7 @@ export const open = (
     onNone: () =>
       DriverFailure.make(
         "InvalidArgument",
-        "the argument is neither a handle of a client stream nor a presigned request"
+        "the argument is neither a resource handle nor a presigned request"
       ),
     onSome: (handle) => handle.kind === "client_stream" ? claim(hosted, handle.uuid) : openPresigned(handle)
   })

@@ -145,7 +145,7 @@ class ServedCall {
         if (this.stream.closed) return
         inbox.close(
           reading.isPartial
-            ? Option.some(GrpcStatus.make("INTERNAL", "the messages ended inside one"))
+            ? Option.some(GrpcStatus.make("INTERNAL", "the requests ended inside a message"))
             : Option.none()
         )
       }))
@@ -200,7 +200,7 @@ class ServedCall {
             "DEADLINE_EXCEEDED",
             deadline === limit
               ? deadlinePassed
-              : `the request message was not here within ${Duration.format(requestTimeout)}`
+              : `the request message did not arrive within ${Duration.format(requestTimeout)} (requestTimeout)`
           )),
         Duration.toMillis(limit)
       )

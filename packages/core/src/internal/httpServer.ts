@@ -92,14 +92,14 @@ const problemOf = (listen: Listen): string | undefined => {
     return socketPath.problemToListen(listen.path) ??
       (Number.isInteger(listen.mode ?? 0) && (listen.mode ?? 0) >= 0 && (listen.mode ?? 0) <= 0o777
         ? undefined
-        : `${listen.mode} is no mode of a file, as 0o660 is`)
+        : `${listen.mode} is not a file mode such as 0o660`)
   }
   return hostPort.problem(listen, 0) ??
     (listen.certificate === undefined
       ? undefined
       : pem.keyProblem(listen.certificate.chain, Redacted.value(listen.certificate.privateKey))) ??
     (isOpenToOthers(listen) && listen.insecure !== true
-      ? `others than this machine reach ${listen.host}, and there is no TLS; give a \`certificate\`, listen on 127.0.0.1, or say \`insecure: true\``
+      ? `other machines can reach ${listen.host}, and there is no TLS; give a \`certificate\`, listen on 127.0.0.1, or set \`insecure: true\``
       : undefined)
 }
 
@@ -179,7 +179,7 @@ export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen:
     yield* Effect.logWarning(
       `Serving on ${
         hostPort.formatListen({ ...listen, port })
-      } without TLS, as \`insecure\` says: what is sent can be read and changed on its way`
+      } without TLS (\`insecure: true\`): the traffic can be read and changed on its way`
     )
   }
   return bound(listen, port)

@@ -81,7 +81,7 @@ export const make = Effect.fnUntraced(function*<E>(
         const lost = new DriverError.ConnectionLost({
           ...site,
           code: status.code,
-          details: `the exporter restarted, and this driver of the one before is gone: ${status.details}`,
+          details: `the exporter restarted, and this driver is no longer there: ${status.details}`,
           origin: "transport",
           cause: status
         })

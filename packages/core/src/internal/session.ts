@@ -175,9 +175,8 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
     endSession: options.leased === true ? endSession(exporter, link) : new EndSessionError({
       address: exporter.target,
       reason: "NotLeased",
-      details:
-        "this connection is not taken for one of a lease (option `leased`), and an exporter without one would be " +
-        "AVAILABLE for good"
+      details: "this connection does not belong to a lease, and an exporter without one would stay " +
+        "AVAILABLE for good; where there is a lease, set the option `leased`"
     }),
     logs: logs.events,
     logStream: logs.forward

@@ -44,7 +44,7 @@ const moveTo = (from: string, path: string): void => {
   } catch (error) {
     // Some file systems have no links.
     if (codeOf(error) !== "EEXIST" && !Fs.existsSync(path)) return Fs.renameSync(from, path)
-    throw new Error(`EADDRINUSE: there is something at ${path}, another server or another file`, { cause: error })
+    throw new Error(`EADDRINUSE: another server or another file is at ${path}`, { cause: error })
   }
 }
 

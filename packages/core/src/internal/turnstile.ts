@@ -20,7 +20,10 @@ export const make = (concurrency: number | "unbounded", maxWaiting: number): Tur
 
   const take = Effect.suspend(() => {
     if (free === 0 && line.size >= maxWaiting) {
-      return GrpcStatus.make("RESOURCE_EXHAUSTED", `${maxWaiting} calls wait for this driver already`)
+      return GrpcStatus.make(
+        "RESOURCE_EXHAUSTED",
+        `${maxWaiting} calls already wait for this driver (limits.waitingCalls)`
+      )
     }
     const turn = Effect.unsafeMakeLatch(free > 0)
     if (free > 0) free--
