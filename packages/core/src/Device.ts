@@ -43,10 +43,10 @@ export class InterfaceMismatch extends Schema.TaggedError<InterfaceMismatch>(
       : `speaks ${this.actual}, not ${expected}`
     const nameOf = (path: string) => path === "" ? "(root)" : path
     const list = this.candidates.length === 0
-      ? `no driver here does, there are: ${
+      ? `no driver here speaks it; the exporter has: ${
         this.available.map(({ client, path }) => `${nameOf(path)} (${client === "" ? "no label" : client})`).join(", ")
       }`
-      : `spoken by: ${this.candidates.map(nameOf).join(", ")}`
+      : `these drivers speak it: ${this.candidates.map(nameOf).join(", ")}`
     return `${driver} ${problem}; ${list}`
   }
 }

@@ -145,7 +145,10 @@ export class ExporterNotReady extends Schema.TaggedError<ExporterNotReady>(
   "@effect-jumpstarter/core/DriverError/ExporterNotReady"
 )("ExporterNotReady", fields) {
   override get message(): string {
-    return describe(this, this.origin === "client" ? "was not sent, exporter not ready" : "met an exporter not ready")
+    return describe(
+      this,
+      this.origin === "client" ? "was not sent, exporter not ready" : "was refused, exporter not ready"
+    )
   }
 }
 

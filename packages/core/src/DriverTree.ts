@@ -56,7 +56,7 @@ export class InvalidReport extends Schema.TaggedError<InvalidReport>(
   "@effect-jumpstarter/core/DriverTree/InvalidReport"
 )("InvalidReport", { reason: Schema.String }) {
   override get message(): string {
-    return `the exporter's report makes no driver tree: ${this.reason}`
+    return `the exporter's report is not a driver tree: ${this.reason}`
   }
 }
 
@@ -123,7 +123,7 @@ export const fromReports = (
   for (const report of reports) {
     const uuid = uuidDigits(report.uuid)
     if (uuid === undefined) {
-      return Either.left(new InvalidReport({ reason: `${JSON.stringify(report.uuid)} is no uuid` }))
+      return Either.left(new InvalidReport({ reason: `${JSON.stringify(report.uuid)} is not a UUID` }))
     }
     const children = new Map<string, Draft>()
     if (report.parentUuid === undefined || report.parentUuid === "") {
@@ -145,7 +145,7 @@ export const fromReports = (
     }
   }
   return root === undefined
-    ? Either.left(new InvalidReport({ reason: reports.length === 0 ? "it is empty" : "it has no root" }))
+    ? Either.left(new InvalidReport({ reason: reports.length === 0 ? "it is empty" : "it has no root driver" }))
     : Either.right(finish(root, "", []))
 }
 

@@ -154,7 +154,11 @@ export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
   const checkedOptions = (rpc: string, options: CallOptions): Effect.Effect<CallOptions, GrpcStatusError> => {
     if (!metadata.isRpc(rpc)) {
       const path = JSON.stringify(rpc.slice(0, 200))
-      return refuse(rpc, "INVALID_ARGUMENT", `${path} is no path of an RPC, which has the form /package.Service/Method`)
+      return refuse(
+        rpc,
+        "INVALID_ARGUMENT",
+        `${path} is not the path of an RPC, which has the form /package.Service/Method`
+      )
     }
     if (options.metadata === undefined) return Effect.succeed(options)
     const sendable = metadata.sendable(options.metadata)
@@ -173,7 +177,11 @@ export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
     const size = Bytes.size(message)
     return size <= maxMessageBytes
       ? Effect.succeed(message)
-      : refuse(rpc, "INVALID_ARGUMENT", `the message has ${size} bytes, the protocol allows ${maxMessageBytes}`)
+      : refuse(
+        rpc,
+        "INVALID_ARGUMENT",
+        `the message has ${size} bytes, and the protocol allows at most ${maxMessageBytes}`
+      )
   }
 
   const duplex: typeof GrpcChannel.Service["duplex"] = (rpc, options = {}) =>

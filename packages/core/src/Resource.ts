@@ -410,7 +410,7 @@ export class TransferStalled extends Schema.TaggedError<TransferStalled>(
   override get message(): string {
     const total = Option.match(this.total, { onNone: () => "", onSome: (total) => ` of ${total}` })
     const duration = Duration.format(this.idleTimeout)
-    return `the transfer stalled after ${this.bytes}${total} bytes: none moved for ${duration} (Resource.withIdleTimeout)`
+    return `the transfer stalled after ${this.bytes}${total} bytes: no byte moved for ${duration} (Resource.withIdleTimeout)`
   }
 }
 

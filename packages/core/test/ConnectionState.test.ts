@@ -526,7 +526,7 @@ describe("an exporter that restarted unnoticed", () => {
         yield* wire.plug(successor.channel)
         const error = yield* failing(power.call("on"))
         deepStrictEqual([error._tag, error.code], ["ConnectionLost", status?.code ?? "NOT_FOUND"])
-        assertInclude(error.message, "the exporter restarted, and this driver of the one before is gone")
+        assertInclude(error.message, "the exporter restarted, and this driver is no longer there")
         deepStrictEqual(seen, ["ready", "lost: the exporter restarted", "ready"])
         if (status === undefined) strictEqual(yield* power.call("on"), "on")
         deepStrictEqual([calls, newCalls], [[], status === undefined ? ["on"] : []])

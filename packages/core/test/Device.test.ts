@@ -46,11 +46,11 @@ describe("layer", () => {
       assert.deepStrictEqual(messages, [
         "the driver at \"reset\" speaks jumpstarter_driver_gpiod.client.DigitalOutputClient, " +
         `not ${[Power.contract.client, ...Power.contract.alsoSpokenBy].join(" or ")}; ` +
-        "spoken by: power, vm.power",
+        "these drivers speak it: power, vm.power",
         "the driver at \"power\" speaks jumpstarter_driver_power.client.PowerClient, " +
-        "not jumpstarter_driver_gpiod.client.DigitalOutputClient; spoken by: reset",
+        "not jumpstarter_driver_gpiod.client.DigitalOutputClient; these drivers speak it: reset",
         "the root driver speaks jumpstarter_driver_composite.client.CompositeClient, " +
-        "not jumpstarter_driver_gpiod.client.DigitalOutputClient; spoken by: reset"
+        "not jumpstarter_driver_gpiod.client.DigitalOutputClient; these drivers speak it: reset"
       ])
     }).pipe(Effect.scoped))
 
@@ -60,7 +60,7 @@ describe("layer", () => {
       assert.strictEqual(
         error.message,
         "the driver at \"odd\" has no label jumpstarter.dev/client, " +
-          "expected jumpstarter_driver_gpiod.client.DigitalOutputClient; no driver here does, there are: " +
+          "expected jumpstarter_driver_gpiod.client.DigitalOutputClient; no driver here speaks it; the exporter has: " +
           "(root) (jumpstarter_driver_composite.client.CompositeClient), odd (no label), " +
           "nested (jumpstarter_driver_composite.client.CompositeClient), " +
           "[\"nested\",\"usb.1\"] (jumpstarter_driver_power.client.PowerClient)"
@@ -81,7 +81,7 @@ describe("layer", () => {
         "no driver at \"usb.1\", there are: [\"usb.1\"], [\"\"], hub, hub.port, [\"hub\",\"usb.1\"]"
       )
       const other = yield* Effect.flip(Layer.build(BoardReset.layer("hub")))
-      assert.include(other.message, "; spoken by: [\"usb.1\"], [\"\"], hub.port, [\"hub\",\"usb.1\"]")
+      assert.include(other.message, "; these drivers speak it: [\"usb.1\"], [\"\"], hub.port, [\"hub\",\"usb.1\"]")
       yield* Layer.build(BoardReset.layer(["hub", "usb.1"]))
       yield* Layer.build(BoardReset.layer([""]))
     }).pipe(

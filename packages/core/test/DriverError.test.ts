@@ -119,7 +119,7 @@ describe("DriverError", () => {
       ],
       [
         new DriverError.ExporterNotReady({ ...common, code: "FAILED_PRECONDITION", origin: "driver" }),
-        "call storage.mux.write met an exporter not ready (FAILED_PRECONDITION, unix:/x): image.bin"
+        "call storage.mux.write was refused, exporter not ready (FAILED_PRECONDITION, unix:/x): image.bin"
       ],
       [
         new DriverError.ExporterNotReady({ ...common, code: "FAILED_PRECONDITION", origin: "client" }),

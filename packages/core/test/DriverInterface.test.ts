@@ -344,13 +344,13 @@ describe("a host with a contract refuses", () => {
   refuses("one of any number of arguments", "arguments[3]: expected number, actual null", "trim", "fine", 1, 2, null)
   refuses(
     "what is no resource",
-    "arguments[0]: expected the handle of a client stream or a presigned request, actual \"image.img\"",
+    "arguments[0]: expected a resource handle or a presigned request, actual \"image.img\"",
     "flash",
     "image.img"
   )
   refuses(
     "a presigned request that is not right, without showing its URL",
-    "arguments[0]: expected the handle of a client stream or a presigned request",
+    "arguments[0]: expected a resource handle or a presigned request",
     "flash",
     { kind: "presigned_request", url: "https://images.example/?signature=secret", method: "DELETE", headers: {} }
   )

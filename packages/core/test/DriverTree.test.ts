@@ -116,19 +116,19 @@ describe("DriverTree", () => {
     })
 
     it("refuses what makes no tree", () => {
-      assert.strictEqual(reasonOf(), "the exporter's report makes no driver tree: it is empty")
+      assert.strictEqual(reasonOf(), "the exporter's report is not a driver tree: it is empty")
       assert.strictEqual(
         reasonOf(report(1), report(3, 2, "x"), report(2, 1, "a")),
-        `the exporter's report makes no driver tree: driver ${uuid(3)} comes before its parent ${uuid(2)}`
+        `the exporter's report is not a driver tree: driver ${uuid(3)} comes before its parent ${uuid(2)}`
       )
       assert.strictEqual(
         reasonOf(report(1, 1, "own")),
-        `the exporter's report makes no driver tree: driver ${uuid(1)} comes before its parent ${uuid(1)}`
+        `the exporter's report is not a driver tree: driver ${uuid(1)} comes before its parent ${uuid(1)}`
       )
       for (const bad of ["", "x", "00000000-0000-4000-8000-00000000000g", `${uuid(1)}0`]) {
         assert.strictEqual(
           reasonOf(report(1, undefined, undefined, { uuid: bad })),
-          `the exporter's report makes no driver tree: ${JSON.stringify(bad)} is no uuid`
+          `the exporter's report is not a driver tree: ${JSON.stringify(bad)} is not a UUID`
         )
       }
     })
@@ -146,7 +146,7 @@ describe("DriverTree", () => {
       for (const length of [502, 20_000]) {
         assert.strictEqual(
           reasonOf(...chain(length)),
-          "the exporter's report makes no driver tree: it is more than 500 drivers deep"
+          "the exporter's report is not a driver tree: it is more than 500 drivers deep"
         )
       }
     })

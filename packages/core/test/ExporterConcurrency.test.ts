@@ -159,7 +159,7 @@ describe("the concurrency of a driver", () => {
         yield* send(["first", "second", "third"])
         assert.strictEqual(
           (yield* Effect.flip(client.call("work", "fourth"))).message,
-          "call desk.work failed (RESOURCE_EXHAUSTED): 2 calls wait for this driver already"
+          "call desk.work failed (RESOURCE_EXHAUSTED): 2 calls already wait for this driver (limits.waitingCalls)"
         )
         assert.isFalse(hasBegun("fourth"))
       }).pipe(Effect.provide(ExporterTest.layer({ desk: driver(1) }, { limits: { waitingCalls: 2 } })))
@@ -270,7 +270,7 @@ describe("the concurrency of a driver", () => {
         const exit = yield* Effect.exit(Exporter.make(Driver.composite({ desk: driver(concurrency) })))
         assert.include(
           String(Exit.match(exit, { onFailure: String, onSuccess: () => "hosted" })),
-          `the concurrency of the driver "desk" is ${concurrency}, not 1 or more`
+          `the concurrency of the driver "desk" is ${concurrency}; it must be a whole number of 1 or more, or "unbounded"`
         )
       }
     }))

@@ -101,7 +101,7 @@ describe("connecting to what is not there", () => {
       (port) =>
         refused(Endpoint.tcp("127.0.0.1", port), {
           reason: "Unreachable",
-          details: /ECONNREFUSED .*nobody listens there; is the exporter running\?$/
+          details: /ECONNREFUSED .*nothing listens there; is the exporter running\?$/
         })
     ))
 
@@ -114,7 +114,7 @@ describe("connecting to what is not there", () => {
   it.live("a path that no socket can have", () =>
     refused(Endpoint.unix(`/tmp/${"é".repeat(60)}`), {
       reason: "Address",
-      details: /^the path has 125 bytes, that of a Unix socket can have 10[37]$/
+      details: /^the path has 125 bytes, and the path of a Unix socket has at most 10[37]$/
     }))
 
   it.live("a name that does not resolve", () =>
@@ -136,7 +136,7 @@ describe("connecting to what is not there", () => {
         ? Effect.forEach([Endpoint.Trust.SystemRoots(), Endpoint.Trust.TrustOnFirstUse()], (trust) =>
           refused(Endpoint.tls("localhost", endpoint.port, trust), {
             reason: "Unreachable",
-            details: /no TLS is spoken there; for cleartext it is Endpoint\.tcp, or JMP_GRPC_INSECURE=1$/
+            details: /the server does not speak TLS; for cleartext use Endpoint\.tcp, or JMP_GRPC_INSECURE=1$/
           }))
         : Effect.dieMessage(endpoint._tag)))
 
@@ -147,7 +147,7 @@ describe("connecting to what is not there", () => {
       if (endpoint._tag !== "Tls") return yield* Effect.dieMessage(endpoint._tag)
       yield* refused(Endpoint.tcp("127.0.0.1", endpoint.port), {
         reason: "Unreachable",
-        details: /are both sides set up for TLS\?$/
+        details: /does the server expect TLS\?$/
       })
     }))
 
@@ -166,7 +166,7 @@ describe("connecting to what is not there", () => {
       const trusting = (trust: Endpoint.Trust) => Endpoint.tls("localhost", endpoint.port, trust)
       yield* refused(trusting(Endpoint.Trust.SystemRoots()), {
         reason: "Unreachable",
-        details: /certificate.*; what else to trust is said by Endpoint\.Trust$/
+        details: /certificate.*; Endpoint\.Trust says what to trust besides the system's roots$/
       })
       yield* refused(trusting(Endpoint.Trust.CertificateAuthority({ ca })), { reason: "Unreachable" })
       yield* refused(trusting(Endpoint.Trust.CertificateAuthority({ ca: "no certificate" })), {
@@ -192,10 +192,10 @@ describe("being turned away", () => {
   it.scopedLive("without the passphrase, and with another", () =>
     Effect.gen(function*() {
       const endpoint = yield* serve(anyPort, "open sesame")
-      yield* refused(endpoint, { reason: "Unauthenticated", details: /passphrase; none was given \(option/ })
+      yield* refused(endpoint, { reason: "Unauthenticated", details: /passphrase; no passphrase was given \(option/ })
       yield* refused(endpoint, {
         reason: "Unauthenticated",
-        details: /passphrase; the one that was given is not the exporter's$/
+        details: /passphrase; the given passphrase is not the exporter's$/
       }, {
         passphrase: Redacted.make("open barley")
       })
@@ -232,7 +232,10 @@ describe("being turned away", () => {
         ...handlers,
         [rpc("GetReport"), GrpcHandler.Unary({ handle: () => Effect.succeed(new Uint8Array()) })]
       ]))
-      deepStrictEqual([error.reason, error.details], ["InvalidReport", "it is empty"])
+      deepStrictEqual([error.reason, error.details], [
+        "InvalidReport",
+        "the exporter's report is not a driver tree: it is empty"
+      ])
     }))
 
   it.scoped("an exporter that predates GetStatus counts as ready", () =>
@@ -478,7 +481,7 @@ describe("the environment of jmp shell", () => {
         assertTrue(ConfigError.isConfigError(error))
         assertInclude(
           String(error),
-          "JUMPSTARTER_HOST: \"it is the address of an exporter, and set inside `jmp shell`\""
+          "JUMPSTARTER_HOST: \"set it to the address of an exporter; `jmp shell` sets it for the commands it runs\""
         )
       }))
   }

@@ -165,7 +165,7 @@ describe("watching the status", () => {
       const error = yield* Effect.flip(Fiber.join(fiber))
       strictEqual(
         error.message,
-        "the exporter at bench cannot be watched any more (ConnectionLost): " +
+        "the exporter at bench can no longer be watched (ConnectionLost): " +
           "20 times in a row: no status within 5s (statusPolling.deadline)"
       )
       strictEqual((yield* connection.state)._tag, "Lost")

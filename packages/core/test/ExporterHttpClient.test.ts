@@ -68,7 +68,7 @@ describe("which requests are made", () => {
         yield* fails(
           call("flash", { ...handle, ...change }),
           "INVALID_ARGUMENT",
-          "the argument is neither a handle of a client stream nor a presigned request"
+          "the argument is neither a resource handle nor a presigned request"
         )
       }
       for (const url of ["/image", "file:///etc/passwd", "data:,x", "ftp://x/y", "http://"]) {

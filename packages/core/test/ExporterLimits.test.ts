@@ -49,7 +49,7 @@ describe("resources that wait to be used", () => {
         yield* open
         const error = yield* Effect.flip(open)
         assert.strictEqual(error._tag === "DriverNotFound" ? error._tag : error.code, "RESOURCE_EXHAUSTED")
-        assert.include(error.message, "2 resources of this driver wait to be used")
+        assert.include(error.message, "2 resources of this driver already wait to be used")
         const other = yield* ExporterConnection.driver("other")
         yield* other.resource(Resource.source(Stream.never))
 

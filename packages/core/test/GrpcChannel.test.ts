@@ -688,7 +688,8 @@ const suite = (transport: Transport) => {
               code: "INVALID_ARGUMENT",
               origin: "client",
               rpc,
-              details: `the message has ${tooLarge.length} bytes, the protocol allows ${GrpcChannel.maxMessageBytes}`
+              details:
+                `the message has ${tooLarge.length} bytes, and the protocol allows at most ${GrpcChannel.maxMessageBytes}`
             }
           )
           assert.strictEqual(yield* probe.finalizations, 0)

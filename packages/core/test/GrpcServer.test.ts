@@ -138,7 +138,7 @@ describe("GrpcServer", () => {
     it.scopedLive.each([-1, 0o1000, NaN, 0.5])("has no mode %d", (mode) =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(GrpcServer.serve(echo, { path: yield* temporary.socketPath, mode }))
-        assert.match(error.details, /is no mode of a file, as 0o660 is$/)
+        assert.match(error.details, /is not a file mode such as 0o660$/)
       }))
   })
 
@@ -149,7 +149,7 @@ describe("GrpcServer", () => {
           const error = yield* Effect.flip(GrpcServer.serve(echo, { host, port: 0 }))
           assert.match(
             error.details,
-            /there is no TLS; give a `certificate`, listen on 127\.0\.0\.1, or say `insecure: true`$/
+            /there is no TLS; give a `certificate`, listen on 127\.0\.0\.1, or set `insecure: true`$/
           )
         }))
     }
@@ -199,7 +199,7 @@ describe("GrpcServer", () => {
       Effect.gen(function*() {
         const directory = yield* temporary.directory
         const error = yield* Effect.flip(GrpcServer.serve(echo, { path: join(directory, "x".repeat(120)) }))
-        assert.match(error.details, /^the path has \d+ bytes, that of a Unix socket can have 10[37]$/)
+        assert.match(error.details, /^the path has \d+ bytes, and the path of a Unix socket has at most 10[37]$/)
         // Node would listen under the part of it that fits.
         assert.deepStrictEqual(readdirSync(directory), [])
       }))

@@ -146,7 +146,7 @@ describe("requestTimeout", () => {
   const expected = {
     http: 200,
     code: "DEADLINE_EXCEEDED",
-    details: "the request message was not here within 100ms"
+    details: "the request message did not arrive within 100ms (requestTimeout)"
   } as const
 
   const unfinished: ReadonlyArray<readonly [string, Uint8Array | undefined]> = [

@@ -227,7 +227,7 @@ describe("ProtobufValue", () => {
       const error = refusal(value)
       assert.strictEqual(
         error.reason,
-        "the value is nested too deeply, peers take 49 lists or 33 objects in each other"
+        "the value is nested too deeply, peers take at most 49 nested lists or 33 nested objects"
       )
       assert.strictEqual(error.path.length, pathLength)
     })

@@ -137,11 +137,11 @@ describe("an idle timeout", () => {
   it("has an error that says all there is to say", () => {
     assert.strictEqual(
       stalled(5, 10).message,
-      "the transfer stalled after 5 of 10 bytes: none moved for 3s (Resource.withIdleTimeout)"
+      "the transfer stalled after 5 of 10 bytes: no byte moved for 3s (Resource.withIdleTimeout)"
     )
     assert.strictEqual(
       stalled(5).message,
-      "the transfer stalled after 5 bytes: none moved for 3s (Resource.withIdleTimeout)"
+      "the transfer stalled after 5 bytes: no byte moved for 3s (Resource.withIdleTimeout)"
     )
   })
 })

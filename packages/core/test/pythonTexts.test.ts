@@ -4,7 +4,11 @@ import * as pythonTexts from "../src/internal/pythonTexts.ts"
 
 // Texts that take hardware, a web server or a dying exporter to provoke; interop/pythonTexts provokes the others.
 const table: ReadonlyArray<readonly [code: DriverError.DriverCallError["code"], details: string, advice: RegExp]> = [
-  ["UNKNOWN", "Unexpected <class 'KeyError'>: UUID('0f8fad5b-d9cb-469f-a165-70867728950e')", /no such driver any more/],
+  [
+    "UNKNOWN",
+    "Unexpected <class 'KeyError'>: UUID('0f8fad5b-d9cb-469f-a165-70867728950e')",
+    /no longer has this driver/
+  ],
   [
     "UNKNOWN",
     "Unexpected <class 'pydantic_core._pydantic_core.ValidationError'>: 1 validation error",
@@ -28,7 +32,7 @@ const table: ReadonlyArray<readonly [code: DriverError.DriverCallError["code"], 
   [
     "UNKNOWN",
     "Presigned HTTP GET stream failed (connection/read error) for http://s3/a: Timeout",
-    /reachable from there/
+    /the exporter has to reach it/
   ],
   ["ABORTED", "RouterStream: aclose", /the exporter's log says why/],
   ["UNKNOWN", "Stream removed (Cancelling all calls)", /went away/]

@@ -43,11 +43,13 @@ const problem = (key: string, value: string | undefined): string | undefined => 
   return !isKey(key)
     ? `${name} cannot be sent: keys are made of lower-case letters, digits, "-", "_" and "."`
     : key.startsWith("grpc-") || ofHttp1.has(key)
-    ? `${name} cannot be sent: ${key.startsWith("grpc-") ? "gRPC" : "HTTP"} keeps it for itself`
+    ? `${name} cannot be sent: ${key.startsWith("grpc-") ? "gRPC" : "HTTP"} reserves it`
     : key.endsWith("-bin")
     ? `${name} cannot be sent: binary metadata (-bin) is not supported, use text under another key`
     : typeof value !== "string" || !isValue(value)
-    ? `the value of ${JSON.stringify(key)} has characters that metadata cannot have: only printable ASCII can be sent, `
+    ? `the value of ${
+      JSON.stringify(key)
+    } has characters that metadata cannot carry: only printable ASCII can be sent, `
       + "without spaces at the ends"
     : undefined
 }

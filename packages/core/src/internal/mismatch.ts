@@ -34,7 +34,9 @@ const locate = (side: Side) => {
   const go = (issue: ParseResult.ParseIssue, path: ValuePath): Mismatch => {
     const here = (issue: ParseResult.ParseIssue): Mismatch => ({
       path,
-      reason: sentence(ParseResult.ArrayFormatter.formatIssueSync(issue)[0]?.message ?? "it is not as described")
+      reason: sentence(
+        ParseResult.ArrayFormatter.formatIssueSync(issue)[0]?.message ?? "it is not what the contract describes"
+      )
     })
     switch (issue._tag) {
       case "Pointer":
@@ -51,7 +53,7 @@ const locate = (side: Side) => {
             : "it is missing"
         }
       case "Unexpected":
-        return { path, reason: "it is one too many" }
+        return { path, reason: "it is not expected here" }
       case "Composite": {
         if (hasMessage(issue.ast)) return here(issue)
         const issues = Array.ensure(issue.issues)

@@ -44,20 +44,22 @@ const known: ReadonlyArray<Known> = [
     codes: ["NOT_FOUND"],
     text: /^method .* missing marker marker_\w+$/,
     advice: ({ kind, method }) =>
-      `\`${method}\` is no ${kinds[kind]} of this driver: try ${others[kind]}; if neither works, the driver does not ` +
+      `\`${method}\` is not a ${kinds[kind]} of this driver: try ${
+        others[kind]
+      }; if neither works, the driver does not ` +
       "export it"
   },
   {
     codes: ["UNKNOWN"],
     text: new RegExp(`^${uuid}$`),
     advice: () =>
-      "the driver has no such resource: a handle serves one call, of the driver it was opened with, while its scope is " +
-      "open; open another one for another call"
+      "the driver has no such resource: a handle works for one call, to the driver it was opened with, while its scope is " +
+      "open; open a new one for each call"
   },
   {
     codes: ["UNKNOWN"],
     text: new RegExp(`^Unexpected <class 'KeyError'>: ${uuid}$`),
-    advice: () => "the exporter has no such driver any more: connect again"
+    advice: () => "the exporter no longer has this driver: connect again"
   },
   {
     codes: ["UNKNOWN"],
@@ -83,12 +85,12 @@ const known: ReadonlyArray<Known> = [
   {
     codes: ["UNKNOWN"],
     text: /missing \d+ required positional arguments?: (.+)$/,
-    advice: (_, [names = ""]) => `the call has to have these arguments too, in this order: ${names}`
+    advice: (_, [names = ""]) => `the call lacks these arguments, in this order: ${names}`
   },
   {
     codes: ["INVALID_ARGUMENT"],
     text: /^\d+ validation errors? for tagged-union/,
-    advice: () => "an argument is no resource: pass the handle of `driver.resource`, or `Resource.presigned`"
+    advice: () => "an argument is not a resource: pass the handle of `driver.resource`, or `Resource.presigned`"
   },
   {
     codes: ["INVALID_ARGUMENT"],
@@ -105,12 +107,12 @@ const known: ReadonlyArray<Known> = [
     codes: ["UNKNOWN"],
     text: /'float' object cannot be interpreted as an integer|not float$|integer argument expected, got float/,
     advice: () =>
-      "every number arrives in Python as a float, and this method wants an int: that is for the driver to mend"
+      "every number arrives in Python as a float, and this method needs an int: the driver has to convert it"
   },
   {
     codes: ["RESOURCE_EXHAUSTED"],
     text: /message larger than max \(\d+ vs\. \d+\)/,
-    advice: () => "a message has 4 MiB at most; lend the bytes as a resource, or call with less at a time"
+    advice: () => "a message has at most 4 MiB; lend the bytes as a resource, or split them over several calls"
   },
   {
     codes: ["UNAUTHENTICATED"],
@@ -131,7 +133,7 @@ const known: ReadonlyArray<Known> = [
   {
     codes: ["UNKNOWN", "INTERNAL"],
     text: /while decompressing data|^Input format not supported by decoder|^Invalid data stream/,
-    advice: () => "the content is not in the `contentEncoding` that the resource says"
+    advice: () => "the content is not encoded as the resource's `contentEncoding` says"
   },
   {
     codes: ["UNKNOWN"],
@@ -141,7 +143,7 @@ const known: ReadonlyArray<Known> = [
   {
     codes: ["UNKNOWN", "DEADLINE_EXCEEDED"],
     text: /^Presigned HTTP /,
-    advice: () => "the exporter asks for the URL, not this program, so it has to be reachable from there"
+    advice: () => "the exporter requests the URL, not this program, so the exporter has to reach it"
   },
   {
     codes: ["ABORTED"],
@@ -156,7 +158,7 @@ const known: ReadonlyArray<Known> = [
   {
     codes: ["UNKNOWN"],
     text: /^'[^']*'$/,
-    advice: () => "this is all that Python says of a KeyError: the driver has nothing of this name"
+    advice: () => "this is all that a KeyError of Python says: the driver has nothing of this name"
   }
 ]
 

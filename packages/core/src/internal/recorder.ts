@@ -239,7 +239,7 @@ export const make = (inner: typeof GrpcChannel.Service, options: Options) => {
   const refuse = (rpc: string): GrpcStatusError =>
     new GrpcStatusError({
       code: "INVALID_ARGUMENT",
-      details: `${rpc} cannot be recorded, only the RPCs of an exporter`,
+      details: `${rpc} cannot be recorded, only the RPCs of an exporter can`,
       origin: "client",
       rpc,
       target: inner.target

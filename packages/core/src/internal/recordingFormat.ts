@@ -97,7 +97,7 @@ const decodeHeader = (line: string): Either.Either<string | undefined, LineError
   Either.flatMap(
     Either.mapLeft(
       Schema.decodeEither(Header)(line),
-      () => new LineError(1, "Malformed", "this is no recording: its first line has to be " + header())
+      () => new LineError(1, "Malformed", "this is not a recording: its first line must be " + header())
     ),
     (found) =>
       found.version === version
@@ -161,7 +161,7 @@ export const fromBytes = (
   const content = "text" in data ? new TextEncoder().encode(data.text) : data.base64
   return content.length === data.bytes
     ? Either.right({ bytes: content.length, content })
-    : Either.left(`it has ${content.length} bytes and says ${data.bytes}`)
+    : Either.left(`it has ${content.length} bytes, and \`bytes\` says ${data.bytes}`)
 }
 
 // The SHA-256 of bytes that come one after another.

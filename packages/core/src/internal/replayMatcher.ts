@@ -77,7 +77,9 @@ export class ReplayMatcher {
   // What was recorded of an RPC that begins now.
   begin(rpc: string, call: Option.Option<exporterCall.ExporterCall>): Effect.Effect<ReplayRpc, GrpcStatusError> {
     return Effect.suspend(() => {
-      if (Option.isNone(call)) return this.differ(rpc, `${rpc} is no RPC of an exporter, and not in ${this.name}`, [])
+      if (Option.isNone(call)) {
+        return this.differ(rpc, `${rpc} is not an RPC of an exporter, and not in ${this.name}`, [])
+      }
       const driver = this.recording.directory.nameOf(call.value.uuid) ?? call.value.uuid
       const came = { ...call.value, driver, args: scrubbing.args(this.options.scrub, { ...call.value, driver }) }
       const recorded = this.isPolled(came) ? this.poll(came) : this.next(came)
@@ -160,7 +162,7 @@ export class ReplayMatcher {
     return Effect.zipRight(
       this.timeline.stalled(cancel),
       Effect.suspend(() =>
-        this.differ(rpc, `${difference.describe(recorded)} waits for more than in ${this.name}`, [
+        this.differ(rpc, `${difference.describe(recorded)} waits for more than is in ${this.name}`, [
           `the program ended it there (line ${cancel.line})`
         ])
       )
@@ -197,7 +199,7 @@ export class ReplayMatcher {
   }
 
   private sentElse(rpc: string, recorded: ReplayRpc, differs: string): GrpcStatusError {
-    return this.differ(rpc, `${difference.describe(recorded)} was sent something else than in ${this.name}`, [
+    return this.differ(rpc, `${difference.describe(recorded)} was sent something other than in ${this.name}`, [
       differs
     ])
   }

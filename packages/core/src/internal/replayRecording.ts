@@ -54,7 +54,7 @@ class Reader {
   readonly directory = new DriverDirectory()
 
   private begin(place: Place, event: format.Begin): Either.Either<void, string> {
-    if (this.rpcs.has(event.rpc)) return Either.left(`RPC ${event.rpc} has begun before`)
+    if (this.rpcs.has(event.rpc)) return Either.left(`RPC ${event.rpc} has already begun`)
     const args = argsOf(event.args)
     if (args === undefined) return Either.left("args: these values cannot be sent")
     this.rpcs.set(event.rpc, {
@@ -102,7 +102,7 @@ class Reader {
     if (event.event === "begin") return this.begin(place, event)
     const rpc = this.rpcs.get(event.rpc)
     if (rpc === undefined) return Either.left(`RPC ${event.rpc} has not begun`)
-    if (rpc.end !== undefined) return Either.left(`RPC ${event.rpc} has ended before`)
+    if (rpc.end !== undefined) return Either.left(`RPC ${event.rpc} has already ended`)
     switch (event.event) {
       case "opened":
         rpc.opened = { ...place, metadata: event.metadata }

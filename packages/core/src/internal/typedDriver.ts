@@ -38,7 +38,7 @@ const isHandle = Schema.is(Schema.Union(Schema.encodedSchema(ClientStreamHandle)
 
 // An object is not shown: the URL of a presigned request that is not quite right is a secret all the same.
 const noHandle = (index: number, value: JsonValue): mismatch.Mismatch => {
-  const expected = "the handle of a client stream or a presigned request"
+  const expected = "a resource handle or a presigned request"
   return typeof value === "object" && value !== null
     ? { path: [index], reason: `expected ${expected}` }
     : mismatch.wrong([index], expected, value)

@@ -84,7 +84,7 @@ class Encoder {
   }
 
   tooDeep(): never {
-    return this.refuse("the value is nested too deeply, peers take 49 lists or 33 objects in each other")
+    return this.refuse("the value is nested too deeply, peers take at most 49 nested lists or 33 nested objects")
   }
 
   container(writer: BinaryWriter, value: object, depth: number): BinaryWriter {

@@ -198,7 +198,7 @@ export const make = (
         return Exit.isFailure(exit) || pending.length === 0
           ? Effect.void
           : Effect.dieMessage(
-            `planned faults have not happened: ${pending.map((match) => JSON.stringify(match)).join()}`
+            `planned faults did not happen: ${pending.map((match) => JSON.stringify(match)).join()}`
           )
       })
     )

@@ -25,22 +25,22 @@ const cases: Readonly<
   "a streaming call that is called": {
     run: (driver) => driver.call("count", 3),
     original: "method count missing marker marker_drivercall",
-    advice: "`count` is no call of this driver: try `streamingCall` or `stream`"
+    advice: "`count` is not a call of this driver: try `streamingCall` or `stream`"
   },
   "a byte stream that is called": {
     run: (driver) => driver.call("connect"),
     original: "method connect missing marker marker_drivercall",
-    advice: "`connect` is no call of this driver: try `streamingCall` or `stream`"
+    advice: "`connect` is not a call of this driver: try `streamingCall` or `stream`"
   },
   "a call that is made as a streaming call": {
     run: (driver) => Stream.runDrain(driver.streamingCall("echo")),
     original: "method echo missing marker marker_streamingdrivercall",
-    advice: "`echo` is no streaming call of this driver: try `call` or `stream`"
+    advice: "`echo` is not a streaming call of this driver: try `call` or `stream`"
   },
   "a call that is opened": {
     run: (driver) => driver.stream("echo"),
     original: "method echo missing marker marker_streamcall",
-    advice: "`echo` is no byte stream of this driver: try `call` or `streamingCall`"
+    advice: "`echo` is not a byte stream of this driver: try `call` or `streamingCall`"
   },
   "what is not exported": {
     run: (driver) => driver.call("close"),
@@ -68,7 +68,7 @@ const cases: Readonly<
   "a path instead of a resource": {
     run: (driver) => driver.call("consume", "image.img"),
     original: "validation error for tagged-union",
-    advice: "an argument is no resource: pass the handle of `driver.resource`"
+    advice: "an argument is not a resource: pass the handle of `driver.resource`"
   },
   "an argument too much": {
     run: (driver) => driver.call("events", 1),
@@ -83,7 +83,7 @@ const cases: Readonly<
   "an argument that is missing": {
     run: (driver) => driver.call("depth"),
     original: "ProbeDriver.depth() missing 1 required positional argument: 'value'",
-    advice: "the call has to have these arguments too, in this order: 'value'"
+    advice: "the call lacks these arguments, in this order: 'value'"
   },
   "arguments of other types": {
     run: (driver) => driver.call("typed", "one", 2),

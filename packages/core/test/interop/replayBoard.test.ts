@@ -162,28 +162,28 @@ layer(Layer.provideMerge(recorded, NodeContext.layer), { excludeTestServices: tr
       "another image",
       ({ flash, steps }) => ({ ...steps, flash: flash(image.slice(0, -6) + "Image ", "root") }),
       "transfer flasher.resource was not sent (INVALID_ARGUMENT, the exporter): " +
-        "resource for flasher was sent something else than in the recording board.jsonl",
+        "resource for flasher was sent something other than in the recording board.jsonl",
       `  at byte 179994, "image " was recorded, "Image " came (line N)`
     )
     differs(
       "a shorter image",
       ({ flash, steps }) => ({ ...steps, flash: flash(image.slice(9), "root") }),
       "transfer flasher.resource was not sent (INVALID_ARGUMENT, the exporter): " +
-        "resource for flasher was sent something else than in the recording board.jsonl",
+        "resource for flasher was sent something other than in the recording board.jsonl",
       "  it ended after 179991 of 180000 bytes (line N)"
     )
     differs(
       "another line on the console",
       ({ ask, steps }) => ({ ...steps, version: ask("printenv") }),
       "stream serial.connect was not sent (INVALID_ARGUMENT, the exporter): " +
-        "stream serial.connect was sent something else than in the recording board.jsonl",
+        "stream serial.connect was sent something other than in the recording board.jsonl",
       String.raw`  at byte 0, "version\n" was recorded, "printenv\n" came (line N)`
     )
     differs(
       "an extra line on the console",
       ({ ask, steps }) => ({ ...steps, again: ask("version") }),
       "stream serial.connect was not sent (INVALID_ARGUMENT, the exporter): " +
-        "stream serial.connect was sent something else than in the recording board.jsonl",
+        "stream serial.connect was sent something other than in the recording board.jsonl",
       String.raw`  the end after 22 bytes was recorded (line N), "version\n" came`
     )
     differs(

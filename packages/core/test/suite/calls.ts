@@ -259,7 +259,7 @@ export const calls = (peer: peer.Peer): void => {
           tag: "InvalidArgument",
           code: "INVALID_ARGUMENT",
           origin: "client",
-          details: /^the message has \d+ bytes, the protocol allows 4194304$/
+          details: /^the message has \d+ bytes, and the protocol allows at most 4194304$/
         })
         deepStrictEqual(yield* call.events(), [])
       })

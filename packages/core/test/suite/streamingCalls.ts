@@ -143,7 +143,7 @@ export const streamingCalls = (peer: peer.Peer): void => {
             tag: "InvalidArgument",
             code: "INVALID_ARGUMENT",
             origin: "client",
-            details: /the protocol allows 4194304/
+            details: /the protocol allows at most 4194304/
           }
         )
         deepStrictEqual(yield* call.events(), [])

@@ -404,7 +404,7 @@ describe("a plan", () => {
         }).pipe(Effect.provide(FaultyExporter.layer(drivers)), Effect.exit)
       assert.include(
         String(yield* planning(Effect.void)),
-        `planned faults have not happened: {\\"driver\\":\\"pwoer\\"},{\\"driver\\":\\"power\\"}`
+        `planned faults did not happen: {\\"driver\\":\\"pwoer\\"},{\\"driver\\":\\"power\\"}`
       )
       assert.notInclude(String(yield* planning(Effect.fail("no"))), "planned")
     }))

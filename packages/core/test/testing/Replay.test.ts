@@ -146,7 +146,7 @@ describe("a stream", () => {
     Effect.gen(function*() {
       const told = yield* changed(converse("printenv console\n"), converse("printenv bootcmd\n"))
       assert.deepStrictEqual(told.slice(0, 2), [
-        "stream console.connect was not sent (INVALID_ARGUMENT): stream console.connect was sent something else than in " +
+        "stream console.connect was not sent (INVALID_ARGUMENT): stream console.connect was sent something other than in " +
         "the recording FILE",
         `  at byte 9, "console\\n" was recorded, "bootcmd\\n" came (line 8)`
       ])
@@ -194,7 +194,7 @@ describe("a transfer", () => {
     Effect.gen(function*() {
       const told = yield* changed(() => bench.upload("0123456789"), () => bench.upload("0123456X89"))
       assert.deepStrictEqual(told, [
-        "transfer storage.resource was not sent (INVALID_ARGUMENT): resource for storage was sent something else than " +
+        "transfer storage.resource was not sent (INVALID_ARGUMENT): resource for storage was sent something other than " +
         "in the recording FILE",
         `  at byte 7, "7" was recorded, "X" came (line 10)`
       ])
@@ -259,7 +259,7 @@ describe("what a program had ended itself, and waits for now", () => {
         patience
       )
       assert.deepStrictEqual(told, [
-        "call power.hang was not sent (INVALID_ARGUMENT): call power.hang() waits for more than in the recording FILE",
+        "call power.hang was not sent (INVALID_ARGUMENT): call power.hang() waits for more than is in the recording FILE",
         "  the program ended it there (line 9)"
       ])
     }))
@@ -271,7 +271,7 @@ describe("what a program had ended itself, and waits for now", () => {
         (power) => Stream.runDrain(power.streamingCall("count", 5)),
         patience
       )
-      assert.include(told[0], "streaming call power.count(5) waits for more than in the recording FILE")
+      assert.include(told[0], "streaming call power.count(5) waits for more than is in the recording FILE")
       assert.match(String(told[1]), /^ {2}the program ended it there \(line \d+\)$/)
     }))
 
@@ -290,7 +290,7 @@ describe("what a program had ended itself, and waits for now", () => {
         read(Stream.runDrain),
         patience
       )
-      assert.include(told[0], "stream console.silent waits for more than in the recording FILE")
+      assert.include(told[0], "stream console.silent waits for more than is in the recording FILE")
     }))
 
   it.scoped("is nothing to complain of while the program goes on with something else", () =>
@@ -334,11 +334,11 @@ describe("what cannot be used", () => {
       ]
       assert.deepStrictEqual(
         yield* written("hello\n"),
-        malformed(1, "this is no recording: its first line has to be " + header.trim())
+        malformed(1, "this is not a recording: its first line must be " + header.trim())
       )
       assert.deepStrictEqual(
         yield* written(""),
-        malformed(1, "this is no recording: its first line has to be " + header.trim())
+        malformed(1, "this is not a recording: its first line must be " + header.trim())
       )
       assert.deepStrictEqual(yield* written(header.replace("1", "7")), [
         "Version",
@@ -348,7 +348,7 @@ describe("what cannot be used", () => {
       assert.match(String(yield* written(`${header}${begin}{"rpc":1,`)), /^Malformed,3,recording FILE, line 3: .*JSON/)
       assert.deepStrictEqual(
         yield* written(`${header}${begin}{"rpc":1,"at":0,"event":"received","data":{"bytes":4,"text":"abc"}}`),
-        malformed(3, "data: it has 3 bytes and says 4")
+        malformed(3, "data: it has 3 bytes, and `bytes` says 4")
       )
       assert.deepStrictEqual(
         yield* written(`${header}\n{"rpc":1,"at":0,"event":"end"}`),
