@@ -55,7 +55,7 @@ export class HttpCall {
       [HTTP2_HEADER_TE]: "trailers"
     })
     this.stream = stream
-    this.sender = new httpMessages.Sender(stream, session.outlet)
+    this.sender = new httpMessages.Sender(stream, session.turns, session.outlet)
     this.reading = new httpMessages.Reading(stream, receiver.onMessage, rpc.maxMessageBytes, (error) => {
       const code = error instanceof MessageError ? error.code : "INTERNAL"
       this.abort(this.fail(code, error instanceof Error ? error.message : String(error), "client", error))
@@ -80,10 +80,11 @@ export class HttpCall {
       this.end(this.outcome())
       // Nobody reads what this side may still be sending. Where nothing is left a reset would only count against it:
       // servers close connections with too many.
-      if (stream.writableLength > 0) this.reset()
-      else if (!stream.writableEnded) stream.end()
+      if (this.sender.isIdle) this.sender.end()
+      else this.reset()
     })
     stream.on("close", () => {
+      this.sender.close()
       if (this.over) return
       this.reading.drain()
       this.end(this.outcome())
@@ -109,11 +110,11 @@ export class HttpCall {
   // A message that is the only one.
   sendOnly(message: Uint8Array): void {
     this.sender.sendFirst(message)
-    this.stream.end()
+    this.sender.end()
   }
 
   readonly halfClose = Effect.sync(() => {
-    this.stream.end()
+    this.sender.end()
   })
 
   // Ends the RPC for this side's own reasons, behind the messages that are here.
@@ -138,6 +139,7 @@ export class HttpCall {
 
   // Node would first end the messages of a stream that it resets, as if that were all.
   private reset(): void {
+    this.sender.close()
     this.stream._final = (callback) => callback()
     this.stream.close(Http2.constants.NGHTTP2_CANCEL)
   }

@@ -3,6 +3,7 @@
 import * as Effect from "effect/Effect"
 import type { Http2Stream } from "node:http2"
 import * as Bytes from "../Bytes.ts"
+import { Turn, type Turns } from "./httpTurns.ts"
 import * as messageReader from "./messageReader.ts"
 
 // Messages that are smaller together than this are copied into one write, larger ones are written as they are.
@@ -84,18 +85,33 @@ interface Outlet {
   readonly room: Effect.Effect<void>
 }
 
+// A part of what waits to be handed to the stream.
+interface Piece {
+  readonly bytes: Uint8Array
+  // What its message counts besides, in its last piece.
+  readonly extra: number
+}
+
 export class Sender {
+  // What has not been sent yet, inside and outside of the stream.
   private pending = 0
   private waiting = new Set<() => void>()
+  // What waits for a turn, outside of the stream.
+  private queue: Array<Piece> = []
+  private queued = 0
+  private isEnding = false
+  private readonly turn: Turn
 
-  constructor(private readonly stream: Http2Stream, private readonly outlet?: Outlet) {}
+  constructor(private readonly stream: Http2Stream, private readonly turns: Turns, private readonly outlet?: Outlet) {
+    this.turn = new Turn(stream)
+  }
 
   // Hands messages to the stream, waiting while the peer does not take what was sent before. Once the stream is over,
   // messages are dropped.
   send(messages: ReadonlyArray<Bytes.Bytes>, from = 0): Effect.Effect<void> {
     return Effect.suspend(() => {
       let next = from
-      while (next < messages.length && this.stream.writable) {
+      while (next < messages.length && this.isOpen) {
         if (this.pending >= sendBytes) return Effect.zipRight(this.room, this.send(messages, next))
         if (this.outlet?.isFull === true) return Effect.zipRight(this.outlet.room, this.send(messages, next))
         next = this.writeSome(messages, next)
@@ -109,11 +125,41 @@ export class Sender {
     this.writeSome([message], 0)
   }
 
+  // Ends the stream after what was sent.
+  end(): void {
+    if (!this.isOpen) return
+    this.isEnding = true
+    if (this.queued === 0) this.finish()
+  }
+
+  // Whether there is anything left to send.
+  get isIdle(): boolean {
+    return this.queued === 0 && this.stream.writableLength === 0
+  }
+
   // Lets everybody look again; to be called when the stream is over.
   release(): void {
     const waiting = this.waiting
     this.waiting = new Set()
     waiting.forEach((wake) => wake())
+  }
+
+  // Drops what is left; to be called when the stream is reset or closed.
+  close(): void {
+    this.queue = []
+    this.queued = 0
+    this.isEnding = true
+    this.turns.leave(this.turn)
+    this.release()
+  }
+
+  private get isOpen(): boolean {
+    return !this.isEnding && this.stream.writable
+  }
+
+  private finish(): void {
+    this.stream.end()
+    this.turns.end(this.turn)
   }
 
   private readonly room = Effect.async<void>((resume) => {
@@ -133,21 +179,54 @@ export class Sender {
     }
     const first = messages[from]
     if (first !== undefined && size > joinBytes) {
-      this.write([messageReader.prefix(size), ...Bytes.pieces(first)], size + overhead)
+      this.write([messageReader.prefix(size), ...Bytes.pieces(first)], overhead)
     } else {
-      this.write([messageReader.join(messages.slice(from, next))], size + (next - from) * overhead)
+      this.write([messageReader.join(messages.slice(from, next))], (next - from) * overhead)
     }
     return next
   }
 
-  private write(pieces: ReadonlyArray<Uint8Array>, weight: number): void {
-    this.pending += weight
-    const written = () => {
-      this.pending -= weight
+  private write(pieces: ReadonlyArray<Uint8Array>, extra: number): void {
+    pieces.forEach((bytes, index) => {
+      const piece = { bytes, extra: index === pieces.length - 1 ? extra : 0 }
+      this.queue.push(piece)
+      this.queued += bytes.length
+      this.pending += bytes.length + piece.extra
+    })
+    this.pump()
+  }
+
+  // Hands over as much as the other streams of the connection leave to this one.
+  private pump(): void {
+    const size = this.turns.take(this.turn, this.queued)
+    if (size === 0) return
+    const taken: Array<Uint8Array> = []
+    let left = size
+    let extra = 0
+    let count = 0
+    for (let piece = this.queue[0]; piece !== undefined && piece.bytes.length <= left; piece = this.queue[++count]) {
+      taken.push(piece.bytes)
+      left -= piece.bytes.length
+      extra += piece.extra
+    }
+    const cut = this.queue[count]
+    if (cut !== undefined && left > 0) {
+      taken.push(cut.bytes.subarray(0, left))
+      this.queue[count] = { ...cut, bytes: cut.bytes.subarray(left) }
+    }
+    this.queue.splice(0, count)
+    this.queued -= size
+    const sent = () => {
+      this.pending -= size + extra
+      this.turns.sent(this.turn, size)
+      if (this.queued > 0) {
+        this.pump()
+        if (this.isEnding && this.queued === 0) this.finish()
+      }
       if (this.waiting.size > 0 && this.pending < sendBytes) this.release()
     }
-    if (pieces.length > 1) this.stream.cork()
-    pieces.forEach((piece, index) => this.stream.write(piece, index === pieces.length - 1 ? written : undefined))
-    if (pieces.length > 1) this.stream.uncork()
+    if (taken.length > 1) this.stream.cork()
+    taken.forEach((bytes, index) => this.stream.write(bytes, index === taken.length - 1 ? sent : undefined))
+    if (taken.length > 1) this.stream.uncork()
   }
 }

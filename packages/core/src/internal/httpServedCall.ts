@@ -16,6 +16,7 @@ import * as GrpcStatus from "../GrpcStatus.ts"
 import * as handlerExit from "./handlerExit.ts"
 import * as httpMessages from "./httpMessages.ts"
 import * as httpStatus from "./httpStatus.ts"
+import type { Turns } from "./httpTurns.ts"
 import { Inbox } from "./inbox.ts"
 import * as interruptible from "./interruptible.ts"
 import { MessageError, MessageReader } from "./messageReader.ts"
@@ -73,15 +74,16 @@ class ServedCall {
   constructor(
     private readonly service: Service,
     private readonly stream: ServerHttp2Stream,
+    turns: Turns,
     readonly metadata: Headers.Headers
   ) {
-    this.sender = new httpMessages.Sender(stream)
+    this.sender = new httpMessages.Sender(stream, turns)
     // The end of the stream tells the same.
     stream.on("error", () => {})
     // Of a stream that is reset without an error, Node waits for the last of its bytes to be read.
     stream.on("aborted", () => stream.destroy())
     stream.on("close", () => {
-      this.sender.release()
+      this.sender.close()
       this.stop()
     })
     stream.on("wantTrailers", () =>
@@ -105,7 +107,7 @@ class ServedCall {
       this.stream.respond({ ...responseHeaders, ...httpStatus.toTrailers(status) }, { endStream: true })
     } else {
       this.sendHeaders(Headers.empty)
-      this.stream.end()
+      this.sender.end()
     }
     // A reset would tell the caller to stop, but might overtake the trailers.
     this.stream.resume()
@@ -255,12 +257,13 @@ class ServedCall {
 
 export const serve = (
   service: Service,
+  turns: Turns,
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
   rawHeaders: ReadonlyArray<string>
 ): void => {
   const rpc = String(headers[constants.HTTP2_HEADER_PATH])
-  const call = new ServedCall(service, stream, httpStatus.fromRawHeaders(rawHeaders))
+  const call = new ServedCall(service, stream, turns, httpStatus.fromRawHeaders(rawHeaders))
   // Reset before anybody could look at it.
   if (stream.destroyed || stream.closed) return
   if (!httpStatus.isGrpc(headers["content-type"])) {

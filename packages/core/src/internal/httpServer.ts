@@ -16,6 +16,7 @@ import type { Listen, ServerOptions } from "../GrpcServer.ts"
 import * as hostPort from "./hostPort.ts"
 import * as httpKeepAlive from "./httpKeepAlive.ts"
 import * as httpServedCall from "./httpServedCall.ts"
+import { Turns } from "./httpTurns.ts"
 import * as interruptible from "./interruptible.ts"
 import * as pem from "./pem.ts"
 import * as socketFile from "./socketFile.ts"
@@ -136,20 +137,21 @@ export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen:
       session.once("stream", (_: Http2.ServerHttp2Stream, headers: Http2.IncomingHttpHeaders) => {
         if (alwaysReads(listen, headers["user-agent"])) session.setLocalWindowSize(connectionWindow)
       })
+      const turns = new Turns(session)
+      session.on(
+        "stream",
+        (
+          stream: Http2.ServerHttp2Stream,
+          headers: Http2.IncomingHttpHeaders,
+          _flags: number,
+          rawHeaders: ReadonlyArray<string>
+        ) => httpServedCall.serve(service, turns, stream, headers, rawHeaders)
+      )
       if (!("path" in listen)) {
         const { keepaliveTime = "20 seconds", keepaliveTimeout = "3 minutes" } = options
         httpKeepAlive.stopWith(session, fork(httpKeepAlive.run(session, keepaliveTime, keepaliveTimeout)))
       }
     })
-    server.on(
-      "stream",
-      (
-        stream: Http2.ServerHttp2Stream,
-        headers: Http2.IncomingHttpHeaders,
-        _flags: number,
-        rawHeaders: ReadonlyArray<string>
-      ) => httpServedCall.serve(service, stream, headers, rawHeaders)
-    )
     return "path" in listen
       ? { port: 0, file: yield* socketFile.listen(server, listen.path, listen.mode), scope, server, sessions }
       : { port: yield* start(server, listen), file: undefined, scope, server, sessions }

@@ -15,6 +15,7 @@ import * as connectFailure from "./connectFailure.ts"
 import { EagerSocket } from "./eagerSocket.ts"
 import * as hostPort from "./hostPort.ts"
 import * as httpKeepAlive from "./httpKeepAlive.ts"
+import { Turns } from "./httpTurns.ts"
 import * as interruptible from "./interruptible.ts"
 import type { TlsTrust } from "./tlsTrust.ts"
 
@@ -61,6 +62,8 @@ export interface Session {
   readonly http: Http2.ClientHttp2Session
   // Where its writes are not waited for, what they wait in.
   readonly outlet: EagerSocket | undefined
+  // Between its streams.
+  readonly turns: Turns
   // Called by each RPC that begins and that ends: as long as there are any, the connection keeps the process alive.
   readonly hold: () => void
   readonly release: () => void
@@ -104,6 +107,7 @@ const connect = (
       const session: Session = {
         http,
         outlet,
+        turns: new Turns(http),
         hold: () => {
           if (holders++ === 0) {
             socket.ref()
