@@ -20,6 +20,7 @@ import type { GrpcStatusError } from "./GrpcStatus.ts"
 import * as callers from "./internal/caller.ts"
 import { blame } from "./internal/caller.ts"
 import * as driverCallCodec from "./internal/driverCallCodec.ts"
+import * as encodingWarning from "./internal/encodingWarning.ts"
 import * as interruptible from "./internal/interruptible.ts"
 import { mapItems } from "./internal/mapItems.ts"
 import * as streamRequest from "./internal/streamRequest.ts"
@@ -160,6 +161,8 @@ const firstFailure = <E>(handles: Handles<E>): Effect.Effect<never, E | DriverEr
 
 const decodeHandle = Schema.decodeUnknown(Schema.parseJson(streamRequest.ClientStreamHandle))
 
+type Called = Pick<DriverError.CallSite, "method" | "kind" | "caller">
+
 /**
  * The client of a node of the tree, and of all nodes below it.
  *
@@ -167,12 +170,18 @@ const decodeHandle = Schema.decodeUnknown(Schema.parseJson(streamRequest.ClientS
  * @category constructors
  */
 export const make = (session: Session, node: DriverTree.DriverNode): DriverClient => {
+  const admitted = (called: Called, args: ReadonlyArray<Resource.Argument>) => {
+    const admitted = session.admit(node, called)
+    const warning = encodingWarning.ofArguments(args, DriverTree.formatPath(node.path))
+    return warning === undefined ? admitted : Effect.zipLeft(admitted, warning)
+  }
+
   const prepare = (
-    called: Pick<DriverError.CallSite, "method" | "kind" | "caller">,
+    called: Called,
     args: ReadonlyArray<Resource.Argument>
   ) =>
     Effect.flatMap(
-      session.admit(node, called),
+      admitted(called, args),
       (site) =>
         Either.mapBoth(encodeArguments(site.uuid, site.method, args), {
           onLeft: ({ path, reason }) =>

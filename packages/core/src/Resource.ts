@@ -15,6 +15,7 @@ import type { ContentEncoding } from "./ContentEncoding.ts"
 import type { DriverCallError } from "./DriverError.ts"
 import type { DriverFailure } from "./DriverFailure.ts"
 import * as monotonicClock from "./internal/monotonicClock.ts"
+import { presignedAsIs } from "./internal/presignedAsIs.ts"
 import * as sequentialFile from "./internal/sequentialFile.ts"
 import type { JsonValue } from "./ProtobufValue.ts"
 
@@ -27,8 +28,13 @@ export interface ResourceOptions {
    * The encoding of the bytes on this side; none unless given. A source is sent as it is and decoded by the exporter.
    * What a driver writes is encoded here, because exporters are known to lose the tail of what they encode
    * (`protocol.md` 6.3).
+   *
+   * Without an encoding, a warning is logged when the name of a file or the first bytes of a source say that there is one.
+   * `identity`, HTTP's name for none, says that the bytes are meant as they are, and nothing is logged.
    */
-  readonly contentEncoding?: ContentEncoding | undefined
+  readonly contentEncoding?: ContentEncoding | "identity" | undefined
+  /** What the bytes are called in a warning, such as `image.raw.xz`; the path of a file unless given. */
+  readonly name?: string | undefined
 }
 
 /**
@@ -62,6 +68,9 @@ export interface Source<A, E, R> {
   readonly _tag: "Source"
   readonly stream: Stream.Stream<Uint8Array, E, R>
   readonly contentEncoding: Option.Option<ContentEncoding>
+  readonly name?: string | undefined
+  /** Whether the bytes are meant as they are, also when they look encoded. */
+  readonly asIs?: boolean | undefined
   readonly size: Option.Option<number>
   /** What the transfer results in when it is done. */
   readonly result: A
@@ -78,6 +87,9 @@ export interface Target<A, E, R> {
   readonly _tag: "Target"
   readonly sink: Sink.Sink<A, Uint8Array, unknown, E, R>
   readonly contentEncoding: Option.Option<ContentEncoding>
+  readonly name?: string | undefined
+  /** Whether the bytes are meant as they are, also when the name says otherwise. */
+  readonly asIs?: boolean | undefined
   /** How many bytes the driver is expected to write, if that is known. */
   readonly size: Option.Option<number>
   /** Fails when that many bytes, and then the end or more of them, are not what is expected. */
@@ -140,6 +152,13 @@ const counted = <E, R>(
     )
   })
 
+// What the options say about the form of the bytes.
+const formOf = ({ contentEncoding, name }: ResourceOptions) => ({
+  contentEncoding: contentEncoding === "identity" ? Option.none() : Option.fromNullable(contentEncoding),
+  name,
+  asIs: contentEncoding === "identity"
+})
+
 /**
  * A stream for a driver to read, such as an image to flash. `size`, in bytes, gives progress a total, and is a promise: a
  * stream with another number of bytes fails the transfer with `SizeMismatch`. What the stream has given must not be changed
@@ -176,7 +195,7 @@ export function source<E, R>(
   return {
     _tag: "Source",
     stream: options.size === undefined ? stream : counted(stream, options.size),
-    contentEncoding: Option.fromNullable(options.contentEncoding),
+    ...formOf(options),
     size: Option.fromNullable(options.size),
     result: undefined,
     observe: () => Effect.void
@@ -205,7 +224,7 @@ export function sink<A, E, R>(
   return {
     _tag: "Target",
     sink,
-    contentEncoding: Option.fromNullable(options.contentEncoding),
+    ...formOf(options),
     size: Option.fromNullable(options.size),
     expect: options.size === undefined ? () => Effect.void : keepSize("driver", options.size),
     observe: () => Effect.void
@@ -255,7 +274,7 @@ export const fromFile = (
     const stream = sequentialFile.isSequential(info.type)
       ? sequentialFile.read(path, info.type)
       : fileSystem.stream(path, readAhead)
-    return source(stream, { ...options, size: sizeOf(info) })
+    return source(stream, { ...options, name: options.name ?? path, size: sizeOf(info) })
   })
 
 const fileSink = (
@@ -298,7 +317,10 @@ export function toFile(
   path: string,
   options: ResourceOptions & { readonly size?: number | undefined } = {}
 ): Effect.Effect<Target<void, PlatformError.PlatformError | SizeMismatch, never>, never, FileSystem.FileSystem> {
-  return Effect.map(FileSystem.FileSystem, (fileSystem) => sink(fileSink(fileSystem, path), options))
+  return Effect.map(
+    FileSystem.FileSystem,
+    (fileSystem) => sink(fileSink(fileSystem, path), { ...options, name: options.name ?? path })
+  )
 }
 
 /**
@@ -320,6 +342,9 @@ export type PresignedRequest = {
  * presigned by an object store does: a `GET` unless given, for a driver to read, or a `PUT` for it to write. Exporters in
  * Python hang on a `PUT`, and follow no relative redirects (`protocol.md` 6.4).
  *
+ * The bytes stay as they are: an exporter neither decodes nor encodes them. A call with a request whose path ends like that of
+ * a compressed file, such as `.xz`, logs a warning; `contentEncoding: "identity"` says that this is meant.
+ *
  * @since 0.1.0
  * @category constructors
  * @example
@@ -338,13 +363,18 @@ export const presigned = (
   options: {
     readonly method?: PresignedRequest["method"] | undefined
     readonly headers?: PresignedRequest["headers"] | undefined
+    readonly contentEncoding?: "identity" | undefined
   } = {}
-): PresignedRequest => ({
-  kind: "presigned_request",
-  url,
-  method: options.method ?? "GET",
-  headers: options.headers ?? {}
-})
+): PresignedRequest => {
+  const request: PresignedRequest = {
+    kind: "presigned_request",
+    url,
+    method: options.method ?? "GET",
+    headers: options.headers ?? {}
+  }
+  if (options.contentEncoding === "identity") presignedAsIs.add(request)
+  return request
+}
 
 /**
  * Has every transfer of a resource watched: the observer runs beside it and gets its progress, sampled every 100 ms, which

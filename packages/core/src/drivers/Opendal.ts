@@ -15,6 +15,7 @@ import * as DriverMethod from "../DriverMethod.ts"
 import { bracket } from "../internal/bracket.ts"
 import { concat } from "../internal/bytes.ts"
 import * as callers from "../internal/caller.ts"
+import * as encodingSigns from "../internal/encodingSigns.ts"
 import * as hash from "../internal/hash.ts"
 import * as Resource from "../Resource.ts"
 
@@ -215,6 +216,12 @@ export const readFile = <A, E, R>(
   )
 }
 
+// A storage keeps files as they are, so compressed bytes look like a mistake only where a name loses its ending on the way.
+const kept = <E, R>(path: string, source: Resource.Source<void, E, R>): Resource.Source<void, E, R> => {
+  const named = source.name === undefined ? undefined : encodingSigns.ofName(source.name)
+  return named === undefined || encodingSigns.ofName(path) !== undefined ? { ...source, asIs: true } : source
+}
+
 /**
  * Writes a file; one that exists is replaced.
  *
@@ -229,7 +236,7 @@ export const writeFile = <E, R>(
   const caller = callers.of()
   return callers.on(
     caller,
-    () => withFile(storage, path, "wb", (fd) => callers.on(caller, () => storage.file_write(fd, source)))
+    () => withFile(storage, path, "wb", (fd) => callers.on(caller, () => storage.file_write(fd, kept(path, source))))
   )
 }
 

@@ -15,6 +15,7 @@ import type { GrpcStatusError } from "../GrpcStatus.ts"
 import type { JsonValue } from "../ProtobufValue.ts"
 import * as Resource from "../Resource.ts"
 import { blame } from "./caller.ts"
+import * as encodingWarning from "./encodingWarning.ts"
 import * as interruptible from "./interruptible.ts"
 import * as pull from "./pull.ts"
 import { acceptEncodingKey } from "./streamRequest.ts"
@@ -78,12 +79,17 @@ const upload = <A, E, R>(
         )
       )
   })
+  const warning = encodingWarning.ofSource(source, site.driver)
   return {
     total: Option.isSome(decoded) ? Option.none() : source.size,
     // The driver may stop reading before the end: its GOAWAY then ends the transfer, and that is no failure. Losing the
     // stream before everything was sent is one, because the exporter would take what it has for the whole.
     run: interruptible.raceFirst(
-      Stream.runForEach(content, send).pipe(Effect.zipRight(stream.end), Effect.zipRight(Effect.never)),
+      Stream.runForEach(content, (chunk) => Effect.zipRight(warning.look(chunk), send(chunk))).pipe(
+        Effect.zipRight(warning.end),
+        Effect.zipRight(stream.end),
+        Effect.zipRight(Effect.never)
+      ),
       Effect.as(Effect.mapError(stream.peerEnded, fail), source.result)
     ),
     // A driver that has answered reads no more: what is not sent by now it did not want. It may not have noticed, though, that
@@ -129,7 +135,8 @@ const download = <A, E, R>(
   const expected: Effect.Effect<Uint8Array, Option.Option<E | DriverError.DriverCallError>> = Option.isNone(target.size)
     ? receive
     : Effect.tap(receive, () => Effect.mapError(target.expect(counter.bytes, false), Option.some))
-  const received = Stream.repeatEffectOption(expected)
+  const warning = encodingWarning.ofTarget(target, site.driver)
+  const received = Stream.repeatEffectOption(Effect.tap(expected, warning.look))
   const encoded = Option.match(target.contentEncoding, {
     onNone: () => received,
     onSome: (encoding) =>
@@ -159,7 +166,7 @@ const download = <A, E, R>(
     run: Effect.zipRight(
       stream.end,
       Effect.zipLeft(
-        Stream.run(encoded, target.sink),
+        Effect.zipLeft(Stream.run(encoded, target.sink), warning.end),
         Effect.zipRight(
           pull.forEach(expected, () => Effect.void),
           Effect.suspend(() => target.expect(counter.bytes, true))
