@@ -136,7 +136,7 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
   // Asks from time to time, so that a loss shows although nothing is called, and so does the end of it: what was given up
   // is for the next call to try again.
   const heartbeat = Effect.scoped(
-    Effect.flatMap(poller.subscribe("sign of life"), (statuses) => Stream.runDrain(Mailbox.toStream(statuses)))
+    Effect.flatMap(poller.subscribe("liveness"), (statuses) => Stream.runDrain(Mailbox.toStream(statuses)))
   ).pipe(
     Effect.tapError((end) =>
       end === "closed" || options.reconnect === undefined

@@ -40,7 +40,7 @@ export interface StatusPoller {
   readonly subscribe: (mode: Mode) => Effect.Effect<Statuses, never, Scope.Scope>
 }
 
-type Mode = "await" | "watch" | "sign of life"
+type Mode = "await" | "watch" | "liveness"
 
 interface Subscriber {
   readonly mode: Mode
@@ -163,7 +163,7 @@ export const make = Effect.fnUntraced(
         const answer = yield* Effect.either(ask)
         if (Either.isRight(answer)) {
           if (Option.isNone(answer.right.version)) {
-            endAll(Exit.fail("unsupported"), ({ mode }) => mode !== "sign of life")
+            endAll(Exit.fail("unsupported"), ({ mode }) => mode !== "liveness")
             if (subscribers.size === 0) return yield* Effect.fail("unsupported" as const)
           }
           unanswered = 0
