@@ -6,8 +6,7 @@
  */
 import { ExporterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import { RouterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/router"
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -27,6 +26,7 @@ import * as dispatch from "./internal/dispatch.ts"
 import * as hosted from "./internal/hosted.ts"
 import * as hostLog from "./internal/hostLog.ts"
 import * as hostPort from "./internal/hostPort.ts"
+import * as httpExchange from "./internal/httpExchange.ts"
 import * as inFlight from "./internal/inFlight.ts"
 import * as logCodec from "./internal/logCodec.ts"
 import * as passphraseText from "./internal/passphraseText.ts"
@@ -103,14 +103,24 @@ export interface ExporterOptions {
   /** What clients can make it hold. */
   readonly limits?: ExporterLimits | undefined
   /**
-   * Which requests this exporter makes for clients that presigned them (`protocol.md` 6.4): all of them unless given, as
-   * exporters in Python do. Clients choose the URL, and the exporter may reach what they cannot; a function is asked about
-   * each request and about every redirect.
+   * Which requests this exporter makes for clients that presigned them (`protocol.md` 6.4): all of them unless given. A
+   * function is asked about each request and about every redirect. It gets the URL as `URL` reads it; the request is sent
+   * exactly as the client wrote it, because a signature covers that.
    */
   readonly presigned?: boolean | ((method: Resource.PresignedRequest["method"], url: URL) => boolean) | undefined
   /**
-   * Makes those requests; `fetch` unless given. It must not follow redirects by itself. `fetch` sends what a driver writes
-   * in chunks, of which some object stores want to be told the length before.
+   * Guarded networks that presigned requests may go to; none unless given. Clients choose the URL, so that otherwise they
+   * would reach what only the exporter's machine can reach: `loopback` is the machine itself, `link-local` are neighbours
+   * without a router in between (169.254.0.0/16, fe80::/10), and `metadata` are the services that hand out a cloud's
+   * credentials. The address that the connection is made to decides, also after a redirect. Private networks such as
+   * 192.168.0.0/16 are not guarded.
+   */
+  readonly presignedNetworks?: ReadonlyArray<"loopback" | "link-local" | "metadata"> | undefined
+  /**
+   * Makes those requests. Unless given, the exporter connects directly, without the proxy variables of its environment, as
+   * exporters in Python do. Another client must not follow redirects by itself, and may rewrite URLs: `fetch` does, and
+   * refuses some ports. It resolves names by itself, or has a proxy do it, so `presignedNetworks` then covers hosts that are
+   * addresses, and `localhost`, only.
    */
   readonly httpClient?: HttpClient.HttpClient | undefined
 }
@@ -191,8 +201,8 @@ export const make = Effect.fnUntraced(function*(root: Driver, options: ExporterO
     lineLength: options.limits?.logLineLength ?? 65_536,
     localLogs: options.localLogs ?? true
   })
-  const httpClient = options.httpClient ?? (yield* Effect.provide(HttpClient.HttpClient, FetchHttpClient.layer))
   const admits = options.presigned ?? true
+  const networks = new Set(options.presignedNetworks)
 
   const host: dispatch.Host = {
     tree,
@@ -200,7 +210,12 @@ export const make = Effect.fnUntraced(function*(root: Driver, options: ExporterO
       pendingResources: options.limits?.pendingResources ?? 64,
       resourceWait: Duration.decode(options.limits?.resourceWait ?? "10 minutes")
     },
-    openPresigned: presigned.make(httpClient, typeof admits === "boolean" ? () => admits : admits),
+    openPresigned: presigned.make(
+      options.httpClient === undefined
+        ? httpExchange.direct(networks)
+        : httpExchange.fromHttpClient(options.httpClient),
+      { admits: typeof admits === "boolean" ? () => admits : admits, networks }
+    ),
     gate: Effect.flatMap(Ref.get(status), ({ status }) =>
       ExporterStatus.admitsDriverCalls(status)
         ? Effect.void

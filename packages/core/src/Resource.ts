@@ -342,6 +342,9 @@ export type PresignedRequest = {
  * presigned by an object store does: a `GET` unless given, for a driver to read, or a `PUT` for it to write. Exporters in
  * Python hang on a `PUT`, and follow no relative redirects (`protocol.md` 6.4).
  *
+ * A `Content-Length` among the headers of a `PUT` declares how many bytes the driver will write; some object stores require
+ * it. Headers about a connection, such as `Connection` and `Transfer-Encoding`, are left out.
+ *
  * The bytes stay as they are: an exporter neither decodes nor encodes them. A call with a request whose path ends like that of
  * a compressed file, such as `.xz`, logs a warning; `contentEncoding: "identity"` says that this is meant.
  *

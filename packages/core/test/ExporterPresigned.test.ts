@@ -32,7 +32,6 @@ describe("a presigned GET", () => {
     Effect.gen(function*() {
       const { origin } = yield* httpServer.serve(routes({
         "/empty": (_, response) => void response.writeHead(200, { "content-length": 0 }).end(),
-        "/nothing": (_, response) => void response.writeHead(204).end(),
         "/chunked": (_, response) => void response.writeHead(200).end(chunk),
         "/gzip": (_, response) =>
           void response.writeHead(200, { "content-encoding": "gzip", "content-length": 23 })
@@ -41,7 +40,6 @@ describe("a presigned GET", () => {
       const flash = (path: string) => call("flash", Resource.presigned(`${origin}/${path}`))
       const empty = { sha256: sha256([]), size: 0 }
       assert.deepStrictEqual(yield* flash("empty"), empty)
-      assert.deepStrictEqual(yield* flash("nothing"), empty)
       assert.deepStrictEqual(yield* flash("chunked"), { sha256: sha256([chunk]), size: chunk.length })
       assert.deepStrictEqual(yield* flash("gzip"), { sha256: sha256([bytes.utf8("abc")]), size: 3 })
     })
@@ -295,7 +293,7 @@ describe("a presigned PUT", () => {
         }
       })
       yield* fails(call("dump", Resource.presigned(origin, { method: "PUT" })), "INTERNAL", "bad sector").pipe(
-        Effect.provide(ExporterTest.layer({ flasher: driver }))
+        Effect.provide(ExporterTest.layer({ flasher: driver }, { presignedNetworks: ["loopback"] }))
       )
       assert.isFalse(yield* Effect.timeout(Deferred.await(closed), "5 seconds"))
     }).pipe(Effect.scoped))

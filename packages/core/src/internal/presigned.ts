@@ -1,14 +1,9 @@
 // Requests that a client has presigned for a driver (protocol.md 6.4): an image to fetch, or a place to put a dump.
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Headers from "@effect/platform/Headers"
-import * as HttpBody from "@effect/platform/HttpBody"
-import * as HttpClient from "@effect/platform/HttpClient"
-import type * as HttpClientError from "@effect/platform/HttpClientError"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Mailbox from "effect/Mailbox"
@@ -17,13 +12,23 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as DriverFailure from "../DriverFailure.ts"
 import type { DriverResource, PresignedRequest } from "../Resource.ts"
+import { errorText } from "./errorText.ts"
+import { guardedHost, type GuardedNetwork } from "./guardedNetwork.ts"
+import type * as httpExchange from "./httpExchange.ts"
 import * as interruptible from "./interruptible.ts"
+import * as requestUrl from "./requestUrl.ts"
+import * as wholeAnswer from "./wholeAnswer.ts"
 
 export type Open = (
   request: PresignedRequest
 ) => Effect.Effect<DriverResource, DriverFailure.DriverFailure, Scope.Scope>
 
-export type Admits = (method: PresignedRequest["method"], url: URL) => boolean
+export interface Policy {
+  /** Whether a request is made at all. */
+  readonly admits: (method: PresignedRequest["method"], url: URL) => boolean
+  /** The guarded networks that requests may go to. */
+  readonly networks: ReadonlySet<GuardedNetwork>
+}
 
 const timeLimit = Duration.hours(2)
 
@@ -31,71 +36,68 @@ const maxRedirects = 10
 
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
-// What proves to one server who asks is nothing to tell to another.
-const sensitive = /^(authorization|cookie|proxy-authorization|x-amz-|x-ms-|x-goog-|host$)/
+// What confirms that a body has been put. Others confirm a part of it (206), or nothing.
+const confirmations: ReadonlySet<number> = new Set([200, 201, 202, 204])
 
-// The query of a presigned URL is its signature.
-const redacted = ({ origin, pathname, search }: URL): string =>
-  `${origin}${pathname}${search === "" ? "" : "?[REDACTED]"}`
+// What proves to one server who asks is nothing to tell to another.
+const sensitive =
+  /^(cookie|host$|x-amz-|x-ms-|x-goog-|x-jfrog-)|(^|-)(auth|authorization|credentials?|password|secret|signature|token|api-?key)(-|$)/
+
+// They are about a connection, and this one is the exporter's.
+const ofConnection: ReadonlyArray<string> = [
+  "connection",
+  "expect",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade"
+]
 
 interface Hop {
   readonly method: PresignedRequest["method"]
-  readonly url: URL
+  readonly url: requestUrl.RequestUrl
   readonly headers: Headers.Headers
 }
 
-const describe = ({ method, url }: Hop): string => `the presigned ${method} of ${redacted(url)}`
+const describe = ({ method, url }: Hop): string => `the presigned ${method} of ${requestUrl.redacted(url)}`
 
 const fail = (reason: DriverFailure.FailureReason, hop: Hop, what: string): DriverFailure.DriverFailure =>
   DriverFailure.make(reason, `${describe(hop)} ${what}`)
 
 const tooLong = (hop: Hop) => fail("Timeout", hop, `took longer than ${Duration.format(timeLimit)}`)
 
-// The innermost cause says what happened. The errors around it name the URL as a whole.
-const broken = (hop: Hop) => (error: HttpClientError.HttpClientError): DriverFailure.DriverFailure => {
-  let cause: unknown = error.cause
-  while (cause instanceof Error && cause.cause instanceof Error) cause = cause.cause
-  const text = cause instanceof Error ? cause.message : error.description ?? error.reason
-  return fail("Connection", hop, `failed: ${hop.url.search === "" ? text : text.replaceAll(hop.url.search, "?…")}`)
+const guarded = (hop: Hop, address: string, network: GuardedNetwork): DriverFailure.DriverFailure =>
+  fail(
+    "InvalidArgument",
+    hop,
+    `goes to ${address}, a ${network} address, which this exporter does not allow; its option presignedNetworks can: ["${network}"]`
+  )
+
+const broken = (hop: Hop) => (failure: httpExchange.Failure): DriverFailure.DriverFailure => {
+  if (failure._tag === "RefusedAddress") return guarded(hop, failure.address, failure.network)
+  const { query, url } = hop.url
+  const text = [query, url.search].reduce(
+    (text, search) => search === "" ? text : text.replaceAll(search, "?…"),
+    failure.details
+  )
+  return fail(failure.timedOut ? "Timeout" : "Connection", hop, `failed: ${text}`)
 }
 
-// A URL may have user information that says no text.
-const isText = (encoded: string): boolean => {
-  try {
-    decodeURIComponent(encoded)
-    return true
-  } catch {
-    return false
-  }
-}
+// An answer other than success, with what the server says of it.
+const refused = (hop: Hop, answer: httpExchange.Answer, hint = ""): Effect.Effect<never, DriverFailure.DriverFailure> =>
+  Effect.flatMap(
+    errorText(answer, [hop.url.query, ...Object.values(hop.headers)]),
+    (text) => fail("Other", hop, `was answered with ${answer.status}${text === "" ? "" : `: ${text}`}${hint}`)
+  )
 
-const toRequest = ({ headers, method, url }: Hop): HttpClientRequest.HttpClientRequest => {
-  const bare = new URL(url)
-  bare.username = ""
-  bare.password = ""
-  // As text: a URL object is taken apart and its query written anew, which breaks signatures.
-  const request = HttpClientRequest.make(method)(bare.href, { headers })
-  return url.username === "" || Headers.has(headers, "authorization")
-    ? request
-    : HttpClientRequest.basicAuth(request, decodeURIComponent(url.username), decodeURIComponent(url.password))
-}
-
-const lengthOf = ({ headers }: HttpClientResponse.HttpClientResponse): number | undefined => {
-  // With an encoding it is the length of what was sent, and the client has decoded that already.
-  if (Headers.has(headers, "content-encoding")) return undefined
-  const length = Option.getOrElse(Headers.get(headers, "content-length"), () => "")
-  return /^\d+$/.test(length) ? Number(length) : undefined
-}
-
-const bodyOf = (
-  hop: Hop,
-  response: HttpClientResponse.HttpClientResponse
-): Stream.Stream<Uint8Array, DriverFailure.DriverFailure> =>
+const bodyOf = (hop: Hop, answer: httpExchange.Answer): Stream.Stream<Uint8Array, DriverFailure.DriverFailure> =>
   Stream.suspend(() => {
-    const expected = lengthOf(response)
+    const expected = wholeAnswer.length(answer)
     let received = 0
-    return response.stream.pipe(
-      Stream.catchAll((error) => error.reason === "EmptyBody" ? Stream.empty : Stream.fail(broken(hop)(error))),
+    return answer.body.pipe(
+      Stream.mapError(broken(hop)),
       Stream.map((chunk) => {
         received += chunk.length
         return chunk
@@ -108,42 +110,56 @@ const bodyOf = (
     )
   })
 
-export const make = (httpClient: HttpClient.HttpClient, admits: Admits): Open => {
-  const client = httpClient.pipe(
-    // Spans carry whole URLs.
-    HttpClient.withTracerDisabledWhen(() => true),
-    HttpClient.withScope
-  )
-  const send = (hop: Hop, request: HttpClientRequest.HttpClientRequest) =>
-    client.execute(request).pipe(
-      Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
-      Effect.mapError(broken(hop))
-    )
+// How many bytes the client has said that there are.
+const declaredLength = (hop: Hop): Effect.Effect<number | undefined, DriverFailure.DriverFailure> => {
+  const length = Option.getOrUndefined(Headers.get(hop.headers, "content-length"))
+  if (length === undefined) return Effect.succeed(undefined)
+  return /^\d+$/.test(length) && Number.isSafeInteger(Number(length))
+    ? Effect.succeed(Number(length))
+    : fail("InvalidArgument", hop, "has a Content-Length that is no number of bytes")
+}
+
+export const make = (exchange: httpExchange.Exchange, { admits, networks }: Policy): Open => {
+  const send = (hop: Hop, body?: Stream.Stream<Uint8Array>) =>
+    Effect.mapError(exchange(body === undefined ? hop : { ...hop, body }), broken(hop))
 
   const admit = (
     method: PresignedRequest["method"],
     address: string,
-    base: URL | undefined,
     headers: Headers.Headers
-  ): Effect.Effect<Hop, DriverFailure.DriverFailure> => {
-    const url = URL.canParse(address, base?.href) ? new URL(address, base) : undefined
-    if (url === undefined || url.protocol !== "http:" && url.protocol !== "https:") {
-      return DriverFailure.make("InvalidArgument", `the URL of the presigned ${method} is no http or https URL`)
-    }
-    if (!isText(url.username) || !isText(url.password)) {
-      return DriverFailure.make("InvalidArgument", `the URL of the presigned ${method} has malformed user information`)
-    }
-    const hop = { method, url, headers }
-    return admits(method, url) ? Effect.succeed(hop) : fail("InvalidArgument", hop, "is not allowed by this exporter")
-  }
+  ): Effect.Effect<Hop, DriverFailure.DriverFailure> =>
+    Effect.suspend(() => {
+      const parsed = requestUrl.parse(address)
+      if (Either.isLeft(parsed)) {
+        return DriverFailure.make("InvalidArgument", `the URL of the presigned ${method} ${parsed.left}`)
+      }
+      const url = parsed.right
+      const hop = {
+        method,
+        url,
+        headers: url.authorization === undefined || Headers.has(headers, "authorization")
+          ? headers
+          : Headers.set(headers, "authorization", url.authorization)
+      }
+      if (!admits(method, new URL(url.url))) return fail("InvalidArgument", hop, "is not allowed by this exporter")
+      const network = guardedHost(url.url.hostname)
+      return network === undefined || networks.has(network)
+        ? Effect.succeed(hop)
+        : guarded(hop, url.url.hostname, network)
+    })
 
-  const follow = Effect.fnUntraced(function*(from: Hop, { headers, status }: HttpClientResponse.HttpClientResponse) {
+  const follow = Effect.fnUntraced(function*(from: Hop, { headers, status }: httpExchange.Answer) {
     const location = Headers.get(headers, "location")
     if (Option.isNone(location)) return yield* fail("Other", from, `was redirected (${status}) to nowhere`)
-    const to = yield* admit(from.method, location.value, from.url, from.headers)
-    return to.url.origin === from.url.origin
-      ? to
-      : { ...to, headers: Headers.fromInput(Object.entries(to.headers).filter(([name]) => !sensitive.test(name))) }
+    const address = requestUrl.resolve(from.url, location.value)
+    const elsewhere = !URL.canParse(address) || new URL(address).origin !== from.url.url.origin
+    return yield* admit(
+      from.method,
+      address,
+      elsewhere
+        ? Headers.fromInput(Object.entries(from.headers).filter(([name]) => !sensitive.test(name)))
+        : from.headers
+    )
   })
 
   // Redirects are followed here, because a client would take all headers along. What answered with one is closed.
@@ -152,10 +168,13 @@ export const make = (httpClient: HttpClient.HttpClient, admits: Admits): Open =>
     let hop = first
     for (let count = 0; count <= maxRedirects; count++) {
       const exchange = yield* Scope.fork(scope, ExecutionStrategy.sequential)
-      const response = yield* Scope.extend(send(hop, toRequest(hop)), exchange)
-      if (response.status >= 200 && response.status < 300) return { hop, response }
-      if (!redirects.has(response.status)) return yield* fail("Other", hop, `was answered with ${response.status}`)
-      hop = yield* follow(hop, response)
+      const answer = yield* Scope.extend(send(hop), exchange)
+      if (answer.status >= 200 && answer.status < 300) {
+        const problem = wholeAnswer.problem(hop.headers, answer)
+        return problem === undefined ? { hop, answer } : yield* fail("Other", hop, problem)
+      }
+      if (!redirects.has(answer.status)) return yield* refused(hop, answer)
+      hop = yield* follow(hop, answer)
       yield* Scope.close(exchange, Exit.void)
     }
     return yield* fail("Other", first, `was redirected more than ${maxRedirects} times`)
@@ -168,14 +187,14 @@ export const make = (httpClient: HttpClient.HttpClient, admits: Admits): Open =>
       interruptible.forkScoped
     )
     const expiry = Deferred.await(expired)
-    const { hop, response } = yield* interruptible.raceFirst(fetch(first), expiry)
+    const { answer, hop } = yield* interruptible.raceFirst(fetch(first), expiry)
     let used = false
     const resource: DriverResource = {
       read: Stream.unwrapScoped(Effect.suspend(() => {
         if (used) return fail("Other", hop, "can be read once only")
         used = true
         return Effect.map(
-          Stream.toPull(bodyOf(hop, response)),
+          Stream.toPull(bodyOf(hop, answer)),
           (pull) => Stream.repeatEffectChunkOption(interruptible.raceFirst(pull, Effect.mapError(expiry, Option.some)))
         )
       })),
@@ -187,45 +206,69 @@ export const make = (httpClient: HttpClient.HttpClient, admits: Admits): Open =>
   // Sends a body as it is made. The driver's stream runs in the driver's own fiber, so that its finalizers are waited for,
   // and one that fails breaks the request off: the server must not take what it has for the whole.
   const put = Effect.fnUntraced(function*(hop: Hop, bytes: Stream.Stream<Uint8Array, DriverFailure.DriverFailure>) {
+    const declared = yield* declaredLength(hop)
     const chunks = yield* Mailbox.make<Uint8Array>(1)
-    let sent = false
-    const body = Stream.concat(
-      Mailbox.toStream(chunks),
-      Stream.execute(Effect.sync(() => {
-        sent = true
-      }))
+    let given = 0
+    let sent = 0
+    let ended = false
+    const feed = Stream.runForEach(bytes, (chunk) => {
+      given += chunk.length
+      if (declared !== undefined && given > declared) {
+        return fail("Other", hop, `was promised ${declared} bytes, and the driver writes more`)
+      }
+      return chunk.length === 0 ? Effect.void : chunks.offer(chunk)
+    }).pipe(
+      Effect.zipRight(Effect.suspend(() =>
+        declared === undefined || given === declared
+          ? chunks.end
+          : fail("Other", hop, `was promised ${declared} bytes, and the driver wrote ${given}`)
+      ))
     )
-    const request = HttpClientRequest.setBody(
-      toRequest(hop),
-      // No type of its own: what the client presigned says which, if any.
-      HttpBody.stream(body, "")
+    const body = Mailbox.toStream(chunks).pipe(
+      Stream.map((chunk) => {
+        sent += chunk.length
+        return chunk
+      }),
+      Stream.concat(Stream.execute(Effect.sync(() => {
+        ended = true
+      })))
     )
-    yield* Effect.all([
-      Effect.zipRight(Stream.runForEach(bytes, (chunk) => chunks.offer(chunk)), chunks.end),
-      Effect.flatMap(send(hop, request), ({ status }) =>
-        redirects.has(status)
-          ? fail("Other", hop, `was redirected (${status}), and what was sent cannot be sent again`)
-          : status < 200 || status >= 300
-          ? fail("Other", hop, `was answered with ${status}`)
-          : sent
-          ? Effect.void
-          : fail("Other", hop, `was answered with ${status} before everything was sent`))
-    ], { concurrency: "unbounded", discard: true })
+    const confirm = Effect.flatMap(send(hop, body), (answer) => {
+      const { status } = answer
+      if (redirects.has(status)) {
+        return fail("Other", hop, `was redirected (${status}), and what was sent cannot be sent again`)
+      }
+      if (!confirmations.has(status)) {
+        const wantsLength = declared === undefined && (status === 411 || status === 501)
+        return refused(
+          hop,
+          answer,
+          wantsLength ? "; a server that wants to know the length before needs a Content-Length among the headers" : ""
+        )
+      }
+      return ended || sent === declared
+        ? Effect.void
+        : fail("Other", hop, `was answered with ${status} before everything was sent`)
+    })
+    yield* Effect.all([feed, confirm], { concurrency: "unbounded", discard: true })
   })
 
   return ({ headers, method, url }) =>
     Effect.gen(function*() {
-      const given = Headers.fromInput(headers)
+      const given = Headers.remove(Headers.fromInput(headers), ofConnection)
       // Unencoded, its length tells whether all of it has come.
       const hop = yield* admit(
         method,
         url,
-        undefined,
         method === "PUT" || Headers.has(given, "accept-encoding")
           ? given
           : Headers.set(given, "accept-encoding", "identity")
       )
-      if (method === "GET") return yield* get(hop)
+      const declared = yield* declaredLength(hop)
+      if (method === "GET") {
+        if ((declared ?? 0) !== 0) return yield* fail("InvalidArgument", hop, "has a Content-Length, and no content")
+        return yield* get({ ...hop, headers: Headers.remove(hop.headers, "content-length") })
+      }
       let used = false
       const resource: DriverResource = {
         read: Stream.suspend(() =>

@@ -60,7 +60,9 @@ const flasher = Driver.make({
   }
 })
 
-export const exporter = (options?: Exporter.ExporterOptions) => Effect.provide(ExporterTest.layer({ flasher }, options))
+/** Its servers are on this machine. */
+export const exporter = (options?: Exporter.ExporterOptions) =>
+  Effect.provide(ExporterTest.layer({ flasher }, { presignedNetworks: ["loopback"], ...options }))
 
 export const call = (method: string, ...args: ReadonlyArray<JsonValue>) =>
   Effect.flatMap(Effect.orDie(ExporterConnection.driver("flasher")), (client) => client.call(method, ...args))
