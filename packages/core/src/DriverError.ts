@@ -7,23 +7,11 @@
 import * as Schema from "effect/Schema"
 import { GrpcCode, type GrpcStatusError } from "./GrpcStatus.ts"
 import { memory } from "./internal/address.ts"
-import { blame, type Caller } from "./internal/caller.ts"
-import { callName } from "./internal/callName.ts"
+import { blame } from "./internal/caller.ts"
+import { CallKind, callName, type CallSite, type ValuePath } from "./internal/callSite.ts"
 import * as pythonTexts from "./internal/pythonTexts.ts"
 
-/**
- * The kind of interaction that failed. `resource` is the transfer of client-side bytes to or from a driver.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const CallKind = Schema.Literal("call", "streamingCall", "stream", "resource")
-
-/**
- * @since 0.1.0
- * @category models
- */
-export type CallKind = typeof CallKind.Type
+export { CallKind, type CallSite, type ValuePath }
 
 /**
  * Who reported the failure: the `driver` (or its exporter) answered with it, the `transport` failed, or the `client`
@@ -39,31 +27,6 @@ export const ErrorOrigin = Schema.Literal("driver", "transport", "client")
  * @category models
  */
 export type ErrorOrigin = typeof ErrorOrigin.Type
-
-/**
- * Which method of which driver was called. `driver` is the name path in the tree, empty for the root. `address` is the
- * exporter's, and empty for a fake without one.
- *
- * @since 0.1.0
- * @category models
- */
-export interface CallSite {
-  readonly address: string
-  readonly driver: string
-  readonly uuid: string
-  readonly method: string
-  readonly kind: CallKind
-  /** Where the program made the call. It goes into the `stack` of an error, and is no field of it. */
-  readonly caller?: Caller | undefined
-}
-
-/**
- * Steps from an argument list or a result to the offending value.
- *
- * @since 0.1.0
- * @category models
- */
-export type ValuePath = ReadonlyArray<string | number>
 
 const fields = {
   // Errors that were encoded by something else may not have it.

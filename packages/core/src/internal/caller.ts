@@ -1,6 +1,5 @@
 // Where the program made a call, as `Effect.fn` finds it out: the top of the stack is captured at once, which takes a few
 // microseconds, and made readable only when somebody reads the stack of an error.
-import type { CallSite } from "../DriverError.ts"
 
 export interface Caller {
   readonly stack?: string | undefined
@@ -64,7 +63,7 @@ const programOf = (caller: Caller): ReadonlyArray<string> => {
 
 // The same error, whose stack is where the program made the call. The stack is no field: equality and encoding do not know
 // it.
-export const blame = <E extends Error>(error: E, { caller }: Pick<CallSite, "caller">): E =>
+export const blame = <E extends Error>(error: E, { caller }: { readonly caller?: Caller | undefined }): E =>
   caller === undefined ? error : Object.defineProperty(error, "stack", {
     configurable: true,
     enumerable: false,

@@ -1,7 +1,7 @@
 // What Python exporters say without a code that would say it, and what to do then. This is the only place that reads the
 // text of a peer: it adds to messages, and decides nothing else but whether a session has ended (`isExporterGone`).
-import type { CallKind } from "../DriverError.ts"
 import type { GrpcCode } from "../GrpcStatus.ts"
+import type { CallKind } from "./callSite.ts"
 
 export interface Failure {
   readonly kind: CallKind

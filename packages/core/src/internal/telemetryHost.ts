@@ -8,7 +8,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type { GrpcStatusError } from "../GrpcStatus.ts"
-import type { Call } from "./callName.ts"
+import type { Call } from "./callSite.ts"
 import * as telemetrySpan from "./telemetrySpan.ts"
 
 const end = (span: telemetrySpan.CallSpan, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>

@@ -8,7 +8,7 @@ import * as MetricLabel from "effect/MetricLabel"
 import type * as DriverError from "../DriverError.ts"
 import * as DriverTree from "../DriverTree.ts"
 import type { CallCount } from "../LogStream.ts"
-import type { Call } from "./callName.ts"
+import type { Call } from "./callSite.ts"
 
 type Labels = Readonly<Record<string, string>>
 

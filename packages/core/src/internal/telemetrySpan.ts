@@ -17,7 +17,7 @@ import * as Predicate from "effect/Predicate"
 import * as Tracer from "effect/Tracer"
 import * as DriverError from "../DriverError.ts"
 import { codeToNumber, type GrpcCode, GrpcStatusError } from "../GrpcStatus.ts"
-import { type Call, callName } from "./callName.ts"
+import { type Call, callName } from "./callSite.ts"
 
 const defaultTracer = Context.get(DefaultServices.liveServices, Tracer.Tracer)
 
