@@ -9,7 +9,7 @@ import { globalValue } from "effect/GlobalValue"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as DriverClient from "./DriverClient.ts"
+import type { DriverClient } from "./DriverClient.ts"
 import { type CallKind, MethodNotImplemented } from "./DriverError.ts"
 import type * as DriverInterface from "./DriverInterface.ts"
 import type * as DriverMethod from "./DriverMethod.ts"
@@ -17,6 +17,7 @@ import * as DriverTree from "./DriverTree.ts"
 import * as ExporterConnection from "./ExporterConnection.ts"
 import * as caller from "./internal/caller.ts"
 import { shownPath } from "./internal/shownPath.ts"
+import * as typedClient from "./internal/typedClient.ts"
 
 /**
  * The driver at a path speaks another interface than the device's contract.
@@ -52,6 +53,19 @@ export class InterfaceMismatch extends Schema.TaggedError<InterfaceMismatch>(
 }
 
 /**
+ * The typed client of a contract on top of an untyped one. Arguments are checked against the contract before they are
+ * sent and results when they arrive. Methods with a source or a sink take a `Resource`, which is open during the call, the
+ * handle of one that is open already, or a presigned request.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromInterface: <I extends DriverInterface.Any>(
+  client: DriverClient,
+  contract: I
+) => DriverInterface.Client<I> = typedClient.make
+
+/**
  * What a device can fail to be found with.
  *
  * @since 0.1.0
@@ -75,7 +89,7 @@ export const connect = <I extends DriverInterface.Any>(
   Effect.flatMap(ExporterConnection.ExporterConnection, ({ driver, root }) =>
     Effect.flatMap(driver(path), (client) => {
       const spoken = [contract.client, ...contract.alsoSpokenBy]
-      if (spoken.includes(clientOf(client))) return Effect.succeed(DriverClient.fromInterface(client, contract))
+      if (spoken.includes(clientOf(client))) return Effect.succeed(fromInterface(client, contract))
       const available = DriverTree.nodes(root).map((node) => ({ path: shownPath(node.path), client: clientOf(node) }))
       return new InterfaceMismatch({
         path: DriverTree.formatPath(client.path),

@@ -13,7 +13,6 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as DriverError from "./DriverError.ts"
-import type * as DriverInterface from "./DriverInterface.ts"
 import * as DriverTree from "./DriverTree.ts"
 import type { ExporterClient } from "./ExporterClient.ts"
 import type { GrpcStatusError } from "./GrpcStatus.ts"
@@ -27,7 +26,6 @@ import * as streamRequest from "./internal/streamRequest.ts"
 import * as telemetry from "./internal/telemetry.ts"
 import * as telemetryMetrics from "./internal/telemetryMetrics.ts"
 import * as transfer from "./internal/transfer.ts"
-import * as typedClient from "./internal/typedClient.ts"
 import type { Refusal } from "./internal/valueCodec.ts"
 import type * as LogStream from "./LogStream.ts"
 import type { JsonValue } from "./ProtobufValue.ts"
@@ -344,16 +342,3 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
   }
   return client
 }
-
-/**
- * The typed client of a contract on top of an untyped one. Arguments are checked against the contract before they are
- * sent and results when they arrive. Methods with a source or a sink take a `Resource`, which is open during the call, the
- * handle of one that is open already, or a presigned request.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const fromInterface: <I extends DriverInterface.Any>(
-  client: DriverClient,
-  contract: I
-) => DriverInterface.Client<I> = typedClient.make

@@ -10,8 +10,9 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as ConnectionState from "../src/ConnectionState.ts"
+import * as Device from "../src/Device.ts"
 import * as Driver from "../src/Driver.ts"
-import * as DriverClient from "../src/DriverClient.ts"
+import type * as DriverClient from "../src/DriverClient.ts"
 import type { DriverCallError } from "../src/DriverError.ts"
 import * as DriverInterface from "../src/DriverInterface.ts"
 import * as DriverMethod from "../src/DriverMethod.ts"
@@ -287,7 +288,7 @@ describe("connecting again, by a schedule", () => {
     Effect.gen(function*() {
       const { connection, power, wire } = yield* bench.make(everySecond)
       const Power = DriverInterface.make(bench.powerClient, { on: DriverMethod.call({ result: DriverMethod.Json }) })
-      const device = DriverClient.fromInterface(power, Power)
+      const device = Device.fromInterface(power, Power)
       const before = { uuid: connection.uuid, root: connection.root, power: power.uuid }
       yield* wire.cut
       const disk = Driver.make({ client: "disk", methods: {} })

@@ -87,7 +87,7 @@ describe("resources that wait to be used", () => {
         const error = yield* Fiber.join(result)
         assert.deepStrictEqual(
           [error._tag, error.code, error.details],
-          ["DriverError", "DEADLINE_EXCEEDED", "no call used the resource for 10m"]
+          ["DriverError", "DEADLINE_EXCEEDED", "no call used the resource for 10m (limits.resourceWait)"]
         )
         assert.strictEqual((yield* Effect.flip(client.call("read", handle.handle))).code, "UNKNOWN")
       }).pipe(Effect.scoped, Effect.provide(ExporterTest.layer({ device: driver })))

@@ -2,7 +2,6 @@
 import {
   Device,
   Driver,
-  DriverClient,
   DriverError,
   DriverFailure,
   DriverInterface,
@@ -146,7 +145,7 @@ const programs: Readonly<Record<string, Program>> = {
 
 // The board has nothing of this, so each fails with its first call, or with the one that a fake does not answer.
 const as = <I extends DriverInterface.Any>(contract: I) =>
-  Effect.map(untyped, (board) => DriverClient.fromInterface(board, contract))
+  Effect.map(untyped, (board) => Device.fromInterface(board, contract))
 
 // A storage that opens files, and does nothing else.
 const opens = Effect.map(as(Opendal.contract), (storage) => ({ ...storage, open: () => Effect.succeed("1") }))

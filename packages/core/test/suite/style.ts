@@ -4,14 +4,15 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import * as DriverClient from "../../src/DriverClient.ts"
+import * as Device from "../../src/Device.ts"
+import type * as DriverClient from "../../src/DriverClient.ts"
 import type * as DriverInterface from "../../src/DriverInterface.ts"
 import type * as DriverMethod from "../../src/DriverMethod.ts"
 import type { JsonValue } from "../../src/ProtobufValue.ts"
 import * as Resource from "../../src/Resource.ts"
 
 /** Makes the methods of a contract of a driver's client. */
-type MakeMethods = typeof DriverClient.fromInterface
+type MakeMethods = typeof Device.fromInterface
 
 // What lent resources fail with and need is erased here; the types of the contract have it.
 type Given = JsonValue | Resource.ResourceHandle<unknown, never> | Resource.Resource<unknown, never, never>
@@ -43,4 +44,4 @@ const byName: MakeMethods = <I extends DriverInterface.Any>(client: DriverClient
 export class Style extends Context.Reference<Style>()("test/Style", { defaultValue: () => byName }) {}
 
 /** Typed clients. */
-export const typed = Layer.succeed(Style, DriverClient.fromInterface)
+export const typed = Layer.succeed(Style, Device.fromInterface)
