@@ -3,15 +3,12 @@
 // cross, and the cause of a failure, so that a test shows the stack of what a driver threw.
 import * as Headers from "@effect/platform/Headers"
 import * as Cause from "effect/Cause"
-import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
-import * as Mailbox from "effect/Mailbox"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Bytes from "../Bytes.ts"
@@ -20,19 +17,8 @@ import type * as GrpcHandler from "../GrpcHandler.ts"
 import * as GrpcStatus from "../GrpcStatus.ts"
 import * as handlerExit from "./handlerExit.ts"
 import { mapItems } from "./mapItems.ts"
+import { MemoryPipe } from "./memoryPipe.ts"
 import * as metadata from "./metadata.ts"
-
-// As many messages as a bounded queue of the reference implementation holds per direction (protocol.md 5.2).
-const capacity = 32
-
-// After the last message an open end tells of none.
-const takeFrom = <E>(
-  mailbox: Mailbox.Mailbox<Uint8Array, E>
-): Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<E>> =>
-  Effect.matchEffect(mailbox.takeAll, {
-    onFailure: (error) => Effect.fail(Option.some(error)),
-    onSuccess: ([messages]) => Chunk.isEmpty(messages) ? Effect.fail(Option.none()) : Effect.succeed(messages)
-  })
 
 const channelClosed = "the channel is closed"
 
@@ -108,20 +94,20 @@ export const makeTransport = Effect.fnUntraced(
       const handler = handlers.get(rpc)
       if (handler?._tag !== "ServerStreaming") return Stream.fail(notImplemented(rpc))
       return Stream.unwrapScoped(Effect.gen(function*() {
-        const mailbox = yield* Mailbox.make<Uint8Array, GrpcStatus.GrpcStatusError>(capacity)
+        const answers = new MemoryPipe<GrpcStatus.GrpcStatusError>()
         yield* Effect.acquireRelease(
           fork(
             rpc,
-            Stream.runForEachChunk(handler.handle(message, requestOf(options)), (chunk) => mailbox.offerAll(chunk))
+            Stream.runForEachChunk(handler.handle(message, requestOf(options)), (chunk) => answers.sendAll(chunk))
               .pipe(
                 Effect.onExit((exit) =>
-                  mailbox.done(Exit.mapErrorCause(exit, (cause) => Cause.fail(statusOf(rpc, cause))))
+                  answers.end(Exit.mapErrorCause(exit, (cause) => Cause.fail(statusOf(rpc, cause))))
                 )
               )
           ),
           Fiber.interrupt
         )
-        return mapItems(Mailbox.toStream(mailbox), (answer) => received(rpc, answer))
+        return mapItems(Stream.repeatEffectChunkOption(answers.take), (answer) => received(rpc, answer))
       }))
     }
 
@@ -129,8 +115,8 @@ export const makeTransport = Effect.fnUntraced(
       function*(rpc: string, options: CallOptions) {
         const handler = handlers.get(rpc)
         if (handler?._tag !== "Duplex") return yield* notImplemented(rpc)
-        const requests = yield* Mailbox.make<Uint8Array, GrpcStatus.GrpcStatusError>(capacity)
-        const responses = yield* Mailbox.make<Uint8Array, GrpcStatus.GrpcStatusError>(capacity)
+        const requests = new MemoryPipe<GrpcStatus.GrpcStatusError>()
+        const responses = new MemoryPipe<GrpcStatus.GrpcStatusError>()
         const initialMetadata = yield* Deferred.make<Headers.Headers, GrpcStatus.GrpcStatusError>()
         const status = yield* Deferred.make<void, GrpcStatus.GrpcStatusError>()
 
@@ -138,18 +124,18 @@ export const makeTransport = Effect.fnUntraced(
 
         const served = Effect.scoped(handler.handle({
           ...requestOf(options),
-          receive: takeFrom(requests),
+          receive: requests.take,
           // A message that is too large for the caller ends the RPC, as it does when a socket's client cancels it.
           send: (message) =>
             Effect.matchEffect(received(rpc, Bytes.join(message)), {
               onFailure: (refusal) =>
                 Effect.zipRight(
-                  Effect.all([Deferred.fail(status, refusal), responses.fail(refusal)]),
+                  Effect.all([Deferred.fail(status, refusal), responses.end(Exit.fail(refusal))]),
                   Effect.interrupt
                 ),
               onSuccess: (message) =>
                 Effect.flatMap(
-                  responses.offer(message),
+                  responses.send(message),
                   (taken) => taken ? Effect.void : GrpcStatus.make("CANCELLED", "the caller went away")
                 )
             }),
@@ -163,9 +149,9 @@ export const makeTransport = Effect.fnUntraced(
             const exit = Exit.mapErrorCause(ended, (cause) => Cause.fail(statusOf(rpc, cause, cancelled)))
             return Effect.all([
               Deferred.done(status, exit),
-              responses.done(exit),
+              responses.end(exit),
               // Whoever still reads, a driver that was lent a resource perhaps, must not take this for the end.
-              requests.fail(GrpcStatus.make("CANCELLED", "the caller went away")),
+              requests.leave(Exit.fail(GrpcStatus.make("CANCELLED", "the caller went away"))),
               // A handler that ends without sending headers sends them with its status.
               Deferred.done(initialMetadata, Exit.as(exit, Headers.empty))
             ])
@@ -186,10 +172,10 @@ export const makeTransport = Effect.fnUntraced(
         )
         const call: GrpcDuplex = {
           initialMetadata: Deferred.await(initialMetadata),
-          receive: takeFrom(responses),
+          receive: responses.take,
           send: (message) =>
-            Effect.flatMap(requests.offer(Bytes.join(message)), (accepted) => accepted ? Effect.void : sendable),
-          halfClose: Effect.asVoid(requests.end),
+            Effect.flatMap(requests.send(Bytes.join(message)), (accepted) => accepted ? Effect.void : sendable),
+          halfClose: requests.end(Exit.void),
           cancel: Effect.asVoid(cancel(fiber)),
           status: Deferred.await(status)
         }
