@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Codec from "./internal/codec.ts"
+import type * as CodecPackages from "./internal/codecPackages.ts"
 
 /**
  * `gzip` is also read with a zlib header. `xz` is the `.xz` container.
@@ -39,7 +40,8 @@ const outcomes = {
  * - `Truncated`: the input ends before the encoded data does; empty input is the extreme case.
  * - `Corrupt`: the input is not of this encoding, a checksum does not match, or something else follows the encoded data.
  * - `Unsupported`: the data is well-formed but asks for more memory, or for a feature, than the codec has.
- * - `Unavailable`: the codec could not be loaded, or broke down.
+ * - `Unavailable`: the codec could not be loaded, because its package is not installed where the program or its bundle can find it,
+ *   or broke down. The details name the package.
  *
  * @since 0.1.0
  * @category errors
@@ -108,7 +110,7 @@ const makeInput = <E, R>(pull: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Opt
   return Effect.map(refill, () => available === 0 ? null : take(Math.min(available, Codec.inputSize)))
 }
 
-const run = (encoding: ContentEncoding, direction: Codec.Direction) => {
+const run = (encoding: ContentEncoding, direction: CodecPackages.Direction) => {
   const toError = (failure: Codec.Failure) => new ContentEncodingError({ encoding, ...failure })
 
   return <E, R>(stream: Stream.Stream<Uint8Array, E, R>): Stream.Stream<Uint8Array, E | ContentEncodingError, R> =>

@@ -1,15 +1,13 @@
 // One interface over every compression library: a codec that asks for input and offers output, one thing at a time. It
 // is driven by the calls of `next`, and runs ahead of them by a few outputs at most.
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
-import { createRequire } from "node:module"
-import { pathToFileURL } from "node:url"
 import { Worker } from "node:worker_threads"
 import * as Zlib from "node:zlib"
 import type { ContentEncoding } from "../ContentEncoding.ts"
+import * as codecPackages from "./codecPackages.ts"
 import { codecWorkerSource } from "./codecWorker.ts"
-
-export type Direction = "encode" | "decode"
 
 export interface Failure {
   readonly reason: "Truncated" | "Corrupt" | "Unsupported" | "Unavailable"
@@ -163,36 +161,17 @@ const zlibOptions = { chunkSize: 64 * 1024 }
 // Everything else: WebAssembly and JavaScript libraries without a thread of their own, so each gets a worker
 // ---------------------------------------------------------------------------------------------------------------------
 
-const modules = {
-  xz: {
-    encode: ["node-liblzma/wasm/liblzma.js", "node-liblzma/wasm/liblzma.wasm"],
-    decode: ["node-liblzma/wasm/liblzma.js", "node-liblzma/wasm/liblzma.wasm"]
-  },
-  bz2: { encode: ["libbzip2-wasm"], decode: ["seek-bzip"] },
-  zstd: { encode: ["zstd-codec/lib/module.js"], decode: ["zstddec/stream"] }
-}
-
-// Libraries can be optional dependencies.
-export const isInstalled = (encoding: ContentEncoding): boolean => {
-  if (encoding === "gzip") return true
-  const { decode, encode } = modules[encoding]
-  const require = createRequire(import.meta.url)
-  try {
-    for (const module of [...decode, ...encode]) require.resolve(module)
-    return true
-  } catch {
-    return false
-  }
-}
-
 const unavailable = (cause: unknown): Failure => ({
   reason: "Unavailable",
   details: cause instanceof Error ? cause.message : String(cause),
   cause
 })
 
-const spawn = (encoding: keyof typeof modules, direction: Direction) => {
-  const require = createRequire(import.meta.url)
+const spawn = (
+  encoding: codecPackages.PackagedEncoding,
+  direction: codecPackages.Direction,
+  modules: ReadonlyArray<string>
+) => {
   const signals = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT))
   // The source is a string so that the package works the same from TypeScript, from `dist` and from a bundle.
   const worker = new Worker(codecWorkerSource, {
@@ -204,7 +183,7 @@ const spawn = (encoding: keyof typeof modules, direction: Direction) => {
       codec: `${encoding}-${direction}`,
       signals,
       inputSize,
-      modules: modules[encoding][direction].map((module) => pathToFileURL(require.resolve(module)).href)
+      modules
     }
   })
   return { worker, signals }
@@ -247,22 +226,26 @@ const makeWorker = ({ signals, worker }: ReturnType<typeof spawn>): Codec => {
 }
 
 const worker = (
-  encoding: keyof typeof modules,
-  direction: Direction
+  encoding: codecPackages.PackagedEncoding,
+  direction: codecPackages.Direction
 ): Effect.Effect<Codec, Failure, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.try({ try: () => spawn(encoding, direction), catch: unavailable }),
-    ({ worker }) => Effect.promise(() => worker.terminate())
-  ).pipe(Effect.map(makeWorker))
+  Either.match(codecPackages.find(encoding, direction), {
+    onLeft: (details): Effect.Effect<Codec, Failure, Scope.Scope> => Effect.fail({ reason: "Unavailable", details }),
+    onRight: (modules) =>
+      Effect.acquireRelease(
+        Effect.try({ try: () => spawn(encoding, direction, modules), catch: unavailable }),
+        ({ worker }) => Effect.promise(() => worker.terminate())
+      ).pipe(Effect.map(makeWorker))
+  })
 
 // `first` is the first input, which tells a gzip header from a zlib one. It still has to be given to the codec.
 export const make = (
   encoding: ContentEncoding,
-  direction: Direction,
+  direction: codecPackages.Direction,
   first: Uint8Array | null
 ): Effect.Effect<Codec, Failure, Scope.Scope> => {
   if (encoding !== "gzip") {
-    return worker(encoding, direction)
+    return Effect.suspend(() => worker(encoding, direction))
   }
   if (direction === "encode") {
     return zlib(() => Zlib.createGzip(zlibOptions))

@@ -16,7 +16,7 @@ import * as GrpcStatus from "../GrpcStatus.ts"
 import type { JsonValue } from "../ProtobufValue.ts"
 import type { DriverResource } from "../Resource.ts"
 import * as RouterStream from "../RouterStream.ts"
-import * as Codec from "./codec.ts"
+import * as codecPackages from "./codecPackages.ts"
 import { type Hosted, normalizeUuid, type PendingResource } from "./hosted.ts"
 import * as interruptible from "./interruptible.ts"
 import type * as presigned from "./presigned.ts"
@@ -42,10 +42,11 @@ export const serve = Effect.fnUntraced(
     if (encoding !== null && !isEncoding(encoding)) {
       return yield* GrpcStatus.make("INVALID_ARGUMENT", `unsupported content encoding ${JSON.stringify(encoding)}`)
     }
-    if (encoding !== null && !Codec.isInstalled(encoding)) {
+    const missing = encoding === null ? Option.none() : codecPackages.missing(encoding)
+    if (Option.isSome(missing)) {
       return yield* GrpcStatus.make(
         "INVALID_ARGUMENT",
-        `unsupported content encoding "${encoding}": no codec is installed`
+        `unsupported content encoding "${encoding}": no codec is installed: ${missing.value}`
       )
     }
     if (hosted.resources.size >= limits.pendingResources) {
