@@ -12,21 +12,10 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { formatPath } from "./DriverError.ts"
+import type { JsonValue } from "./internal/json.ts"
 import * as valueCodec from "./internal/valueCodec.ts"
 
-/**
- * What travels: JSON. Results are plain objects and arrays; a key such as `__proto__` is data.
- *
- * @since 0.1.0
- * @category models
- */
-export type JsonValue =
-  | null
-  | boolean
-  | number
-  | string
-  | ReadonlyArray<JsonValue>
-  | { readonly [key: string]: JsonValue }
+export type { JsonValue }
 
 /**
  * A value the wire cannot carry, or bytes that are no value.

@@ -2,7 +2,7 @@
 import { type BinaryReader, type BinaryWriter, WireType } from "@bufbuild/protobuf/wire"
 import * as Either from "effect/Either"
 import type { ValuePath } from "../DriverError.ts"
-import type { JsonValue } from "../ProtobufValue.ts"
+import type { JsonValue } from "./json.ts"
 
 // Protobuf parsers built on C refuse a message of more than 100 levels. A call takes one of them, a value in it two
 // per list and three per struct (protocol.md 3; measured with a Python exporter).
