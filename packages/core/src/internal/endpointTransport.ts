@@ -1,8 +1,8 @@
 // The transport to an endpoint: HTTP/2 by hand, and nice-grpc where something asks for what only grpc-js can do.
 import * as Effect from "effect/Effect"
 import type { Endpoint } from "../Endpoint.ts"
-import type { ChannelOptions, GrpcTransport } from "../GrpcChannel.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
+import type { ChannelOptions, GrpcTransport } from "./grpcTransport.ts"
 import * as hostPort from "./hostPort.ts"
 import * as httpTransport from "./httpTransport.ts"
 import * as proxy from "./proxy.ts"
@@ -37,7 +37,7 @@ const noting = (transport: GrpcTransport, note: string): GrpcTransport => {
 }
 
 export const make = Effect.fnUntraced(
-  function*(endpoint: Endpoint, target: string, options: ChannelOptions, maxMessageBytes: number) {
+  function*(endpoint: Endpoint, target: string, options: ChannelOptions) {
     const problem = endpoint._tag === "Unix" ? socketPath.problem(endpoint.path) : hostPort.problem(endpoint)
     if (problem !== undefined) {
       return yield* new GrpcStatusError({
@@ -54,11 +54,11 @@ export const make = Effect.fnUntraced(
     if (note !== undefined) yield* Effect.logWarning(`${target} is ${note}`)
     const via = found !== undefined && "address" in found ? found : undefined
     const transport = via === undefined && !needsGrpcJs(endpoint, options)
-      ? yield* httpTransport.make(endpoint, target, trust, options, maxMessageBytes)
+      ? yield* httpTransport.make(endpoint, target, trust, options)
       // Loading it takes longer than a call, and few programs need it.
       : yield* Effect.flatMap(
         Effect.promise(() => import("./niceGrpc.ts")),
-        (niceGrpc) => niceGrpc.make(endpoint, target, trust, via, options, maxMessageBytes)
+        (niceGrpc) => niceGrpc.make(endpoint, target, trust, via, options)
       )
     return note === undefined ? transport : noting(transport, note)
   }

@@ -12,6 +12,7 @@ import * as Scope from "effect/Scope"
 import * as Http2 from "node:http2"
 import * as Endpoint from "../Endpoint.ts"
 import type { GrpcHandlers } from "../GrpcHandler.ts"
+import { maxMessageBytes } from "./grpcTransport.ts"
 import * as hostPort from "./hostPort.ts"
 import * as httpKeepAlive from "./httpKeepAlive.ts"
 import * as httpServedCall from "./httpServedCall.ts"
@@ -22,9 +23,6 @@ import * as pem from "./pem.ts"
 import * as socketFile from "./socketFile.ts"
 import * as socketPath from "./socketPath.ts"
 import * as tlsTrust from "./tlsTrust.ts"
-
-// The limit of every peer (protocol.md 5.2).
-const maxMessageBytes = 4 * 1024 * 1024
 
 // What a peer may send on one stream before a handler has taken it.
 const streamWindow = 1024 * 1024

@@ -11,8 +11,15 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Bytes from "../Bytes.ts"
 import type { Endpoint } from "../Endpoint.ts"
-import type { CallOptions, ChannelOptions, GrpcConnection, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
 import { GrpcStatusError } from "../GrpcStatus.ts"
+import {
+  type CallOptions,
+  type ChannelOptions,
+  type GrpcConnection,
+  type GrpcDuplex,
+  type GrpcTransport,
+  maxMessageBytes
+} from "./grpcTransport.ts"
 import { HttpCall, type Outcome, type Receiver } from "./httpCall.ts"
 import * as httpSession from "./httpSession.ts"
 import * as httpStatus from "./httpStatus.ts"
@@ -29,8 +36,7 @@ export const make = Effect.fnUntraced(function*(
   endpoint: Endpoint,
   target: string,
   trust: TlsTrust | undefined,
-  options: ChannelOptions,
-  maxMessageBytes: number
+  options: ChannelOptions
 ) {
   const { connect, drop, onEnd } = yield* httpSession.make(endpoint, target, trust, options.connectTimeout)
   const calls = new Set<HttpCall>()

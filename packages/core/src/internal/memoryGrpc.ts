@@ -12,9 +12,9 @@ import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Bytes from "../Bytes.ts"
-import type { CallOptions, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
 import type * as GrpcHandler from "../GrpcHandler.ts"
 import * as GrpcStatus from "../GrpcStatus.ts"
+import { type CallOptions, type GrpcDuplex, type GrpcTransport, maxMessageBytes } from "./grpcTransport.ts"
 import * as handlerExit from "./handlerExit.ts"
 import { mapItems } from "./mapItems.ts"
 import { MemoryPipe } from "./memoryPipe.ts"
@@ -23,7 +23,7 @@ import * as metadata from "./metadata.ts"
 const channelClosed = "the channel is closed"
 
 export const makeTransport = Effect.fnUntraced(
-  function*(handlers: GrpcHandler.GrpcHandlers, target: string, maxMessageBytes: number) {
+  function*(handlers: GrpcHandler.GrpcHandlers, target: string) {
     const runtime = yield* FiberSet.makeRuntime()
     // What was captured is also whether a channel that is part of an acquisition can be interrupted.
     const run = <A, E>(effect: Effect.Effect<A, E>) => runtime(Effect.interruptible(effect))

@@ -21,9 +21,16 @@ import {
 import * as Tls from "node:tls"
 import * as Bytes from "../Bytes.ts"
 import type { Endpoint } from "../Endpoint.ts"
-import type { CallOptions, ChannelOptions, GrpcConnection, GrpcDuplex, GrpcTransport } from "../GrpcChannel.ts"
 import * as GrpcStatus from "../GrpcStatus.ts"
 import * as connectFailure from "./connectFailure.ts"
+import {
+  type CallOptions,
+  type ChannelOptions,
+  type GrpcConnection,
+  type GrpcDuplex,
+  type GrpcTransport,
+  maxMessageBytes
+} from "./grpcTransport.ts"
 import * as hostPort from "./hostPort.ts"
 import * as httpStatus from "./httpStatus.ts"
 import * as identityOnly from "./identityOnly.ts"
@@ -91,8 +98,7 @@ const openChannel = (
   endpoint: Endpoint,
   trust: TlsTrust | undefined,
   proxy: Proxy | undefined,
-  options: ChannelOptions,
-  maxMessageBytes: number
+  options: ChannelOptions
 ): Channel => {
   const name = toldName(endpoint, trust)
   return identityOnly.of(createChannel(target(endpoint), toCredentials(endpoint, trust), {
@@ -309,8 +315,7 @@ export const make = Effect.fnUntraced(function*(
   address: string,
   trust: TlsTrust | undefined,
   proxy: Proxy | undefined,
-  options: ChannelOptions,
-  maxMessageBytes: number
+  options: ChannelOptions
 ) {
   // grpc-js says nothing of why a proxy did not connect.
   const explain = (details: string): string => {
@@ -321,7 +326,7 @@ export const make = Effect.fnUntraced(function*(
         "To connect without it, list the host in no_proxy"
   }
   const open = () => {
-    const channel = openChannel(endpoint, trust, proxy, options, maxMessageBytes)
+    const channel = openChannel(endpoint, trust, proxy, options)
     return {
       channel,
       serverStreaming: memoize((rpc) => createClient(rawMethod(rpc, false, true), channel).call),
