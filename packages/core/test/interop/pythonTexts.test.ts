@@ -54,7 +54,7 @@ const cases: Readonly<
         (handle) => Effect.zipRight(driver.call("consume", handle), driver.call("consume", handle))
       ),
     original: "UUID('",
-    advice: "a handle serves one call, of the driver it was opened with"
+    advice: "a handle works for one call, to the driver it was opened with"
   },
   "a handle of another driver": {
     run: (driver) =>
@@ -63,7 +63,7 @@ const cases: Readonly<
         (other) => Effect.flatMap(other.resource(bytes), (handle) => driver.call("consume", handle))
       ),
     original: "UUID('",
-    advice: "a handle serves one call, of the driver it was opened with"
+    advice: "a handle works for one call, to the driver it was opened with"
   },
   "a path instead of a resource": {
     run: (driver) => driver.call("consume", "image.img"),
@@ -98,7 +98,7 @@ const cases: Readonly<
   "a key error": {
     run: (driver) => driver.call("fail", "key_error", "boot"),
     original: "'boot'",
-    advice: "this is all that Python says of a KeyError"
+    advice: "this is all that a KeyError of Python says"
   }
 }
 
