@@ -5,7 +5,6 @@ import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
 import { Worker } from "node:worker_threads"
 import * as Zlib from "node:zlib"
-import type { ContentEncoding } from "../ContentEncoding.ts"
 import * as codecPackages from "./codecPackages.ts"
 import { codecWorkerSource } from "./codecWorker.ts"
 
@@ -240,7 +239,7 @@ const worker = (
 
 // `first` is the first input, which tells a gzip header from a zlib one. It still has to be given to the codec.
 export const make = (
-  encoding: ContentEncoding,
+  encoding: codecPackages.Encoding,
   direction: codecPackages.Direction,
   first: Uint8Array | null
 ): Effect.Effect<Codec, Failure, Scope.Scope> => {

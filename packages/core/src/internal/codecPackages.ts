@@ -6,11 +6,12 @@ import * as Option from "effect/Option"
 import { createRequire } from "node:module"
 import * as Process from "node:process"
 import { pathToFileURL } from "node:url"
-import type { ContentEncoding } from "../ContentEncoding.ts"
 
 export type Direction = "encode" | "decode"
 
-export type PackagedEncoding = Exclude<ContentEncoding, "gzip">
+export type PackagedEncoding = "xz" | "bz2" | "zstd"
+
+export type Encoding = "gzip" | PackagedEncoding
 
 const modules: Record<PackagedEncoding, Record<Direction, ReadonlyArray<string>>> = {
   xz: {
@@ -72,7 +73,7 @@ export const find = (
 }
 
 // Libraries can be optional dependencies, and a bundle can be away from all of them.
-export const missing = (encoding: ContentEncoding): Option.Option<string> =>
+export const missing = (encoding: Encoding): Option.Option<string> =>
   encoding === "gzip"
     ? Option.none()
     : Option.orElse(
