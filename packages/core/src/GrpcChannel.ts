@@ -43,7 +43,8 @@ export {
 
 /**
  * gRPC calls over encoded messages. `rpc` is the full method path, as in `/jumpstarter.v1.ExporterService/GetReport`.
- * Interrupting a call, a stream or the scope of a duplex cancels the RPC. Nothing is retried and no deadline is set.
+ * Interrupting a call, a stream or the scope of a duplex cancels the RPC. No deadline is set. Nothing is retried, except that an RPC
+ * that the peer never began, as HTTP/2 tells, is sent again once.
  *
  * @since 0.1.0
  * @category tags

@@ -201,7 +201,8 @@ const answers: Readonly<Record<string, Answer>> = {
       stream.respond(rawServer.grpcHeaders)
       stream.write(message, () => stream.session?.ping(() => stream.destroy(new Error("no more"))))
     },
-    end: "INTERNAL transport: Received RST_STREAM with code 2",
+    end:
+      "INTERNAL transport: Received RST_STREAM with code 2 (INTERNAL_ERROR); the exporter, or a proxy in between, failed: look into its log",
     grpcJs: "INTERNAL transport: Received RST_STREAM with code 2 (Internal server error)",
     got: ["a"]
   },

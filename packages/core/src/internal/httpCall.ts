@@ -5,6 +5,7 @@ import * as Http2 from "node:http2"
 import type { Bytes } from "../Bytes.ts"
 import * as GrpcStatus from "../GrpcStatus.ts"
 import type { CallOptions } from "./grpcTransport.ts"
+import * as httpLoss from "./httpLoss.ts"
 import * as httpMessages from "./httpMessages.ts"
 import type { Session } from "./httpSession.ts"
 import * as httpStatus from "./httpStatus.ts"
@@ -39,6 +40,7 @@ export class HttpCall {
   // What the peer said about the end of the RPC: its status, or how it failed to be a gRPC peer.
   private answer: Outcome | undefined
   private error: Error | undefined
+  private responded = false
   private over = false
 
   constructor(
@@ -62,6 +64,7 @@ export class HttpCall {
     })
     // Node emits the body that comes along with the headers before them.
     stream.on("response", (headers, flags) => {
+      this.responded = true
       const problem = httpStatus.problemOfAnswer(headers[":status"], headers["content-type"])
       // A status in headers that something follows is none, and an error page is no success.
       const ends = (flags & Http2.constants.NGHTTP2_FLAG_END_STREAM) !== 0
@@ -164,11 +167,20 @@ export class HttpCall {
 
   // The end of an RPC that the peer did not end.
   private cutOff(): Outcome {
+    const goAway = this.session.goAway()
+    if (!this.responded && this.isUnseen(goAway)) return this.fail("UNAVAILABLE", httpLoss.unseen, "client", this.error)
     if (this.session.isLost()) {
-      return this.fail("UNAVAILABLE", this.error?.message ?? "Connection dropped", "transport", this.error)
+      return this.fail("UNAVAILABLE", httpLoss.explain(this.error, goAway), "transport", this.error)
     }
     const { code, details } = httpStatus.statusOfReset(this.stream.rstCode ?? 0)
     return this.fail(code, details, "transport", this.error)
+  }
+
+  // Whether HTTP/2 promises that nothing was done.
+  private isUnseen(goAway: httpLoss.GoAway | undefined): boolean {
+    const { id, rstCode } = this.stream
+    return rstCode === Http2.constants.NGHTTP2_REFUSED_STREAM ||
+      goAway !== undefined && id !== undefined && id > goAway.lastStream
   }
 
   private end(outcome: Outcome): void {

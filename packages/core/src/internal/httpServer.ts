@@ -14,6 +14,7 @@ import * as Endpoint from "../Endpoint.ts"
 import type { GrpcHandlers } from "../GrpcHandler.ts"
 import { maxMessageBytes } from "./grpcTransport.ts"
 import * as hostPort from "./hostPort.ts"
+import * as httpGuard from "./httpGuard.ts"
 import * as httpKeepAlive from "./httpKeepAlive.ts"
 import * as httpServedCall from "./httpServedCall.ts"
 import { Turns } from "./httpTurns.ts"
@@ -132,6 +133,7 @@ export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen:
       session.on("close", () => sessions.delete(session))
       // Its streams are closed, which tells their handlers.
       session.on("error", () => {})
+      httpGuard.guard(session, undefined)
       session.once("stream", (_: Http2.ServerHttp2Stream, headers: Http2.IncomingHttpHeaders) => {
         if (alwaysReads(listen, headers["user-agent"])) session.setLocalWindowSize(connectionWindow)
       })

@@ -14,7 +14,9 @@ import * as connectFailure from "./connectFailure.ts"
 import { EagerSocket } from "./eagerSocket.ts"
 import type { GrpcConnection } from "./grpcTransport.ts"
 import * as hostPort from "./hostPort.ts"
+import * as httpGuard from "./httpGuard.ts"
 import * as httpKeepAlive from "./httpKeepAlive.ts"
+import * as httpLoss from "./httpLoss.ts"
 import { Turns } from "./httpTurns.ts"
 import * as interruptible from "./interruptible.ts"
 import type { TlsTrust } from "./tlsTrust.ts"
@@ -32,6 +34,10 @@ const maxFrameSize = 1024 * 1024
 
 // Node refuses new streams once a connection has this many megabytes in use. What streams hold is bounded one by one.
 const maxSessionMemory = 4 * 1024
+
+// The text of a failure travels in a header. nghttp2 takes 64 KiB in one header, which no option changes; these limits are for
+// all headers of an answer together.
+const headerLimits = { maxHeaderListSize: 256 * 1024, maxHeaderListPairs: 1_024 }
 
 // protocol.md 10.3
 const keepAliveTime = "20 seconds"
@@ -69,6 +75,8 @@ export interface Session {
   readonly release: () => void
   // Whether the connection is gone, as opposed to being wound up in good order.
   readonly isLost: () => boolean
+  // What the peer said when it wound up or gave up the connection.
+  readonly goAway: () => httpLoss.GoAway | undefined
 }
 
 const connect = (
@@ -84,9 +92,17 @@ const connect = (
     const http = Http2.connect(`${endpoint._tag === "Tls" ? "https" : "http"}://${authority(endpoint)}`, {
       createConnection: () => outlet ?? socket,
       maxSessionMemory,
-      settings: { enablePush: false, initialWindowSize: streamWindow, maxFrameSize }
+      maxHeaderListPairs: headerLimits.maxHeaderListPairs,
+      settings: {
+        enablePush: false,
+        initialWindowSize: streamWindow,
+        maxFrameSize,
+        maxHeaderListSize: headerLimits.maxHeaderListSize
+      }
     })
+    httpGuard.guard(http, outlet === undefined ? undefined : socket)
     let error: Error | undefined
+    let goAway: httpLoss.GoAway | undefined
     http.on("error", (cause) => {
       error = cause
       const withoutAlpn = socket instanceof Tls.TLSSocket && socket.alpnProtocol === false
@@ -118,11 +134,17 @@ const connect = (
             socket.unref()
           }
         },
-        isLost: () => http.destroyed || socket.destroyed
+        isLost: () => http.destroyed || socket.destroyed,
+        goAway: () => goAway
       }
       // What is under way goes on when a connection is wound up, and what begins after that goes to whoever is there then.
-      http.once("goaway", () => ended(session, "the connection is wound up"))
-      http.once("close", () => ended(session, error?.message ?? "Connection dropped"))
+      // Some peers say it twice: that they will, and then from where on.
+      http.on("goaway", (code, lastStream, data) => {
+        goAway = { code, lastStream, text: data === undefined ? "" : Buffer.from(data).toString() }
+        // One that gives up a connection ends it, which is told below.
+        if (code === Http2.constants.NGHTTP2_NO_ERROR) ended(session, "the connection is wound up")
+      })
+      http.once("close", () => ended(session, httpLoss.explain(error, goAway)))
       resume(Effect.succeed(session))
     })
     return Effect.sync(() => http.destroy())
@@ -131,6 +153,8 @@ const connect = (
 export interface Sessions {
   // The connection, which is made where there is none.
   readonly connect: (rpc: string) => Effect.Effect<Session, GrpcStatusError>
+  // Starts no more RPCs on a connection, and closes it when those under way have ended.
+  readonly retire: (session: Session) => void
   readonly drop: Effect.Effect<void>
   readonly onEnd: GrpcConnection["onEnd"]
 }
@@ -220,6 +244,10 @@ export const make = Effect.fnUntraced(function*(
       Effect.suspend(() =>
         current !== undefined && !current.http.closed && !current.http.destroyed ? Effect.succeed(current) : open(rpc)
       ),
+    retire: (session) => {
+      if (current === session) current = undefined
+      session.http.close()
+    },
     drop,
     onEnd: (listener) =>
       Effect.acquireRelease(

@@ -2,6 +2,7 @@
 import * as Headers from "@effect/platform/Headers"
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2"
 import * as GrpcStatus from "../GrpcStatus.ts"
+import * as httpLoss from "./httpLoss.ts"
 
 const encoder = new TextEncoder()
 
@@ -101,22 +102,32 @@ export const statusOfReset = (
     case constants.NGHTTP2_REFUSED_STREAM:
       return { code: "UNAVAILABLE", details: "Stream refused by server" }
     case constants.NGHTTP2_CANCEL:
-      return { code: "CANCELLED", details: "Call cancelled" }
+      return {
+        code: "CANCELLED",
+        details: "Call cancelled by the exporter or by a proxy in between, not by this client"
+      }
     case constants.NGHTTP2_ENHANCE_YOUR_CALM:
-      return { code: "RESOURCE_EXHAUSTED", details: "Bandwidth exhausted or memory limit exceeded" }
+      return {
+        code: "RESOURCE_EXHAUSTED",
+        details:
+          "Bandwidth exhausted or memory limit exceeded; the answer has more than 256 KiB of headers, or the exporter limits " +
+          "what it takes"
+      }
     case constants.NGHTTP2_INADEQUATE_SECURITY:
-      return { code: "PERMISSION_DENIED", details: "Protocol not secure enough" }
+      return {
+        code: "PERMISSION_DENIED",
+        details: "Protocol not secure enough; the exporter asks for TLS, or for a newer version of it"
+      }
     default:
-      return { code: "INTERNAL", details: `Received RST_STREAM with code ${code}` }
+      return { code: "INTERNAL", details: httpLoss.explainReset(code) }
   }
 }
 
 // Whether a failure is the reset of one stream, as it is told here and by grpc-js.
 export const isReset = (details: string): boolean =>
-  /^(the RPC ended without a status|Stream refused by server|Call cancelled|Protocol not secure enough)$/.test(
-    details
-  ) ||
-  /^(Bandwidth exhausted or memory limit exceeded|Received RST_STREAM with code)/.test(details)
+  /^(the RPC ended without a status|Stream refused by server)$/.test(details) ||
+  /^(Call cancelled|Protocol not secure enough|Bandwidth exhausted or memory limit exceeded|Received RST_STREAM with code)\b/
+    .test(details)
 
 // Of a key that occurs more than once the last counts, which only the headers as they were on the wire can tell: names
 // and values in turns. Binary metadata, which nothing in the protocol uses, is left out.

@@ -32,11 +32,13 @@ import {
   maxMessageBytes
 } from "./grpcTransport.ts"
 import * as hostPort from "./hostPort.ts"
+import * as httpLoss from "./httpLoss.ts"
 import * as httpStatus from "./httpStatus.ts"
 import * as identityOnly from "./identityOnly.ts"
 import { Inbox } from "./inbox.ts"
 import * as interruptible from "./interruptible.ts"
 import { fromMetadata, rawMethod } from "./niceGrpcCodec.ts"
+import * as niceGrpcSessions from "./niceGrpcSessions.ts"
 import { Outbox } from "./outbox.ts"
 import type { Proxy } from "./proxy.ts"
 import type { TlsTrust } from "./tlsTrust.ts"
@@ -104,8 +106,10 @@ const openChannel = (
   return identityOnly.of(createChannel(target(endpoint), toCredentials(endpoint, trust), {
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc-node.flow_control_window": windowBytes,
-    // A repeated driver call can repeat a physical side effect.
-    "grpc.enable_retries": 0,
+    // grpc-js then sends again what HTTP/2 promises was never begun. Nothing else is sent again without a service config, which
+    // is not looked up: a repeated driver call can repeat a physical side effect.
+    "grpc.enable_retries": 1,
+    "grpc.service_config_disable_resolution": 1,
     // grpc-js shares connections between channels to one address: a new channel would inherit the back-off of an
     // old one, and fail although the exporter is there again.
     "grpc.use_local_subchannel_pool": 1,
@@ -132,6 +136,9 @@ const localDetails: ReadonlyArray<readonly [GrpcStatus.GrpcCode, RegExp]> = [
   ["RESOURCE_EXHAUSTED", /^Bandwidth exhausted or memory limit exceeded$/],
   ["PERMISSION_DENIED", /^Protocol not secure enough$/]
 ]
+
+// What grpc-js makes of REFUSED_STREAM.
+const streamRefused = "Stream refused by server"
 
 // grpc-js wraps the reason why it could not connect into a summary of its attempts.
 const withoutSummary = (details: string): string =>
@@ -216,6 +223,9 @@ class Call {
     }
     const code = GrpcStatus.codeFromNumber(cause.code)
     if (this.trailers) return make(code, cause.details, "peer")
+    const loss = httpLoss.explainGrpcJs(cause.details)
+    if (loss !== undefined) return make("UNAVAILABLE", loss, "transport")
+    if (!this.headers && cause.details === streamRefused) return make(code, httpLoss.unseen, "client")
     if (!this.headers) return make(code, this.explain(cause.details), "transport")
     if (code === "RESOURCE_EXHAUSTED" && tooLarge.test(cause.details)) return make(code, cause.details, "client")
     const local = localDetails.some(([localCode, details]) => localCode === code && details.test(cause.details))
@@ -327,6 +337,7 @@ export const make = Effect.fnUntraced(function*(
   }
   const open = () => {
     const channel = openChannel(endpoint, trust, proxy, options)
+    niceGrpcSessions.guard(channel)
     return {
       channel,
       serverStreaming: memoize((rpc) => createClient(rawMethod(rpc, false, true), channel).call),

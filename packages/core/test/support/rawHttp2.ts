@@ -74,6 +74,27 @@ export const hello = Buffer.concat([preface, frame(Type.settings, 0, 0)])
 export const call = (stream: number, path: string, headers: Readonly<Record<string, string>> = {}): Buffer =>
   frame(Type.headers, Flag.endHeaders, stream, block(path, headers))
 
+/** Reads frames from pieces of any size, behind so many other bytes. */
+export const reader = (
+  onFrame: (type: number, flags: number, stream: number, payload: Buffer) => void,
+  skip = 0
+): (bytes: Uint8Array) => void => {
+  let received: Buffer = Buffer.alloc(0)
+  let left = skip
+  return (bytes) => {
+    received = Buffer.concat([received, bytes])
+    const skipped = Math.min(left, received.length)
+    left -= skipped
+    received = received.subarray(skipped)
+    while (received.length >= 9 && received.length >= 9 + received.readUIntBE(0, 3)) {
+      const frame = received
+      const end = 9 + frame.readUIntBE(0, 3)
+      received = frame.subarray(end)
+      onFrame(frame.readUInt8(3), frame.readUInt8(4), frame.readUInt32BE(5), frame.subarray(9, end))
+    }
+  }
+}
+
 /** What a peer has lost. */
 export type Verdict = "the connection" | "the RPC" | "nothing"
 
@@ -98,10 +119,9 @@ export const say = (port: number, bytes: Uint8Array): Effect.Effect<Verdict> =>
   Effect.scoped(
     Effect.flatMap(dial(() => net.connect(port, "127.0.0.1")), (socket) =>
       Effect.async<Verdict>((resume) => {
-        let received: Uint8Array = new Uint8Array()
         let verdict: Verdict = "nothing"
         let asked = false
-        const onFrame = (type: number, flags: number, payload: Buffer) => {
+        const onFrame = (type: number, flags: number, _stream: number, payload: Buffer) => {
           if (type === Type.reset) verdict = "the RPC"
           if (type === Type.goAway) resume(Effect.succeed("the connection"))
           if (type === Type.ping && flags === Flag.ack && lastWords.equals(payload)) {
@@ -113,15 +133,7 @@ export const say = (port: number, bytes: Uint8Array): Effect.Effect<Verdict> =>
         }
         socket
           .on("close", () => resume(Effect.succeed("the connection")))
-          .on("data", (data) => {
-            let rest = Buffer.concat([received, data])
-            while (rest.length >= 9 && rest.length >= 9 + rest.readUIntBE(0, 3)) {
-              const end = 9 + rest.readUIntBE(0, 3)
-              onFrame(rest.readUInt8(3), rest.readUInt8(4), rest.subarray(9, end))
-              rest = rest.subarray(end)
-            }
-            received = rest
-          })
+          .on("data", reader(onFrame))
           // The server answers a ping once it has taken what came before.
           .write(Buffer.concat([bytes, frame(Type.ping, 0, 0, lastWords)]))
       }))

@@ -1,0 +1,97 @@
+// Explains in words why a connection was lost. Node and nghttp2 give numbers that only HTTP/2's own pages explain.
+import { constants } from "node:http2"
+
+// The last word of a peer about its connection.
+export interface GoAway {
+  readonly code: number
+  /** HTTP/2 promises that nothing was done for streams above it. */
+  readonly lastStream: number
+  readonly text: string
+}
+
+// The details of an RPC that the peer never began. Its status is `UNAVAILABLE` of origin `client`, which no other failure has, and
+// it may be sent again.
+export const unseen = "the exporter refused the RPC before it began it, so nothing was done"
+
+const names: ReadonlyArray<string> = [
+  "NO_ERROR",
+  "PROTOCOL_ERROR",
+  "INTERNAL_ERROR",
+  "FLOW_CONTROL_ERROR",
+  "SETTINGS_TIMEOUT",
+  "STREAM_CLOSED",
+  "FRAME_SIZE_ERROR",
+  "REFUSED_STREAM",
+  "CANCEL",
+  "COMPRESSION_ERROR",
+  "CONNECT_ERROR",
+  "ENHANCE_YOUR_CALM",
+  "INADEQUATE_SECURITY",
+  "HTTP_1_1_REQUIRED"
+]
+
+// An error code of HTTP/2, by name.
+const nameOf = (code: number): string => `${code} (${names[code] ?? "unknown"})`
+
+const advice = (code: number): string => {
+  switch (code) {
+    case constants.NGHTTP2_INTERNAL_ERROR:
+      return "; an exporter on Node 20 does so when more than a thousand streaming calls are ended early in a short time: " +
+        "read them to their end, or run the exporter on a later Node"
+    case constants.NGHTTP2_ENHANCE_YOUR_CALM:
+      return "; it limits something that this client did too often: ending calls early, or sending keepalive pings"
+    case constants.NGHTTP2_INADEQUATE_SECURITY:
+      return "; it asks for TLS, or for a newer version of it"
+    case constants.NGHTTP2_HTTP_1_1_REQUIRED:
+      return "; gRPC needs HTTP/2, and what answers there wants HTTP/1.1: is it a proxy?"
+    case constants.NGHTTP2_PROTOCOL_ERROR:
+    case constants.NGHTTP2_FLOW_CONTROL_ERROR:
+    case constants.NGHTTP2_FRAME_SIZE_ERROR:
+    case constants.NGHTTP2_COMPRESSION_ERROR:
+      return "; it reports a mistake in what it received: does a proxy in between change it?"
+    default:
+      return ""
+  }
+}
+
+const closed = ({ code, text }: GoAway): string =>
+  `the exporter closed the connection with error code ${nameOf(code)}${text === "" ? "" : ` "${text}"`}${advice(code)}`
+
+const gaveUp = (why: string): string =>
+  `the peer broke the rules of HTTP/2, so this side closed the connection (${why}); a failure with a text of more than 64 KiB ` +
+  "does that, and so does a proxy that does not speak HTTP/2; the next call connects again"
+
+export const explain = (error: Error | undefined, goAway: GoAway | undefined): string => {
+  if (error === undefined) return "Connection dropped"
+  switch ("code" in error ? error.code : undefined) {
+    case "ERR_HTTP2_SESSION_ERROR":
+      return goAway === undefined ? error.message : closed(goAway)
+    case "ERR_HTTP2_ERROR":
+      return gaveUp(error.message)
+    default:
+      return error.message
+  }
+}
+
+const grpcJsLoss =
+  /^Received RST_STREAM with code \d+ triggered by internal client error: (?:Session closed with error code (\d+)|(.*))$/
+
+// Explains the loss of a connection of grpc-js, which gives a text and nothing else.
+export const explainGrpcJs = (details: string): string | undefined => {
+  const [isLoss, code, message = ""] = grpcJsLoss.exec(details) ?? []
+  if (isLoss === undefined) return undefined
+  return code === undefined ? gaveUp(message) : closed({ code: Number(code), lastStream: 0, text: "" })
+}
+
+// Explains the reset of a stream by a code that gRPC has no text for.
+export const explainReset = (code: number): string => {
+  const text = `Received RST_STREAM with code ${nameOf(code)}`
+  switch (code) {
+    case constants.NGHTTP2_PROTOCOL_ERROR:
+      return `${text}; one side found a mistake in what the other sent: does a proxy in between change it?`
+    case constants.NGHTTP2_INTERNAL_ERROR:
+      return `${text}; the exporter, or a proxy in between, failed: look into its log`
+    default:
+      return text
+  }
+}
