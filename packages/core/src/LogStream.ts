@@ -18,6 +18,7 @@ import type { ExporterClient } from "./ExporterClient.ts"
 import * as interruptible from "./internal/interruptible.ts"
 import { SeenLines } from "./internal/seenLines.ts"
 import * as sharedFiber from "./internal/sharedFiber.ts"
+import type { CallCount } from "./internal/telemetryMetrics.ts"
 import * as LogEntry from "./LogEntry.ts"
 
 /**
@@ -35,16 +36,7 @@ export interface LogStreamOptions {
   readonly backlog?: boolean | undefined
 }
 
-/**
- * How many driver calls of a connection have begun, and how many of these have ended.
- *
- * @since 0.1.0
- * @category models
- */
-export interface CallCount {
-  begun: number
-  ended: number
-}
+export type { CallCount }
 
 /**
  * The log of one exporter. There is one subscription per connection, held while somebody listens: Python exporters

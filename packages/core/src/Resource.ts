@@ -17,6 +17,7 @@ import type { DriverFailure } from "./DriverFailure.ts"
 import * as monotonicClock from "./internal/monotonicClock.ts"
 import { presignedAsIs } from "./internal/presignedAsIs.ts"
 import * as sequentialFile from "./internal/sequentialFile.ts"
+import type { PresignedRequest } from "./internal/streamRequest.ts"
 import type { JsonValue } from "./ProtobufValue.ts"
 
 /**
@@ -323,19 +324,7 @@ export function toFile(
   )
 }
 
-/**
- * A request for the exporter to make, instead of bytes that come from here: what a driver reads is fetched from a server,
- * or what it writes put there. It is plain data, to be passed to a call as an argument (`protocol.md` 6.4).
- *
- * @since 0.1.0
- * @category models
- */
-export type PresignedRequest = {
-  readonly kind: "presigned_request"
-  readonly url: string
-  readonly method: "GET" | "PUT"
-  readonly headers: Readonly<Record<string, string>>
-}
+export type { PresignedRequest }
 
 /**
  * A request for the exporter to make. The URL is absolute, and says all there is to say about who may do this, as one

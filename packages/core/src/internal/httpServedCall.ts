@@ -21,7 +21,6 @@ import { Inbox } from "./inbox.ts"
 import * as interruptible from "./interruptible.ts"
 import { MessageError, MessageReader } from "./messageReader.ts"
 import * as metadata from "./metadata.ts"
-import * as streamRequest from "./streamRequest.ts"
 
 const inboxBytes = 1024 * 1024
 
@@ -37,7 +36,7 @@ type Handle<Tag extends GrpcHandler["_tag"]> = Extract<GrpcHandler, { readonly _
 
 // Receivers ignore keys they do not know. Without trailing metadata a client over grpc-js cannot tell every failure of
 // ours from one of its own transport.
-const presence = { [streamRequest.hostKey]: streamRequest.hostName }
+const presence = { "x-effect-grpc": "1" }
 
 const responseHeaders = {
   [constants.HTTP2_HEADER_STATUS]: 200,

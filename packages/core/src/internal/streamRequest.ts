@@ -1,6 +1,5 @@
 // The metadata that opens RouterService.Stream on an exporter and answers it (protocol.md 5.1, 6.1, 6.2).
 import * as Schema from "effect/Schema"
-import type * as Resource from "../Resource.ts"
 
 export const requestKey = "request"
 
@@ -37,11 +36,25 @@ export const ClientStreamHandle = Schema.Struct({
 
 export type ClientStreamHandle = typeof ClientStreamHandle.Encoded
 
+/**
+ * A request for the exporter to make, instead of bytes that come from here: what a driver reads is fetched from a server,
+ * or what it writes put there. It is plain data, to be passed to a call as an argument (`protocol.md` 6.4).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type PresignedRequest = {
+  readonly kind: "presigned_request"
+  readonly url: string
+  readonly method: "GET" | "PUT"
+  readonly headers: Readonly<Record<string, string>>
+}
+
 // What HTTP allows. A client that lets others through would say their values in its error, and those can be secret.
 const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/
 
-export const PresignedRequest: Schema.Schema<Resource.PresignedRequest> = Schema.Struct({
+export const PresignedRequest: Schema.Schema<PresignedRequest> = Schema.Struct({
   kind: Schema.Literal("presigned_request"),
   url: Schema.String,
   method: Schema.Literal("GET", "PUT"),

@@ -7,7 +7,6 @@ import * as MetricKey from "effect/MetricKey"
 import * as MetricLabel from "effect/MetricLabel"
 import type * as DriverError from "../DriverError.ts"
 import * as DriverTree from "../DriverTree.ts"
-import type { CallCount } from "../LogStream.ts"
 import type { Call } from "./callSite.ts"
 
 type Labels = Readonly<Record<string, string>>
@@ -35,6 +34,17 @@ interface Bytes {
   readonly open: Metric.Metric.Gauge<number>
   readonly sent: Metric.Metric.Counter<number>
   readonly received: Metric.Metric.Counter<number>
+}
+
+/**
+ * How many driver calls of a connection have begun, and how many of these have ended.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CallCount {
+  begun: number
+  ended: number
 }
 
 // A method of a driver, as it is called.
