@@ -148,6 +148,8 @@ def failures(client: Any) -> dict[str, Any]:
             reason: attempt(lambda reason=reason: list(client.streamingcall("fail_after", reason, "boom")))
             for reason in reasons
         },
+        "long": attempt(lambda: client.call("fail", "Other", "é" * 500_000)),
+        "long_stream": attempt(lambda: list(client.streamingcall("fail_after", "Other", "x" * 1_000_000))),
         "unknown": attempt(lambda: client.call("nope")),
         "unknown_stream": attempt(lambda: list(client.streamingcall("nope"))),
         "kind": attempt(lambda: client.call("fail_after", "Other", "boom")),

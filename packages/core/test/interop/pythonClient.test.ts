@@ -33,6 +33,8 @@ const Report = Schema.parseJson(Schema.Struct({
   failures: Schema.Struct({
     calls: Failures,
     streams: Failures,
+    long: Failure,
+    long_stream: Failure,
     unknown: Failure,
     unknown_stream: Failure,
     kind: Failure,
@@ -145,6 +147,10 @@ const check = (report: typeof Report.Type, events: ReadonlyArray<PowerTest.Power
     const stream = report.failures.streams[reason]
     assert.strictEqual(stream?.class, name, `a streaming call that fails with ${reason}`)
     assert.include(stream?.text, "boom")
+  }
+  // gRPC's C core takes 8 KiB of trailers. A longer failure would reach nobody.
+  for (const { text } of [report.failures.long, report.failures.long_stream]) {
+    assert.match(text, /(é{900}|x{6000})… \(\d+ more characters\)/)
   }
   const { kind, kind_stream, unknown, unknown_stream } = report.failures
   for (const { class: name } of [unknown, unknown_stream, kind, kind_stream, report.unread]) {
