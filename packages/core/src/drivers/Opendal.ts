@@ -8,12 +8,12 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
+import * as Bytes from "../Bytes.ts"
 import type * as ContentEncoding from "../ContentEncoding.ts"
 import type { DriverCallError } from "../DriverError.ts"
 import * as DriverInterface from "../DriverInterface.ts"
 import * as DriverMethod from "../DriverMethod.ts"
 import { bracket } from "../internal/bracket.ts"
-import { concat } from "../internal/bytes.ts"
 import * as callers from "../internal/caller.ts"
 import * as encodingSigns from "../internal/encodingSigns.ts"
 import * as hash from "../internal/hash.ts"
@@ -249,7 +249,12 @@ export const writeFile = <E, R>(
 export const readBytes = (storage: Reading, path: string): Effect.Effect<Uint8Array, DriverCallError> =>
   callers.on(
     callers.of(),
-    () => readFile(storage, path, Resource.sink(Sink.map(Sink.collectAll<Uint8Array>(), concat)))
+    () =>
+      readFile(
+        storage,
+        path,
+        Resource.sink(Sink.map(Sink.collectAll<Uint8Array>(), (pieces) => Bytes.join(Array.from(pieces))))
+      )
   )
 
 /**

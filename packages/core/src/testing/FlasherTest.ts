@@ -6,10 +6,10 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import * as Bytes from "../Bytes.ts"
 import * as Driver from "../Driver.ts"
 import * as DriverFailure from "../DriverFailure.ts"
 import * as Flasher from "../drivers/Flasher.ts"
-import { concat } from "../internal/bytes.ts"
 import * as hash from "../internal/hash.ts"
 
 /**
@@ -142,9 +142,9 @@ export const make = (options: FlasherTestOptions = {}): Effect.Effect<FlasherTes
               breakOff(limit, "flashing"),
               Stream.tap(writing),
               Stream.runForEach((chunk) => Effect.sync(() => written.push(chunk))),
-              Effect.ensuring(Effect.sync(() => contents.set(target, concat(written))))
+              Effect.ensuring(Effect.sync(() => contents.set(target, Bytes.join(written))))
             )
-            const bytes = concat(written)
+            const bytes = Bytes.join(written)
             const sha256 = hash.ofBytes(bytes)
             const accepted = options.accept?.[target]?.toLowerCase()
             if (accepted !== undefined && accepted !== sha256) {

@@ -6,10 +6,10 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
+import * as Bytes from "../Bytes.ts"
 import * as Driver from "../Driver.ts"
 import * as DriverFailure from "../DriverFailure.ts"
 import * as Opendal from "../drivers/Opendal.ts"
-import { concat } from "../internal/bytes.ts"
 import * as hash from "../internal/hash.ts"
 import * as memoryFiles from "../internal/memoryFiles.ts"
 
@@ -113,7 +113,7 @@ const storage = () => {
   const change = (result: () => Either.Either<unknown, string>, done: () => void) =>
     Effect.suspend(() => Either.map(orFail(result()), done))
   const store = (file: OpenFile, before: Uint8Array, received: Uint8Array) => {
-    return tree.write(file.path, concat([before, state.corrupt === undefined ? received : state.corrupt(received)]))
+    return tree.write(file.path, Bytes.join([before, state.corrupt === undefined ? received : state.corrupt(received)]))
   }
 
   const driver = Driver.fromInterface(Opendal.contract, {
@@ -141,7 +141,7 @@ const storage = () => {
         const before = yield* read(file.path)
         const received: Array<Uint8Array> = []
         yield* Stream.runForEach(source, (chunk) => Effect.sync(() => received.push(chunk))).pipe(
-          Effect.ensuring(Effect.ignore(Effect.suspend(() => store(file, before, concat(received)))))
+          Effect.ensuring(Effect.ignore(Effect.suspend(() => store(file, before, Bytes.join(received)))))
         )
       }),
     file_seek: (fd, offset, whence) =>
