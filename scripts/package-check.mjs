@@ -2,7 +2,7 @@
 // them, lets publint and attw judge the tarballs, and installs them with npm into an empty project that runs and
 // compiles against them. Needs the package registry.
 import { spawnSync } from "node:child_process"
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -23,25 +23,16 @@ const run = (title, cwd, command, ...args) => {
 }
 const bin = (name) => join(root, "node_modules", ".bin", name)
 
-const modules = (directory) =>
-  readdirSync(join(root, "packages/core/src", directory))
-    .filter((file) => /^[A-Z]\w*\.ts$/.test(file))
-    .map((file) => file.slice(0, -3))
-const coreModules = modules(".")
-const driverModules = modules("drivers")
-const testingModules = modules("testing")
-const entrypoints = {
-  // attw cannot expand the wildcards of `exports`.
-  proto: ["jumpstarter/v1/jumpstarter"],
-  core: [
-    ".",
-    "drivers",
-    "testing",
-    ...coreModules,
-    ...driverModules.map((name) => `drivers/${name}`),
-    ...testingModules.map((name) => `testing/${name}`)
-  ]
-}
+const subpaths = Object.keys(JSON.parse(readFileSync(join(root, "packages/core/package.json"), "utf8")).exports)
+  .filter((path) => path !== "./package.json")
+  .map((path) => path.replace(/^\.\//, ""))
+const modules = (prefix) =>
+  subpaths.filter((path) => path.startsWith(prefix) && /^[A-Z]\w*$/.test(path.slice(prefix.length)))
+    .map((path) => path.slice(prefix.length))
+const coreModules = modules("")
+const driverModules = modules("drivers/")
+const testingModules = modules("testing/")
+const entrypoints = { proto: ["jumpstarter/v1/jumpstarter"], core: subpaths }
 
 // -- the artefacts
 
@@ -84,7 +75,7 @@ await check(core, "@effect-jumpstarter/core/", ${JSON.stringify(coreModules)})
 await check(drivers, "@effect-jumpstarter/core/drivers/", ${JSON.stringify(driverModules)})
 await check(testing, "@effect-jumpstarter/core/testing/", ${JSON.stringify(testingModules)})
 await import("@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter")
-for (const path of ["internal/niceGrpc", "internal/niceGrpc.js", "dist/internal/niceGrpc.js"]) {
+for (const path of ["transport/niceGrpc/transport", "transport/proxy.js", "dist/transport/proxy.js"]) {
   await assert.rejects(import("@effect-jumpstarter/core/" + path), /ERR_PACKAGE_PATH_NOT_EXPORTED|Cannot find module/, path)
 }
 const counts = [core, drivers, testing].map((barrel) => Object.keys(barrel).length)
@@ -95,10 +86,10 @@ import type * as core from "@effect-jumpstarter/core"
 import type * as drivers from "@effect-jumpstarter/core/drivers"
 import type * as testing from "@effect-jumpstarter/core/testing"
 import type * as proto from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
-// @ts-expect-error internal modules are not exported
-import type * as internal from "@effect-jumpstarter/core/internal/niceGrpc"
+// @ts-expect-error private modules are not exported
+import type * as hidden from "@effect-jumpstarter/core/transport/proxy"
 
-export type Surface = [typeof core, typeof drivers, typeof testing, typeof proto, typeof internal]
+export type Surface = [typeof core, typeof drivers, typeof testing, typeof proto, typeof hidden]
 `
 }
 mkdirSync(consumer)

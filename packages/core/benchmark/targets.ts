@@ -64,7 +64,7 @@ export const judge = (results: Results, host: HostName): ReadonlyArray<Verdict> 
     ...["unary", "unary-100", "items"].map((work) =>
       atLeast(`${title(work)}: our host / Python's, node:http2`, 3, hosts(work, "http2"))
     ),
-    // What a host grants depends on its client, see internal/httpServer.ts.
+    // What a host grants depends on its client, see transport/http2/server.ts.
     ...transfers.flatMap((work) => [
       atLeast(`${title(work)}: our host / Python's, Python client`, 1, hosts(work, "python")),
       atLeast(`${title(work)}: our host / Python's, node:http2`, 1, hosts(work, "http2"))

@@ -6,63 +6,63 @@
  *
  * @since 0.1.0
  */
-export * as Bytes from "./Bytes.ts"
+export * as Bytes from "./grpc/Bytes.ts"
 
 /**
  * Whether a connection to an exporter stands.
  *
  * @since 0.1.0
  */
-export * as ConnectionState from "./ConnectionState.ts"
+export * as ConnectionState from "./client/ConnectionState.ts"
 
 /**
  * The encodings a resource can have on the client's disk (`protocol.md` 6.3), as transformations of byte streams.
  *
  * @since 0.1.0
  */
-export * as ContentEncoding from "./ContentEncoding.ts"
+export * as ContentEncoding from "./resource/ContentEncoding.ts"
 
 /**
  * Devices as services: a program depends on the devices it drives and on nothing else, and a layer says where they are.
  *
  * @since 0.1.0
  */
-export * as Device from "./Device.ts"
+export * as Device from "./client/Device.ts"
 
 /**
  * A driver, as an exporter hosts it: methods from handlers, and child drivers.
  *
  * @since 0.1.0
  */
-export * as Driver from "./Driver.ts"
+export * as Driver from "./host/Driver.ts"
 
 /**
  * The client of one driver, without a contract: methods by name, JSON arguments and results.
  *
  * @since 0.1.0
  */
-export * as DriverClient from "./DriverClient.ts"
+export * as DriverClient from "./client/DriverClient.ts"
 
 /**
  * Everything a driver call can fail with, and the one table from gRPC status to error.
  *
  * @since 0.1.0
  */
-export * as DriverError from "./DriverError.ts"
+export * as DriverError from "./protocol/DriverError.ts"
 
 /**
  * What a driver fails with on the serving side, and the status each failure travels as (`protocol.md` 4.3).
  *
  * @since 0.1.0
  */
-export * as DriverFailure from "./DriverFailure.ts"
+export * as DriverFailure from "./protocol/DriverFailure.ts"
 
 /**
  * A driver's contract: a named set of methods, from which the typed client, the handlers of a host and fakes follow.
  *
  * @since 0.1.0
  */
-export * as DriverInterface from "./DriverInterface.ts"
+export * as DriverInterface from "./contract/DriverInterface.ts"
 
 /**
  * One method of a driver's contract: a call, a streaming call, or a byte stream, with the schemas of what it takes and
@@ -70,42 +70,42 @@ export * as DriverInterface from "./DriverInterface.ts"
  *
  * @since 0.1.0
  */
-export * as DriverMethod from "./DriverMethod.ts"
+export * as DriverMethod from "./contract/DriverMethod.ts"
 
 /**
  * The tree of drivers an exporter offers, as told by `GetReport` (`protocol.md` 7).
  *
  * @since 0.1.0
  */
-export * as DriverTree from "./DriverTree.ts"
+export * as DriverTree from "./protocol/DriverTree.ts"
 
 /**
  * Where an exporter listens, and how to trust it.
  *
  * @since 0.1.0
  */
-export * as Endpoint from "./Endpoint.ts"
+export * as Endpoint from "./grpc/Endpoint.ts"
 
 /**
  * The driver host: a tree of drivers behind the services of an exporter (`protocol.md` 15.2).
  *
  * @since 0.1.0
  */
-export * as Exporter from "./Exporter.ts"
+export * as Exporter from "./host/Exporter.ts"
 
 /**
  * The exporter's services as effects and streams, one function per RPC.
  *
  * @since 0.1.0
  */
-export * as ExporterClient from "./ExporterClient.ts"
+export * as ExporterClient from "./client/ExporterClient.ts"
 
 /**
  * A live connection to an exporter: its drivers, its status and its log.
  *
  * @since 0.1.0
  */
-export * as ExporterConnection from "./ExporterConnection.ts"
+export * as ExporterConnection from "./client/ExporterConnection.ts"
 
 /**
  * The states of an exporter (`protocol.md` 9), which of them admit driver calls (4.2), and what waiting for one can
@@ -113,70 +113,70 @@ export * as ExporterConnection from "./ExporterConnection.ts"
  *
  * @since 0.1.0
  */
-export * as ExporterStatus from "./ExporterStatus.ts"
+export * as ExporterStatus from "./protocol/ExporterStatus.ts"
 
 /**
  * The transport seam: gRPC calls over encoded messages, to a peer on a Unix socket, TCP, TLS, or in memory.
  *
  * @since 0.1.0
  */
-export * as GrpcChannel from "./GrpcChannel.ts"
+export * as GrpcChannel from "./transport/GrpcChannel.ts"
 
 /**
  * Served RPCs over encoded messages: the counterpart of `GrpcChannel`.
  *
  * @since 0.1.0
  */
-export * as GrpcHandler from "./GrpcHandler.ts"
+export * as GrpcHandler from "./grpc/GrpcHandler.ts"
 
 /**
  * Serves handlers on Unix sockets, TCP and TLS.
  *
  * @since 0.1.0
  */
-export * as GrpcServer from "./GrpcServer.ts"
+export * as GrpcServer from "./transport/GrpcServer.ts"
 
 /**
  * gRPC status codes, and the one error a `GrpcChannel` fails with.
  *
  * @since 0.1.0
  */
-export * as GrpcStatus from "./GrpcStatus.ts"
+export * as GrpcStatus from "./grpc/GrpcStatus.ts"
 
 /**
  * A line of an exporter's log (`protocol.md` 8).
  *
  * @since 0.1.0
  */
-export * as LogEntry from "./LogEntry.ts"
+export * as LogEntry from "./protocol/LogEntry.ts"
 
 /**
  * The exporter's log as a shared, reconnecting subscription (`protocol.md` 8).
  *
  * @since 0.1.0
  */
-export * as LogStream from "./LogStream.ts"
+export * as LogStream from "./client/LogStream.ts"
 
 /**
  * A progress bar for transfers, ready to use: a bar on a terminal, plain lines anywhere else.
  *
  * @since 0.1.0
  */
-export * as ProgressBar from "./ProgressBar.ts"
+export * as ProgressBar from "./resource/ProgressBar.ts"
 
 /**
  * `google.protobuf.Value`, the encoding of every driver argument and result (`protocol.md` 3).
  *
  * @since 0.1.0
  */
-export * as ProtobufValue from "./ProtobufValue.ts"
+export * as ProtobufValue from "./protocol/ProtobufValue.ts"
 
 /**
  * Client-side bytes lent to a driver: a source it reads from, or a sink it writes to (`protocol.md` 6).
  *
  * @since 0.1.0
  */
-export * as Resource from "./Resource.ts"
+export * as Resource from "./resource/Resource.ts"
 
 /**
  * Byte streams over the frames of `RouterService.Stream` (`protocol.md` 5): a pull-based stream in, an effect that
@@ -184,4 +184,4 @@ export * as Resource from "./Resource.ts"
  *
  * @since 0.1.0
  */
-export * as RouterStream from "./RouterStream.ts"
+export * as RouterStream from "./protocol/RouterStream.ts"

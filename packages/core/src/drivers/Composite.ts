@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import * as DriverInterface from "../DriverInterface.ts"
+import * as DriverInterface from "../contract/DriverInterface.ts"
 
 /**
  * The contract, which has no methods: a composite's children are drivers of their own, found by their paths.

@@ -9,12 +9,12 @@ import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { EscapeFilter } from "../internal/escapeFilter.ts"
-import * as interruptible from "../internal/interruptible.ts"
-import { type Found, PatternSearch } from "../internal/patternSearch.ts"
-import * as transcript from "../internal/transcript.ts"
-import { UnreadText } from "../internal/unreadText.ts"
-import type { ByteStream } from "../RouterStream.ts"
+import type { ByteStream } from "../protocol/RouterStream.ts"
+import * as interruptible from "../util/interruptible.ts"
+import { EscapeFilter } from "./console/escapeFilter.ts"
+import { type Found, PatternSearch } from "./console/patternSearch.ts"
+import * as transcript from "./console/transcript.ts"
+import { UnreadText } from "./console/unreadText.ts"
 
 /**
  * What was waited for did not come: within the timeout, or before the device ended the stream. `pending` is the end of

@@ -5,13 +5,13 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { ContentEncodingError } from "../ContentEncoding.ts"
-import type { DriverCallError } from "../DriverError.ts"
-import * as DriverInterface from "../DriverInterface.ts"
-import * as DriverMethod from "../DriverMethod.ts"
-import * as callers from "../internal/caller.ts"
-import * as hash from "../internal/hash.ts"
-import * as Resource from "../Resource.ts"
+import * as DriverInterface from "../contract/DriverInterface.ts"
+import * as DriverMethod from "../contract/DriverMethod.ts"
+import * as callers from "../protocol/caller.ts"
+import type { DriverCallError } from "../protocol/DriverError.ts"
+import type { ContentEncodingError } from "../resource/ContentEncoding.ts"
+import * as hash from "../resource/hash.ts"
+import * as Resource from "../resource/Resource.ts"
 
 const target = DriverMethod.optional(Schema.String)
 

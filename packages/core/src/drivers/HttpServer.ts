@@ -5,11 +5,11 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { DriverCallError } from "../DriverError.ts"
-import * as DriverInterface from "../DriverInterface.ts"
-import * as DriverMethod from "../DriverMethod.ts"
-import * as callers from "../internal/caller.ts"
-import type * as Resource from "../Resource.ts"
+import * as DriverInterface from "../contract/DriverInterface.ts"
+import * as DriverMethod from "../contract/DriverMethod.ts"
+import * as callers from "../protocol/caller.ts"
+import type { DriverCallError } from "../protocol/DriverError.ts"
+import type * as Resource from "../resource/Resource.ts"
 import * as Opendal from "./Opendal.ts"
 
 /**

@@ -7,12 +7,12 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { DriverCallError } from "../DriverError.ts"
-import * as DriverInterface from "../DriverInterface.ts"
-import * as DriverMethod from "../DriverMethod.ts"
-import * as callers from "../internal/caller.ts"
-import * as portListener from "../internal/portListener.ts"
-import type { ByteStream } from "../RouterStream.ts"
+import * as DriverInterface from "../contract/DriverInterface.ts"
+import * as DriverMethod from "../contract/DriverMethod.ts"
+import * as callers from "../protocol/caller.ts"
+import type { DriverCallError } from "../protocol/DriverError.ts"
+import type { ByteStream } from "../protocol/RouterStream.ts"
+import * as portListener from "./portListener.ts"
 
 /**
  * The contract. Some drivers that carry its label lead to nothing that has an address. Over UDP one write is one

@@ -6,10 +6,10 @@
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import type { DriverCallError } from "../DriverError.ts"
-import * as DriverInterface from "../DriverInterface.ts"
-import * as DriverMethod from "../DriverMethod.ts"
-import * as callers from "../internal/caller.ts"
+import * as DriverInterface from "../contract/DriverInterface.ts"
+import * as DriverMethod from "../contract/DriverMethod.ts"
+import * as callers from "../protocol/caller.ts"
+import type { DriverCallError } from "../protocol/DriverError.ts"
 
 /**
  * A piece of a command's output, `[stdout, stderr, code]`. The last one carries the exit code; it is 199 when the

@@ -4,12 +4,12 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import type { DriverCallError } from "../DriverError.ts"
-import * as DriverInterface from "../DriverInterface.ts"
-import * as DriverMethod from "../DriverMethod.ts"
-import { bracket } from "../internal/bracket.ts"
-import * as callers from "../internal/caller.ts"
-import type * as Resource from "../Resource.ts"
+import * as DriverInterface from "../contract/DriverInterface.ts"
+import * as DriverMethod from "../contract/DriverMethod.ts"
+import * as callers from "../protocol/caller.ts"
+import type { DriverCallError } from "../protocol/DriverError.ts"
+import type * as Resource from "../resource/Resource.ts"
+import { bracket } from "./bracket.ts"
 
 /**
  * The contract.

@@ -4,8 +4,8 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import * as DriverInterface from "../DriverInterface.ts"
-import * as DriverMethod from "../DriverMethod.ts"
+import * as DriverInterface from "../contract/DriverInterface.ts"
+import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as Power from "./Power.ts"
 
 /**

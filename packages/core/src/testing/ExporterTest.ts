@@ -6,10 +6,10 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as Driver from "../Driver.ts"
-import * as Exporter from "../Exporter.ts"
-import * as ExporterConnection from "../ExporterConnection.ts"
-import * as GrpcChannel from "../GrpcChannel.ts"
+import * as ExporterConnection from "../client/ExporterConnection.ts"
+import * as Driver from "../host/Driver.ts"
+import * as Exporter from "../host/Exporter.ts"
+import * as GrpcChannel from "../transport/GrpcChannel.ts"
 
 type Drivers = Readonly<Record<string, Driver.Driver>>
 

@@ -11,12 +11,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as GrpcChannel from "../GrpcChannel.ts"
-import type { GrpcCode } from "../GrpcStatus.ts"
-import type * as exporterCall from "../internal/exporterCall.ts"
-import * as fault from "../internal/fault.ts"
-import { Link } from "../internal/faultyLine.ts"
-import * as faultyTransport from "../internal/faultyTransport.ts"
+import type { GrpcCode } from "../grpc/GrpcStatus.ts"
+import * as GrpcChannel from "../transport/GrpcChannel.ts"
+import type * as exporterCall from "./exporterCall.ts"
+import * as fault from "./faults/fault.ts"
+import { Link } from "./faults/faultyCall.ts"
+import * as faultyTransport from "./faults/faultyTransport.ts"
 
 /**
  * What an RPC is for: the kinds of the errors of drivers (`call`, `streamingCall`, `stream`, `resource`), and the RPCs

@@ -6,11 +6,11 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import * as Bytes from "../Bytes.ts"
-import * as Driver from "../Driver.ts"
-import * as DriverFailure from "../DriverFailure.ts"
 import * as Flasher from "../drivers/Flasher.ts"
-import * as hash from "../internal/hash.ts"
+import * as Bytes from "../grpc/Bytes.ts"
+import * as Driver from "../host/Driver.ts"
+import * as DriverFailure from "../protocol/DriverFailure.ts"
+import * as hash from "../resource/hash.ts"
 
 /**
  * An image that was flashed to the end.

@@ -8,10 +8,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import * as Driver from "../Driver.ts"
-import type { DriverFailure } from "../DriverFailure.ts"
 import * as Power from "../drivers/Power.ts"
-import * as monotonicClock from "../internal/monotonicClock.ts"
+import * as Driver from "../host/Driver.ts"
+import type { DriverFailure } from "../protocol/DriverFailure.ts"
+import * as monotonicClock from "../util/monotonicClock.ts"
 
 /**
  * What a device draws, in amperes, so long after it was switched on. It is not asked while the device is off.

@@ -5,10 +5,10 @@
  */
 import * as Effect from "effect/Effect"
 import * as Mailbox from "effect/Mailbox"
-import * as Driver from "../Driver.ts"
 import type { Entry } from "../drivers/Console.ts"
+import * as transcript from "../drivers/console/transcript.ts"
 import * as Serial from "../drivers/Serial.ts"
-import * as transcript from "../internal/transcript.ts"
+import * as Driver from "../host/Driver.ts"
 
 /**
  * A line the device knows, and what it says to it. A string has to be the whole line; an expression may match a part.

@@ -6,12 +6,12 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
-import * as Bytes from "../Bytes.ts"
-import * as Driver from "../Driver.ts"
-import * as DriverFailure from "../DriverFailure.ts"
 import * as Opendal from "../drivers/Opendal.ts"
-import * as hash from "../internal/hash.ts"
-import * as memoryFiles from "../internal/memoryFiles.ts"
+import * as Bytes from "../grpc/Bytes.ts"
+import * as Driver from "../host/Driver.ts"
+import * as DriverFailure from "../protocol/DriverFailure.ts"
+import * as hash from "../resource/hash.ts"
+import * as memoryFiles from "./memoryFiles.ts"
 
 /**
  * The driver, and what a test sees and steers of it.

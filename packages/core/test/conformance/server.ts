@@ -3,7 +3,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import * as GrpcServer from "../../src/GrpcServer.ts"
+import * as GrpcServer from "../../src/transport/GrpcServer.ts"
 import * as messages from "./messages.ts"
 import { handlers } from "./service.ts"
 

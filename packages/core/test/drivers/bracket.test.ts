@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber } from "effect"
-import { bracket } from "../../src/internal/bracket.ts"
+import { bracket } from "../../src/drivers/bracket.ts"
 
 const setup = Effect.gen(function*() {
   const events: Array<string> = []

@@ -3,10 +3,10 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as ExporterConnection from "../../src/ExporterConnection.ts"
-import type { ExporterStatus } from "../../src/ExporterStatus.ts"
-import type * as GrpcChannel from "../../src/GrpcChannel.ts"
-import type { GrpcCode } from "../../src/GrpcStatus.ts"
+import * as ExporterConnection from "../../src/client/ExporterConnection.ts"
+import type { GrpcCode } from "../../src/grpc/GrpcStatus.ts"
+import type { ExporterStatus } from "../../src/protocol/ExporterStatus.ts"
+import type * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
 
 /** What a test needs of the exporter besides the connection. */
 export class Control extends Context.Tag("test/Control")<Control, {

@@ -3,8 +3,8 @@ import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
-import type { DriverCallError } from "../../src/DriverError.ts"
 import { Opendal } from "../../src/drivers/index.ts"
+import type { DriverCallError } from "../../src/protocol/DriverError.ts"
 
 const base = "conduct"
 

@@ -4,12 +4,12 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import * as Device from "../../src/Device.ts"
-import type * as DriverClient from "../../src/DriverClient.ts"
-import type * as DriverInterface from "../../src/DriverInterface.ts"
-import type * as DriverMethod from "../../src/DriverMethod.ts"
-import type { JsonValue } from "../../src/ProtobufValue.ts"
-import * as Resource from "../../src/Resource.ts"
+import * as Device from "../../src/client/Device.ts"
+import type * as DriverClient from "../../src/client/DriverClient.ts"
+import type * as DriverInterface from "../../src/contract/DriverInterface.ts"
+import type * as DriverMethod from "../../src/contract/DriverMethod.ts"
+import type { JsonValue } from "../../src/protocol/ProtobufValue.ts"
+import * as Resource from "../../src/resource/Resource.ts"
 
 /** Makes the methods of a contract of a driver's client. */
 type MakeMethods = typeof Device.fromInterface

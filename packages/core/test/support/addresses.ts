@@ -1,6 +1,6 @@
 // Addresses, right ones and wrong ones.
 import { FastCheck as fc } from "effect"
-import * as Endpoint from "../../src/Endpoint.ts"
+import * as Endpoint from "../../src/grpc/Endpoint.ts"
 
 const label = fc.stringMatching(/^[a-z]([a-z0-9_-]{0,8}[a-z0-9])?$/)
 

@@ -1,6 +1,6 @@
 // Arbitraries that several tests share.
 import { FastCheck as fc } from "effect"
-import type { JsonValue } from "../../src/ProtobufValue.ts"
+import type { JsonValue } from "../../src/protocol/ProtobufValue.ts"
 
 /** Any Unicode text without lone surrogates: astral characters, control characters, combining marks. */
 const text: fc.Arbitrary<string> = fc.oneof(

@@ -1,5 +1,5 @@
 // Bytes from text, from hex, and back.
-import * as Bytes from "../../src/Bytes.ts"
+import * as Bytes from "../../src/grpc/Bytes.ts"
 
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
 

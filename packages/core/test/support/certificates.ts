@@ -1,7 +1,7 @@
 // Certificates made for a test run, so that none can expire.
 import { Effect, Redacted } from "effect"
 import * as selfsigned from "selfsigned"
-import type { ServerCertificate } from "../../src/GrpcServer.ts"
+import type { ServerCertificate } from "../../src/transport/GrpcServer.ts"
 
 /** A certificate with its key, and its PEM alone. */
 export interface Pair {

@@ -1,10 +1,10 @@
 // The probe's contract, from which the typed client of the behaviour suite and our probe host follow; see
 // interop/README.md for what each method does.
 import * as Schema from "effect/Schema"
-import * as DriverInterface from "../../src/DriverInterface.ts"
-import * as DriverMethod from "../../src/DriverMethod.ts"
-import { ExporterStatus } from "../../src/ExporterStatus.ts"
-import { LogSeverity } from "../../src/LogEntry.ts"
+import * as DriverInterface from "../../src/contract/DriverInterface.ts"
+import * as DriverMethod from "../../src/contract/DriverMethod.ts"
+import { ExporterStatus } from "../../src/protocol/ExporterStatus.ts"
+import { LogSeverity } from "../../src/protocol/LogEntry.ts"
 
 const { Json, optional, sink, source } = DriverMethod
 

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as DriverFailure from "../../src/DriverFailure.ts"
+import * as DriverFailure from "../../src/protocol/DriverFailure.ts"
 
 export interface Recorder {
   readonly events: Array<string>

@@ -1,5 +1,5 @@
 // One value for each rule of the value encoding, as it travels (protocol.md 3.1); `values` in interop/probe.py.
-import type { JsonValue } from "../../src/ProtobufValue.ts"
+import type { JsonValue } from "../../src/protocol/ProtobufValue.ts"
 import { record } from "./arbitraries.ts"
 
 /** What every peer says. */

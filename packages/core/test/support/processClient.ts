@@ -6,9 +6,9 @@ import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as Endpoint from "../../src/Endpoint.ts"
-import * as ExporterConnection from "../../src/ExporterConnection.ts"
-import * as Resource from "../../src/Resource.ts"
+import * as ExporterConnection from "../../src/client/ExporterConnection.ts"
+import * as Endpoint from "../../src/grpc/Endpoint.ts"
+import * as Resource from "../../src/resource/Resource.ts"
 
 const [, , address = "", what = "unfinished"] = process.argv
 

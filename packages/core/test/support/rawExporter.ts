@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as net from "node:net"
-import * as Endpoint from "../../src/Endpoint.ts"
+import * as Endpoint from "../../src/grpc/Endpoint.ts"
 import * as raw from "./rawGrpc.ts"
 import { Flag, frame, header, preface, reader, Type } from "./rawHttp2.ts"
 import * as temporary from "./temporary.ts"

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as http2 from "node:http2"
-import * as GrpcStatus from "../../src/GrpcStatus.ts"
+import * as GrpcStatus from "../../src/grpc/GrpcStatus.ts"
 
 export const rpc = {
   report: "/jumpstarter.v1.ExporterService/GetReport",

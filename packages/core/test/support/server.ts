@@ -1,8 +1,8 @@
 // A server in a process of its own, to be killed: `node --import tsx server.ts unix PATH | tcp`. It prints its endpoint.
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Effect, Stream } from "effect"
-import { GrpcHandler, type GrpcHandlers } from "../../src/GrpcHandler.ts"
-import * as GrpcServer from "../../src/GrpcServer.ts"
+import { GrpcHandler, type GrpcHandlers } from "../../src/grpc/GrpcHandler.ts"
+import * as GrpcServer from "../../src/transport/GrpcServer.ts"
 
 const first = new TextEncoder().encode("first")
 

@@ -2,7 +2,7 @@ import { Effect, type Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
-import * as Endpoint from "../../src/Endpoint.ts"
+import * as Endpoint from "../../src/grpc/Endpoint.ts"
 
 export interface ServerProcess {
   readonly endpoint: Endpoint.Endpoint

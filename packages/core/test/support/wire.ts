@@ -3,8 +3,8 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { GrpcChannel } from "../../src/GrpcChannel.ts"
-import { GrpcStatusError } from "../../src/GrpcStatus.ts"
+import { GrpcStatusError } from "../../src/grpc/GrpcStatus.ts"
+import type { GrpcChannel } from "../../src/transport/GrpcChannel.ts"
 
 type Channel = typeof GrpcChannel.Service
 

@@ -3,7 +3,7 @@ import { Endpoint, ExporterConnection, GrpcChannel } from "@effect-jumpstarter/c
 import { Faults } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
-import type { DriverClient } from "../../src/DriverClient.ts"
+import type { DriverClient } from "../../src/client/DriverClient.ts"
 import { until } from "../suite/harness.ts"
 import * as probeExporter from "../support/probeExporter.ts"
 import * as process from "../support/process.ts"

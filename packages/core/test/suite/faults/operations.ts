@@ -2,9 +2,9 @@
 import * as Effect from "effect/Effect"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
-import type { DriverClient } from "../../../src/DriverClient.ts"
-import type { Connection } from "../../../src/ExporterConnection.ts"
-import * as Resource from "../../../src/Resource.ts"
+import type { DriverClient } from "../../../src/client/DriverClient.ts"
+import type { Connection } from "../../../src/client/ExporterConnection.ts"
+import * as Resource from "../../../src/resource/Resource.ts"
 import { pattern, patternChunks } from "../../support/probePattern.ts"
 import type { Operation } from "./table.ts"
 

@@ -1,0 +1,243 @@
+/**
+ * Devices as services: a program depends on the devices it drives and on nothing else, and a layer says where they are.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { globalValue } from "effect/GlobalValue"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import type * as DriverInterface from "../contract/DriverInterface.ts"
+import type * as DriverMethod from "../contract/DriverMethod.ts"
+import * as caller from "../protocol/caller.ts"
+import { type CallKind, MethodNotImplemented } from "../protocol/DriverError.ts"
+import * as DriverTree from "../protocol/DriverTree.ts"
+import { shownPath } from "../protocol/shownPath.ts"
+import type { DriverClient } from "./DriverClient.ts"
+import * as ExporterConnection from "./ExporterConnection.ts"
+import * as typedClient from "./typedClient.ts"
+
+/**
+ * The driver at a path speaks another interface than the device's contract.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InterfaceMismatch extends Schema.TaggedError<InterfaceMismatch>(
+  "@effect-jumpstarter/core/Device/InterfaceMismatch"
+)("InterfaceMismatch", {
+  path: Schema.String,
+  expected: Schema.Array(Schema.String),
+  actual: Schema.String,
+  /** The paths of drivers that do speak it. */
+  candidates: Schema.Array(Schema.String),
+  /** All drivers, with what they speak. */
+  available: Schema.Array(Schema.Struct({ path: Schema.String, client: Schema.String }))
+}) {
+  override get message(): string {
+    const driver = this.path === "" ? "the root driver" : `the driver at ${JSON.stringify(this.path)}`
+    const expected = this.expected.join(" or ")
+    const problem = this.actual === ""
+      ? `has no label ${DriverTree.clientLabel}, expected ${expected}`
+      : `speaks ${this.actual}, not ${expected}`
+    const nameOf = (path: string) => path === "" ? "(root)" : path
+    const list = this.candidates.length === 0
+      ? `no driver here speaks it; the exporter has: ${
+        this.available.map(({ client, path }) => `${nameOf(path)} (${client === "" ? "no label" : client})`).join(", ")
+      }`
+      : `these drivers speak it: ${this.candidates.map(nameOf).join(", ")}`
+    return `${driver} ${problem}; ${list}`
+  }
+}
+
+/**
+ * The typed client of a contract on top of an untyped one. Arguments are checked against the contract before they are
+ * sent and results when they arrive. Methods with a source or a sink take a `Resource`, which is open during the call, the
+ * handle of one that is open already, or a presigned request.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromInterface: <I extends DriverInterface.Any>(
+  client: DriverClient,
+  contract: I
+) => DriverInterface.Client<I> = typedClient.make
+
+/**
+ * What a device can fail to be found with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type DeviceError = DriverTree.DriverNotFound | InterfaceMismatch
+
+const clientOf = (node: { readonly labels: Readonly<Record<string, string>> }): string =>
+  node.labels[DriverTree.clientLabel] ?? ""
+
+/**
+ * The typed client of the driver at a path. Fails when there is no driver, or one of another interface.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const connect = <I extends DriverInterface.Any>(
+  contract: I,
+  path: string | ReadonlyArray<string>
+): Effect.Effect<DriverInterface.Client<I>, DeviceError, ExporterConnection.ExporterConnection> =>
+  Effect.flatMap(ExporterConnection.ExporterConnection, ({ driver, root }) =>
+    Effect.flatMap(driver(path), (client) => {
+      const spoken = [contract.client, ...contract.alsoSpokenBy]
+      if (spoken.includes(clientOf(client))) return Effect.succeed(fromInterface(client, contract))
+      const available = DriverTree.nodes(root).map((node) => ({ path: shownPath(node.path), client: clientOf(node) }))
+      return new InterfaceMismatch({
+        path: DriverTree.formatPath(client.path),
+        expected: spoken,
+        actual: clientOf(client),
+        candidates: available.filter(({ client }) => spoken.includes(client)).map(({ path }) => path),
+        available
+      })
+    }))
+
+/**
+ * The layers of a device's tag.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DeviceLayers<Self, I extends DriverInterface.Any> {
+  readonly contract: I
+  /** The device at a path of a connected exporter; it is looked for, and its interface checked, when the layer is built. */
+  readonly layer: (
+    path: string | ReadonlyArray<string>
+  ) => Layer.Layer<Self, DeviceError, ExporterConnection.ExporterConnection>
+  /**
+   * The device if there is a driver at the path. A program asks for it with `Effect.serviceOption`, and requires nothing
+   * then. A driver of another interface is a failure as it is for `layer`.
+   */
+  readonly layerOptional: (
+    path: string | ReadonlyArray<string>
+  ) => Layer.Layer<never, InterfaceMismatch, ExporterConnection.ExporterConnection>
+  /**
+   * A plain fake from functions, without codec or exporter. Methods that are left out fail with `MethodNotImplemented`.
+   *
+   * Nothing checks arguments and results against the contract at run time: what the wire could not carry passes. The
+   * checked fake is `ExporterTest.layer` with a `Driver.fromInterface`, or one of the fakes in `testing`.
+   */
+  readonly layerTest: (
+    methods: { readonly [Name in keyof DriverInterface.Client<I>]?: DriverInterface.Client<I>[Name] | undefined }
+  ) => Layer.Layer<Self>
+}
+
+const missing = (device: string, method: string, described: DriverMethod.Any) => {
+  const fail = (kind: CallKind) =>
+    new MethodNotImplemented({
+      address: "",
+      driver: device,
+      uuid: "",
+      method,
+      kind,
+      code: "UNIMPLEMENTED",
+      details: "the fake has no such method",
+      origin: "client"
+    })
+  switch (described._tag) {
+    case "Call":
+      return () => Effect.fail(fail("call"))
+    case "StreamingCall":
+      return () => Stream.fail(fail("streamingCall"))
+    case "Stream":
+      return () => Effect.fail(fail("stream"))
+  }
+}
+
+// The methods of a class are on its prototype.
+const faked = (methods: object, name: string) => {
+  const method: unknown = Reflect.get(methods, name)
+  return typeof method === "function" && method !== Reflect.get(Object.prototype, name)
+    ? method.bind(methods)
+    : undefined
+}
+
+// How many classes there are with an id, in whichever copies of this module: a program can load it twice, as ESM and as
+// CommonJS.
+const classes = globalValue(Symbol.for("@effect-jumpstarter/core/Device/classes"), () => new Map<string, number>())
+
+const nextKey = <Id extends string>(id: Id): `${Id}#${number}` => {
+  const ordinal = (classes.get(id) ?? 0) + 1
+  classes.set(id, ordinal)
+  return `${id}#${ordinal}`
+}
+
+/**
+ * Makes the class of a device's tag, with the layers that install it.
+ *
+ * The id is the name of the device in messages; choose one with a namespace, such as `acme/BoardPower`. Two classes never
+ * share a device, whatever their ids are: the `key` of each is the id and an ordinal. A layer that is missing is therefore
+ * always the defect "Service not found", and never another board that answers to the same name.
+ *
+ * This also holds for two copies of one module, which a hot reload makes, or a program that loads a module as ESM and as
+ * CommonJS: the layer of one copy does not provide the device of the other. Make the layer from the class that the program
+ * uses, and export both from one module.
+ *
+ * @since 0.1.0
+ * @category tags
+ * @example
+ * ```ts
+ * import { Device, DriverInterface, DriverMethod, Endpoint, ExporterConnection } from "@effect-jumpstarter/core"
+ * import { Effect } from "effect"
+ *
+ * const Power = DriverInterface.make("jumpstarter_driver_power.client.PowerClient", {
+ *   on: DriverMethod.call(),
+ *   off: DriverMethod.call()
+ * })
+ *
+ * class BoardPower extends Device.Tag("acme/BoardPower", Power)<BoardPower>() {}
+ *
+ * const test = Effect.gen(function*() {
+ *   const power = yield* BoardPower
+ *   yield* power.on()
+ * })
+ *
+ * const onBench = test.pipe(
+ *   Effect.provide(BoardPower.layer("power")),
+ *   Effect.provide(ExporterConnection.layer(Endpoint.unix("/run/jumpstarter.sock")))
+ * )
+ * const faked = test.pipe(Effect.provide(BoardPower.layerTest({ on: () => Effect.void })))
+ * ```
+ */
+export const Tag =
+  <const Id extends string, I extends DriverInterface.Any>(id: Id, contract: I) =>
+  <Self>(): Context.TagClass<Self, `${Id}#${number}`, DriverInterface.Client<I>> & DeviceLayers<Self, I> => {
+    const defined = caller.here()
+    // @effect-diagnostics-next-line classSelfMismatch:off -- Self is the class that the program derives from this one.
+    class Defined extends Context.Tag(nextKey(id))<Self, DriverInterface.Client<I>>() {
+      // Where a service is not found, Effect names the second line of this. That would be this module.
+      static override get stack(): string | undefined {
+        return defined.stack
+      }
+    }
+    const tag: Context.TagClass<Self, `${Id}#${number}`, DriverInterface.Client<I>> = Defined
+    const layers: DeviceLayers<Self, I> = {
+      contract,
+      layer: (path) => Layer.effect(tag, connect(contract, path)),
+      layerOptional: (path) =>
+        Layer.effectContext(
+          connect(contract, path).pipe(
+            Effect.map((client): Context.Context<never> => Context.make(tag, client)),
+            Effect.catchTag("DriverNotFound", () => Effect.succeed(Context.empty()))
+          )
+        ),
+      layerTest: (methods) =>
+        Layer.succeed(
+          tag,
+          Object.fromEntries(
+            Object.entries(contract.methods).map((
+              [name, method]
+            ) => [name, faked(methods, name) ?? missing(id, name, method)])
+          ) as DriverInterface.Client<I>
+        )
+    }
+    return Object.assign(tag, layers)
+  }

@@ -1,0 +1,344 @@
+/**
+ * The client of one driver, without a contract: methods by name, JSON arguments and results.
+ *
+ * @since 0.1.0
+ */
+import * as Headers from "@effect/platform/Headers"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import * as callers from "../protocol/caller.ts"
+import { blame } from "../protocol/caller.ts"
+import * as driverCallCodec from "../protocol/driverCall.ts"
+import * as DriverError from "../protocol/DriverError.ts"
+import * as DriverTree from "../protocol/DriverTree.ts"
+import type { JsonValue } from "../protocol/ProtobufValue.ts"
+import type { ByteStream } from "../protocol/RouterStream.ts"
+import * as streamRequest from "../protocol/streamRequest.ts"
+import type { Refusal } from "../protocol/valueCodec.ts"
+import * as Resource from "../resource/Resource.ts"
+import * as telemetry from "../telemetry/client.ts"
+import * as telemetryMetrics from "../telemetry/metrics.ts"
+import * as interruptible from "../util/interruptible.ts"
+import { mapItems } from "../util/mapItems.ts"
+import * as encodingWarning from "./encodingWarning.ts"
+import type { ExporterClient } from "./ExporterClient.ts"
+import type * as LogStream from "./LogStream.ts"
+import * as transfer from "./transfer.ts"
+
+/**
+ * A byte stream of a driver, with the metadata it was opened with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DriverStream extends ByteStream<DriverError.DriverCallError> {
+  readonly metadata: Headers.Headers
+}
+
+/**
+ * The client of one driver of an exporter, which is known by its place in the tree: `uuid` and the other properties are as
+ * of when the exporter was asked for them, and calls go to the driver that is there now.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DriverClient extends Omit<DriverTree.DriverNode, "children"> {
+  readonly children: ReadonlyMap<string, DriverClient>
+  /** The exporter's address. */
+  readonly address: string
+
+  /** The driver at a path below this one. */
+  readonly child: (path: string | ReadonlyArray<string>) => Effect.Effect<DriverClient, DriverTree.DriverNotFound>
+
+  /**
+   * Calls a method. Arguments are positional; a trailing one can be left out, and null stands for one in the middle.
+   * Nothing is retried and no deadline is set: use `Effect.timeout`, which cancels the call.
+   *
+   * With resources among its arguments the call succeeds only when their transfers did.
+   */
+  readonly call: <Args extends ReadonlyArray<Resource.Argument>>(
+    method: string,
+    ...args: Args
+  ) => Effect.Effect<JsonValue, DriverError.DriverCallError | Resource.TransferError<Args>>
+
+  /** Calls a method that yields any number of results. Ending the stream early cancels the call. */
+  readonly streamingCall: <Args extends ReadonlyArray<Resource.Argument>>(
+    method: string,
+    ...args: Args
+  ) => Stream.Stream<JsonValue, DriverError.DriverCallError | Resource.TransferError<Args>>
+
+  /**
+   * Opens a byte stream, such as a serial console. It is closed with the scope, and with it the device behind it; see
+   * `RouterStream.fromDuplex` for how it is closed.
+   */
+  readonly stream: (method: string) => Effect.Effect<DriverStream, DriverError.DriverCallError, Scope.Scope>
+
+  /**
+   * Opens client-side bytes for a driver to read or write. The transfer runs until the scope closes; pass the handle
+   * to a call of this same driver.
+   */
+  readonly resource: <A, E, R>(
+    resource: Resource.Resource<A, E, R>
+  ) => Effect.Effect<Resource.ResourceHandle<A, E>, DriverError.DriverCallError, R | Scope.Scope>
+
+  /** Writes the exporter's log into Effect's logger while the scope is open; see `LogStream.LogStream`. */
+  readonly logStream: LogStream.LogStream["forward"]
+}
+
+/**
+ * What the clients of one connection share.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Session {
+  readonly exporter: ExporterClient
+  readonly logs: LogStream.LogStream
+  /**
+   * Comes before every call: waits while the connection is re-established, finds the uuid that the driver at this place
+   * has now, and fails when the exporter's status is known to forbid calls.
+   */
+  readonly admit: (
+    node: DriverTree.DriverNode,
+    call: Pick<DriverError.CallSite, "method" | "kind" | "caller">
+  ) => Effect.Effect<DriverError.CallSite, DriverError.DriverCallError>
+  /** Makes an error of the status that a call ended with. */
+  readonly explain: (
+    node: DriverTree.DriverNode,
+    status: GrpcStatusError,
+    site: DriverError.CallSite
+  ) => Effect.Effect<never, DriverError.DriverCallError>
+  /** How long a driver that has answered may pause before the rest of a download is given up. */
+  readonly transferIdleTimeout: Duration.DurationInput
+}
+
+const encodeArguments = (
+  uuid: string,
+  method: string,
+  args: ReadonlyArray<Resource.Argument>
+): Either.Either<Uint8Array, Refusal> =>
+  driverCallCodec.encodeRequest({
+    uuid,
+    method,
+    args: args.map((arg) => arg instanceof Resource.ResourceHandle ? arg.handle : arg)
+  })
+
+const handlesOf = <Args extends ReadonlyArray<Resource.Argument>>(
+  args: Args
+): ReadonlyArray<Resource.ResourceHandle<unknown, Resource.TransferError<Args>>> =>
+  args.filter((arg): arg is Resource.ResourceHandle<unknown, Resource.TransferError<Args>> & Args[number] =>
+    arg instanceof Resource.ResourceHandle
+  )
+
+type Handles<E> = ReadonlyArray<Resource.ResourceHandle<unknown, E>>
+
+const settleAll = <E>(handles: Handles<E>) => Effect.forEach(handles, ({ settle }) => settle, { discard: true })
+
+// Never ends while the transfers do well. Of one that the driver broke off the answer to the call knows the reason.
+const firstFailure = <E>(handles: Handles<E>): Effect.Effect<never, E | DriverError.DriverCallError> =>
+  Effect.zipRight(
+    Effect.forEach(
+      handles,
+      ({ result }) =>
+        Effect.catchIf(
+          result,
+          (error) => DriverError.isDriverCallError(error) && error.origin === "driver",
+          () => Effect.never
+        ),
+      { concurrency: "unbounded", discard: true }
+    ),
+    Effect.never
+  )
+
+const decodeHandle = Schema.decodeUnknown(Schema.parseJson(streamRequest.ClientStreamHandle))
+
+type Called = Pick<DriverError.CallSite, "method" | "kind" | "caller">
+
+/**
+ * The client of a node of the tree, and of all nodes below it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (session: Session, node: DriverTree.DriverNode): DriverClient => {
+  const admitted = (called: Called, args: ReadonlyArray<Resource.Argument>) => {
+    const admitted = session.admit(node, called)
+    const warning = encodingWarning.ofArguments(args, DriverTree.formatPath(node.path))
+    return warning === undefined ? admitted : Effect.zipLeft(admitted, warning)
+  }
+
+  const prepare = (
+    called: Called,
+    args: ReadonlyArray<Resource.Argument>
+  ) =>
+    Effect.flatMap(
+      admitted(called, args),
+      (site) =>
+        Either.mapBoth(encodeArguments(site.uuid, site.method, args), {
+          onLeft: ({ path, reason }) =>
+            blame(
+              new DriverError.InvalidArgument({
+                ...site,
+                code: "INVALID_ARGUMENT",
+                details: reason,
+                origin: "client",
+                path
+              }),
+              site
+            ),
+          onRight: (request) => ({ request, site })
+        })
+    )
+
+  const decode = (site: DriverError.CallSite) => (answer: Uint8Array) =>
+    Either.mapLeft(
+      driverCallCodec.decodeResponse(answer),
+      ({ path, reason }) =>
+        blame(
+          new DriverError.UnexpectedResult({ ...site, code: "INTERNAL", details: reason, origin: "client", path }),
+          site
+        )
+    )
+
+  const explain = (site: DriverError.CallSite) => (status: GrpcStatusError) => session.explain(node, status, site)
+
+  const operation = telemetryMetrics.operations(session.exporter.target, node, session.logs.calls)
+
+  const call: DriverClient["call"] = (method, ...args) => {
+    const caller = callers.of()
+    const handles = handlesOf(args)
+    return telemetry.call(operation("call", method), (ongoing) => {
+      const answer = Effect.flatMap(
+        prepare({ method, kind: "call", caller }, args),
+        ({ request, site }) =>
+          session.exporter.driverCall(request, ongoing.options).pipe(
+            Effect.catchAll(explain(site)),
+            Effect.flatMap(decode(site))
+          )
+      )
+      return handles.length === 0
+        ? answer
+        : interruptible.raceFirst(
+          Effect.zipLeft(answer, settleAll(handles)),
+          firstFailure(handles)
+        )
+    })
+  }
+
+  const streamingCall: DriverClient["streamingCall"] = (method, ...args) => {
+    const caller = callers.of()
+    const handles = handlesOf(args)
+    return telemetry.streamingCall(operation("streamingCall", method), (ongoing) => {
+      const answers = Effect.map(
+        prepare({ method, kind: "streamingCall", caller }, args),
+        ({ request, site }) =>
+          mapItems(
+            Stream.catchAll(
+              session.exporter.streamingDriverCall(request, ongoing.options),
+              (status) => Stream.fromEffect(session.explain(node, status, site))
+            ),
+            decode(site)
+          )
+      )
+      return handles.length === 0
+        ? answers
+        : Effect.succeed(
+          Stream.unwrap(answers).pipe(
+            Stream.concat(Stream.drain(Stream.fromEffect(settleAll(handles)))),
+            Stream.interruptWhen(firstFailure(handles))
+          )
+        )
+    })
+  }
+
+  const stream: DriverClient["stream"] = (method) => {
+    const caller = callers.of()
+    return telemetry.stream(
+      operation("stream", method),
+      Effect.fnUntraced(function*(ongoing) {
+        const site = yield* session.admit(node, { method, kind: "stream", caller })
+        const fail = (status: GrpcStatusError) => {
+          const error = DriverError.fromStatus(status, site)
+          ongoing.outcome = Effect.succeed(Exit.fail(error))
+          return error
+        }
+        const stream = ongoing.counted(
+          yield* Effect.catchAll(session.exporter.driverStream(site.uuid, method, ongoing.options), explain(site))
+        )
+        return {
+          name: site.driver,
+          metadata: stream.metadata,
+          read: Stream.mapError(stream.read, fail),
+          write: (bytes: Uint8Array) => Effect.mapError(stream.write(bytes), fail),
+          end: stream.end
+        }
+      })
+    )
+  }
+
+  const lend: DriverClient["resource"] = (resource) => {
+    const caller = callers.of()
+    return telemetry.stream(
+      operation("resource", "resource"),
+      Effect.fnUntraced(function*(ongoing) {
+        const site = yield* session.admit(node, { method: "resource", kind: "resource", caller })
+        const stream = ongoing.counted(
+          yield* Effect.catchAll(
+            session.exporter.resourceStream(
+              site.uuid,
+              // What a driver writes is encoded on this side, see `ResourceOptions`.
+              resource._tag === "Source" ? Option.getOrNull(resource.contentEncoding) : null,
+              ongoing.options
+            ),
+            explain(site)
+          )
+        )
+        const handle = yield* Option.match(Headers.get(stream.metadata, streamRequest.resourceKey), {
+          onNone: () => Effect.fail("the exporter sent no resource handle"),
+          onSome: (text) => Effect.mapError(decodeHandle(text), (error) => error.message)
+        }).pipe(
+          Effect.mapError((details) =>
+            blame(
+              new DriverError.UnexpectedResult({ ...site, code: "INTERNAL", details, origin: "client", path: [] }),
+              site
+            )
+          )
+        )
+        const lent = yield* transfer.open(
+          stream,
+          handle,
+          resource,
+          site,
+          Duration.decode(session.transferIdleTimeout)
+        )
+        // One whose scope closes before it is complete was cancelled from here, which is no failure of its own.
+        ongoing.outcome = Effect.exit(Effect.catchIf(
+          lent.result,
+          (error) => DriverError.isDriverCallError(error) && error.origin === "client" && error.code === "CANCELLED",
+          () => Effect.interrupt
+        ))
+        return lent
+      })
+    )
+  }
+
+  const client: DriverClient = {
+    ...node,
+    address: session.exporter.target,
+    children: new Map(Array.from(node.children, ([name, child]) => [name, make(session, child)])),
+    child: (path) => DriverTree.find(client, path),
+    call,
+    streamingCall,
+    stream,
+    resource: lend,
+    logStream: session.logs.forward
+  }
+  return client
+}

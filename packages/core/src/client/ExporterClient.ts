@@ -1,0 +1,178 @@
+/**
+ * The exporter's services as effects and streams, one function per RPC. Failures are the statuses of the wire;
+ * `DriverClient` makes driver errors of them.
+ *
+ * @since 0.1.0
+ */
+import { ExporterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
+import { RouterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/router"
+import * as Headers from "@effect/platform/Headers"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import * as DriverTree from "../protocol/DriverTree.ts"
+import * as ExporterStatus from "../protocol/ExporterStatus.ts"
+import * as logCodec from "../protocol/logCodec.ts"
+import type { LogEntry } from "../protocol/LogEntry.ts"
+import * as RouterStream from "../protocol/RouterStream.ts"
+import * as streamRequest from "../protocol/streamRequest.ts"
+import type { CallOptions, GrpcChannel, GrpcDuplex } from "../transport/GrpcChannel.ts"
+
+/**
+ * What an exporter says about itself: its labels, its message of the day, and its drivers.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ExporterReport {
+  readonly uuid: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly motd: string
+  readonly root: DriverTree.DriverNode
+}
+
+/**
+ * A stream of an exporter, with the metadata it was opened with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ExporterStream extends RouterStream.RouterStream {
+  readonly metadata: Headers.Headers
+}
+
+/**
+ * The RPCs of an exporter.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ExporterClient {
+  readonly target: string
+  readonly getReport: Effect.Effect<ExporterReport, GrpcStatusError | DriverTree.InvalidReport>
+  readonly getStatus: Effect.Effect<ExporterStatus.StatusReport, GrpcStatusError>
+  /** Asks for the end of the session (`protocol.md` 9.3); never on a direct connection. */
+  readonly endSession: Effect.Effect<{ readonly success: boolean; readonly message: string }, GrpcStatusError>
+  /** The exporter's log from now on, after its backlog; ends only with the RPC. */
+  readonly logStream: Stream.Stream<LogEntry, GrpcStatusError>
+  /** Calls a driver with an encoded `DriverCallRequest`, answering an encoded `DriverCallResponse`. */
+  readonly driverCall: (request: Uint8Array, options?: CallOptions) => Effect.Effect<Uint8Array, GrpcStatusError>
+  /** As `driverCall`, for any number of answers. */
+  readonly streamingDriverCall: (
+    request: Uint8Array,
+    options?: CallOptions
+  ) => Stream.Stream<Uint8Array, GrpcStatusError>
+  /** Opens a byte stream of a driver, and waits until the driver has opened it. */
+  readonly driverStream: (
+    uuid: string,
+    method: string,
+    options?: CallOptions
+  ) => Effect.Effect<ExporterStream, GrpcStatusError, Scope.Scope>
+  /** Opens a resource stream for a driver; its metadata carries the handle. */
+  readonly resourceStream: (
+    uuid: string,
+    contentEncoding: string | null,
+    options?: CallOptions
+  ) => Effect.Effect<ExporterStream, GrpcStatusError, Scope.Scope>
+}
+
+interface MessageType<A> {
+  readonly encode: (message: A) => { readonly finish: () => Uint8Array }
+  readonly decode: (bytes: Uint8Array) => A
+}
+
+interface MethodDefinition<Request, Response> {
+  readonly name: string
+  readonly requestType: MessageType<Request>
+  readonly responseType: MessageType<Response>
+}
+
+const { methods } = ExporterServiceDefinition
+
+const exporterRpc = ({ name }: { readonly name: string }): string => `/${ExporterServiceDefinition.fullName}/${name}`
+
+const streamRpc = `/${RouterServiceDefinition.fullName}/${RouterServiceDefinition.methods.stream.name}`
+
+/**
+ * The RPCs of the exporter behind a channel.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (channel: typeof GrpcChannel.Service): ExporterClient => {
+  const malformed = (rpc: string) => (cause: unknown): GrpcStatusError =>
+    new GrpcStatusError({
+      code: "INTERNAL",
+      details: `malformed message from the exporter: ${cause instanceof Error ? cause.message : String(cause)}`,
+      origin: "client",
+      rpc,
+      target: channel.target,
+      cause
+    })
+
+  const decode = <A>(rpc: string, type: MessageType<A>, bytes: Uint8Array): Effect.Effect<A, GrpcStatusError> =>
+    Effect.try({ try: () => type.decode(bytes), catch: malformed(rpc) })
+
+  const unary = <Request, Response>(
+    method: MethodDefinition<Request, Response>,
+    request: Request
+  ): Effect.Effect<Response, GrpcStatusError> => {
+    const rpc = exporterRpc(method)
+    return Effect.flatMap(
+      Effect.suspend(() => channel.unary(rpc, method.requestType.encode(request).finish())),
+      (bytes) => decode(rpc, method.responseType, bytes)
+    )
+  }
+
+  const openStream = Effect.fnUntraced(function*(
+    request: streamRequest.StreamRequest,
+    { metadata: sent = Headers.empty }: CallOptions = {}
+  ) {
+    const duplex: GrpcDuplex = yield* channel.duplex(streamRpc, {
+      metadata: Headers.set(sent, streamRequest.requestKey, streamRequest.toMetadata(request))
+    })
+    const metadata = yield* duplex.initialMetadata
+    const stream = yield* RouterStream.fromDuplex(duplex, malformed(streamRpc), {
+      // When a resource is closed the call that used it is over, and with it the interest in the rest.
+      closing: request.kind === "driver" ? "flush" : "cancel",
+      peerEndsRpc: Headers.has(metadata, streamRequest.hostKey)
+    })
+    return { ...stream, metadata }
+  })
+
+  return {
+    target: channel.target,
+    getReport: Effect.flatMap(
+      unary(methods.getReport, {}),
+      ({ labels, motd, reports, uuid }) =>
+        Either.map(DriverTree.fromReports(reports), (root) => ({ uuid, labels, motd, root }))
+    ),
+    getStatus: Effect.map(unary(methods.getStatus, {}), (response) =>
+      new ExporterStatus.StatusReport({
+        status: ExporterStatus.fromNumber(response.status),
+        message: response.message ?? "",
+        version: Option.some(response.statusVersion),
+        previous: Option.map(Option.fromNullable(response.previousStatus), ExporterStatus.fromNumber)
+      })),
+    endSession: Effect.map(
+      unary(methods.endSession, {}),
+      ({ message, success }) => ({ success, message: message ?? "" })
+    ),
+    logStream: Stream.mapEffect(
+      Stream.suspend(() =>
+        channel.serverStreaming(exporterRpc(methods.logStream), methods.logStream.requestType.encode({}).finish())
+      ),
+      (bytes) =>
+        Effect.map(decode(exporterRpc(methods.logStream), methods.logStream.responseType, bytes), logCodec.fromProto)
+    ),
+    driverCall: (request, options) => channel.unary(exporterRpc(methods.driverCall), request, options),
+    streamingDriverCall: (request, options) =>
+      channel.serverStreaming(exporterRpc(methods.streamingDriverCall), request, options),
+    driverStream: (uuid, method, options) => openStream({ kind: "driver", uuid, method }, options),
+    resourceStream: (uuid, contentEncoding, options) =>
+      openStream({ kind: "resource", uuid, x_jmp_content_encoding: contentEncoding }, options)
+  }
+}

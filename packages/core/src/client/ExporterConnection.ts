@@ -1,0 +1,284 @@
+/**
+ * A live connection to an exporter: its drivers, its status and its log. This is the layer a program runs with.
+ *
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import * as Endpoint from "../grpc/Endpoint.ts"
+import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import type * as DriverTree from "../protocol/DriverTree.ts"
+import * as GrpcChannel from "../transport/GrpcChannel.ts"
+import * as interruptible from "../util/interruptible.ts"
+import * as monotonicClock from "../util/monotonicClock.ts"
+import * as clockWarning from "./clockWarning.ts"
+import { ConnectError, type Connection, type ConnectOptions, type StatusPolling } from "./connection.ts"
+import type * as DriverClient from "./DriverClient.ts"
+import * as ExporterClient from "./ExporterClient.ts"
+import * as session from "./session.ts"
+
+export { ConnectError, type Connection, type ConnectOptions, type StatusPolling }
+
+/**
+ * The connection to an exporter that a program runs with.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class ExporterConnection extends Context.Tag("@effect-jumpstarter/core/ExporterConnection")<
+  ExporterConnection,
+  Connection
+>() {}
+
+/**
+ * The client of the driver at a path, as in `storage.mux`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Endpoint, ExporterConnection } from "@effect-jumpstarter/core"
+ * import { Effect, Stream } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const power = yield* ExporterConnection.driver("power")
+ *   yield* power.call("on")
+ *   return yield* Stream.runHead(power.streamingCall("read"))
+ * })
+ *
+ * program.pipe(Effect.provide(ExporterConnection.layer(Endpoint.unix("/run/jumpstarter.sock"))))
+ * ```
+ */
+export const driver = (
+  path: string | ReadonlyArray<string>
+): Effect.Effect<DriverClient.DriverClient, DriverTree.DriverNotFound, ExporterConnection> =>
+  Effect.flatMap(ExporterConnection, (connection) => connection.driver(path))
+
+const refusal = (address: string, error: GrpcStatusError | DriverTree.InvalidReport): ConnectError => {
+  if (error._tag === "InvalidReport") {
+    return new ConnectError({ address, reason: "InvalidReport", details: error.message, cause: error })
+  }
+  const reason = error.origin === "client" && error.code === "INVALID_ARGUMENT"
+    ? "Address"
+    : error.origin === "transport"
+    ? "Unreachable"
+    : error.code === "UNAUTHENTICATED"
+    ? "Unauthenticated"
+    : "Refused"
+  return new ConnectError({
+    address,
+    reason,
+    details: reason === "Refused" ? `${error.code}: ${error.details}` : error.details,
+    cause: error
+  })
+}
+
+// What takes part in connecting, with its failure explained. One that came only when the time to connect was up does not
+// tell that this was the reason.
+const explained = <A, R>(
+  address: string,
+  connectTimeout: Duration.DurationInput,
+  effect: Effect.Effect<A, GrpcStatusError | DriverTree.InvalidReport | ConnectError, R>
+): Effect.Effect<A, ConnectError, R> => {
+  const connecting = Duration.decode(connectTimeout)
+  return Effect.flatMap(
+    monotonicClock.currentMillis,
+    (began) =>
+      Effect.catchAll(effect, (error) =>
+        Effect.flatMap(monotonicClock.currentMillis, (now) => {
+          const failure = error._tag === "ConnectError" ? error : refusal(address, error)
+          return failure.reason === "Unreachable" && Duration.toMillis(connecting) > 0 &&
+              Math.ceil(now - began) >= Duration.toMillis(connecting)
+            ? new ConnectError({
+              address,
+              reason: "Timeout",
+              details: `no connection within ${Duration.format(connecting)} (connectTimeout)`
+            })
+            : failure
+        }))
+  )
+}
+
+const connect = (
+  channel: typeof GrpcChannel.GrpcChannel.Service,
+  options: ConnectOptions,
+  connectTimeout: Duration.DurationInput
+) => {
+  const address = channel.target
+  const handshakeTimeout = Duration.decode(options.handshakeTimeout ?? "30 seconds")
+
+  const answers = session.introduce(ExporterClient.make(channel)).pipe(
+    interruptible.timeoutFail({
+      duration: handshakeTimeout,
+      onTimeout: () =>
+        new ConnectError({
+          address,
+          reason: "Timeout",
+          details: `no answer within ${Duration.format(handshakeTimeout)} (handshakeTimeout)`
+        })
+    }),
+    // Whoever asks next is not to wait for the same silence.
+    Effect.tapErrorTag("ConnectError", ({ details }) => channel.connection?.drop(details) ?? Effect.void)
+  )
+
+  const introduction = explained(
+    address,
+    connectTimeout,
+    Effect.zipRight(channel.connection?.open ?? Effect.void, answers)
+  )
+  return session.make(channel, introduction, options)
+}
+
+/**
+ * Connects through a channel: asks for the driver tree and the status. Warns in the log when there is a real connection beneath
+ * the channel and the program runs on a `TestClock`, on which nothing ends that waits for time to pass.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromChannel = (
+  channel: typeof GrpcChannel.GrpcChannel.Service,
+  options: ConnectOptions = {}
+): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+  Effect.zipRight(
+    channel.connection === undefined ? Effect.void : clockWarning.warn(channel.target),
+    connect(channel, options, 0)
+  )
+
+/**
+ * Options of a connection to an endpoint.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface EndpointOptions extends ConnectOptions, GrpcChannel.ChannelOptions {}
+
+/**
+ * Connects to an endpoint. Warns in the log when the program runs on a `TestClock`, on which nothing ends that waits for time
+ * to pass.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromEndpoint = (
+  endpoint: Endpoint.Endpoint,
+  options: EndpointOptions = {}
+): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+  Effect.suspend(() => {
+    const connectTimeout = options.connectTimeout ?? "10 seconds"
+    const address = Endpoint.format(endpoint)
+    return Effect.flatMap(
+      Effect.zipRight(
+        clockWarning.warn(address),
+        explained(address, connectTimeout, GrpcChannel.fromEndpoint(endpoint, options))
+      ),
+      (channel) => connect(channel, { ...options, leased: options.leased ?? endpoint._tag === "Unix" }, connectTimeout)
+    ).pipe(Effect.mapError((error) =>
+      error.reason === "Unauthenticated"
+        ? new ConnectError({
+          ...error,
+          cause: error.cause,
+          details: options.passphrase === undefined
+            ? `${error.details}; no passphrase was given (option \`passphrase\`, or JMP_GRPC_PASSPHRASE)`
+            : `${error.details}; the given passphrase is not the exporter's`
+        })
+        : error
+    ))
+  })
+
+/**
+ * A connection to an endpoint.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (
+  endpoint: Endpoint.Endpoint,
+  options?: EndpointOptions
+): Layer.Layer<ExporterConnection, ConnectError> => Layer.scoped(ExporterConnection, fromEndpoint(endpoint, options))
+
+/**
+ * A connection through the `GrpcChannel` of the environment, which tests replace.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerChannel = (
+  options?: ConnectOptions
+): Layer.Layer<ExporterConnection, ConnectError, GrpcChannel.GrpcChannel> =>
+  Layer.scoped(ExporterConnection, Effect.flatMap(GrpcChannel.GrpcChannel, (channel) => fromChannel(channel, options)))
+
+const insecure = (name: string) => Config.map(Config.withDefault(Config.string(name), ""), (value) => value === "1")
+
+/**
+ * The environment `jmp shell` gives its child (`protocol.md` 10.5 and 10.6).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const environment = Config.all({
+  host: Config.mapOrFail(Config.withDefault(Config.string("JUMPSTARTER_HOST"), ""), (host) =>
+    host === ""
+      ? Either.left(
+        ConfigError.MissingData(
+          ["JUMPSTARTER_HOST"],
+          "set it to the address of an exporter; `jmp shell` sets it for the commands it runs"
+        )
+      )
+      : Either.right(host)),
+  insecure: Config.zipWith(
+    insecure("JMP_GRPC_INSECURE"),
+    insecure("JUMPSTARTER_GRPC_INSECURE"),
+    (a, b) => a || b
+  ),
+  // An empty one is none, as in Python.
+  passphrase: Config.map(
+    Config.option(Config.redacted("JMP_GRPC_PASSPHRASE")),
+    Option.filter((passphrase) => Redacted.value(passphrase) !== "")
+  )
+})
+
+/**
+ * Options of a connection from the environment. `trust` is what a TLS exporter is checked against, and `certificate` what
+ * the client proves itself with, which no variable of `jmp shell` can say.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface EnvironmentOptions extends Omit<EndpointOptions, "passphrase"> {
+  readonly trust?: Endpoint.Trust | undefined
+  readonly certificate?: Endpoint.ClientCertificate | undefined
+}
+
+/**
+ * A connection as `jmp shell` describes it to its child in `JUMPSTARTER_HOST`, `JMP_GRPC_INSECURE` and
+ * `JMP_GRPC_PASSPHRASE`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerEnv = (
+  options: EnvironmentOptions = {}
+): Layer.Layer<ExporterConnection, ConnectError | ConfigError.ConfigError> =>
+  Layer.scoped(
+    ExporterConnection,
+    Effect.gen(function*() {
+      const { host, insecure, passphrase } = yield* environment
+      const endpoint = yield* Either.mapLeft(
+        Endpoint.parse(host, { security: insecure ? "insecure" : options.trust }),
+        (error) => new ConnectError({ address: error.address, reason: "Address", details: error.reason, cause: error })
+      )
+      return yield* fromEndpoint(
+        endpoint._tag === "Tls" ? Endpoint.tls(endpoint.host, endpoint.port, endpoint.trust, options) : endpoint,
+        { ...options, passphrase: Option.getOrUndefined(passphrase) }
+      )
+    })
+  )

@@ -1,0 +1,337 @@
+/**
+ * The exporter's log as a shared, reconnecting subscription (`protocol.md` 8).
+ *
+ * @since 0.1.0
+ */
+import * as Chunk from "effect/Chunk"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as LogLevel from "effect/LogLevel"
+import * as Mailbox from "effect/Mailbox"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as LogEntry from "../protocol/LogEntry.ts"
+import type { CallCount } from "../telemetry/metrics.ts"
+import * as interruptible from "../util/interruptible.ts"
+import * as sharedFiber from "../util/sharedFiber.ts"
+import type { ExporterClient } from "./ExporterClient.ts"
+import { SeenLines } from "./seenLines.ts"
+
+/**
+ * Which log lines to write into Effect's logger.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LogStreamOptions {
+  /** Lines below this level are left out; all are written unless given. */
+  readonly minimumLogLevel?: LogLevel.LogLevel | undefined
+  /** Sources to write; all unless given. */
+  readonly sources?: ReadonlyArray<LogEntry.LogSource> | undefined
+  /** Whether to write what the exporter has kept from before; written, with the annotation `backlog`, unless `false`. */
+  readonly backlog?: boolean | undefined
+}
+
+export type { CallCount }
+
+/**
+ * The log of one exporter. There is one subscription per connection, held while somebody listens: Python exporters
+ * give each line to one subscriber only.
+ *
+ * A subscription begins with its backlog: the lines that the exporter has kept for a listener who comes late, some of them
+ * from other clients. They have `backlog: true`. No line says by itself that it is old, and the exporter's clock may differ
+ * from this one. So the backlog is what comes before the exporter has answered a question without a line in between, and
+ * before this connection begins a driver call. A line that the exporter logs in that moment counts as backlog, and a
+ * call that is made without waiting for that moment ends the backlog early.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LogStream {
+  /**
+   * Log lines, for any number of consumers: those from now on, and before them, for the first consumer, what the exporter
+   * has kept for one who comes late. A consumer that falls behind by more than 1,024 lines loses some and is told how many by
+   * a `LogGap`. The stream ends when the exporter has no log or stays unreachable.
+   */
+  readonly events: Stream.Stream<LogEntry.LogEvent>
+  /**
+   * Writes log lines into Effect's logger until the scope closes, see `LogEntry.log`. Goes on once the backlog has been read,
+   * so that a call made after that logs none of it.
+   *
+   * The log travels beside the answers of calls. If calls have ended while the scope was open, closing it waits for their
+   * lines: until the exporter has answered a question and no line came, over a connection for 75 ms. That and reading the
+   * backlog take half a second at most, in real time, whatever the program's clock says.
+   */
+  readonly forward: (options?: LogStreamOptions) => Effect.Effect<void, never, Scope.Scope>
+  /**
+   * Waits as closing the scope of `forward` does, until the lines of what the exporter has done so far have been read.
+   * There has to be a consumer.
+   */
+  readonly settled: Effect.Effect<void>
+  /** Kept by the clients of the connection's drivers. */
+  readonly calls: CallCount
+}
+
+/**
+ * What the maker of a connection knows about its log.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface MakeOptions {
+  /** Is told each line before the consumers are, whether or not they have room for it. */
+  readonly note?: ((entry: LogEntry.LogEntry) => void) | undefined
+  /** Whether there is a connection to the exporter, over which lines may come later than the answers they belong to. */
+  readonly isRemote?: boolean | undefined
+}
+
+const backlog = 1_024
+
+const maxAttempts = 10
+
+const firstDelay = Duration.millis(100)
+
+const longStanding = Duration.seconds(10)
+
+// How long lines that may be on their way are waited for.
+const patience = Duration.millis(500)
+
+// For how long no line comes when there is none on its way: between those that an exporter sends one after the other, and
+// behind the answer of a call. Python exporters look for new lines every 50 ms (protocol.md 8). In memory they come at once.
+const pauses = {
+  memory: { backlog: Duration.zero, call: Duration.zero },
+  remote: { backlog: Duration.millis(20), call: Duration.millis(75) }
+}
+
+// A consumer's queue. What does not fit is counted, until the consumer has taken the rest and is told.
+interface Subscriber {
+  readonly mailbox: Mailbox.Mailbox<LogEntry.LogEvent>
+  dropped: number
+  // How many calls had ended when it came.
+  readonly since: number
+}
+
+// How a subscription begins: with its backlog, for as long as `LogStream` says.
+class Beginning {
+  private readonly latch = Effect.unsafeMakeLatch()
+  private readonly begun: number
+  private hasEnded = false
+
+  constructor(private readonly calls: CallCount) {
+    this.begun = calls.begun
+  }
+
+  get isOver(): boolean {
+    return this.hasEnded || this.calls.begun > this.begun
+  }
+
+  readonly over: Effect.Effect<void> = this.latch.await
+
+  end(): void {
+    this.hasEnded = true
+    this.latch.unsafeOpen()
+  }
+}
+
+const offer = (subscriber: Subscriber, event: LogEntry.LogEvent): void => {
+  if (subscriber.dropped > 0 || !subscriber.mailbox.unsafeOffer(event)) subscriber.dropped++
+}
+
+// What a consumer gets: all that waits for it, and then how much did not fit behind that.
+const eventsOf = (subscriber: Subscriber): Stream.Stream<LogEntry.LogEvent> =>
+  Stream.repeatEffectChunkOption(
+    Effect.flatMap(subscriber.mailbox.takeAll, ([events, done]) => {
+      const { dropped } = subscriber
+      subscriber.dropped = 0
+      if (dropped > 0) {
+        const gap = new LogEntry.LogGap({ reason: "slow reader", dropped: Option.some(dropped) })
+        return Effect.succeed(Chunk.append<LogEntry.LogEvent, LogEntry.LogEvent>(events, gap))
+      }
+      return done && Chunk.isEmpty(events) ? Effect.fail(Option.none()) : Effect.succeed(events)
+    })
+  )
+
+const matches = (options: LogStreamOptions) => (event: LogEntry.LogEvent): boolean =>
+  event._tag === "LogGap" || (
+    (options.minimumLogLevel === undefined ||
+      LogLevel.greaterThanEqual(LogEntry.logLevel(event.severity), options.minimumLogLevel)) &&
+    (options.sources === undefined || options.sources.includes(event.source)) &&
+    (options.backlog !== false || event.backlog !== true)
+  )
+
+// Our host has no other way to say that it has dropped lines than with another one.
+const toEvent = (entry: LogEntry.LogEntry): LogEntry.LogEvent => {
+  const { dropped = "" } = entry.fields
+  return entry.source === "SYSTEM" && /^\d+$/.test(dropped)
+    ? new LogEntry.LogGap({ reason: "slow reader", dropped: Option.some(Number(dropped)) })
+    : entry
+}
+
+/**
+ * Subscribes to an exporter's log on behalf of any number of consumers. A lost subscription is renewed after 100 ms,
+ * doubling to 2 seconds, and given up after 10 attempts without a line, as the reference client does; one that stood for
+ * 10 seconds counts as heard. Consumers are told of a loss by a `LogGap`, whether lines follow or not. What the exporter then
+ * repeats is left out, as far as its lines have a time by which they can be told apart. Consumers that are there when the
+ * scope closes get what belongs to calls that have ended, as with `forward`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.fnUntraced(function*(
+  exporter: Pick<ExporterClient, "getStatus" | "logStream" | "target">,
+  { isRemote = false, note = () => {} }: MakeOptions = {}
+) {
+  const subscribers = new Set<Subscriber>()
+  let closed = false
+  const pause = isRemote ? pauses.remote : pauses.memory
+  const calls: CallCount = { begun: 0, ended: 0 }
+  // Lines that have been read. How many calls had ended when all that belongs to them was among these.
+  let lines = 0
+  let settledCalls = 0
+  let beginning = new Beginning(calls)
+
+  // Something that goes to the exporter and back. A failure is an answer as well, unless it was made on this side.
+  const roundTrip = Effect.catchIf(exporter.getStatus, ({ origin }) => origin === "peer", () => Effect.void)
+
+  // Waits until no line has come in a pause and a round trip. The pause goes first: a timer that is late precedes what has
+  // arrived meanwhile. It is of real time, so that no scope hangs on a test's clock.
+  const settleAfter = (pause: Duration.Duration) =>
+    Effect.clockWith((clock) => {
+      const isQuiet = Effect.suspend(() => {
+        const before = lines
+        return Effect.sleep(pause).pipe(
+          Effect.zipRight(Effect.withClock(roundTrip, clock)),
+          Effect.map(() => lines === before)
+        )
+      })
+      return Effect.repeat(isQuiet, { until: (quiet) => quiet }).pipe(
+        interruptible.timeoutOption(patience),
+        Effect.withClock(Clock.make()),
+        Effect.ignore
+      )
+    })
+
+  const settled = Effect.suspend(() => {
+    const { ended } = calls
+    return Effect.map(settleAfter(pause.call), () => {
+      settledCalls = ended
+    })
+  })
+
+  // What consumers are owed before they end: lines of calls that have ended since they came.
+  const settledFor = (consumers: Iterable<Subscriber>) =>
+    Effect.suspend(() => {
+      const isOwed = ({ since }: Subscriber) => calls.ended > Math.max(since, settledCalls)
+      return Array.from(consumers).some(isOwed) ? settled : Effect.void
+    })
+
+  // Consumers may outlive the connection; they must not wait for lines that cannot come.
+  const endAll = (exit: Exit.Exit<void>): void => {
+    beginning.end()
+    subscribers.forEach(({ mailbox }) => mailbox.unsafeDone(exit))
+    subscribers.clear()
+  }
+
+  // The reader goes on until the last lines have been read.
+  const reader = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
+  yield* Effect.addFinalizer(() =>
+    Effect.zipRight(
+      settledFor(subscribers),
+      Effect.sync(() => {
+        closed = true
+        endAll(Exit.void)
+      })
+    )
+  )
+
+  const publish = (event: LogEntry.LogEvent) =>
+    Effect.sync(() => subscribers.forEach((subscriber) => offer(subscriber, event)))
+
+  const read = (current: Beginning) =>
+    Effect.scoped(Effect.gen(function*() {
+      yield* interruptible.forkScoped(Effect.map(settleAfter(pause.backlog), () => current.end()))
+      const seen = new SeenLines()
+      let delay = firstDelay
+      let attempts = 0
+      // Of several interruptions without a line in between, one is told.
+      let told = false
+      while (attempts < maxAttempts) {
+        seen.resume()
+        const [stood, stopped] = yield* Stream.runForEach(exporter.logStream, (received) => {
+          lines++
+          delay = firstDelay
+          attempts = 0
+          if (seen.isRepeated(received)) return Effect.void
+          told = false
+          const entry = current.isOver ? received : new LogEntry.LogEntry({ ...received, backlog: true })
+          note(entry)
+          return publish(toEvent(entry))
+        }).pipe(
+          Effect.as(false),
+          Effect.catchAll((status) =>
+            Effect.as(
+              Effect.logDebug("the log subscription ended", status),
+              status.code === "UNIMPLEMENTED" || status.code === "CANCELLED" && status.origin !== "transport"
+            )
+          ),
+          Effect.timed
+        )
+        if (stopped) return
+        if (Duration.greaterThanOrEqualTo(stood, longStanding)) {
+          delay = firstDelay
+          attempts = 0
+        }
+        attempts++
+        yield* Effect.sleep(delay)
+        delay = Duration.min(Duration.times(delay, 2), Duration.seconds(2))
+        if (!told) yield* publish(new LogEntry.LogGap({ reason: "interrupted", dropped: Option.none() }))
+        told = true
+      }
+      yield* Effect.logWarning(`gave up the log of ${exporter.target} after ${maxAttempts} attempts without a line`)
+    }))
+
+  const reading = yield* Scope.extend(sharedFiber.make(() => read(beginning = new Beginning(calls)), endAll), reader)
+
+  const subscribe = Effect.zipLeft(
+    Effect.acquireRelease(
+      Effect.gen(function*() {
+        const subscriber: Subscriber = {
+          mailbox: yield* Mailbox.make<LogEntry.LogEvent>({ capacity: backlog, strategy: "dropping" }),
+          dropped: 0,
+          since: calls.ended
+        }
+        if (closed) yield* subscriber.mailbox.end
+        else subscribers.add(subscriber)
+        return subscriber
+      }),
+      (subscriber) => Effect.sync(() => subscribers.delete(subscriber))
+    ),
+    Effect.suspend(() => closed ? Effect.void : reading)
+  )
+
+  const events = Stream.unwrapScoped(Effect.map(subscribe, eventsOf))
+
+  const logStream: LogStream = {
+    events,
+    // Subscribing before forking: what the exporter logs from here on is not missed.
+    forward: Effect.fnUntraced(function*(options: LogStreamOptions = {}) {
+      const subscriber = yield* subscribe
+      const writing = yield* eventsOf(subscriber).pipe(
+        Stream.filter(matches(options)),
+        Stream.runForEach((event) => Effect.annotateLogs(LogEntry.log(event), "exporter", exporter.target)),
+        interruptible.forkScoped
+      )
+      yield* Effect.addFinalizer(() =>
+        settledFor([subscriber]).pipe(Effect.zipRight(subscriber.mailbox.end), Effect.zipRight(Fiber.await(writing)))
+      )
+      yield* beginning.over
+    }),
+    settled,
+    calls
+  }
+  return logStream
+})

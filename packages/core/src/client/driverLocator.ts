@@ -1,0 +1,103 @@
+// The drivers of an exporter as it last reported them. Their uuids change when it restarts (protocol.md 7); their places in
+// the tree are what a client goes by.
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import { blame } from "../protocol/caller.ts"
+import * as DriverError from "../protocol/DriverError.ts"
+import * as DriverTree from "../protocol/DriverTree.ts"
+import type { ExporterReport } from "./ExporterClient.ts"
+
+export interface Roster {
+  readonly report: () => ExporterReport
+  readonly update: (report: ExporterReport) => void
+  // Reads the report again, for there is reason to believe that the exporter is another one.
+  readonly check: Effect.Effect<void>
+  // The call site with the uuid that a driver has now. Fails when the driver is gone, or another one took its place.
+  readonly locate: (
+    node: DriverTree.DriverNode,
+    site: DriverError.CallSite
+  ) => Either.Either<DriverError.CallSite, DriverError.MethodNotImplemented>
+  // What a status means for a call. An exporter that restarted does not know the uuids of the one before: our host
+  // answers NOT_FOUND, Python's UNKNOWN, as both do for other reasons. So the report is read again, for these only.
+  readonly explain: (
+    node: DriverTree.DriverNode,
+    status: GrpcStatusError,
+    site: DriverError.CallSite
+  ) => Effect.Effect<never, DriverError.DriverCallError>
+}
+
+const clientOf = ({ labels }: DriverTree.DriverNode): string => labels[DriverTree.clientLabel] ?? ""
+
+export const make = Effect.fnUntraced(function*<E>(
+  initial: ExporterReport,
+  read: Effect.Effect<ExporterReport, E>,
+  // What else is to be done when the exporter turns out to be another one.
+  replaced: Effect.Effect<void>
+) {
+  let report = initial
+  const reading = yield* Effect.makeSemaphore(1)
+  let readings = 0
+
+  const readNow = Effect.suspend(() => {
+    readings++
+    return Effect.flatMap(read, (next) => {
+      const changed = next.uuid !== report.uuid || next.root.uuid !== report.root.uuid
+      report = next
+      return changed ? replaced : Effect.void
+    })
+  })
+
+  // One reading answers all who asked before it began.
+  const reread = Effect.suspend(() => {
+    const before = readings
+    return reading.withPermits(1)(Effect.suspend(() => readings > before ? Effect.void : readNow))
+  })
+
+  const locate: Roster["locate"] = (node, site) => {
+    const gone = (details: string) =>
+      blame(new DriverError.MethodNotImplemented({ ...site, code: "NOT_FOUND", details, origin: "client" }), site)
+    return Either.flatMap(
+      Either.mapLeft(
+        DriverTree.find(report.root, node.path),
+        ({ message }) => gone(`the exporter has changed: ${message}`)
+      ),
+      (now) =>
+        clientOf(now) === clientOf(node)
+          ? Either.right({ ...site, uuid: now.uuid })
+          : Either.left(
+            gone(`the exporter has changed: the driver here is a ${clientOf(now)}, it was a ${clientOf(node)}`)
+          )
+    )
+  }
+
+  const explain: Roster["explain"] = (node, status, site) =>
+    Effect.suspend((): Effect.Effect<never, DriverError.DriverCallError> => {
+      const error = DriverError.fromStatus(status, site)
+      if (status.origin !== "peer" || status.code !== "NOT_FOUND" && status.code !== "UNKNOWN") return error
+      return Effect.flatMap(Effect.ignore(reread), () => {
+        const now = locate(node, site)
+        if (Either.isRight(now) && now.right.uuid === site.uuid) return Effect.fail(error)
+        const lost = new DriverError.ConnectionLost({
+          ...site,
+          code: status.code,
+          details: `the exporter restarted, and this driver is no longer there: ${status.details}`,
+          origin: "transport",
+          cause: status
+        })
+        return Effect.fail(blame(lost, site))
+      })
+    })
+
+  const roster: Roster = {
+    report: () => report,
+    update: (next) => {
+      report = next
+    },
+    // What is done about a replacement may give reason again, and must not wait for itself.
+    check: Effect.ignore(reading.withPermitsIfAvailable(1)(readNow)),
+    locate,
+    explain
+  }
+  return roster
+})

@@ -1,0 +1,42 @@
+// What lease hooks wrote into the log, run by run, as far as somebody listened to it.
+import * as Option from "effect/Option"
+import { type ExporterStatus, failedHook, type LeaseHook, type StatusReport } from "../protocol/ExporterStatus.ts"
+import type { LogEntry, LogSource } from "../protocol/LogEntry.ts"
+
+const maxLines = 256
+
+const hooks: ReadonlyArray<LeaseHook> = ["beforeLease", "afterLease"]
+
+const sources: Record<LeaseHook, LogSource & ExporterStatus> = {
+  beforeLease: "BEFORE_LEASE_HOOK",
+  afterLease: "AFTER_LEASE_HOOK"
+}
+
+export class HookLog {
+  private readonly lines: Record<LeaseHook, Array<LogEntry>> = { beforeLease: [], afterLease: [] }
+  private last: LeaseHook | undefined
+
+  note(entry: LogEntry): void {
+    const hook = hooks.find((hook) => sources[hook] === entry.source)
+    if (hook === undefined) return
+    const lines = this.lines[hook]
+    // Whatever this hook wrote before the other one ran is of an earlier lease.
+    if (hook !== this.last) lines.length = 0
+    this.last = hook
+    lines.push(entry)
+    if (lines.length > maxLines) lines.shift()
+  }
+
+  learn(report: StatusReport): void {
+    const failed = Option.getOrUndefined(failedHook(report))
+    for (const hook of hooks) {
+      // Who has been told of a failure goes on with the lines of that run.
+      if (report.status !== sources[hook] && hook !== failed) this.lines[hook] = []
+    }
+  }
+
+  // The lines of the latest run, to which others may come.
+  of(hook: LeaseHook): ReadonlyArray<LogEntry> {
+    return this.lines[hook]
+  }
+}

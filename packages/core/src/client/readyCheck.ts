@@ -1,0 +1,37 @@
+// The client's own check of the exporter's status before a driver call (protocol.md 4.2). Python exporters do not
+// enforce the rule, so without it a call could reach a device between leases.
+import * as Effect from "effect/Effect"
+import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import { blame } from "../protocol/caller.ts"
+import { type CallSite, ConnectionLost, ExporterNotReady } from "../protocol/DriverError.ts"
+import { admitsDriverCalls } from "../protocol/ExporterStatus.ts"
+import type { StatusPoller } from "./statusPoller.ts"
+
+// A status that admits calls is taken at its word: should it have changed, the exporter decides. One that does not is
+// asked for again before a call is refused, so that a ready exporter is never kept waiting by old news.
+export const make =
+  ({ ask, known }: StatusPoller) => (site: CallSite): Effect.Effect<void, ConnectionLost | ExporterNotReady> => {
+    const refuse = (details: string) =>
+      blame(new ExporterNotReady({ ...site, code: "FAILED_PRECONDITION", details, origin: "client" }), site)
+
+    // Nothing was sent: the question before the call has failed.
+    const unasked = (status: GrpcStatusError): Effect.Effect<never, ConnectionLost | ExporterNotReady> =>
+      status.origin === "transport"
+        ? blame(
+          new ConnectionLost({ ...site, code: status.code, details: status.details, origin: "client", cause: status }),
+          site
+        )
+        : refuse(
+          `the exporter's status was ${known().status}, and asking for the present one failed: ${status.details}`
+        )
+
+    return Effect.suspend(() =>
+      admitsDriverCalls(known().status) ? Effect.void : Effect.matchEffect(ask, {
+        onFailure: unasked,
+        onSuccess: ({ message, status }) =>
+          admitsDriverCalls(status)
+            ? Effect.void
+            : refuse(`the exporter's status is ${status}${message === "" ? "" : `: ${message}`}`)
+      })
+    )
+  }

@@ -1,0 +1,211 @@
+// Whether the connection to an exporter stands, as told by all that passes through its channel, and how it is
+// re-established.
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import * as telemetryMetrics from "../telemetry/metrics.ts"
+import type { GrpcChannel } from "../transport/GrpcChannel.ts"
+import { isReset } from "../transport/httpStatus.ts"
+import { ConnectionState } from "./ConnectionState.ts"
+
+type Channel = typeof GrpcChannel.Service
+
+const closed = "the connection was closed"
+
+export interface Link {
+  // The channel, watched: a failure of its transport is a loss.
+  readonly channel: Channel
+  readonly state: SubscriptionRef.SubscriptionRef<ConnectionState>
+  // Waits while the connection is re-established by the policy, and fails when that was given up.
+  readonly settled: Effect.Effect<void, GrpcStatusError>
+  // Waits until there is a connection and it is known who is there now. What was given up is tried anew.
+  readonly ready: Effect.Effect<void, GrpcStatusError>
+  // Gives up a connection that is silent, and says whether another one is made now.
+  readonly lose: (reason: string) => Effect.Effect<boolean>
+  // Says that another instance of the exporter is at the other end, and has been asked about itself.
+  readonly replace: (reason: string) => Effect.Effect<void>
+}
+
+export interface Reconnect<E> {
+  // Asks the exporter about itself, over a new connection where there is none.
+  readonly dial: Effect.Effect<unknown, E>
+  // The policy. Without one it is dialled once, and only when somebody calls.
+  readonly schedule: Schedule.Schedule<unknown, E> | undefined
+}
+
+export const make = Effect.fnUntraced(function*<E extends { readonly message: string }>(
+  channel: Channel,
+  { dial, schedule }: Reconnect<E>
+) {
+  const scope = yield* Effect.scope
+  const state = yield* SubscriptionRef.make<ConnectionState>(ConnectionState.Ready())
+  let now: ConnectionState = ConnectionState.Ready()
+  // What was begun before a loss and fails after it is no news.
+  let losses = 0
+  let round: Deferred.Deferred<void, GrpcStatusError> | undefined
+
+  // At once, whenever it is told.
+  const become = (next: ConnectionState): Effect.Effect<void> => {
+    if (now._tag === "Closed") return Effect.void
+    now = next
+    const told = SubscriptionRef.set(state, next)
+    return next._tag === "Ready" ? Effect.zipRight(telemetryMetrics.reconnected(channel.target), told) : told
+  }
+
+  yield* Effect.addFinalizer(() => become(ConnectionState.Closed()))
+
+  // Nothing was sent: the client itself refuses.
+  const refused = (details: string) =>
+    new GrpcStatusError({ code: "UNAVAILABLE", details, origin: "client", rpc: "", target: channel.target })
+
+  const attempts = (outcome: Deferred.Deferred<void, GrpcStatusError>) => {
+    let attempt = 0
+    let reason = now._tag === "Lost" ? now.reason : ""
+    const told = Effect.suspend(() => {
+      attempt++
+      return schedule === undefined ? Effect.void : become(ConnectionState.Connecting({ attempt, reason }))
+    })
+    return Effect.zipRight(told, dial).pipe(
+      Effect.tapError((error) =>
+        Effect.sync(() => {
+          reason = error.message
+        })
+      ),
+      Effect.retry(schedule ?? Schedule.stop),
+      Effect.interruptible,
+      Effect.onExit((exit) => {
+        round = undefined
+        if (Exit.isSuccess(exit)) {
+          return Effect.zipRight(become(ConnectionState.Ready()), Deferred.succeed(outcome, undefined))
+        }
+        if (Exit.isInterrupted(exit)) return Deferred.fail(outcome, refused(closed))
+        if (schedule === undefined) return Deferred.fail(outcome, refused(reason))
+        const summary = `gave up reconnecting after ${attempt} ${attempt === 1 ? "attempt" : "attempts"}: ${reason}`
+        return Effect.zipRight(
+          become(ConnectionState.Lost({ reason: summary })),
+          Deferred.fail(outcome, refused(summary))
+        )
+      })
+    )
+  }
+
+  // All who wait share a round of attempts and its outcome.
+  const begin = Effect.uninterruptible(
+    Effect.flatMap(Deferred.make<void, GrpcStatusError>(), (outcome) =>
+      Effect.suspend(() => {
+        if (round !== undefined) return Effect.succeed(round)
+        round = outcome
+        return Effect.as(Effect.forkIn(attempts(outcome), scope), outcome)
+      }))
+  )
+
+  const settled = Effect.suspend(() =>
+    now._tag === "Closed"
+      ? refused(closed)
+      : schedule === undefined
+      ? Effect.void
+      : round !== undefined
+      ? Deferred.await(round)
+      : now._tag === "Lost"
+      ? refused(now.reason)
+      : Effect.void
+  )
+
+  const ready = Effect.suspend(() =>
+    now._tag === "Ready"
+      ? Effect.void
+      : now._tag === "Closed"
+      ? refused(closed)
+      : Effect.flatMap(begin, Deferred.await)
+  )
+
+  const lost = (reason: string, drop: Effect.Effect<void>): Effect.Effect<boolean> =>
+    Effect.uninterruptible(Effect.suspend(() => {
+      if (now._tag !== "Ready") {
+        // The one before was silent, too.
+        return now._tag === "Lost" && round === undefined
+          ? Effect.as(drop, false)
+          : Effect.succeed(round !== undefined)
+      }
+      losses++
+      return Effect.zipRight(become(ConnectionState.Lost({ reason })), drop).pipe(
+        Effect.zipRight(schedule === undefined ? Effect.void : begin),
+        Effect.as(schedule !== undefined)
+      )
+    }))
+
+  // Without a policy it is an answer that tells that the exporter is there again, though it may be another one. What began
+  // before a loss says nothing of what is there now.
+  const answered = (seen: number): Effect.Effect<void> =>
+    seen === losses && now._tag === "Lost" && schedule === undefined ? Effect.asVoid(begin) : Effect.void
+
+  const failed = (seen: number) => ({ code, details, origin }: GrpcStatusError): Effect.Effect<unknown> => {
+    switch (origin) {
+      case "transport":
+        // One RPC, while the connection stands.
+        if (isReset(details)) return Effect.void
+        return seen === losses ? lost(`${code}: ${details}`, Effect.void) : Effect.void
+      case "peer":
+        return answered(seen)
+      case "client":
+        return Effect.void
+    }
+  }
+
+  const watch = <A>(rpc: Effect.Effect<A, GrpcStatusError>): Effect.Effect<A, GrpcStatusError> =>
+    Effect.suspend(() => {
+      const seen = losses
+      return Effect.tapBoth(rpc, { onFailure: failed(seen), onSuccess: () => answered(seen) })
+    })
+
+  const watchStream = <A>(rpc: Stream.Stream<A, GrpcStatusError>): Stream.Stream<A, GrpcStatusError> =>
+    Stream.suspend(() => {
+      const seen = losses
+      const watched = Stream.tapError(rpc, failed(seen))
+      return now._tag === "Ready" ? watched : Stream.tap(watched, () => answered(seen))
+    })
+
+  const run = Runtime.runFork(yield* Effect.runtime())
+  // An idle connection has nothing that would fail.
+  yield* channel.connection?.onEnd((details) => {
+    run(lost(`UNAVAILABLE: ${details}`, Effect.void))
+  }) ?? Effect.void
+
+  const link: Link = {
+    // No RPC of an exporter streams from the client only.
+    channel: {
+      ...channel,
+      unary: (rpc, message, options) => watch(channel.unary(rpc, message, options)),
+      serverStreaming: (rpc, message, options) => watchStream(channel.serverStreaming(rpc, message, options)),
+      duplex: (rpc, options) =>
+        Effect.map(channel.duplex(rpc, options), (duplex) => {
+          const seen = losses
+          return {
+            ...duplex,
+            initialMetadata: watch(duplex.initialMetadata),
+            receive: Effect.tapBoth(duplex.receive, {
+              onFailure: Option.match({ onNone: () => Effect.void, onSome: failed(seen) }),
+              onSuccess: () => answered(seen)
+            })
+          }
+        })
+    },
+    state,
+    settled,
+    ready,
+    lose: (reason) => lost(reason, channel.connection?.drop(reason) ?? Effect.void),
+    replace: (reason) =>
+      Effect.suspend(() => {
+        if (now._tag !== "Ready") return Effect.void
+        losses++
+        return Effect.zipRight(become(ConnectionState.Lost({ reason })), become(ConnectionState.Ready()))
+      })
+  }
+  return link
+})

@@ -1,0 +1,185 @@
+// A connection put together: what its drivers, its status and its log share.
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Mailbox from "effect/Mailbox"
+import * as Option from "effect/Option"
+import type * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import { blame } from "../protocol/caller.ts"
+import * as DriverError from "../protocol/DriverError.ts"
+import * as DriverTree from "../protocol/DriverTree.ts"
+import { EndSessionError, type StatusReport } from "../protocol/ExporterStatus.ts"
+import { isExporterGone } from "../protocol/pythonTexts.ts"
+import type { GrpcChannel } from "../transport/GrpcChannel.ts"
+import * as interruptible from "../util/interruptible.ts"
+import type { Connection, ConnectOptions } from "./connection.ts"
+import { ConnectionState } from "./ConnectionState.ts"
+import * as DriverClient from "./DriverClient.ts"
+import * as rosters from "./driverLocator.ts"
+import * as ExporterClient from "./ExporterClient.ts"
+import { HookLog } from "./hookLog.ts"
+import * as LogStream from "./LogStream.ts"
+import * as gate from "./readyCheck.ts"
+import * as links from "./reconnect.ts"
+import * as statusPoller from "./statusPoller.ts"
+import * as statusMonitor from "./statusWaits.ts"
+
+// What an exporter says when it is connected to.
+export type Introduction = readonly [ExporterClient.ExporterReport, StatusReport]
+
+export const introduce = (exporter: ExporterClient.ExporterClient) =>
+  Effect.all([exporter.getReport, statusPoller.getStatus(exporter)])
+
+const endSession = (exporter: ExporterClient.ExporterClient, link: links.Link): Connection["endSession"] => {
+  const failed = (reason: EndSessionError["reason"]) => (cause: GrpcStatusError) =>
+    new EndSessionError({ address: exporter.target, reason, details: `${cause.code}: ${cause.details}`, cause })
+
+  const answer = exporter.endSession.pipe(
+    Effect.map(({ message, success }) => ({ ended: success, message })),
+    Effect.catchAll((status) =>
+      status.origin === "client"
+        ? failed(status.code === "CANCELLED" ? "ConnectionLost" : "Failed")(status)
+        : isExporterGone(status)
+        ? Effect.succeed({ ended: true, message: `${status.code}: ${status.details}` })
+        : status.code === "UNIMPLEMENTED"
+        ? Effect.succeed({ ended: false, message: "the exporter cannot end a session" })
+        : failed("Failed")(status)
+    ),
+    interruptible.timeoutOption("5 seconds"),
+    Effect.map(Option.getOrElse(() => ({ ended: true, message: "no answer within 5s" })))
+  )
+  return Effect.zipRight(Effect.mapError(link.settled, failed("ConnectionLost")), answer)
+}
+
+interface Options<E> extends Omit<ConnectOptions, "reconnect"> {
+  readonly reconnect?: Schedule.Schedule<unknown, E> | undefined
+}
+
+export const make = Effect.fnUntraced(function*<E extends { readonly message: string }>(
+  channel: typeof GrpcChannel.Service,
+  introduction: Effect.Effect<Introduction, E>,
+  options: Options<E>
+) {
+  const [report, status] = yield* introduction
+
+  // Both are made below, on top of the link that needs them when it has been lost.
+  const dial = Effect.flatMap(introduction, ([report, status]) => {
+    roster.update(report)
+    return poller.learn(status)
+  })
+  const link = yield* links.make(channel, { dial, schedule: options.reconnect })
+  const exporter = ExporterClient.make(link.channel)
+  const hookLog = new HookLog()
+  const poller: statusPoller.StatusPoller = yield* statusPoller.make(
+    exporter,
+    link,
+    status,
+    options.statusPolling ?? {},
+    { learned: (report) => hookLog.learn(report), replaced: Effect.suspend(() => roster.check) }
+  )
+  // A call that failed waits for this report, so there is a bound to it.
+  const roster: rosters.Roster = yield* rosters.make(
+    report,
+    interruptible.timeoutFail(exporter.getReport, {
+      duration: "5 seconds",
+      onTimeout: () => new Cause.TimeoutException("no report within 5s")
+    }),
+    Effect.zipRight(link.replace("the exporter restarted"), Effect.ignore(poller.ask))
+  )
+  const logs = yield* LogStream.make(
+    {
+      target: exporter.target,
+      getStatus: poller.ask,
+      logStream: Stream.unwrap(Effect.as(link.settled, exporter.logStream))
+    },
+    { isRemote: channel.connection !== undefined, note: (entry) => hookLog.note(entry) }
+  )
+  const monitor = statusMonitor.make(exporter.target, poller, logs, hookLog, options.readyTimeout ?? "5 minutes")
+
+  const checkStatus = gate.make(poller)
+  const session: DriverClient.Session = {
+    exporter,
+    logs,
+    transferIdleTimeout: options.transferIdleTimeout ?? "10 seconds",
+    admit: (node, { caller, kind, method }) => {
+      const driver = DriverTree.formatPath(node.path)
+      const site: DriverError.CallSite = { address: exporter.target, driver, uuid: node.uuid, method, kind, caller }
+      const located = link.ready.pipe(
+        Effect.mapError((cause) =>
+          blame(
+            new DriverError.ConnectionLost({
+              ...site,
+              code: cause.code,
+              details: cause.details,
+              origin: "client",
+              cause
+            }),
+            site
+          )
+        ),
+        Effect.flatMap(() => roster.locate(node, site))
+      )
+      // Byte streams are not gated (protocol.md 4.2).
+      return kind === "call" || kind === "streamingCall" ? Effect.tap(located, checkStatus) : located
+    },
+    explain: roster.explain
+  }
+
+  let clients = { report, root: DriverClient.make(session, report.root) }
+  const root = (): DriverClient.DriverClient => {
+    const report = roster.report()
+    if (clients.report !== report) clients = { report, root: DriverClient.make(session, report.root) }
+    return clients.root
+  }
+
+  // Asks from time to time, so that a loss shows although nothing is called, and so does the end of it: what was given up
+  // is for the next call to try again.
+  const heartbeat = Effect.scoped(
+    Effect.flatMap(poller.subscribe("liveness"), (statuses) => Stream.runDrain(Mailbox.toStream(statuses)))
+  ).pipe(
+    Effect.tapError((end) =>
+      end === "closed" || options.reconnect === undefined
+        ? Effect.void
+        : Stream.runDrain(Stream.takeUntil(link.state.changes, ConnectionState.$is("Ready")))
+    ),
+    Effect.retry({ while: (end) => end !== "closed" }),
+    Effect.ignore,
+    interruptible.forkScoped
+  )
+  if (options.reconnect !== undefined) yield* heartbeat
+
+  const connection: Connection = {
+    address: exporter.target,
+    get uuid() {
+      return roster.report().uuid
+    },
+    get labels() {
+      return roster.report().labels
+    },
+    get motd() {
+      return roster.report().motd
+    },
+    get root() {
+      return root()
+    },
+    driver: (path) => Effect.suspend(() => root().child(path)),
+    state: link.state.get,
+    stateChanges: Stream.unwrapScoped(Effect.as(heartbeat, link.state.changes)).pipe(
+      Stream.takeUntil(ConnectionState.$is("Closed"))
+    ),
+    status: Effect.zipRight(link.ready, poller.ask),
+    statusChanges: monitor.changes,
+    awaitStatus: monitor.awaitStatus,
+    awaitReady: monitor.awaitStatus("LEASE_READY"),
+    endSession: options.leased === true ? endSession(exporter, link) : new EndSessionError({
+      address: exporter.target,
+      reason: "NotLeased",
+      details: "this connection does not belong to a lease, and an exporter without one would stay " +
+        "AVAILABLE for good; where there is a lease, set the option `leased`"
+    }),
+    logs: logs.events,
+    logStream: logs.forward
+  }
+  return connection
+})

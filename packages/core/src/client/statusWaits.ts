@@ -1,0 +1,130 @@
+// What can be made of an exporter's statuses: a stream of changes, and waiting for one of them.
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Mailbox from "effect/Mailbox"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import {
+  type ExporterStatus,
+  failedHook,
+  HookFailed,
+  type LeaseHook,
+  StatusChange,
+  StatusNotReached,
+  type StatusReport
+} from "../protocol/ExporterStatus.ts"
+import * as interruptible from "../util/interruptible.ts"
+import type { HookLog } from "./hookLog.ts"
+import type { LogStream } from "./LogStream.ts"
+import type { End, StatusPoller } from "./statusPoller.ts"
+
+// What hooks write into the log, listened to from when that is asked for until the scope closes. Nobody listens without
+// need: a Python exporter gives each line to one subscriber only (protocol.md 8).
+const hookLines = Effect.fnUntraced(function*(logs: LogStream, log: HookLog) {
+  const scope = yield* Effect.scope
+  let isListening = false
+
+  const listen = Effect.suspend(() => {
+    if (isListening) return Effect.void
+    isListening = true
+    return interruptible.forkIn(Stream.runDrain(logs.events), scope)
+  })
+
+  const of = (hook: LeaseHook) =>
+    Effect.suspend(() => {
+      const lines = log.of(hook)
+      // The log travels apart from the status.
+      return listen.pipe(Effect.zipRight(logs.settled), Effect.map(() => lines.slice()))
+    })
+
+  return { listen, of }
+})
+
+const missedBetween = (before: Option.Option<bigint>, now: Option.Option<bigint>): number => {
+  if (Option.isNone(before) || Option.isNone(now)) return 0
+  const step = now.value - before.value
+  // A version that goes back is that of another serving instance, which began with 0.
+  return Number(step > 0n ? step - 1n : step < 0n ? now.value : 0n)
+}
+
+const runsHook = ({ status }: StatusReport): boolean => status === "BEFORE_LEASE_HOOK" || status === "AFTER_LEASE_HOOK"
+
+export const make = (
+  address: string,
+  poller: StatusPoller,
+  logs: LogStream,
+  hookLog: HookLog,
+  readyTimeout: Duration.DurationInput
+) => {
+  const changes: Stream.Stream<StatusChange, StatusNotReached> = Stream.unwrapScoped(
+    Effect.map(poller.subscribe("watch"), (statuses) => Mailbox.toStream(statuses))
+  ).pipe(
+    Stream.mapAccum(Option.none<bigint>(), (before, now) => [
+      now.version,
+      new StatusChange({ ...now, missed: missedBetween(before, now.version) })
+    ]),
+    Stream.catchAll((end) =>
+      typeof end === "string"
+        ? Stream.empty
+        : Stream.fail(new StatusNotReached({ address, awaited: [], reason: "ConnectionLost", details: end.lost }))
+    )
+  )
+
+  const awaitStatus = (...awaited: readonly [ExporterStatus, ...ReadonlyArray<ExporterStatus>]) => {
+    const notReached = (reason: StatusNotReached["reason"], details: string) =>
+      new StatusNotReached({ address, awaited, reason, details })
+
+    const ended = (end: End): StatusNotReached =>
+      end === "unsupported"
+        ? notReached("Unsupported", "it does not tell its status")
+        : notReached("ConnectionLost", end === "closed" ? "the connection was closed" : end.lost)
+
+    // A failure may have been awaited, too.
+    const failure = (report: StatusReport): Option.Option<LeaseHook> =>
+      awaited.includes(report.status) && report.status !== "AVAILABLE" ? Option.none() : failedHook(report)
+
+    const waiting = Effect.gen(function*() {
+      const statuses = yield* poller.subscribe("await")
+      const hooks = yield* hookLines(logs, hookLog)
+      while (true) {
+        const report = yield* Effect.mapError(
+          statuses.take,
+          (end) => ended(Cause.isNoSuchElementException(end) ? "closed" : end)
+        )
+        const hook = failure(report)
+        if (Option.isSome(hook)) {
+          return yield* new HookFailed({
+            address,
+            hook: hook.value,
+            status: report.status,
+            details: report.message,
+            logs: yield* hooks.of(hook.value)
+          })
+        }
+        if (awaited.includes(report.status)) return report
+        if (report.status === "OFFLINE") return yield* notReached("Offline", report.message)
+        if (runsHook(report)) yield* hooks.listen
+      }
+    })
+
+    const tooLate = () => {
+      const { message, status } = poller.known()
+      const trouble = poller.trouble()
+      const last = `it ${trouble === undefined ? "is" : "was"} ${status}${message === "" ? "" : `, ${message}`}`
+      return notReached(
+        "Timeout",
+        `${last}, after ${Duration.format(readyTimeout)} (readyTimeout)${
+          trouble === undefined ? "" : `; ${trouble.message}`
+        }`
+      )
+    }
+
+    return waiting.pipe(
+      Effect.scoped,
+      interruptible.timeoutFail({ duration: readyTimeout, onTimeout: tooLate })
+    )
+  }
+
+  return { changes, awaitStatus }
+}

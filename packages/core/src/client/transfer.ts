@@ -1,0 +1,247 @@
+// Copies between a local source or sink and a resource stream (protocol.md 6.2).
+import * as Headers from "@effect/platform/Headers"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import { blame } from "../protocol/caller.ts"
+import * as DriverError from "../protocol/DriverError.ts"
+import type { JsonValue } from "../protocol/ProtobufValue.ts"
+import { acceptEncodingKey } from "../protocol/streamRequest.ts"
+import * as ContentEncoding from "../resource/ContentEncoding.ts"
+import * as Resource from "../resource/Resource.ts"
+import * as interruptible from "../util/interruptible.ts"
+import * as pull from "../util/pull.ts"
+import * as encodingWarning from "./encodingWarning.ts"
+import type { ExporterStream } from "./ExporterClient.ts"
+
+// Of a larger chunk so much is sent at a time. Exporters in Python queue 32 frames of a resource (protocol.md 5.2).
+const frameBytes = 256 * 1024
+
+interface Copy<A, E, R> {
+  readonly total: Option.Option<number>
+  readonly run: Effect.Effect<A, E | DriverError.DriverCallError, R>
+  // The outcome when the call has been answered while `run`, whose outcome is given, still goes on.
+  readonly settle: (
+    outcome: Effect.Effect<A, E | DriverError.DriverCallError>
+  ) => Effect.Effect<A, E | DriverError.DriverCallError>
+}
+
+interface Counter {
+  bytes: number
+}
+
+const upload = <A, E, R>(
+  stream: ExporterStream,
+  source: Resource.Source<A, E, R>,
+  counter: Counter,
+  site: DriverError.CallSite
+): Copy<A, E, R> => {
+  const fail = (status: GrpcStatusError) => DriverError.fromStatus(status, site)
+  // Frame by frame, so that a large chunk makes progress while it is sent. A write fails only when the stream is over, and
+  // what happened then is told by the watch on the peer.
+  const send = (chunk: Uint8Array): Effect.Effect<void> => {
+    const bytes = chunk.subarray(0, frameBytes)
+    const sent = Effect.zipRight(
+      Effect.orElse(stream.write(bytes), () => Effect.never),
+      Effect.sync(() => {
+        counter.bytes += bytes.length
+      })
+    )
+    return bytes.length === chunk.length
+      ? sent
+      : Effect.zipRight(sent, Effect.suspend(() => send(chunk.subarray(bytes.length))))
+  }
+  // An exporter that does not say what it accepts takes the bytes as they are (protocol.md 6.3).
+  const decoded = Headers.has(stream.metadata, acceptEncodingKey) ? Option.none() : source.contentEncoding
+  const content = Option.match(decoded, {
+    onNone: (): Stream.Stream<Uint8Array, E | DriverError.DriverCallError, R> => source.stream,
+    onSome: (encoding) =>
+      Stream.mapError(source.stream, (error) => ({ _tag: "SourceError" as const, error })).pipe(
+        ContentEncoding.decode(encoding),
+        Stream.mapError((failure) =>
+          failure._tag === "SourceError" ? failure.error : blame(
+            new DriverError.InvalidArgument({
+              ...site,
+              code: "INVALID_ARGUMENT",
+              details: failure.message,
+              origin: "client",
+              path: [],
+              cause: failure
+            }),
+            site
+          )
+        )
+      )
+  })
+  const warning = encodingWarning.ofSource(source, site.driver)
+  return {
+    total: Option.isSome(decoded) ? Option.none() : source.size,
+    // The driver may stop reading before the end: its GOAWAY then ends the transfer, and that is no failure. Losing the
+    // stream before everything was sent is one, because the exporter would take what it has for the whole.
+    run: interruptible.raceFirst(
+      Stream.runForEach(content, (chunk) => Effect.zipRight(warning.look(chunk), send(chunk))).pipe(
+        Effect.zipRight(warning.end),
+        Effect.zipRight(stream.end),
+        Effect.zipRight(Effect.never)
+      ),
+      Effect.as(Effect.mapError(stream.peerEnded, fail), source.result)
+    ),
+    // A driver that has answered reads no more: what is not sent by now it did not want. It may not have noticed, though, that
+    // the stream broke off before that.
+    settle: () =>
+      Effect.as(interruptible.raceFirst(Effect.mapError(stream.peerEnded, fail), Effect.void), source.result)
+  }
+}
+
+const download = <A, E, R>(
+  stream: ExporterStream,
+  target: Resource.Target<A, E, R>,
+  counter: Counter,
+  site: DriverError.CallSite,
+  // How long a driver that has answered may stay silent before the rest is given up. Without an end a driver that never
+  // used its resource would hang the call.
+  idleTimeout: Duration.Duration
+): Copy<A, E, R> => {
+  const fail = (status: GrpcStatusError) => DriverError.fromStatus(status, site)
+  const unexpected = (details: string, cause?: unknown) =>
+    blame(
+      new DriverError.UnexpectedResult({ ...site, code: "UNKNOWN", details, origin: "client", path: [], cause }),
+      site
+    )
+  // Only time spent waiting for the driver counts against it, not what the sink takes.
+  const peer = { pulls: 0, waiting: false }
+  const receive = Effect.suspend(() => {
+    peer.pulls++
+    peer.waiting = true
+    return stream.receive
+  }).pipe(
+    Effect.mapBoth({
+      onFailure: Option.map(fail),
+      onSuccess: (bytes) => {
+        counter.bytes += bytes.length
+        return bytes
+      }
+    }),
+    Effect.ensuring(Effect.sync(() => {
+      peer.waiting = false
+    }))
+  )
+  const expected: Effect.Effect<Uint8Array, Option.Option<E | DriverError.DriverCallError>> = Option.isNone(target.size)
+    ? receive
+    : Effect.tap(receive, () => Effect.mapError(target.expect(counter.bytes, false), Option.some))
+  const warning = encodingWarning.ofTarget(target, site.driver)
+  const received = Stream.repeatEffectOption(Effect.tap(expected, warning.look))
+  const encoded = Option.match(target.contentEncoding, {
+    onNone: () => received,
+    onSome: (encoding) =>
+      ContentEncoding.encode(encoding)(received).pipe(
+        Stream.mapError((error) =>
+          error instanceof ContentEncoding.ContentEncodingError ? unexpected(error.message, error) : error
+        )
+      )
+  })
+  const idle: Effect.Effect<never, DriverError.DriverCallError> = Effect.suspend(() => {
+    const { pulls, waiting } = peer
+    return Effect.zipRight(
+      Effect.sleep(idleTimeout),
+      Effect.suspend(() =>
+        waiting && peer.waiting && peer.pulls === pulls
+          ? Effect.fail(unexpected(
+            "the driver has answered but did not finish the resource: nothing came within " +
+              `${Duration.format(idleTimeout)} (transferIdleTimeout)`
+          ))
+          : idle
+      )
+    )
+  })
+  return {
+    total: target.size,
+    // A sink may be done early; the driver is not, so the rest is received all the same.
+    run: Effect.zipRight(
+      stream.end,
+      Effect.zipLeft(
+        Effect.zipLeft(Stream.run(encoded, target.sink), warning.end),
+        Effect.zipRight(
+          pull.forEach(expected, () => Effect.void),
+          Effect.suspend(() => target.expect(counter.bytes, true))
+        )
+      )
+    ),
+    // The answer and the bytes travel apart, so the last bytes may still be under way.
+    settle: (outcome) => interruptible.raceFirst(outcome, idle)
+  }
+}
+
+const start = Effect.fnUntraced(function*<A, E, R>(
+  handle: JsonValue,
+  counter: Counter,
+  copy: Copy<A, E, R>,
+  observe: Resource.ProgressObserver<E, R>,
+  site: DriverError.CallSite
+) {
+  const outcome = yield* Deferred.make<A, E | DriverError.DriverCallError>()
+  const fiber = yield* copy.run.pipe(
+    Effect.onExit((exit) => Deferred.done(outcome, exit)),
+    interruptible.forkScoped
+  )
+  // Whoever still waits for the transfer when its scope closes is told, and not interrupted along with it.
+  yield* Effect.addFinalizer(() =>
+    Deferred.failSync(outcome, () =>
+      blame(
+        new DriverError.UnexpectedResult({
+          ...site,
+          code: "CANCELLED",
+          details: "the resource was closed before its transfer was complete",
+          origin: "client",
+          path: []
+        }),
+        site
+      ))
+  )
+  const result = Deferred.await(outcome)
+  const snapshot = (done: boolean) => Effect.sync(() => ({ bytes: counter.bytes, total: copy.total, done }))
+
+  const progress: Resource.ResourceHandle<A, E>["progress"] = (options) =>
+    Stream.concat(
+      Stream.interruptWhen(
+        Stream.repeatEffectWithSchedule(snapshot(false), Schedule.spaced(options?.interval ?? "100 millis")),
+        Effect.exit(result)
+      ),
+      Stream.fromEffect(snapshot(true))
+    )
+
+  const observer = yield* observe(progress()).pipe(
+    Effect.tapError((error) => Effect.zipRight(Deferred.fail(outcome, error), Fiber.interrupt(fiber))),
+    interruptible.forkScoped
+  )
+  const settle = Effect.flatMap(Deferred.isDone(outcome), (done) =>
+    done
+      ? Effect.asVoid(result)
+      : Deferred.complete(outcome, copy.settle(result)).pipe(
+        Effect.zipRight(Fiber.interrupt(fiber)),
+        Effect.zipRight(Effect.asVoid(result))
+      )).pipe(Effect.zipLeft(Fiber.join(observer)))
+
+  return new Resource.ResourceHandle(handle, progress, result, settle)
+})
+
+export const open = <A, E, R>(
+  stream: ExporterStream,
+  handle: JsonValue,
+  resource: Resource.Resource<A, E, R>,
+  site: DriverError.CallSite,
+  idleTimeout: Duration.Duration
+): Effect.Effect<Resource.ResourceHandle<A, E>, never, R | Scope.Scope> =>
+  Effect.suspend(() => {
+    const counter = { bytes: 0 }
+    const copy = resource._tag === "Source"
+      ? upload(stream, resource, counter, site)
+      : download(stream, resource, counter, site, idleTimeout)
+    return start(handle, counter, copy, resource.observe, site)
+  })

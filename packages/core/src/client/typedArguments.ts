@@ -1,0 +1,126 @@
+// The arguments of a typed client's method on their way to the untyped one.
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type * as Scope from "effect/Scope"
+import * as contractArgument from "../contract/argument.ts"
+import * as contractCodec from "../contract/codec.ts"
+import type * as DriverMethod from "../contract/DriverMethod.ts"
+import * as mismatch from "../contract/mismatch.ts"
+import { blame } from "../protocol/caller.ts"
+import * as DriverError from "../protocol/DriverError.ts"
+import type { JsonValue } from "../protocol/ProtobufValue.ts"
+import * as Resource from "../resource/Resource.ts"
+import type { DriverClient } from "./DriverClient.ts"
+
+// What a lent resource fails with and requires is erased here; the types of the contract have it.
+type Handle = Resource.ResourceHandle<unknown, never>
+
+type Closed = Resource.Resource<unknown, never, never>
+
+export type Prepared = JsonValue | Handle
+
+// A resource that is still to be opened is an effect.
+type Preparation = Prepared | Effect.Effect<Handle, DriverError.DriverCallError, Scope.Scope>
+
+type Checked = Either.Either<Preparation, mismatch.Mismatch>
+
+export const isHandle = (value: unknown): value is Handle => value instanceof Resource.ResourceHandle
+
+const isObject = (value: unknown): value is object => typeof value === "object" && value !== null
+
+// Data of a program may have such a tag as well.
+const isClosed = (value: unknown): value is Closed =>
+  isObject(value) && "_tag" in value && "observe" in value && (value._tag === "Source" || value._tag === "Target")
+
+const isPresigned = (value: unknown): value is Resource.PresignedRequest =>
+  isObject(value) && "kind" in value && value.kind === "presigned_request"
+
+// Resources have no readable JSON, and a presigned URL is a secret.
+const nameOf = (value: unknown): string | undefined => {
+  if (isHandle(value)) return "an open resource"
+  if (isClosed(value)) return value._tag === "Source" ? "a source" : "a sink"
+  return isPresigned(value) ? `a presigned ${value.method}` : undefined
+}
+
+const wrong = (index: number, expected: string, value: unknown): mismatch.Mismatch => {
+  const name = nameOf(value)
+  return name === undefined
+    ? mismatch.wrong([index], expected, value)
+    : { path: [index], reason: `expected ${expected}, actual ${name}` }
+}
+
+const encode = (schema: DriverMethod.AnySchema, value: unknown, index: number): Checked =>
+  isHandle(value) || isClosed(value)
+    ? Either.left(wrong(index, String(schema.ast), value))
+    : contractCodec.encode(schema, value, [index])
+
+const lend = (client: DriverClient, direction: "in" | "out", value: unknown, index: number): Checked => {
+  const [expected, tag, method] = direction === "in" ? ["a source", "Source", "GET"] : ["a sink", "Target", "PUT"]
+  if (isHandle(value)) return Either.right(value)
+  if (isClosed(value) && value._tag === tag) return Either.right(client.resource(value))
+  if (isPresigned(value) && value.method === method) return Either.right(value)
+  return Either.left(wrong(index, expected, value))
+}
+
+// An optional argument that is left out in front of another one travels as its fallback, or as null.
+const checkAll = (
+  client: DriverClient,
+  options: DriverMethod.ArgumentOptions,
+  given: ReadonlyArray<unknown>
+): Either.Either<ReadonlyArray<Preparation>, mismatch.Mismatch> => {
+  const { args = [], rest } = options
+  const required = args.findLastIndex((argument) => !contractArgument.isOptional(argument)) + 1
+  let count = Math.max(given.length, required)
+  while (count > required && given[count - 1] === undefined) count--
+  const surplus = mismatch.surplus(options, count)
+  if (surplus !== undefined) return Either.left(surplus)
+
+  const checkArgument = (argument: DriverMethod.Argument, index: number): Checked => {
+    const value = given[index]
+    if (contractArgument.isOptional(argument)) {
+      const filled = value === undefined ? argument.fallback : value
+      return filled === undefined ? Either.right(null) : encode(argument.schema, filled, index)
+    }
+    const missing = () => mismatch.missing(options, index)
+    if (contractArgument.isLent(argument)) {
+      if (value === undefined) return Either.left(missing())
+      return lend(client, contractArgument.isSource(argument) ? "in" : "out", value, index)
+    }
+    const encoded = encode(argument, value, index)
+    return value === undefined ? Either.mapLeft(encoded, missing) : encoded
+  }
+  const isLeftOut = (argument: DriverMethod.Argument, index: number) =>
+    index >= count && contractArgument.isOptional(argument)
+  return Either.all([
+    ...args.flatMap((argument, index) => isLeftOut(argument, index) ? [] : [checkArgument(argument, index)]),
+    ...(rest === undefined ? [] : given.slice(args.length).map((value, i) => encode(rest, value, args.length + i)))
+  ])
+}
+
+// Holds the arguments of a call against its contract. Nothing is sent, and no resource opened, before all are checked.
+export const check = (
+  client: DriverClient,
+  site: DriverError.CallSite,
+  options: DriverMethod.ArgumentOptions,
+  given: ReadonlyArray<unknown>
+): Either.Either<ReadonlyArray<Preparation>, DriverError.InvalidArgument> =>
+  Either.mapLeft(
+    checkAll(client, options, given),
+    ({ path, reason }) =>
+      blame(
+        new DriverError.InvalidArgument({ ...site, code: "INVALID_ARGUMENT", details: reason, origin: "client", path }),
+        site
+      )
+  )
+
+export const isReady = (preparations: ReadonlyArray<Preparation>): preparations is ReadonlyArray<Prepared> =>
+  !preparations.some(Effect.isEffect)
+
+export const open = (
+  preparations: ReadonlyArray<Preparation>
+): Effect.Effect<ReadonlyArray<Prepared>, DriverError.DriverCallError, Scope.Scope> =>
+  Effect.forEach(
+    preparations,
+    (preparation): Effect.Effect<Prepared, DriverError.DriverCallError, Scope.Scope> =>
+      Effect.isEffect(preparation) ? preparation : Effect.succeed(preparation)
+  )

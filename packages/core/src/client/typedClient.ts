@@ -1,0 +1,99 @@
+// The methods of a contract on top of an untyped client.
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Stream from "effect/Stream"
+import * as contractArgument from "../contract/argument.ts"
+import * as contractCodec from "../contract/codec.ts"
+import type * as DriverInterface from "../contract/DriverInterface.ts"
+import type * as DriverMethod from "../contract/DriverMethod.ts"
+import * as callers from "../protocol/caller.ts"
+import * as DriverError from "../protocol/DriverError.ts"
+import type { ValuePath } from "../protocol/DriverError.ts"
+import * as DriverTree from "../protocol/DriverTree.ts"
+import type { JsonValue } from "../protocol/ProtobufValue.ts"
+import { mapItems } from "../util/mapItems.ts"
+import type { DriverClient } from "./DriverClient.ts"
+import * as typedArguments from "./typedArguments.ts"
+
+// What a sink made of the bytes. The call has succeeded by then, and so has the transfer.
+const received = (sink: typedArguments.Prepared | undefined) =>
+  typedArguments.isHandle(sink) ? sink.result : Effect.void
+
+const makeMethod = (client: DriverClient, name: string, method: DriverMethod.Any) => {
+  const driver = DriverTree.formatPath(client.path)
+  const siteOf = (kind: DriverError.CallKind, caller: callers.Caller | undefined): DriverError.CallSite => ({
+    address: client.address,
+    driver,
+    uuid: client.uuid,
+    method: name,
+    kind,
+    caller
+  })
+  const decode = (site: DriverError.CallSite, schema: DriverMethod.AnySchema, answer: JsonValue, at: ValuePath) =>
+    Either.mapLeft(
+      contractCodec.decode(schema, answer, at),
+      ({ path, reason }) =>
+        callers.blame(
+          new DriverError.UnexpectedResult({ ...site, code: "UNKNOWN", details: reason, origin: "client", path }),
+          site
+        )
+    )
+
+  switch (method._tag) {
+    case "Call": {
+      const { options } = method
+      const { result } = options
+      const sink = options.args?.findIndex(contractArgument.isSink) ?? -1
+      const call = (...args: ReadonlyArray<unknown>) => {
+        const site = siteOf("call", callers.of())
+        const run = (prepared: ReadonlyArray<typedArguments.Prepared>) =>
+          Effect.flatMap(
+            callers.on(site.caller, () => client.call(name, ...prepared)),
+            (answer) => result === undefined ? received(prepared[sink]) : decode(site, result, answer, [])
+          )
+        return Effect.flatMap(
+          Effect.suspend(() => callers.on(site.caller, () => typedArguments.check(client, site, options, args))),
+          (preparations) =>
+            typedArguments.isReady(preparations)
+              ? run(preparations)
+              : Effect.scoped(Effect.flatMap(typedArguments.open(preparations), run))
+        )
+      }
+      return call
+    }
+    case "StreamingCall": {
+      const { options } = method
+      const call = (...args: ReadonlyArray<unknown>) => {
+        const site = siteOf("streamingCall", callers.of())
+        return Stream.unwrapScoped(
+          Effect.map(
+            Effect.flatMap(
+              Effect.suspend(() => callers.on(site.caller, () => typedArguments.check(client, site, options, args))),
+              typedArguments.open
+            ),
+            (prepared) =>
+              mapItems(
+                callers.on(site.caller, () => client.streamingCall(name, ...prepared)),
+                (item, index) => decode(site, options.item, item, [index])
+              )
+          )
+        )
+      }
+      return call
+    }
+    case "Stream": {
+      const open = () => callers.on(callers.of(), () => client.stream(name))
+      return open
+    }
+  }
+}
+
+// The one place where the types of a contract are taken on trust: `check` and `decode` hold every argument and result
+// against its schema, and the type tests hold this façade against them.
+export const make = <I extends DriverInterface.Any>(
+  client: DriverClient,
+  contract: I
+): DriverInterface.Client<I> =>
+  Object.fromEntries(
+    Object.entries(contract.methods).map(([name, method]) => [name, makeMethod(client, name, method)])
+  ) as DriverInterface.Client<I>

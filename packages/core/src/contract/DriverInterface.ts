@@ -1,0 +1,247 @@
+/**
+ * A driver's contract: a named set of methods, from which the typed client, the handlers of a host and fakes follow.
+ *
+ * @since 0.1.0
+ */
+import type * as Effect from "effect/Effect"
+import type * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import type * as Types from "effect/Types"
+import { ConnectionLost, type DriverCallError } from "../protocol/DriverError.ts"
+import type { DriverFailure } from "../protocol/DriverFailure.ts"
+import type { ByteStream } from "../protocol/RouterStream.ts"
+import type * as Resource from "../resource/Resource.ts"
+import * as contractArgument from "./argument.ts"
+import type * as DriverMethod from "./DriverMethod.ts"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Methods = Readonly<Record<string, DriverMethod.Any>>
+
+/**
+ * A driver's contract. Exporters identify it by the name of the Python client class that speaks it, `client`; drivers
+ * that report one of `alsoSpokenBy` fulfil it as well.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DriverInterface<out M extends Methods> {
+  readonly client: string
+  readonly alsoSpokenBy: ReadonlyArray<string>
+  readonly driverType: string
+  readonly methods: M
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Any = DriverInterface<Methods>
+
+/**
+ * Describes a driver's contract.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { DriverInterface, DriverMethod } from "@effect-jumpstarter/core"
+ * import { Schema } from "effect"
+ *
+ * class PowerReading extends Schema.Class<PowerReading>("PowerReading")({
+ *   voltage: Schema.Number,
+ *   current: Schema.Number
+ * }) {}
+ *
+ * const Power = DriverInterface.make("jumpstarter_driver_power.client.PowerClient", {
+ *   on: DriverMethod.call(),
+ *   off: DriverMethod.call(),
+ *   read: DriverMethod.streamingCall({ item: PowerReading })
+ * })
+ * ```
+ */
+export const make = <const M extends Methods>(
+  client: string,
+  methods: M,
+  options: {
+    readonly alsoSpokenBy?: ReadonlyArray<string> | undefined
+    /** The kind of device in log lines, such as `power` or `serial`. */
+    readonly driverType?: string | undefined
+  } = {}
+): DriverInterface<M> => ({
+  client,
+  alsoSpokenBy: options.alsoSpokenBy ?? [],
+  driverType: options.driverType ?? "other",
+  methods
+})
+
+const transfers = ({ options }: DriverMethod.Any): boolean =>
+  "args" in options && options.args?.some(contractArgument.isLent) === true
+
+/**
+ * Tells whether a call can be made again after its failure: the connection was lost, nobody knows whether the driver has
+ * acted, and the contract marks the method `idempotent`. Nothing is retried by itself; this is for `Effect.retry`.
+ *
+ * The failure of a transfer does not say which method it was for, so all methods that transfer bytes have to be marked
+ * then. A `ConnectionLost` of origin `client` is the end of reconnecting, after which another attempt is in vain.
+ *
+ * @since 0.1.0
+ * @category guards
+ * @example
+ * ```ts
+ * import { DriverInterface } from "@effect-jumpstarter/core"
+ * import { Power } from "@effect-jumpstarter/core/drivers"
+ * import { Effect } from "effect"
+ *
+ * const surelyOff = (power: Power.Client) =>
+ *   Effect.retry(power.off(), { while: DriverInterface.isRetryable(Power.contract), times: 3 })
+ * ```
+ */
+export const isRetryable = ({ methods }: Any) => (error: unknown): error is ConnectionLost => {
+  if (!(error instanceof ConnectionLost) || error.origin !== "transport") return false
+  const called = error.kind === "resource" ? Object.values(methods).filter(transfers) : [methods[error.method]]
+  return called.length > 0 && called.every((method) => method?._tag === "Call" && method.options.idempotent === true)
+}
+
+// What further arguments there can be after the described ones.
+type Rest<Options> = Options extends { readonly rest: infer S extends DriverMethod.AnySchema }
+  ? ReadonlyArray<Schema.Schema.Type<S>>
+  : readonly []
+
+type Takes<Options extends DriverMethod.ArgumentOptions, Arg> =
+  Extract<DriverMethod.ArgumentsOf<Options>[number], Arg> extends never ? false : true
+
+// The parameters of a client's method; `A`, `E` and `R` are those of the resources it lends.
+type ClientParameters<Args, Further extends ReadonlyArray<unknown>, A, E, R> = Args extends
+  readonly [infer Head, ...infer Tail]
+  ? Head extends DriverMethod.OptionalArgument<infer S, infer _>
+    ? [argument?: Schema.Schema.Type<S> | undefined, ...rest: ClientParameters<Tail, Further, A, E, R>]
+  : Head extends DriverMethod.SourceArgument ? [
+      source: Resource.Source<void, E, R> | Resource.ResourceHandle<void, E> | Resource.PresignedRequest,
+      ...rest: ClientParameters<Tail, Further, A, E, R>
+    ]
+  : Head extends DriverMethod.SinkArgument ? [
+      sink: Resource.Target<A, E, R> | Resource.ResourceHandle<A, E> | Resource.PresignedRequest,
+      ...rest: ClientParameters<Tail, Further, A, E, R>
+    ]
+  : Head extends DriverMethod.AnySchema
+    ? [argument: Schema.Schema.Type<Head>, ...rest: ClientParameters<Tail, Further, A, E, R>]
+  : never
+  : [...rest: Further]
+
+type ClientArguments<Options extends DriverMethod.ArgumentOptions, A, E, R> = ClientParameters<
+  DriverMethod.ArgumentsOf<Options>,
+  Rest<Options>,
+  A,
+  E,
+  R
+>
+
+type ClientCall<Options extends DriverMethod.CallOptions> = Takes<Options, DriverMethod.SinkArgument> extends true
+  ? <A = void, E = never, R = never>(
+    ...args: ClientArguments<Options, A, E, R>
+  ) => Effect.Effect<DriverMethod.ResultOf<Options, A>, DriverCallError | E, Exclude<R, Scope.Scope>>
+  : Takes<Options, DriverMethod.SourceArgument> extends true ? <E = never, R = never>(
+      ...args: ClientArguments<Options, never, E, R>
+    ) => Effect.Effect<DriverMethod.ResultOf<Options, void>, DriverCallError | E, Exclude<R, Scope.Scope>>
+  : (
+    ...args: ClientArguments<Options, never, never, never>
+  ) => Effect.Effect<DriverMethod.ResultOf<Options, void>, DriverCallError>
+
+type ClientStreamingCall<Options extends DriverMethod.StreamingCallOptions> =
+  Takes<Options, DriverMethod.SourceArgument | DriverMethod.SinkArgument> extends true ? <E = never, R = never>(
+      ...args: ClientArguments<Options, unknown, E, R>
+    ) => Stream.Stream<Schema.Schema.Type<Options["item"]>, DriverCallError | E, Exclude<R, Scope.Scope>>
+    : (
+      ...args: ClientArguments<Options, never, never, never>
+    ) => Stream.Stream<Schema.Schema.Type<Options["item"]>, DriverCallError>
+
+/**
+ * One method of a typed client.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ClientMethod<Method> = Method extends DriverMethod.Call<infer Options> ? ClientCall<Options>
+  : Method extends DriverMethod.StreamingCall<infer Options> ? ClientStreamingCall<Options>
+  : () => Effect.Effect<ByteStream<DriverCallError>, DriverCallError, Scope.Scope>
+
+/**
+ * The typed client of a contract: its methods. A call with a sink and without a result of its own answers what the sink
+ * made of the bytes. Methods are all there, optional or not: one that the driver lacks fails with
+ * `MethodNotImplemented`.
+ *
+ * @since 0.1.0
+ * @category models
+ * @example
+ * ```ts
+ * import { DriverInterface, DriverMethod } from "@effect-jumpstarter/core"
+ * import { Effect } from "effect"
+ *
+ * const Relay = DriverInterface.make("acme_drivers.client.RelayClient", {
+ *   open: DriverMethod.call(),
+ *   close: DriverMethod.call()
+ * })
+ *
+ * interface Relay extends DriverInterface.Client<typeof Relay> {}
+ *
+ * const blink = (relay: Relay) => Effect.zipRight(relay.close(), Effect.delay(relay.open(), "1 second"))
+ * ```
+ */
+export type Client<I extends Any> = Types.Simplify<
+  {
+    readonly [Name in keyof I["methods"]]: ClientMethod<I["methods"][Name]>
+  }
+>
+
+type HandlerParameters<Args, Further extends ReadonlyArray<unknown>> = Args extends readonly [infer Head, ...infer Tail]
+  ? Head extends DriverMethod.OptionalArgument<infer S, infer Fallback>
+    ? [argument: Schema.Schema.Type<S> | Fallback, ...rest: HandlerParameters<Tail, Further>]
+  : Head extends DriverMethod.SourceArgument
+    ? [source: Stream.Stream<Uint8Array, DriverFailure>, ...rest: HandlerParameters<Tail, Further>]
+  : Head extends DriverMethod.SinkArgument ? [
+      write: (bytes: Stream.Stream<Uint8Array, DriverFailure>) => Effect.Effect<void, DriverFailure>,
+      ...rest: HandlerParameters<Tail, Further>
+    ]
+  : Head extends DriverMethod.AnySchema
+    ? [argument: Schema.Schema.Type<Head>, ...rest: HandlerParameters<Tail, Further>]
+  : never
+  : [...rest: Further]
+
+type HandlerArguments<Options extends DriverMethod.ArgumentOptions> = HandlerParameters<
+  DriverMethod.ArgumentsOf<Options>,
+  Rest<Options>
+>
+
+/**
+ * What a host implements one method with. A source comes as a stream to run once, a sink as a function to call once; both
+ * are given back to the client when the handler is done.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Handler<Method> = Method extends DriverMethod.Call<infer Options> ? (
+    ...args: HandlerArguments<Options>
+  ) => Effect.Effect<DriverMethod.ResultOf<Options, void>, DriverFailure>
+  : Method extends DriverMethod.StreamingCall<infer Options> ? (
+      ...args: HandlerArguments<Options>
+    ) => Stream.Stream<Schema.Schema.Type<Options["item"]>, DriverFailure>
+  : Effect.Effect<ByteStream<DriverFailure>, DriverFailure, Scope.Scope>
+
+type OptionalNames<M extends Methods> = {
+  [Name in keyof M]: M[Name]["options"] extends { readonly optional: true } ? Name : never
+}[keyof M]
+
+/**
+ * What a host implements a contract with: a handler for every method, those of optional methods if it has them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Handlers<I extends Any> = Types.Simplify<
+  & { readonly [Name in Exclude<keyof I["methods"], OptionalNames<I["methods"]>>]: Handler<I["methods"][Name]> }
+  & { readonly [Name in OptionalNames<I["methods"]>]?: Handler<I["methods"][Name]> | undefined }
+>

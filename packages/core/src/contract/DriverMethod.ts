@@ -1,0 +1,284 @@
+/**
+ * One method of a driver's contract: a call, a streaming call, or a byte stream, with the schemas of what it takes and
+ * gives. Arguments are positional, as they are on the wire (`protocol.md` 3).
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import type { JsonValue } from "../protocol/ProtobufValue.ts"
+
+/**
+ * A schema of something that travels as JSON. JSON has no undefined: where a schema has it, as an argument, a result or an
+ * item, it travels as null, and null is taken for it unless the schema has null, too.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type AnySchema = Schema.Schema.AnyNoContext
+
+/**
+ * An argument that can be left out. The driver gets the fallback then.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface OptionalArgument<S extends AnySchema, Fallback> {
+  readonly _tag: "OptionalArgument"
+  readonly schema: S
+  readonly fallback: Fallback
+}
+
+/**
+ * An argument through which the driver reads bytes of the client: the client passes a `Resource.Source`, or an open or
+ * presigned one; the handler gets a stream.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SourceArgument {
+  readonly _tag: "SourceArgument"
+}
+
+/**
+ * An argument through which the driver writes bytes to the client: the client passes a `Resource.Target`, or an open or
+ * presigned one; the handler gets a function that writes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SinkArgument {
+  readonly _tag: "SinkArgument"
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Argument = AnySchema | OptionalArgument<AnySchema, unknown> | SourceArgument | SinkArgument
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Arguments = ReadonlyArray<Argument>
+
+/**
+ * What every method can be described with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface MethodOptions {
+  readonly documentation?: string | undefined
+  /**
+   * Whether there are drivers of the interface without the method. A host may leave it out; clients of such a driver get
+   * `MethodNotImplemented`.
+   */
+  readonly optional?: boolean | undefined
+}
+
+/**
+ * What the arguments of a call can be described with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ArgumentOptions {
+  readonly args?: Arguments | undefined
+  /** What any number of further arguments are, after those of `args`. */
+  readonly rest?: AnySchema | undefined
+}
+
+/**
+ * What a call can be described with. Without a schema for it, it has no result: null is sent, and what a driver answers
+ * instead is ignored, as Python's clients do.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CallOptions extends MethodOptions, ArgumentOptions {
+  readonly result?: AnySchema | undefined
+  /**
+   * Whether repeating the call does no harm, so that a caller may retry it: `DriverInterface.isRetryable` asks for it.
+   * Nothing is retried by itself.
+   */
+  readonly idempotent?: boolean | undefined
+}
+
+/**
+ * A method with one result.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Call<Options extends CallOptions> {
+  readonly _tag: "Call"
+  readonly options: Options
+}
+
+/**
+ * What a streaming call can be described with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StreamingCallOptions extends MethodOptions, ArgumentOptions {
+  readonly item: AnySchema
+}
+
+/**
+ * A method with any number of results.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StreamingCall<Options extends StreamingCallOptions> {
+  readonly _tag: "StreamingCall"
+  readonly options: Options
+}
+
+/**
+ * A stream of bytes in both directions.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stream<Options extends MethodOptions> {
+  readonly _tag: "Stream"
+  readonly options: Options
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Any = Call<CallOptions> | StreamingCall<StreamingCallOptions> | Stream<MethodOptions>
+
+/**
+ * The arguments a method takes, as described.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ArgumentsOf<Options> = Options extends { readonly args: infer Args extends Arguments } ? Args : readonly []
+
+/**
+ * What a call results in, or something else for one without a result.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ResultOf<Options, Otherwise> = Options extends { readonly result: infer Result extends AnySchema }
+  ? Schema.Schema.Type<Result>
+  : Otherwise
+
+// What a description must be beyond its type, which inference from a type parameter does not ask for: each part that is
+// wrong has its complaint as the type. Schemas are not looked into: a helper that is generic in one could not be written.
+type Exact<Options, Known> = {
+  readonly [Name in keyof Options]: Name extends keyof Known ? Name extends "args" ? Tuple<Options[Name]> : unknown
+    : "there is no such option"
+}
+
+type Tuple<Args> = Args extends Arguments
+  ? number extends Args["length"] ? "args has to be a tuple: write it here, or with `as const`" : unknown
+  : unknown
+
+/**
+ * Any JSON, for parts of a contract that have no fixed shape. It is passed on as it is, keys such as `__proto__`
+ * included, which a `Schema.Record` would lose. What comes from the wire is JSON, and what cannot be sent is refused
+ * where it is written to the wire, with its path; the schema itself refuses nothing but undefined.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Json: Schema.Schema<JsonValue> = Schema.declare((value): value is JsonValue => value !== undefined, {
+  identifier: "Json"
+})
+
+/**
+ * An argument that can be left out.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export function optional<S extends AnySchema>(schema: S): OptionalArgument<S, undefined>
+export function optional<S extends AnySchema>(
+  schema: S,
+  options: { readonly fallback: Schema.Schema.Type<S> }
+): OptionalArgument<S, Schema.Schema.Type<S>>
+export function optional(
+  schema: AnySchema,
+  options?: { readonly fallback: unknown }
+): OptionalArgument<AnySchema, unknown> {
+  return { _tag: "OptionalArgument", schema, fallback: options?.fallback }
+}
+
+/**
+ * An argument through which the driver reads bytes of the client, such as an image to flash.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const source: SourceArgument = { _tag: "SourceArgument" }
+
+/**
+ * An argument through which the driver writes bytes to the client, such as a dump. The client's call answers what the sink
+ * made of them, unless it has a result of its own.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const sink: SinkArgument = { _tag: "SinkArgument" }
+
+/**
+ * A method with one result, or none when no schema is given for it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { DriverMethod } from "@effect-jumpstarter/core"
+ * import { Schema } from "effect"
+ *
+ * const setVoltage = DriverMethod.call({
+ *   args: [Schema.Number, DriverMethod.optional(Schema.Boolean, { fallback: false })],
+ *   documentation: "Sets the output voltage in volts, ramping when asked to."
+ * })
+ * const run = DriverMethod.call({
+ *   args: [Schema.String],
+ *   rest: Schema.String,
+ *   result: Schema.Int,
+ *   documentation: "Runs a command with any number of words, and answers its exit code."
+ * })
+ * const dump = DriverMethod.call({
+ *   args: [DriverMethod.sink],
+ *   optional: true,
+ *   documentation: "Reads the memory back, where the driver can."
+ * })
+ * ```
+ */
+export const call: {
+  (): Call<{}>
+  <const Options extends CallOptions>(options: Options & Exact<Options, CallOptions>): Call<Options>
+} = (options: CallOptions = {}): Call<CallOptions> => ({ _tag: "Call", options })
+
+/**
+ * A method with any number of results.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const streamingCall = <const Options extends StreamingCallOptions>(
+  options: Options & Exact<Options, StreamingCallOptions>
+): StreamingCall<Options> => ({ _tag: "StreamingCall", options })
+
+/**
+ * A stream of bytes in both directions, such as a serial console.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const stream: {
+  (): Stream<{}>
+  <const Options extends MethodOptions>(options: Options & Exact<Options, MethodOptions>): Stream<Options>
+} = (options: MethodOptions = {}): Stream<MethodOptions> => ({ _tag: "Stream", options })

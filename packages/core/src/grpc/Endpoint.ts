@@ -1,0 +1,287 @@
+/**
+ * Where an exporter listens, and how to trust it.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import * as Either from "effect/Either"
+import type * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as hostPort from "./hostPort.ts"
+
+/**
+ * How the server of a TLS endpoint is authenticated (`protocol.md` 10.2).
+ *
+ * - `SystemRoots`: the certificates the runtime trusts
+ * - `CertificateAuthority`: only these certificates, as PEM or as base64 of PEM. As in gRPC that can be a root, an
+ *   intermediate, or the exporter's own certificate. `serverName` is the name that the exporter's certificate is made for,
+ *   where it is not the host of the endpoint, as through a forwarded port
+ * - `TrustOnFirstUse`: whatever the server presents at first, and nothing else for as long as the channel lives. The
+ *   host name is not checked, where the Python client still insists on it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Trust = Data.TaggedEnum<{
+  readonly SystemRoots: {}
+  readonly CertificateAuthority: { readonly ca: string; readonly serverName?: string | undefined }
+  readonly TrustOnFirstUse: {}
+}>
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const Trust = Data.taggedEnum<Trust>()
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Unix {
+  readonly _tag: "Unix"
+  readonly path: string
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Tcp {
+  readonly _tag: "Tcp"
+  readonly host: string
+  readonly port: number
+}
+
+/**
+ * The certificate chain, as PEM, and private key that a client proves itself with, to a server that asks for it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ClientCertificate {
+  readonly chain: string
+  readonly privateKey: Redacted.Redacted
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Tls {
+  readonly _tag: "Tls"
+  readonly host: string
+  readonly port: number
+  readonly trust: Trust
+  readonly certificate?: ClientCertificate | undefined
+}
+
+/**
+ * An exporter's address: a Unix socket, cleartext TCP, or TLS.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Endpoint = Unix | Tcp | Tls
+
+const constructors = Data.taggedEnum<Endpoint>()
+
+/**
+ * A Unix socket.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const unix = (path: string): Unix => constructors.Unix({ path })
+
+/**
+ * Cleartext HTTP/2 over TCP.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const tcp = (host: string, port: number): Tcp => constructors.Tcp({ host, port })
+
+/**
+ * HTTP/2 over TLS; trusts the system's roots unless told otherwise. Jumpstarter's own exporters ask for no `certificate` of
+ * the client; a proxy in front of them may.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const tls = (
+  host: string,
+  port: number,
+  trust: Trust = Trust.SystemRoots(),
+  options?: { readonly certificate?: ClientCertificate | undefined }
+): Tls =>
+  constructors.Tls({
+    host,
+    port,
+    trust,
+    ...(options?.certificate === undefined ? {} : { certificate: options.certificate })
+  })
+
+/**
+ * Text that is no address.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidAddress extends Schema.TaggedError<InvalidAddress>(
+  "@effect-jumpstarter/core/Endpoint/InvalidAddress"
+)("InvalidAddress", { address: Schema.String, reason: Schema.String }) {
+  override get message(): string {
+    return `invalid exporter address ${JSON.stringify(this.address)}: ${this.reason}`
+  }
+}
+
+const refuse = (address: string, reason: string): Either.Either<never, InvalidAddress> =>
+  Either.left(new InvalidAddress({ address, reason }))
+
+// gRPC's names are URIs, in which brackets and the percent sign of a zone may be escaped.
+const unescape = (text: string): string =>
+  text.replace(/%(5b|5d|25)/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+
+// What a scheme of gRPC's, or one of ours, is followed by: `host:port`.
+const withoutScheme = (scheme: string, rest: string): Either.Either<string, string> => {
+  if (scheme === "tcp" || scheme === "tls") {
+    const text = rest.replace(/^\/\//, "").replace(/\/$/, "")
+    return text.includes("/") ? Either.left("nothing can follow the port") : Either.right(text)
+  }
+  if (rest.startsWith("//") && !rest.startsWith("///")) {
+    return Either.left(`a DNS server cannot be chosen here; write ${scheme}:HOST:PORT`)
+  }
+  const text = unescape(rest.replace(/^\/\/\//, ""))
+  return text.includes(",") ? Either.left("the address lists several hosts; name one") : Either.right(text)
+}
+
+const schemes = /^(tcp|tls|dns|ipv4|ipv6):(?!\d+$)(.*)$/is
+
+const isSocketName = (text: string): boolean => /(^|\.)(sock|socket)$/.test(text)
+
+// A host has no slash, and no backslash.
+const isPath = (text: string): boolean => /[\\/]/.test(text)
+
+const unknownScheme = (scheme: string): string => {
+  const right = scheme === "http" || scheme === "grpc"
+    ? "for cleartext write tcp://HOST:PORT"
+    : scheme === "https" || scheme === "grpcs"
+    ? "for TLS write tls://HOST:PORT"
+    : "use HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT or unix:PATH"
+  return `the address of an exporter does not start with ${scheme}://; ${right}`
+}
+
+/**
+ * Reads an address as Jumpstarter writes it in `JUMPSTARTER_HOST` (`protocol.md` 10.1), or as `format` writes it:
+ *
+ * - `bench-3.lab:8090`, `10.0.0.7:8090`, `[fe80::1%eth0]:8090`: TLS, or cleartext TCP when `security` says `insecure`
+ * - `tls://bench-3.lab:8090`, `tcp://bench-3.lab:8090`: TLS, and cleartext TCP, whatever is insecure otherwise
+ * - `dns:bench-3.lab:8090`, `dns:///bench-3.lab:8090`, `ipv4:10.0.0.7:8090`, `ipv6:[::1]:8090`: the names of gRPC for the
+ *   first form
+ * - `/run/x.sock`, `./x.sock`, `x.sock`: a Unix socket. Its path has a slash, or ends in `.sock` or `.socket`
+ * - `unix:PATH`, `unix:///run/x.sock`: a Unix socket at any path
+ * - `unix-abstract:NAME`: an abstract Unix socket, on Linux
+ *
+ * Anything else is an `InvalidAddress`, which says what is wrong. `security` is what a TLS endpoint trusts, as no address
+ * can say; `tcp://` with something to trust is refused.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Endpoint } from "@effect-jumpstarter/core"
+ * import { Either } from "effect"
+ *
+ * const local = Endpoint.parse("/run/user/1000/jumpstarter-x/socket")
+ * const bench = Endpoint.parse("bench-3.lab:8090", { security: "insecure" })
+ * Either.map(bench, Endpoint.format) // tcp:bench-3.lab:8090
+ * ```
+ */
+export const parse = (
+  address: string,
+  options?: { readonly security?: Trust | "insecure" | undefined }
+): Either.Either<Endpoint, InvalidAddress> => {
+  if (address.trim() === "") return refuse(address, "the address is empty")
+  const abstract = /^unix-abstract:(.*)$/s.exec(address)?.[1]
+  if (abstract !== undefined) {
+    return abstract === "" ? refuse(address, "the name of the socket is missing") : Either.right(unix(`\0${abstract}`))
+  }
+  const socket = /^unix:(.*)$/s.exec(address)?.[1]
+  if (socket !== undefined) {
+    const path = socket.replace(/^\/\/(?=\/)/, "")
+    return path === ""
+      ? refuse(address, "the path of the socket is missing")
+      : path.startsWith("//") && !socket.startsWith("////")
+      ? refuse(address, `after unix:// a path starts with a slash: unix:/${path}`)
+      : path.startsWith("\0")
+      ? refuse(address, "write an abstract socket as unix-abstract:NAME")
+      : Either.right(unix(path))
+  }
+  if (address !== address.trim()) {
+    return refuse(address, `there is white space around the address; without it: ${address.trim()}`)
+  }
+  if (/\p{Cc}/u.test(address)) return refuse(address, "the address contains a control character")
+  const named = schemes.exec(address)
+  const scheme = named?.[1]?.toLowerCase()
+  if (scheme === undefined) {
+    const unknown = /^([a-z][a-z0-9+.-]*):\/\//i.exec(address)?.[1]
+    if (unknown !== undefined) return refuse(address, unknownScheme(unknown.toLowerCase()))
+    if (address.startsWith("~")) return refuse(address, "only shells expand ~; write the full path")
+    if (isPath(address)) {
+      const before = address.split("/", 1)[0] ?? ""
+      return before.length < address.length && Either.isRight(hostPort.parse(before))
+        ? refuse(address, `nothing can follow the port of ${before}; write a path as unix:${address}`)
+        : Either.right(unix(address))
+    }
+    if (isSocketName(address)) return Either.right(unix(address))
+  }
+  return withoutScheme(scheme ?? "tcp", named?.[2] ?? address).pipe(
+    Either.flatMap(hostPort.parse),
+    Either.filterOrLeft(
+      ({ host }) =>
+        scheme === "ipv4" ? hostPort.isAddress(host) && !host.includes(":") : scheme !== "ipv6" || host.includes(":"),
+      ({ host }) => `${host} is not an ${scheme === "ipv4" ? "IPv4" : "IPv6"} address`
+    ),
+    Either.flatMap(({ host, port }): Either.Either<Endpoint, string> => {
+      const security = options?.security
+      if (scheme === "tls") {
+        return Either.right(tls(host, port, security === "insecure" ? undefined : security))
+      }
+      if (scheme !== "tcp") {
+        return Either.right(security === "insecure" ? tcp(host, port) : tls(host, port, security))
+      }
+      return security === undefined || security === "insecure"
+        ? Either.right(tcp(host, port))
+        : Either.left("tcp:// means cleartext, which has nothing to trust; for TLS write tls://HOST:PORT")
+    }),
+    Either.mapLeft((reason) =>
+      new InvalidAddress({
+        address,
+        reason: scheme === undefined && !address.includes(":")
+          ? `${reason}; write a socket of that name as unix:${address}`
+          : reason
+      })
+    )
+  )
+}
+
+/**
+ * Writes an endpoint so that `parse` reads it back, as in `unix:/run/x.sock` or `tls:lab:8090`. What a TLS endpoint trusts
+ * and proves itself with is not a part of it.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const format = (endpoint: Endpoint): string => {
+  switch (endpoint._tag) {
+    case "Unix":
+      return endpoint.path.startsWith("\0")
+        ? `unix-abstract:${endpoint.path.slice(1)}`
+        : `unix:${endpoint.path.startsWith("//") ? "//" : ""}${endpoint.path}`
+    case "Tcp":
+      return `tcp:${hostPort.format(endpoint)}`
+    case "Tls":
+      return `tls:${hostPort.format(endpoint)}`
+  }
+}

@@ -1,0 +1,58 @@
+// What a served RPC ends with, for every transport.
+import * as Cause from "effect/Cause"
+import * as Inspectable from "effect/Inspectable"
+import * as Option from "effect/Option"
+import * as GrpcStatus from "./GrpcStatus.ts"
+
+// gRPC takes 8 KiB of trailers unless told otherwise, and longer ones cost the peer the status or even the connection.
+const maxDetailsBytes = 6 * 1024
+
+// A character takes up to nine bytes there: three of UTF-8, each percent-encoded.
+const bytesPerUnit = 9
+
+// Details that travel. They may quote what a peer has sent, and so be of any length and no Unicode.
+const toDetails = (text: string): string => {
+  const details = text.toWellFormed()
+  if (details.length * bytesPerUnit <= maxDetailsBytes) return details
+  let size = 0
+  let end = 0
+  for (const character of details) {
+    size += encodeURIComponent(character).length
+    if (size > maxDetailsBytes) return `${details.slice(0, end)}… (${details.length - end} more characters)`
+    end += character.length
+  }
+  return details
+}
+
+// Total: anything can be thrown, and nobody catches what this would throw.
+const textOf = (defect: unknown): string => {
+  try {
+    const text: unknown = defect instanceof Error ? defect.message : defect
+    return typeof text === "string" ? text : String(Inspectable.toStringUnknown(text, 0))
+  } catch {
+    return "the driver failed with something that cannot be shown"
+  }
+}
+
+// A failure is the status to send, an interruption a cancellation, and a defect an `UNKNOWN` that says what happened:
+// the reference implementation answers unforeseen exceptions the same way (protocol.md 4.3).
+export const statusOf = (cause: Cause.Cause<GrpcStatus.GrpcStatusError>): GrpcStatus.GrpcStatusError => {
+  const failure = Cause.failureOption(cause)
+  if (Option.isSome(failure)) {
+    const details = toDetails(failure.value.details)
+    // Sent as it is it would tell the caller that all went well.
+    if (failure.value.code === "OK") {
+      return GrpcStatus.make("UNKNOWN", `the handler failed with the status OK: ${details}`, failure.value)
+    }
+    return details === failure.value.details
+      ? failure.value
+      : new GrpcStatus.GrpcStatusError({ ...failure.value, cause: failure.value.cause, details })
+  }
+  return Option.match(Cause.dieOption(cause), {
+    onNone: () => GrpcStatus.make("CANCELLED", "the RPC was cancelled"),
+    onSome: (defect) => GrpcStatus.make("UNKNOWN", toDetails(textOf(defect)), defect)
+  })
+}
+
+export const notImplemented = (rpc: string): GrpcStatus.GrpcStatusError =>
+  GrpcStatus.make("UNIMPLEMENTED", toDetails(`The server does not implement the method ${rpc}`))

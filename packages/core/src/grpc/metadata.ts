@@ -1,0 +1,74 @@
+// What an RPC may carry as metadata. A key that is no HTTP token makes Node destroy the whole connection, and what HTTP/2
+// cannot carry, proxies and peers drop or refuse.
+import * as Headers from "@effect/platform/Headers"
+import * as Either from "effect/Either"
+import * as GrpcStatus from "./GrpcStatus.ts"
+
+const isKey = (key: string): boolean => /^[0-9a-z_.-]+$/.test(key)
+
+// Printable ASCII that neither begins nor ends with a space.
+const isValue = (value: string): boolean => /^(?:[!-~](?:[ -~]*[!-~])?)?$/.test(value)
+
+// What one transport or another sends by itself. Its own values stay.
+const ours = new Set([
+  ":authority",
+  ":method",
+  ":path",
+  ":scheme",
+  ":status",
+  "content-type",
+  "grpc-accept-encoding",
+  "grpc-encoding",
+  "grpc-message",
+  "grpc-status",
+  "grpc-status-details-bin",
+  "te"
+])
+
+// They are about a connection or a body, of which HTTP/2 and gRPC speak in other ways.
+const ofHttp1 = new Set([
+  "connection",
+  "content-length",
+  "host",
+  "http2-settings",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade"
+])
+
+// Why a key and its value cannot be sent. It does not show the value, which may be a passphrase.
+const problem = (key: string, value: string | undefined): string | undefined => {
+  const name = `the metadata key ${JSON.stringify(key)}`
+  return !isKey(key)
+    ? `${name} cannot be sent: keys are made of lower-case letters, digits, "-", "_" and "."`
+    : key.startsWith("grpc-") || ofHttp1.has(key)
+    ? `${name} cannot be sent: ${key.startsWith("grpc-") ? "gRPC" : "HTTP"} reserves it`
+    : key.endsWith("-bin")
+    ? `${name} cannot be sent: binary metadata (-bin) is not supported, use text under another key`
+    : typeof value !== "string" || !isValue(value)
+    ? `the value of ${
+      JSON.stringify(key)
+    } has characters that metadata cannot carry: only printable ASCII can be sent, `
+      + "without spaces at the ends"
+    : undefined
+}
+
+/** The metadata to send, without what transports send themselves; or why it cannot be sent. */
+export const sendable = (metadata: Headers.Headers): Either.Either<Headers.Headers, string> => {
+  const sent: Record<string, string> = {}
+  for (const [key, value] of Object.entries(metadata)) {
+    if (ours.has(key)) continue
+    const why = problem(key, value)
+    if (why !== undefined) return Either.left(why)
+    sent[key] = value
+  }
+  return Either.right(Headers.unsafeFromRecord(sent))
+}
+
+/** For the serving side: what cannot be sent is a mistake of the handler. */
+export const served = (metadata: Headers.Headers): Either.Either<Headers.Headers, GrpcStatus.GrpcStatusError> =>
+  Either.mapLeft(sendable(metadata), (details) => GrpcStatus.make("INTERNAL", details))
+
+/** Whether a path can be sent: HTTP/2 takes it for a header. */
+export const isRpc = (path: string): boolean => /^\/[!-.0-~]+\/[!-.0-~]+$/.test(path)

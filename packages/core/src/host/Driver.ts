@@ -1,0 +1,247 @@
+/**
+ * A driver, as an exporter hosts it: methods from handlers, and child drivers.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import type * as Stream from "effect/Stream"
+import type * as DriverInterface from "../contract/DriverInterface.ts"
+import type { DriverFailure } from "../protocol/DriverFailure.ts"
+import * as RouterStream from "../protocol/RouterStream.ts"
+import type { DriverContext, DriverHandler } from "./handler.ts"
+import * as typedDriver from "./typedDriver.ts"
+
+export type { DriverContext, DriverHandler }
+
+const handlers = Data.taggedEnum<DriverHandler>()
+
+type Handler<Tag extends DriverHandler["_tag"]> = Extract<DriverHandler, { readonly _tag: Tag }>
+
+/**
+ * A method with one result; nothing is sent as null. Logs written by the handler reach the exporter's log stream.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const call = (handle: Handler<"Call">["handle"]): DriverHandler => handlers.Call({ handle })
+
+/**
+ * A method with any number of results.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const streamingCall = (handle: Handler<"StreamingCall">["handle"]): DriverHandler =>
+  handlers.StreamingCall({ handle })
+
+/**
+ * A byte stream: opening it opens the device, and its scope is the time a client holds it. `read` is what the device
+ * says, `write` what the client says, `end` is called when the client has nothing more to say.
+ *
+ * Any number of clients may open it at once. A device that only one can have says so by failing to open, which that
+ * client is told at once.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Driver, DriverFailure, type RouterStream } from "@effect-jumpstarter/core"
+ * import { Effect, type Scope } from "effect"
+ *
+ * declare const openPort: Effect.Effect<
+ *   RouterStream.ByteStream<DriverFailure.DriverFailure>,
+ *   DriverFailure.DriverFailure,
+ *   Scope.Scope
+ * >
+ *
+ * const console = Effect.sync(() => {
+ *   let taken = false
+ *   const take = Effect.suspend(() => {
+ *     if (taken) return DriverFailure.make("Device", "somebody else has the console")
+ *     taken = true
+ *     return Effect.void
+ *   })
+ *   const giveBack = Effect.sync(() => {
+ *     taken = false
+ *   })
+ *   return Driver.stream(Effect.zipRight(Effect.acquireRelease(take, () => giveBack), openPort))
+ * })
+ * ```
+ */
+export const stream = (open: Handler<"Stream">["open"]): DriverHandler => handlers.Stream({ open })
+
+/**
+ * A byte stream made by transforming what the client says into what the device answers; see `RouterStream.transform`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const streamTransform = (
+  transform: (input: Stream.Stream<Uint8Array>) => Stream.Stream<Uint8Array, DriverFailure>
+): DriverHandler => stream(RouterStream.transform(transform))
+
+/**
+ * A driver with its methods and children, as a plain value. What it holds belongs to the scope it is made in, so there is
+ * no `close`; see `make`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Driver {
+  /** The Python client class that speaks this driver's interface; it identifies the interface (`protocol.md` 14). */
+  readonly client: string
+  /** The kind of device in log lines, such as `power` or `serial`. */
+  readonly driverType: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly description: string | undefined
+  readonly methodsDescription: Readonly<Record<string, string>>
+  readonly methods: Readonly<Record<string, DriverHandler>>
+  readonly children: Readonly<Record<string, Driver>>
+  readonly concurrency: number | "unbounded"
+  readonly reset: Effect.Effect<void, DriverFailure>
+}
+
+/**
+ * What a driver is made of; only `client` is needed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DriverOptions {
+  /** The Python client class that speaks this driver's interface; it identifies the interface (`protocol.md` 14). */
+  readonly client: string
+  /** The kind of device in log lines, such as `power` or `serial`; `other` unless given. */
+  readonly driverType?: string | undefined
+  readonly labels?: Readonly<Record<string, string>> | undefined
+  /** Help for the driver in the command line of Python clients. */
+  readonly description?: string | undefined
+  /** Help for its commands, by command. */
+  readonly methodsDescription?: Readonly<Record<string, string>> | undefined
+  readonly methods?: Readonly<Record<string, DriverHandler>> | undefined
+  /** Drivers below this one, by name. A driver that occurs at several places is one instance (`protocol.md` 7). */
+  readonly children?: Readonly<Record<string, Driver>> | undefined
+  /**
+   * How many calls and streaming calls of this driver run at once, 1 or more; others wait in the order they came, and
+   * leave when their callers do. `unbounded` unless given, as on exporters in Python (`protocol.md` 4.5).
+   *
+   * A streaming call counts until its end, so one that goes on for as long as somebody listens keeps others out. Byte
+   * streams do not count: a console that is held open would lock out every call. `stream` says how to lend a device to
+   * one client only.
+   */
+  readonly concurrency?: number | "unbounded" | undefined
+  /**
+   * Brings the device into the state a client expects to find. It runs when an exporter begins to host the driver, before
+   * any call, after that of its parent (`protocol.md` 13.1); nothing is done unless given. What it logs has the operation
+   * `reset`.
+   */
+  readonly reset?: Effect.Effect<void, DriverFailure> | undefined
+}
+
+/**
+ * A driver from handlers. A device that has to be acquired makes it an effect that does so: with the exporter in the same
+ * scope, the device is released when all calls have ended, their finalizers included, and all streams are closed.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Driver, DriverFailure, Exporter } from "@effect-jumpstarter/core"
+ * import { Effect } from "effect"
+ *
+ * interface Relay {
+ *   readonly set: (closed: boolean) => Promise<void>
+ *   readonly close: () => Promise<void>
+ * }
+ *
+ * declare const openRelay: (path: string) => Promise<Relay>
+ *
+ * const makeRelay = Effect.fnUntraced(function*(path: string) {
+ *   const relay = yield* Effect.acquireRelease(
+ *     Effect.promise(() => openRelay(path)),
+ *     (relay) => Effect.promise(() => relay.close())
+ *   )
+ *   const set = (closed: boolean) =>
+ *     Effect.tryPromise({
+ *       try: () => relay.set(closed),
+ *       catch: (cause) => DriverFailure.make("Device", "the relay does not answer", cause)
+ *     })
+ *   return Driver.make({
+ *     client: "jumpstarter_driver_power.client.PowerClient",
+ *     methods: { on: Driver.call(() => set(true)), off: Driver.call(() => set(false)) },
+ *     reset: set(false),
+ *     concurrency: 1
+ *   })
+ * })
+ *
+ * const program = Effect.gen(function*() {
+ *   const drivers = yield* Effect.all({ main: makeRelay("/dev/ttyUSB0"), usb: makeRelay("/dev/ttyUSB1") })
+ *   const exporter = yield* Exporter.make(Driver.composite(drivers))
+ *   yield* Exporter.serve(exporter, { path: "/tmp/bench.sock" })
+ *   return yield* Effect.never
+ * }).pipe(Effect.scoped)
+ * ```
+ */
+export const make = (options: DriverOptions): Driver => ({
+  client: options.client,
+  driverType: options.driverType ?? "other",
+  labels: options.labels ?? {},
+  description: options.description,
+  methodsDescription: options.methodsDescription ?? {},
+  methods: options.methods ?? {},
+  children: options.children ?? {},
+  concurrency: options.concurrency ?? "unbounded",
+  reset: options.reset ?? Effect.void
+})
+
+/**
+ * A driver that only groups others.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const composite = (children: Readonly<Record<string, Driver>>): Driver =>
+  make({ client: "jumpstarter_driver_composite.client.CompositeClient", driverType: "composite", children })
+
+/**
+ * A driver that implements a contract. Arguments are checked against it before a handler sees them, results before they
+ * are sent; handlers are missing or mistyped at compile time only. Where the contract documents a method, the exporter's
+ * report does so too. Handlers require nothing: a driver that uses a service is made by an effect that has it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Driver, DriverInterface, DriverMethod } from "@effect-jumpstarter/core"
+ * import { Context, Effect, Schema, Stream } from "effect"
+ *
+ * const Power = DriverInterface.make("jumpstarter_driver_power.client.PowerClient", {
+ *   on: DriverMethod.call(),
+ *   read: DriverMethod.streamingCall({ item: Schema.Struct({ voltage: Schema.Number, current: Schema.Number }) })
+ * })
+ *
+ * const supply = Driver.fromInterface(Power, {
+ *   on: () => Effect.log("on"),
+ *   read: () => Stream.make({ voltage: 12, current: 0.5 })
+ * })
+ *
+ * class Relay extends Context.Tag("Relay")<Relay, { readonly set: (closed: boolean) => Effect.Effect<void> }>() {}
+ *
+ * const makeSwitched = Effect.map(Relay, (relay) =>
+ *   Driver.fromInterface(Power, { on: () => relay.set(true), read: () => Stream.empty }))
+ * ```
+ */
+export const fromInterface = <I extends DriverInterface.Any>(
+  contract: I,
+  handlers: DriverInterface.Handlers<I>,
+  options: Omit<DriverOptions, "client" | "driverType" | "methods"> = {}
+): Driver => {
+  const methods = typedDriver.methods(contract, handlers)
+  return make({
+    ...options,
+    client: contract.client,
+    driverType: contract.driverType,
+    methodsDescription: { ...typedDriver.documentation(contract, methods), ...options.methodsDescription },
+    methods
+  })
+}

@@ -1,0 +1,326 @@
+/**
+ * The driver host: a tree of drivers behind the services of an exporter (`protocol.md` 15.2). The same exporter runs on
+ * a `GrpcServer` and behind an in-memory channel.
+ *
+ * @since 0.1.0
+ */
+import { ExporterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
+import { RouterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/router"
+import type * as HttpClient from "@effect/platform/HttpClient"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Ref from "effect/Ref"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type * as Endpoint from "../grpc/Endpoint.ts"
+import { GrpcHandler, type GrpcHandlers, withPassphrase } from "../grpc/GrpcHandler.ts"
+import * as GrpcStatus from "../grpc/GrpcStatus.ts"
+import * as hostPort from "../grpc/hostPort.ts"
+import * as DriverFailure from "../protocol/DriverFailure.ts"
+import * as ExporterStatus from "../protocol/ExporterStatus.ts"
+import * as logCodec from "../protocol/logCodec.ts"
+import type * as LogEntry from "../protocol/LogEntry.ts"
+import type * as Resource from "../resource/Resource.ts"
+import * as GrpcServer from "../transport/GrpcServer.ts"
+import * as passphraseText from "../transport/passphraseText.ts"
+import * as dispatch from "./callRouter.ts"
+import type { Driver } from "./Driver.ts"
+import * as hosted from "./driverTable.ts"
+import * as inFlight from "./inFlight.ts"
+import * as hostLog from "./log.ts"
+import * as httpExchange from "./presigned/exchange.ts"
+import * as presigned from "./presigned/requests.ts"
+
+/**
+ * A running driver host.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Exporter {
+  /** The exporter's services, to be served or put behind an in-memory channel. */
+  readonly handlers: GrpcHandlers
+  /** Sets the status that clients see and that decides whether calls are accepted (`protocol.md` 4.2). */
+  readonly setStatus: (status: ExporterStatus.ExporterStatus, message?: string) => Effect.Effect<void>
+  /** Adds a line to the log stream. */
+  readonly log: (entry: LogEntry.LogEntry) => Effect.Effect<void>
+}
+
+/**
+ * What clients can make an exporter hold, per driver or per reader of the log.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ExporterLimits {
+  /**
+   * How many resources of one driver may wait for the call that uses them; 64 unless given. More are refused with
+   * `RESOURCE_EXHAUSTED`.
+   */
+  readonly pendingResources?: number | undefined
+  /**
+   * How long a resource may wait for the call that uses it; 10 minutes unless given. The client's transfer fails with
+   * `DEADLINE_EXCEEDED` then.
+   */
+  readonly resourceWait?: Duration.DurationInput | undefined
+  /**
+   * How many calls may wait for one driver, where its `concurrency` makes them; 1,024 unless given. More are refused with
+   * `RESOURCE_EXHAUSTED`.
+   */
+  readonly waitingCalls?: number | undefined
+  /**
+   * How many log lines are kept for a reader that comes late, and for one that is slow; 256 unless given, as on exporters
+   * in Python. A slow reader loses the oldest, and a line from `SYSTEM` tells it how many. With 0 a late reader gets none
+   * of what was before, and for one that is there the latest line is kept.
+   */
+  readonly logBacklog?: number | undefined
+  /**
+   * How many characters are kept of the message of a log line, and of each of its fields; 65,536 unless given. A whole line
+   * has a million at most, to stay below the 4 MiB of a gRPC message.
+   */
+  readonly logLineLength?: number | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ExporterOptions {
+  /** The exporter's labels. */
+  readonly labels?: Readonly<Record<string, string>> | undefined
+  /** The message of the day. */
+  readonly motd?: string | undefined
+  /**
+   * Whether what drivers log goes to this program's own loggers as well, and what they fail with, with its cause; true
+   * unless given.
+   */
+  readonly localLogs?: boolean | undefined
+  /** The initial status; `LEASE_READY` unless given, as for local serving. */
+  readonly status?: ExporterStatus.ExporterStatus | undefined
+  /** What clients can make it hold. */
+  readonly limits?: ExporterLimits | undefined
+  /**
+   * Which requests this exporter makes for clients that presigned them (`protocol.md` 6.4): all of them unless given. A
+   * function is asked about each request and about every redirect. It gets the URL as `URL` reads it; the request is sent
+   * exactly as the client wrote it, because a signature covers that.
+   */
+  readonly presigned?: boolean | ((method: Resource.PresignedRequest["method"], url: URL) => boolean) | undefined
+  /**
+   * Guarded networks that presigned requests may go to; none unless given. Clients choose the URL, so that otherwise they
+   * would reach what only the exporter's machine can reach: `loopback` is the machine itself, `link-local` are neighbours
+   * without a router in between (169.254.0.0/16, fe80::/10), and `metadata` are the services that hand out a cloud's
+   * credentials. The address that the connection is made to decides, also after a redirect. Private networks such as
+   * 192.168.0.0/16 are not guarded.
+   */
+  readonly presignedNetworks?: ReadonlyArray<"loopback" | "link-local" | "metadata"> | undefined
+  /**
+   * Makes those requests. Unless given, the exporter connects directly, without the proxy variables of its environment, as
+   * exporters in Python do. Another client must not follow redirects by itself, and may rewrite URLs: `fetch` does, and
+   * refuses some ports. It resolves names by itself, or has a proxy do it, so `presignedNetworks` then covers hosts that are
+   * addresses, and `localhost`, only.
+   */
+  readonly httpClient?: HttpClient.HttpClient | undefined
+}
+
+/**
+ * A driver that could not be reset, so that nothing is hosted. `driver` is its path in the tree, empty for the root.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ResetError extends Schema.TaggedError<ResetError>(
+  "@effect-jumpstarter/core/Exporter/ResetError"
+)("ResetError", { driver: Schema.String, cause: DriverFailure.DriverFailure }) {
+  override get message(): string {
+    return `${this.driver === "" ? "the root driver" : this.driver} could not be reset: ${this.cause.message}`
+  }
+}
+
+const { methods } = ExporterServiceDefinition
+
+const rpc = ({ name }: { readonly name: string }): string => `/${ExporterServiceDefinition.fullName}/${name}`
+
+const unary = <Response>(
+  method: {
+    readonly name: string
+    readonly responseType: { readonly encode: (message: Response) => { readonly finish: () => Uint8Array } }
+  },
+  answer: Effect.Effect<Response>
+): readonly [string, GrpcHandler] => [
+  rpc(method),
+  GrpcHandler.Unary({ handle: () => Effect.map(answer, (response) => method.responseType.encode(response).finish()) })
+]
+
+/**
+ * Hosts a tree of drivers, after resetting each of them once, parents first. What drivers log through Effect's logger
+ * reaches the log stream as well, to every reader, the latest lines also to one that comes late.
+ *
+ * It is held by no lease: `EndSession` is answered with "No active lease context" (`protocol.md` 9.3).
+ *
+ * When the scope closes, calls and streams are interrupted and waited for, their finalizers included. A device acquired in
+ * the same scope, or in one around it, is released after that; `Driver.make` has an example.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Driver, Exporter } from "@effect-jumpstarter/core"
+ * import { Effect } from "effect"
+ *
+ * const relay = Driver.make({
+ *   client: "jumpstarter_driver_power.client.PowerClient",
+ *   methods: {
+ *     on: Driver.call(() => Effect.log("relay closed")),
+ *     off: Driver.call(() => Effect.log("relay opened"))
+ *   }
+ * })
+ *
+ * const program = Effect.gen(function*() {
+ *   const exporter = yield* Exporter.make(Driver.composite({ power: relay }))
+ *   yield* Exporter.serve(exporter, { path: "/tmp/bench.sock" })
+ *   return yield* Effect.never
+ * }).pipe(Effect.scoped)
+ * ```
+ */
+export const make = Effect.fnUntraced(function*(root: Driver, options: ExporterOptions = {}) {
+  const uuid = crypto.randomUUID()
+  const tree = hosted.make(root, options.limits?.waitingCalls ?? 1_024)
+  const status = yield* Ref.make<ExporterStatus.StatusReport>(
+    new ExporterStatus.StatusReport({
+      status: options.status ?? "LEASE_READY",
+      message: "",
+      version: Option.some(0n),
+      previous: Option.none()
+    })
+  )
+  const log = hostLog.make({
+    backlog: options.limits?.logBacklog ?? 256,
+    lineLength: options.limits?.logLineLength ?? 65_536,
+    localLogs: options.localLogs ?? true
+  })
+  const admits = options.presigned ?? true
+  const networks = new Set(options.presignedNetworks)
+
+  const host: dispatch.Host = {
+    tree,
+    limits: {
+      pendingResources: options.limits?.pendingResources ?? 64,
+      resourceWait: Duration.decode(options.limits?.resourceWait ?? "10 minutes")
+    },
+    openPresigned: presigned.make(
+      options.httpClient === undefined
+        ? httpExchange.direct(networks)
+        : httpExchange.fromHttpClient(options.httpClient),
+      { admits: typeof admits === "boolean" ? () => admits : admits, networks }
+    ),
+    gate: Effect.flatMap(Ref.get(status), ({ status }) =>
+      ExporterStatus.admitsDriverCalls(status)
+        ? Effect.void
+        : GrpcStatus.make("FAILED_PRECONDITION", `Exporter not ready for driver calls (status: ${status})`)),
+    log
+  }
+
+  for (const instance of tree.instances) {
+    yield* Effect.mapError(
+      log.capture(instance.driver, "reset", instance.driver.reset),
+      (cause) => new ResetError({ driver: instance.path, cause })
+    )
+  }
+
+  const track = yield* inFlight.make
+  const exporter: Exporter = {
+    handlers: track(
+      new Map<string, GrpcHandler>([
+        unary(
+          methods.getReport,
+          Effect.sync(() => ({
+            uuid,
+            labels: { ...options.labels },
+            reports: [...tree.reports],
+            alternativeEndpoints: [],
+            motd: options.motd ?? ""
+          }))
+        ),
+        unary(
+          methods.getStatus,
+          Effect.map(Ref.get(status), (report) => ({
+            status: ExporterStatus.toNumber(report.status),
+            message: report.message,
+            statusVersion: Option.getOrElse(report.version, () => 0n),
+            previousStatus: Option.getOrUndefined(Option.map(report.previous, ExporterStatus.toNumber))
+          }))
+        ),
+        unary(methods.endSession, Effect.succeed({ success: false, message: "No active lease context" })),
+        [
+          rpc(methods.logStream),
+          GrpcHandler.ServerStreaming({
+            handle: () =>
+              Stream.map(
+                log.entries,
+                (entry) => methods.logStream.responseType.encode(logCodec.toProto(entry)).finish()
+              )
+          })
+        ],
+        [rpc(methods.driverCall), dispatch.driverCall(host)],
+        [rpc(methods.streamingDriverCall), dispatch.streamingDriverCall(host)],
+        [
+          `/${RouterServiceDefinition.fullName}/${RouterServiceDefinition.methods.stream.name}`,
+          dispatch.stream(host)
+        ]
+      ])
+    ),
+    setStatus: (next, message = "") =>
+      Ref.update(status, (current) =>
+        new ExporterStatus.StatusReport({
+          status: next,
+          message,
+          version: Option.map(current.version, (version) => version + 1n),
+          previous: Option.some(current.status)
+        })),
+    log: (entry) => Effect.sync(() => log.publish(entry))
+  }
+  return exporter
+})
+
+/**
+ * Options of one address that an exporter is served at.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServeOptions extends GrpcServer.ServerOptions {
+  /** Required of every RPC (`protocol.md` 10.4). */
+  readonly passphrase?: Redacted.Redacted | undefined
+}
+
+/**
+ * Serves an exporter until the scope closes, and answers with the endpoint it can be reached at.
+ *
+ * Fails for a passphrase that no client can present: it has to be printable ASCII, without spaces at its ends.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const serve = (
+  exporter: Exporter,
+  listen: GrpcServer.Listen,
+  options: ServeOptions = {}
+): Effect.Effect<Endpoint.Endpoint, GrpcServer.GrpcServerError, Scope.Scope> => {
+  const { passphrase } = options
+  const problem = passphrase === undefined ? undefined : passphraseText.problemToRequire(Redacted.value(passphrase))
+  if (problem !== undefined) {
+    return new GrpcServer.GrpcServerError({ address: hostPort.formatListen(listen), details: problem })
+  }
+  const handlers = passphrase === undefined ? exporter.handlers : withPassphrase(exporter.handlers, passphrase)
+  return Effect.tap(GrpcServer.serve(handlers, listen, options), (endpoint) => {
+    if ("path" in listen || endpoint._tag !== "Tcp" || hostPort.isLoopback(listen.host)) return Effect.void
+    return Effect.logWarning(
+      passphrase === undefined
+        ? "The exporter has neither TLS nor a passphrase: anyone who reaches its port can use its drivers"
+        : "The exporter's passphrase is sent without TLS: anyone who can read the traffic can use its drivers"
+    )
+  })
+}

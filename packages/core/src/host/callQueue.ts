@@ -1,0 +1,51 @@
+// Lets so many operations run at once, and others wait in line. Effect's semaphore lets newcomers overtake who waits, and
+// its line has no end.
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as GrpcStatus from "../grpc/GrpcStatus.ts"
+
+export interface Turnstile {
+  // Waits for a turn, which lasts as long as the scope.
+  readonly enter: Effect.Effect<void, GrpcStatus.GrpcStatusError, Scope.Scope>
+  // Waits for a turn to run something.
+  readonly pass: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | GrpcStatus.GrpcStatusError, R>
+}
+
+const open: Turnstile = { enter: Effect.void, pass: (effect) => effect }
+
+export const make = (concurrency: number | "unbounded", maxWaiting: number): Turnstile => {
+  if (concurrency === "unbounded") return open
+  let free = concurrency
+  const line = new Set<Effect.Latch>()
+
+  const take = Effect.suspend(() => {
+    if (free === 0 && line.size >= maxWaiting) {
+      return GrpcStatus.make(
+        "RESOURCE_EXHAUSTED",
+        `${maxWaiting} calls already wait for this driver (limits.waitingCalls)`
+      )
+    }
+    const turn = Effect.unsafeMakeLatch(free > 0)
+    if (free > 0) free--
+    else line.add(turn)
+    return Effect.succeed(turn)
+  })
+
+  // Whoever gives up waiting leaves the line; whoever had a turn passes it on.
+  const giveBack = (turn: Effect.Latch) =>
+    Effect.sync(() => {
+      if (line.delete(turn)) return
+      const [next] = line
+      if (next === undefined) {
+        free++
+      } else {
+        line.delete(next)
+        next.unsafeOpen()
+      }
+    })
+
+  return {
+    enter: Effect.flatMap(Effect.acquireRelease(take, giveBack), (turn) => turn.await),
+    pass: (effect) => Effect.acquireUseRelease(take, (turn) => Effect.zipRight(turn.await, effect), giveBack)
+  }
+}

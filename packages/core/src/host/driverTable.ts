@@ -1,0 +1,93 @@
+// The driver instances of an exporter: the table calls are routed by, and the resources clients have lent to each.
+import type { DriverInstanceReport } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
+import type * as Deferred from "effect/Deferred"
+import type * as Exit from "effect/Exit"
+import { clientLabel, formatPath, nameLabel } from "../protocol/DriverTree.ts"
+import type { RouterStream } from "../protocol/RouterStream.ts"
+import type { ContentEncoding } from "../resource/ContentEncoding.ts"
+import * as turnstile from "./callQueue.ts"
+import type { Driver } from "./Driver.ts"
+
+// A resource stream that waits for the driver method that takes its handle.
+export interface PendingResource {
+  readonly stream: RouterStream
+  readonly encoding: ContentEncoding | undefined
+  // Completes as the driver's use of it has ended.
+  readonly released: Deferred.Deferred<Exit.Exit<unknown, unknown>>
+}
+
+export interface Hosted {
+  readonly uuid: string
+  readonly driver: Driver
+  // Where it is found first.
+  readonly path: string
+  readonly resources: Map<string, PendingResource>
+  // What its calls and streaming calls pass on their way in.
+  readonly turnstile: turnstile.Turnstile
+}
+
+// Uuids are compared leniently (protocol.md 4.1).
+export const normalizeUuid = (uuid: string): string => uuid.replaceAll("-", "").toLowerCase()
+
+export interface HostedTree {
+  readonly reports: ReadonlyArray<DriverInstanceReport>
+  // Parents first.
+  readonly instances: ReadonlyArray<Hosted>
+  readonly find: (uuid: string) => Hosted | undefined
+}
+
+// The same driver object at several places is one instance, reported at each of them (protocol.md 7).
+export const make = (root: Driver, maxWaiting: number): HostedTree => {
+  const instances = new Map<Driver, Hosted>()
+  // As they are told, and as they may be spelled.
+  const byUuid = new Map<string, Hosted>()
+  const reports: Array<DriverInstanceReport> = []
+
+  const host = (driver: Driver, path: string): Hosted => {
+    const existing = instances.get(driver)
+    if (existing !== undefined) return existing
+    const { concurrency } = driver
+    if (concurrency !== "unbounded" && !(Number.isInteger(concurrency) && concurrency > 0)) {
+      throw new RangeError(
+        `the concurrency of the driver ${
+          JSON.stringify(path)
+        } is ${concurrency}; it must be a whole number of 1 or more, or "unbounded"`
+      )
+    }
+    const hosted: Hosted = {
+      uuid: crypto.randomUUID(),
+      driver,
+      path,
+      resources: new Map(),
+      turnstile: turnstile.make(concurrency, maxWaiting)
+    }
+    instances.set(driver, hosted)
+    byUuid.set(hosted.uuid, hosted)
+    byUuid.set(normalizeUuid(hosted.uuid), hosted)
+    return hosted
+  }
+
+  const visit = (driver: Driver, path: ReadonlyArray<string>, parentUuid: string | undefined): void => {
+    const { uuid } = host(driver, formatPath(path))
+    const name = path.at(-1)
+    reports.push({
+      uuid,
+      parentUuid,
+      labels: {
+        ...driver.labels,
+        [clientLabel]: driver.client,
+        ...(name === undefined ? {} : { [nameLabel]: name })
+      },
+      description: driver.description,
+      methodsDescription: driver.methodsDescription
+    })
+    for (const [childName, child] of Object.entries(driver.children)) visit(child, [...path, childName], uuid)
+  }
+  visit(root, [], undefined)
+
+  return {
+    reports,
+    instances: [...instances.values()],
+    find: (uuid) => byUuid.get(uuid) ?? byUuid.get(normalizeUuid(uuid))
+  }
+}

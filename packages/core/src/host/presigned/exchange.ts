@@ -1,0 +1,297 @@
+// One HTTP request and its answer, on a connection of its own. Nothing is rewritten, followed or sent again.
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as Headers from "@effect/platform/Headers"
+import * as HttpBody from "@effect/platform/HttpBody"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as Chunk from "effect/Chunk"
+import * as Data from "effect/Data"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { lookup as systemLookup, type LookupAddress, type LookupAllOptions } from "node:dns"
+import { type ClientRequest, type IncomingMessage, request as httpRequest, type RequestOptions } from "node:http"
+import { request as httpsRequest } from "node:https"
+import type { LookupFunction } from "node:net"
+import { pipeline, type Readable, type Transform } from "node:stream"
+import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib"
+import * as interruptible from "../../util/interruptible.ts"
+import * as httpFailure from "./failure.ts"
+import { type GuardedNetwork, guardedNetwork } from "./guardedNetwork.ts"
+import * as requestUrl from "./requestUrl.ts"
+
+/** It failed on its way. */
+export class ExchangeError extends Data.TaggedError("ExchangeError")<{
+  readonly details: string
+  readonly timedOut: boolean
+}> {}
+
+/** The name of the host stands for addresses of a guarded network only. */
+export class RefusedAddress extends Data.TaggedError("RefusedAddress")<{
+  readonly address: string
+  readonly network: GuardedNetwork
+}> {}
+
+export type Failure = ExchangeError | RefusedAddress
+
+interface Request {
+  readonly method: "GET" | "PUT"
+  readonly url: requestUrl.RequestUrl
+  readonly headers: Headers.Headers
+  readonly body?: Stream.Stream<Uint8Array> | undefined
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers.Headers
+  /** Without the content encoding. It fails when the connection ends before it does. */
+  readonly body: Stream.Stream<Uint8Array, Failure>
+}
+
+export type Exchange = (request: Request) => Effect.Effect<Answer, Failure, Scope.Scope>
+
+const broken = (cause: unknown): Failure =>
+  cause instanceof RefusedAddress
+    ? cause
+    : new ExchangeError({ details: httpFailure.explain(cause), timedOut: false })
+
+/** Has a client of the program's own make them. */
+export const fromHttpClient = (httpClient: HttpClient.HttpClient): Exchange => {
+  // Spans carry whole URLs.
+  const client = httpClient.pipe(HttpClient.withTracerDisabledWhen(() => true), HttpClient.withScope)
+  return ({ body, headers, method, url }) => {
+    // As text: a URL object is taken apart and its query written anew, which breaks signatures.
+    const request = HttpClientRequest.make(method)(requestUrl.format(url), { headers })
+    return client.execute(
+      // No type of its own: what the client presigned says which, if any.
+      body === undefined ? request : HttpClientRequest.setBody(request, HttpBody.stream(body, ""))
+    ).pipe(
+      Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
+      Effect.mapBoth({
+        onFailure: (error) => broken(error.cause ?? error),
+        onSuccess: (response) => ({
+          status: response.status,
+          headers: response.headers,
+          body: Stream.catchAll(
+            response.stream,
+            (error) => error.reason === "EmptyBody" ? Stream.empty : Stream.fail(broken(error.cause ?? error))
+          )
+        })
+      })
+    )
+  }
+}
+
+// A peer that is silent for so long has left, or never was there.
+const silence = Duration.minutes(5)
+
+const silent = (what: string) => (): Failure =>
+  new ExchangeError({ details: `the server has ${what} for ${Duration.format(silence)}`, timedOut: true })
+
+type Resolve = (
+  hostname: string,
+  options: LookupAllOptions,
+  callback: (error: Error | null, addresses: Array<LookupAddress>) => void
+) => void
+
+// Resolves a name to where the request may go. The connection is made to these addresses, so that no other answer of the
+// name server can come in between.
+const lookupWithin =
+  (allowed: ReadonlySet<GuardedNetwork>, resolve: Resolve): LookupFunction => (hostname, options, callback) => {
+    resolve(hostname, { ...options, all: true }, (error, addresses) => {
+      const answer: (error: Error | null, address: string | Array<LookupAddress>, family?: number) => void = callback
+      if (error !== null) return answer(error, [])
+      const open: Array<LookupAddress> = []
+      let refused: RefusedAddress | undefined
+      for (const found of addresses) {
+        const network = guardedNetwork(found.address)
+        if (network === undefined || allowed.has(network)) open.push(found)
+        else refused = new RefusedAddress({ address: found.address, network })
+      }
+      const [first] = open
+      if (first === undefined) return answer(refused ?? new Error(`no address is known of ${hostname}`), [])
+      return options.all === true ? answer(null, open) : answer(null, first.address, first.family)
+    })
+  }
+
+const open = ({ headers, method, url }: Request, lookup: LookupFunction): ClientRequest => {
+  const { hostname, port, protocol } = url.url
+  const options: RequestOptions = {
+    // No other request goes over this connection, and no variable of the environment gives it a proxy.
+    agent: false,
+    headers: { host: url.url.host, ...headers },
+    host: hostname.replace(/^\[(.*)\]$/, "$1"),
+    lookup,
+    method,
+    path: `${url.path}${url.query}`
+  }
+  if (port !== "") options.port = Number(port)
+  return protocol === "https:" ? httpsRequest(options) : httpRequest(options)
+}
+
+const drained = (request: ClientRequest): Effect.Effect<void> =>
+  Effect.async((resume) => {
+    const onDrain = () => resume(Effect.void)
+    request.once("drain", onDrain)
+    return Effect.sync(() => request.off("drain", onDrain))
+  })
+
+// A body that is empty has a length, zero, and others have that of their header or come in chunks.
+const send = (request: ClientRequest, body: Stream.Stream<Uint8Array>): Effect.Effect<void, Failure> =>
+  Stream.runForEach(body, (chunk) =>
+    Effect.suspend(() =>
+      chunk.length === 0 || request.write(chunk)
+        ? Effect.void
+        : interruptible.timeoutFail(drained(request), { duration: silence, onTimeout: silent("taken nothing") })
+    ))
+    .pipe(Effect.zipRight(Effect.sync(() => request.end())))
+
+const decoders: Readonly<Record<string, () => Transform>> = {
+  "br": createBrotliDecompress,
+  "deflate": createInflate,
+  "gzip": createGunzip,
+  "x-gzip": createGunzip
+}
+
+// What means no encoding. Some object stores repeat how an upload came.
+const plain: ReadonlySet<string> = new Set(["", "identity", "aws-chunked"])
+
+/** What the body is encoded with, first to last. */
+export const encodings = (headers: Headers.Headers): ReadonlyArray<string> =>
+  Option.getOrElse(Headers.get(headers, "content-encoding"), () => "").toLowerCase().split(",").map((name) =>
+    name.trim()
+  ).filter((name) => !plain.has(name))
+
+const decoded = (response: IncomingMessage, headers: Headers.Headers): Effect.Effect<Readable, Failure> =>
+  Effect.suspend((): Effect.Effect<Readable, Failure> => {
+    const steps: Array<Transform> = []
+    for (const name of encodings(headers).toReversed()) {
+      const decoder = Object.hasOwn(decoders, name) ? decoders[name] : undefined
+      if (decoder === undefined) {
+        return new ExchangeError({
+          details: `the answer is encoded with ${JSON.stringify(name)}, which the exporter cannot undo`,
+          timedOut: false
+        })
+      }
+      steps.push(decoder())
+    }
+    const last = steps.at(-1)
+    if (last === undefined) return Effect.succeed(response)
+    // What fails is told by the last of them, which is read.
+    pipeline([response, ...steps], () => {})
+    return Effect.succeed(last)
+  })
+
+// How much of an answer is read ahead.
+const readAhead = 262_144
+
+interface Body {
+  readonly bytes: Stream.Stream<Uint8Array, Failure>
+  /** Gives the answer up when it is waited for, and nothing comes. A timer for each piece would halve the speed. */
+  readonly watch: Effect.Effect<never>
+}
+
+// `problem` is what the request knows beyond what its answer does, which has been aborted.
+const bodyOf = (source: Readable, problem: () => unknown): Body => {
+  let pieces: Array<Uint8Array> = []
+  let size = 0
+  let waits = 0
+  let wake: (() => void) | undefined
+  let expired: Failure | undefined
+  // Undefined as long as there is nothing to say.
+  const take = (): Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<Failure>> | undefined => {
+    if (pieces.length > 0) {
+      const taken = Chunk.unsafeFromArray(pieces)
+      pieces = []
+      size = 0
+      source.resume()
+      return Effect.succeed(taken)
+    }
+    if (expired !== undefined) return Effect.fail(Option.some(expired))
+    if (source.errored !== null) return Effect.fail(Option.some(broken(problem() ?? source.errored)))
+    if (source.readableEnded) return Effect.fail(Option.none())
+    return source.destroyed ? Effect.fail(Option.some(broken("the connection was closed"))) : undefined
+  }
+  const wait = Effect.async<Chunk.Chunk<Uint8Array>, Option.Option<Failure>>((resume) => {
+    waits += 1
+    wake = () => {
+      const taken = take()
+      if (taken === undefined) return
+      wake = undefined
+      resume(taken)
+    }
+    wake()
+    return Effect.sync(() => {
+      wake = undefined
+    })
+  })
+  const bytes = Stream.suspend(() => {
+    source.on("data", (piece: Uint8Array) => {
+      pieces.push(piece)
+      size += piece.length
+      if (size >= readAhead) source.pause()
+      wake?.()
+    })
+    for (const event of ["end", "close", "error"]) source.on(event, () => wake?.())
+    return Stream.repeatEffectChunkOption(Effect.suspend(() => take() ?? wait))
+  })
+  const watch = Effect.suspend(() => {
+    let seen = 0
+    return Effect.forever(Effect.delay(
+      Effect.sync(() => {
+        if (wake !== undefined && waits === seen) {
+          expired = silent("sent nothing")()
+          wake()
+        }
+        seen = waits
+      }),
+      silence
+    ))
+  })
+  return { bytes, watch }
+}
+
+/** Makes them directly, and only to addresses outside the guarded networks, but for those that are allowed. */
+export const direct = (allowed: ReadonlySet<GuardedNetwork>, resolve: Resolve = systemLookup): Exchange => {
+  const lookup = lookupWithin(allowed, resolve)
+  return (given) =>
+    Effect.gen(function*() {
+      const answered = yield* Deferred.make<IncomingMessage, Failure>()
+      let problem: unknown
+      const fail = (cause: unknown) => {
+        problem ??= cause
+        Deferred.unsafeDone(answered, Effect.fail(broken(cause)))
+      }
+      const request = yield* Effect.acquireRelease(
+        Effect.try({
+          try: () =>
+            open(given, lookup).on("error", fail)
+              .on("response", (response) => {
+                response.on("error", () => {})
+                Deferred.unsafeDone(answered, Effect.succeed(response))
+              })
+              .on("upgrade", ({ statusCode }, socket) => {
+                socket.destroy()
+                fail(new Error(`the server switched to another protocol (${statusCode})`))
+              }),
+          catch: broken
+        }),
+        (request) => Effect.sync(() => request.destroy())
+      )
+      const answer = Deferred.await(answered)
+      const sent = send(request, given.body ?? Stream.empty)
+      // What answers before it has everything is heard, and the rest is kept.
+      yield* interruptible.raceFirst(sent, answer)
+      const response = yield* interruptible.timeoutFail(answer, {
+        duration: silence,
+        onTimeout: silent("answered nothing")
+      })
+      const headers = Headers.fromInput(response.headers)
+      const { bytes, watch } = bodyOf(yield* decoded(response, headers), () => problem)
+      yield* interruptible.forkScoped(watch)
+      return { status: response.statusCode ?? 0, headers, body: bytes }
+    })
+}

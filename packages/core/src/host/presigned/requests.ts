@@ -1,0 +1,289 @@
+// Requests that a client has presigned for a driver (protocol.md 6.4): an image to fetch, or a place to put a dump.
+import * as Headers from "@effect/platform/Headers"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import * as Mailbox from "effect/Mailbox"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as DriverFailure from "../../protocol/DriverFailure.ts"
+import type { DriverResource, PresignedRequest } from "../../resource/Resource.ts"
+import * as interruptible from "../../util/interruptible.ts"
+import { errorText } from "./errorText.ts"
+import type * as httpExchange from "./exchange.ts"
+import { guardedHost, type GuardedNetwork } from "./guardedNetwork.ts"
+import * as requestUrl from "./requestUrl.ts"
+import * as wholeAnswer from "./wholeAnswer.ts"
+
+export type Open = (
+  request: PresignedRequest
+) => Effect.Effect<DriverResource, DriverFailure.DriverFailure, Scope.Scope>
+
+export interface Policy {
+  /** Whether a request is made at all. */
+  readonly admits: (method: PresignedRequest["method"], url: URL) => boolean
+  /** The guarded networks that requests may go to. */
+  readonly networks: ReadonlySet<GuardedNetwork>
+}
+
+const timeLimit = Duration.hours(2)
+
+const maxRedirects = 10
+
+const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+
+// What confirms that a body has been put. Others confirm a part of it (206), or nothing.
+const confirmations: ReadonlySet<number> = new Set([200, 201, 202, 204])
+
+// What proves to one server who asks is nothing to tell to another.
+const sensitive =
+  /^(cookie|host$|x-amz-|x-ms-|x-goog-|x-jfrog-)|(^|-)(auth|authorization|credentials?|password|secret|signature|token|api-?key)(-|$)/
+
+// They are about a connection, and this one is the exporter's.
+const ofConnection: ReadonlyArray<string> = [
+  "connection",
+  "expect",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade"
+]
+
+interface Hop {
+  readonly method: PresignedRequest["method"]
+  readonly url: requestUrl.RequestUrl
+  readonly headers: Headers.Headers
+}
+
+const describe = ({ method, url }: Hop): string => `the presigned ${method} of ${requestUrl.redacted(url)}`
+
+const fail = (reason: DriverFailure.FailureReason, hop: Hop, what: string): DriverFailure.DriverFailure =>
+  DriverFailure.make(reason, `${describe(hop)} ${what}`)
+
+const tooLong = (hop: Hop) => fail("Timeout", hop, `took longer than ${Duration.format(timeLimit)}`)
+
+const guarded = (hop: Hop, address: string, network: GuardedNetwork): DriverFailure.DriverFailure =>
+  fail(
+    "InvalidArgument",
+    hop,
+    `goes to ${address}, a ${network} address, which this exporter does not allow; its option presignedNetworks can: ["${network}"]`
+  )
+
+const broken = (hop: Hop) => (failure: httpExchange.Failure): DriverFailure.DriverFailure => {
+  if (failure._tag === "RefusedAddress") return guarded(hop, failure.address, failure.network)
+  const { query, url } = hop.url
+  const text = [query, url.search].reduce(
+    (text, search) => search === "" ? text : text.replaceAll(search, "?…"),
+    failure.details
+  )
+  return fail(failure.timedOut ? "Timeout" : "Connection", hop, `failed: ${text}`)
+}
+
+// An answer other than success, with what the server says of it.
+const refused = (hop: Hop, answer: httpExchange.Answer, hint = ""): Effect.Effect<never, DriverFailure.DriverFailure> =>
+  Effect.flatMap(
+    errorText(answer, [hop.url.query, ...Object.values(hop.headers)]),
+    (text) => fail("Other", hop, `was answered with ${answer.status}${text === "" ? "" : `: ${text}`}${hint}`)
+  )
+
+const bodyOf = (hop: Hop, answer: httpExchange.Answer): Stream.Stream<Uint8Array, DriverFailure.DriverFailure> =>
+  Stream.suspend(() => {
+    const expected = wholeAnswer.length(answer)
+    let received = 0
+    return answer.body.pipe(
+      Stream.mapError(broken(hop)),
+      Stream.map((chunk) => {
+        received += chunk.length
+        return chunk
+      }),
+      Stream.concat(Stream.suspend(() =>
+        expected === undefined || expected === received
+          ? Stream.empty
+          : Stream.fail(fail("Connection", hop, `ended after ${received} of ${expected} bytes`))
+      ))
+    )
+  })
+
+// How many bytes the client has said that there are.
+const declaredLength = (hop: Hop): Effect.Effect<number | undefined, DriverFailure.DriverFailure> => {
+  const length = Option.getOrUndefined(Headers.get(hop.headers, "content-length"))
+  if (length === undefined) return Effect.succeed(undefined)
+  return /^\d+$/.test(length) && Number.isSafeInteger(Number(length))
+    ? Effect.succeed(Number(length))
+    : fail("InvalidArgument", hop, "has a Content-Length that is no number of bytes")
+}
+
+export const make = (exchange: httpExchange.Exchange, { admits, networks }: Policy): Open => {
+  const send = (hop: Hop, body?: Stream.Stream<Uint8Array>) =>
+    Effect.mapError(exchange(body === undefined ? hop : { ...hop, body }), broken(hop))
+
+  const admit = (
+    method: PresignedRequest["method"],
+    address: string,
+    headers: Headers.Headers
+  ): Effect.Effect<Hop, DriverFailure.DriverFailure> =>
+    Effect.suspend(() => {
+      const parsed = requestUrl.parse(address)
+      if (Either.isLeft(parsed)) {
+        return DriverFailure.make("InvalidArgument", `the URL of the presigned ${method} ${parsed.left}`)
+      }
+      const url = parsed.right
+      const hop = {
+        method,
+        url,
+        headers: url.authorization === undefined || Headers.has(headers, "authorization")
+          ? headers
+          : Headers.set(headers, "authorization", url.authorization)
+      }
+      if (!admits(method, new URL(url.url))) return fail("InvalidArgument", hop, "is not allowed by this exporter")
+      const network = guardedHost(url.url.hostname)
+      return network === undefined || networks.has(network)
+        ? Effect.succeed(hop)
+        : guarded(hop, url.url.hostname, network)
+    })
+
+  const follow = Effect.fnUntraced(function*(from: Hop, { headers, status }: httpExchange.Answer) {
+    const location = Headers.get(headers, "location")
+    if (Option.isNone(location)) return yield* fail("Other", from, `was redirected (${status}) to nowhere`)
+    const address = requestUrl.resolve(from.url, location.value)
+    const elsewhere = !URL.canParse(address) || new URL(address).origin !== from.url.url.origin
+    return yield* admit(
+      from.method,
+      address,
+      elsewhere
+        ? Headers.fromInput(Object.entries(from.headers).filter(([name]) => !sensitive.test(name)))
+        : from.headers
+    )
+  })
+
+  // Redirects are followed here, because a client would take all headers along. What answered with one is closed.
+  const fetch = Effect.fnUntraced(function*(first: Hop) {
+    const scope = yield* Effect.scope
+    let hop = first
+    for (let count = 0; count <= maxRedirects; count++) {
+      const exchange = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+      const answer = yield* Scope.extend(send(hop), exchange)
+      if (answer.status >= 200 && answer.status < 300) {
+        const problem = wholeAnswer.problem(hop.headers, answer)
+        return problem === undefined ? { hop, answer } : yield* fail("Other", hop, problem)
+      }
+      if (!redirects.has(answer.status)) return yield* refused(hop, answer)
+      hop = yield* follow(hop, answer)
+      yield* Scope.close(exchange, Exit.void)
+    }
+    return yield* fail("Other", first, `was redirected more than ${maxRedirects} times`)
+  })
+
+  const get = Effect.fnUntraced(function*(first: Hop) {
+    const expired = yield* Deferred.make<never, DriverFailure.DriverFailure>()
+    yield* Deferred.fail(expired, tooLong(first)).pipe(
+      Effect.delay(timeLimit),
+      interruptible.forkScoped
+    )
+    const expiry = Deferred.await(expired)
+    const { answer, hop } = yield* interruptible.raceFirst(fetch(first), expiry)
+    let used = false
+    const resource: DriverResource = {
+      read: Stream.unwrapScoped(Effect.suspend(() => {
+        if (used) return fail("Other", hop, "can be read once only")
+        used = true
+        return Effect.map(
+          Stream.toPull(bodyOf(hop, answer)),
+          (pull) => Stream.repeatEffectChunkOption(interruptible.raceFirst(pull, Effect.mapError(expiry, Option.some)))
+        )
+      })),
+      write: () => fail("InvalidArgument", first, "takes nothing, it is there to be read")
+    }
+    return resource
+  })
+
+  // Sends a body as it is made. The driver's stream runs in the driver's own fiber, so that its finalizers are waited for,
+  // and one that fails breaks the request off: the server must not take what it has for the whole.
+  const put = Effect.fnUntraced(function*(hop: Hop, bytes: Stream.Stream<Uint8Array, DriverFailure.DriverFailure>) {
+    const declared = yield* declaredLength(hop)
+    const chunks = yield* Mailbox.make<Uint8Array>(1)
+    let given = 0
+    let sent = 0
+    let ended = false
+    const feed = Stream.runForEach(bytes, (chunk) => {
+      given += chunk.length
+      if (declared !== undefined && given > declared) {
+        return fail("Other", hop, `was promised ${declared} bytes, and the driver writes more`)
+      }
+      return chunk.length === 0 ? Effect.void : chunks.offer(chunk)
+    }).pipe(
+      Effect.zipRight(Effect.suspend(() =>
+        declared === undefined || given === declared
+          ? chunks.end
+          : fail("Other", hop, `was promised ${declared} bytes, and the driver wrote ${given}`)
+      ))
+    )
+    const body = Mailbox.toStream(chunks).pipe(
+      Stream.map((chunk) => {
+        sent += chunk.length
+        return chunk
+      }),
+      Stream.concat(Stream.execute(Effect.sync(() => {
+        ended = true
+      })))
+    )
+    const confirm = Effect.flatMap(send(hop, body), (answer) => {
+      const { status } = answer
+      if (redirects.has(status)) {
+        return fail("Other", hop, `was redirected (${status}), and what was sent cannot be sent again`)
+      }
+      if (!confirmations.has(status)) {
+        const wantsLength = declared === undefined && (status === 411 || status === 501)
+        return refused(
+          hop,
+          answer,
+          wantsLength ? "; a server that wants to know the length before needs a Content-Length among the headers" : ""
+        )
+      }
+      return ended || sent === declared
+        ? Effect.void
+        : fail("Other", hop, `was answered with ${status} before everything was sent`)
+    })
+    yield* Effect.all([feed, confirm], { concurrency: "unbounded", discard: true })
+  })
+
+  return ({ headers, method, url }) =>
+    Effect.gen(function*() {
+      const given = Headers.remove(Headers.fromInput(headers), ofConnection)
+      // Unencoded, its length tells whether all of it has come.
+      const hop = yield* admit(
+        method,
+        url,
+        method === "PUT" || Headers.has(given, "accept-encoding")
+          ? given
+          : Headers.set(given, "accept-encoding", "identity")
+      )
+      const declared = yield* declaredLength(hop)
+      if (method === "GET") {
+        if ((declared ?? 0) !== 0) return yield* fail("InvalidArgument", hop, "has a Content-Length, and no content")
+        return yield* get({ ...hop, headers: Headers.remove(hop.headers, "content-length") })
+      }
+      let used = false
+      const resource: DriverResource = {
+        read: Stream.suspend(() =>
+          Stream.fail(fail("InvalidArgument", hop, "gives nothing, it is there to be written"))
+        ),
+        write: (bytes) =>
+          Effect.suspend(() => {
+            if (used) return fail("Other", hop, "can be written once only")
+            used = true
+            return put(hop, bytes).pipe(
+              Effect.scoped,
+              interruptible.timeoutFail({ duration: timeLimit, onTimeout: () => tooLong(hop) })
+            )
+          })
+      }
+      return resource
+    })
+}

@@ -1,0 +1,69 @@
+// Whether the answer to a GET is all that was asked for, and how long it is.
+import * as Headers from "@effect/platform/Headers"
+import * as Option from "effect/Option"
+import { encodings } from "./exchange.ts"
+
+interface AnswerHead {
+  readonly status: number
+  readonly headers: Headers.Headers
+}
+
+const valueOf = (headers: Headers.Headers, name: string): string | undefined =>
+  Option.getOrUndefined(Headers.get(headers, name))
+
+interface Part {
+  readonly first: number
+  readonly last: number
+  readonly total: number | undefined
+}
+
+const partOf = (headers: Headers.Headers): Part | undefined => {
+  const found = /^\s*bytes\s+(\d+)-(\d+)\/(\d+|\*)\s*$/i.exec(valueOf(headers, "content-range") ?? "")
+  if (found === null) return undefined
+  const [first, last, total] = found.slice(1).map(Number)
+  if (first === undefined || last === undefined || last < first) return undefined
+  return { first, last, total: Number.isNaN(total) ? undefined : total }
+}
+
+// A part may end early where what it is of does.
+const isAsked = (range: string, { first, last, total }: Part): boolean => {
+  const [, from = "", to = ""] = /^\s*bytes\s*=\s*(\d*)-(\d*)\s*$/i.exec(range) ?? []
+  const end = total === undefined ? undefined : total - 1
+  if (from === "") {
+    if (to === "") return false
+    return end === undefined
+      ? last - first + 1 <= Number(to)
+      : last === end && first === Math.max(0, end + 1 - Number(to))
+  }
+  if (first !== Number(from)) return false
+  if (to === "") return end === undefined || last === end
+  return last === Number(to) || last < Number(to) && last === end
+}
+
+/** What an answer of success lacks. `asked` are the headers of the request. */
+export const problem = (asked: Headers.Headers, { headers, status }: AnswerHead): string | undefined => {
+  const range = valueOf(asked, "range")
+  if (status === 206) {
+    const shown = `a part (206, Content-Range: ${valueOf(headers, "content-range") ?? "none"})`
+    if (range === undefined) return `was answered with ${shown} of what was asked for`
+    const part = partOf(headers)
+    if (part === undefined || !isAsked(range, part)) {
+      return `was answered with ${shown}, and the range asked for is ${range}`
+    }
+    return undefined
+  }
+  if (status !== 200 && status !== 203) return `was answered with ${status}, which brings nothing to read`
+  return range === undefined || /^\s*bytes\s*=\s*0+-\s*$/i.test(range) || Headers.has(asked, "if-range")
+    ? undefined
+    : `was answered with the whole (${status}), and the range asked for is ${range}`
+}
+
+/** How many bytes there are to come, if that is known. */
+export const length = ({ headers, status }: AnswerHead): number | undefined => {
+  // With an encoding it is the length of what was sent, and that is decoded.
+  if (encodings(headers).length > 0) return undefined
+  const part = status === 206 ? partOf(headers) : undefined
+  if (part !== undefined) return part.last - part.first + 1
+  const length = valueOf(headers, "content-length") ?? ""
+  return /^\d+$/.test(length) ? Number(length) : undefined
+}

@@ -1,0 +1,161 @@
+// The handlers of a contract as the untyped methods a driver is made of.
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as contractArgument from "../contract/argument.ts"
+import * as contractCodec from "../contract/codec.ts"
+import type * as DriverInterface from "../contract/DriverInterface.ts"
+import type * as DriverMethod from "../contract/DriverMethod.ts"
+import * as mismatch from "../contract/mismatch.ts"
+import { formatPath } from "../protocol/DriverError.ts"
+import * as DriverFailure from "../protocol/DriverFailure.ts"
+import type { JsonValue } from "../protocol/ProtobufValue.ts"
+import type { ByteStream } from "../protocol/RouterStream.ts"
+import { ClientStreamHandle, PresignedRequest } from "../protocol/streamRequest.ts"
+import type { DriverResource } from "../resource/Resource.ts"
+import { mapItems } from "../util/mapItems.ts"
+import type { DriverContext, DriverHandler } from "./handler.ts"
+
+const refuse = ({ path, reason }: mismatch.Mismatch): DriverFailure.DriverFailure =>
+  DriverFailure.make("InvalidArgument", `arguments${formatPath(path)}: ${reason}`)
+
+const broken = ({ path, reason }: mismatch.Mismatch): DriverFailure.DriverFailure =>
+  DriverFailure.make(
+    "Other",
+    `the driver's result breaks its contract${path.length === 0 ? "" : ` at ${formatPath(path)}`}: ${reason}`
+  )
+
+type Opened = Effect.Effect<DriverResource, DriverFailure.DriverFailure>
+
+const readFrom = (opened: Opened) => Stream.unwrap(Effect.map(opened, ({ read }) => read))
+
+const writeTo = (opened: Opened) => (bytes: Stream.Stream<Uint8Array, DriverFailure.DriverFailure>) =>
+  Effect.flatMap(opened, ({ write }) => write(bytes))
+
+const isHandle = Schema.is(Schema.Union(Schema.encodedSchema(ClientStreamHandle), PresignedRequest))
+
+// An object is not shown: the URL of a presigned request that is not quite right is a secret all the same.
+const noHandle = (index: number, value: JsonValue): mismatch.Mismatch => {
+  const expected = "a resource handle or a presigned request"
+  return typeof value === "object" && value !== null
+    ? { path: [index], reason: `expected ${expected}` }
+    : mismatch.wrong([index], expected, value)
+}
+
+// Checks and decodes what a caller sent. Null stands for an argument that was left out, as Python clients send it.
+const decode = (
+  options: DriverMethod.ArgumentOptions,
+  given: ReadonlyArray<JsonValue>,
+  open: (handle: JsonValue) => Opened = () => Effect.dieMessage("a method that is lent nothing opened something")
+): Either.Either<ReadonlyArray<unknown>, DriverFailure.DriverFailure> => {
+  const { args = [], rest } = options
+  const surplus = mismatch.surplus(options, given.length)
+  if (surplus !== undefined) return Either.left(refuse(surplus))
+  const decodeArgument = (
+    argument: DriverMethod.Argument,
+    index: number
+  ): Either.Either<unknown, mismatch.Mismatch> => {
+    const value = given[index]
+    if (contractArgument.isOptional(argument)) {
+      if (value === undefined) return Either.right(argument.fallback)
+      const decoded = contractCodec.decodeExactly(argument.schema, value, [index])
+      return value === null && Either.isLeft(decoded) ? Either.right(argument.fallback) : decoded
+    }
+    if (value === undefined) return Either.left(mismatch.missing(options, index))
+    const source = contractArgument.isSource(argument)
+    if (!source && !contractArgument.isSink(argument)) return contractCodec.decode(argument, value, [index])
+    if (!isHandle(value)) return Either.left(noHandle(index, value))
+    return Either.right(source ? readFrom(open(value)) : writeTo(open(value)))
+  }
+  const decoded = Either.all([
+    ...args.map(decodeArgument),
+    ...(rest === undefined
+      ? []
+      : given.slice(args.length).map((value, index) => contractCodec.decode(rest, value, [args.length + index])))
+  ])
+  return Either.mapLeft(decoded, refuse)
+}
+
+// The arguments as a handler gets them. What it opens is given back with the scope: when the handler is done, so that a
+// client whose sink has all the bytes of a driver that fails in the end is told of the failure.
+const lend = (
+  options: DriverMethod.ArgumentOptions,
+  given: ReadonlyArray<JsonValue>,
+  { resource }: DriverContext
+): Effect.Effect<ReadonlyArray<unknown>, DriverFailure.DriverFailure, Scope.Scope> =>
+  Effect.flatMap(Effect.scope, (scope) => decode(options, given, (handle) => Scope.extend(resource(handle), scope)))
+
+const makeCall = (
+  { options }: DriverMethod.Call<DriverMethod.CallOptions>,
+  handle: (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, DriverFailure.DriverFailure>
+): DriverHandler => {
+  const { args = [], result } = options
+  const encode = (value: unknown) =>
+    result === undefined
+      ? Either.right(null)
+      : Either.mapLeft(contractCodec.encode(result, value, []), broken)
+  const run = (decoded: ReadonlyArray<unknown>) => Effect.flatMap(handle(...decoded), encode)
+  // Most methods are lent nothing, and do without a scope, which costs more than all the rest.
+  return args.some(contractArgument.isLent)
+    ? { _tag: "Call", handle: (given, context) => Effect.scoped(Effect.flatMap(lend(options, given, context), run)) }
+    : { _tag: "Call", handle: (given) => Effect.flatMap(decode(options, given), run) }
+}
+
+const makeStreamingCall = (
+  { options }: DriverMethod.StreamingCall<DriverMethod.StreamingCallOptions>,
+  handle: (...args: ReadonlyArray<unknown>) => Stream.Stream<unknown, DriverFailure.DriverFailure>
+): DriverHandler => ({
+  _tag: "StreamingCall",
+  handle: (args, context) =>
+    Stream.unwrapScoped(Effect.map(
+      lend(options, args, context),
+      (decoded) =>
+        mapItems(
+          handle(...decoded),
+          (item, index) => Either.mapLeft(contractCodec.encode(options.item, item, [index]), broken)
+        )
+    ))
+})
+
+const makeStream = (
+  open: Effect.Effect<ByteStream<DriverFailure.DriverFailure>, DriverFailure.DriverFailure, Scope.Scope>
+): DriverHandler => ({ _tag: "Stream", open })
+
+const makeHandler = (method: DriverMethod.Any, handler: unknown): DriverHandler => {
+  switch (method._tag) {
+    case "Call":
+      return makeCall(method, handler as Parameters<typeof makeCall>[1])
+    case "StreamingCall":
+      return makeStreamingCall(method, handler as Parameters<typeof makeStreamingCall>[1])
+    case "Stream":
+      return makeStream(handler as Parameters<typeof makeStream>[0])
+  }
+}
+
+// The one place where the handlers' types are taken on trust: `Handlers` gives every method the parameters that
+// `decode` yields for it. A method without a handler, an optional one, is none of the driver's.
+export const methods = <I extends DriverInterface.Any>(
+  contract: I,
+  handlers: DriverInterface.Handlers<I>
+): Readonly<Record<string, DriverHandler>> => {
+  const given = handlers as Readonly<Record<string, unknown>>
+  return Object.fromEntries(
+    Object.entries(contract.methods).flatMap(([name, method]) =>
+      given[name] === undefined ? [] : [[name, makeHandler(method, given[name])]]
+    )
+  )
+}
+
+// What a contract says about the methods that a driver has.
+export const documentation = (
+  contract: DriverInterface.Any,
+  methods: Readonly<Record<string, DriverHandler>>
+): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.keys(methods).flatMap((name) => {
+      const text = contract.methods[name]?.options.documentation
+      return text === undefined ? [] : [[name, text]]
+    })
+  )

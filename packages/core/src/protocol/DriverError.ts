@@ -1,0 +1,257 @@
+/**
+ * Everything a driver call can fail with, and the one table from gRPC status to error. Calls, streaming calls and byte
+ * streams share both (`protocol.md` 4.3 and 4.4).
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import { GrpcCode, type GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import { memory } from "../grpc/memoryAddress.ts"
+import { blame } from "./caller.ts"
+import { CallKind, callName, type CallSite, type ValuePath } from "./callSite.ts"
+import * as pythonTexts from "./pythonTexts.ts"
+
+export { CallKind, type CallSite, type ValuePath }
+
+/**
+ * Who reported the failure: the `driver` (or its exporter) answered with it, the `transport` failed, or the `client`
+ * refused locally.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const ErrorOrigin = Schema.Literal("driver", "transport", "client")
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type ErrorOrigin = typeof ErrorOrigin.Type
+
+const fields = {
+  // Errors that were encoded by something else may not have it.
+  address: Schema.optionalWith(Schema.String, { default: () => "" }).pipe(Schema.withConstructorDefault(() => "")),
+  driver: Schema.String,
+  uuid: Schema.String,
+  method: Schema.String,
+  kind: CallKind,
+  code: GrpcCode,
+  details: Schema.String,
+  origin: ErrorOrigin,
+  cause: Schema.optional(Schema.Defect)
+}
+
+const path = { path: Schema.Array(Schema.Union(Schema.String, Schema.Number)) }
+
+const describe = (
+  error: CallSite & { readonly code: GrpcCode; readonly details: string; readonly origin: ErrorOrigin },
+  outcome: string
+): string => {
+  const details = error.details === "" ? "no details" : error.details
+  // Details of a connection or of a recording say it already.
+  const isShown = error.address !== memory && !error.details.includes(error.address)
+  const where = isShown ? `, ${error.address}` : ""
+  const advice = error.origin === "driver" ? pythonTexts.advice(error) : undefined
+  return `${callName(error)} ${outcome} (${error.code}${where}): ${details}${advice === undefined ? "" : `; ${advice}`}`
+}
+
+/**
+ * Renders a path inside a value the way JavaScript would write it, as in `[0].channels[2]`.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const formatPath = (steps: ValuePath): string =>
+  steps.map((step) =>
+    typeof step === "number" ? `[${step}]` : /^[A-Za-z_$][\w$]*$/.test(step) ? `.${step}` : `[${JSON.stringify(step)}]`
+  ).join("")
+
+const at = (steps: ValuePath): string => steps.length === 0 ? "" : ` at ${formatPath(steps)}`
+
+/**
+ * The driver has no such method, has it as another kind of call, or answered that it is not implemented.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class MethodNotImplemented extends Schema.TaggedError<MethodNotImplemented>(
+  "@effect-jumpstarter/core/DriverError/MethodNotImplemented"
+)("MethodNotImplemented", fields) {
+  override get message(): string {
+    return describe(this, "is not implemented")
+  }
+}
+
+/**
+ * An argument was refused: by the driver, or locally and before anything was sent (`origin` is `"client"`), in which
+ * case `path` leads to the offending value.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidArgument extends Schema.TaggedError<InvalidArgument>(
+  "@effect-jumpstarter/core/DriverError/InvalidArgument"
+)("InvalidArgument", { ...fields, ...path }) {
+  override get message(): string {
+    const where = this.path.length === 0 ? "" : `, arguments${formatPath(this.path)}`
+    return describe(this, this.origin === "client" ? `was not sent${where}` : "was refused for its arguments")
+  }
+}
+
+/**
+ * The exporter's status forbids driver calls (`protocol.md` 4.2).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ExporterNotReady extends Schema.TaggedError<ExporterNotReady>(
+  "@effect-jumpstarter/core/DriverError/ExporterNotReady"
+)("ExporterNotReady", fields) {
+  override get message(): string {
+    return describe(
+      this,
+      this.origin === "client" ? "was not sent, exporter not ready" : "was refused, exporter not ready"
+    )
+  }
+}
+
+/**
+ * The driver reported a failure of its own, such as a timeout, device I/O, or a lost connection to the *device*.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class DriverError extends Schema.TaggedError<DriverError>(
+  "@effect-jumpstarter/core/DriverError/DriverError"
+)("DriverError", fields) {
+  override get message(): string {
+    return describe(this, "failed")
+  }
+}
+
+/**
+ * The connection to the exporter failed, or was closed, before an answer arrived. The driver may or may not have acted: the
+ * outcome of the call is unknown. With `origin` `"client"` the connection was known to be lost or closed, or the byte stream
+ * had ended (`FAILED_PRECONDITION`), and nothing was sent.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ConnectionLost extends Schema.TaggedError<ConnectionLost>(
+  "@effect-jumpstarter/core/DriverError/ConnectionLost"
+)("ConnectionLost", fields) {
+  override get message(): string {
+    return describe(
+      this,
+      this.origin !== "client"
+        ? "lost its connection, outcome unknown"
+        : this.code === "FAILED_PRECONDITION"
+        ? "has ended, nothing was sent"
+        : "was not sent, connection lost"
+    )
+  }
+}
+
+/**
+ * An answer arrived that does not decode; `path` leads to the offending part.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class UnexpectedResult extends Schema.TaggedError<UnexpectedResult>(
+  "@effect-jumpstarter/core/DriverError/UnexpectedResult"
+)("UnexpectedResult", { ...fields, ...path }) {
+  override get message(): string {
+    return describe(this, `gave an unexpected result${at(this.path)}`)
+  }
+}
+
+/**
+ * Every way in which a call, a streaming call, a byte stream or a transfer can fail.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const DriverCallError = Schema.Union(
+  MethodNotImplemented,
+  InvalidArgument,
+  ExporterNotReady,
+  DriverError,
+  ConnectionLost,
+  UnexpectedResult
+)
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type DriverCallError =
+  | MethodNotImplemented
+  | InvalidArgument
+  | ExporterNotReady
+  | DriverError
+  | ConnectionLost
+  | UnexpectedResult
+
+/**
+ * Tells whether a value is any of the driver call errors.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isDriverCallError: (u: unknown) => u is DriverCallError = Schema.is(DriverCallError)
+
+/**
+ * The table from gRPC status to error. It is total: what the transport made up is a `ConnectionLost`, and so is what
+ * this client did not send or cancelled because there is no connection or no open stream any more; what else it refused is an
+ * `InvalidArgument` or an `UnexpectedResult`, and every status of the peer has its row.
+ *
+ * `NOT_FOUND` means the same for every kind of call, where the Python client maps it for unary calls only.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromStatus = (status: GrpcStatusError, site: CallSite): DriverCallError => blame(make(status, site), site)
+
+const make = (status: GrpcStatusError, site: CallSite): DriverCallError => {
+  const common = {
+    address: site.address,
+    driver: site.driver,
+    uuid: site.uuid,
+    method: site.method,
+    kind: site.kind,
+    code: status.code,
+    details: status.details,
+    cause: status.cause
+  }
+  switch (status.origin) {
+    case "transport":
+      return new ConnectionLost({ ...common, origin: "transport" })
+    case "client":
+      switch (status.code) {
+        case "INVALID_ARGUMENT":
+          return new InvalidArgument({ ...common, origin: "client", path: [] })
+        // There is no connection any more, or the byte stream has ended.
+        case "UNAVAILABLE":
+        case "FAILED_PRECONDITION":
+          return new ConnectionLost({ ...common, origin: "client" })
+        // Who interrupts a call is told nothing. This is one whose connection was closed, and it may have been sent.
+        case "CANCELLED":
+          return new ConnectionLost({ ...common, origin: "transport" })
+        default:
+          return new UnexpectedResult({ ...common, origin: "client", path: [] })
+      }
+    case "peer":
+      switch (status.code) {
+        case "UNIMPLEMENTED":
+        case "NOT_FOUND":
+          return new MethodNotImplemented({ ...common, origin: "driver" })
+        case "INVALID_ARGUMENT":
+          return new InvalidArgument({ ...common, origin: "driver", path: [] })
+        case "FAILED_PRECONDITION":
+          return new ExporterNotReady({ ...common, origin: "driver" })
+        default:
+          return new DriverError({ ...common, origin: "driver" })
+      }
+  }
+}

@@ -1,0 +1,70 @@
+// The frames of RouterService.Stream (protocol.md 5.2). StreamRequest and StreamResponse have the same fields, so one
+// codec serves both sides; it writes around the payload and reads it as a view, where generated code copies both ways.
+import { BinaryReader, WireType } from "@bufbuild/protobuf/wire"
+import * as Bytes from "../grpc/Bytes.ts"
+
+const payloadTag = 1 << 3 | WireType.LengthDelimited
+
+const typeTag = 2 << 3 | WireType.Varint
+
+const dataType = 0
+
+const goAwayType = 7
+
+export interface Frame {
+  readonly kind: "data" | "goAway" | "other"
+  readonly payload: Bytes.Bytes
+}
+
+// What comes before a payload of a length.
+const header = (length: number): Uint8Array => {
+  const bytes = [payloadTag]
+  let rest = length
+  for (; rest > 0x7f; rest >>>= 7) bytes.push(rest & 0x7f | 0x80)
+  bytes.push(rest)
+  return Uint8Array.from(bytes)
+}
+
+export const encodeData = (payload: Uint8Array): Bytes.Bytes => [header(payload.length), payload]
+
+export const goAway: Uint8Array = Uint8Array.of(typeTag, goAwayType)
+
+// A tag and a length take no more.
+const maxHeaderBytes = 6
+
+// Of a message in pieces that is data and nothing else, the payload.
+const dataOf = (message: ReadonlyArray<Uint8Array>): Bytes.Bytes | undefined => {
+  const [first, ...rest] = message
+  if (first === undefined || first.length < maxHeaderBytes || first[0] !== payloadTag) return undefined
+  const reader = new BinaryReader(first)
+  reader.tag()
+  const length = reader.uint32()
+  return reader.pos + length === Bytes.size(message) ? [first.subarray(reader.pos), ...rest] : undefined
+}
+
+// Throws when the bytes are no frame.
+export const decode = (message: Bytes.Bytes): Frame => {
+  if (message instanceof Uint8Array) return decodeWhole(message)
+  const payload = dataOf(message)
+  return payload === undefined ? decodeWhole(Bytes.join(message)) : { kind: "data", payload }
+}
+
+const decodeWhole = (message: Uint8Array): Frame => {
+  const reader = new BinaryReader(message)
+  let payload: Uint8Array = new Uint8Array()
+  let type = dataType
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag()
+    switch (field << 3 | wireType) {
+      case payloadTag:
+        payload = reader.bytes()
+        break
+      case typeTag:
+        type = reader.int32()
+        break
+      default:
+        reader.skip(wireType, field)
+    }
+  }
+  return { kind: type === dataType ? "data" : type === goAwayType ? "goAway" : "other", payload }
+}

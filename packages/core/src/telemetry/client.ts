@@ -1,0 +1,125 @@
+// What a client tells about its driver calls: metrics always, and spans where a tracer is installed.
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
+import type * as MetricLabel from "effect/MetricLabel"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { CallOptions } from "../grpc/grpcTransport.ts"
+import type { RouterStream } from "../protocol/RouterStream.ts"
+import type { Operation } from "./metrics.ts"
+import * as telemetrySpan from "./span.ts"
+
+// A call under way.
+export class Ongoing {
+  // What became of a stream, known when its scope has closed.
+  outcome: Effect.Effect<Exit.Exit<unknown, unknown>> = Effect.succeed(Exit.void)
+  private ended = false
+  private sent = 0
+  private received = 0
+  private readonly clock: Clock.Clock
+  private readonly began: bigint
+  private readonly labels: ReadonlyArray<MetricLabel.MetricLabel>
+
+  constructor(
+    private readonly operation: Operation,
+    private readonly span: telemetrySpan.CallSpan | undefined,
+    fiber: Fiber.RuntimeFiber<unknown, unknown>
+  ) {
+    this.clock = Context.get(fiber.currentDefaultServices, Clock.Clock)
+    this.labels = fiber.getFiberRef(FiberRef.currentMetricLabels)
+    this.began = this.clock.unsafeCurrentTimeNanos()
+    operation.count.begun++
+    operation.calls.unsafeUpdate(1, this.labels)
+    operation.bytes?.open.unsafeModify(1, this.labels)
+  }
+
+  // What its RPC is sent with.
+  get options(): CallOptions {
+    return { metadata: this.span?.metadata }
+  }
+
+  // The same stream, its bytes counted.
+  counted<S extends RouterStream>(stream: S): S {
+    const receive = Effect.map(stream.receive, (bytes) => {
+      this.received += bytes.length
+      this.operation.bytes?.received.unsafeUpdate(bytes.length, this.labels)
+      return bytes
+    })
+    return {
+      ...stream,
+      receive,
+      read: Stream.repeatEffectOption(receive),
+      write: (bytes) =>
+        Effect.map(stream.write(bytes), () => {
+          this.sent += bytes.length
+          this.operation.bytes?.sent.unsafeUpdate(bytes.length, this.labels)
+        })
+    }
+  }
+
+  end(exit: Exit.Exit<unknown, unknown>): void {
+    if (this.ended) return
+    this.ended = true
+    const { bytes, count, duration, failures } = this.operation
+    count.ended++
+    duration.unsafeUpdate(Number(this.clock.unsafeCurrentTimeNanos() - this.began) / 1e6, this.labels)
+    bytes?.open.unsafeModify(-1, this.labels)
+    const error = telemetrySpan.errorType(exit)
+    if (error !== undefined) failures(error).unsafeUpdate(1, this.labels)
+    this.span?.end(
+      exit,
+      bytes && { "jumpstarter.bytes_sent": this.sent, "jumpstarter.bytes_received": this.received }
+    )
+  }
+}
+
+const begin = <A, E, R>(
+  operation: Operation,
+  run: (ongoing: Ongoing) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.withFiberRuntime((fiber) =>
+    telemetrySpan.isTraced(fiber)
+      ? Effect.flatMap(
+        telemetrySpan.startClient(operation.call, operation.exporter),
+        (span) => run(new Ongoing(operation, span, fiber))
+      )
+      : run(new Ongoing(operation, undefined, fiber))
+  )
+
+const end = (ongoing: Ongoing, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+  Effect.sync(() => ongoing.end(exit))
+
+export const call = <A, E, R>(
+  operation: Operation,
+  run: (ongoing: Ongoing) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => begin(operation, (ongoing) => Effect.onExit(run(ongoing), (exit) => end(ongoing, exit)))
+
+export const streamingCall = <A, E, R>(
+  operation: Operation,
+  run: (ongoing: Ongoing) => Effect.Effect<Stream.Stream<A, E, R>, E, R>
+): Stream.Stream<A, E, R> =>
+  Stream.unwrapScoped(Effect.flatMap(Effect.acquireRelease(begin(operation, Effect.succeed), end), run))
+
+// Lasts until the scope closes, or until the stream could not be opened. It has an outcome of its own: what else failed in
+// the scope was no failure of the stream.
+export const stream = <A, E, R>(
+  operation: Operation,
+  open: (ongoing: Ongoing) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R | Scope.Scope> =>
+  Effect.flatMap(
+    Effect.acquireRelease(
+      begin(operation, Effect.succeed),
+      (ongoing, exit) =>
+        Effect.flatMap(ongoing.outcome, (outcome) =>
+          end(
+            ongoing,
+            Exit.isSuccess(outcome) && Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause) ? exit : outcome
+          ))
+    ),
+    (ongoing) => Effect.onError(open(ongoing), (cause) => end(ongoing, Exit.failCause(cause)))
+  )

@@ -1,0 +1,43 @@
+// The spans of a host, below the span that the client has sent along. There is one for each call of a method that is there;
+// spans of the driver itself are below that.
+import type * as Headers from "@effect/platform/Headers"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
+import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import type { Call } from "../protocol/callSite.ts"
+import * as telemetrySpan from "./span.ts"
+
+const end = (span: telemetrySpan.CallSpan, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+  Effect.sync(() => span.end(exit))
+
+export const within = <A, R>(
+  metadata: Headers.Headers,
+  call: Call,
+  effect: Effect.Effect<A, GrpcStatusError, R>
+): Effect.Effect<A, GrpcStatusError, R> =>
+  Effect.withFiberRuntime((fiber) =>
+    telemetrySpan.isTraced(fiber)
+      ? Effect.acquireUseRelease(
+        telemetrySpan.startServer(call, metadata),
+        ({ span }) => Effect.provideService(effect, Tracer.ParentSpan, span),
+        end
+      )
+      : effect
+  )
+
+type WithinSpan = <A, E>(results: Stream.Stream<A, E>) => Stream.Stream<A, E>
+
+// As `within`, for results that come until the scope closes.
+export const open = (metadata: Headers.Headers, call: Call): Effect.Effect<WithinSpan, never, Scope.Scope> =>
+  Effect.withFiberRuntime((fiber) =>
+    telemetrySpan.isTraced(fiber)
+      ? Effect.map(
+        Effect.acquireRelease(telemetrySpan.startServer(call, metadata), end),
+        ({ span }) => Stream.provideService(Tracer.ParentSpan, span)
+      )
+      : Effect.succeed(identity)
+  )

@@ -1,0 +1,129 @@
+// The span of a driver call, on either side, and the trace context that travels between the two (W3C `traceparent`).
+// Arguments and results never become attributes.
+import { ExporterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
+import { RouterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/router"
+import * as Headers from "@effect/platform/Headers"
+import * as HttpTraceContext from "@effect/platform/HttpTraceContext"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as DefaultServices from "effect/DefaultServices"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Tracer from "effect/Tracer"
+import { codeToNumber, type GrpcCode, GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import { type Call, callName } from "../protocol/callSite.ts"
+import * as DriverError from "../protocol/DriverError.ts"
+
+const defaultTracer = Context.get(DefaultServices.liveServices, Tracer.Tracer)
+
+// The tracer that Effect has by default keeps nothing, so a span for it would be work for nobody.
+export const isTraced = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean =>
+  fiber.currentTracer !== defaultTracer && fiber.getFiberRef(FiberRef.currentTracerEnabled)
+
+const exporterMethod = ({ name }: { readonly name: string }) => ({
+  "rpc.service": ExporterServiceDefinition.fullName,
+  "rpc.method": name
+})
+
+const streamMethod = {
+  "rpc.service": RouterServiceDefinition.fullName,
+  "rpc.method": RouterServiceDefinition.methods.stream.name
+}
+
+const rpcs: Record<DriverError.CallKind, Readonly<Record<string, string>>> = {
+  call: exporterMethod(ExporterServiceDefinition.methods.driverCall),
+  streamingCall: exporterMethod(ExporterServiceDefinition.methods.streamingDriverCall),
+  stream: streamMethod,
+  resource: streamMethod
+}
+
+export interface CallSpan {
+  // What makes the other side's span a child of this one.
+  readonly metadata: Headers.Headers
+  readonly span: Tracer.Span
+  readonly end: (exit: Exit.Exit<unknown, unknown>, attributes?: Readonly<Record<string, unknown>>) => void
+}
+
+// Zeroes stand for "none" in W3C's format.
+const isNone = (id: string): boolean => /^0+$/.test(id)
+
+// Whatever is no trace context is none: peers send what they like, and tracers name their spans as they like.
+const contextOf = (metadata: Headers.Headers): Option.Option<Tracer.ExternalSpan> =>
+  Option.filter(HttpTraceContext.w3c(metadata), ({ spanId, traceId }) => !isNone(spanId) && !isNone(traceId))
+
+const metadataOf = (span: Tracer.Span): Headers.Headers => {
+  const metadata = Headers.remove(HttpTraceContext.toHeaders(span), "b3")
+  return Option.isSome(contextOf(metadata)) ? metadata : Headers.empty
+}
+
+// What kind of error a call ended with; none when it was interrupted.
+export const errorType = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
+  if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)) return undefined
+  const error = Cause.squash(exit.cause)
+  if (error instanceof GrpcStatusError) return error.code
+  if (Predicate.hasProperty(error, "_tag") && typeof error._tag === "string") return error._tag
+  return error instanceof Error ? error.name : "_OTHER"
+}
+
+// The status of the RPC: what ended by something else was cancelled by the client, and is `UNKNOWN` from a host.
+const statusOf = (exit: Exit.Exit<unknown, unknown>, kind: "client" | "server"): GrpcCode => {
+  if (Exit.isSuccess(exit)) return "OK"
+  if (Cause.isInterruptedOnly(exit.cause)) return "CANCELLED"
+  const error = Cause.squash(exit.cause)
+  if (error instanceof GrpcStatusError || DriverError.isDriverCallError(error)) return error.code
+  return kind === "client" ? "CANCELLED" : "UNKNOWN"
+}
+
+interface Options extends Tracer.SpanOptions {
+  readonly kind: "client" | "server"
+}
+
+const start = (call: Call, options: Options): Effect.Effect<CallSpan> =>
+  Effect.withFiberRuntime((fiber) => {
+    const clock = Context.get(fiber.currentDefaultServices, Clock.Clock)
+    const timing = fiber.getFiberRef(FiberRef.currentTracerTimingEnabled)
+    const attributes = {
+      "rpc.system": "grpc",
+      ...rpcs[call.kind],
+      "jumpstarter.driver": call.driver,
+      "jumpstarter.method": call.method,
+      ...options.attributes
+    }
+    return Effect.map(
+      Effect.makeSpan(callName(call), { ...options, attributes, captureStackTrace: false }),
+      (span) => ({
+        metadata: metadataOf(span),
+        span,
+        end: (exit, attributes = {}) => {
+          const error = errorType(exit)
+          if (error !== undefined) span.attribute("error.type", error)
+          span.attribute("rpc.grpc.status_code", codeToNumber(statusOf(exit, options.kind)))
+          for (const [name, value] of Object.entries(attributes)) span.attribute(name, value)
+          span.end(timing ? clock.unsafeCurrentTimeNanos() : 0n, exit)
+        }
+      })
+    )
+  })
+
+// The address as OpenTelemetry splits it: a host and a port, or a path.
+const server = (target: string): Readonly<Record<string, unknown>> => {
+  const [, host, port] = /^(?:tcp|tls):\[?(.*?)\]?:(\d+)$/.exec(target) ?? []
+  return host === undefined
+    ? { "server.address": target.replace(/^unix:/, "") }
+    : { "server.address": host, "server.port": Number(port) }
+}
+
+export const startClient = (call: Call, exporter: string): Effect.Effect<CallSpan> =>
+  start(call, { kind: "client", attributes: { "jumpstarter.exporter": exporter, ...server(exporter) } })
+
+// Not below what the host itself was started in: a caller without a trace begins one.
+export const startServer = (call: Call, metadata: Headers.Headers): Effect.Effect<CallSpan> =>
+  start(call, {
+    kind: "server",
+    ...Option.match(contextOf(metadata), { onNone: () => ({ root: true }), onSome: (parent) => ({ parent }) })
+  })

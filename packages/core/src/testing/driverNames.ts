@@ -1,0 +1,46 @@
+// Which places of the tree the uuids of drivers stand for, as the reports that have passed tell.
+import type { GetReportResponse } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
+import * as Either from "effect/Either"
+import { normalizeUuid } from "../host/driverTable.ts"
+import * as DriverTree from "../protocol/DriverTree.ts"
+
+interface Known {
+  readonly name: string
+  readonly paths: Array<string>
+}
+
+// The path in a name.
+export const pathOf = (name: string): string => name.replace(/#\d+$/, "")
+
+export class DriverDirectory {
+  private readonly known = new Map<string, Known>()
+  private readonly instances = new Map<string, number>()
+
+  learn({ reports }: Pick<GetReportResponse, "reports">): void {
+    const root = DriverTree.fromReports(reports)
+    if (Either.isLeft(root)) return
+    for (const node of DriverTree.nodes(root.right)) {
+      const path = DriverTree.formatPath(node.path)
+      const known = this.known.get(normalizeUuid(node.uuid))
+      if (known === undefined) {
+        const instance = (this.instances.get(path) ?? 0) + 1
+        this.instances.set(path, instance)
+        this.known.set(normalizeUuid(node.uuid), {
+          name: instance === 1 ? path : `${path}#${instance}`,
+          paths: [path]
+        })
+      } else if (!known.paths.includes(path)) known.paths.push(path)
+    }
+  }
+
+  // A proxied driver is at several places, and a uuid that no report told of at none.
+  pathsOf(uuid: string): ReadonlyArray<string> {
+    return this.known.get(normalizeUuid(uuid))?.paths ?? []
+  }
+
+  // The first of its paths. A driver that has taken the place of another, after a restart, has a number too, as in
+  // `power#2`.
+  nameOf(uuid: string): string | undefined {
+    return this.known.get(normalizeUuid(uuid))?.name
+  }
+}

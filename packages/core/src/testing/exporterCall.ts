@@ -1,0 +1,99 @@
+// What an RPC of an exporter is about, told from what it begins with. Injected faults and recordings name RPCs this way.
+import { ExporterServiceDefinition, type GetReportResponse } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
+import { RouterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/router"
+import * as Headers from "@effect/platform/Headers"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as driverCallCodec from "../protocol/driverCall.ts"
+import { CallKind } from "../protocol/DriverError.ts"
+import type { JsonValue } from "../protocol/ProtobufValue.ts"
+import * as streamRequest from "../protocol/streamRequest.ts"
+
+// The kinds that the errors of drivers know, and the RPCs that are about the exporter itself.
+export const Kind = Schema.Literal(...CallKind.literals, "report", "status", "endSession", "log")
+
+export type Kind = typeof Kind.Type
+
+// Whether there is one answer, which ends the RPC.
+export const isUnary = (kind: Kind): boolean =>
+  kind === "call" || kind === "report" || kind === "status" || kind === "endSession"
+
+export interface ExporterCall {
+  readonly kind: Kind
+  // Of the driver; empty when the RPC is about the exporter.
+  readonly uuid: string
+  readonly method: string
+  readonly args: ReadonlyArray<JsonValue>
+  readonly contentEncoding: string | null
+}
+
+const { methods } = ExporterServiceDefinition
+
+const exporterRpc = ({ name }: { readonly name: string }): string => `/${ExporterServiceDefinition.fullName}/${name}`
+
+const ofExporter: ReadonlyMap<string, Kind> = new Map([
+  [exporterRpc(methods.getReport), "report"],
+  [exporterRpc(methods.getStatus), "status"],
+  [exporterRpc(methods.endSession), "endSession"],
+  [exporterRpc(methods.logStream), "log"]
+])
+
+const ofDriver: ReadonlyMap<string, Kind> = new Map([
+  [exporterRpc(methods.driverCall), "call"],
+  [exporterRpc(methods.streamingDriverCall), "streamingCall"]
+])
+
+const streamRpc = `/${RouterServiceDefinition.fullName}/${RouterServiceDefinition.methods.stream.name}`
+
+const about = (kind: Kind, call: Partial<Omit<ExporterCall, "kind">> = {}): ExporterCall => ({
+  kind,
+  uuid: "",
+  method: "",
+  args: [],
+  contentEncoding: null,
+  ...call
+})
+
+// An RPC with a request message; none when it is another service's, or when its request does not decode.
+export const fromMessage = (rpc: string, message: Uint8Array): Option.Option<ExporterCall> => {
+  const kind = ofExporter.get(rpc)
+  if (kind !== undefined) return Option.some(about(kind))
+  return Option.flatMap(
+    Option.fromNullable(ofDriver.get(rpc)),
+    (kind) => Option.map(Either.getRight(driverCallCodec.decodeRequest(message)), (request) => about(kind, request))
+  )
+}
+
+const decodeStreamRequest = Schema.decodeUnknownOption(streamRequest.StreamRequest)
+
+// An RPC that its metadata describes.
+export const fromMetadata = (rpc: string, metadata: Headers.Headers = Headers.empty): Option.Option<ExporterCall> =>
+  rpc === streamRpc
+    ? Option.map(
+      Option.flatMap(Headers.get(metadata, streamRequest.requestKey), decodeStreamRequest),
+      (request) =>
+        request.kind === "driver"
+          ? about("stream", { uuid: request.uuid, method: request.method })
+          : about("resource", { uuid: request.uuid, contentEncoding: request.x_jmp_content_encoding })
+    )
+    : Option.none()
+
+// The report in an answer; none when it does not decode.
+export const decodeReport = (answer: Uint8Array): Option.Option<GetReportResponse> =>
+  Option.liftThrowable(methods.getReport.responseType.decode)(answer)
+
+export interface Match {
+  readonly kind?: Kind | undefined
+  readonly driver?: string | undefined
+  readonly method?: string | undefined
+}
+
+export const matches = (
+  match: Match,
+  call: Pick<ExporterCall, "kind" | "method">,
+  paths: ReadonlyArray<string>
+): boolean =>
+  (match.kind === undefined || match.kind === call.kind) &&
+  (match.method === undefined || match.method === call.method) &&
+  (match.driver === undefined || paths.includes(match.driver))

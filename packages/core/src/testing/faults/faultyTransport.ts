@@ -1,0 +1,218 @@
+// A transport through which RPCs meet the faults that are planned for them.
+import * as Headers from "@effect/platform/Headers"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Bytes from "../../grpc/Bytes.ts"
+import type { GrpcStatusError } from "../../grpc/GrpcStatus.ts"
+import type { GrpcDuplex, GrpcTransport } from "../../grpc/grpcTransport.ts"
+import * as frame from "../../protocol/routerFrame.ts"
+import type { GrpcChannel } from "../../transport/GrpcChannel.ts"
+import * as interruptible from "../../util/interruptible.ts"
+import { DriverDirectory } from "../driverNames.ts"
+import * as exporterCall from "../exporterCall.ts"
+import type { Plan } from "./fault.ts"
+import type { Line, Link } from "./faultyCall.ts"
+
+type Shape = "call" | "stream" | "byte stream"
+
+// A step of an RPC; fails with nothing where a stream ends well.
+type Step<A> = Effect.Effect<A, Option.Option<GrpcStatusError>>
+
+interface Piece {
+  readonly passed: Uint8Array
+  readonly rest?: Uint8Array
+}
+
+// How the messages of an RPC pass.
+interface Passage {
+  readonly isEnd: (message: Uint8Array) => boolean
+  readonly pieceOf: (message: Uint8Array) => Piece
+}
+
+const decodeFrame = Option.liftThrowable(frame.decode)
+
+const isGoAway = (message: Uint8Array): boolean => Option.exists(decodeFrame(message), ({ kind }) => kind === "goAway")
+
+const messages = (line: Line): Passage => ({
+  isEnd: () => false,
+  pieceOf: (message) => ({ passed: line.message(message) })
+})
+
+const frames = (line: Line): Passage => ({
+  isEnd: isGoAway,
+  pieceOf: (message) =>
+    Option.match(Option.filter(decodeFrame(message), ({ kind, payload }) => kind === "data" && payload.length > 0), {
+      onNone: () => ({ passed: message }),
+      onSome: ({ payload }) => line.bytesOf(Bytes.join(payload))
+    })
+})
+
+// The answers to an RPC as they pass. What one reader leaves is there for the next.
+const received = (
+  line: Line,
+  pull: Step<Chunk.Chunk<Uint8Array>>,
+  { isEnd, pieceOf }: Passage
+): Step<Uint8Array> => {
+  const waiting: Array<Uint8Array> = []
+  const fill = Effect.uninterruptibleMask((restore) =>
+    Effect.map(restore(line.race(pull)), (messages) => {
+      for (const message of messages) waiting.push(message)
+    })
+  )
+  const next: Step<Uint8Array> = Effect.suspend(() => {
+    const message = waiting[0]
+    if (message === undefined) {
+      return Effect.zipRight(
+        Effect.catchAll(fill, (end) => Effect.zipRight(line.pass, Effect.zipRight(line.after, Effect.fail(end)))),
+        next
+      )
+    }
+    return Effect.zipRight(
+      isEnd(message) ? Effect.zipRight(line.pass, line.after) : line.pass,
+      Effect.uninterruptible(Effect.suspend(() => {
+        const { passed, rest } = pieceOf(message)
+        if (rest === undefined || rest.length === 0) waiting.shift()
+        else waiting[0] = Bytes.join(frame.encodeData(rest))
+        return Effect.as(line.reached, passed)
+      }))
+    )
+  })
+  return next
+}
+
+const never: GrpcDuplex = {
+  initialMetadata: Effect.never,
+  receive: Effect.never,
+  send: () => Effect.never,
+  halfClose: Effect.void,
+  cancel: Effect.void,
+  status: Effect.never
+}
+
+export const make = (inner: typeof GrpcChannel.Service, link: Link, plan: Plan): GrpcTransport => {
+  const directory = new DriverDirectory()
+
+  const open = Effect.fnUntraced(function*(rpc: string, call: Option.Option<exporterCall.ExporterCall>, shape: Shape) {
+    const faults = Option.match(call, {
+      onNone: () => [],
+      onSome: (call) => plan.take(call, directory.pathsOf(call.uuid))
+    })
+    // A test that plans a fault for an RPC that it cannot befall is mistaken.
+    if (shape === "call" && faults.some(({ fault }) => fault._tag === "Truncate")) {
+      return yield* Effect.dieMessage("only streams can be truncated, not the answer to a call")
+    }
+    if (shape !== "byte stream" && faults.some(({ fault }) => fault._tag === "Corrupt" && fault.what === "bytes")) {
+      return yield* Effect.dieMessage("only byte streams and resources can be corrupted; a call can be malformed")
+    }
+    return yield* link.open(rpc, faults)
+  })
+
+  // The exporter's side of a stream, which is closed with the RPC.
+  const exporterSide = (line: Line): Effect.Effect<Scope.CloseableScope, never, Scope.Scope> =>
+    Effect.acquireRelease(
+      Effect.tap(Scope.make(), (scope) =>
+        Effect.sync(() => {
+          line.abort = Scope.close(scope, Exit.void)
+        })),
+      (scope, exit) => line.release(Scope.close(scope, exit))
+    )
+
+  // Whether an RPC begins: not when it is over before it did.
+  const begin = (line: Line): Effect.Effect<boolean, GrpcStatusError> =>
+    Effect.matchEffect(line.before, {
+      onFailure: Option.match({ onNone: () => Effect.succeed(false), onSome: Effect.fail }),
+      onSuccess: () => Effect.succeed(true)
+    })
+
+  const unary: GrpcTransport["unary"] = (rpc, message, options) =>
+    Effect.gen(function*() {
+      const call = exporterCall.fromMessage(rpc, message)
+      const line = yield* Effect.mapError(open(rpc, call, "call"), Option.some)
+      yield* line.before
+      const answering = yield* Effect.acquireRelease(
+        Effect.forkDaemon(Effect.interruptible(inner.unary(rpc, line.corrupted(message), options))),
+        (fiber) => line.release(Effect.asVoid(Fiber.interrupt(fiber)))
+      )
+      line.abort = Effect.asVoid(Fiber.interrupt(answering))
+      yield* line.underWay
+      const answer = yield* Effect.exit(line.race(Effect.mapError(Fiber.join(answering), Option.some)))
+      yield* line.pass
+      yield* line.after
+      const passed = line.message(yield* answer)
+      yield* line.reached
+      if (Option.exists(call, ({ kind }) => kind === "report")) {
+        Option.map(exporterCall.decodeReport(passed), (report) => directory.learn(report))
+      }
+      return passed
+    }).pipe(
+      Effect.scoped,
+      // There is no clean end but an answer.
+      Effect.catchAll(Option.match({ onNone: () => Effect.never, onSome: Effect.fail<GrpcStatusError> }))
+    )
+
+  const serverStreaming: GrpcTransport["serverStreaming"] = (rpc, message, options) =>
+    Stream.unwrapScoped(Effect.gen(function*() {
+      const line = yield* open(rpc, exporterCall.fromMessage(rpc, message), "stream")
+      if (!(yield* begin(line))) return Stream.empty
+      line.finish = Effect.asVoid(Effect.forkDaemon(Effect.suspend(() => line.abort)))
+      const scope = yield* exporterSide(line)
+      const pull = yield* Scope.extend(
+        Stream.toPull(inner.serverStreaming(rpc, line.corrupted(message), options)),
+        scope
+      )
+      const underWay = yield* Effect.once(interruptible.forkIn(Scope.extend(line.underWay, scope), scope))
+      const next = received(line, pull, messages(line))
+      return Stream.repeatEffectOption(Effect.zipRight(underWay, next))
+    }))
+
+  const duplex: GrpcTransport["duplex"] = Effect.fnUntraced(function*(rpc, options) {
+    const line = yield* open(rpc, exporterCall.fromMetadata(rpc, options.metadata), "byte stream")
+    const begun = yield* begin(line)
+    const scope = yield* exporterSide(line)
+    const call = begun ? yield* Scope.extend(inner.duplex(rpc, options), scope) : never
+    const pull = Effect.map(call.receive, Chunk.map(Bytes.join))
+    // What the driver still says goes nowhere, and must not keep it waiting.
+    line.finish = Effect.zipRight(
+      call.halfClose,
+      Effect.asVoid(interruptible.forkIn(Effect.ignore(Effect.forever(pull)), scope))
+    )
+    yield* line.underWay
+
+    const passage = frames(line)
+    const send = (message: Uint8Array): Step<void> =>
+      Effect.zipRight(
+        line.pass,
+        Effect.suspend(() => {
+          const { passed, rest } = passage.pieceOf(message)
+          return line.race(Effect.mapError(call.send(passed), Option.some)).pipe(
+            Effect.zipRight(line.reached),
+            Effect.zipRight(
+              Effect.suspend(() =>
+                rest === undefined || rest.length === 0 ? Effect.void : send(Bytes.join(frame.encodeData(rest)))
+              )
+            )
+          )
+        })
+      )
+    const over = <A>(step: Step<A>, otherwise: A): Effect.Effect<A, GrpcStatusError> =>
+      Effect.catchAll(step, Option.match({ onNone: () => Effect.succeed(otherwise), onSome: Effect.fail }))
+    const wait = <A>(effect: Effect.Effect<A, GrpcStatusError>): Step<A> =>
+      Effect.zipLeft(line.race(Effect.mapError(effect, Option.some)), line.pass)
+
+    return {
+      initialMetadata: over(wait(call.initialMetadata), Headers.empty),
+      receive: Effect.map(received(line, pull, passage), Chunk.of),
+      send: (message) => Effect.mapError(send(Bytes.join(message)), line.unsendable),
+      halfClose: Effect.ignore(Effect.zipRight(line.pass, line.race(call.halfClose))),
+      cancel: Effect.zipRight(line.cancelled, line.release(call.cancel)),
+      status: over(Effect.zipLeft(wait(call.status), line.after), undefined)
+    }
+  })
+
+  return { target: inner.target, connection: inner.connection, unary, serverStreaming, duplex }
+}

@@ -1,0 +1,180 @@
+// The lines of a recording; testing/Recording documents them.
+import * as Either from "effect/Either"
+import * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import { createHash } from "node:crypto"
+import { GrpcCode, StatusOrigin } from "../../grpc/GrpcStatus.ts"
+import { Kind } from "../exporterCall.ts"
+
+const version = 1
+
+const Count = Schema.NonNegativeInt
+
+// Bytes as they are, or what is left to compare them with when there were too many.
+const Bytes = Schema.Union(
+  Schema.Struct({ bytes: Count, text: Schema.String }),
+  Schema.Struct({ bytes: Count, base64: Schema.Uint8ArrayFromBase64 }),
+  Schema.Struct({ bytes: Count, sha256: Schema.String })
+)
+
+export type Bytes = typeof Bytes.Type
+
+const common = { rpc: Count, at: Count }
+
+const Begin = Schema.Struct({
+  ...common,
+  event: Schema.Literal("begin"),
+  kind: Kind,
+  driver: Schema.optional(Schema.String),
+  method: Schema.optional(Schema.String),
+  args: Schema.optional(Schema.Array(Schema.Unknown)),
+  contentEncoding: Schema.optional(Schema.String)
+})
+
+const Failure = Schema.Struct({ code: GrpcCode, details: Schema.String, origin: StatusOrigin })
+
+const Event = Schema.Union(
+  Begin,
+  Schema.Struct({
+    ...common,
+    event: Schema.Literal("opened"),
+    metadata: Schema.Record({ key: Schema.String, value: Schema.String })
+  }),
+  Schema.Struct({ ...common, event: Schema.Literal("sent"), data: Bytes }),
+  Schema.Struct({ ...common, event: Schema.Literal("sentEnd") }),
+  // One of: what the exporter said, the bytes of a byte stream, and a message that cannot be said in another way.
+  Schema.Struct({
+    ...common,
+    event: Schema.Literal("received"),
+    value: Schema.optional(Schema.Unknown),
+    data: Schema.optional(Bytes),
+    message: Schema.optional(Bytes)
+  }),
+  Schema.Struct({ ...common, event: Schema.Literal("receivedEnd") }),
+  Schema.Struct({ ...common, event: Schema.Literal("end"), failure: Schema.optional(Failure) }),
+  Schema.Struct({ ...common, event: Schema.Literal("cancel") })
+)
+
+export type Event = typeof Event.Type
+
+// An event without what the recorder adds.
+type Distribute<E> = E extends unknown ? Omit<E, "rpc" | "at"> : never
+
+export type Happening = Distribute<Event>
+
+export type Begin = typeof Begin.Type
+
+const Header = Schema.parseJson(Schema.Struct({
+  recording: Schema.Literal("effect-jumpstarter"),
+  version: Schema.Number,
+  // What the recorded exporter's errors are shown with.
+  address: Schema.optional(Schema.String)
+}))
+
+const EventLine = Schema.parseJson(Event)
+
+export const header = (address?: string | undefined): string =>
+  Schema.encodeSync(Header)({ recording: "effect-jumpstarter", version, address })
+
+export const encode: (event: Event) => string = Schema.encodeSync(EventLine)
+
+// Why a line is none, and where.
+export class LineError {
+  constructor(
+    readonly line: number,
+    readonly reason: "Version" | "Malformed",
+    readonly details: string
+  ) {}
+}
+
+const malformed = (line: number) => (error: ParseResult.ParseError): LineError => {
+  const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
+  const path = issue === undefined || issue.path.length === 0 ? "" : `${issue.path.join(".")}: `
+  return new LineError(line, "Malformed", `${path}${issue?.message ?? error.message}`)
+}
+
+const decodeHeader = (line: string): Either.Either<string | undefined, LineError> =>
+  Either.flatMap(
+    Either.mapLeft(
+      Schema.decodeEither(Header)(line),
+      () => new LineError(1, "Malformed", "this is not a recording: its first line must be " + header())
+    ),
+    (found) =>
+      found.version === version
+        ? Either.right(found.address)
+        : Either.left(
+          new LineError(1, "Version", `the recording has version ${found.version}, this library reads ${version}`)
+        )
+  )
+
+interface Line {
+  readonly number: number
+  readonly event: Event
+}
+
+interface Decoded {
+  readonly address: string | undefined
+  readonly lines: ReadonlyArray<Line>
+}
+
+// The events of a recording with the numbers of their lines.
+export const decode = (text: string): Either.Either<Decoded, LineError> =>
+  Either.gen(function*() {
+    const [first = "", ...rest] = text.split("\n")
+    const address = yield* decodeHeader(first)
+    const lines: Array<Line> = []
+    for (const [index, line] of rest.entries()) {
+      if (line.trim() === "") continue
+      const number = index + 2
+      lines.push({ number, event: yield* Either.mapLeft(Schema.decodeEither(EventLine)(line), malformed(number)) })
+    }
+    return { address, lines }
+  })
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+// Text, if these bytes are text that a person can read.
+const readable = (bytes: Uint8Array): string | undefined => {
+  try {
+    const text = decoder.decode(bytes)
+    // Besides printable characters: tab, line feed, carriage return, and the escape of terminals.
+    // eslint-disable-next-line no-control-regex
+    return /[\0-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]/.test(text) ? undefined : text
+  } catch {
+    return undefined
+  }
+}
+
+export const toBytes = (bytes: Uint8Array): Bytes => {
+  const text = readable(bytes)
+  return text === undefined ? { bytes: bytes.length, base64: bytes } : { bytes: bytes.length, text }
+}
+
+// The bytes of a line: their content, or its hash. Refused is a number of bytes that is not theirs.
+export const fromBytes = (
+  data: Bytes
+): Either.Either<
+  { readonly bytes: number; readonly content: Uint8Array } | { readonly bytes: number; readonly sha256: string },
+  string
+> => {
+  if ("sha256" in data) return Either.right(data)
+  const content = "text" in data ? new TextEncoder().encode(data.text) : data.base64
+  return content.length === data.bytes
+    ? Either.right({ bytes: content.length, content })
+    : Either.left(`it has ${content.length} bytes, and \`bytes\` says ${data.bytes}`)
+}
+
+// The SHA-256 of bytes that come one after another.
+export class Digest {
+  private readonly hash = createHash("sha256")
+  bytes = 0
+
+  add(bytes: Uint8Array): void {
+    this.hash.update(bytes)
+    this.bytes += bytes.length
+  }
+
+  get sha256(): string {
+    return this.hash.copy().digest("hex")
+  }
+}

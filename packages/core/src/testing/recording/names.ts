@@ -1,0 +1,38 @@
+// What stands in a recording for the uuids of a run, which are other ones in the next run: uuids that are numbered as
+// they occur.
+import { normalizeUuid } from "../../host/driverTable.ts"
+import type { JsonValue } from "../../protocol/ProtobufValue.ts"
+
+const uuids = /[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}/gi
+
+// Numbers uuids.
+export class Aliases {
+  private readonly aliases = new Map<string, string>()
+
+  add(uuid: string): string {
+    const known = this.aliases.get(normalizeUuid(uuid))
+    if (known !== undefined) return known
+    const alias = `00000000-0000-4000-8000-${String(this.aliases.size + 1).padStart(12, "0")}`
+    this.aliases.set(normalizeUuid(uuid), alias)
+    return alias
+  }
+
+  // A text with those that have been added replaced; others stay, they may mean something.
+  readonly in = (text: string): string => text.replace(uuids, (uuid) => this.aliases.get(normalizeUuid(uuid)) ?? uuid)
+}
+
+// Puts other values in place of those inside a value, from the outside in.
+export const rewrite = (
+  value: JsonValue,
+  replace: (value: JsonValue, path: ReadonlyArray<string | number>) => JsonValue,
+  path: ReadonlyArray<string | number> = []
+): JsonValue => {
+  const replaced = replace(value, path)
+  return typeof replaced !== "object" || replaced === null
+    ? replaced
+    : Array.isArray(replaced)
+    ? replaced.map((item, index) => rewrite(item, replace, [...path, index]))
+    : Object.fromEntries(
+      Object.entries(replaced).map(([key, item]) => [key, rewrite(item, replace, [...path, key])])
+    )
+}

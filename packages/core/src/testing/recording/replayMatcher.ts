@@ -1,0 +1,233 @@
+// Finds what was recorded of the RPCs a program makes, and keeps account of what it does otherwise.
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { GrpcStatusError } from "../../grpc/GrpcStatus.ts"
+import { memory } from "../../grpc/memoryAddress.ts"
+import * as monotonicClock from "../../util/monotonicClock.ts"
+import { pathOf } from "../driverNames.ts"
+import * as exporterCall from "../exporterCall.ts"
+import * as difference from "./difference.ts"
+import type { Failure, Output, Place, ReplayRecording, ReplayRpc } from "./reader.ts"
+import { ReplayInput } from "./replayInput.ts"
+import * as scrubbing from "./scrub.ts"
+import { Timeline } from "./timeline.ts"
+
+export interface Options {
+  readonly path: string
+  readonly scrub: scrubbing.Scrub
+  readonly polled: ReadonlyArray<exporterCall.Match>
+  readonly patience: Duration.Duration
+  readonly recordedTiming: boolean
+}
+
+const keyOf = ({ contentEncoding, driver, kind, method }: difference.Described): string =>
+  JSON.stringify([kind, driver, method, contentEncoding])
+
+const ofInput = ({ bytes, content }: ReplayRpc["inputs"][number]): string =>
+  content === undefined ? `${bytes} bytes` : difference.excerpt(content)
+
+export class ReplayMatcher {
+  private readonly differences = new Set<string>()
+  // What was recorded, by what it is for; what has begun is taken out of `waiting`.
+  private readonly recorded = new Map<string, Array<ReplayRpc>>()
+  private readonly waiting = new Map<string, Array<ReplayRpc>>()
+  private readonly inputs = new Map<ReplayRpc, ReplayInput>()
+  // How many answers to a call that is polled have been given, by the first of them.
+  private readonly polls = new Map<ReplayRpc, number>()
+  private readonly timeline: Timeline
+  // The recorded exporter's, so that its errors are what they were.
+  readonly target: string
+  private readonly name: string
+
+  constructor(private readonly recording: ReplayRecording, private readonly options: Options) {
+    this.target = recording.address ?? memory
+    this.name = `the recording ${options.path}`
+    for (const rpc of recording.rpcs) {
+      const key = keyOf(rpc)
+      if (!this.recorded.has(key)) this.recorded.set(key, [])
+      this.recorded.get(key)?.push(rpc)
+    }
+    this.recorded.forEach((rpcs, key) => this.waiting.set(key, [...rpcs]))
+    const steps = recording.rpcs.flatMap((rpc) => {
+      if (this.isPolled(rpc)) return []
+      const what = difference.describe(rpc)
+      const step = ({ at, index, line }: Place, what: string) => ({ at, index, line, what })
+      return [
+        // A reader of the log comes and goes in its own time.
+        ...(rpc.kind === "log" ? [] : [step(rpc, what)]),
+        ...rpc.inputs.map((input) => step(input, `${ofInput(input)} sent on the ${what}`)),
+        ...(rpc.inputEnd === undefined ? [] : [step(rpc.inputEnd, `the end sent on the ${what}`)])
+      ]
+    })
+    this.timeline = new Timeline(steps.sort((a, b) => a.index - b.index), options.patience)
+  }
+
+  private isPolled(call: difference.Described): boolean {
+    return call.kind === "status" ||
+      this.options.polled.some((match) => exporterCall.matches(match, call, [pathOf(call.driver)]))
+  }
+
+  private differ(rpc: string, what: string, lines: ReadonlyArray<string>): GrpcStatusError {
+    const details = [what, ...lines].join("\n  ")
+    this.differences.add(details)
+    return new GrpcStatusError({ code: "INVALID_ARGUMENT", details, origin: "client", rpc, target: this.target })
+  }
+
+  // What was recorded of an RPC that begins now.
+  begin(rpc: string, call: Option.Option<exporterCall.ExporterCall>): Effect.Effect<ReplayRpc, GrpcStatusError> {
+    return Effect.suspend(() => {
+      if (Option.isNone(call)) {
+        return this.differ(rpc, `${rpc} is not an RPC of an exporter, and not in ${this.name}`, [])
+      }
+      const driver = this.recording.directory.nameOf(call.value.uuid) ?? call.value.uuid
+      const came = { ...call.value, driver, args: scrubbing.args(this.options.scrub, { ...call.value, driver }) }
+      const recorded = this.isPolled(came) ? this.poll(came) : this.next(came)
+      return recorded === undefined ? this.unexpected(rpc, came) : Effect.succeed(recorded)
+    })
+  }
+
+  private next(came: difference.Described): ReplayRpc | undefined {
+    const waiting = this.waiting.get(keyOf(came)) ?? []
+    const index = waiting.findIndex((recorded) => difference.sameArguments(recorded, came))
+    const [recorded] = index === -1 ? [] : waiting.splice(index, 1)
+    if (recorded !== undefined) this.timeline.take(recorded)
+    return recorded
+  }
+
+  private same(came: difference.Described): ReadonlyArray<ReplayRpc> {
+    return (this.recorded.get(keyOf(came)) ?? []).filter((recorded) => difference.sameArguments(recorded, came))
+  }
+
+  // A call the program makes by the clock is made another number of times each run. It gets one answer after the other of
+  // those that were recorded where the program is now, and the latest again when there is none left.
+  private poll(came: difference.Described): ReplayRpc | undefined {
+    const answered = this.same(came).flatMap((rpc) => rpc.end === undefined ? [] : [{ rpc, end: rpc.end }])
+    const [first] = answered
+    if (first === undefined) return undefined
+    const present = answered.findIndex(({ end }) => !this.timeline.isPast(end))
+    const next = Math.max(this.polls.get(first.rpc) ?? 0, present === -1 ? answered.length : present)
+    const due = answered[next]
+    if (due === undefined || next > 0 && !this.timeline.isDue(due.end)) return answered[next - 1]?.rpc
+    this.polls.set(first.rpc, next + 1)
+    return due.rpc
+  }
+
+  private unexpected(rpc: string, came: difference.Described): GrpcStatusError {
+    const missing = this.notBegun()
+    const named = (recorded: ReplayRpc) => `${difference.describe(recorded)} (line ${recorded.line})`
+    const [next] = missing
+    const similar = missing.filter((recorded) => keyOf(recorded) === keyOf(came))
+    // The same call with another resource is the one that comes after the calls for the resources before it.
+    const later = similar.find((recorded) => difference.between(recorded.args, came.args).length === 0)
+    const [closest] = later === undefined ? similar : []
+    const what = later !== undefined
+      ? `comes before its turn (line ${later.line}) in`
+      : this.same(came).length === 0
+      ? "is not in"
+      : "comes more often than in"
+    return this.differ(rpc, `${difference.describe(came)} ${what} ${this.name}`, [
+      `expected next: ${next === undefined ? "nothing, everything recorded has been done" : named(next)}`,
+      ...(closest === undefined || closest === next ? [] : [`closest to it: ${named(closest)}`]),
+      ...(closest === undefined ? [] : difference.limited(difference.between(closest.args, came.args)))
+    ])
+  }
+
+  private notBegun(): ReadonlyArray<ReplayRpc> {
+    const waiting = new Set([...this.waiting.values()].flat())
+    return this.recording.rpcs.filter((recorded) => waiting.has(recorded) && !this.isPolled(recorded))
+  }
+
+  // Waits until something of the exporter's may come.
+  due(rpc: string, recorded: ReplayRpc, place: Place, begunAt: number): Effect.Effect<void, GrpcStatusError> {
+    const timely = Effect.flatMap(
+      monotonicClock.currentMillis,
+      (now) => Effect.sleep(Math.max(0, begunAt + place.at - recorded.at - now))
+    )
+    return this.timeline.due(place).pipe(
+      Effect.mapError((step) =>
+        this.differ(rpc, `${difference.describe(recorded)} waits in vain for line ${place.line} of ${this.name}`, [
+          `expected before it: ${step.what} (line ${step.line})`
+        ])
+      ),
+      Effect.zipRight(this.options.recordedTiming ? timely : Effect.void)
+    )
+  }
+
+  // Waits for more than there is in an RPC that the program had ended, which it should do again.
+  beyond(rpc: string, recorded: ReplayRpc): Effect.Effect<never, GrpcStatusError> {
+    const { cancel } = recorded
+    // Readers of the log come and go in their own time, and so do those who poll.
+    if (cancel === undefined || recorded.kind === "log" || this.isPolled(recorded)) return Effect.never
+    return Effect.zipRight(
+      this.timeline.stalled(cancel),
+      Effect.suspend(() =>
+        this.differ(rpc, `${difference.describe(recorded)} waits for more than is in ${this.name}`, [
+          `the program ended it there (line ${cancel.line})`
+        ])
+      )
+    )
+  }
+
+  failure(rpc: string, { code, details, origin }: Failure): GrpcStatusError {
+    return new GrpcStatusError({ code, details, origin, rpc, target: this.target })
+  }
+
+  message(rpc: string, recorded: ReplayRpc, { line, message }: Output): Effect.Effect<Uint8Array, GrpcStatusError> {
+    return message === undefined
+      ? this.differ(rpc, `${difference.describe(recorded)} has more bytes than ${this.name} keeps`, [
+        `line ${line} has their hash only: record with a larger maxBytes`
+      ])
+      : Effect.succeed(message)
+  }
+
+  // Takes what the program sends; answers whether it is more than was recorded.
+  send(rpc: string, recorded: ReplayRpc, bytes: Uint8Array): Effect.Effect<boolean, GrpcStatusError> {
+    return Effect.suspend(() => {
+      const sent = this.inputOf(recorded).send(scrubbing.bytes(this.options.scrub, recorded, bytes))
+      if (typeof sent === "object") return this.sentElse(rpc, recorded, sent.differs)
+      if (sent === "part") this.timeline.touch()
+      return Effect.succeed(sent === "more")
+    })
+  }
+
+  sendEnd(rpc: string, recorded: ReplayRpc): Effect.Effect<void, GrpcStatusError> {
+    return Effect.suspend(() => {
+      const differs = this.inputOf(recorded).end()
+      return differs === undefined ? Effect.void : this.sentElse(rpc, recorded, differs)
+    })
+  }
+
+  private sentElse(rpc: string, recorded: ReplayRpc, differs: string): GrpcStatusError {
+    return this.differ(rpc, `${difference.describe(recorded)} was sent something other than in ${this.name}`, [
+      differs
+    ])
+  }
+
+  // Expects what was sent on a stream.
+  opened(recorded: ReplayRpc): void {
+    this.inputOf(recorded)
+  }
+
+  private inputOf(recorded: ReplayRpc): ReplayInput {
+    const known = this.inputs.get(recorded)
+    if (known !== undefined) return known
+    const input = new ReplayInput(recorded, (place) => this.timeline.take(place))
+    this.inputs.set(recorded, input)
+    return input
+  }
+
+  // What the program has done otherwise.
+  refusals(): ReadonlyArray<string> {
+    return [...this.differences]
+  }
+
+  // The same, and what of the recording it has not done.
+  allDifferences(): ReadonlyArray<string> {
+    return [
+      ...this.differences,
+      ...this.notBegun().map((recorded) => `${difference.describe(recorded)} was not made (line ${recorded.line})`),
+      ...[...this.inputs.values()].flatMap((input) => input.missing() ?? [])
+    ]
+  }
+}

@@ -1,0 +1,69 @@
+// What must not be in a recording, or cannot be the same in the next run, on both of its sides.
+import type * as Headers from "@effect/platform/Headers"
+import type { JsonValue } from "../../protocol/ProtobufValue.ts"
+import { pathOf } from "../driverNames.ts"
+import type { Kind } from "../exporterCall.ts"
+import { rewrite } from "./names.ts"
+
+export interface Site {
+  readonly kind: Kind
+  readonly driver: string
+  readonly method: string
+}
+
+export interface Scrub {
+  readonly values: (value: JsonValue, site: Site & { readonly path: ReadonlyArray<string | number> }) => JsonValue
+  readonly bytes: (bytes: Uint8Array, site: Site) => Uint8Array
+}
+
+const redacted = "[REDACTED]"
+
+// A request that somebody has presigned admits whoever knows it: as a resource (protocol.md 6.4), and as what a storage
+// answers.
+const isPresigned = ({ headers, kind, method, url }: { readonly [key: string]: JsonValue }): boolean =>
+  kind === "presigned_request" ||
+  typeof url === "string" && typeof method === "string" && typeof headers === "object" && headers !== null
+
+const presigned = (value: JsonValue): JsonValue => {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value
+  const handle = value as { readonly [key: string]: JsonValue }
+  if (!isPresigned(handle)) return value
+  const { headers, url } = handle
+  return {
+    ...handle,
+    ...(typeof url === "string" ? { url: url.replace(/\/\/[^/@]*@/, "//").replace(/[?#].*$/s, `?${redacted}`) } : {}),
+    ...(typeof headers === "object" && headers !== null
+      ? { headers: Object.fromEntries(Object.keys(headers).map((name) => [name, redacted])) }
+      : {})
+  }
+}
+
+const siteOf = ({ driver, kind, method }: Site): Site => ({ kind, driver: pathOf(driver), method })
+
+export const value = (scrub: Scrub, site: Site, value: JsonValue): JsonValue =>
+  rewrite(value, (value, path) => scrub.values(presigned(value), { ...siteOf(site), path }))
+
+export const args = (
+  scrub: Scrub,
+  call: Site & { readonly args: ReadonlyArray<JsonValue> }
+): ReadonlyArray<JsonValue> => {
+  const scrubbed = value(scrub, call, call.args)
+  return Array.isArray(scrubbed) ? scrubbed : [scrubbed]
+}
+
+export const bytes = (scrub: Scrub, site: Site, bytes: Uint8Array): Uint8Array => scrub.bytes(bytes, siteOf(site))
+
+// An author is no secret, an authorization is.
+const secret = /auth(?!or(?!i))|cookie|credential|passphrase|passw(or)?d|psk|secret|token|(api|private)[-_]?key/
+
+// What is hidden unless the program says what is: texts under a name that looks like one of a secret, at any depth.
+export const values: Scrub["values"] = (value, { path }) =>
+  typeof value === "string" && path.some((name) => typeof name === "string" && secret.test(name.toLowerCase()))
+    ? redacted
+    : value
+
+// Headers that say nothing about the exporter and are other ones in each run.
+const noise = /^(content-type|date|server|user-agent|te|trailer|grpc-.*)$/
+
+export const metadata = (headers: Headers.Headers): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !secret.test(name) && !noise.test(name)))

@@ -1,0 +1,288 @@
+/**
+ * The transport seam: gRPC calls over encoded messages, to a peer on a Unix socket, TCP, TLS, or in memory.
+ *
+ * Everything above knows only this service. A wrapper of it sees every message that travels, which is where a
+ * passphrase is added and where recording, fault injection or metrics belong.
+ *
+ * @since 0.1.0
+ */
+import * as Headers from "@effect/platform/Headers"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Bytes from "../grpc/Bytes.ts"
+import * as Endpoint from "../grpc/Endpoint.ts"
+import * as GrpcHandler from "../grpc/GrpcHandler.ts"
+import { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import {
+  type CallOptions,
+  type ChannelOptions,
+  type GrpcConnection,
+  type GrpcDuplex,
+  type GrpcTransport,
+  maxMessageBytes
+} from "../grpc/grpcTransport.ts"
+import { memory } from "../grpc/memoryAddress.ts"
+import * as metadata from "../grpc/metadata.ts"
+import * as endpointTransport from "./endpointTransport.ts"
+import * as memoryGrpc from "./memoryTransport.ts"
+import * as passphraseText from "./passphraseText.ts"
+
+export {
+  type CallOptions,
+  type ChannelOptions,
+  type GrpcConnection,
+  type GrpcDuplex,
+  type GrpcTransport,
+  maxMessageBytes
+}
+
+/**
+ * gRPC calls over encoded messages. `rpc` is the full method path, as in `/jumpstarter.v1.ExporterService/GetReport`.
+ * Interrupting a call, a stream or the scope of a duplex cancels the RPC. No deadline is set. Nothing is retried, except that an RPC
+ * that the peer never began, as HTTP/2 tells, is sent again once.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class GrpcChannel extends Context.Tag("@effect-jumpstarter/core/GrpcChannel")<GrpcChannel, {
+  readonly target: string
+  /** Absent where there is none, as in memory. */
+  readonly connection?: GrpcConnection | undefined
+  readonly unary: (
+    rpc: string,
+    message: Uint8Array,
+    options?: CallOptions
+  ) => Effect.Effect<Uint8Array, GrpcStatusError>
+  readonly serverStreaming: (
+    rpc: string,
+    message: Uint8Array,
+    options?: CallOptions
+  ) => Stream.Stream<Uint8Array, GrpcStatusError>
+  readonly duplex: (rpc: string, options?: CallOptions) => Effect.Effect<GrpcDuplex, GrpcStatusError, Scope.Scope>
+}>() {}
+
+/**
+ * Makes a channel from a transport. Messages larger than `maxMessageBytes` are refused before they are sent.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
+  // Checked here because the transports below put the value, which may be a passphrase, into what they throw.
+  const checkedOptions = (rpc: string, options: CallOptions): Effect.Effect<CallOptions, GrpcStatusError> => {
+    if (!metadata.isRpc(rpc)) {
+      const path = JSON.stringify(rpc.slice(0, 200))
+      return refuse(
+        rpc,
+        "INVALID_ARGUMENT",
+        `${path} is not the path of an RPC, which has the form /package.Service/Method`
+      )
+    }
+    if (options.metadata === undefined) return Effect.succeed(options)
+    const sendable = metadata.sendable(options.metadata)
+    return Either.isRight(sendable)
+      ? Effect.succeed({ ...options, metadata: sendable.right })
+      : refuse(rpc, "INVALID_ARGUMENT", sendable.left)
+  }
+
+  const refuse = (
+    rpc: string,
+    code: "INVALID_ARGUMENT" | "FAILED_PRECONDITION",
+    details: string
+  ): GrpcStatusError => new GrpcStatusError({ code, details, origin: "client", rpc, target: transport.target })
+
+  const checked = <M extends Bytes.Bytes>(rpc: string, message: M): Effect.Effect<M, GrpcStatusError> => {
+    const size = Bytes.size(message)
+    return size <= maxMessageBytes
+      ? Effect.succeed(message)
+      : refuse(
+        rpc,
+        "INVALID_ARGUMENT",
+        `the message has ${size} bytes, and the protocol allows at most ${maxMessageBytes}`
+      )
+  }
+
+  const duplex: typeof GrpcChannel.Service["duplex"] = (rpc, options = {}) =>
+    Effect.map(Effect.flatMap(checkedOptions(rpc, options), (options) => transport.duplex(rpc, options)), (duplex) => {
+      let halfClosed = false
+      return {
+        ...duplex,
+        send: (message) =>
+          Effect.suspend(() =>
+            halfClosed
+              ? refuse(rpc, "FAILED_PRECONDITION", "nothing can be sent after the half-close")
+              : Effect.flatMap(checked(rpc, message), duplex.send)
+          ),
+        halfClose: Effect.suspend(() => {
+          halfClosed = true
+          return duplex.halfClose
+        })
+      }
+    })
+
+  return {
+    target: transport.target,
+    connection: transport.connection,
+    unary: (rpc, message, options = {}) =>
+      Effect.flatMap(
+        checkedOptions(rpc, options),
+        (options) => Effect.flatMap(checked(rpc, message), (message) => transport.unary(rpc, message, options))
+      ),
+    serverStreaming: (rpc, message, options = {}) =>
+      Stream.unwrap(
+        Effect.flatMap(
+          checkedOptions(rpc, options),
+          (options) => Effect.map(checked(rpc, message), (message) => transport.serverStreaming(rpc, message, options))
+        )
+      ),
+    duplex
+  }
+}
+
+/**
+ * Sends metadata along with every RPC of a channel.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withMetadata = (
+  channel: typeof GrpcChannel.Service,
+  metadata: Headers.Headers
+): typeof GrpcChannel.Service => {
+  const extend = (options: CallOptions | undefined): CallOptions => ({
+    ...options,
+    metadata: options?.metadata === undefined ? metadata : Headers.merge(metadata, options.metadata)
+  })
+  return {
+    target: channel.target,
+    connection: channel.connection,
+    unary: (rpc, message, options) => channel.unary(rpc, message, extend(options)),
+    serverStreaming: (rpc, message, options) => channel.serverStreaming(rpc, message, extend(options)),
+    duplex: (rpc, options) => channel.duplex(rpc, extend(options))
+  }
+}
+
+/**
+ * Sends the passphrase of a direct-mode exporter along with every RPC (`protocol.md` 10.4).
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withPassphrase = (
+  channel: typeof GrpcChannel.Service,
+  passphrase: Redacted.Redacted
+): typeof GrpcChannel.Service =>
+  withMetadata(channel, Headers.fromInput({ [GrpcHandler.passphraseKey]: Redacted.value(passphrase) }))
+
+/**
+ * Opens a channel to an endpoint. The connection is made by the first RPC and made again by the next one after a loss;
+ * an RPC that cannot connect fails with `UNAVAILABLE` of origin `transport`.
+ *
+ * RPCs travel over Node's HTTP/2, all on one connection. Where something asks for what gRPC libraries define, they go through
+ * nice-grpc, at two to four times the processor time: channel arguments in `grpcOptions`, or, in the environment, a
+ * proxy (`grpc_proxy`, `https_proxy`, `http_proxy`) or roots (`GRPC_DEFAULT_SSL_ROOTS_FILE_PATH`).
+ *
+ * Fails when the endpoint, its certificates or the passphrase cannot be used, or when the first look at a
+ * trust-on-first-use server fails.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromEndpoint = (
+  endpoint: Endpoint.Endpoint,
+  options: ChannelOptions = {}
+): Effect.Effect<typeof GrpcChannel.Service, GrpcStatusError, Scope.Scope> =>
+  Effect.suspend(() => {
+    const { passphrase } = options
+    const target = Endpoint.format(endpoint)
+    const problem = passphrase === undefined ? undefined : passphraseText.problem(Redacted.value(passphrase))
+    if (problem !== undefined) {
+      return new GrpcStatusError({
+        code: "INVALID_ARGUMENT",
+        details: problem,
+        origin: "client",
+        rpc: "connect",
+        target
+      })
+    }
+    return Effect.map(endpointTransport.make(endpoint, target, options), (transport) => {
+      const channel = make(transport)
+      return passphrase === undefined ? channel : withPassphrase(channel, passphrase)
+    })
+  })
+
+/**
+ * A channel to handlers in this process. Every message is encoded and decoded, headers, cancellation, backpressure
+ * and size limits behave as on a socket, and handlers run apart from the caller's fiber.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromHandlers = (
+  handlers: GrpcHandler.GrpcHandlers,
+  options: { readonly target?: string | undefined; readonly passphrase?: Redacted.Redacted | undefined } = {}
+): Effect.Effect<typeof GrpcChannel.Service, never, Scope.Scope> =>
+  Effect.map(memoryGrpc.makeTransport(handlers, options.target ?? memory), (transport) => {
+    const channel = make(transport)
+    return options.passphrase === undefined ? channel : withPassphrase(channel, options.passphrase)
+  })
+
+/**
+ * A channel to an endpoint.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (
+  endpoint: Endpoint.Endpoint,
+  options?: ChannelOptions
+): Layer.Layer<GrpcChannel, GrpcStatusError> => Layer.scoped(GrpcChannel, fromEndpoint(endpoint, options))
+
+/**
+ * A channel to a Unix socket.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerUnix = (path: string, options?: ChannelOptions): Layer.Layer<GrpcChannel, GrpcStatusError> =>
+  layer(Endpoint.unix(path), options)
+
+/**
+ * A cleartext channel over TCP.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerTcp = (
+  host: string,
+  port: number,
+  options?: ChannelOptions
+): Layer.Layer<GrpcChannel, GrpcStatusError> => layer(Endpoint.tcp(host, port), options)
+
+/**
+ * A channel over TLS; trusts the system's roots unless told otherwise.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerTls = (
+  host: string,
+  port: number,
+  options?: ChannelOptions & { readonly trust?: Endpoint.Trust | undefined }
+): Layer.Layer<GrpcChannel, GrpcStatusError> => layer(Endpoint.tls(host, port, options?.trust), options)
+
+/**
+ * A channel to handlers in this process; see `fromHandlers`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMemory = (
+  handlers: GrpcHandler.GrpcHandlers,
+  options?: { readonly target?: string | undefined; readonly passphrase?: Redacted.Redacted | undefined }
+): Layer.Layer<GrpcChannel> => Layer.scoped(GrpcChannel, fromHandlers(handlers, options))

@@ -1,0 +1,192 @@
+// One RPC on the calling side of an HTTP/2 connection, from its headers to its status.
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Http2 from "node:http2"
+import type { Bytes } from "../../grpc/Bytes.ts"
+import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
+import type { CallOptions } from "../../grpc/grpcTransport.ts"
+import * as httpLoss from "../httpLoss.ts"
+import * as httpStatus from "../httpStatus.ts"
+import type { Session } from "./connection.ts"
+import { MessageError } from "./messageReader.ts"
+import * as httpMessages from "./messages.ts"
+
+const { HTTP2_HEADER_CONTENT_TYPE, HTTP2_HEADER_METHOD, HTTP2_HEADER_PATH, HTTP2_HEADER_TE } = Http2.constants
+
+// How an RPC ended; none is `OK`.
+export type Outcome = Option.Option<GrpcStatus.GrpcStatusError>
+
+// Who is told what the peer sends.
+export interface Receiver {
+  readonly onHeaders: (headers: Http2.IncomingHttpHeaders) => void
+  // What it answers is waited for before more is read.
+  readonly onMessage: (message: Bytes) => Promise<void> | undefined
+  // This side cancels the RPC: what was received is of no use any more.
+  readonly onCancel: () => void
+  // Nothing follows.
+  readonly onEnd: (outcome: Outcome) => void
+}
+
+export interface Rpc {
+  readonly name: string
+  readonly target: string
+  readonly maxMessageBytes: number
+}
+
+export class HttpCall {
+  private readonly sender: httpMessages.Sender
+  private readonly stream: Http2.ClientHttp2Stream
+  private readonly reading: httpMessages.Reading
+  // What the peer said about the end of the RPC: its status, or how it failed to be a gRPC peer.
+  private answer: Outcome | undefined
+  private error: Error | undefined
+  private responded = false
+  private over = false
+
+  constructor(
+    private readonly session: Session,
+    private readonly rpc: Rpc,
+    { metadata }: CallOptions,
+    private readonly receiver: Receiver
+  ) {
+    const stream = session.http.request({
+      ...metadata,
+      [HTTP2_HEADER_METHOD]: "POST",
+      [HTTP2_HEADER_PATH]: rpc.name,
+      [HTTP2_HEADER_CONTENT_TYPE]: "application/grpc",
+      [HTTP2_HEADER_TE]: "trailers"
+    })
+    this.stream = stream
+    this.sender = new httpMessages.Sender(stream, session.turns, session.outlet)
+    this.reading = new httpMessages.Reading(stream, receiver.onMessage, rpc.maxMessageBytes, (error) => {
+      const code = error instanceof MessageError ? error.code : "INTERNAL"
+      this.abort(this.fail(code, error instanceof Error ? error.message : String(error), "client", error))
+    })
+    // Node emits the body that comes along with the headers before them.
+    stream.on("response", (headers, flags) => {
+      this.responded = true
+      const problem = httpStatus.problemOfAnswer(headers[":status"], headers["content-type"])
+      // A status in headers that something follows is none, and an error page is no success.
+      const ends = (flags & Http2.constants.NGHTTP2_FLAG_END_STREAM) !== 0
+      if (ends && this.answered(headers) && (problem === undefined || !this.isSuccess())) return
+      if (problem !== undefined) return this.abort(this.fail(problem.code, problem.details, "transport"))
+      receiver.onHeaders(headers)
+      this.reading.start(headers["grpc-encoding"]?.toString())
+    })
+    stream.on("trailers", (headers) => void this.answered(headers))
+    stream.on("error", (error) => {
+      this.error = error
+    })
+    // All messages have been read.
+    stream.on("end", () => {
+      if (this.answer === undefined) return this.over ? undefined : this.abort(this.cutOff())
+      this.end(this.outcome())
+      // Nobody reads what this side may still be sending. Where nothing is left a reset would only count against it:
+      // servers close connections with too many.
+      if (this.sender.isIdle) this.sender.end()
+      else this.reset()
+    })
+    stream.on("close", () => {
+      this.sender.close()
+      if (this.over) return
+      this.reading.drain()
+      this.end(this.outcome())
+    })
+  }
+
+  readonly cancel = Effect.sync(() => {
+    // Every RPC is cancelled when its scope closes, and most are over by then.
+    if (this.over) return
+    this.receiver.onCancel()
+    this.abort(this.fail("CANCELLED", "the RPC was cancelled by this client", "client"))
+  })
+
+  // Whether it has ended. What is sent then goes nowhere.
+  get isOver(): boolean {
+    return this.over
+  }
+
+  send(message: Bytes): Effect.Effect<void> {
+    return this.sender.send([message])
+  }
+
+  // A message that is the only one.
+  sendOnly(message: Uint8Array): void {
+    this.sender.sendFirst(message)
+    this.sender.end()
+  }
+
+  readonly halfClose = Effect.sync(() => {
+    this.sender.end()
+  })
+
+  // Ends the RPC for this side's own reasons, behind the messages that are here.
+  abort(outcome: Outcome): void {
+    if (this.over) return
+    this.reading.drain()
+    this.end(outcome)
+    this.reset()
+  }
+
+  fail(
+    code: GrpcStatus.GrpcCode,
+    details: string,
+    origin: GrpcStatus.StatusOrigin,
+    cause?: unknown
+  ): Outcome {
+    const { name, target } = this.rpc
+    // Every byte stream that is left makes one, and checking what is typed would be most of its cost.
+    const unchecked = { disableValidation: true }
+    return Option.some(new GrpcStatus.GrpcStatusError({ code, details, origin, rpc: name, target, cause }, unchecked))
+  }
+
+  // Node would first end the messages of a stream that it resets, as if that were all.
+  private reset(): void {
+    this.sender.close()
+    this.stream._final = (callback) => callback()
+    this.stream.close(Http2.constants.NGHTTP2_CANCEL)
+  }
+
+  private answered(headers: Http2.IncomingHttpHeaders): boolean {
+    const status = httpStatus.fromTrailers(headers)
+    if (status === undefined) return false
+    this.answer = status.code === "OK" ? Option.none() : this.fail(status.code, status.details, "peer")
+    return true
+  }
+
+  private isSuccess(): boolean {
+    return this.answer !== undefined && Option.isNone(this.answer)
+  }
+
+  private outcome(): Outcome {
+    if (this.answer === undefined) return this.cutOff()
+    return this.reading.isPartial && this.isSuccess()
+      ? this.fail("INTERNAL", "the RPC ended inside a message", "transport")
+      : this.answer
+  }
+
+  // The end of an RPC that the peer did not end.
+  private cutOff(): Outcome {
+    const goAway = this.session.goAway()
+    if (!this.responded && this.isUnseen(goAway)) return this.fail("UNAVAILABLE", httpLoss.unseen, "client", this.error)
+    if (this.session.isLost()) {
+      return this.fail("UNAVAILABLE", httpLoss.explain(this.error, goAway), "transport", this.error)
+    }
+    const { code, details } = httpStatus.statusOfReset(this.stream.rstCode ?? 0)
+    return this.fail(code, details, "transport", this.error)
+  }
+
+  // Whether HTTP/2 promises that nothing was done.
+  private isUnseen(goAway: httpLoss.GoAway | undefined): boolean {
+    const { id, rstCode } = this.stream
+    return rstCode === Http2.constants.NGHTTP2_REFUSED_STREAM ||
+      goAway !== undefined && id !== undefined && id > goAway.lastStream
+  }
+
+  private end(outcome: Outcome): void {
+    if (this.over) return
+    this.over = true
+    this.sender.release()
+    this.receiver.onEnd(outcome)
+  }
+}

@@ -1,0 +1,161 @@
+// gRPC's length-prefixed messages on top of HTTP/2 DATA: a byte that says whether the message is compressed, four bytes
+// with its length, the message.
+import * as Bytes from "../../grpc/Bytes.ts"
+
+const prefixBytes = 5
+
+const prefixInto = (target: Uint8Array, offset: number, length: number): void => {
+  target[offset] = 0
+  target[offset + 1] = length >>> 24
+  target[offset + 2] = length >>> 16
+  target[offset + 3] = length >>> 8
+  target[offset + 4] = length
+}
+
+// What goes in front of a message.
+export const prefix = (length: number): Uint8Array => {
+  const bytes = new Uint8Array(prefixBytes)
+  prefixInto(bytes, 0, length)
+  return bytes
+}
+
+// Messages with their prefixes, in one piece.
+export const join = (messages: ReadonlyArray<Bytes.Bytes>): Uint8Array => {
+  let size = 0
+  for (const message of messages) size += prefixBytes + Bytes.size(message)
+  const whole = new Uint8Array(size)
+  let offset = 0
+  for (const message of messages) {
+    prefixInto(whole, offset, Bytes.size(message))
+    offset += prefixBytes
+    for (const piece of Bytes.pieces(message)) {
+      whole.set(piece, offset)
+      offset += piece.length
+    }
+  }
+  return whole
+}
+
+export class MessageError extends Error {
+  constructor(readonly code: "RESOURCE_EXHAUSTED" | "INTERNAL", message: string) {
+    super(message)
+  }
+}
+
+// A message of no more than this is always one piece: frames carry datagrams, which are no larger.
+const wholeBytes = 64 * 1024 - 1
+
+// Pieces that are smaller are gathered into larger ones. As views they would keep alive what they came in, which may be much
+// more, and there would be many: peers on Node cut all they send to 16 KiB.
+const viewBytes = 32 * 1024
+
+// Cuts a byte stream into messages. One that came in one piece is a view of it. Of one that came in several, and is large,
+// the pieces are views: to assemble it would take memory for each megabyte once more, which a collector that has seen
+// the program idle answers with a collection of the whole heap every few megabytes.
+export class MessageReader {
+  private readonly prefix = new Uint8Array(prefixBytes)
+  private prefixed = 0
+  private length = 0
+  private received = 0
+  private pieces: Array<Uint8Array> = []
+  // The last of the pieces while it has room for small ones, and how much of it is filled.
+  private gathering: Uint8Array | undefined
+  private gathered = 0
+  private failed = false
+  // What the peer says that messages are compressed with.
+  encoding: string | undefined
+
+  constructor(private readonly maxMessageBytes: number) {}
+
+  // Whether bytes of an incomplete message are here. A stream that ends now was cut off.
+  get isPartial(): boolean {
+    return this.prefixed > 0
+  }
+
+  // Emits the messages that are complete with these bytes. Throws `MessageError` for one that cannot be taken, and reads no
+  // more then: what follows begins in the middle of it.
+  read(bytes: Uint8Array, emit: (message: Bytes.Bytes) => void): void {
+    let offset = 0
+    while (!this.failed && offset < bytes.length) {
+      if (this.prefixed < prefixBytes) {
+        const part = bytes.subarray(offset, offset + prefixBytes - this.prefixed)
+        this.prefix.set(part, this.prefixed)
+        this.prefixed += part.length
+        offset += part.length
+        if (this.prefixed < prefixBytes) return
+        this.length = this.declaredLength()
+        this.received = 0
+      }
+      const piece = bytes.subarray(offset, offset + this.length - this.received)
+      offset += piece.length
+      if (piece.length === this.length) {
+        this.prefixed = 0
+        emit(piece)
+      } else if (piece.length > 0) {
+        this.append(piece)
+        if (this.received === this.length) {
+          const { pieces } = this
+          this.pieces = []
+          this.gathering = undefined
+          this.prefixed = 0
+          emit(pieces.length === 1 ? Bytes.join(pieces) : pieces)
+        }
+      }
+    }
+  }
+
+  private append(piece: Uint8Array): void {
+    const left = this.length - this.received
+    this.received += piece.length
+    if (this.length > wholeBytes && piece.length >= viewBytes) {
+      this.settle()
+      this.pieces.push(piece)
+      return
+    }
+    for (let rest = piece; rest.length > 0;) {
+      if (this.gathering === undefined) {
+        this.gathering = Buffer.allocUnsafeSlow(Math.min(left - piece.length + rest.length, wholeBytes))
+        this.pieces.push(this.gathering)
+        this.gathered = 0
+      }
+      const part = rest.subarray(0, this.gathering.length - this.gathered)
+      this.gathering.set(part, this.gathered)
+      this.gathered += part.length
+      if (this.gathered === this.gathering.length) this.gathering = undefined
+      rest = rest.subarray(part.length)
+    }
+  }
+
+  // Leaves the piece that small ones are gathered in at what it has.
+  private settle(): void {
+    if (this.gathering === undefined) return
+    this.pieces[this.pieces.length - 1] = Uint8Array.from(this.gathering.subarray(0, this.gathered))
+    this.gathering = undefined
+  }
+
+  private declaredLength(): number {
+    const [flag = 0, a = 0, b = 0, c = 0, d = 0] = this.prefix
+    if (flag !== 0) return this.refuse("INTERNAL", this.flagProblem(flag))
+    const length = a * 2 ** 24 + (b << 16 | c << 8 | d)
+    if (length > this.maxMessageBytes) {
+      return this.refuse(
+        "RESOURCE_EXHAUSTED",
+        `Received message larger than max (${length} vs ${this.maxMessageBytes})`
+      )
+    }
+    return length
+  }
+
+  private flagProblem(flag: number): string {
+    return flag !== 1
+      ? `Received a message with the flag ${flag}, which gRPC does not define`
+      : this.encoding === undefined || this.encoding === "identity"
+      ? "Received a compressed message, but no encoding (grpc-encoding)"
+      : `Received a message compressed with ${this.encoding}, which was not asked for`
+  }
+
+  private refuse(code: MessageError["code"], message: string): never {
+    this.failed = true
+    throw new MessageError(code, message)
+  }
+}

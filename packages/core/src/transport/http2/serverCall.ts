@@ -1,0 +1,291 @@
+// One RPC on the serving side of an HTTP/2 connection, from its headers to its trailers.
+import * as Headers from "@effect/platform/Headers"
+import * as Cause from "effect/Cause"
+import * as Chunk from "effect/Chunk"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2"
+import { clearTimeout, setImmediate, setTimeout } from "node:timers"
+import * as Bytes from "../../grpc/Bytes.ts"
+import * as handlerExit from "../../grpc/exitStatus.ts"
+import type { GrpcHandler, GrpcHandlers } from "../../grpc/GrpcHandler.ts"
+import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
+import * as metadata from "../../grpc/metadata.ts"
+import * as interruptible from "../../util/interruptible.ts"
+import * as httpStatus from "../httpStatus.ts"
+import { Inbox } from "../inbox.ts"
+import { MessageError, MessageReader } from "./messageReader.ts"
+import * as httpMessages from "./messages.ts"
+import type { Turns } from "./turns.ts"
+
+const inboxBytes = 1024 * 1024
+
+export interface Service {
+  readonly handlers: GrpcHandlers
+  readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
+  readonly isClosing: () => boolean
+  readonly maxMessageBytes: number
+  readonly requestTimeout: Duration.Duration
+}
+
+type Handle<Tag extends GrpcHandler["_tag"]> = Extract<GrpcHandler, { readonly _tag: Tag }>["handle"]
+
+// Receivers ignore keys they do not know. Without trailing metadata a client over grpc-js cannot tell every failure of
+// ours from one of its own transport.
+const presence = { "x-effect-grpc": "1" }
+
+const responseHeaders = {
+  [constants.HTTP2_HEADER_STATUS]: 200,
+  [constants.HTTP2_HEADER_CONTENT_TYPE]: "application/grpc",
+  "grpc-accept-encoding": "identity"
+}
+
+const timeUnits: Record<string, (count: number) => Duration.Duration> = {
+  H: Duration.hours,
+  M: Duration.minutes,
+  S: Duration.seconds,
+  m: Duration.millis,
+  u: (count) => Duration.micros(BigInt(count)),
+  n: (count) => Duration.nanos(BigInt(count))
+}
+
+const parseTimeout = (timeout: string): Option.Option<Duration.Duration> => {
+  const [, count, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(timeout) ?? []
+  return Option.map(Option.fromNullable(timeUnits[unit]), (make) => make(Number(count)))
+}
+
+const deadlinePassed = "the caller's deadline has passed"
+
+// Timers of Node that are to run for longer, some 24 days, run at once.
+const maxTimer = 2 ** 31 - 1
+
+class ServedCall {
+  private readonly sender: httpMessages.Sender
+  private headersSent = false
+  private ended = false
+  private status: GrpcStatus.GrpcStatusError | undefined
+  private stop = (): void => {}
+
+  constructor(
+    private readonly service: Service,
+    private readonly stream: ServerHttp2Stream,
+    turns: Turns,
+    readonly metadata: Headers.Headers
+  ) {
+    this.sender = new httpMessages.Sender(stream, turns)
+    // The end of the stream tells the same.
+    stream.on("error", () => {})
+    // Of a stream that is reset without an error, Node waits for the last of its bytes to be read.
+    stream.on("aborted", () => stream.destroy())
+    stream.on("close", () => {
+      this.sender.close()
+      this.stop()
+    })
+    stream.on("wantTrailers", () =>
+      stream.sendTrailers({
+        ...httpStatus.toTrailers(this.status),
+        ...(this.status === undefined ? {} : presence)
+      }))
+  }
+
+  // How long the caller waits.
+  private get timeout(): Option.Option<Duration.Duration> {
+    return Option.flatMap(Headers.get(this.metadata, "grpc-timeout"), parseTimeout)
+  }
+
+  // Ends the RPC. What the caller still sends is dropped.
+  end(status?: GrpcStatus.GrpcStatusError): void {
+    if (this.ended || this.stream.destroyed || this.stream.closed) return
+    this.ended = true
+    this.status = status
+    if (status !== undefined && !this.headersSent) {
+      this.stream.respond({ ...responseHeaders, ...httpStatus.toTrailers(status) }, { endStream: true })
+    } else {
+      this.sendHeaders(Headers.empty)
+      this.sender.end()
+    }
+    // A reset would tell the caller to stop, but might overtake the trailers.
+    this.stream.resume()
+  }
+
+  unary(handle: Handle<"Unary">): void {
+    this.withRequest((message) =>
+      Effect.flatMap(handle(message, this), (answer) => {
+        this.sendHeaders(Headers.empty)
+        return this.sender.send([answer])
+      })
+    )
+  }
+
+  serverStreaming(handle: Handle<"ServerStreaming">): void {
+    this.withRequest((message) =>
+      Stream.runForEachChunk(handle(message, this), (chunk) => {
+        this.sendHeaders(Headers.empty)
+        return this.sender.send(Chunk.toReadonlyArray(chunk))
+      })
+    )
+  }
+
+  duplex(handle: Handle<"Duplex">): void {
+    const inbox = new Inbox<Bytes.Bytes, GrpcStatus.GrpcStatusError>(inboxBytes)
+    const reading = new httpMessages.Reading(
+      this.stream,
+      (message) => inbox.push(message),
+      this.service.maxMessageBytes,
+      (error) => this.refuse(error)
+    )
+    reading.start()
+    // Node ends the messages of a call before it resets it. Whoever reads, a driver that was lent a resource perhaps,
+    // must not take what it has for the whole.
+    this.stream.on("end", () =>
+      setImmediate(() => {
+        if (this.stream.closed) return
+        inbox.close(
+          reading.isPartial
+            ? Option.some(GrpcStatus.make("INTERNAL", "the requests ended inside a message"))
+            : Option.none()
+        )
+      }))
+    this.stream.on("close", () => {
+      // Most have ended by then, and an error costs more than the question.
+      if (!inbox.isClosed) inbox.close(Option.some(GrpcStatus.make("CANCELLED", "the caller went away")))
+    })
+    this.run(
+      Effect.scoped(handle({
+        metadata: this.metadata,
+        receive: inbox.take,
+        send: (message) =>
+          Effect.suspend(() => {
+            this.sendHeaders(Headers.empty)
+            return Effect.zipRight(
+              this.sender.send([message]),
+              Effect.suspend(() =>
+                this.stream.writable ? Effect.void : GrpcStatus.make("CANCELLED", "the caller went away")
+              )
+            )
+          }),
+        sendInitialMetadata: (given) =>
+          Effect.map(Effect.suspend(() => metadata.served(given)), (sendable) => this.sendHeaders(sendable))
+      })).pipe(Effect.ensuring(Effect.sync(() => inbox.discard())))
+    )
+  }
+
+  private sendHeaders(metadata: Headers.Headers): void {
+    if (this.headersSent || this.stream.destroyed || this.stream.closed) return
+    this.headersSent = true
+    this.stream.respond({ ...metadata, ...responseHeaders }, { waitForTrailers: true })
+  }
+
+  // Ends the RPC for what its caller sent, and the handler with it: it may wait for more, or for nothing.
+  private refuse(error: unknown): void {
+    const details = error instanceof Error ? error.message : String(error)
+    this.end(GrpcStatus.make(error instanceof MessageError ? error.code : "INTERNAL", details, error))
+    this.stop()
+  }
+
+  // Waits for the one message of a call that has one.
+  private withRequest(handle: (message: Uint8Array) => Effect.Effect<void, GrpcStatus.GrpcStatusError>): void {
+    const { maxMessageBytes, requestTimeout } = this.service
+    const messages: Array<Uint8Array> = []
+    const reader = new MessageReader(maxMessageBytes)
+    const deadline = Option.getOrElse(this.timeout, () => Duration.infinity)
+    const limit = Duration.min(requestTimeout, deadline)
+    const timer = Duration.toMillis(limit) <= maxTimer
+      ? setTimeout(
+        () =>
+          this.end(GrpcStatus.make(
+            "DEADLINE_EXCEEDED",
+            deadline === limit
+              ? deadlinePassed
+              : `the request message did not arrive within ${Duration.format(requestTimeout)} (requestTimeout)`
+          )),
+        Duration.toMillis(limit)
+      )
+      : undefined
+    this.stream.on("close", () => clearTimeout(timer))
+    this.stream.on("data", (bytes: Uint8Array) => {
+      if (this.ended) return
+      try {
+        reader.read(bytes, (message) => messages.push(Bytes.join(message)))
+      } catch (error) {
+        this.refuse(error)
+      }
+      if (messages.length > 1) this.end(GrpcStatus.make("UNIMPLEMENTED", "more than one request message"))
+    })
+    this.stream.on("end", () => {
+      clearTimeout(timer)
+      if (this.stream.closed || this.ended) return
+      const [message] = messages
+      if (reader.isPartial) {
+        this.end(GrpcStatus.make("INTERNAL", "the request ended inside its message"))
+      } else if (message === undefined) {
+        this.end(GrpcStatus.make("UNIMPLEMENTED", "the request ended without a message"))
+      } else {
+        this.run(Effect.suspend(() => handle(message)))
+      }
+    })
+  }
+
+  // Runs a handler for as long as the caller stays, and ends the RPC with its outcome once its finalizers have run.
+  private run(effect: Effect.Effect<void, GrpcStatus.GrpcStatusError>): void {
+    const fiber = this.service.fork(Option.match(this.timeout, {
+      onNone: () => effect,
+      onSome: (duration) =>
+        interruptible.timeoutFail(effect, {
+          duration,
+          onTimeout: () => GrpcStatus.make("DEADLINE_EXCEEDED", deadlinePassed)
+        })
+    }))
+    this.stop = () => fiber.unsafeInterruptAsFork(fiber.id())
+    fiber.addObserver((exit) => {
+      this.stop = () => {}
+      this.end(
+        Exit.isSuccess(exit)
+          ? undefined
+          : this.service.isClosing() && Cause.isInterruptedOnly(exit.cause)
+          ? GrpcStatus.make("UNAVAILABLE", "the exporter is shutting down")
+          : handlerExit.statusOf(exit.cause)
+      )
+    })
+  }
+}
+
+export const serve = (
+  service: Service,
+  turns: Turns,
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  rawHeaders: ReadonlyArray<string>
+): void => {
+  const rpc = String(headers[constants.HTTP2_HEADER_PATH])
+  const call = new ServedCall(service, stream, turns, httpStatus.fromRawHeaders(rawHeaders))
+  // Reset before anybody could look at it.
+  if (stream.destroyed || stream.closed) return
+  if (!httpStatus.isGrpc(headers["content-type"])) {
+    stream.respond({ [constants.HTTP2_HEADER_STATUS]: constants.HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE }, {
+      endStream: true
+    })
+    stream.resume()
+    return
+  }
+  const handler = service.handlers.get(rpc)
+  const encoding = headers["grpc-encoding"] ?? "identity"
+  if (handler === undefined || headers[constants.HTTP2_HEADER_METHOD] !== "POST") {
+    call.end(handlerExit.notImplemented(rpc))
+  } else if (encoding !== "identity") {
+    call.end(GrpcStatus.make("UNIMPLEMENTED", `messages compressed with ${String(encoding)} are not supported`))
+  } else {
+    switch (handler._tag) {
+      case "Unary":
+        return call.unary(handler.handle)
+      case "ServerStreaming":
+        return call.serverStreaming(handler.handle)
+      case "Duplex":
+        return call.duplex(handler.handle)
+    }
+  }
+}

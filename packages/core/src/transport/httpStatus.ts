@@ -1,0 +1,150 @@
+// Statuses and metadata as HTTP/2 headers and trailers carry them.
+import * as Headers from "@effect/platform/Headers"
+import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2"
+import * as GrpcStatus from "../grpc/GrpcStatus.ts"
+import * as httpLoss from "./httpLoss.ts"
+
+const encoder = new TextEncoder()
+
+// Everything but printable ASCII, and the percent sign itself, travels as percent-encoded UTF-8; so do spaces at the
+// ends, where HTTP/2 allows none.
+const encodeMessage = (text: string): string =>
+  text.replace(/[^ -$&-~]+|^ +| +$/gu, (part) => {
+    let encoded = ""
+    for (const byte of encoder.encode(part)) encoded += `%${byte.toString(16).toUpperCase().padStart(2, "0")}`
+    return encoded
+  })
+
+// Receivers must not fail on what is badly encoded.
+const decodeMessage = (text: string): string => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+export const toTrailers = (status: GrpcStatus.GrpcStatusError | undefined): OutgoingHttpHeaders =>
+  status === undefined ? { "grpc-status": "0" } : {
+    "grpc-status": String(GrpcStatus.codeToNumber(status.code)),
+    "grpc-message": encodeMessage(status.details)
+  }
+
+export const fromTrailers = (
+  trailers: IncomingHttpHeaders
+): { readonly code: GrpcStatus.GrpcCode; readonly details: string } | undefined => {
+  const code = trailers["grpc-status"]
+  if (code === undefined) return undefined
+  const message = trailers["grpc-message"]
+  return {
+    code: typeof code === "string" && /^\d+$/.test(code) ? GrpcStatus.codeFromNumber(Number(code)) : "UNKNOWN",
+    details: typeof message === "string" ? decodeMessage(message) : ""
+  }
+}
+
+// What an RPC is told that no status ends.
+export const noStatus = "the RPC ended without a status"
+
+// What a call with one answer is told that had another number of them.
+export const noAnswer = "the RPC ended without an answer"
+export const manyAnswers = "the RPC had more than one answer"
+
+// The media type of gRPC with the message format that this library speaks. Media types have no case.
+export const isGrpc = (contentType: string | undefined): boolean =>
+  contentType !== undefined && /^application\/grpc(\+proto)?[ \t]*(;|$)/i.test(contentType)
+
+// The header is the peer's, and may be of any length.
+const maxShown = 100
+
+// What gRPC makes of an answer that is none of gRPC, if it is that: a proxy answered, a load balancer, a page to log in.
+export const problemOfAnswer = (
+  httpStatus: number | undefined,
+  contentType: string | undefined
+): { readonly code: GrpcStatus.GrpcCode; readonly details: string } | undefined => {
+  const hint = "is this the address of a proxy, a load balancer or a login page?"
+  const type = contentType?.slice(0, maxShown) ?? "no content type"
+  if (httpStatus !== constants.HTTP_STATUS_OK) {
+    const details = `Received HTTP status code ${httpStatus} (${type}) instead of an answer of gRPC; ${hint}`
+    return { code: codeOfHttpStatus(httpStatus), details }
+  }
+  return isGrpc(contentType)
+    ? undefined
+    : { code: "UNKNOWN", details: `Received ${type} (HTTP status code 200) instead of an answer of gRPC; ${hint}` }
+}
+
+const codeOfHttpStatus = (status: number | undefined): GrpcStatus.GrpcCode => {
+  switch (status) {
+    case 400:
+      return "INTERNAL"
+    case 401:
+      return "UNAUTHENTICATED"
+    case 403:
+      return "PERMISSION_DENIED"
+    case 404:
+      return "UNIMPLEMENTED"
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return "UNAVAILABLE"
+    default:
+      return "UNKNOWN"
+  }
+}
+
+// What gRPC maps the reset of a stream to, and how to say it.
+export const statusOfReset = (
+  code: number
+): { readonly code: GrpcStatus.GrpcCode; readonly details: string } => {
+  switch (code) {
+    case constants.NGHTTP2_NO_ERROR:
+      return { code: "INTERNAL", details: noStatus }
+    case constants.NGHTTP2_REFUSED_STREAM:
+      return { code: "UNAVAILABLE", details: "Stream refused by server" }
+    case constants.NGHTTP2_CANCEL:
+      return {
+        code: "CANCELLED",
+        details: "Call cancelled by the exporter or by a proxy in between, not by this client"
+      }
+    case constants.NGHTTP2_ENHANCE_YOUR_CALM:
+      return {
+        code: "RESOURCE_EXHAUSTED",
+        details:
+          "Bandwidth exhausted or memory limit exceeded; the answer has more than 256 KiB of headers, or the exporter limits " +
+          "what it takes"
+      }
+    case constants.NGHTTP2_INADEQUATE_SECURITY:
+      return {
+        code: "PERMISSION_DENIED",
+        details: "Protocol not secure enough; the exporter asks for TLS, or for a newer version of it"
+      }
+    default:
+      return { code: "INTERNAL", details: httpLoss.explainReset(code) }
+  }
+}
+
+// Whether a failure is the reset of one stream, as it is told here and by grpc-js.
+export const isReset = (details: string): boolean =>
+  /^(the RPC ended without a status|Stream refused by server)$/.test(details) ||
+  /^(Call cancelled|Protocol not secure enough|Bandwidth exhausted or memory limit exceeded|Received RST_STREAM with code)\b/
+    .test(details)
+
+// Of a key that occurs more than once the last counts, which only the headers as they were on the wire can tell: names
+// and values in turns. Binary metadata, which nothing in the protocol uses, is left out.
+export const fromRawHeaders = (rawHeaders: ReadonlyArray<string>): Headers.Headers => {
+  const metadata: Record<string, string> = {}
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? ""
+    if (isMetadata(name)) metadata[name] = rawHeaders[index + 1] ?? ""
+  }
+  return Headers.fromInput(metadata)
+}
+
+const isMetadata = (name: string): boolean => !name.startsWith(":") && !name.endsWith("-bin")
+
+export const fromHeaders = (headers: IncomingHttpHeaders): Headers.Headers =>
+  Headers.fromInput(
+    Object.entries(headers).flatMap(([name, value]) =>
+      value === undefined || !isMetadata(name) ? [] : [[name, String(value)] as const]
+    )
+  )

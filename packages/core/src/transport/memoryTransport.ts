@@ -1,0 +1,188 @@
+// A transport to handlers in the same process. Handlers run on the runtime that was current when the channel was made,
+// in fibers of their own, as a server's would: they see neither the caller's loggers nor its annotations. Encoded messages
+// cross, and the cause of a failure, so that a test shows the stack of what a driver threw.
+import * as Headers from "@effect/platform/Headers"
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Bytes from "../grpc/Bytes.ts"
+import * as handlerExit from "../grpc/exitStatus.ts"
+import type * as GrpcHandler from "../grpc/GrpcHandler.ts"
+import * as GrpcStatus from "../grpc/GrpcStatus.ts"
+import { type CallOptions, type GrpcDuplex, type GrpcTransport, maxMessageBytes } from "../grpc/grpcTransport.ts"
+import * as metadata from "../grpc/metadata.ts"
+import { mapItems } from "../util/mapItems.ts"
+import { MemoryPipe } from "./memoryPipe.ts"
+
+const channelClosed = "the channel is closed"
+
+export const makeTransport = Effect.fnUntraced(
+  function*(handlers: GrpcHandler.GrpcHandlers, target: string) {
+    const runtime = yield* FiberSet.makeRuntime()
+    // What was captured is also whether a channel that is part of an acquisition can be interrupted.
+    const run = <A, E>(effect: Effect.Effect<A, E>) => runtime(Effect.interruptible(effect))
+    let closed = false
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        closed = true
+      })
+    )
+
+    const requestOf = (options: CallOptions): GrpcHandler.GrpcRequest => ({
+      metadata: options.metadata ?? Headers.empty
+    })
+
+    // The cause of an error is not among what a spread copies.
+    const fail = (rpc: string, status: GrpcStatus.GrpcStatusError): GrpcStatus.GrpcStatusError =>
+      new GrpcStatus.GrpcStatusError({ ...status, cause: status.cause, origin: "peer", rpc, target })
+
+    const refuse = (rpc: string, code: GrpcStatus.GrpcCode, details: string): GrpcStatus.GrpcStatusError =>
+      new GrpcStatus.GrpcStatusError({ code, details, origin: "client", rpc, target })
+
+    // A fiber of a set that is closed is interrupted before it can say so.
+    const fork = <A, E>(
+      rpc: string,
+      effect: Effect.Effect<A, E>
+    ): Effect.Effect<Fiber.RuntimeFiber<A, E>, GrpcStatus.GrpcStatusError> =>
+      Effect.suspend(() =>
+        closed
+          ? refuse(rpc, "CANCELLED", channelClosed)
+          : Effect.succeed(run(effect))
+      )
+
+    // A handler that was interrupted from here was cancelled by this client.
+    const statusOf = (
+      rpc: string,
+      cause: Cause.Cause<GrpcStatus.GrpcStatusError>,
+      cancelled = false
+    ): GrpcStatus.GrpcStatusError =>
+      (closed || cancelled) && Cause.isInterruptedOnly(cause)
+        ? refuse(rpc, "CANCELLED", "the RPC was cancelled by this client")
+        : fail(rpc, handlerExit.statusOf(cause))
+
+    const notImplemented = (rpc: string) => fail(rpc, handlerExit.notImplemented(rpc))
+
+    const received = (rpc: string, message: Uint8Array): Either.Either<Uint8Array, GrpcStatus.GrpcStatusError> =>
+      message.length <= maxMessageBytes
+        ? Either.right(message)
+        : Either.left(refuse(
+          rpc,
+          "RESOURCE_EXHAUSTED",
+          `Received message larger than max (${message.length} vs ${maxMessageBytes})`
+        ))
+
+    const unary: GrpcTransport["unary"] = (rpc, message, options) => {
+      const handler = handlers.get(rpc)
+      if (handler?._tag !== "Unary") return notImplemented(rpc)
+      return Effect.async((resume) => {
+        if (closed) return resume(refuse(rpc, "CANCELLED", channelClosed))
+        const fiber = run(handler.handle(message, requestOf(options)))
+        fiber.addObserver((exit) =>
+          resume(Exit.isSuccess(exit) ? received(rpc, exit.value) : statusOf(rpc, exit.cause))
+        )
+        return Effect.asVoid(Fiber.interrupt(fiber))
+      })
+    }
+
+    const serverStreaming: GrpcTransport["serverStreaming"] = (rpc, message, options) => {
+      const handler = handlers.get(rpc)
+      if (handler?._tag !== "ServerStreaming") return Stream.fail(notImplemented(rpc))
+      return Stream.unwrapScoped(Effect.gen(function*() {
+        const answers = new MemoryPipe<GrpcStatus.GrpcStatusError>()
+        yield* Effect.acquireRelease(
+          fork(
+            rpc,
+            Stream.runForEachChunk(handler.handle(message, requestOf(options)), (chunk) => answers.sendAll(chunk))
+              .pipe(
+                Effect.onExit((exit) =>
+                  answers.end(Exit.mapErrorCause(exit, (cause) => Cause.fail(statusOf(rpc, cause))))
+                )
+              )
+          ),
+          Fiber.interrupt
+        )
+        return mapItems(Stream.repeatEffectChunkOption(answers.take), (answer) => received(rpc, answer))
+      }))
+    }
+
+    const duplex = Effect.fnUntraced(
+      function*(rpc: string, options: CallOptions) {
+        const handler = handlers.get(rpc)
+        if (handler?._tag !== "Duplex") return yield* notImplemented(rpc)
+        const requests = new MemoryPipe<GrpcStatus.GrpcStatusError>()
+        const responses = new MemoryPipe<GrpcStatus.GrpcStatusError>()
+        const initialMetadata = yield* Deferred.make<Headers.Headers, GrpcStatus.GrpcStatusError>()
+        const status = yield* Deferred.make<void, GrpcStatus.GrpcStatusError>()
+
+        let cancelled = false
+
+        const served = Effect.scoped(handler.handle({
+          ...requestOf(options),
+          receive: requests.take,
+          // A message that is too large for the caller ends the RPC, as it does when a socket's client cancels it.
+          send: (message) =>
+            Effect.matchEffect(received(rpc, Bytes.join(message)), {
+              onFailure: (refusal) =>
+                Effect.zipRight(
+                  Effect.all([Deferred.fail(status, refusal), responses.end(Exit.fail(refusal))]),
+                  Effect.interrupt
+                ),
+              onSuccess: (message) =>
+                Effect.flatMap(
+                  responses.send(message),
+                  (taken) => taken ? Effect.void : GrpcStatus.make("CANCELLED", "the caller went away")
+                )
+            }),
+          sendInitialMetadata: (given) =>
+            Effect.flatMap(
+              Effect.suspend(() => metadata.served(given)),
+              (sendable) => Effect.asVoid(Deferred.succeed(initialMetadata, sendable))
+            )
+        })).pipe(
+          Effect.onExit((ended) => {
+            const exit = Exit.mapErrorCause(ended, (cause) => Cause.fail(statusOf(rpc, cause, cancelled)))
+            return Effect.all([
+              Deferred.done(status, exit),
+              responses.end(exit),
+              // Whoever still reads, a driver that was lent a resource perhaps, must not take this for the end.
+              requests.leave(Exit.fail(GrpcStatus.make("CANCELLED", "the caller went away"))),
+              // A handler that ends without sending headers sends them with its status.
+              Deferred.done(initialMetadata, Exit.as(exit, Headers.empty))
+            ])
+          })
+        )
+        const cancel = (fiber: Fiber.RuntimeFiber<void, GrpcStatus.GrpcStatusError>) =>
+          Effect.suspend(() => {
+            cancelled = true
+            return Fiber.interrupt(fiber)
+          })
+        const fiber = yield* Effect.acquireRelease(fork(rpc, served), cancel)
+        const sendable = Effect.zipRight(
+          Effect.yieldNow(),
+          Effect.matchEffect(Deferred.await(status), {
+            onFailure: Effect.fail,
+            onSuccess: () => Effect.fail(refuse(rpc, "FAILED_PRECONDITION", "the RPC has ended, nothing can be sent"))
+          })
+        )
+        const call: GrpcDuplex = {
+          initialMetadata: Deferred.await(initialMetadata),
+          receive: responses.take,
+          send: (message) =>
+            Effect.flatMap(requests.send(Bytes.join(message)), (accepted) => accepted ? Effect.void : sendable),
+          halfClose: requests.end(Exit.void),
+          cancel: Effect.asVoid(cancel(fiber)),
+          status: Deferred.await(status)
+        }
+        return call
+      }
+    )
+
+    return { target, unary, serverStreaming, duplex } satisfies GrpcTransport
+  }
+) satisfies (...args: never) => Effect.Effect<GrpcTransport, never, Scope.Scope>

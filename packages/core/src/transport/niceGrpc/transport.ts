@@ -1,0 +1,497 @@
+// The transport over nice-grpc, to Unix sockets, TCP and TLS. Messages stay encoded: methods are defined with
+// serializers that pass bytes through.
+import * as Headers from "@effect/platform/Headers"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import {
+  type CallOptions as NiceCallOptions,
+  type Channel,
+  ChannelCredentials,
+  ClientError,
+  createChannel,
+  createClient,
+  Metadata
+} from "nice-grpc"
+import * as Tls from "node:tls"
+import * as Bytes from "../../grpc/Bytes.ts"
+import type { Endpoint } from "../../grpc/Endpoint.ts"
+import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
+import {
+  type CallOptions,
+  type ChannelOptions,
+  type GrpcConnection,
+  type GrpcDuplex,
+  type GrpcTransport,
+  maxMessageBytes
+} from "../../grpc/grpcTransport.ts"
+import * as hostPort from "../../grpc/hostPort.ts"
+import * as interruptible from "../../util/interruptible.ts"
+import * as connectFailure from "../connectFailure.ts"
+import * as httpLoss from "../httpLoss.ts"
+import * as httpStatus from "../httpStatus.ts"
+import { Inbox } from "../inbox.ts"
+import type { Proxy } from "../proxy.ts"
+import type { TlsTrust } from "../tlsTrust.ts"
+import { fromMetadata, rawMethod } from "./codec.ts"
+import * as identityOnly from "./identityOnly.ts"
+import { Outbox } from "./outbox.ts"
+import * as niceGrpcSessions from "./sessions.ts"
+
+// Bytes a call may hold that its consumer has not taken yet, on top of the HTTP/2 window.
+const inboxBytes = 1024 * 1024
+
+const outboxMessages = 16
+
+const defaultConnectTimeout = "10 seconds"
+
+// grpc-js opens windows of 64 KiB, which caps a byte stream at a quarter of what the reference client moves.
+const windowBytes = 4 * 1024 * 1024
+
+// protocol.md 10.3: tunnelled Unix sockets may punish keepalive pings, so only TCP sends them.
+const tcpOptions = {
+  "grpc.lb_policy_name": "round_robin",
+  "grpc.keepalive_time_ms": 20_000,
+  "grpc.keepalive_timeout_ms": 180_000,
+  "grpc.http2.max_pings_without_data": 0,
+  "grpc.keepalive_permit_without_calls": 1
+}
+
+const target = (endpoint: Endpoint): string => {
+  switch (endpoint._tag) {
+    case "Unix":
+      return `unix://${endpoint.path.startsWith("/") ? "" : "./"}${endpoint.path}`
+    case "Tcp":
+    case "Tls":
+      return `dns:${hostPort.format(endpoint)}`
+  }
+}
+
+// grpc-js tells a server the name that it checks, and Node refuses to tell an address since release 26. The address is checked
+// all the same.
+const nameOfAddress = "localhost"
+
+const toldName = (endpoint: Endpoint, trust: TlsTrust | undefined): string | undefined =>
+  trust?.servername ?? (endpoint._tag === "Tls" && hostPort.isAddress(endpoint.host) ? nameOfAddress : undefined)
+
+const toCredentials = (endpoint: Endpoint, trust: TlsTrust | undefined): ChannelCredentials => {
+  if (endpoint._tag !== "Tls") return ChannelCredentials.createInsecure()
+  const { certificate, host } = endpoint
+  const checkServerIdentity = trust?.checkServerIdentity ??
+    ((_: string, presented: Tls.PeerCertificate) => Tls.checkServerIdentity(host, presented))
+  if (endpoint.trust._tag !== "SystemRoots" && trust?.secureContext !== undefined) {
+    return ChannelCredentials.createFromSecureContext(trust.secureContext, { checkServerIdentity })
+  }
+  // Without a context of ours it is grpc-js that reads the roots, which a variable can name.
+  return ChannelCredentials.createSsl(
+    null,
+    certificate === undefined ? null : Buffer.from(Redacted.value(certificate.privateKey)),
+    certificate === undefined ? null : Buffer.from(certificate.chain),
+    { checkServerIdentity }
+  )
+}
+
+const openChannel = (
+  endpoint: Endpoint,
+  trust: TlsTrust | undefined,
+  proxy: Proxy | undefined,
+  options: ChannelOptions
+): Channel => {
+  const name = toldName(endpoint, trust)
+  return identityOnly.of(createChannel(target(endpoint), toCredentials(endpoint, trust), {
+    "grpc.max_receive_message_length": maxMessageBytes,
+    "grpc-node.flow_control_window": windowBytes,
+    // grpc-js then sends again what HTTP/2 promises was never begun. Nothing else is sent again without a service config, which
+    // is not looked up: a repeated driver call can repeat a physical side effect.
+    "grpc.enable_retries": 1,
+    "grpc.service_config_disable_resolution": 1,
+    // grpc-js shares connections between channels to one address: a new channel would inherit the back-off of an
+    // old one, and fail although the exporter is there again.
+    "grpc.use_local_subchannel_pool": 1,
+    // nice-grpc bounds a connection attempt by this argument.
+    "grpc.min_reconnect_backoff_ms": Duration.toMillis(options.connectTimeout ?? defaultConnectTimeout),
+    // While grpc-js backs off it answers with the error of its last attempt, however long the exporter has been back.
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 500,
+    // Which proxy it is has been found already, more carefully.
+    "grpc.enable_http_proxy": proxy === undefined ? 0 : 1,
+    ...(name === undefined ? {} : { "grpc.ssl_target_name_override": name }),
+    ...(endpoint._tag === "Unix" ? {} : tcpOptions),
+    ...options.grpcOptions
+  }))
+}
+
+// The statuses grpc-js makes up after response headers have arrived. Nothing else tells them from a peer's trailers
+// then; see subchannel-call.ts of grpc-js, where all of them are made.
+const localDetails: ReadonlyArray<readonly [GrpcStatus.GrpcCode, RegExp]> = [
+  ["UNAVAILABLE", /^(Connection dropped|Stream refused by server|(read|write) E[A-Z]+)$/],
+  ["CANCELLED", /^(Call cancelled|Cancelled on client)$/],
+  ["INTERNAL", /^(Received RST_STREAM with code \d+|Failed to decompress )/],
+  ["UNKNOWN", /^No status information received$/],
+  ["RESOURCE_EXHAUSTED", /^Bandwidth exhausted or memory limit exceeded$/],
+  ["PERMISSION_DENIED", /^Protocol not secure enough$/]
+]
+
+// What grpc-js makes of REFUSED_STREAM.
+const streamRefused = "Stream refused by server"
+
+// grpc-js wraps the reason why it could not connect into a summary of its attempts.
+const withoutSummary = (details: string): string =>
+  details.replace(/^No connection established\. Last error: (?:Error: )?/, "").replace(/\.? Resolution note: $/, "")
+    .replace(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)$/, "").replace(/^(null|undefined)$/, "no connection could be established")
+
+const httpStatusCode = /^Received HTTP status code (\d+)$/
+
+const tooLarge = /^Received message (larger than max|that decompresses to a size larger than)/
+
+// One call, which can be aborted. It is watched, to tell afterwards who made up its status. Trailing metadata comes from a peer: an answer that is a
+// failure and nothing else carries its content type there, and our own host adds a key to every failure. A status made up
+// locally has none. Without any, it is the peer's when response headers have arrived and it is not one of `localDetails`.
+class Call {
+  private readonly controller = new AbortController()
+  private headers = false
+  private trailers = false
+  private contentType: string | undefined
+  private refusal: GrpcStatus.GrpcStatusError | undefined
+
+  constructor(
+    private readonly rpc: string,
+    private readonly target: string,
+    private readonly explain: (details: string) => string,
+    private readonly onInitialMetadata: (metadata: Headers.Headers) => void = () => {}
+  ) {}
+
+  abort(): void {
+    this.controller.abort()
+  }
+
+  // Aborts the call with a status of this side's.
+  refuse(code: GrpcStatus.GrpcCode, details: string, origin: GrpcStatus.StatusOrigin): void {
+    this.refusal ??= this.make(code, details, origin)
+    this.abort()
+  }
+
+  options(options: CallOptions): NiceCallOptions {
+    return {
+      metadata: Metadata(options.metadata ?? {}),
+      signal: this.controller.signal,
+      onHeader: (header) => {
+        this.headers = true
+        this.contentType = header.get("content-type")
+        if (httpStatus.isGrpc(this.contentType)) this.onInitialMetadata(fromMetadata(header))
+      },
+      onTrailer: (trailer) => {
+        this.contentType ??= trailer.get("content-type")
+        this.trailers = !trailer[Symbol.iterator]().next().done
+      }
+    }
+  }
+
+  // Whether the peer says that it answers with messages of gRPC.
+  get isGrpc(): boolean {
+    return httpStatus.isGrpc(this.contentType)
+  }
+
+  // What to make of an end that grpc-js takes for a success.
+  statusOfSuccess(): GrpcStatus.GrpcStatusError | undefined {
+    return this.refusal ?? this.statusOfPage("")
+  }
+
+  statusOf(cause: unknown): GrpcStatus.GrpcStatusError {
+    if (this.refusal !== undefined) return this.refusal
+    const make = (code: GrpcStatus.GrpcCode, details: string, origin: GrpcStatus.StatusOrigin) =>
+      this.make(code, details, origin, cause)
+    if (cause instanceof Error && cause.name === "AbortError") {
+      return make("CANCELLED", "the RPC was cancelled by this client", "client")
+    }
+    const page = this.statusOfPage(cause instanceof ClientError ? cause.details : "", cause)
+    if (page !== undefined) return page
+    if (!(cause instanceof ClientError)) {
+      // It rejects with an error of no code when there is no way to decompress a message.
+      return cause instanceof Error && "code" in cause && cause.code === undefined
+        ? make(
+          "INTERNAL",
+          "Received a compressed message, but no encoding (grpc-encoding) that grpc-js knows",
+          "client"
+        )
+        : make("INTERNAL", cause instanceof Error ? cause.message : String(cause), "client")
+    }
+    const code = GrpcStatus.codeFromNumber(cause.code)
+    if (this.trailers) return make(code, cause.details, "peer")
+    const loss = httpLoss.explainGrpcJs(cause.details)
+    if (loss !== undefined) return make("UNAVAILABLE", loss, "transport")
+    if (!this.headers && cause.details === streamRefused) return make(code, httpLoss.unseen, "client")
+    if (!this.headers) return make(code, this.explain(cause.details), "transport")
+    if (code === "RESOURCE_EXHAUSTED" && tooLarge.test(cause.details)) return make(code, cause.details, "client")
+    const local = localDetails.some(([localCode, details]) => localCode === code && details.test(cause.details))
+    return make(code, cause.details, local ? "transport" : "peer")
+  }
+
+  // What is no answer of gRPC. grpc-js looks at the content type of none.
+  private statusOfPage(details: string, cause?: unknown): GrpcStatus.GrpcStatusError | undefined {
+    const [, code] = httpStatusCode.exec(details) ?? []
+    if (code === undefined && this.contentType === undefined) return undefined
+    if (this.isGrpc && code === "200") return this.make("UNKNOWN", httpStatus.noStatus, "transport", cause)
+    // A peer of gRPC may say this, too.
+    if (this.trailers && this.isGrpc) return undefined
+    const problem = httpStatus.problemOfAnswer(code === undefined ? 200 : Number(code), this.contentType)
+    return problem === undefined ? undefined : this.make(problem.code, problem.details, "transport", cause)
+  }
+
+  make(
+    code: GrpcStatus.GrpcCode,
+    details: string,
+    origin: GrpcStatus.StatusOrigin,
+    cause?: unknown
+  ): GrpcStatus.GrpcStatusError {
+    const { rpc, target } = this
+    return new GrpcStatus.GrpcStatusError({ code, details, origin, rpc, target, cause })
+  }
+}
+
+// These of grpc-js's connectivity states.
+const ready = 2
+
+const transientFailure = 3
+
+// Has a channel connect, and waits until it has tried.
+const settled = (channel: Channel): Effect.Effect<void> =>
+  Effect.async<void>((resume) => {
+    const look = (): void => {
+      const state = channel.getConnectivityState(true)
+      if (state === ready || state >= transientFailure) return resume(Effect.void)
+      channel.watchConnectivityState(state, Infinity, look)
+    }
+    look()
+  })
+
+const memoize = <A>(make: (rpc: string) => A): (rpc: string) => A => {
+  const made = new Map<string, A>()
+  return (rpc) => {
+    const existing = made.get(rpc)
+    if (existing !== undefined) return existing
+    const value = make(rpc)
+    made.set(rpc, value)
+    return value
+  }
+}
+
+// Reads the messages of a call into an inbox until the call ends, and cancels the call when the scope closes first.
+// The signal goes first: nice-grpc's iterators do not return while a `next` is pending.
+const readInto = (
+  calls: Set<Call>,
+  inbox: Inbox<Uint8Array, GrpcStatus.GrpcStatusError>,
+  call: Call,
+  start: () => AsyncIterable<Uint8Array>,
+  onEnd: (exit: Exit.Exit<void, GrpcStatus.GrpcStatusError>) => void
+): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      calls.add(call)
+      const read = async () => {
+        for await (const message of start()) {
+          const full = call.isGrpc ? inbox.push(message) : undefined
+          if (full !== undefined) await full
+        }
+      }
+      const done = read().then(
+        () => {
+          const status = call.statusOfSuccess()
+          onEnd(status === undefined ? Exit.void : Exit.fail(status))
+          inbox.close(Option.fromNullable(status))
+        },
+        (cause) => {
+          const status = call.statusOf(cause)
+          onEnd(Exit.fail(status))
+          inbox.close(Option.some(status))
+        }
+      ).finally(() => calls.delete(call))
+      return Effect.promise(() => {
+        call.abort()
+        inbox.discard()
+        return done
+      })
+    }),
+    (cancel) => cancel
+  )
+
+export const make = Effect.fnUntraced(function*(
+  endpoint: Endpoint,
+  address: string,
+  trust: TlsTrust | undefined,
+  proxy: Proxy | undefined,
+  options: ChannelOptions
+) {
+  // grpc-js says nothing of why a proxy did not connect.
+  const explain = (details: string): string => {
+    const reason = connectFailure.explain({ message: withoutSummary(details) }, endpoint)
+    return proxy === undefined
+      ? reason
+      : `${reason}, through the proxy ${proxy.address} (${proxy.variable}); is it running, and may it connect there? ` +
+        "To connect without it, list the host in no_proxy"
+  }
+  const open = () => {
+    const channel = openChannel(endpoint, trust, proxy, options)
+    niceGrpcSessions.guard(channel)
+    return {
+      channel,
+      serverStreaming: memoize((rpc) => createClient(rawMethod(rpc, false, true), channel).call),
+      duplex: memoize((rpc) => createClient(rawMethod(rpc, true, true), channel).call)
+    }
+  }
+  const refused = (details: string, cause?: unknown) =>
+    new GrpcStatus.GrpcStatusError({
+      code: "INVALID_ARGUMENT",
+      details,
+      origin: "client",
+      rpc: "connect",
+      target: address,
+      cause
+    })
+  if (endpoint._tag !== "Unix" && endpoint.host.includes("%")) {
+    return yield* refused(
+      "grpc-js, which grpcOptions ask for, cannot connect to an address with an interface such as %eth0"
+    )
+  }
+  // Channel arguments, and the variables that grpc-js reads, are looked at here, and come from outside as well.
+  let methods = yield* Effect.try({
+    try: open,
+    catch: (cause) => refused(cause instanceof Error ? cause.message : String(cause), cause)
+  })
+  const calls = new Set<Call>()
+  const listeners = new Set<(details: string) => void>()
+  // Closing a grpc-js channel leaves its calls as they are, and nobody could end them any more.
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      listeners.clear()
+      calls.forEach((call) => call.abort())
+      methods.channel.close()
+    })
+  )
+
+  // Tells when a channel has lost the connection it had.
+  const follow = (channel: Channel, listener: (details: string) => void): void => {
+    const state = channel.getConnectivityState(false)
+    channel.watchConnectivityState(state, Infinity, () => {
+      if (channel !== methods.channel || !listeners.has(listener)) return
+      if (state === ready) listener("Connection dropped")
+      follow(channel, listener)
+    })
+  }
+
+  const unary: GrpcTransport["unary"] = (rpc, request, options) =>
+    Effect.async((resume) => {
+      const call = new Call(rpc, address, explain)
+      calls.add(call)
+      // As a stream of answers: of a second one to a unary call grpc-js makes a call that never ends.
+      const read = async (): Promise<Effect.Effect<Uint8Array, GrpcStatus.GrpcStatusError>> => {
+        let answer: Uint8Array | undefined
+        for await (const message of methods.serverStreaming(rpc)(request, call.options(options))) {
+          // What is read of a page as messages says nothing.
+          if (answer !== undefined && call.isGrpc) call.refuse("UNIMPLEMENTED", httpStatus.manyAnswers, "client")
+          answer = message
+        }
+        const status = call.statusOfSuccess()
+        return status !== undefined
+          ? status
+          : answer === undefined
+          ? call.make("UNIMPLEMENTED", httpStatus.noAnswer, "client")
+          : Effect.succeed(answer)
+      }
+      const done = read().then(resume, (cause) => resume(call.statusOf(cause))).finally(() => calls.delete(call))
+      return Effect.promise(() => {
+        call.abort()
+        return done
+      })
+    })
+
+  const serverStreaming: GrpcTransport["serverStreaming"] = (rpc, message, options) =>
+    Stream.unwrapScoped(Effect.suspend(() => {
+      const inbox = new Inbox<Uint8Array, GrpcStatus.GrpcStatusError>(inboxBytes)
+      const call = new Call(rpc, address, explain)
+      return Effect.as(
+        readInto(calls, inbox, call, () => methods.serverStreaming(rpc)(message, call.options(options)), () => {}),
+        Stream.repeatEffectChunkOption(inbox.take)
+      )
+    }))
+
+  const duplex: GrpcTransport["duplex"] = Effect.fnUntraced(function*(rpc, options) {
+    const initialMetadata = yield* Deferred.make<Headers.Headers, GrpcStatus.GrpcStatusError>()
+    const status = yield* Deferred.make<void, GrpcStatus.GrpcStatusError>()
+    const inbox = new Inbox<Uint8Array, GrpcStatus.GrpcStatusError>(inboxBytes)
+    const outbox = new Outbox(outboxMessages)
+    const call = new Call(
+      rpc,
+      address,
+      explain,
+      (metadata) => Deferred.unsafeDone(initialMetadata, Exit.succeed(metadata))
+    )
+    const cancel = yield* readInto(
+      calls,
+      inbox,
+      call,
+      () => methods.duplex(rpc)(outbox, call.options(options)),
+      (exit) => {
+        Deferred.unsafeDone(initialMetadata, Exit.as(exit, Headers.empty))
+        Deferred.unsafeDone(status, exit)
+        outbox.end()
+      }
+    )
+    // A message that went nowhere because the call had ended fails with the reason.
+    const ended = Effect.flatMap(
+      Deferred.poll(status),
+      Option.match({
+        onNone: () => Effect.void,
+        onSome: (status) =>
+          Effect.zipRight(
+            status,
+            new GrpcStatus.GrpcStatusError({
+              code: "FAILED_PRECONDITION",
+              details: "the RPC has ended, nothing can be sent",
+              origin: "client",
+              rpc,
+              target: address
+            })
+          )
+      })
+    )
+    return {
+      initialMetadata: Deferred.await(initialMetadata),
+      receive: inbox.take,
+      send: (message) => Effect.zipRight(outbox.send(Bytes.join(message)), ended),
+      halfClose: Effect.sync(() => outbox.end()),
+      cancel,
+      status: Deferred.await(status)
+    } satisfies GrpcDuplex
+  })
+
+  const connection: GrpcConnection = {
+    // Why it cannot connect tells the first RPC.
+    open: Effect.suspend(() => settled(methods.channel)).pipe(
+      interruptible.timeoutOption(options.connectTimeout ?? defaultConnectTimeout)
+    ),
+    drop: (details) =>
+      Effect.sync(() => {
+        const { channel } = methods
+        methods = open()
+        listeners.forEach((listener) => follow(methods.channel, listener))
+        calls.forEach((call) => call.refuse("UNAVAILABLE", details, "transport"))
+        channel.close()
+      }),
+    onEnd: (listener) =>
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          listeners.add(listener)
+          follow(methods.channel, listener)
+        }),
+        () => Effect.sync(() => listeners.delete(listener))
+      )
+  }
+
+  return { target: address, connection, unary, serverStreaming, duplex } satisfies GrpcTransport
+})

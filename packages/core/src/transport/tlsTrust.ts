@@ -1,0 +1,191 @@
+// What proves a server to be the endpoint's (protocol.md 10.2), and what proves a client to a server that asks.
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Redacted from "effect/Redacted"
+import { X509Certificate } from "node:crypto"
+import * as Tls from "node:tls"
+import * as Endpoint from "../grpc/Endpoint.ts"
+import { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import * as hostPort from "../grpc/hostPort.ts"
+import * as interruptible from "../util/interruptible.ts"
+import * as connectFailure from "./connectFailure.ts"
+import * as pem from "./pem.ts"
+
+// Empty where the system's roots are trusted.
+export interface TlsTrust {
+  readonly secureContext?: Tls.SecureContext
+  readonly servername?: string
+  readonly checkServerIdentity?: typeof Tls.checkServerIdentity
+}
+
+const failure = (target: string, code: "INVALID_ARGUMENT" | "UNAVAILABLE", details: string, cause?: unknown) =>
+  new GrpcStatusError({
+    code,
+    details,
+    origin: code === "UNAVAILABLE" ? "transport" : "client",
+    rpc: "connect",
+    target,
+    cause
+  })
+
+const secureContext = (target: string, options: Tls.SecureContextOptions) =>
+  Effect.try({
+    try: () => Tls.createSecureContext(options),
+    catch: (cause) =>
+      failure(
+        target,
+        "INVALID_ARGUMENT",
+        `the certificates cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`,
+        cause
+      )
+  })
+
+// The client's own certificate, as Node takes it.
+const identity = Effect.fnUntraced(function*({ certificate }: Endpoint.Tls, target: string) {
+  if (certificate === undefined) return {}
+  const key = Redacted.value(certificate.privateKey)
+  const problem = pem.keyProblem(certificate.chain, key)
+  if (problem !== undefined) {
+    return yield* failure(target, "INVALID_ARGUMENT", `the client's certificate cannot be used: ${problem}`)
+  }
+  const options = { cert: certificate.chain, key }
+  // Whether they belong together.
+  yield* secureContext(target, options)
+  return options
+}) satisfies (...args: never) => Effect.Effect<Tls.SecureContextOptions, GrpcStatusError>
+
+// As gRPC does, trust ends at what was given, whether it is a root, an intermediate, or the server's own certificate.
+const trustOnly = (certificates: ReadonlyArray<X509Certificate>): Tls.SecureContextOptions => ({
+  ca: certificates.map(String),
+  allowPartialTrustChain: true
+})
+
+// The certificates a server presents, the leaf first, from a connection that verifies nothing.
+const presentedChain = (
+  endpoint: Endpoint.Tls,
+  target: string,
+  options: Tls.SecureContextOptions
+): Effect.Effect<Array<Buffer>, GrpcStatusError> =>
+  Effect.async<Array<Buffer>, GrpcStatusError>((resume) => {
+    const { host, port } = endpoint
+    const socket = Tls.connect({
+      host,
+      port,
+      rejectUnauthorized: false,
+      ALPNProtocols: ["h2"],
+      // An IP address is no server name.
+      ...(hostPort.isAddress(host) ? {} : { servername: host }),
+      ...options
+    })
+    socket.once("secureConnect", () => {
+      const chain: Array<Buffer> = []
+      let certificate: Tls.DetailedPeerCertificate | undefined = socket.getPeerCertificate(true)
+      while (certificate?.raw !== undefined && !chain.some((seen) => seen.equals(certificate?.raw ?? seen))) {
+        chain.push(certificate.raw)
+        certificate = certificate.issuerCertificate
+      }
+      socket.destroy()
+      resume(Effect.succeed(chain))
+    })
+    socket.on("error", (cause) => {
+      socket.destroy()
+      const details = `could not look at the server's certificate: ${connectFailure.explain(cause, endpoint)}`
+      resume(failure(target, "UNAVAILABLE", details, cause))
+    })
+    return Effect.sync(() => socket.destroy())
+  })
+
+// Trusts exactly what the server presents now. A leaf whose issuer is not presented is trusted as it is.
+const trustOnFirstUse = Effect.fnUntraced(function*(
+  endpoint: Endpoint.Tls,
+  target: string,
+  options: Tls.SecureContextOptions,
+  connectTimeout: Duration.DurationInput
+) {
+  const chain = yield* interruptible.timeoutFail(presentedChain(endpoint, target, options), {
+    duration: connectTimeout,
+    onTimeout: () =>
+      failure(
+        target,
+        "UNAVAILABLE",
+        `the server presented no certificate within ${
+          Duration.format(Duration.decode(connectTimeout))
+        } (connectTimeout)`
+      )
+  })
+  const leaf = chain[0]
+  if (leaf === undefined) {
+    return yield* failure(target, "UNAVAILABLE", "the server presented no certificate")
+  }
+  const presented = yield* Effect.try({
+    try: () => chain.map((der) => new X509Certificate(der)),
+    catch: (cause) => failure(target, "UNAVAILABLE", "the server presented a certificate that cannot be read", cause)
+  })
+  return {
+    secureContext: yield* secureContext(target, { ...trustOnly(presented), ...options }),
+    checkServerIdentity: (_, certificate) =>
+      certificate.raw.equals(leaf) ? undefined : new Error("the server presents a different certificate than at first")
+  } satisfies TlsTrust
+})
+
+// The name that a certificate is checked for, where it is not that of the host.
+const named = (serverName: string | undefined): TlsTrust =>
+  serverName === undefined ? {} : {
+    ...(hostPort.isAddress(serverName) ? {} : { servername: serverName }),
+    checkServerIdentity: (_, certificate) => Tls.checkServerIdentity(serverName, certificate)
+  }
+
+export const make = Effect.fnUntraced(function*(
+  endpoint: Endpoint.Endpoint,
+  target: string,
+  connectTimeout: Duration.DurationInput = "10 seconds"
+) {
+  if (endpoint._tag !== "Tls") return undefined
+  const options = yield* identity(endpoint, target)
+  switch (endpoint.trust._tag) {
+    case "SystemRoots":
+      return endpoint.certificate === undefined ? {} : { secureContext: yield* secureContext(target, options) }
+    case "TrustOnFirstUse":
+      return yield* trustOnFirstUse(endpoint, target, options, connectTimeout)
+    case "CertificateAuthority": {
+      const { ca, serverName } = endpoint.trust
+      const nameProblem = serverName === undefined ? undefined : hostPort.hostProblem(serverName)
+      if (nameProblem !== undefined) {
+        return yield* failure(target, "INVALID_ARGUMENT", `serverName cannot be used: ${nameProblem}`)
+      }
+      const certificates = yield* Either.mapLeft(
+        pem.certificates(ca),
+        (problem) => failure(target, "INVALID_ARGUMENT", `the certificate authority cannot be read: ${problem}`)
+      )
+      return {
+        secureContext: yield* secureContext(target, { ...trustOnly(certificates), ...options }),
+        ...named(serverName)
+      }
+    }
+  }
+}) satisfies (...args: never) => Effect.Effect<TlsTrust | undefined, GrpcStatusError>
+
+const isNamed = (certificate: X509Certificate, name: string): boolean =>
+  Tls.checkServerIdentity(name, certificate.toLegacyObject()) === undefined
+
+// A name that a certificate is made for.
+const nameOf = (certificate: X509Certificate): string | undefined => {
+  const names = certificate.subjectAltName ?? ""
+  const name = /(?:^|, )DNS:([^,"]+)/.exec(names)?.[1] ?? /(?:^|, )IP Address:([^,"]+)/.exec(names)?.[1] ??
+    /^CN=(.+)$/m.exec(certificate.subject)?.[1]
+  const one = name?.replace(/^\*/, "exporter")
+  return one !== undefined && hostPort.hostProblem(one) === undefined && isNamed(certificate, one) ? one : undefined
+}
+
+// What a client on this machine trusts to reach a server with this certificate.
+export const trusting = (chain: string, host: string): Endpoint.Trust => {
+  const [leaf] = Either.getOrElse(pem.certificates(chain), () => [])
+  // What has no name that can be checked proves nothing but itself.
+  if (leaf === undefined) return Endpoint.Trust.TrustOnFirstUse()
+  if (isNamed(leaf, host)) return Endpoint.Trust.CertificateAuthority({ ca: chain })
+  const serverName = nameOf(leaf)
+  return serverName === undefined
+    ? Endpoint.Trust.TrustOnFirstUse()
+    : Endpoint.Trust.CertificateAuthority({ ca: chain, serverName })
+}

@@ -1,0 +1,143 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Either, FastCheck as fc } from "effect"
+import * as Endpoint from "../../src/grpc/Endpoint.ts"
+import * as arbitraries from "../support/addresses.ts"
+
+const authority = Endpoint.Trust.CertificateAuthority({ ca: "pem" })
+
+describe("Endpoint", () => {
+  describe("parse", () => {
+    const table: ReadonlyArray<
+      readonly [string, { readonly security?: Endpoint.Trust | "insecure" } | undefined, Endpoint.Endpoint]
+    > = [
+      ["/run/user/1000/jumpstarter-x/socket", undefined, Endpoint.unix("/run/user/1000/jumpstarter-x/socket")],
+      ["relative.sock", undefined, Endpoint.unix("relative.sock")],
+      ["unix:/x.sock", undefined, Endpoint.unix("/x.sock")],
+      ["unix:///x.sock", undefined, Endpoint.unix("/x.sock")],
+      ["unix:x.sock", undefined, Endpoint.unix("x.sock")],
+      ["/a:b/c", undefined, Endpoint.unix("/a:b/c")],
+      ["lab:8090", undefined, Endpoint.tls("lab", 8090)],
+      ["lab:8090", { security: "insecure" }, Endpoint.tcp("lab", 8090)],
+      ["lab:8090", { security: authority }, Endpoint.tls("lab", 8090, authority)],
+      ["10.0.0.1:1", { security: "insecure" }, Endpoint.tcp("10.0.0.1", 1)],
+      ["[::1]:65535", { security: "insecure" }, Endpoint.tcp("::1", 65535)],
+      // The reference implementation splits at the last colon, brackets or not.
+      ["::1:8090", { security: "insecure" }, Endpoint.tcp("::1", 8090)],
+      ["LAB_2.example.:8090", undefined, Endpoint.tls("LAB_2.example.", 8090)],
+      ["b\u00fccher.example:8090", undefined, Endpoint.tls("b\u00fccher.example", 8090)],
+      // What an address is looked up as, and what its interface is.
+      ["[fe80::1%eth0]:8090", undefined, Endpoint.tls("fe80::1%eth0", 8090)],
+      ["fe80::1%br_lan:8090", undefined, Endpoint.tls("fe80::1%br_lan", 8090)],
+      // The names of gRPC.
+      ["dns:lab:8090", undefined, Endpoint.tls("lab", 8090)],
+      ["dns:///lab:8090", { security: "insecure" }, Endpoint.tcp("lab", 8090)],
+      ["ipv4:10.0.0.1:8090", undefined, Endpoint.tls("10.0.0.1", 8090)],
+      ["ipv6:[::1]:8090", undefined, Endpoint.tls("::1", 8090)],
+      ["ipv6:%5B::1%5d:8090", undefined, Endpoint.tls("::1", 8090)],
+      ["ipv6:[fe80::1%25eth0]:8090", undefined, Endpoint.tls("fe80::1%eth0", 8090)],
+      ["unix-abstract:jumpstarter", undefined, Endpoint.unix("\0jumpstarter")],
+      // Ours, which say what security they have.
+      ["tcp://lab:8090", undefined, Endpoint.tcp("lab", 8090)],
+      ["tcp:lab:8090", { security: "insecure" }, Endpoint.tcp("lab", 8090)],
+      ["tls://lab:8090/", { security: authority }, Endpoint.tls("lab", 8090, authority)],
+      ["TLS://[::1]:8090", { security: "insecure" }, Endpoint.tls("::1", 8090)],
+      // A host can be named as a scheme is.
+      ["tcp:8090", undefined, Endpoint.tls("tcp", 8090)],
+      ["tls:dns:8090", undefined, Endpoint.tls("dns", 8090)],
+      // No host has a slash, and the reference implementation takes the path of a socket that ends in a port for one.
+      ["/tmp/sock:123", undefined, Endpoint.unix("/tmp/sock:123")],
+      ["run/lab:8090", undefined, Endpoint.unix("run/lab:8090")],
+      ["a:b.sock", undefined, Endpoint.unix("a:b.sock")],
+      ["unix:/tmp/sock:123", undefined, Endpoint.unix("/tmp/sock:123")],
+      ["unix:bench", undefined, Endpoint.unix("bench")],
+      // Security is no concern of a local socket.
+      ["/x.sock", { security: authority }, Endpoint.unix("/x.sock")]
+    ]
+    it.each(table)("%s with %o", (address, options, expected) => {
+      assert.deepStrictEqual(Endpoint.parse(address, options), Either.right(expected))
+    })
+
+    it.each([
+      ["", "the address is empty"],
+      ["  ", "the address is empty"],
+      ["unix:", "the path of the socket is missing"],
+      ["unix-abstract:", "the name of the socket is missing"],
+      ["unix://run/x.sock", "after unix:// a path starts with a slash: unix:///run/x.sock"],
+      ["unix:\0x", "write an abstract socket as unix-abstract:NAME"],
+      [" lab:8090", "there is white space around the address; without it: lab:8090"],
+      ["lab:8090\n", "there is white space around the address; without it: lab:8090"],
+      ["/x.sock\n", "there is white space around the address; without it: /x.sock"],
+      ["lab\n:8090", "the address contains a control character"],
+      ["~/x.sock", "only shells expand ~; write the full path"],
+      [":8090", "the host is missing"],
+      ["[]:8090", "the host is missing"],
+      [
+        "bench-3.lab",
+        "the port is missing; write bench-3.lab:8090; write a socket of that name as unix:bench-3.lab"
+      ],
+      ["::1", "the port is missing; write [::1]:8090"],
+      ["[::1]", "the port is missing; write [::1]:8090"],
+      ["dns:///lab", "the port is missing; write lab:8090"],
+      ["lab:", "the port is missing after the colon"],
+      ["lab:0", "0 is not a port; a port is a whole number from 1 to 65535"],
+      ["lab:99999", "99999 is not a port; a port is a whole number from 1 to 65535"],
+      ["lab:-1", "\"-1\" is not a port; a port is a whole number from 1 to 65535"],
+      ["lab:1e3", "\"1e3\" is not a port; a port is a whole number from 1 to 65535"],
+      ["lab:\u0668", "\"\u0668\" is not a port; a port is a whole number from 1 to 65535"],
+      ["tcp:lab:8090/x", "nothing can follow the port"],
+      ["lab:8090/x", "nothing can follow the port of lab:8090; write a path as unix:lab:8090/x"],
+      ["my lab:8090", "\"my lab\" is neither a host name nor an IP address"],
+      ["300.1.1.1:8090", "\"300.1.1.1\" is neither a host name nor an IP address"],
+      ["me@lab:8090", "\"me@lab\" is neither a host name nor an IP address"],
+      ["[lab]:8090", "\"lab\" in brackets is not an IPv6 address"],
+      ["fe80::1%:8090", "\"fe80::1%\" is not an IPv6 address"],
+      ["lab:8090:1", "\"lab:8090\" is not an IPv6 address"],
+      ["ipv4:lab:8090", "lab is not an IPv4 address"],
+      ["ipv6:10.0.0.1:8090", "10.0.0.1 is not an IPv6 address"],
+      ["ipv4:10.0.0.1:1,10.0.0.2:1", "the address lists several hosts; name one"],
+      ["dns://8.8.8.8/lab:1", "a DNS server cannot be chosen here; write dns:HOST:PORT"],
+      [
+        "http://lab:8090",
+        "the address of an exporter does not start with http://; for cleartext write tcp://HOST:PORT"
+      ],
+      ["https://lab", "the address of an exporter does not start with https://; for TLS write tls://HOST:PORT"],
+      [
+        "ssh://lab:22",
+        "the address of an exporter does not start with ssh://; use HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT or unix:PATH"
+      ]
+    ])("refuses %o", (address, reason) => {
+      const error = Either.getOrThrow(Either.flip(Endpoint.parse(address)))
+      assert.strictEqual(error.message, `invalid exporter address ${JSON.stringify(address)}: ${reason}`)
+    })
+
+    it("does not fall back to cleartext where it was told what to trust", () => {
+      const error = Either.getOrThrow(Either.flip(Endpoint.parse("tcp://lab:8090", { security: authority })))
+      assert.match(error.reason, /for TLS write tls:\/\/HOST:PORT$/)
+    })
+
+    it.prop("reads any text as an address or refuses it", { text: fc.string() }, ({ text }) => {
+      assert.isTrue(Either.isEither(Endpoint.parse(text)))
+    })
+  })
+
+  describe("format", () => {
+    it.each<[Endpoint.Endpoint, string]>([
+      [Endpoint.unix("/run/x.sock"), "unix:/run/x.sock"],
+      [Endpoint.tcp("lab", 8090), "tcp:lab:8090"],
+      [Endpoint.tcp("::1", 8090), "tcp:[::1]:8090"],
+      [Endpoint.tls("lab", 8090), "tls:lab:8090"],
+      [Endpoint.tls("fe80::1", 1, authority), "tls:[fe80::1]:1"]
+    ])("%o", (endpoint, text) => {
+      assert.strictEqual(Endpoint.format(endpoint), text)
+    })
+
+    it.prop("is read back, whatever the endpoint", { endpoint: arbitraries.endpoint }, ({ endpoint }) => {
+      const security = endpoint._tag === "Tls" ? endpoint.trust : undefined
+      assert.deepStrictEqual(Endpoint.parse(Endpoint.format(endpoint), { security }), Either.right(endpoint))
+    }, { fastCheck: { numRuns: 1_000 } })
+  })
+
+  it("trusts the system's roots unless told otherwise", () => {
+    assert.deepStrictEqual(Endpoint.tls("lab", 1), Endpoint.tls("lab", 1, Endpoint.Trust.SystemRoots()))
+  })
+})

@@ -1,0 +1,140 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Logger, Redacted } from "effect"
+import * as ExporterConnection from "../../src/client/ExporterConnection.ts"
+import * as Endpoint from "../../src/grpc/Endpoint.ts"
+import * as Driver from "../../src/host/Driver.ts"
+import * as Exporter from "../../src/host/Exporter.ts"
+import type { Listen } from "../../src/transport/GrpcServer.ts"
+import { selfSigned } from "../support/certificates.ts"
+import * as temporary from "../support/temporary.ts"
+
+const make = Effect.orDie(Exporter.make(Driver.composite({}), { localLogs: false }))
+
+const localhost = { host: "127.0.0.1", port: 0 } as const
+
+const serve = (listen: Listen, passphrase?: string) =>
+  Effect.flatMap(
+    make,
+    (exporter) =>
+      Exporter.serve(exporter, listen, passphrase === undefined ? {} : { passphrase: Redacted.make(passphrase) })
+  )
+
+describe("a passphrase", () => {
+  it.scopedLive.each(["s", "two words", "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~", "x".repeat(4_096)])(
+    "of printable ASCII is served and presented: %j",
+    (text) =>
+      Effect.gen(function*() {
+        const passphrase = Redacted.make(text)
+        for (const listen of [localhost, { path: yield* temporary.socketPath }]) {
+          yield* ExporterConnection.fromEndpoint(yield* serve(listen, text), { passphrase })
+        }
+      })
+  )
+
+  it.scopedLive.each([
+    " ",
+    " secret",
+    "secret ",
+    "secret\n",
+    "sec\tret",
+    "\u0000",
+    "geheim\u00df",
+    "x".repeat(4_097)
+  ])(
+    "that no client can present is refused when the exporter is served, and by the client: %j",
+    (text) =>
+      Effect.gen(function*() {
+        const served = yield* Effect.flip(serve(localhost, text))
+        assert.strictEqual(served._tag, "GrpcServerError")
+        assert.match(served.details, /^the passphrase /)
+        const endpoint = yield* serve(localhost)
+        const refused = yield* Effect.flip(
+          ExporterConnection.fromEndpoint(endpoint, { passphrase: Redacted.make(text) })
+        )
+        assert.strictEqual(refused.reason, "Address")
+        assert.strictEqual(refused.details, served.details)
+        if (text.trim().length > 1) assert.notInclude(`${served.message} ${refused.message}`, text.trim())
+      })
+  )
+
+  it.scopedLive("that is empty is refused when the exporter is served, and wrong elsewhere", () =>
+    Effect.gen(function*() {
+      assert.match(
+        (yield* Effect.flip(serve(localhost, ""))).details,
+        /is empty, which is what a client without a passphrase presents$/
+      )
+      const endpoint = yield* serve(localhost, "secret")
+      const error = yield* Effect.flip(ExporterConnection.fromEndpoint(endpoint, { passphrase: Redacted.make("") }))
+      assert.strictEqual(error.reason, "Unauthenticated")
+    }))
+})
+
+describe("an exporter in cleartext", () => {
+  const warnings = (listen: Listen, passphrase?: string) => {
+    const lines: Array<string> = []
+    const logger = Logger.make<unknown, void>(({ logLevel, message }) => {
+      lines.push(`${logLevel.label} ${String(message)}`)
+    })
+    return Effect.as(
+      Effect.provide(serve(listen, passphrase), Logger.replace(Logger.defaultLogger, logger).pipe(Layer.orDie)),
+      lines
+    )
+  }
+
+  it.scopedLive("says what it means where others can connect", () =>
+    Effect.gen(function*() {
+      const [first = "", second = "", ...rest] = yield* warnings({ host: "0.0.0.0", port: 0, insecure: true })
+      assert.match(
+        first,
+        /^WARN Serving on 0\.0\.0\.0:\d+ without TLS \(`insecure: true`\): .* can be read and changed/
+      )
+      assert.match(
+        second,
+        /^WARN The exporter has neither TLS nor a passphrase: anyone who reaches its port can use/
+      )
+      assert.deepStrictEqual(rest, [])
+    }))
+
+  it.scopedLive("says that its passphrase can be read", () =>
+    Effect.gen(function*() {
+      const [, second = ""] = yield* warnings({ host: "0.0.0.0", port: 0, insecure: true }, "sesame")
+      assert.match(second, /^WARN The exporter's passphrase is sent without TLS/)
+    }))
+
+  it.scopedLive("says nothing on loopback, with TLS, or on a Unix socket", () =>
+    Effect.gen(function*() {
+      const { certificate } = yield* selfSigned("bench-3.lab")
+      assert.deepStrictEqual(yield* warnings(localhost, "sesame"), [])
+      assert.deepStrictEqual(yield* warnings({ host: "0.0.0.0", port: 0, certificate }, "sesame"), [])
+      assert.deepStrictEqual(yield* warnings({ path: yield* temporary.socketPath }), [])
+    }))
+})
+
+describe("an exporter with a certificate of its own", () => {
+  for (const names of [["localhost", "127.0.0.1"], ["bench-3.lab"], ["*.lab.example"], ["10.0.0.7"]]) {
+    for (const host of ["127.0.0.1", "0.0.0.0", "localhost"]) {
+      it.scopedLive(`for ${names.join(" and ")}, on ${host}, is connected to at the endpoint that serving answers`, () =>
+        Effect.gen(function*() {
+          const { certificate } = yield* selfSigned(...names)
+          const endpoint = yield* serve({ host, port: 0, certificate })
+          for (const options of [{}, { grpcOptions: { "grpc.primary_user_agent": "test" } }]) {
+            yield* ExporterConnection.fromEndpoint(endpoint, options)
+          }
+          // And nobody else is.
+          if (endpoint._tag !== "Tls") return assert.fail(endpoint._tag)
+          const other = yield* serve({ host, port: 0, certificate: (yield* selfSigned(...names)).certificate })
+          if (other._tag !== "Tls") return assert.fail(other._tag)
+          const error = yield* Effect.flip(
+            ExporterConnection.fromEndpoint(Endpoint.tls(other.host, other.port, endpoint.trust))
+          )
+          assert.match(error.details, /no certificate in Trust\.CertificateAuthority/)
+        }))
+    }
+  }
+
+  it.scopedLive("that has no name to be checked is connected to as well", () =>
+    Effect.gen(function*() {
+      const { certificate } = yield* selfSigned("*.lab")
+      yield* ExporterConnection.fromEndpoint(yield* serve({ ...localhost, certificate }))
+    }))
+})

@@ -1,0 +1,93 @@
+import { Headers } from "@effect/platform"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Either, Stream } from "effect"
+import { isIP } from "node:net"
+import * as httpExchange from "../../../src/host/presigned/exchange.ts"
+import type { GuardedNetwork } from "../../../src/host/presigned/guardedNetwork.ts"
+import * as requestUrl from "../../../src/host/presigned/requestUrl.ts"
+import * as httpServer from "../../support/httpServer.ts"
+
+// A name server that answers otherwise each time.
+const resolver = (...answers: ReadonlyArray<ReadonlyArray<string>>) => {
+  const asked: Array<string> = []
+  return {
+    asked,
+    resolve: (
+      hostname: string,
+      _: unknown,
+      callback: (error: null, addresses: Array<{ readonly address: string; readonly family: number }>) => void
+    ) => {
+      const answer = answers[Math.min(asked.push(hostname), answers.length) - 1] ?? []
+      callback(null, answer.map((address) => ({ address, family: isIP(address) })))
+    }
+  }
+}
+
+const get = (
+  url: string,
+  { resolve }: ReturnType<typeof resolver>,
+  ...allowed: ReadonlyArray<GuardedNetwork>
+) =>
+  Effect.gen(function*() {
+    const answer = yield* httpExchange.direct(new Set(allowed), resolve)({
+      method: "GET",
+      url: Either.getOrThrow(requestUrl.parse(url)),
+      headers: Headers.empty
+    })
+    return yield* Stream.mkString(Stream.decodeText(answer.body))
+  }).pipe(Effect.scoped, Effect.either)
+
+const refused = (address: string, network: GuardedNetwork) =>
+  Either.left(new httpExchange.RefusedAddress({ address, network }))
+
+describe("a name", () => {
+  for (
+    const [addresses, address, network] of [
+      [["127.0.0.1"], "127.0.0.1", "loopback"],
+      [["0.0.0.0", "::"], "::", "loopback"],
+      [["169.254.169.254"], "169.254.169.254", "metadata"],
+      [["::ffff:169.254.169.254"], "::ffff:169.254.169.254", "metadata"],
+      [["64:ff9b::7f00:1"], "64:ff9b::7f00:1", "loopback"],
+      [["fe80::1%lo"], "fe80::1%lo", "link-local"]
+    ] as const
+  ) {
+    it.live(`of ${addresses.join(", ")} is refused as ${network}, on http and https`, () =>
+      Effect.gen(function*() {
+        for (const protocol of ["http", "https"]) {
+          assert.deepStrictEqual(
+            yield* get(`${protocol}://images.lab:1/`, resolver(addresses)),
+            refused(address, network)
+          )
+        }
+      }))
+  }
+
+  it.live("is resolved once, and the connection is made to what was checked", () =>
+    Effect.gen(function*() {
+      const { asked, origin } = yield* httpServer.serve((_, response) => void response.end("abc"))
+      const port = origin.replace(/.*:/, "")
+      const rebinding = resolver(["127.0.0.1"], ["127.0.0.2"])
+      assert.deepStrictEqual(yield* get(`http://images.lab:${port}/`, rebinding, "loopback"), Either.right("abc"))
+      assert.deepStrictEqual(rebinding.asked, ["images.lab"])
+      assert.strictEqual(asked[0]?.headers["host"], `images.lab:${port}`)
+    }).pipe(Effect.scoped))
+
+  it.live("is reached at its other addresses where one of them is guarded", () =>
+    Effect.gen(function*() {
+      const { origin } = yield* httpServer.serve((_, response) => void response.end("abc"))
+      const url = `http://images.lab:${origin.replace(/.*:/, "")}/`
+      const both = resolver(["169.254.169.254", "127.0.0.1"])
+      assert.deepStrictEqual(yield* get(url, both, "loopback"), Either.right("abc"))
+      assert.deepStrictEqual(yield* get(url, both, "link-local"), refused("127.0.0.1", "loopback"))
+    }).pipe(Effect.scoped))
+
+  it.live("without addresses is a failure", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(
+        yield* get("http://images.lab/", resolver([])),
+        Either.left(
+          new httpExchange.ExchangeError({ details: "no address is known of images.lab", timedOut: false })
+        )
+      )
+    }))
+})

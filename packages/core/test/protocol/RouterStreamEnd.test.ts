@@ -1,0 +1,29 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import type { Bytes } from "../../src/grpc/Bytes.ts"
+import { GrpcStatusError } from "../../src/grpc/GrpcStatus.ts"
+import * as frame from "../../src/protocol/routerFrame.ts"
+import * as RouterStream from "../../src/protocol/RouterStream.ts"
+
+describe("RouterStream.end", () => {
+  it.effect("can be tried again after it was interrupted while the peer did not read", () =>
+    Effect.gen(function*() {
+      const sent: Array<Bytes> = []
+      let reading = false
+      const stream = RouterStream.fromServerDuplex(
+        {
+          receive: Effect.never,
+          send: (message) => Effect.suspend(() => reading ? Effect.sync(() => void sent.push(message)) : Effect.never)
+        },
+        (cause) =>
+          new GrpcStatusError({ code: "INTERNAL", details: String(cause), origin: "client", rpc: "", target: "" })
+      )
+      const first = yield* Effect.fork(stream.end)
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(first)
+      reading = true
+      yield* stream.end
+      yield* stream.end
+      assert.deepStrictEqual(sent, [frame.goAway])
+    }))
+})

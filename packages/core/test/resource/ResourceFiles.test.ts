@@ -1,0 +1,248 @@
+// Local files as sources and targets: what has no positions, what changes while it is read, what cannot be written.
+import { Driver, ExporterConnection, Resource } from "@effect-jumpstarter/core"
+import { ExporterTest } from "@effect-jumpstarter/core/testing"
+import { FileSystem } from "@effect/platform"
+import { NodeFileSystem } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, Option, type Scope, Stream } from "effect"
+import { type ChildProcess, execFileSync, spawn } from "node:child_process"
+import { once } from "node:events"
+import * as fs from "node:fs"
+import { fileURLToPath } from "node:url"
+import * as temporary from "../support/temporary.ts"
+
+const mebibyte = 1024 * 1024
+
+/** Counts what is flashed, and dumps as many mebibytes as it is asked for. */
+const board = Driver.make({
+  client: "board",
+  methods: {
+    flash: Driver.call(([handle], { resource }) =>
+      Effect.scoped(
+        Effect.flatMap(resource(handle), ({ read }) => Stream.runFold(read, 0, (sum, bytes) => sum + bytes.length))
+      )
+    ),
+    dump: Driver.call(([handle, count], { resource }) =>
+      Effect.scoped(
+        Effect.flatMap(resource(handle), ({ write }) =>
+          write(Stream.map(Stream.range(1, Number(count)), () => new Uint8Array(mebibyte))))
+      )
+    )
+  }
+})
+
+const call = <A, E, R>(method: string, resource: Resource.Resource<A, E, R>, ...rest: ReadonlyArray<number>) =>
+  Effect.gen(function*() {
+    const client = yield* ExporterConnection.driver("board")
+    return yield* client.call(method, yield* client.resource(resource), ...rest)
+  }).pipe(Effect.scoped)
+
+const flash = (path: string) => Effect.flatMap(Resource.fromFile(path), (image) => call("flash", image))
+
+const dump = (path: string, mebibytes: number) =>
+  Effect.flatMap(Resource.toFile(path), (target) => call("dump", target, mebibytes))
+
+const test = <A, E>(
+  name: string,
+  body: Effect.Effect<A, E, ExporterConnection.ExporterConnection | FileSystem.FileSystem | Scope.Scope>
+) => it.scopedLive(name, () => Effect.provide(body, [ExporterTest.layer({ board }), NodeFileSystem.layer]))
+
+const fifo = Effect.tap(
+  Effect.map(temporary.directory, (directory) => `${directory}/fifo`),
+  (path) => Effect.sync(() => execFileSync("mkfifo", [path]))
+)
+
+/** Runs a command of the shell; `output` is what it prints. */
+const shell = (command: string) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync((): ChildProcess => spawn("sh", ["-c", command], { stdio: ["ignore", "pipe", "inherit"] })),
+      (child) => Effect.sync(() => child.kill("SIGKILL"))
+    ),
+    (child) => {
+      let text = ""
+      child.stdout?.on("data", (data) => {
+        text += String(data)
+      })
+      return { child, output: Effect.promise(() => once(child, "close").then(() => text.trim())) }
+    }
+  )
+
+const descriptors = Effect.sync(() => fs.readdirSync("/proc/self/fd").length)
+
+describe("a pipe", () => {
+  test(
+    "is flashed to its end, also when its writer is late",
+    Effect.gen(function*() {
+      const path = yield* fifo
+      const flashing = yield* Effect.fork(flash(path))
+      yield* shell(`head -c 1000000 /dev/zero > ${path}; true`)
+      assert.strictEqual(yield* Fiber.join(flashing), 1_000_000)
+    })
+  )
+
+  test(
+    "is read in order, and has no size",
+    Effect.gen(function*() {
+      const path = yield* fifo
+      const image = yield* Resource.fromFile(path)
+      assert.deepStrictEqual(image.size, Option.none())
+      yield* shell(`{ seq 1 100000; } > ${path}`)
+      const text = yield* Stream.mkString(Stream.decodeText(image.stream))
+      assert.strictEqual(text, Array.from({ length: 100_000 }, (_, index) => `${index + 1}\n`).join(""))
+    })
+  )
+
+  test(
+    "can be read once, and says so",
+    Effect.gen(function*() {
+      const path = yield* fifo
+      const image = yield* Resource.fromFile(path)
+      yield* shell(`echo 1 > ${path}`)
+      yield* Stream.runDrain(image.stream)
+      const error = yield* Effect.flip(Stream.runDrain(image.stream))
+      assert.include(error.message, "it is a pipe, which can be read once only")
+    })
+  )
+
+  test(
+    "is dumped into once somebody reads from it, and no faster",
+    Effect.gen(function*() {
+      const path = yield* fifo
+      const dumping = yield* Effect.fork(dump(path, 3))
+      const { output } = yield* shell(`cat ${path} | wc -c`)
+      yield* Fiber.join(dumping)
+      assert.strictEqual(yield* output, String(3 * mebibyte))
+    })
+  )
+
+  test(
+    "whose reader leaves fails the dump",
+    Effect.gen(function*() {
+      const path = yield* fifo
+      const dumping = yield* Effect.fork(Effect.flip(dump(path, 100)))
+      yield* shell(`head -c 100 ${path}`)
+      const error = yield* Fiber.join(dumping)
+      assert.strictEqual(error._tag, "SystemError")
+      assert.include(error.message, `(${path}): nobody reads from this pipe any more (EPIPE)`)
+    })
+  )
+
+  test(
+    "that nobody has at the other end keeps no program from going on, nor a descriptor",
+    Effect.gen(function*() {
+      const path = yield* fifo
+      const before = yield* descriptors
+      for (const use of [flash(path), dump(path, 1)]) {
+        // More than Node has threads for files.
+        const waiting = yield* Effect.all(Array.from({ length: 6 }, () => Effect.fork(use)))
+        yield* Effect.sleep("50 millis")
+        yield* Effect.forEach(waiting, Fiber.interrupt)
+        yield* Effect.flatMap(FileSystem.FileSystem, (fileSystem) => fileSystem.stat(path))
+      }
+      yield* Effect.repeat(descriptors, { until: (count) => count <= before })
+    })
+  )
+})
+
+describe("standard input", () => {
+  const program = fileURLToPath(new URL("../support/standardInput.ts", import.meta.url))
+
+  for (const stdio of ["pipe", "file", "socket"] as const) {
+    it.scopedLive(`that is a ${stdio} is read to its end`, () =>
+      Effect.gen(function*() {
+        const path = `${yield* temporary.directory}/image`
+        fs.writeFileSync(path, new Uint8Array(300_000))
+        const input = stdio === "pipe" ? `cat ${path} | ` : ""
+        const run = `${process.execPath} --import tsx ${program} ${stdio === "file" ? `< ${path}` : ""}`
+        if (stdio !== "socket") {
+          assert.strictEqual(yield* (yield* shell(input + run)).output, "300000")
+          return
+        }
+        const child = spawn(process.execPath, ["--import", "tsx", program], { stdio: ["pipe", "pipe", "inherit"] })
+        child.stdin.end(new Uint8Array(300_000))
+        let text = ""
+        child.stdout.on("data", (data) => {
+          text += String(data)
+        })
+        yield* Effect.promise(() => once(child, "close"))
+        assert.strictEqual(text.trim(), "300000")
+      }), 20_000)
+  }
+})
+
+describe("a device", () => {
+  test(
+    "is read in order",
+    Effect.gen(function*() {
+      const { size, stream } = yield* Resource.fromFile("/dev/zero")
+      assert.deepStrictEqual(size, Option.none())
+      const some = yield* Stream.runFold(Stream.take(stream, 8), 0, (sum, bytes) => sum + bytes.length)
+      assert.isAbove(some, 0)
+    })
+  )
+
+  test("is written in order", Effect.asVoid(dump("/dev/null", 3)))
+
+  test(
+    "that is full fails the dump",
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(dump("/dev/full", 1))
+      assert.strictEqual(error._tag, "SystemError")
+      assert.include(error.message, "ENOSPC")
+    })
+  )
+})
+
+describe("a regular file", () => {
+  const image = Effect.map(temporary.directory, (directory) => {
+    const path = `${directory}/image`
+    fs.writeFileSync(path, new Uint8Array(mebibyte))
+    return path
+  })
+
+  test(
+    "that is cut, or grows, before it is read fails the transfer",
+    Effect.gen(function*() {
+      for (const size of [1000, mebibyte + 1, 0]) {
+        const path = yield* image
+        const source = yield* Resource.fromFile(path)
+        fs.truncateSync(path, size)
+        const error = yield* Effect.flip(call("flash", source))
+        assert.deepStrictEqual(
+          error,
+          new Resource.SizeMismatch({ of: "source", expected: mebibyte, actual: size })
+        )
+      }
+    })
+  )
+
+  test(
+    "of /proc and /sys is read whole, whatever it says of its size",
+    Effect.gen(function*() {
+      for (const path of ["/proc/cpuinfo", "/proc/self/status", "/sys/kernel/mm/transparent_hugepage/enabled"]) {
+        if (!fs.existsSync(path)) continue
+        assert.isAbove(Number(yield* flash(path)), 0, path)
+      }
+    })
+  )
+
+  test(
+    "that is empty can be flashed",
+    Effect.gen(function*() {
+      const path = yield* image
+      fs.truncateSync(path, 0)
+      assert.strictEqual(yield* flash(path), 0)
+    })
+  )
+
+  test(
+    "cannot be dumped into where a directory is",
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(dump(yield* temporary.directory, 1))
+      if (Exit.isSuccess(exit) || exit.cause._tag !== "Fail") return assert.fail(String(exit))
+      assert.strictEqual(exit.cause.error._tag, "SystemError")
+      assert.include(exit.cause.error.message, "EISDIR")
+    })
+  )
+})

@@ -1,0 +1,121 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Stream } from "effect"
+import * as net from "node:net"
+import { GrpcHandler } from "../../src/grpc/GrpcHandler.ts"
+import * as GrpcStatus from "../../src/grpc/GrpcStatus.ts"
+import * as GrpcServer from "../../src/transport/GrpcServer.ts"
+import { messages } from "../support/messages.ts"
+import * as Probe from "../support/probe.ts"
+import * as raw from "../support/rawGrpc.ts"
+import { call, dial, Flag, frame, hello, repeat, Type, uint32 } from "../support/rawHttp2.ts"
+
+const soon = Effect.timeoutFail({ duration: "5 seconds", onTimeout: () => new Error("it did not come true") })
+
+const serve = (handler: GrpcHandler) =>
+  Effect.map(
+    GrpcServer.serve(
+      new Map<string, GrpcHandler>([
+        ["/t.S/Rpc", handler],
+        ["/t.S/Echo", GrpcHandler.Unary({ handle: Effect.succeed })]
+      ]),
+      { host: "127.0.0.1", port: 0 }
+    ),
+    (endpoint) => endpoint._tag === "Tcp" ? endpoint.port : 0
+  )
+
+const reset = frame(Type.reset, 0, 1, uint32(0))
+
+// Windows have the size that the server says once that is acknowledged.
+const open = Buffer.concat([hello, frame(Type.settings, Flag.ack, 0), call(1, "/t.S/Rpc")])
+
+// More than a handler that reads nothing is sent ahead.
+const flood = repeat(255, frame(Type.data, 0, 1, raw.prefixed(new Uint8Array(4_000))))
+
+// Node says that such a stream is closed, and does not close it before the last of its bytes has been read.
+describe("an RPC that its caller resets without an error", () => {
+  it.scopedLive("is over, however much of its input nobody has read", () =>
+    Effect.gen(function*() {
+      const device = yield* Probe.make
+      const port = yield* serve(GrpcHandler.Duplex({ handle: () => device.watch(Effect.never) }))
+      const socket = yield* dial(() => net.connect(port, "127.0.0.1"))
+      socket.resume().write(Buffer.concat([open, flood]))
+      yield* soon(device.started)
+      // Until the server has stopped to read.
+      yield* Effect.sleep("100 millis")
+      socket.write(reset)
+      yield* soon(device.finalized)
+    }))
+
+  it.scopedLive("may fail after that", () =>
+    Effect.gen(function*() {
+      const ended = yield* Deferred.make<void>()
+      const started = yield* Deferred.make<void>()
+      const port = yield* serve(GrpcHandler.Duplex({
+        handle: () =>
+          Deferred.succeed(started, undefined).pipe(
+            Effect.zipRight(Effect.sleep("200 millis")),
+            Effect.zipRight(GrpcStatus.make("INTERNAL", "too late")),
+            Effect.uninterruptible,
+            Effect.ensuring(Deferred.succeed(ended, undefined))
+          )
+      }))
+      const socket = yield* dial(() => net.connect(port, "127.0.0.1"))
+      socket.resume().write(Buffer.concat([open, flood]))
+      yield* soon(Deferred.await(started))
+      socket.write(reset)
+      yield* soon(Deferred.await(ended))
+      const session = yield* raw.connect(`http://127.0.0.1:${port}`)
+      const { code } = yield* soon(raw.ask(session, { path: "/t.S/Echo", body: raw.prefixed(new Uint8Array(1)) }))
+      assert.strictEqual(code, "OK")
+    }))
+})
+
+describe("a duplex RPC of which the input breaks off", () => {
+  const broken = [
+    {
+      how: "inside a message, in good order",
+      body: raw.prefixed(new Uint8Array(100)).subarray(0, 50),
+      halfClosed: true
+    },
+    { how: "with a message that is too large", body: Buffer.of(0, 255, 255, 255, 255), halfClosed: false }
+  ]
+  for (const { body, halfClosed, how } of broken) {
+    it.scopedLive(`${how}, gives the device back and says why`, () =>
+      Effect.gen(function*() {
+        const device = yield* Probe.make
+        const port = yield* serve(
+          GrpcHandler.Duplex({ handle: ({ receive }) => device.watch(Stream.runDrain(messages(receive))) })
+        )
+        const session = yield* raw.connect(`http://127.0.0.1:${port}`)
+        const { code } = yield* soon(raw.ask(session, { path: "/t.S/Rpc", body, open: !halfClosed }))
+        assert.include(["INTERNAL", "RESOURCE_EXHAUSTED"], code)
+        yield* soon(device.finalized)
+      }))
+  }
+
+  it.scopedLive("while the handler reads nothing, gives the device back", () =>
+    Effect.gen(function*() {
+      const device = yield* Probe.make
+      const port = yield* serve(GrpcHandler.Duplex({ handle: () => device.watch(Effect.never) }))
+      const session = yield* raw.connect(`http://127.0.0.1:${port}`)
+      const stream = raw.begin(session, { path: "/t.S/Rpc", open: true })
+      yield* soon(device.started)
+      // Neither ended nor reset by its caller after that.
+      stream.write(Buffer.of(0, 255, 255, 255, 255))
+      yield* soon(device.finalized)
+    }))
+})
+
+describe("a message that is refused", () => {
+  it.scopedLive("leaves the server to others, whatever came before it and comes after it", () =>
+    Effect.gen(function*() {
+      const port = yield* serve(GrpcHandler.Duplex({ handle: ({ receive }) => Stream.runDrain(messages(receive)) }))
+      const socket = yield* dial(() => net.connect(port, "127.0.0.1"))
+      const whole = raw.prefixed(new Uint8Array(50))
+      const pieces = [whole.subarray(0, 20), whole.subarray(20), raw.prefixed(new Uint8Array(9), { flag: 1 }), whole]
+      socket.resume().write(Buffer.concat([open, ...pieces.map((piece) => frame(Type.data, 0, 1, piece))]))
+      const session = yield* raw.connect(`http://127.0.0.1:${port}`)
+      const answer = yield* soon(raw.ask(session, { path: "/t.S/Echo", body: whole }))
+      assert.strictEqual(answer.code, "OK")
+    }))
+})

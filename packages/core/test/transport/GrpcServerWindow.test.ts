@@ -1,0 +1,51 @@
+// How much a client may have in flight to a server: as much as both can stand, see transport/http2/server.ts.
+import { describe, it } from "@effect/vitest"
+import { strictEqual } from "@effect/vitest/utils"
+import * as Effect from "effect/Effect"
+import * as Net from "node:net"
+import { GrpcHandler } from "../../src/grpc/GrpcHandler.ts"
+import * as GrpcServer from "../../src/transport/GrpcServer.ts"
+import * as raw from "../support/rawGrpc.ts"
+import * as temporary from "../support/temporary.ts"
+
+const rpc = "/test.Service/Method"
+
+const handlers = new Map([[rpc, GrpcHandler.Unary({ handle: (message) => Effect.succeed(message) })]])
+
+const listens = {
+  "a Unix socket": Effect.map(temporary.socketPath, (path) => ({ path })),
+  TCP: Effect.succeed({ host: "127.0.0.1", port: 0 })
+}
+
+describe("the window of a connection", () => {
+  it.each<[keyof typeof listens, string, "wide" | "narrow"]>([
+    ["a Unix socket", "grpc-python-asyncio/1.84.0 grpc-c/54.0.0 (linux; chttp2)", "wide"],
+    ["a Unix socket", "grpc-go/1.70.0", "wide"],
+    ["a Unix socket", "grpc-node-js/1.14.0", "narrow"],
+    ["a Unix socket", "", "narrow"],
+    ["TCP", "grpc-python/1.84.0 grpc-c/54.0.0 (linux; chttp2)", "wide"],
+    ["TCP", "grpc-node-js/1.14.0", "narrow"],
+    ["TCP", "", "wide"]
+  ])(
+    "over %s to a client called %j is %s",
+    (listen, userAgent, width) =>
+      Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+        const endpoint = yield* GrpcServer.serve(handlers, yield* listens[listen])
+        const session = yield* raw.connect("http://localhost", {
+          createConnection: () =>
+            endpoint._tag === "Unix" ? Net.connect(endpoint.path) : Net.connect(endpoint.port, endpoint.host)
+        })
+        yield* raw.ask(session, {
+          path: rpc,
+          headers: userAgent === "" ? {} : { "user-agent": userAgent },
+          body: raw.prefixed(new Uint8Array())
+        })
+        // The answer to a ping comes after the window.
+        yield* Effect.async<void>((resume) => {
+          session.ping(() => resume(Effect.void))
+        })
+        const granted = session.state.remoteWindowSize ?? 0
+        strictEqual(granted > 65_535 ? "wide" : "narrow", width, `${granted} bytes`)
+      })))
+  )
+})

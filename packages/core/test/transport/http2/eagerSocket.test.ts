@@ -1,0 +1,84 @@
+import { describe, it } from "@effect/vitest"
+import { strictEqual } from "@effect/vitest/utils"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Net from "node:net"
+import { EagerSocket } from "../../../src/transport/http2/eagerSocket.ts"
+import * as temporary from "../../support/temporary.ts"
+
+const mebibyte = 1024 * 1024
+
+const block = Buffer.alloc(mebibyte)
+
+/** Both ends of a connection; the peer takes nothing until it is told to. */
+const pair = Effect.gen(function*() {
+  const path = yield* temporary.socketPath
+  const accepted = yield* Deferred.make<Net.Socket>()
+  yield* Effect.acquireRelease(
+    Effect.async<Net.Server>((resume) => {
+      const server = Net.createServer((socket) => Deferred.unsafeDone(accepted, Exit.succeed(socket)))
+      server.listen(path, () => resume(Effect.succeed(server)))
+    }),
+    (server) => Effect.sync(() => server.close())
+  )
+  const peer = yield* Effect.acquireRelease(
+    Effect.sync(() => Net.connect(path).pause()),
+    (peer) => Effect.sync(() => peer.destroy())
+  )
+  const socket = new EagerSocket(yield* Deferred.await(accepted))
+  yield* Effect.addFinalizer(() => Effect.sync(() => socket.destroy()))
+  return { peer, socket }
+})
+
+const once = (socket: EagerSocket | Net.Socket, event: string) =>
+  Effect.async<void>((resume) => {
+    socket.once(event, () => resume(Effect.void))
+  })
+
+const write = (socket: EagerSocket, mebibytes: number) =>
+  Effect.async<void>((resume) => {
+    for (let index = 1; index < mebibytes; index++) socket.write(block)
+    socket.write(block, () => resume(Effect.void))
+  })
+
+describe("EagerSocket", () => {
+  it.scopedLive("has written at once, and reads on, while its peer takes nothing", () =>
+    Effect.gen(function*() {
+      const { peer, socket } = yield* pair
+      strictEqual(socket.isFull, false)
+      yield* socket.room
+      yield* write(socket, 8)
+      strictEqual(socket.isFull, true)
+      const heard = yield* Effect.fork(once(socket, "data"))
+      yield* Effect.yieldNow()
+      peer.write("a")
+      yield* Fiber.join(heard)
+    }))
+
+  it.scopedLive("has room again when its peer has taken what waited", () =>
+    Effect.gen(function*() {
+      const { peer, socket } = yield* pair
+      yield* write(socket, 8)
+      const waiting = yield* Effect.fork(socket.room)
+      const interrupted = yield* Effect.fork(socket.room)
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(interrupted)
+      strictEqual(waiting.unsafePoll(), null)
+      peer.resume()
+      yield* Fiber.join(waiting)
+      strictEqual(socket.isFull, false)
+    }))
+
+  it.scopedLive("keeps nobody waiting when it is closed", () =>
+    Effect.gen(function*() {
+      const { socket } = yield* pair
+      yield* write(socket, 8)
+      const waiting = yield* Effect.fork(socket.room)
+      yield* Effect.yieldNow()
+      socket.destroy()
+      yield* Fiber.join(waiting)
+      yield* socket.room
+    }))
+})

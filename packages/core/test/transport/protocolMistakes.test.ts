@@ -1,0 +1,250 @@
+// Whatever a peer says, the calls under way end within a bound, and so does the next call: nothing waits on a connection that
+// this side's HTTP/2 has given up.
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Deferred, Effect, Exit, Fiber, Option, Schedule, Stream } from "effect"
+import * as net from "node:net"
+import * as ExporterConnection from "../../src/client/ExporterConnection.ts"
+import * as Endpoint from "../../src/grpc/Endpoint.ts"
+import { GrpcHandler } from "../../src/grpc/GrpcHandler.ts"
+import type { GrpcStatusError } from "../../src/grpc/GrpcStatus.ts"
+import * as Driver from "../../src/host/Driver.ts"
+import * as Exporter from "../../src/host/Exporter.ts"
+import * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
+import * as GrpcServer from "../../src/transport/GrpcServer.ts"
+import { type Mistake, mistakes } from "../suite/protocolMistakes.ts"
+import * as rawExporter from "../support/rawExporter.ts"
+import { prefixed } from "../support/rawGrpc.ts"
+import * as rawHttp2 from "../support/rawHttp2.ts"
+import * as relay from "../support/relay.ts"
+import * as temporary from "../support/temporary.ts"
+
+type Channel = typeof GrpcChannel.GrpcChannel.Service
+
+const bound = "5 seconds"
+
+const message = new Uint8Array([1, 2, 3])
+
+const call = (channel: Channel) => channel.unary("/t.S/Unary", message)
+
+type Shape = (channel: Channel) => Effect.Effect<unknown, GrpcStatusError>
+
+const shapes: Readonly<Record<string, Shape>> = {
+  "a unary call": call,
+  "a stream of answers": (channel) => Stream.runDrain(channel.serverStreaming("/t.S/Streaming", message)),
+  "a duplex": (channel) =>
+    Effect.scoped(Effect.gen(function*() {
+      const duplex = yield* channel.duplex("/t.S/Duplex")
+      yield* duplex.send(message)
+      yield* duplex.halfClose
+      yield* duplex.status
+    }))
+}
+
+// An RPC that fails does so by its type.
+const ended = <A>(rpc: Effect.Effect<A, GrpcStatusError>): Effect.Effect<string> =>
+  Effect.map(Effect.exit(Effect.timeoutOption(rpc, bound)), (exit) =>
+    Exit.isSuccess(exit)
+      ? Option.isNone(exit.value) ? "hangs" : "ended"
+      : Cause.isFailType(exit.cause)
+      ? "ended"
+      : Cause.pretty(exit.cause))
+
+type Moment = (mistake: Mistake) => rawExporter.Behaviour
+
+const inMidCall: Moment = ({ bytes }) => ({
+  onRequest: ({ send }, stream, connection) =>
+    send(connection === 1 && stream === 1 ? bytes(stream) : rawExporter.answer(stream))
+})
+
+// The connection after the first is without a mistake, and so is what comes on the first one after it.
+const moments: Readonly<Record<string, Moment>> = {
+  "at the start": ({ bytes }) => ({
+    onConnect: ({ send }, connection) =>
+      connection === 1 ? send(rawExporter.settings, bytes(1)) : send(rawExporter.settings),
+    onRequest: ({ send }, stream) => send(rawExporter.answer(stream))
+  }),
+  "instead of a greeting": ({ bytes }) => ({
+    onConnect: ({ send }, connection) => send(connection === 1 ? bytes(1) : rawExporter.settings),
+    onRequest: ({ send }, stream, connection) => connection === 1 ? undefined : send(rawExporter.answer(stream))
+  }),
+  "in mid-call": inMidCall,
+  "in mid-call, from a peer that talks on": ({ bytes }) => ({
+    onRequest: ({ onEnd, send }, stream, connection) => {
+      if (connection !== 1 || stream !== 1) return send(rawExporter.answer(stream))
+      send(bytes(stream))
+      // What needs no answer.
+      const update = rawHttp2.frame(rawHttp2.Type.windowUpdate, 0, 0, rawHttp2.uint32(1))
+      const timer = setInterval(() => send(update), 50)
+      onEnd(() => clearInterval(timer))
+    }
+  }),
+  "while nothing is under way": ({ bytes }) => ({
+    onRequest: ({ send }, stream, connection) => {
+      send(rawExporter.answer(stream))
+      if (connection === 1 && stream === 1) send(bytes(stream))
+    }
+  })
+}
+
+const tried = (
+  kind: rawExporter.Kind,
+  mistake: Mistake,
+  moment: Moment,
+  shape: Shape,
+  options: GrpcChannel.ChannelOptions
+): Effect.Effect<string> =>
+  Effect.scoped(Effect.gen(function*() {
+    const endpoint = yield* rawExporter.serve(kind, moment(mistake))
+    const channel = yield* Effect.orDie(GrpcChannel.fromEndpoint(endpoint, options))
+    // A call, one that may still meet the mistake, and one that cannot.
+    const outcomes = [yield* ended(shape(channel)), yield* ended(call(channel))]
+    // grpc-js uses the connection until the guard destroys it, and backs off after a connection that did not succeed.
+    const next = Effect.retry(call(channel), {
+      schedule: Schedule.spaced("50 millis"),
+      while: ({ code }) => options.grpcOptions !== undefined && code === "UNAVAILABLE"
+    })
+    const last = yield* Effect.exit(Effect.timeout(next, bound))
+    return [...outcomes, Exit.isSuccess(last) ? "answered" : Cause.pretty(last.cause)].join(", ")
+  }))
+
+const all = (
+  kind: rawExporter.Kind,
+  moment: Moment,
+  shape: Shape,
+  options: GrpcChannel.ChannelOptions,
+  mistakes: ReadonlyArray<Mistake>
+) =>
+  Effect.gen(function*() {
+    const outcomes = yield* Effect.forEach(mistakes, (mistake) => tried(kind, mistake, moment, shape, options), {
+      concurrency: "unbounded"
+    })
+    const byName = (outcome: (index: number) => string | undefined) =>
+      Object.fromEntries(mistakes.map(({ name }, index) => [name, outcome(index)]))
+    assert.deepStrictEqual(byName((index) => outcomes[index]), byName(() => "ended, ended, answered"))
+  })
+
+const transports: Readonly<Record<string, GrpcChannel.ChannelOptions>> = {
+  http2: {},
+  // Until there is a session grpc-js waits for the greeting, as long as connecting may take.
+  "nice-grpc": { connectTimeout: "1 second", grpcOptions: { "grpc.max_send_message_length": 4_194_304 } }
+}
+
+// grpc-js allows pushes, so that the promise of one is no mistake to it. Of its sessions not all can be kept from aborting the
+// process when headers stay incomplete.
+const notToGrpcJs: ReadonlyArray<string> = ["PUSH_PROMISE", "headers that another frame interrupts"]
+
+const mistakesTo = (transport: string) =>
+  transport === "http2" ? mistakes : mistakes.filter(({ name }) => !notToGrpcJs.includes(name))
+
+describe("a peer's mistake", () => {
+  it("is one of many kinds", () => assert.isAtLeast(mistakes.length, 50))
+
+  for (const [transport, options] of Object.entries(transports)) {
+    for (const kind of rawExporter.kinds) {
+      for (const [name, moment] of Object.entries(moments)) {
+        it.live(
+          `${name}, on ${kind} over ${transport}, ends what is under way, and the next call connects again`,
+          () => all(kind, moment, call, options, mistakesTo(transport)),
+          60_000
+        )
+      }
+    }
+    for (const [name, shape] of Object.entries(shapes)) {
+      it.live(
+        `in ${name} over ${transport} ends it`,
+        () => all("unix", inMidCall, shape, options, mistakesTo(transport)),
+        60_000
+      )
+    }
+  }
+
+  it.live("that leaves headers without an end does not abort the process, however many connections have it", () => {
+    const unended = rawHttp2.frame(rawHttp2.Type.headers, 0, 1, rawExporter.responseHeaders)
+    const ping = rawHttp2.frame(rawHttp2.Type.ping, 0, 0, new Uint8Array(8))
+    const broken = Effect.scoped(Effect.gen(function*() {
+      const endpoint = yield* rawExporter.serve("unix", { onRequest: ({ send }) => send(unended, ping) })
+      yield* Effect.flip(call(yield* Effect.orDie(GrpcChannel.fromEndpoint(endpoint))))
+    }))
+    return Effect.repeatN(Effect.replicateEffect(broken, 100, { concurrency: "unbounded", discard: true }), 7)
+  }, 60_000)
+
+  it.scopedLive("of a client ends the handlers of its calls", () =>
+    Effect.gen(function*() {
+      const started = yield* Deferred.make<void>()
+      const stopped = yield* Deferred.make<void>()
+      const hang = Effect.zipRight(Deferred.succeed(started, undefined), Effect.never).pipe(
+        Effect.onInterrupt(() => Deferred.succeed(stopped, undefined))
+      )
+      const handlers = new Map([["/t.S/Hang", GrpcHandler.Unary({ handle: () => hang })]])
+      const path = yield* temporary.socketPath
+      yield* GrpcServer.serve(handlers, { path })
+      const socket = yield* rawHttp2.dial(() => net.connect(path))
+      const request = rawHttp2.frame(rawHttp2.Type.data, rawHttp2.Flag.endStream, 1, prefixed(message))
+      socket.write(Buffer.concat([rawHttp2.hello, rawHttp2.call(1, "/t.S/Hang"), request]))
+      yield* Deferred.await(started)
+      // The connection stays open on its side.
+      socket.write(rawHttp2.frame(rawHttp2.Type.headers, rawHttp2.Flag.endHeaders, 3, Buffer.alloc(100, 0xff)))
+      yield* Effect.timeout(Deferred.await(stopped), bound)
+    }))
+})
+
+// A driver's failure as a Python exporter sends it, with the buffer of a console or all that a tool has said.
+describe("a failure that is longer than HTTP/2 takes", () => {
+  const open = Effect.fnUntraced(function*(options: ExporterConnection.EndpointOptions) {
+    const started = yield* Deferred.make<void>()
+    const power = Driver.make({
+      client: "power",
+      methods: {
+        on: Driver.call(() => Effect.succeed("on")),
+        hang: Driver.call(() => Effect.zipRight(Deferred.succeed(started, undefined), Effect.never))
+      }
+    })
+    const path = yield* temporary.socketPath
+    yield* Exporter.serve(yield* Exporter.make(Driver.composite({ power })), { path })
+    const front = yield* temporary.socketPath
+    let last: { readonly caller: net.Socket; readonly stream: number } | undefined
+    yield* relay.make(front, path, (caller) => {
+      caller.on(
+        "data",
+        rawHttp2.reader((type, _flags, stream) => {
+          if (type === rawHttp2.Type.headers) last = { caller, stream }
+        }, rawHttp2.preface.length)
+      )
+    })
+    const connection = yield* ExporterConnection.fromEndpoint(Endpoint.unix(front), options)
+    // Says something in the exporter's name to the last RPC.
+    const say = (what: (stream: number) => Uint8Array) => Effect.sync(() => last?.caller.write(what(last.stream)))
+    return { power: yield* connection.driver("power"), say, started: Deferred.await(started) }
+  })
+
+  const cases: Readonly<Record<string, ExporterConnection.EndpointOptions>> = {
+    "the next call connects again": {},
+    "a schedule connects again": { reconnect: Schedule.spaced("100 millis") }
+  }
+  for (const [name, options] of Object.entries(cases)) {
+    it.scopedLive(`ends the call as ConnectionLost, and ${name}`, () =>
+      Effect.gen(function*() {
+        const { power, say, started } = yield* open(options)
+        const failing = yield* Effect.fork(Effect.flip(Effect.timeout(power.call("hang"), bound)))
+        yield* started
+        yield* say((stream) => rawExporter.failure(stream, 2, "x".repeat(70_000)))
+        const error = yield* Fiber.join(failing)
+        assert.deepInclude(error, { _tag: "ConnectionLost", code: "UNAVAILABLE", origin: "transport" })
+        assert.include(error.message, "more than 64 KiB")
+        const next = power.call("on").pipe(
+          Effect.retry({ while: ({ _tag }) => _tag === "ConnectionLost", schedule: Schedule.spaced("50 millis") })
+        )
+        assert.strictEqual(yield* Effect.timeout(next, bound), "on")
+      }))
+  }
+
+  it.scopedLive("is a failure of its call up to there", () =>
+    Effect.gen(function*() {
+      const { power, say, started } = yield* open({})
+      const failing = yield* Effect.fork(Effect.flip(power.call("hang")))
+      yield* started
+      yield* say((stream) => rawExporter.failure(stream, 2, "x".repeat(60_000)))
+      assert.deepInclude(yield* Fiber.join(failing), { _tag: "DriverError", details: "x".repeat(60_000) })
+      assert.strictEqual(yield* power.call("on"), "on")
+    }))
+})
