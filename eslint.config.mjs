@@ -6,34 +6,19 @@ import { builtinModules } from "node:module"
 import tseslint from "typescript-eslint"
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Who may import whom in packages/core/src. A module imports its own tier and lower ones; client and host never meet.
-// Adding a module means adding its name here. The catalogue in src/drivers stands above the client, next to the host.
+// Who may import whom in packages/core/src. A room is a folder of it, and imports itself and the rooms above it in this list.
+// Rooms on one line never meet.
 // ---------------------------------------------------------------------------------------------------------------------
 
-const tiers = {
-  vocabulary: [
-    "Bytes",
-    "GrpcStatus",
-    "DriverError",
-    "ProtobufValue",
-    "ConnectionState",
-    "ExporterStatus",
-    "LogEntry",
-    "DriverTree",
-    "ContentEncoding",
-    "Endpoint"
-  ],
-  transport: ["GrpcChannel", "GrpcHandler", "GrpcServer", "RouterStream"],
-  stubs: ["ExporterClient"],
-  contract: ["DriverFailure", "DriverMethod", "DriverInterface", "Resource", "ProgressBar"],
-  client: ["DriverClient", "LogStream", "ExporterConnection", "Device"],
-  host: ["Driver", "Exporter"]
-}
-
-const tierNames = Object.keys(tiers)
-const forbiddenTiers = (name) => name === "host" ? ["client"] : tierNames.slice(tierNames.indexOf(name) + 1)
-
-const coreModule = (name) => `packages/core/src/${name}.ts`
+const order = [
+  ["util", "grpc"],
+  ["transport"],
+  ["protocol"],
+  ["resource", "telemetry"],
+  ["contract"],
+  ["client", "host", "drivers"],
+  ["testing"]
+]
 
 const barrels = {
   regex:
@@ -46,23 +31,11 @@ const selfReference = {
 }
 const platform = {
   regex: `^(node:.*|nice-grpc.*|@grpc/grpc-js.*|${builtinModules.filter((name) => !name.startsWith("_")).join("|")})$`,
-  message: "Only src/internal may know nice-grpc, grpc-js and Node. Use @effect/platform."
+  message: "Only private files (camelCase) may know nice-grpc, grpc-js and Node. Use @effect/platform."
 }
-const testing = {
-  regex: "(^|/)testing/",
-  message: "Nothing outside src/testing imports the testing modules."
-}
-const catalogue = {
-  regex: "(^|/)drivers/",
-  message: "Only src/testing, examples and tests import the catalogue of drivers."
-}
-const host = {
-  regex: `^\\.\\./(${tiers.host.join("|")})\\.ts$`,
-  message: "A contract of the catalogue serves clients and hosts, and imports no host module."
-}
-const tier = (name) => ({
-  regex: `^\\./(${forbiddenTiers(name).flatMap((forbidden) => tiers[forbidden]).join("|")})\\.ts$`,
-  message: `A ${name} module may not import ${forbiddenTiers(name).join(", ")} modules (tiers in eslint.config.mjs).`
+const closed = (room, rooms) => ({
+  regex: `^\\.\\.?/(.*/)?(${rooms.join("|")})/`,
+  message: `${room} may not import from ${rooms.join(", ")} (the order of rooms in eslint.config.mjs).`
 })
 
 const restrictImports = (files, ...patterns) => ({
@@ -70,11 +43,24 @@ const restrictImports = (files, ...patterns) => ({
   rules: { "@typescript-eslint/no-restricted-imports": ["error", { patterns: [barrels, selfReference, ...patterns] }] }
 })
 
+const restrictRoom = (room, rooms) =>
+  [[`${room}/**/[a-z]*.ts`], [`${room}/**/[A-Z]*.ts`, platform]].map(([files, ...patterns]) =>
+    restrictImports([`packages/core/src/${files}`], ...rooms.length === 0 ? [] : [closed(room, rooms)], ...patterns)
+  )
+
 const importRules = [
-  restrictImports(["packages/core/src/internal/**/*.ts"], testing, catalogue),
-  restrictImports(["packages/core/src/drivers/*.ts"], testing, platform, host),
-  restrictImports(["packages/core/src/testing/*.ts"], platform),
-  ...tierNames.map((name) => restrictImports(tiers[name].map(coreModule), testing, catalogue, platform, tier(name)))
+  ...order.flatMap((rooms, index) =>
+    rooms.flatMap((room) =>
+      restrictRoom(room, [...rooms.filter((other) => other !== room), ...order.slice(index + 1).flat()])
+    )
+  ),
+  // Two ways to do the same thing.
+  ...[["http2", "niceGrpc"], ["niceGrpc", "http2"]].map(([one, other]) =>
+    restrictImports(
+      [`packages/core/src/transport/${one}/*.ts`],
+      closed(`transport/${one}`, [other, ...order.slice(2).flat()])
+    )
+  )
 ]
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -91,15 +77,15 @@ const currentDate = {
 }
 const wallClock = {
   selector: "MemberExpression[object.name='Clock'][property.name='currentTimeMillis']",
-  message: "It jumps: measure durations with internal/monotonicClock.ts. For a time of day, disable this rule."
+  message: "It jumps: measure durations with util/monotonicClock.ts. For a time of day, disable this rule."
 }
 const inheritedInterruption = {
   selector: "MemberExpression[object.name='Effect'][property.name=/^(race|timeout)/]",
-  message: "Use internal/interruptible.ts: in a finalizer the loser would be waited for without end."
+  message: "Use util/interruptible.ts: in a finalizer the loser would be waited for without end."
 }
-const unknownTier = {
+const noRoom = {
   selector: "Program",
-  message: "This module is in no tier: add it to `tiers` in eslint.config.mjs."
+  message: "This file is in no room: move it into one of the folders in `order` in eslint.config.mjs."
 }
 const restrictSyntax = (...selectors) => ({ "no-restricted-syntax": ["error", spreadPush, ...selectors] })
 
@@ -182,12 +168,12 @@ export default defineConfig(
     }
   },
   {
-    files: ["packages/core/src/*.ts"],
-    ignores: ["**/index.ts", ...Object.values(tiers).flat().map(coreModule)],
-    rules: restrictSyntax(currentDate, wallClock, inheritedInterruption, unknownTier)
+    files: ["packages/core/src/**/*.ts"],
+    ignores: ["packages/core/src/index.ts", ...order.flat().map((room) => `packages/core/src/${room}/**`)],
+    rules: restrictSyntax(currentDate, wallClock, inheritedInterruption, noRoom)
   },
   {
-    files: ["packages/core/src/internal/interruptible.ts"],
+    files: ["packages/core/src/util/interruptible.ts"],
     rules: restrictSyntax(currentDate, wallClock)
   },
   importRules

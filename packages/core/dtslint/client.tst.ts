@@ -1,9 +1,9 @@
 import type { Duration, Effect, Scope, Sink, Stream } from "effect"
 import { describe, expect, it } from "tstyche"
-import type * as DriverClient from "../src/DriverClient.ts"
-import type * as DriverError from "../src/DriverError.ts"
-import type { JsonValue } from "../src/ProtobufValue.ts"
-import * as Resource from "../src/Resource.ts"
+import type * as DriverClient from "../src/client/DriverClient.ts"
+import type * as DriverError from "../src/protocol/DriverError.ts"
+import type { JsonValue } from "../src/protocol/ProtobufValue.ts"
+import * as Resource from "../src/resource/Resource.ts"
 
 declare const client: DriverClient.DriverClient
 

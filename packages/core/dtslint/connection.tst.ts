@@ -1,11 +1,11 @@
 import type { Effect, Scope, Stream } from "effect"
 import { Schedule } from "effect"
 import { describe, expect, it } from "tstyche"
-import type * as ConnectionState from "../src/ConnectionState.ts"
-import * as Endpoint from "../src/Endpoint.ts"
-import * as ExporterConnection from "../src/ExporterConnection.ts"
-import type * as ExporterStatus from "../src/ExporterStatus.ts"
-import type { GrpcStatusError } from "../src/GrpcStatus.ts"
+import type * as ConnectionState from "../src/client/ConnectionState.ts"
+import * as ExporterConnection from "../src/client/ExporterConnection.ts"
+import * as Endpoint from "../src/grpc/Endpoint.ts"
+import type { GrpcStatusError } from "../src/grpc/GrpcStatus.ts"
+import type * as ExporterStatus from "../src/protocol/ExporterStatus.ts"
 
 declare const connection: ExporterConnection.Connection
 

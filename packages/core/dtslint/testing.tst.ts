@@ -1,13 +1,13 @@
 import type { FileSystem } from "@effect/platform"
 import type { Effect, Layer, Scope } from "effect"
 import { describe, expect, it } from "tstyche"
-import type { Driver } from "../src/Driver.ts"
-import type * as Exporter from "../src/Exporter.ts"
-import type * as ExporterConnection from "../src/ExporterConnection.ts"
-import type * as GrpcChannel from "../src/GrpcChannel.ts"
+import type * as ExporterConnection from "../src/client/ExporterConnection.ts"
+import type { Driver } from "../src/host/Driver.ts"
+import type * as Exporter from "../src/host/Exporter.ts"
 import * as Faults from "../src/testing/Faults.ts"
 import * as FaultyExporter from "../src/testing/FaultyExporter.ts"
 import * as Recording from "../src/testing/Recording.ts"
+import type * as GrpcChannel from "../src/transport/GrpcChannel.ts"
 
 declare const power: Driver
 

@@ -1,11 +1,11 @@
 import type { Effect, Either, Layer, Redacted, Scope } from "effect"
 import { describe, expect, it } from "tstyche"
-import * as Endpoint from "../src/Endpoint.ts"
-import * as GrpcChannel from "../src/GrpcChannel.ts"
-import type { GrpcHandlers } from "../src/GrpcHandler.ts"
-import * as GrpcServer from "../src/GrpcServer.ts"
-import type { GrpcStatusError } from "../src/GrpcStatus.ts"
-import * as ProtobufValue from "../src/ProtobufValue.ts"
+import * as Endpoint from "../src/grpc/Endpoint.ts"
+import type { GrpcHandlers } from "../src/grpc/GrpcHandler.ts"
+import type { GrpcStatusError } from "../src/grpc/GrpcStatus.ts"
+import * as ProtobufValue from "../src/protocol/ProtobufValue.ts"
+import * as GrpcChannel from "../src/transport/GrpcChannel.ts"
+import * as GrpcServer from "../src/transport/GrpcServer.ts"
 
 declare const handlers: GrpcHandlers
 declare const passphrase: Redacted.Redacted
