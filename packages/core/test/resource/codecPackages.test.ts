@@ -12,8 +12,8 @@ import { promisify } from "node:util"
 const core = fileURLToPath(new URL("../..", import.meta.url))
 
 const source = `
-  import { ContentEncoding, ExporterConnection, Resource } from "../src/index.ts"
-  import { ExporterTest, FlasherTest } from "../src/testing/index.ts"
+  import { ContentEncoding, ExporterConnection, Resource } from "./src/index.ts"
+  import { ExporterTest, FlasherTest } from "./src/testing/index.ts"
   import { Effect, Stream } from "effect"
 
   const firmware = Stream.make(new TextEncoder().encode("firmware"))

@@ -29,8 +29,8 @@ export type Fault = (typeof faults)[number]
 /** What they mean to those who use the library. */
 const outcomes = {
   "lost":
-    "fails at once as `ConnectionLost` of origin `transport`. Whether the driver has acted is unknown, and nothing is " +
-    "repeated. The next call goes to whatever is there then.",
+    "fails at once as `ConnectionLost` of origin `transport`. Whether the driver has acted is unknown, and the operation " +
+    "is not repeated. The next call goes to whatever is there then.",
   "waits":
     "there is no hidden deadline, and it goes on when the exporter does. `Effect.timeout` ends it in time, and scopes close, " +
     "although the exporter does not answer. A TCP connection counts as lost after 200 seconds of silence. Any connection does " +
