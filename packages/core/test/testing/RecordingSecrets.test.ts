@@ -190,6 +190,40 @@ for (const [name, answer, argument = null] of hidden) {
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 }
 
+const passwordsInUrls = [
+  `https://user:${secret}@${secret}@host/x`,
+  `https://user:${secret}@host@${secret}@host/x`,
+  `https://user@${secret}@host`,
+  `https:user:${secret}@host/x`,
+  `https:/user:${secret}@host/x`,
+  `https:\\\\user:${secret}@${secret}@host/x`,
+  ` ht\ntps:/\t/user:${secret}@\n${secret}@host/x`,
+  `//user:${secret}@${secret}@host/x`,
+  // These are no URLs, because the password is not encoded.
+  `https://user:${secret}/${secret}@host/x`,
+  `https://user:pass?${secret}@host/x`,
+  `https://user:pass#${secret}@host/x`,
+  `https://user:${secret}/@/${secret}@host/x?y@z`,
+  `https://host:port/x?y=@${secret}`,
+  `user:${secret}@host/@${secret}@x`
+]
+
+it.scoped("the user information of a presigned URL, wherever its password has an @ or a slash", () =>
+  Effect.gen(function*() {
+    const path = yield* file
+    const call = (url: string) =>
+      Effect.flatMap(
+        bench.power,
+        (power) => power.call("set", { kind: "presigned_request", method: "GET", url, headers: {} })
+      )
+    yield* record(path, Effect.forEach([...passwordsInUrls, "https://host/@scope/x@1"], call))
+    assert.isFalse(yield* tells(path))
+    assert.include(
+      yield* Effect.flatMap(FileSystem.FileSystem, (fileSystem) => fileSystem.readFileString(path)),
+      "https://host/@scope/x@1"
+    )
+  }).pipe(Effect.provide(NodeFileSystem.layer)))
+
 it.scoped("no author is one", () =>
   Effect.gen(function*() {
     const path = yield* file

@@ -24,6 +24,15 @@ const isPresigned = ({ headers, kind, method, url }: { readonly [key: string]: J
   kind === "presigned_request" ||
   typeof url === "string" && typeof method === "string" && typeof headers === "object" && headers !== null
 
+// User information ends at the last @ of the authority. Where that is cannot be told in what is no URL of HTTP, such as one
+// with a slash in its password.
+const withoutUser = (url: string): string =>
+  URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
+    ? url.replace(/^([^:/\\?#]*:[/\\\t\r\n]*)[^/\\?#]*@/, "$1")
+    : url.includes("@")
+    ? redacted
+    : url
+
 const presigned = (value: JsonValue): JsonValue => {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value
   const handle = value as { readonly [key: string]: JsonValue }
@@ -31,7 +40,7 @@ const presigned = (value: JsonValue): JsonValue => {
   const { headers, url } = handle
   return {
     ...handle,
-    ...(typeof url === "string" ? { url: url.replace(/\/\/[^/@]*@/, "//").replace(/[?#].*$/s, `?${redacted}`) } : {}),
+    ...(typeof url === "string" ? { url: withoutUser(url).replace(/[?#].*$/s, `?${redacted}`) } : {}),
     ...(typeof headers === "object" && headers !== null
       ? { headers: Object.fromEntries(Object.keys(headers).map((name) => [name, redacted])) }
       : {})
