@@ -78,8 +78,10 @@ const explanations: ReadonlyArray<Explanation> = [
   {
     code: /^EACCES$/,
     text: /^connect EACCES/,
-    say: (message) =>
-      `${message}: the socket belongs to another user; the exporter sets its mode, which decides who may connect`
+    say: (message, endpoint) =>
+      endpoint?._tag === "Unix"
+        ? `${message}: the socket belongs to another user; the exporter sets its mode, which decides who may connect`
+        : `${message}: this machine does not let the program connect there; does a firewall forbid it?`
   },
   {
     code: /^(ENOTFOUND|EAI_\w+)$/,
@@ -97,10 +99,16 @@ const explanations: ReadonlyArray<Explanation> = [
   {
     code: /^$/,
     text: /^(the connection was closed before|Client network socket disconnected before|Failed to connect$)/,
-    say: (message, endpoint) =>
-      endpoint?._tag === "Tls"
-        ? `${message}; does the server speak TLS, and offer HTTP/2 through ALPN?`
-        : `${message}; does the server expect TLS?`
+    say: (message, endpoint) => {
+      switch (endpoint?._tag) {
+        case "Unix":
+          return `${message}; is it an exporter that listens there, or a \`jmp shell\` whose lease has ended?`
+        case "Tls":
+          return `${message}; does the server speak TLS, and offer HTTP/2 through ALPN?`
+        default:
+          return `${message}; does the server expect TLS?`
+      }
+    }
   }
 ]
 

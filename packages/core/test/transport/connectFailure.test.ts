@@ -1,0 +1,84 @@
+// Why there is no connection: the advice fits the kind of address.
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import * as Net from "node:net"
+import * as ExporterConnection from "../../src/client/ExporterConnection.ts"
+import * as Endpoint from "../../src/grpc/Endpoint.ts"
+import * as connectFailure from "../../src/transport/connectFailure.ts"
+import * as temporary from "../support/temporary.ts"
+
+const clients: ReadonlyArray<readonly [string, ExporterConnection.EndpointOptions]> = [
+  ["node:http2", {}],
+  ["nice-grpc", { grpcOptions: { "grpc.primary_user_agent": "test" } }]
+]
+
+// Ways to close a connection before the handshake.
+const closings: ReadonlyArray<readonly [string, (socket: Net.Socket) => void]> = [
+  ["at once", (socket) => socket.destroy()],
+  ["in good order", (socket) => socket.end()],
+  ["after the client has spoken", (socket) => socket.once("data", () => socket.destroy())]
+]
+
+const closing = (listen: Net.ListenOptions, close: (socket: Net.Socket) => void) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.async<Net.Server>((resume) => {
+        const server = Net.createServer((socket) => close(socket.on("error", () => {})))
+        server.listen(listen, () => resume(Effect.succeed(server)))
+      }),
+      (server) => Effect.sync(() => server.close())
+    ),
+    (server) => {
+      const address = server.address()
+      return typeof address === "object" && address !== null ? address.port : 0
+    }
+  )
+
+for (const [client, options] of clients) {
+  describe(`a server that closes the connection before the handshake, through ${client}`, () => {
+    const detailsOf = (endpoint: Endpoint.Endpoint) =>
+      Effect.map(
+        Effect.flip(
+          Effect.scoped(ExporterConnection.fromEndpoint(endpoint, { connectTimeout: "5 seconds", ...options }))
+        ),
+        ({ details, reason }) => {
+          assert.strictEqual(reason, "Unreachable")
+          return details
+        }
+      )
+
+    for (const [how, close] of closings) {
+      it.scopedLive(`${how}: TLS is mentioned where there can be any`, () =>
+        Effect.gen(function*() {
+          const path = yield* temporary.socketPath
+          yield* closing({ path }, close)
+          const port = yield* closing({ host: "127.0.0.1", port: 0 }, close)
+          assert.match(
+            yield* detailsOf(Endpoint.unix(path)),
+            /^[^;]+; is it an exporter that listens there, or a `jmp shell` whose lease has ended\?$/
+          )
+          assert.match(yield* detailsOf(Endpoint.tcp("127.0.0.1", port)), /^[^;]+; does the server expect TLS\?$/)
+          assert.match(
+            yield* detailsOf(Endpoint.tls("127.0.0.1", port)),
+            /; does the server speak TLS, and offer HTTP\/2 through ALPN\?$/
+          )
+        }))
+    }
+  })
+}
+
+it("a connection that the system does not allow is explained by what the address is", () => {
+  const reason = Object.assign(new Error("connect EACCES"), { code: "EACCES" })
+  assert.match(connectFailure.explain(reason, Endpoint.unix("/run/x.sock")), /the socket belongs to another user/)
+  for (const endpoint of [Endpoint.tcp("10.0.0.7", 1234), Endpoint.tls("10.0.0.7", 1234)]) {
+    const text = connectFailure.explain(reason, endpoint)
+    assert.strictEqual(
+      text,
+      "connect EACCES: this machine does not let the program connect there; does a firewall forbid it?"
+    )
+    assert.strictEqual(
+      connectFailure.explain(new Error("connect EACCES 10.0.0.7:1234"), endpoint).split(": ")[1],
+      text.split(": ")[1]
+    )
+  }
+})
