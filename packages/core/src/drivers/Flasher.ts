@@ -91,7 +91,7 @@ export const flashAll = <E, R>(
  */
 export class HashMismatch extends Schema.TaggedError<HashMismatch>(
   "@effect-jumpstarter/core/drivers/Flasher/HashMismatch"
-)("HashMismatch", {
+)("FlasherHashMismatch", {
   target: Schema.optional(Schema.String),
   /** The SHA-256 of the image. */
   expected: Schema.String,

@@ -298,7 +298,7 @@ export const writeString = (storage: Writing, path: string, text: string): Effec
  */
 export class HashMismatch extends Schema.TaggedError<HashMismatch>(
   "@effect-jumpstarter/core/drivers/Opendal/HashMismatch"
-)("HashMismatch", { path: Schema.String, expected: Schema.String, actual: Schema.String }) {
+)("OpendalHashMismatch", { path: Schema.String, expected: Schema.String, actual: Schema.String }) {
   override get message(): string {
     return `${JSON.stringify(this.path)} has the SHA-256 ${this.actual} after the upload, not ${this.expected}`
   }

@@ -181,7 +181,7 @@ describe("Opendal.upload", () => {
       const { client, storage } = yield* fake()
       yield* storage.corrupt((bytes) => bytes.slice(1))
       const error = yield* Effect.flip(Opendal.upload(client, "image", source(content)))
-      assert.strictEqual(error._tag, "HashMismatch")
+      assert.strictEqual(error._tag, "OpendalHashMismatch")
       assert.include(error.message, `"image" has the SHA-256 ${sha256("he image")} after the upload`)
       yield* storage.corrupt(undefined)
       assert.isTrue((yield* Opendal.upload(client, "image", source(content))).uploaded)

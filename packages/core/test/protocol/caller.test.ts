@@ -160,7 +160,7 @@ const conveniences: Readonly<Record<string, Program>> = {
   "Flasher.verify": Effect.gen(function*() {
     yield* Effect.catchTags( // here
       Flasher.verify(yield* as(Flasher.contract), bytes), // here
-      { HashMismatch: Effect.die, ContentEncodingError: Effect.die, EmptyImage: Effect.die }
+      { FlasherHashMismatch: Effect.die, ContentEncodingError: Effect.die, EmptyImage: Effect.die }
     )
   }),
   "HttpServer.putFile": Effect.gen(function*() {
@@ -179,7 +179,7 @@ const conveniences: Readonly<Record<string, Program>> = {
     const storage = yield* opens
     yield* Effect.catchTags( // here
       Opendal.upload(storage, "a", bytes), // here
-      { HashMismatch: Effect.die, ContentEncodingError: Effect.die }
+      { OpendalHashMismatch: Effect.die, ContentEncodingError: Effect.die }
     )
   }),
   "Serial.console": Effect.scoped(Effect.gen(function*() {
