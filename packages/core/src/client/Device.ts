@@ -121,6 +121,8 @@ export interface DeviceLayers<Self, I extends DriverInterface.Any> {
   ) => Layer.Layer<never, InterfaceMismatch, ExporterConnection.ExporterConnection>
   /**
    * A plain fake from functions, without codec or exporter. Methods that are left out fail with `MethodNotImplemented`.
+   * A function of the object itself, such as a mock or a spy, is the device's method as it is; a method of a class is bound
+   * to its instance.
    *
    * Nothing checks arguments and results against the contract at run time: what the wire could not carry passes. The
    * checked fake is `ExporterTest.layer` with a `Driver.fromInterface`, or one of the fakes in `testing`.
@@ -152,13 +154,30 @@ const missing = (device: string, method: string, described: DriverMethod.Any) =>
   }
 }
 
-// The methods of a class are on its prototype.
-const faked = (methods: object, name: string) => {
+// Own functions stay what they are, because a mock is asked through the device what it was called with. The methods of a
+// class are on its prototype, and may use what only its instances can.
+const faked = (methods: object, name: string): unknown => {
   const method: unknown = Reflect.get(methods, name)
-  return typeof method === "function" && method !== Reflect.get(Object.prototype, name)
-    ? method.bind(methods)
-    : undefined
+  if (typeof method !== "function" || method === Reflect.get(Object.prototype, name)) return undefined
+  return Object.hasOwn(methods, name) ? method : method.bind(methods)
 }
+
+// `this` of an own function is the device, which has the fake behind its methods.
+const behind = (methods: object): object =>
+  new Proxy(methods, {
+    get: (target, key) => Reflect.get(target, key),
+    set: (target, key, value) => Reflect.set(target, key, value)
+  })
+
+const makeFake = (device: string, contract: DriverInterface.Any, methods: object): object =>
+  Object.setPrototypeOf(
+    Object.fromEntries(
+      Object.entries(contract.methods).map((
+        [name, method]
+      ) => [name, faked(methods, name) ?? missing(device, name, method)])
+    ),
+    behind(methods)
+  )
 
 // How many classes there are with an id, in whichever copies of this module: a program can load it twice, as ESM and as
 // CommonJS.
@@ -229,15 +248,7 @@ export const Tag =
             Effect.catchTag("DriverNotFound", () => Effect.succeed(Context.empty()))
           )
         ),
-      layerTest: (methods) =>
-        Layer.succeed(
-          tag,
-          Object.fromEntries(
-            Object.entries(contract.methods).map((
-              [name, method]
-            ) => [name, faked(methods, name) ?? missing(id, name, method)])
-          ) as DriverInterface.Client<I>
-        )
+      layerTest: (methods) => Layer.sync(tag, () => makeFake(id, contract, methods) as DriverInterface.Client<I>)
     }
     return Object.assign(tag, layers)
   }

@@ -9,7 +9,7 @@ import {
 } from "@effect-jumpstarter/core"
 import { DigitalOutput, Power, Serial } from "@effect-jumpstarter/core/drivers"
 import { ExporterTest, PowerTest } from "@effect-jumpstarter/core/testing"
-import { assert, describe, it, vi } from "@effect/vitest"
+import { assert, describe, expect, it, vi } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Layer, Option, Schema, Stream } from "effect"
 
 class BoardPower extends Device.Tag("acme/BoardPower", Power.contract)<BoardPower>() {}
@@ -242,6 +242,81 @@ describe("layerTest", () => {
       class Odd extends Device.Tag("acme/Odd", contract)<Odd>() {}
       const error = yield* Effect.provide(Effect.flatMap(Odd, (odd) => Effect.flip(odd.toString())), Odd.layerTest({}))
       assert.strictEqual(error._tag, "MethodNotImplemented")
+    }))
+
+  it.effect("gives a mock function as it is, so that it is asked through the device what it was called with", () =>
+    Effect.gen(function*() {
+      const on = vi.fn(() => Effect.void)
+      const fake = { on, off: vi.fn(() => Effect.void) }
+      yield* Effect.gen(function*() {
+        const power = yield* BoardPower
+        assert.strictEqual(power.on, on)
+        yield* power.on()
+        expect(power.on).toHaveBeenCalledOnce()
+        expect(power.off).not.toHaveBeenCalled()
+        const { off } = { ...power }
+        assert.strictEqual(off, fake.off)
+      }).pipe(Effect.provide(BoardPower.layerTest(fake)))
+    }))
+
+  it.effect("gives a spy on a method of a class as it is", () =>
+    Effect.gen(function*() {
+      class Fake {
+        private switched = 0
+        get count() {
+          return this.switched
+        }
+        on() {
+          return Effect.sync(() => void this.switched++)
+        }
+      }
+      const fake = new Fake()
+      const on = vi.spyOn(fake, "on")
+      yield* Effect.gen(function*() {
+        const power = yield* BoardPower
+        yield* power.on()
+        assert.strictEqual<unknown>(power.on, on)
+      }).pipe(Effect.provide(BoardPower.layerTest(fake)))
+      expect(on).toHaveBeenCalledOnce()
+      assert.strictEqual(fake.count, 1)
+    }))
+
+  it.effect("lets methods of an object share what else the object has", () =>
+    Effect.gen(function*() {
+      const fake = {
+        switched: 0,
+        on() {
+          return Effect.sync(() => void this.switched++)
+        },
+        off() {
+          return Effect.zipRight(this.on(), this.on())
+        }
+      }
+      yield* Effect.flatMap(BoardPower, (power) => Effect.zipRight(power.on(), power.off())).pipe(
+        Effect.provide(BoardPower.layerTest(fake))
+      )
+      assert.strictEqual(fake.switched, 3)
+    }))
+
+  it.effect("binds the methods of a class, also to what only the class can see", () =>
+    Effect.gen(function*() {
+      class Fake {
+        #switched = false
+        on() {
+          return Effect.sync(() => {
+            this.#switched = true
+          })
+        }
+        get isOn() {
+          return this.#switched
+        }
+      }
+      const fake = new Fake()
+      yield* Effect.gen(function*() {
+        const { on } = yield* BoardPower
+        yield* on()
+      }).pipe(Effect.provide(BoardPower.layerTest(fake)))
+      assert.isTrue(fake.isOn)
     }))
 
   it.effect("fakes what it is given, and fails with the name of the device otherwise", () =>
