@@ -313,6 +313,7 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
         )
         const lent = yield* transfer.open(
           stream,
+          ongoing,
           handle,
           resource,
           site,

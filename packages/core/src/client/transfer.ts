@@ -32,14 +32,15 @@ interface Copy<A, E, R> {
   ) => Effect.Effect<A, E | DriverError.DriverCallError>
 }
 
-interface Counter {
-  bytes: number
+// What has moved by now, which the stream counts.
+interface Moved {
+  readonly sent: number
+  readonly received: number
 }
 
 const upload = <A, E, R>(
   stream: ExporterStream,
   source: Resource.Source<A, E, R>,
-  counter: Counter,
   site: DriverError.CallSite
 ): Copy<A, E, R> => {
   const fail = (status: GrpcStatusError) => DriverError.fromStatus(status, site)
@@ -47,12 +48,7 @@ const upload = <A, E, R>(
   // what happened then is told by the watch on the peer.
   const send = (chunk: Uint8Array): Effect.Effect<void> => {
     const bytes = chunk.subarray(0, frameBytes)
-    const sent = Effect.zipRight(
-      Effect.orElse(stream.write(bytes), () => Effect.never),
-      Effect.sync(() => {
-        counter.bytes += bytes.length
-      })
-    )
+    const sent = Effect.orElse(stream.write(bytes), () => Effect.never)
     return bytes.length === chunk.length
       ? sent
       : Effect.zipRight(sent, Effect.suspend(() => send(chunk.subarray(bytes.length))))
@@ -102,7 +98,7 @@ const upload = <A, E, R>(
 const download = <A, E, R>(
   stream: ExporterStream,
   target: Resource.Target<A, E, R>,
-  counter: Counter,
+  moved: Moved,
   site: DriverError.CallSite,
   // How long a driver that has answered may stay silent before the rest is given up. Without an end a driver that never
   // used its resource would hang the call.
@@ -121,20 +117,14 @@ const download = <A, E, R>(
     peer.waiting = true
     return stream.receive
   }).pipe(
-    Effect.mapBoth({
-      onFailure: Option.map(fail),
-      onSuccess: (bytes) => {
-        counter.bytes += bytes.length
-        return bytes
-      }
-    }),
+    Effect.mapError(Option.map(fail)),
     Effect.ensuring(Effect.sync(() => {
       peer.waiting = false
     }))
   )
   const expected: Effect.Effect<Uint8Array, Option.Option<E | DriverError.DriverCallError>> = Option.isNone(target.size)
     ? receive
-    : Effect.tap(receive, () => Effect.mapError(target.expect(counter.bytes, false), Option.some))
+    : Effect.tap(receive, () => Effect.mapError(target.expect(moved.received, false), Option.some))
   const warning = encodingWarning.ofTarget(target, site.driver)
   const received = Stream.repeatEffectOption(Effect.tap(expected, warning.look))
   const encoded = Option.match(target.contentEncoding, {
@@ -169,7 +159,7 @@ const download = <A, E, R>(
         Effect.zipLeft(Stream.run(encoded, target.sink), warning.end),
         Effect.zipRight(
           pull.forEach(expected, () => Effect.void),
-          Effect.suspend(() => target.expect(counter.bytes, true))
+          Effect.suspend(() => target.expect(moved.received, true))
         )
       )
     ),
@@ -180,7 +170,7 @@ const download = <A, E, R>(
 
 const start = Effect.fnUntraced(function*<A, E, R>(
   handle: JsonValue,
-  counter: Counter,
+  bytes: () => number,
   copy: Copy<A, E, R>,
   observe: Resource.ProgressObserver<E, R>,
   site: DriverError.CallSite
@@ -205,7 +195,7 @@ const start = Effect.fnUntraced(function*<A, E, R>(
       ))
   )
   const result = Deferred.await(outcome)
-  const snapshot = (done: boolean) => Effect.sync(() => ({ bytes: counter.bytes, total: copy.total, done }))
+  const snapshot = (done: boolean) => Effect.sync(() => ({ bytes: bytes(), total: copy.total, done }))
 
   const progress: Resource.ResourceHandle<A, E>["progress"] = (options) =>
     Stream.concat(
@@ -233,15 +223,12 @@ const start = Effect.fnUntraced(function*<A, E, R>(
 
 export const open = <A, E, R>(
   stream: ExporterStream,
+  moved: Moved,
   handle: JsonValue,
   resource: Resource.Resource<A, E, R>,
   site: DriverError.CallSite,
   idleTimeout: Duration.Duration
 ): Effect.Effect<Resource.ResourceHandle<A, E>, never, R | Scope.Scope> =>
-  Effect.suspend(() => {
-    const counter = { bytes: 0 }
-    const copy = resource._tag === "Source"
-      ? upload(stream, resource, counter, site)
-      : download(stream, resource, counter, site, idleTimeout)
-    return start(handle, counter, copy, resource.observe, site)
-  })
+  resource._tag === "Source"
+    ? start(handle, () => moved.sent, upload(stream, resource, site), resource.observe, site)
+    : start(handle, () => moved.received, download(stream, resource, moved, site, idleTimeout), resource.observe, site)

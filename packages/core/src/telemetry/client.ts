@@ -18,9 +18,10 @@ import * as telemetrySpan from "./span.ts"
 export class Ongoing {
   // What became of a stream, known when its scope has closed.
   outcome: Effect.Effect<Exit.Exit<unknown, unknown>> = Effect.succeed(Exit.void)
+  // Bytes of a stream that have moved.
+  sent = 0
+  received = 0
   private ended = false
-  private sent = 0
-  private received = 0
   private readonly clock: Clock.Clock
   private readonly began: bigint
   private readonly labels: ReadonlyArray<MetricLabel.MetricLabel>
