@@ -12,7 +12,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import * as DriverTree from "../protocol/DriverTree.ts"
 import * as ExporterStatus from "../protocol/ExporterStatus.ts"
 import * as logCodec from "../protocol/logCodec.ts"
@@ -52,31 +52,37 @@ export interface ExporterStream extends RouterStream.RouterStream {
  */
 export interface ExporterClient {
   readonly target: string
-  readonly getReport: Effect.Effect<ExporterReport, GrpcStatusError | DriverTree.InvalidReport>
-  readonly getStatus: Effect.Effect<ExporterStatus.StatusReport, GrpcStatusError>
+  readonly getReport: Effect.Effect<ExporterReport, GrpcStatus.GrpcStatusError | DriverTree.InvalidReport>
+  readonly getStatus: Effect.Effect<ExporterStatus.StatusReport, GrpcStatus.GrpcStatusError>
   /** Asks for the end of the session (`protocol.md` 9.3); never on a direct connection. */
-  readonly endSession: Effect.Effect<{ readonly success: boolean; readonly message: string }, GrpcStatusError>
+  readonly endSession: Effect.Effect<
+    { readonly success: boolean; readonly message: string },
+    GrpcStatus.GrpcStatusError
+  >
   /** The exporter's log from now on, after its backlog; ends only with the RPC. */
-  readonly logStream: Stream.Stream<LogEntry, GrpcStatusError>
+  readonly logStream: Stream.Stream<LogEntry, GrpcStatus.GrpcStatusError>
   /** Calls a driver with an encoded `DriverCallRequest`, answering an encoded `DriverCallResponse`. */
-  readonly driverCall: (request: Uint8Array, options?: CallOptions) => Effect.Effect<Uint8Array, GrpcStatusError>
+  readonly driverCall: (
+    request: Uint8Array,
+    options?: CallOptions
+  ) => Effect.Effect<Uint8Array, GrpcStatus.GrpcStatusError>
   /** As `driverCall`, for any number of answers. */
   readonly streamingDriverCall: (
     request: Uint8Array,
     options?: CallOptions
-  ) => Stream.Stream<Uint8Array, GrpcStatusError>
+  ) => Stream.Stream<Uint8Array, GrpcStatus.GrpcStatusError>
   /** Opens a byte stream of a driver, and waits until the driver has opened it. */
   readonly driverStream: (
     uuid: string,
     method: string,
     options?: CallOptions
-  ) => Effect.Effect<ExporterStream, GrpcStatusError, Scope.Scope>
+  ) => Effect.Effect<ExporterStream, GrpcStatus.GrpcStatusError, Scope.Scope>
   /** Opens a resource stream for a driver; its metadata carries the handle. */
   readonly resourceStream: (
     uuid: string,
     contentEncoding: string | null,
     options?: CallOptions
-  ) => Effect.Effect<ExporterStream, GrpcStatusError, Scope.Scope>
+  ) => Effect.Effect<ExporterStream, GrpcStatus.GrpcStatusError, Scope.Scope>
 }
 
 interface MessageType<A> {
@@ -103,23 +109,25 @@ const streamRpc = `/${RouterServiceDefinition.fullName}/${RouterServiceDefinitio
  * @category constructors
  */
 export const make = (channel: typeof GrpcChannel.Service): ExporterClient => {
-  const malformed = (rpc: string) => (cause: unknown): GrpcStatusError =>
-    new GrpcStatusError({
-      code: "INTERNAL",
-      details: `malformed message from the exporter: ${cause instanceof Error ? cause.message : String(cause)}`,
-      origin: "client",
-      rpc,
-      target: channel.target,
-      cause
-    })
+  const malformed = (rpc: string) => (cause: unknown): GrpcStatus.GrpcStatusError =>
+    GrpcStatus.refused(
+      { rpc, target: channel.target },
+      "INTERNAL",
+      `malformed message from the exporter: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause }
+    )
 
-  const decode = <A>(rpc: string, type: MessageType<A>, bytes: Uint8Array): Effect.Effect<A, GrpcStatusError> =>
+  const decode = <A>(
+    rpc: string,
+    type: MessageType<A>,
+    bytes: Uint8Array
+  ): Effect.Effect<A, GrpcStatus.GrpcStatusError> =>
     Effect.try({ try: () => type.decode(bytes), catch: malformed(rpc) })
 
   const unary = <Request, Response>(
     method: MethodDefinition<Request, Response>,
     request: Request
-  ): Effect.Effect<Response, GrpcStatusError> => {
+  ): Effect.Effect<Response, GrpcStatus.GrpcStatusError> => {
     const rpc = exporterRpc(method)
     return Effect.flatMap(
       Effect.suspend(() => channel.unary(rpc, method.requestType.encode(request).finish())),

@@ -8,10 +8,9 @@ import * as Runtime from "effect/Runtime"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
-import { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import * as telemetryMetrics from "../telemetry/metrics.ts"
 import type { GrpcChannel } from "../transport/GrpcChannel.ts"
-import { isReset } from "../transport/httpStatus.ts"
 import { ConnectionState } from "./ConnectionState.ts"
 
 type Channel = typeof GrpcChannel.Service
@@ -23,9 +22,9 @@ export interface Link {
   readonly channel: Channel
   readonly state: SubscriptionRef.SubscriptionRef<ConnectionState>
   // Waits while the connection is re-established by the policy, and fails when that was given up.
-  readonly settled: Effect.Effect<void, GrpcStatusError>
+  readonly settled: Effect.Effect<void, GrpcStatus.GrpcStatusError>
   // Waits until there is a connection and it is known who is there now. What was given up is tried anew.
-  readonly ready: Effect.Effect<void, GrpcStatusError>
+  readonly ready: Effect.Effect<void, GrpcStatus.GrpcStatusError>
   // Gives up a connection that is silent, and says whether another one is made now.
   readonly lose: (reason: string) => Effect.Effect<boolean>
   // Says that another instance of the exporter is at the other end, and has been asked about itself.
@@ -48,7 +47,7 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
   let now: ConnectionState = ConnectionState.Ready()
   // What was begun before a loss and fails after it is no news.
   let losses = 0
-  let round: Deferred.Deferred<void, GrpcStatusError> | undefined
+  let round: Deferred.Deferred<void, GrpcStatus.GrpcStatusError> | undefined
 
   // At once, whenever it is told.
   const become = (next: ConnectionState): Effect.Effect<void> => {
@@ -62,9 +61,9 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
 
   // Nothing was sent: the client itself refuses.
   const refused = (details: string) =>
-    new GrpcStatusError({ code: "UNAVAILABLE", details, origin: "client", rpc: "", target: channel.target })
+    GrpcStatus.refused({ rpc: "", target: channel.target }, "UNAVAILABLE", details, { scope: "connection" })
 
-  const attempts = (outcome: Deferred.Deferred<void, GrpcStatusError>) => {
+  const attempts = (outcome: Deferred.Deferred<void, GrpcStatus.GrpcStatusError>) => {
     let attempt = 0
     let reason = now._tag === "Lost" ? now.reason : ""
     const told = Effect.suspend(() => {
@@ -97,7 +96,7 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
 
   // All who wait share a round of attempts and its outcome.
   const begin = Effect.uninterruptible(
-    Effect.flatMap(Deferred.make<void, GrpcStatusError>(), (outcome) =>
+    Effect.flatMap(Deferred.make<void, GrpcStatus.GrpcStatusError>(), (outcome) =>
       Effect.suspend(() => {
         if (round !== undefined) return Effect.succeed(round)
         round = outcome
@@ -145,26 +144,27 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
   const answered = (seen: number): Effect.Effect<void> =>
     seen === losses && now._tag === "Lost" && schedule === undefined ? Effect.asVoid(begin) : Effect.void
 
-  const failed = (seen: number) => ({ code, details, origin }: GrpcStatusError): Effect.Effect<unknown> => {
-    switch (origin) {
-      case "transport":
-        // One RPC, while the connection stands.
-        if (isReset(details)) return Effect.void
-        return seen === losses ? lost(`${code}: ${details}`, Effect.void) : Effect.void
-      case "peer":
-        return answered(seen)
-      case "client":
-        return Effect.void
+  const failed =
+    (seen: number) => ({ code, details, origin, scope }: GrpcStatus.GrpcStatusError): Effect.Effect<unknown> => {
+      switch (origin) {
+        case "transport":
+          return scope === "connection" && seen === losses ? lost(`${code}: ${details}`, Effect.void) : Effect.void
+        case "peer":
+          return answered(seen)
+        case "client":
+          return Effect.void
+      }
     }
-  }
 
-  const watch = <A>(rpc: Effect.Effect<A, GrpcStatusError>): Effect.Effect<A, GrpcStatusError> =>
+  const watch = <A>(rpc: Effect.Effect<A, GrpcStatus.GrpcStatusError>): Effect.Effect<A, GrpcStatus.GrpcStatusError> =>
     Effect.suspend(() => {
       const seen = losses
       return Effect.tapBoth(rpc, { onFailure: failed(seen), onSuccess: () => answered(seen) })
     })
 
-  const watchStream = <A>(rpc: Stream.Stream<A, GrpcStatusError>): Stream.Stream<A, GrpcStatusError> =>
+  const watchStream = <A>(
+    rpc: Stream.Stream<A, GrpcStatus.GrpcStatusError>
+  ): Stream.Stream<A, GrpcStatus.GrpcStatusError> =>
     Stream.suspend(() => {
       const seen = losses
       const watched = Stream.tapError(rpc, failed(seen))

@@ -8,7 +8,7 @@ import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
-import { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import { StatusReport } from "../protocol/ExporterStatus.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as sharedFiber from "../util/sharedFiber.ts"
@@ -30,11 +30,11 @@ export interface StatusPoller {
   // What was heard last.
   readonly known: () => StatusReport
   // Why there was no answer when it was asked last.
-  readonly trouble: () => GrpcStatusError | undefined
+  readonly trouble: () => GrpcStatus.GrpcStatusError | undefined
   // Takes note of a status that somebody else has heard.
   readonly learn: (report: StatusReport) => Effect.Effect<void>
   // Asks now.
-  readonly ask: Effect.Effect<StatusReport, GrpcStatusError>
+  readonly ask: Effect.Effect<StatusReport, GrpcStatus.GrpcStatusError>
   // The status as of now and every change from here on, until the scope closes. While somebody awaits one it is asked for
   // more often. An exporter that has none is asked all the same for a sign of life.
   readonly subscribe: (mode: Mode) => Effect.Effect<Statuses, never, Scope.Scope>
@@ -56,7 +56,7 @@ const unversioned = new StatusReport({
   previous: Option.none()
 })
 
-export const getStatus = (exporter: ExporterClient): Effect.Effect<StatusReport, GrpcStatusError> =>
+export const getStatus = (exporter: ExporterClient): Effect.Effect<StatusReport, GrpcStatus.GrpcStatusError> =>
   Effect.catchIf(
     exporter.getStatus,
     ({ code, origin }) => origin === "peer" && code === "UNIMPLEMENTED",
@@ -84,7 +84,7 @@ export const make = Effect.fnUntraced(
     const wake = yield* Queue.sliding<void>(1)
     let closed = false
     let known = initial
-    let trouble: GrpcStatusError | undefined
+    let trouble: GrpcStatus.GrpcStatusError | undefined
     let asked = 0
     let answered = 0
 
@@ -115,13 +115,11 @@ export const make = Effect.fnUntraced(
           interruptible.timeoutFail({
             duration: deadline,
             onTimeout: () =>
-              new GrpcStatusError({
-                code: "DEADLINE_EXCEEDED",
-                details: `no status within ${Duration.format(deadline)} (statusPolling.deadline)`,
-                origin: "client",
-                rpc: "",
-                target: exporter.target
-              })
+              GrpcStatus.refused(
+                { rpc: "", target: exporter.target },
+                "DEADLINE_EXCEEDED",
+                `no status within ${Duration.format(deadline)} (statusPolling.deadline)`
+              )
           }),
           // An answer that was overtaken by that to a later question is old news.
           Effect.tap((report) => {
@@ -175,8 +173,8 @@ export const make = Effect.fnUntraced(
             unanswered = 0
           }
         } else {
-          // The link itself refuses when it has given up.
-          if (answer.left.origin === "client" && answer.left.code === "UNAVAILABLE") {
+          // The client itself refuses when the connection was given up.
+          if (answer.left.origin === "client" && answer.left.scope === "connection") {
             return yield* Effect.fail({ lost: answer.left.details })
           }
           unanswered = 0

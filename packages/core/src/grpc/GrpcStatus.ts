@@ -69,8 +69,38 @@ export const StatusOrigin = Schema.Literal("peer", "transport", "client")
 export type StatusOrigin = typeof StatusOrigin.Type
 
 /**
+ * What failed: one RPC, or the connection that all RPCs of a channel share. A peer that fails an RPC, and a stream that is
+ * reset, leave the connection as it is. Of scope `connection` is a connection that was lost, could not be made, or leads to
+ * something that does not speak gRPC.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const StatusScope = Schema.Literal("rpc", "connection")
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type StatusScope = typeof StatusScope.Type
+
+/**
+ * Which RPC, by its full method path, and on which address. `rpc` is empty when none was begun.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StatusPlace {
+  readonly rpc: string
+  readonly target: string
+}
+
+const oneRpc = (): StatusScope => "rpc"
+
+/**
  * An RPC that ended with another status than `OK`. `rpc` is the full method path, empty when none was begun, and `target`
- * the address; both are empty on the serving side, where handlers fail with the status they want to send.
+ * the address; both are empty on the serving side, where handlers fail with the status they want to send. `scope` says
+ * whether the connection failed or this RPC only, which it is unless given.
  *
  * @since 0.1.0
  * @category errors
@@ -81,6 +111,7 @@ export class GrpcStatusError extends Schema.TaggedError<GrpcStatusError>(
   code: GrpcCode,
   details: Schema.String,
   origin: StatusOrigin,
+  scope: StatusScope.pipe(Schema.optional, Schema.withDefaults({ constructor: oneRpc, decoding: oneRpc })),
   rpc: Schema.String,
   target: Schema.String,
   cause: Schema.optional(Schema.Defect)
@@ -103,3 +134,45 @@ export class GrpcStatusError extends Schema.TaggedError<GrpcStatusError>(
  */
 export const make = (code: GrpcCode, details: string, cause?: unknown): GrpcStatusError =>
   new GrpcStatusError({ code, details, origin: "peer", rpc: "", target: "", cause })
+
+/**
+ * A status of this client, which refuses to send a message or to accept what came. `scope` is `rpc` unless given.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const refused = (
+  { rpc, target }: StatusPlace,
+  code: GrpcCode,
+  details: string,
+  options?: { readonly scope?: StatusScope | undefined; readonly cause?: unknown }
+): GrpcStatusError =>
+  new GrpcStatusError({
+    code,
+    details,
+    origin: "client",
+    scope: options?.scope ?? "rpc",
+    rpc,
+    target,
+    cause: options?.cause
+  })
+
+/**
+ * The status of an RPC whose connection was lost, or could not be made: `UNAVAILABLE` of origin `transport`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const lost = ({ rpc, target }: StatusPlace, details: string, cause?: unknown): GrpcStatusError =>
+  new GrpcStatusError({ code: "UNAVAILABLE", details, origin: "transport", scope: "connection", rpc, target, cause })
+
+/**
+ * The same status with other fields. A spread would lose the cause.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const amend = (
+  status: GrpcStatusError,
+  fields: Partial<Pick<GrpcStatusError, "details" | "origin" | "scope" | "rpc" | "target">>
+): GrpcStatusError => new GrpcStatusError({ ...status, cause: status.cause, ...fields })

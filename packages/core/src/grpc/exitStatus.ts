@@ -46,7 +46,7 @@ export const statusOf = (cause: Cause.Cause<GrpcStatus.GrpcStatusError>): GrpcSt
     }
     return details === failure.value.details
       ? failure.value
-      : new GrpcStatus.GrpcStatusError({ ...failure.value, cause: failure.value.cause, details })
+      : GrpcStatus.amend(failure.value, { details })
   }
   return Option.match(Cause.dieOption(cause), {
     onNone: () => GrpcStatus.make("CANCELLED", "the RPC was cancelled"),

@@ -17,7 +17,7 @@ import * as Stream from "effect/Stream"
 import * as Bytes from "../grpc/Bytes.ts"
 import * as Endpoint from "../grpc/Endpoint.ts"
 import * as GrpcHandler from "../grpc/GrpcHandler.ts"
-import { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import {
   type CallOptions,
   type ChannelOptions,
@@ -57,13 +57,16 @@ export class GrpcChannel extends Context.Tag("@effect-jumpstarter/core/GrpcChann
     rpc: string,
     message: Uint8Array,
     options?: CallOptions
-  ) => Effect.Effect<Uint8Array, GrpcStatusError>
+  ) => Effect.Effect<Uint8Array, GrpcStatus.GrpcStatusError>
   readonly serverStreaming: (
     rpc: string,
     message: Uint8Array,
     options?: CallOptions
-  ) => Stream.Stream<Uint8Array, GrpcStatusError>
-  readonly duplex: (rpc: string, options?: CallOptions) => Effect.Effect<GrpcDuplex, GrpcStatusError, Scope.Scope>
+  ) => Stream.Stream<Uint8Array, GrpcStatus.GrpcStatusError>
+  readonly duplex: (
+    rpc: string,
+    options?: CallOptions
+  ) => Effect.Effect<GrpcDuplex, GrpcStatus.GrpcStatusError, Scope.Scope>
 }>() {}
 
 /**
@@ -74,7 +77,10 @@ export class GrpcChannel extends Context.Tag("@effect-jumpstarter/core/GrpcChann
  */
 export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
   // Checked here because the transports below put the value, which may be a passphrase, into what they throw.
-  const checkedOptions = (rpc: string, options: CallOptions): Effect.Effect<CallOptions, GrpcStatusError> => {
+  const checkedOptions = (
+    rpc: string,
+    options: CallOptions
+  ): Effect.Effect<CallOptions, GrpcStatus.GrpcStatusError> => {
     if (!metadata.isRpc(rpc)) {
       const path = JSON.stringify(rpc.slice(0, 200))
       return refuse(
@@ -90,13 +96,10 @@ export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
       : refuse(rpc, "INVALID_ARGUMENT", sendable.left)
   }
 
-  const refuse = (
-    rpc: string,
-    code: "INVALID_ARGUMENT" | "FAILED_PRECONDITION",
-    details: string
-  ): GrpcStatusError => new GrpcStatusError({ code, details, origin: "client", rpc, target: transport.target })
+  const refuse = (rpc: string, code: "INVALID_ARGUMENT" | "FAILED_PRECONDITION", details: string) =>
+    GrpcStatus.refused({ rpc, target: transport.target }, code, details)
 
-  const checked = <M extends Bytes.Bytes>(rpc: string, message: M): Effect.Effect<M, GrpcStatusError> => {
+  const checked = <M extends Bytes.Bytes>(rpc: string, message: M): Effect.Effect<M, GrpcStatus.GrpcStatusError> => {
     const size = Bytes.size(message)
     return size <= maxMessageBytes
       ? Effect.succeed(message)
@@ -196,19 +199,13 @@ export const withPassphrase = (
 export const fromEndpoint = (
   endpoint: Endpoint.Endpoint,
   options: ChannelOptions = {}
-): Effect.Effect<typeof GrpcChannel.Service, GrpcStatusError, Scope.Scope> =>
+): Effect.Effect<typeof GrpcChannel.Service, GrpcStatus.GrpcStatusError, Scope.Scope> =>
   Effect.suspend(() => {
     const { passphrase } = options
     const target = Endpoint.format(endpoint)
     const problem = passphrase === undefined ? undefined : passphraseText.problem(Redacted.value(passphrase))
     if (problem !== undefined) {
-      return new GrpcStatusError({
-        code: "INVALID_ARGUMENT",
-        details: problem,
-        origin: "client",
-        rpc: "connect",
-        target
-      })
+      return GrpcStatus.refused({ rpc: "connect", target }, "INVALID_ARGUMENT", problem)
     }
     return Effect.map(endpointTransport.make(endpoint, target, options), (transport) => {
       const channel = make(transport)
@@ -241,7 +238,7 @@ export const fromHandlers = (
 export const layer = (
   endpoint: Endpoint.Endpoint,
   options?: ChannelOptions
-): Layer.Layer<GrpcChannel, GrpcStatusError> => Layer.scoped(GrpcChannel, fromEndpoint(endpoint, options))
+): Layer.Layer<GrpcChannel, GrpcStatus.GrpcStatusError> => Layer.scoped(GrpcChannel, fromEndpoint(endpoint, options))
 
 /**
  * A channel to a Unix socket.
@@ -249,8 +246,10 @@ export const layer = (
  * @since 0.1.0
  * @category layers
  */
-export const layerUnix = (path: string, options?: ChannelOptions): Layer.Layer<GrpcChannel, GrpcStatusError> =>
-  layer(Endpoint.unix(path), options)
+export const layerUnix = (
+  path: string,
+  options?: ChannelOptions
+): Layer.Layer<GrpcChannel, GrpcStatus.GrpcStatusError> => layer(Endpoint.unix(path), options)
 
 /**
  * A cleartext channel over TCP.
@@ -262,7 +261,7 @@ export const layerTcp = (
   host: string,
   port: number,
   options?: ChannelOptions
-): Layer.Layer<GrpcChannel, GrpcStatusError> => layer(Endpoint.tcp(host, port), options)
+): Layer.Layer<GrpcChannel, GrpcStatus.GrpcStatusError> => layer(Endpoint.tcp(host, port), options)
 
 /**
  * A channel over TLS; trusts the system's roots unless told otherwise.
@@ -274,7 +273,7 @@ export const layerTls = (
   host: string,
   port: number,
   options?: ChannelOptions & { readonly trust?: Endpoint.Trust | undefined }
-): Layer.Layer<GrpcChannel, GrpcStatusError> => layer(Endpoint.tls(host, port, options?.trust), options)
+): Layer.Layer<GrpcChannel, GrpcStatus.GrpcStatusError> => layer(Endpoint.tls(host, port, options?.trust), options)
 
 /**
  * A channel to handlers in this process; see `fromHandlers`.

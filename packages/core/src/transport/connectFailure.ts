@@ -1,27 +1,27 @@
-// Why there is no connection, with what it is likely to mean. OpenSSL and Node speak to those who know their insides.
+// Why there is no connection, with what it is likely to mean. OpenSSL and Node speak to those who know their insides, and give
+// codes. grpc-js gives none, and niceGrpc/texts reads the code from the text.
 import type { Endpoint } from "../grpc/Endpoint.ts"
 
 type Reason = Pick<Error, "message"> & { readonly code?: unknown }
 
 interface Explanation {
-  // By the code of the error, or by its text where grpc-js leaves nothing else.
   readonly code: RegExp
-  readonly text: RegExp
   readonly say: (message: string, endpoint: Endpoint | undefined) => string
 }
+
+/** The code of a connection that the server closed, in good order, before it said a word. */
+export const closedEarly = "CLOSED_EARLY"
 
 const trustOf = (endpoint: Endpoint | undefined) => endpoint?._tag === "Tls" ? endpoint.trust._tag : undefined
 
 const explanations: ReadonlyArray<Explanation> = [
   {
     code: /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST)$/,
-    text: /wrong version number|packet length too long/,
     say: () => "the server does not speak TLS; for cleartext use Endpoint.tcp, or JMP_GRPC_INSECURE=1"
   },
   {
     code:
       /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(VERIFY|GET)_\w+|CERT_UNTRUSTED|CERT_SIGNATURE_FAILURE)$/,
-    text: /self[- ]signed certificate|unable to (verify|get)|certificate signature failure/,
     say: (message, endpoint) =>
       trustOf(endpoint) === "CertificateAuthority"
         ? `${message}; no certificate in Trust.CertificateAuthority is the exporter's or has issued it`
@@ -29,28 +29,23 @@ const explanations: ReadonlyArray<Explanation> = [
   },
   {
     code: /^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/,
-    text: /certificate (has expired|is not yet valid)/,
     say: (message) => `${message}: the exporter's certificate or one that issued it; is this machine's clock right?`
   },
   {
     code: /^ERR_TLS_CERT_ALTNAME_INVALID$/,
-    text: /does not match certificate's altnames|Cert(ificate)? (does not contain|is empty)/,
     say: (message) =>
       `${message}; connect to a name in the certificate, or give one as serverName of Trust.CertificateAuthority`
   },
   {
     code: /^ERR_SSL_(TLSV1_ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW|NO_PROTOCOLS_AVAILABLE)$/,
-    text: /alert protocol version|unsupported protocol/,
     say: (message) => `the server speaks neither TLS 1.2 nor 1.3, and older versions are not safe (${message})`
   },
   {
     code: /^ERR_SSL_\S*ALERT_NO_APPLICATION_PROTOCOL$/,
-    text: /alert no application protocol/,
     say: (message) => `the server does not offer HTTP/2 through ALPN, which gRPC needs (${message})`
   },
   {
     code: /^ERR_SSL_\S*ALERT_(\w*CERTIFICATE\w*|UNKNOWN_CA|ACCESS_DENIED|DECRYPT_ERROR)$/,
-    text: /alert (\w+ )*certificate|alert unknown ca|alert access denied|alert decrypt error/,
     say: (message, endpoint) =>
       endpoint?._tag === "Tls" && endpoint.certificate !== undefined
         ? `the server does not accept the client's certificate (${message})`
@@ -58,13 +53,11 @@ const explanations: ReadonlyArray<Explanation> = [
   },
   {
     code: /^ERR_SSL_\S*ALERT_HANDSHAKE_FAILURE$/,
-    text: /alert handshake failure/,
     say: (message) =>
       `the server refuses the TLS handshake (${message}); does it ask for a client certificate, or share no cipher with this client?`
   },
   {
     code: /^ENOENT$/,
-    text: /^connect ENOENT/,
     say: (message, endpoint) =>
       endpoint?._tag === "Unix" && endpoint.path !== endpoint.path.trim()
         ? `${message}: there is no such socket; its path starts or ends with white space`
@@ -72,12 +65,10 @@ const explanations: ReadonlyArray<Explanation> = [
   },
   {
     code: /^ECONNREFUSED$/,
-    text: /^connect ECONNREFUSED/,
     say: (message) => `${message}: nothing listens there; is the exporter running?`
   },
   {
     code: /^EACCES$/,
-    text: /^connect EACCES/,
     say: (message, endpoint) =>
       endpoint?._tag === "Unix"
         ? `${message}: the socket belongs to another user; the exporter sets its mode, which decides who may connect`
@@ -85,20 +76,17 @@ const explanations: ReadonlyArray<Explanation> = [
   },
   {
     code: /^(ENOTFOUND|EAI_\w+)$/,
-    text: /^getaddrinfo |Name resolution failed/,
     say: (message) => `${message}: the host name is not known on this machine`
   },
   {
     code: /^ERR_HTTP2_(ERROR|SESSION_ERROR)$/,
-    text: /^Protocol error$/,
     say: (message, endpoint) =>
       endpoint?._tag === "Tls"
         ? `the server does not speak HTTP/2, or does not offer it through ALPN (${message})`
         : `the server does not speak HTTP/2 (${message})`
   },
   {
-    code: /^$/,
-    text: /^(the connection was closed before|Client network socket disconnected before|Failed to connect$)/,
+    code: new RegExp(`^(ECONNRESET|${closedEarly})$`),
     say: (message, endpoint) => {
       switch (endpoint?._tag) {
         case "Unix":
@@ -112,10 +100,16 @@ const explanations: ReadonlyArray<Explanation> = [
   }
 ]
 
+// OpenSSL's own form is "error:number:library:function:reason:file". Node makes codes of the reasons, except where a write fails,
+// whose code is EPROTO.
+const openSslCode = (message: string): string | undefined => {
+  const reason = /\berror:[\dA-F]{8}:[^:]*:[^:]*:([^:]+)/.exec(message)?.[1]
+  return reason === undefined ? undefined : `ERR_SSL_${reason.toUpperCase().replaceAll(" ", "_")}`
+}
+
 export const explain = (reason: Reason, endpoint?: Endpoint): string => {
-  const code = typeof reason.code === "string" ? reason.code : undefined
-  const found = explanations.find((one) => code !== undefined && one.code.test(code)) ??
-    explanations.find(({ text }) => text.test(reason.message))
+  const code = openSslCode(reason.message) ?? (typeof reason.code === "string" ? reason.code : undefined)
+  const found = code === undefined ? undefined : explanations.find((one) => one.code.test(code))
   return found?.say(reason.message, endpoint) ??
     (reason.message === "" ? code ?? "no reason was given" : reason.message)
 }

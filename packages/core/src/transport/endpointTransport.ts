@@ -1,7 +1,7 @@
 // The transport to an endpoint: HTTP/2 by hand, and nice-grpc where something asks for what only grpc-js can do.
 import * as Effect from "effect/Effect"
 import type { Endpoint } from "../grpc/Endpoint.ts"
-import { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import type { ChannelOptions, GrpcTransport } from "../grpc/grpcTransport.ts"
 import * as hostPort from "../grpc/hostPort.ts"
 import * as httpTransport from "./http2/transport.ts"
@@ -30,7 +30,7 @@ const noting = (transport: GrpcTransport, note: string): GrpcTransport => {
       ...connection,
       open: Effect.mapError(
         connection.open,
-        (error) => new GrpcStatusError({ ...error, cause: error.cause, details: `${error.details} (${note})` })
+        (error) => GrpcStatus.amend(error, { details: `${error.details} (${note})` })
       )
     }
   }
@@ -40,13 +40,7 @@ export const make = Effect.fnUntraced(
   function*(endpoint: Endpoint, target: string, options: ChannelOptions) {
     const problem = endpoint._tag === "Unix" ? socketPath.problem(endpoint.path) : hostPort.problem(endpoint)
     if (problem !== undefined) {
-      return yield* new GrpcStatusError({
-        code: "INVALID_ARGUMENT",
-        details: problem,
-        origin: "client",
-        rpc: "connect",
-        target
-      })
+      return yield* GrpcStatus.refused({ rpc: "connect", target }, "INVALID_ARGUMENT", problem)
     }
     const trust = yield* tlsTrust.make(endpoint, target, options.connectTimeout)
     const found = endpoint._tag === "Unix" ? undefined : proxy.find(endpoint)

@@ -54,10 +54,12 @@ const advice = (code: number): string => {
   }
 }
 
-const closed = ({ code, text }: GoAway): string =>
+// By the peer.
+export const closed = ({ code, text }: GoAway): string =>
   `the exporter closed the connection with error code ${nameOf(code)}${text === "" ? "" : ` "${text}"`}${advice(code)}`
 
-const gaveUp = (why: string): string =>
+// By this side, for a mistake of the peer.
+export const gaveUp = (why: string): string =>
   `the peer broke the rules of HTTP/2, so this side closed the connection (${why}); a failure with a text of more than 64 KiB ` +
   "does that, and so does a proxy that does not speak HTTP/2; the next call connects again"
 
@@ -71,16 +73,6 @@ export const explain = (error: Error | undefined, goAway: GoAway | undefined): s
     default:
       return error.message
   }
-}
-
-const grpcJsLoss =
-  /^Received RST_STREAM with code \d+ triggered by internal client error: (?:Session closed with error code (\d+)|(.*))$/
-
-// Explains the loss of a connection of grpc-js, which gives a text and nothing else.
-export const explainGrpcJs = (details: string): string | undefined => {
-  const [isLoss, code, message = ""] = grpcJsLoss.exec(details) ?? []
-  if (isLoss === undefined) return undefined
-  return code === undefined ? gaveUp(message) : closed({ code: Number(code), lastStream: 0, text: "" })
 }
 
 // Explains the reset of a stream by a code that gRPC has no text for.

@@ -123,12 +123,6 @@ export const statusOfReset = (
   }
 }
 
-// Whether a failure is the reset of one stream, as it is told here and by grpc-js.
-export const isReset = (details: string): boolean =>
-  /^(the RPC ended without a status|Stream refused by server)$/.test(details) ||
-  /^(Call cancelled|Protocol not secure enough|Bandwidth exhausted or memory limit exceeded|Received RST_STREAM with code)\b/
-    .test(details)
-
 // Of a key that occurs more than once the last counts, which only the headers as they were on the wire can tell: names
 // and values in turns. Binary metadata, which nothing in the protocol uses, is left out.
 export const fromRawHeaders = (rawHeaders: ReadonlyArray<string>): Headers.Headers => {

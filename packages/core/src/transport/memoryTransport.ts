@@ -20,8 +20,6 @@ import * as metadata from "../grpc/metadata.ts"
 import { mapItems } from "../util/mapItems.ts"
 import { MemoryPipe } from "./memoryPipe.ts"
 
-const channelClosed = "the channel is closed"
-
 export const makeTransport = Effect.fnUntraced(
   function*(handlers: GrpcHandler.GrpcHandlers, target: string) {
     const runtime = yield* FiberSet.makeRuntime()
@@ -38,12 +36,14 @@ export const makeTransport = Effect.fnUntraced(
       metadata: options.metadata ?? Headers.empty
     })
 
-    // The cause of an error is not among what a spread copies.
     const fail = (rpc: string, status: GrpcStatus.GrpcStatusError): GrpcStatus.GrpcStatusError =>
-      new GrpcStatus.GrpcStatusError({ ...status, cause: status.cause, origin: "peer", rpc, target })
+      GrpcStatus.amend(status, { origin: "peer", scope: "rpc", rpc, target })
 
     const refuse = (rpc: string, code: GrpcStatus.GrpcCode, details: string): GrpcStatus.GrpcStatusError =>
-      new GrpcStatus.GrpcStatusError({ code, details, origin: "client", rpc, target })
+      GrpcStatus.refused({ rpc, target }, code, details)
+
+    const afterClose = (rpc: string) =>
+      GrpcStatus.refused({ rpc, target }, "CANCELLED", "the channel is closed", { scope: "connection" })
 
     // A fiber of a set that is closed is interrupted before it can say so.
     const fork = <A, E>(
@@ -52,7 +52,7 @@ export const makeTransport = Effect.fnUntraced(
     ): Effect.Effect<Fiber.RuntimeFiber<A, E>, GrpcStatus.GrpcStatusError> =>
       Effect.suspend(() =>
         closed
-          ? refuse(rpc, "CANCELLED", channelClosed)
+          ? afterClose(rpc)
           : Effect.succeed(run(effect))
       )
 
@@ -81,7 +81,7 @@ export const makeTransport = Effect.fnUntraced(
       const handler = handlers.get(rpc)
       if (handler?._tag !== "Unary") return notImplemented(rpc)
       return Effect.async((resume) => {
-        if (closed) return resume(refuse(rpc, "CANCELLED", channelClosed))
+        if (closed) return resume(afterClose(rpc))
         const fiber = run(handler.handle(message, requestOf(options)))
         fiber.addObserver((exit) =>
           resume(Exit.isSuccess(exit) ? received(rpc, exit.value) : statusOf(rpc, exit.cause))

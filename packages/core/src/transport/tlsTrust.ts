@@ -6,7 +6,7 @@ import * as Redacted from "effect/Redacted"
 import { X509Certificate } from "node:crypto"
 import * as Tls from "node:tls"
 import * as Endpoint from "../grpc/Endpoint.ts"
-import { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import * as hostPort from "../grpc/hostPort.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as connectFailure from "./connectFailure.ts"
@@ -19,23 +19,18 @@ export interface TlsTrust {
   readonly checkServerIdentity?: typeof Tls.checkServerIdentity
 }
 
-const failure = (target: string, code: "INVALID_ARGUMENT" | "UNAVAILABLE", details: string, cause?: unknown) =>
-  new GrpcStatusError({
-    code,
-    details,
-    origin: code === "UNAVAILABLE" ? "transport" : "client",
-    rpc: "connect",
-    target,
-    cause
-  })
+const unusable = (target: string, details: string, cause?: unknown) =>
+  GrpcStatus.refused({ rpc: "connect", target }, "INVALID_ARGUMENT", details, { cause })
+
+const unreachable = (target: string, details: string, cause?: unknown) =>
+  GrpcStatus.lost({ rpc: "connect", target }, details, cause)
 
 const secureContext = (target: string, options: Tls.SecureContextOptions) =>
   Effect.try({
     try: () => Tls.createSecureContext(options),
     catch: (cause) =>
-      failure(
+      unusable(
         target,
-        "INVALID_ARGUMENT",
         `the certificates cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`,
         cause
       )
@@ -47,13 +42,13 @@ const identity = Effect.fnUntraced(function*({ certificate }: Endpoint.Tls, targ
   const key = Redacted.value(certificate.privateKey)
   const problem = pem.keyProblem(certificate.chain, key)
   if (problem !== undefined) {
-    return yield* failure(target, "INVALID_ARGUMENT", `the client's certificate cannot be used: ${problem}`)
+    return yield* unusable(target, `the client's certificate cannot be used: ${problem}`)
   }
   const options = { cert: certificate.chain, key }
   // Whether they belong together.
   yield* secureContext(target, options)
   return options
-}) satisfies (...args: never) => Effect.Effect<Tls.SecureContextOptions, GrpcStatusError>
+}) satisfies (...args: never) => Effect.Effect<Tls.SecureContextOptions, GrpcStatus.GrpcStatusError>
 
 // As gRPC does, trust ends at what was given, whether it is a root, an intermediate, or the server's own certificate.
 const trustOnly = (certificates: ReadonlyArray<X509Certificate>): Tls.SecureContextOptions => ({
@@ -66,8 +61,8 @@ const presentedChain = (
   endpoint: Endpoint.Tls,
   target: string,
   options: Tls.SecureContextOptions
-): Effect.Effect<Array<Buffer>, GrpcStatusError> =>
-  Effect.async<Array<Buffer>, GrpcStatusError>((resume) => {
+): Effect.Effect<Array<Buffer>, GrpcStatus.GrpcStatusError> =>
+  Effect.async<Array<Buffer>, GrpcStatus.GrpcStatusError>((resume) => {
     const { host, port } = endpoint
     const socket = Tls.connect({
       host,
@@ -91,7 +86,7 @@ const presentedChain = (
     socket.on("error", (cause) => {
       socket.destroy()
       const details = `could not look at the server's certificate: ${connectFailure.explain(cause, endpoint)}`
-      resume(failure(target, "UNAVAILABLE", details, cause))
+      resume(unreachable(target, details, cause))
     })
     return Effect.sync(() => socket.destroy())
   })
@@ -106,9 +101,8 @@ const trustOnFirstUse = Effect.fnUntraced(function*(
   const chain = yield* interruptible.timeoutFail(presentedChain(endpoint, target, options), {
     duration: connectTimeout,
     onTimeout: () =>
-      failure(
+      unreachable(
         target,
-        "UNAVAILABLE",
         `the server presented no certificate within ${
           Duration.format(Duration.decode(connectTimeout))
         } (connectTimeout)`
@@ -116,11 +110,11 @@ const trustOnFirstUse = Effect.fnUntraced(function*(
   })
   const leaf = chain[0]
   if (leaf === undefined) {
-    return yield* failure(target, "UNAVAILABLE", "the server presented no certificate")
+    return yield* unreachable(target, "the server presented no certificate")
   }
   const presented = yield* Effect.try({
     try: () => chain.map((der) => new X509Certificate(der)),
-    catch: (cause) => failure(target, "UNAVAILABLE", "the server presented a certificate that cannot be read", cause)
+    catch: (cause) => unreachable(target, "the server presented a certificate that cannot be read", cause)
   })
   return {
     secureContext: yield* secureContext(target, { ...trustOnly(presented), ...options }),
@@ -152,11 +146,11 @@ export const make = Effect.fnUntraced(function*(
       const { ca, serverName } = endpoint.trust
       const nameProblem = serverName === undefined ? undefined : hostPort.hostProblem(serverName)
       if (nameProblem !== undefined) {
-        return yield* failure(target, "INVALID_ARGUMENT", `serverName cannot be used: ${nameProblem}`)
+        return yield* unusable(target, `serverName cannot be used: ${nameProblem}`)
       }
       const certificates = yield* Either.mapLeft(
         pem.certificates(ca),
-        (problem) => failure(target, "INVALID_ARGUMENT", `the certificate authority cannot be read: ${problem}`)
+        (problem) => unusable(target, `the certificate authority cannot be read: ${problem}`)
       )
       return {
         secureContext: yield* secureContext(target, { ...trustOnly(certificates), ...options }),
@@ -164,7 +158,7 @@ export const make = Effect.fnUntraced(function*(
       }
     }
   }
-}) satisfies (...args: never) => Effect.Effect<TlsTrust | undefined, GrpcStatusError>
+}) satisfies (...args: never) => Effect.Effect<TlsTrust | undefined, GrpcStatus.GrpcStatusError>
 
 const isNamed = (certificate: X509Certificate, name: string): boolean =>
   Tls.checkServerIdentity(name, certificate.toLegacyObject()) === undefined

@@ -21,7 +21,6 @@ import * as Driver from "../../src/host/Driver.ts"
 import * as Exporter from "../../src/host/Exporter.ts"
 import type { DriverCallError } from "../../src/protocol/DriverError.ts"
 import * as Resource from "../../src/resource/Resource.ts"
-import * as httpStatus from "../../src/transport/httpStatus.ts"
 import * as bench from "../support/bench.ts"
 import * as temporary from "../support/temporary.ts"
 
@@ -204,18 +203,41 @@ describe("the state of a connection", () => {
       deepStrictEqual(seen, ["ready"])
     }))
 
-  it.scoped("is no matter of one RPC that is reset", () =>
+  for (const [scope, state] of [["rpc", "Ready"], ["connection", "Lost"]] as const) {
+    it.scoped(`is ${state} after a failure of scope ${scope}, whatever its text says`, () =>
+      Effect.gen(function*() {
+        const { channel } = yield* bench.host(bench.drivers())
+        for (const details of ["Connection dropped", "Stream refused by server"]) {
+          const lost = GrpcStatus.amend(GrpcStatus.lost({ rpc: "", target: "bench" }, details), { scope })
+          const connection = yield* ExporterConnection.fromChannel({
+            ...channel,
+            unary: (rpc, ...request) => rpc.endsWith("/DriverCall") ? lost : channel.unary(rpc, ...request)
+          })
+          const power = yield* connection.driver("power")
+          deepStrictEqual(outcome(yield* Effect.flip(power.call("on"))), ["ConnectionLost", "transport", "UNAVAILABLE"])
+          strictEqual((yield* connection.state)._tag, state)
+        }
+      }))
+  }
+
+  it.scoped("is no matter of a question about the status that the exporter refused to begin", () =>
     Effect.gen(function*() {
       const { channel } = yield* bench.host(bench.drivers())
-      const { code, details } = httpStatus.statusOfReset(7)
-      const reset = new GrpcStatus.GrpcStatusError({ code, details, origin: "transport", rpc: "", target: "bench" })
+      const refused = GrpcStatus.refused({ rpc: "", target: "bench" }, "UNAVAILABLE", "refused before it began")
+      let questions = 0
       const connection = yield* ExporterConnection.fromChannel({
         ...channel,
-        unary: (rpc, ...request) => rpc.endsWith("/DriverCall") ? reset : channel.unary(rpc, ...request)
+        unary: (rpc, ...request) =>
+          Effect.suspend(() =>
+            rpc.endsWith("/GetStatus") && ++questions === 3 ? refused : channel.unary(rpc, ...request)
+          )
       })
-      const power = yield* connection.driver("power")
-      deepStrictEqual(outcome(yield* Effect.flip(power.call("on"))), ["ConnectionLost", "transport", "UNAVAILABLE"])
-      strictEqual((yield* connection.state)._tag, "Ready")
+      const watching = yield* Effect.fork(Stream.runDrain(connection.statusChanges))
+      yield* bench.settle
+      yield* TestClock.adjust("1 minute")
+      yield* bench.settle
+      assertTrue(questions > 3)
+      strictEqual(yield* Fiber.poll(watching).pipe(Effect.map(Option.isNone)), true)
     }))
 
   it.effect("is closed with the scope, which is the end of its changes", () =>

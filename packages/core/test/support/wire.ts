@@ -3,7 +3,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { GrpcStatusError } from "../../src/grpc/GrpcStatus.ts"
+import * as GrpcStatus from "../../src/grpc/GrpcStatus.ts"
 import type { GrpcChannel } from "../../src/transport/GrpcChannel.ts"
 
 type Channel = typeof GrpcChannel.Service
@@ -22,27 +22,29 @@ export interface Wire {
 
 export const make = (first: Channel): Effect.Effect<Wire> =>
   Effect.gen(function*() {
-    const failure = (details: string) =>
-      new GrpcStatusError({ code: "UNAVAILABLE", details, origin: "transport", rpc: "", target: first.target })
+    const failure = (details: string) => GrpcStatus.lost({ rpc: "", target: first.target }, details)
     const counts = new Map<string, number>()
-    let end: { readonly channel: Channel; readonly broken: Deferred.Deferred<never, GrpcStatusError> } | undefined
+    let end:
+      | { readonly channel: Channel; readonly broken: Deferred.Deferred<never, GrpcStatus.GrpcStatusError> }
+      | undefined
 
-    const old: Array<Deferred.Deferred<never, GrpcStatusError>> = []
+    const old: Array<Deferred.Deferred<never, GrpcStatus.GrpcStatusError>> = []
 
     const plug = (channel: Channel) =>
-      Effect.map(Deferred.make<never, GrpcStatusError>(), (broken) => {
+      Effect.map(Deferred.make<never, GrpcStatus.GrpcStatusError>(), (broken) => {
         if (end !== undefined) old.push(end.broken)
         end = { channel, broken }
       })
     yield* plug(first)
 
-    const begin = (rpc: string): NonNullable<typeof end> | GrpcStatusError => {
+    const begin = (rpc: string): NonNullable<typeof end> | GrpcStatus.GrpcStatusError => {
       const method = rpc.slice(rpc.lastIndexOf("/") + 1)
       counts.set(method, (counts.get(method) ?? 0) + 1)
       return end ?? failure("connect ECONNREFUSED")
     }
 
-    const isFailure = (begun: ReturnType<typeof begin>): begun is GrpcStatusError => begun instanceof GrpcStatusError
+    const isFailure = (begun: ReturnType<typeof begin>): begun is GrpcStatus.GrpcStatusError =>
+      begun instanceof GrpcStatus.GrpcStatusError
 
     const channel: Channel = {
       ...first,

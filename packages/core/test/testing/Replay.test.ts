@@ -1,5 +1,5 @@
 // Programs that have changed since they were recorded, and what they are told.
-import { ExporterConnection, GrpcChannel, Resource } from "@effect-jumpstarter/core"
+import { ExporterClient, ExporterConnection, GrpcChannel, GrpcStatus, Resource } from "@effect-jumpstarter/core"
 import { Recording } from "@effect-jumpstarter/core/testing"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -310,6 +310,39 @@ describe("what a program had ended itself, and waits for now", () => {
       )
       assert.deepStrictEqual(told, ["done"])
     }))
+})
+
+describe("a failure of the transport", () => {
+  const scopeOf = (channel: typeof GrpcChannel.GrpcChannel.Service) =>
+    Effect.map(Effect.flip(ExporterClient.make(channel).endSession), ({ scope }) => scope)
+
+  const recorded = (scope: GrpcStatus.StatusScope) =>
+    Effect.gen(function*() {
+      const path = yield* file
+      const channel = yield* GrpcChannel.fromHandlers(new Map())
+      const failure = GrpcStatus.amend(GrpcStatus.lost({ rpc: "", target: "" }, "reset"), { scope })
+      const recording = Recording.record({ ...channel, unary: () => failure }, path)
+      yield* Effect.scoped(Effect.flatMap(recording, scopeOf))
+      return path
+    })
+
+  const replayed = (path: string) => Effect.flatMap(Recording.replay(path), ({ channel }) => scopeOf(channel))
+
+  it.scoped("is of one RPC, or of the connection, as it was recorded", () =>
+    Effect.gen(function*() {
+      for (const scope of GrpcStatus.StatusScope.literals) {
+        assert.strictEqual(yield* replayed(yield* recorded(scope)), scope)
+      }
+    }).pipe(Effect.provide(NodeFileSystem.layer)))
+
+  it.scoped("is of the connection in a recording of before that was recorded", () =>
+    Effect.gen(function*() {
+      const fileSystem = yield* FileSystem.FileSystem
+      const path = yield* recorded("rpc")
+      const text = yield* fileSystem.readFileString(path)
+      yield* fileSystem.writeFileString(path, text.replace(`,"scope":"rpc"`, ""))
+      assert.strictEqual(yield* replayed(path), "connection")
+    }).pipe(Effect.provide(NodeFileSystem.layer)))
 })
 
 describe("what cannot be used", () => {

@@ -35,7 +35,9 @@ const channelTo = (kind: rawServer.Kind, transport: Transport, handle: Handle) =
 const soon = Effect.timeoutFail({ duration: "10 seconds", onTimeout: () => new Error("it hangs") })
 
 const told = (error: GrpcStatusError | Error): string =>
-  error instanceof GrpcStatusError ? `${error.code} ${error.origin}: ${error.details}` : error.message
+  error instanceof GrpcStatusError
+    ? `${error.code} ${error.origin}${error.scope === "rpc" ? "" : ` (${error.scope})`}: ${error.details}`
+    : error.message
 
 type Channel = typeof GrpcChannel.GrpcChannel.Service
 
@@ -68,7 +70,7 @@ const respond = (headers: http2.OutgoingHttpHeaders, body?: Uint8Array | string)
 const hint = "instead of an answer of gRPC; is this the address of a proxy, a load balancer or a login page?"
 
 const page = (code: string, status: number, type = "text/html") =>
-  `${code} transport: Received HTTP status code ${status} (${type}) ${hint}`
+  `${code} transport (connection): Received HTTP status code ${status} (${type}) ${hint}`
 
 const message = prefixed(utf8("a"))
 
@@ -142,16 +144,16 @@ const answers: Readonly<Record<string, Answer>> = {
   },
   "a page with HTTP status 200": {
     handle: respond({ ":status": 200, "content-type": "text/html" }, "<html>log in</html>"),
-    end: `UNKNOWN transport: Received text/html (HTTP status code 200) ${hint}`
+    end: `UNKNOWN transport (connection): Received text/html (HTTP status code 200) ${hint}`
   },
   "no content type": {
     handle: respond({ ":status": 200 }, message),
-    end: `UNKNOWN transport: Received no content type (HTTP status code 200) ${hint}`,
+    end: `UNKNOWN transport (connection): Received no content type (HTTP status code 200) ${hint}`,
     grpcJs: noStatusThere
   },
   ...Object.fromEntries(["application/grpc-web", "application/grpcfoo", "application/grpc+json"].map((type) => [type, {
     handle: (stream: http2.ServerHttp2Stream) => rawServer.answer(stream, message, undefined, type),
-    end: `UNKNOWN transport: Received ${type} (HTTP status code 200) ${hint}`
+    end: `UNKNOWN transport (connection): Received ${type} (HTTP status code 200) ${hint}`
   }])),
   "no status": { handle: respond(rawServer.grpcHeaders, message), end: noStatus, grpcJs: noStatusThere, got: ["a"] },
   "a success in its headers": {
@@ -211,7 +213,7 @@ const answers: Readonly<Record<string, Answer>> = {
       stream.respond(rawServer.grpcHeaders)
       stream.write(message, () => stream.session?.ping(() => stream.session?.destroy()))
     },
-    end: /^UNAVAILABLE transport: /,
+    end: /^UNAVAILABLE transport \(connection\): /,
     got: ["a"]
   }
 }
@@ -317,10 +319,10 @@ for (const kind of rawServer.kinds) {
       ],
       "the loss of the connection": [
         (stream) => write(stream, () => stream.session?.destroy()),
-        /^UNAVAILABLE transport: /,
+        /^UNAVAILABLE transport \(connection\): /,
         true
       ],
-      "giving up the connection": [write, /^UNAVAILABLE transport: given up$/, true],
+      "giving up the connection": [write, /^UNAVAILABLE transport \(connection\): given up$/, true],
       "an end without a status": [
         (stream) => write(stream, () => stream.end()),
         /^INTERNAL transport: the RPC ended without a status/

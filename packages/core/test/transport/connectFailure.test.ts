@@ -5,6 +5,7 @@ import * as Net from "node:net"
 import * as ExporterConnection from "../../src/client/ExporterConnection.ts"
 import * as Endpoint from "../../src/grpc/Endpoint.ts"
 import * as connectFailure from "../../src/transport/connectFailure.ts"
+import * as texts from "../../src/transport/niceGrpc/texts.ts"
 import * as temporary from "../support/temporary.ts"
 
 const clients: ReadonlyArray<readonly [string, ExporterConnection.EndpointOptions]> = [
@@ -77,7 +78,7 @@ it("a connection that the system does not allow is explained by what the address
       "connect EACCES: this machine does not let the program connect there; does a firewall forbid it?"
     )
     assert.strictEqual(
-      connectFailure.explain(new Error("connect EACCES 10.0.0.7:1234"), endpoint).split(": ")[1],
+      connectFailure.explain(texts.connectFailure("connect EACCES 10.0.0.7:1234"), endpoint).split(": ")[1],
       text.split(": ")[1]
     )
   }

@@ -80,7 +80,7 @@ describe("an RPC that was never begun", () => {
       Effect.gen(function*() {
         const { endpoint, seen } = yield* serve("unix", refuse, 2)
         const error = yield* Effect.flip(run(yield* GrpcChannel.fromEndpoint(endpoint)))
-        assert.deepInclude(error, { code: "UNAVAILABLE", origin: "client" })
+        assert.deepInclude(error, { code: "UNAVAILABLE", origin: "client", scope: "rpc" })
         assert.deepStrictEqual(seen, { refused: 2, answered: 0 })
       }))
   }
@@ -106,7 +106,7 @@ describe("an RPC that may have begun", () => {
         const error = yield* Effect.flip(
           (yield* GrpcChannel.fromEndpoint(endpoint, options)).unary("/t.S/Unary", message)
         )
-        assert.deepInclude(error, { code: "UNAVAILABLE", origin: "transport" })
+        assert.deepInclude(error, { code: "UNAVAILABLE", origin: "transport", scope: "connection" })
         assert.include(error.details, "error code 2 (INTERNAL_ERROR)")
         assert.deepStrictEqual(seen, { refused: 1, answered: 0 })
       }))
@@ -116,7 +116,7 @@ describe("an RPC that may have begun", () => {
     Effect.gen(function*() {
       const { endpoint, seen } = yield* serve("unix", (stream) => Buffer.concat([headers(stream), refuse(stream)]), 1)
       const error = yield* Effect.flip((yield* GrpcChannel.fromEndpoint(endpoint)).unary("/t.S/Unary", message))
-      assert.deepInclude(error, { code: "UNAVAILABLE", origin: "transport" })
+      assert.deepInclude(error, { code: "UNAVAILABLE", origin: "transport", scope: "rpc" })
       assert.deepStrictEqual(seen, { refused: 1, answered: 0 })
     }))
 
@@ -133,7 +133,7 @@ describe("an RPC that may have begun", () => {
       yield* duplex.send(message)
       yield* duplex.halfClose
       const error = yield* Effect.flip(duplex.status)
-      assert.deepInclude(error, { code: "UNAVAILABLE", origin: "client" })
+      assert.deepInclude(error, { code: "UNAVAILABLE", origin: "client", scope: "rpc" })
       assert.strictEqual(requests, 1)
     }))
 })

@@ -28,13 +28,7 @@ export class Link {
   constructor(readonly target: string) {}
 
   failure(rpc: string, details: string): Status {
-    return new GrpcStatus.GrpcStatusError({
-      code: "UNAVAILABLE",
-      details,
-      origin: "transport",
-      rpc,
-      target: this.target
-    })
+    return GrpcStatus.lost({ rpc, target: this.target }, details)
   }
 
   drop(downFor: Duration.Duration): Effect.Effect<void> {

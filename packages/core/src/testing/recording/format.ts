@@ -3,7 +3,7 @@ import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
-import { GrpcCode, StatusOrigin } from "../../grpc/GrpcStatus.ts"
+import { GrpcCode, StatusOrigin, StatusScope } from "../../grpc/GrpcStatus.ts"
 import { Kind } from "../exporterCall.ts"
 
 const version = 1
@@ -31,7 +31,14 @@ const Begin = Schema.Struct({
   contentEncoding: Schema.optional(Schema.String)
 })
 
-const Failure = Schema.Struct({ code: GrpcCode, details: Schema.String, origin: StatusOrigin })
+const Failure = Schema.Struct({
+  code: GrpcCode,
+  details: Schema.String,
+  origin: StatusOrigin,
+  scope: Schema.optional(StatusScope)
+})
+
+export type Failure = typeof Failure.Type
 
 const Event = Schema.Union(
   Begin,

@@ -1,7 +1,7 @@
 // A recording as its replay needs it: one record per RPC, with the places of its events in the order of all.
 import * as Either from "effect/Either"
 import * as Bytes from "../../grpc/Bytes.ts"
-import type { GrpcCode, StatusOrigin } from "../../grpc/GrpcStatus.ts"
+import type { GrpcCode, StatusOrigin, StatusScope } from "../../grpc/GrpcStatus.ts"
 import { isJsonValue, type JsonValue } from "../../protocol/ProtobufValue.ts"
 import * as frame from "../../protocol/routerFrame.ts"
 import { DriverDirectory } from "../driverNames.ts"
@@ -21,7 +21,12 @@ export interface Failure {
   readonly code: GrpcCode
   readonly details: string
   readonly origin: StatusOrigin
+  readonly scope: StatusScope
 }
+
+// Older recordings have no scope. The transport mostly failed because the connection did.
+const scopeOf = ({ origin, scope }: format.Failure): StatusScope =>
+  scope ?? (origin === "transport" ? "connection" : "rpc")
 
 // Bytes a program sent: their content, or its hash.
 interface Input extends Place {
@@ -123,7 +128,7 @@ class Reader {
         rpc.outputs.push({ ...place, message: frame.goAway })
         return Either.void
       case "end":
-        rpc.end = { ...place, failure: event.failure }
+        rpc.end = { ...place, failure: event.failure && { ...event.failure, scope: scopeOf(event.failure) } }
         return Either.void
       case "cancel":
         rpc.cancel = place

@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { isDeepStrictEqual } from "node:util"
 import * as Bytes from "../../grpc/Bytes.ts"
-import { GrpcStatusError } from "../../grpc/GrpcStatus.ts"
+import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import type { GrpcTransport } from "../../grpc/grpcTransport.ts"
 import type { JsonValue } from "../../protocol/ProtobufValue.ts"
 import * as frame from "../../protocol/routerFrame.ts"
@@ -120,18 +120,19 @@ class RecordedRpc {
     return Effect.void
   })
 
-  readonly failed = ({ code, details, origin }: GrpcStatusError): Effect.Effect<void> =>
+  readonly failed = ({ code, details, origin, scope }: GrpcStatus.GrpcStatusError): Effect.Effect<void> =>
     Effect.suspend(() => {
-      return this.last({ event: "end", failure: { code, details: this.recording.text(this.site, details), origin } })
+      const failure = { code, details: this.recording.text(this.site, details), origin, scope }
+      return this.last({ event: "end", failure })
     })
 
   // The end of what was pulled: `None` is a clean one.
-  readonly pulled = (end: Option.Option<GrpcStatusError>): Effect.Effect<void> =>
+  readonly pulled = (end: Option.Option<GrpcStatus.GrpcStatusError>): Effect.Effect<void> =>
     Option.match(end, { onNone: () => this.done, onSome: this.failed })
 
   readonly cancelled: Effect.Effect<void> = Effect.suspend(() => this.last({ event: "cancel" }))
 
-  readonly over = (exit: Exit.Exit<unknown, GrpcStatusError>): Effect.Effect<void> =>
+  readonly over = (exit: Exit.Exit<unknown, GrpcStatus.GrpcStatusError>): Effect.Effect<void> =>
     Exit.match(exit, {
       onSuccess: () => this.done,
       onFailure: (cause) =>
@@ -237,19 +238,17 @@ class Recording {
 export const make = (inner: typeof GrpcChannel.Service, options: Options) => {
   const recording = new Recording(options)
 
-  const refuse = (rpc: string): GrpcStatusError =>
-    new GrpcStatusError({
-      code: "INVALID_ARGUMENT",
-      details: `${rpc} cannot be recorded, only the RPCs of an exporter can`,
-      origin: "client",
-      rpc,
-      target: inner.target
-    })
+  const refuse = (rpc: string): GrpcStatus.GrpcStatusError =>
+    GrpcStatus.refused(
+      { rpc, target: inner.target },
+      "INVALID_ARGUMENT",
+      `${rpc} cannot be recorded, only the RPCs of an exporter can`
+    )
 
   const begin = (
     rpc: string,
     call: Option.Option<exporterCall.ExporterCall>
-  ): Effect.Effect<RecordedRpc, GrpcStatusError> =>
+  ): Effect.Effect<RecordedRpc, GrpcStatus.GrpcStatusError> =>
     Option.match(call, { onNone: () => refuse(rpc), onSome: (call) => recording.begin(call) })
 
   const unary: GrpcTransport["unary"] = (rpc, message, options) =>
@@ -283,7 +282,8 @@ export const make = (inner: typeof GrpcChannel.Service, options: Options) => {
       Effect.tapBoth(call.initialMetadata, { onFailure: recorded.failed, onSuccess: recorded.opened })
     )
     // A program that only writes hears of the end of the RPC this way.
-    const refused = (status: GrpcStatusError) => status.origin === "client" ? Effect.void : recorded.failed(status)
+    const refused = (status: GrpcStatus.GrpcStatusError) =>
+      status.origin === "client" ? Effect.void : recorded.failed(status)
     return {
       initialMetadata: opened,
       receive: Effect.tapBoth(call.receive, {

@@ -2,7 +2,7 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { GrpcStatusError } from "../../grpc/GrpcStatus.ts"
+import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import { memory } from "../../grpc/memoryAddress.ts"
 import * as monotonicClock from "../../util/monotonicClock.ts"
 import { pathOf } from "../driverNames.ts"
@@ -68,14 +68,17 @@ export class ReplayMatcher {
       this.options.polled.some((match) => exporterCall.matches(match, call, [pathOf(call.driver)]))
   }
 
-  private differ(rpc: string, what: string, lines: ReadonlyArray<string>): GrpcStatusError {
+  private differ(rpc: string, what: string, lines: ReadonlyArray<string>): GrpcStatus.GrpcStatusError {
     const details = [what, ...lines].join("\n  ")
     this.differences.add(details)
-    return new GrpcStatusError({ code: "INVALID_ARGUMENT", details, origin: "client", rpc, target: this.target })
+    return GrpcStatus.refused({ rpc, target: this.target }, "INVALID_ARGUMENT", details)
   }
 
   // What was recorded of an RPC that begins now.
-  begin(rpc: string, call: Option.Option<exporterCall.ExporterCall>): Effect.Effect<ReplayRpc, GrpcStatusError> {
+  begin(
+    rpc: string,
+    call: Option.Option<exporterCall.ExporterCall>
+  ): Effect.Effect<ReplayRpc, GrpcStatus.GrpcStatusError> {
     return Effect.suspend(() => {
       if (Option.isNone(call)) {
         return this.differ(rpc, `${rpc} is not an RPC of an exporter, and not in ${this.name}`, [])
@@ -113,7 +116,7 @@ export class ReplayMatcher {
     return due.rpc
   }
 
-  private unexpected(rpc: string, came: difference.Described): GrpcStatusError {
+  private unexpected(rpc: string, came: difference.Described): GrpcStatus.GrpcStatusError {
     const missing = this.notBegun()
     const named = (recorded: ReplayRpc) => `${difference.describe(recorded)} (line ${recorded.line})`
     const [next] = missing
@@ -139,7 +142,12 @@ export class ReplayMatcher {
   }
 
   // Waits until something of the exporter's may come.
-  due(rpc: string, recorded: ReplayRpc, place: Place, begunAt: number): Effect.Effect<void, GrpcStatusError> {
+  due(
+    rpc: string,
+    recorded: ReplayRpc,
+    place: Place,
+    begunAt: number
+  ): Effect.Effect<void, GrpcStatus.GrpcStatusError> {
     const timely = Effect.flatMap(
       monotonicClock.currentMillis,
       (now) => Effect.sleep(Math.max(0, begunAt + place.at - recorded.at - now))
@@ -155,7 +163,7 @@ export class ReplayMatcher {
   }
 
   // Waits for more than there is in an RPC that the program had ended, which it should do again.
-  beyond(rpc: string, recorded: ReplayRpc): Effect.Effect<never, GrpcStatusError> {
+  beyond(rpc: string, recorded: ReplayRpc): Effect.Effect<never, GrpcStatus.GrpcStatusError> {
     const { cancel } = recorded
     // Readers of the log come and go in their own time, and so do those who poll.
     if (cancel === undefined || recorded.kind === "log" || this.isPolled(recorded)) return Effect.never
@@ -169,11 +177,15 @@ export class ReplayMatcher {
     )
   }
 
-  failure(rpc: string, { code, details, origin }: Failure): GrpcStatusError {
-    return new GrpcStatusError({ code, details, origin, rpc, target: this.target })
+  failure(rpc: string, failure: Failure): GrpcStatus.GrpcStatusError {
+    return new GrpcStatus.GrpcStatusError({ ...failure, rpc, target: this.target })
   }
 
-  message(rpc: string, recorded: ReplayRpc, { line, message }: Output): Effect.Effect<Uint8Array, GrpcStatusError> {
+  message(
+    rpc: string,
+    recorded: ReplayRpc,
+    { line, message }: Output
+  ): Effect.Effect<Uint8Array, GrpcStatus.GrpcStatusError> {
     return message === undefined
       ? this.differ(rpc, `${difference.describe(recorded)} has more bytes than ${this.name} keeps`, [
         `line ${line} has their hash only: record with a larger maxBytes`
@@ -182,7 +194,7 @@ export class ReplayMatcher {
   }
 
   // Takes what the program sends; answers whether it is more than was recorded.
-  send(rpc: string, recorded: ReplayRpc, bytes: Uint8Array): Effect.Effect<boolean, GrpcStatusError> {
+  send(rpc: string, recorded: ReplayRpc, bytes: Uint8Array): Effect.Effect<boolean, GrpcStatus.GrpcStatusError> {
     return Effect.suspend(() => {
       const sent = this.inputOf(recorded).send(scrubbing.bytes(this.options.scrub, recorded, bytes))
       if (typeof sent === "object") return this.sentElse(rpc, recorded, sent.differs)
@@ -191,14 +203,14 @@ export class ReplayMatcher {
     })
   }
 
-  sendEnd(rpc: string, recorded: ReplayRpc): Effect.Effect<void, GrpcStatusError> {
+  sendEnd(rpc: string, recorded: ReplayRpc): Effect.Effect<void, GrpcStatus.GrpcStatusError> {
     return Effect.suspend(() => {
       const differs = this.inputOf(recorded).end()
       return differs === undefined ? Effect.void : this.sentElse(rpc, recorded, differs)
     })
   }
 
-  private sentElse(rpc: string, recorded: ReplayRpc, differs: string): GrpcStatusError {
+  private sentElse(rpc: string, recorded: ReplayRpc, differs: string): GrpcStatus.GrpcStatusError {
     return this.differ(rpc, `${difference.describe(recorded)} was sent something other than in ${this.name}`, [
       differs
     ])

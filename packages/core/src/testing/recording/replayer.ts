@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Bytes from "../../grpc/Bytes.ts"
-import { GrpcStatusError } from "../../grpc/GrpcStatus.ts"
+import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import type { GrpcTransport } from "../../grpc/grpcTransport.ts"
 import * as frame from "../../protocol/routerFrame.ts"
 import * as interruptible from "../../util/interruptible.ts"
@@ -16,7 +16,7 @@ import type { Place, ReplayRecording, ReplayRpc } from "./reader.ts"
 import { type Options, ReplayMatcher } from "./replayMatcher.ts"
 
 // A step of an RPC; fails with nothing where it ends well.
-type Step<A> = Effect.Effect<A, Option.Option<GrpcStatusError>>
+type Step<A> = Effect.Effect<A, Option.Option<GrpcStatus.GrpcStatusError>>
 
 // What the exporter says in an RPC.
 const answersOf = (matcher: ReplayMatcher, rpc: string, recorded: ReplayRpc, begunAt: number) => {
@@ -44,11 +44,11 @@ const answersOf = (matcher: ReplayMatcher, rpc: string, recorded: ReplayRpc, beg
   return { due, end, next }
 }
 
-const orNever = <A>(step: Step<A>): Effect.Effect<A, GrpcStatusError> =>
-  Effect.catchAll(step, Option.match({ onNone: () => Effect.never, onSome: Effect.fail<GrpcStatusError> }))
+const orNever = <A>(step: Step<A>): Effect.Effect<A, GrpcStatus.GrpcStatusError> =>
+  Effect.catchAll(step, Option.match({ onNone: () => Effect.never, onSome: Effect.fail<GrpcStatus.GrpcStatusError> }))
 
-const orVoid = (step: Step<never>): Effect.Effect<void, GrpcStatusError> =>
-  Effect.catchAll(step, Option.match({ onNone: () => Effect.void, onSome: Effect.fail<GrpcStatusError> }))
+const orVoid = (step: Step<never>): Effect.Effect<void, GrpcStatus.GrpcStatusError> =>
+  Effect.catchAll(step, Option.match({ onNone: () => Effect.void, onSome: Effect.fail<GrpcStatus.GrpcStatusError> }))
 
 export const make = (recording: ReplayRecording, options: Options) => {
   const matcher = new ReplayMatcher(recording, options)
@@ -70,16 +70,16 @@ export const make = (recording: ReplayRecording, options: Options) => {
     const { due, end, next, recorded } = yield* begin(rpc, exporterCall.fromMetadata(rpc, options.metadata))
     matcher.opened(recorded)
     // Ends the RPC before its recorded end: cancelled, or because the program does something else.
-    const over = yield* Deferred.make<never, GrpcStatusError>()
+    const over = yield* Deferred.make<never, GrpcStatus.GrpcStatusError>()
     const unlessOver = <A>(step: Step<A>): Step<A> =>
       Effect.flatMap(Deferred.isDone(over), (done) => {
         const ended = Effect.mapError(Deferred.await(over), Option.some)
         return done ? ended : interruptible.raceFirst(step, ended)
       })
-    const orOver = <A>(sent: Effect.Effect<A, GrpcStatusError>) =>
+    const orOver = <A>(sent: Effect.Effect<A, GrpcStatus.GrpcStatusError>) =>
       Effect.tapError(sent, (status) => Deferred.fail(over, status))
     const refusal = (code: "CANCELLED" | "FAILED_PRECONDITION", details: string) =>
-      new GrpcStatusError({ code, details, origin: "client", rpc, target: matcher.target })
+      GrpcStatus.refused({ rpc, target: matcher.target }, code, details)
     const sendEnd = orOver(matcher.sendEnd(rpc, recorded))
     const status = orVoid(unlessOver(end))
     const { opened } = recorded

@@ -60,7 +60,7 @@ export class HttpCall {
     this.sender = new httpMessages.Sender(stream, session.turns, session.outlet)
     this.reading = new httpMessages.Reading(stream, receiver.onMessage, rpc.maxMessageBytes, (error) => {
       const code = error instanceof MessageError ? error.code : "INTERNAL"
-      this.abort(this.fail(code, error instanceof Error ? error.message : String(error), "client", error))
+      this.abort(this.fail(code, error instanceof Error ? error.message : String(error), "client", { cause: error }))
     })
     // Node emits the body that comes along with the headers before them.
     stream.on("response", (headers, flags) => {
@@ -69,7 +69,10 @@ export class HttpCall {
       // A status in headers that something follows is none, and an error page is no success.
       const ends = (flags & Http2.constants.NGHTTP2_FLAG_END_STREAM) !== 0
       if (ends && this.answered(headers) && (problem === undefined || !this.isSuccess())) return
-      if (problem !== undefined) return this.abort(this.fail(problem.code, problem.details, "transport"))
+      // Whatever answers there is not the exporter.
+      if (problem !== undefined) {
+        return this.abort(this.fail(problem.code, problem.details, "transport", { scope: "connection" }))
+      }
       receiver.onHeaders(headers)
       this.reading.start(headers["grpc-encoding"]?.toString())
     })
@@ -132,12 +135,17 @@ export class HttpCall {
     code: GrpcStatus.GrpcCode,
     details: string,
     origin: GrpcStatus.StatusOrigin,
-    cause?: unknown
+    { cause, scope = "rpc" }: { readonly cause?: unknown; readonly scope?: GrpcStatus.StatusScope } = {}
   ): Outcome {
-    const { name, target } = this.rpc
+    const { name: rpc, target } = this.rpc
     // Every byte stream that is left makes one, and checking what is typed would be most of its cost.
     const unchecked = { disableValidation: true }
-    return Option.some(new GrpcStatus.GrpcStatusError({ code, details, origin, rpc: name, target, cause }, unchecked))
+    return Option.some(new GrpcStatus.GrpcStatusError({ code, details, origin, scope, rpc, target, cause }, unchecked))
+  }
+
+  // Ends with the connection.
+  lost(details: string): Outcome {
+    return this.fail("UNAVAILABLE", details, "transport", { scope: "connection", cause: this.error })
   }
 
   // Node would first end the messages of a stream that it resets, as if that were all.
@@ -168,12 +176,11 @@ export class HttpCall {
   // The end of an RPC that the peer did not end.
   private cutOff(): Outcome {
     const goAway = this.session.goAway()
-    if (!this.responded && this.isUnseen(goAway)) return this.fail("UNAVAILABLE", httpLoss.unseen, "client", this.error)
-    if (this.session.isLost()) {
-      return this.fail("UNAVAILABLE", httpLoss.explain(this.error, goAway), "transport", this.error)
-    }
+    const { error: cause } = this
+    if (!this.responded && this.isUnseen(goAway)) return this.fail("UNAVAILABLE", httpLoss.unseen, "client", { cause })
+    if (this.session.isLost()) return this.lost(httpLoss.explain(cause, goAway))
     const { code, details } = httpStatus.statusOfReset(this.stream.rstCode ?? 0)
-    return this.fail(code, details, "transport", this.error)
+    return this.fail(code, details, "transport", { cause })
   }
 
   // Whether HTTP/2 promises that nothing was done.

@@ -9,7 +9,7 @@ import * as Http2 from "node:http2"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
 import type { Endpoint } from "../../grpc/Endpoint.ts"
-import { GrpcStatusError } from "../../grpc/GrpcStatus.ts"
+import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import type { GrpcConnection } from "../../grpc/grpcTransport.ts"
 import * as hostPort from "../../grpc/hostPort.ts"
 import * as interruptible from "../../util/interruptible.ts"
@@ -82,9 +82,9 @@ export interface Session {
 const connect = (
   endpoint: Endpoint,
   trust: TlsTrust | undefined,
-  fail: (details: string, cause?: unknown) => GrpcStatusError,
+  fail: (details: string, cause?: unknown) => GrpcStatus.GrpcStatusError,
   ended: (session: Session, details: string) => void
-): Effect.Effect<Session, GrpcStatusError> =>
+): Effect.Effect<Session, GrpcStatus.GrpcStatusError> =>
   Effect.async((resume) => {
     const socket = openSocket(endpoint, trust)
     // The kernel takes all that our own host lets be in flight on a Unix socket.
@@ -112,8 +112,9 @@ const connect = (
     })
     http.once("close", () => {
       const message = "the connection was closed before the HTTP/2 handshake"
+      const reason = { message, code: connectFailure.closedEarly }
       const withoutAlpn = socket instanceof Tls.TLSSocket && socket.alpnProtocol === false
-      resume(fail(withoutAlpn ? connectFailure.withoutAlpn(message) : connectFailure.explain({ message }, endpoint)))
+      resume(fail(withoutAlpn ? connectFailure.withoutAlpn(message) : connectFailure.explain(reason, endpoint)))
     })
     // The peer has spoken HTTP/2: only now is it known to be there.
     http.once("remoteSettings", () => {
@@ -152,7 +153,7 @@ const connect = (
 
 export interface Sessions {
   // The connection, which is made where there is none.
-  readonly connect: (rpc: string) => Effect.Effect<Session, GrpcStatusError>
+  readonly connect: (rpc: string) => Effect.Effect<Session, GrpcStatus.GrpcStatusError>
   // Starts no more RPCs on a connection, and closes it when those under way have ended.
   readonly retire: (session: Session) => void
   readonly drop: Effect.Effect<void>
@@ -167,7 +168,7 @@ export const make = Effect.fnUntraced(function*(
 ) {
   const scope = yield* Effect.scope
   let current: Session | undefined
-  let opening: Deferred.Deferred<Session, GrpcStatusError> | undefined
+  let opening: Deferred.Deferred<Session, GrpcStatus.GrpcStatusError> | undefined
   let closed = false
   // Those that are being wound up, too.
   const all = new Set<Session>()
@@ -191,20 +192,18 @@ export const make = Effect.fnUntraced(function*(
   })
 
   const channelClosed = (rpc: string) =>
-    new GrpcStatusError({ code: "CANCELLED", details: "the channel is closed", origin: "client", rpc, target: address })
+    GrpcStatus.refused({ rpc, target: address }, "CANCELLED", "the channel is closed", { scope: "connection" })
 
-  const open = (rpc: string): Effect.Effect<Session, GrpcStatusError> =>
+  const open = (rpc: string): Effect.Effect<Session, GrpcStatus.GrpcStatusError> =>
     Effect.suspend(() => {
-      const fail = (details: string, cause?: unknown) =>
-        new GrpcStatusError({ code: "UNAVAILABLE", details, origin: "transport", rpc, target: address, cause })
+      const fail = (details: string, cause?: unknown) => GrpcStatus.lost({ rpc, target: address }, details, cause)
       // A fiber that is forked into a closed scope is interrupted before it can say so.
       if (closed) return channelClosed(rpc)
       // Who waits for an attempt that another RPC began fails for itself.
       if (opening !== undefined) {
-        return Effect.mapError(Deferred.await(opening), (error) =>
-          new GrpcStatusError({ ...error, cause: error.cause, rpc }))
+        return Effect.mapError(Deferred.await(opening), (error) => GrpcStatus.amend(error, { rpc }))
       }
-      return Effect.flatMap(Deferred.make<Session, GrpcStatusError>(), (outcome) => {
+      return Effect.flatMap(Deferred.make<Session, GrpcStatus.GrpcStatusError>(), (outcome) => {
         opening = outcome
         // In a fiber of the channel's: the first of several callers may be interrupted.
         return connect(endpoint, trust, fail, ended).pipe(
@@ -228,8 +227,7 @@ export const make = Effect.fnUntraced(function*(
           Effect.tap(({ http }) =>
             endpoint._tag === "Unix" ? Effect.void : Effect.map(
               interruptible.forkIn(httpKeepAlive.run(http, keepAliveTime, keepAliveTimeout), scope),
-              (fiber) =>
-                httpKeepAlive.stopWith(http, fiber)
+              (fiber) => httpKeepAlive.stopWith(http, fiber)
             )
           ),
           Effect.forkIn(scope),

@@ -14,7 +14,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Bytes from "../../grpc/Bytes.ts"
 import type { Endpoint } from "../../grpc/Endpoint.ts"
-import { GrpcStatusError } from "../../grpc/GrpcStatus.ts"
+import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import {
   type CallOptions,
   type ChannelOptions,
@@ -34,9 +34,10 @@ import * as httpSession from "./connection.ts"
 const inboxBytes = 1024 * 1024
 
 // Nothing was done for an RPC that failed so. It is sent once more, and no other is.
-const isUnseen = ({ code, origin }: GrpcStatusError): boolean => code === "UNAVAILABLE" && origin === "client"
+const isUnseen = ({ code, origin }: GrpcStatus.GrpcStatusError): boolean =>
+  code === "UNAVAILABLE" && origin === "client"
 
-const toExit = (outcome: Outcome): Exit.Exit<void, GrpcStatusError> =>
+const toExit = (outcome: Outcome): Exit.Exit<void, GrpcStatus.GrpcStatusError> =>
   Option.match(outcome, { onNone: () => Exit.void, onSome: Exit.fail })
 
 export const make = Effect.fnUntraced(function*(
@@ -51,20 +52,14 @@ export const make = Effect.fnUntraced(function*(
   yield* Effect.addFinalizer(() => Effect.forEach(calls, (call) => call.cancel, { discard: true }))
 
   const cancelled = (rpc: string) =>
-    new GrpcStatusError({
-      code: "CANCELLED",
-      details: "the RPC was cancelled by this client",
-      origin: "client",
-      rpc,
-      target
-    })
+    GrpcStatus.refused({ rpc, target }, "CANCELLED", "the RPC was cancelled by this client")
 
   const start = (
     session: httpSession.Session,
     name: string,
     options: CallOptions,
     receiver: Receiver
-  ): Either.Either<HttpCall, GrpcStatusError> =>
+  ): Either.Either<HttpCall, GrpcStatus.GrpcStatusError> =>
     Either.try({
       try: () => {
         const call: HttpCall = new HttpCall(session, { name, target, maxMessageBytes }, options, {
@@ -82,48 +77,44 @@ export const make = Effect.fnUntraced(function*(
       },
       catch: (cause) => {
         const details = cause instanceof Error ? cause.message : String(cause)
+        const place = { rpc: name, target }
         // Either the connection went away since it was looked at, or it is the metadata.
         return session.http.closed || session.http.destroyed
-          ? new GrpcStatusError({
-            code: "UNAVAILABLE",
-            details: httpLoss.unseen,
-            origin: "client",
-            rpc: name,
-            target,
-            cause
-          })
-          : new GrpcStatusError({ code: "INVALID_ARGUMENT", details, origin: "client", rpc: name, target, cause })
+          ? GrpcStatus.refused(place, "UNAVAILABLE", httpLoss.unseen, { cause })
+          : GrpcStatus.refused(place, "INVALID_ARGUMENT", details, { cause })
       }
     })
 
   const unary: GrpcTransport["unary"] = (rpc, message, options) => {
-    const failed = (details: string) =>
-      new GrpcStatusError({ code: "UNIMPLEMENTED", details, origin: "client", rpc, target })
+    const failed = (details: string) => GrpcStatus.refused({ rpc, target }, "UNIMPLEMENTED", details)
 
-    const attempt = Effect.flatMap(connect(rpc), (session) =>
-      Effect.async<Uint8Array, GrpcStatusError>((resume) => {
-        let answer: Uint8Array | undefined
-        const started = start(session, rpc, options, {
-          onHeaders: () => {},
-          onMessage: (message) => {
-            if (answer === undefined) answer = Bytes.join(message)
-            else Either.map(started, (call) => call.abort(Option.some(failed(httpStatus.manyAnswers))))
-            return undefined
-          },
-          onCancel: () => {},
-          onEnd: (outcome) =>
-            resume(
-              Option.isSome(outcome)
-                ? Effect.fail(outcome.value)
-                : answer === undefined
-                ? failed(httpStatus.noAnswer)
-                : Effect.succeed(answer)
-            )
+    const attempt = Effect.flatMap(
+      connect(rpc),
+      (session) =>
+        Effect.async<Uint8Array, GrpcStatus.GrpcStatusError>((resume) => {
+          let answer: Uint8Array | undefined
+          const started = start(session, rpc, options, {
+            onHeaders: () => {},
+            onMessage: (message) => {
+              if (answer === undefined) answer = Bytes.join(message)
+              else Either.map(started, (call) => call.abort(Option.some(failed(httpStatus.manyAnswers))))
+              return undefined
+            },
+            onCancel: () => {},
+            onEnd: (outcome) =>
+              resume(
+                Option.isSome(outcome)
+                  ? Effect.fail(outcome.value)
+                  : answer === undefined
+                  ? failed(httpStatus.noAnswer)
+                  : Effect.succeed(answer)
+              )
+          })
+          if (Either.isLeft(started)) return resume(Effect.fail(started.left))
+          started.right.sendOnly(message)
+          return started.right.cancel
         })
-        if (Either.isLeft(started)) return resume(Effect.fail(started.left))
-        started.right.sendOnly(message)
-        return started.right.cancel
-      }))
+    )
     return Effect.catchIf(attempt, isUnseen, () => attempt)
   }
 
@@ -140,7 +131,7 @@ export const make = Effect.fnUntraced(function*(
     let beginning: Deferred.Deferred<void> | undefined
     let fiber: Fiber.RuntimeFiber<void> | undefined
     let call: HttpCall | undefined
-    const started = (session: httpSession.Session): Either.Either<void, GrpcStatusError> =>
+    const started = (session: httpSession.Session): Either.Either<void, GrpcStatus.GrpcStatusError> =>
       Either.map(start(session, rpc, options, { ...receiver, onEnd: over }), (started) => {
         call = started
         if (Option.isSome(request)) started.sendOnly(request.value)
@@ -190,7 +181,7 @@ export const make = Effect.fnUntraced(function*(
 
   const serverStreaming: GrpcTransport["serverStreaming"] = (rpc, message, options) =>
     Stream.unwrapScoped(Effect.suspend(() => {
-      const inbox = new Inbox<Uint8Array, GrpcStatusError>(inboxBytes)
+      const inbox = new Inbox<Uint8Array, GrpcStatus.GrpcStatusError>(inboxBytes)
       const receiver: Receiver = {
         onHeaders: () => {},
         onMessage: (message) => inbox.push(Bytes.join(message)),
@@ -204,9 +195,9 @@ export const make = Effect.fnUntraced(function*(
     }))
 
   const duplex: GrpcTransport["duplex"] = Effect.fnUntraced(function*(rpc, options) {
-    const initialMetadata = Deferred.unsafeMake<Headers.Headers, GrpcStatusError>(FiberId.none)
-    const status = Deferred.unsafeMake<void, GrpcStatusError>(FiberId.none)
-    const inbox = new Inbox<Bytes.Bytes, GrpcStatusError>(inboxBytes)
+    const initialMetadata = Deferred.unsafeMake<Headers.Headers, GrpcStatus.GrpcStatusError>(FiberId.none)
+    const status = Deferred.unsafeMake<void, GrpcStatus.GrpcStatusError>(FiberId.none)
+    const inbox = new Inbox<Bytes.Bytes, GrpcStatus.GrpcStatusError>(inboxBytes)
     const call = yield* begin(rpc, options, {
       onHeaders: (headers) => Deferred.unsafeDone(initialMetadata, Exit.succeed(httpStatus.fromHeaders(headers))),
       onMessage: (message) => inbox.push(message),
@@ -222,13 +213,7 @@ export const make = Effect.fnUntraced(function*(
       call.isOver()
         ? Effect.zipRight(
           Deferred.await(status),
-          new GrpcStatusError({
-            code: "FAILED_PRECONDITION",
-            details: "the RPC has ended, nothing can be sent",
-            origin: "client",
-            rpc,
-            target
-          })
+          GrpcStatus.refused({ rpc, target }, "FAILED_PRECONDITION", "the RPC has ended, nothing can be sent")
         )
         : Effect.void
     )
@@ -246,7 +231,7 @@ export const make = Effect.fnUntraced(function*(
     open: Effect.asVoid(connect("")),
     drop: (details) =>
       Effect.zipRight(
-        Effect.sync(() => calls.forEach((call) => call.abort(call.fail("UNAVAILABLE", details, "transport")))),
+        Effect.sync(() => calls.forEach((call) => call.abort(call.lost(details)))),
         drop
       ),
     onEnd

@@ -42,6 +42,7 @@ import { fromMetadata, rawMethod } from "./codec.ts"
 import * as identityOnly from "./identityOnly.ts"
 import { Outbox } from "./outbox.ts"
 import * as niceGrpcSessions from "./sessions.ts"
+import * as texts from "./texts.ts"
 
 // Bytes a call may hold that its consumer has not taken yet, on top of the HTTP/2 window.
 const inboxBytes = 1024 * 1024
@@ -126,32 +127,10 @@ const openChannel = (
   }))
 }
 
-// The statuses grpc-js makes up after response headers have arrived. Nothing else tells them from a peer's trailers
-// then; see subchannel-call.ts of grpc-js, where all of them are made.
-const localDetails: ReadonlyArray<readonly [GrpcStatus.GrpcCode, RegExp]> = [
-  ["UNAVAILABLE", /^(Connection dropped|Stream refused by server|(read|write) E[A-Z]+)$/],
-  ["CANCELLED", /^(Call cancelled|Cancelled on client)$/],
-  ["INTERNAL", /^(Received RST_STREAM with code \d+|Failed to decompress )/],
-  ["UNKNOWN", /^No status information received$/],
-  ["RESOURCE_EXHAUSTED", /^Bandwidth exhausted or memory limit exceeded$/],
-  ["PERMISSION_DENIED", /^Protocol not secure enough$/]
-]
-
-// What grpc-js makes of REFUSED_STREAM.
-const streamRefused = "Stream refused by server"
-
-// grpc-js wraps the reason why it could not connect into a summary of its attempts.
-const withoutSummary = (details: string): string =>
-  details.replace(/^No connection established\. Last error: (?:Error: )?/, "").replace(/\.? Resolution note: $/, "")
-    .replace(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)$/, "").replace(/^(null|undefined)$/, "no connection could be established")
-
-const httpStatusCode = /^Received HTTP status code (\d+)$/
-
-const tooLarge = /^Received message (larger than max|that decompresses to a size larger than)/
-
-// One call, which can be aborted. It is watched, to tell afterwards who made up its status. Trailing metadata comes from a peer: an answer that is a
-// failure and nothing else carries its content type there, and our own host adds a key to every failure. A status made up
-// locally has none. Without any, it is the peer's when response headers have arrived and it is not one of `localDetails`.
+// One call, which can be aborted. It is watched, to tell afterwards who made up its status. Trailing metadata comes from a peer:
+// an answer that is a failure and nothing else carries its content type there, and our own host adds a key to every failure. A
+// status made up locally has none. Without any, it is the peer's when response headers have arrived, unless it is in
+// `texts.localScope`.
 class Call {
   private readonly controller = new AbortController()
   private headers = false
@@ -160,8 +139,7 @@ class Call {
   private refusal: GrpcStatus.GrpcStatusError | undefined
 
   constructor(
-    private readonly rpc: string,
-    private readonly target: string,
+    readonly place: GrpcStatus.StatusPlace,
     private readonly explain: (details: string) => string,
     private readonly onInitialMetadata: (metadata: Headers.Headers) => void = () => {}
   ) {}
@@ -171,8 +149,8 @@ class Call {
   }
 
   // Aborts the call with a status of this side's.
-  refuse(code: GrpcStatus.GrpcCode, details: string, origin: GrpcStatus.StatusOrigin): void {
-    this.refusal ??= this.make(code, details, origin)
+  refuse(refusal: GrpcStatus.GrpcStatusError): void {
+    this.refusal ??= refusal
     this.abort()
   }
 
@@ -204,53 +182,58 @@ class Call {
 
   statusOf(cause: unknown): GrpcStatus.GrpcStatusError {
     if (this.refusal !== undefined) return this.refusal
-    const make = (code: GrpcStatus.GrpcCode, details: string, origin: GrpcStatus.StatusOrigin) =>
-      this.make(code, details, origin, cause)
+    const refused = (code: GrpcStatus.GrpcCode, details: string) =>
+      GrpcStatus.refused(this.place, code, details, { cause })
     if (cause instanceof Error && cause.name === "AbortError") {
-      return make("CANCELLED", "the RPC was cancelled by this client", "client")
+      return refused("CANCELLED", "the RPC was cancelled by this client")
     }
     const page = this.statusOfPage(cause instanceof ClientError ? cause.details : "", cause)
     if (page !== undefined) return page
     if (!(cause instanceof ClientError)) {
       // It rejects with an error of no code when there is no way to decompress a message.
       return cause instanceof Error && "code" in cause && cause.code === undefined
-        ? make(
-          "INTERNAL",
-          "Received a compressed message, but no encoding (grpc-encoding) that grpc-js knows",
-          "client"
-        )
-        : make("INTERNAL", cause instanceof Error ? cause.message : String(cause), "client")
+        ? refused("INTERNAL", "Received a compressed message, but no encoding (grpc-encoding) that grpc-js knows")
+        : refused("INTERNAL", cause instanceof Error ? cause.message : String(cause))
     }
     const code = GrpcStatus.codeFromNumber(cause.code)
-    if (this.trailers) return make(code, cause.details, "peer")
-    const loss = httpLoss.explainGrpcJs(cause.details)
-    if (loss !== undefined) return make("UNAVAILABLE", loss, "transport")
-    if (!this.headers && cause.details === streamRefused) return make(code, httpLoss.unseen, "client")
-    if (!this.headers) return make(code, this.explain(cause.details), "transport")
-    if (code === "RESOURCE_EXHAUSTED" && tooLarge.test(cause.details)) return make(code, cause.details, "client")
-    const local = localDetails.some(([localCode, details]) => localCode === code && details.test(cause.details))
-    return make(code, cause.details, local ? "transport" : "peer")
+    const { details } = cause
+    const make = (details: string, origin: GrpcStatus.StatusOrigin, scope: GrpcStatus.StatusScope) =>
+      this.make(code, details, origin, scope, cause)
+    if (this.trailers) return make(details, "peer", "rpc")
+    const loss = texts.loss(details)
+    if (loss !== undefined) {
+      const why = "code" in loss
+        ? httpLoss.closed({ ...loss, lastStream: 0, text: "" })
+        : httpLoss.gaveUp(loss.mistake)
+      return GrpcStatus.lost(this.place, why, cause)
+    }
+    const scope = texts.localScope(code, details)
+    if (!this.headers && texts.isRefused(details)) return refused(code, httpLoss.unseen)
+    if (!this.headers) return make(this.explain(details), "transport", scope ?? "connection")
+    if (texts.isTooLarge(code, details)) return refused(code, details)
+    return scope === undefined ? make(details, "peer", "rpc") : make(details, "transport", scope)
   }
 
   // What is no answer of gRPC. grpc-js looks at the content type of none.
   private statusOfPage(details: string, cause?: unknown): GrpcStatus.GrpcStatusError | undefined {
-    const [, code] = httpStatusCode.exec(details) ?? []
+    const code = texts.httpStatusCode(details)
     if (code === undefined && this.contentType === undefined) return undefined
-    if (this.isGrpc && code === "200") return this.make("UNKNOWN", httpStatus.noStatus, "transport", cause)
+    if (this.isGrpc && code === "200") return this.make("UNKNOWN", httpStatus.noStatus, "transport", "rpc", cause)
     // A peer of gRPC may say this, too.
     if (this.trailers && this.isGrpc) return undefined
     const problem = httpStatus.problemOfAnswer(code === undefined ? 200 : Number(code), this.contentType)
-    return problem === undefined ? undefined : this.make(problem.code, problem.details, "transport", cause)
+    // Whatever answers there is not the exporter.
+    return problem && this.make(problem.code, problem.details, "transport", "connection", cause)
   }
 
-  make(
+  private make(
     code: GrpcStatus.GrpcCode,
     details: string,
     origin: GrpcStatus.StatusOrigin,
-    cause?: unknown
+    scope: GrpcStatus.StatusScope,
+    cause: unknown
   ): GrpcStatus.GrpcStatusError {
-    const { rpc, target } = this
-    return new GrpcStatus.GrpcStatusError({ code, details, origin, rpc, target, cause })
+    return new GrpcStatus.GrpcStatusError({ ...this.place, code, details, origin, scope, cause })
   }
 }
 
@@ -329,7 +312,7 @@ export const make = Effect.fnUntraced(function*(
 ) {
   // grpc-js says nothing of why a proxy did not connect.
   const explain = (details: string): string => {
-    const reason = connectFailure.explain({ message: withoutSummary(details) }, endpoint)
+    const reason = connectFailure.explain(texts.connectFailure(details), endpoint)
     return proxy === undefined
       ? reason
       : `${reason}, through the proxy ${proxy.address} (${proxy.variable}); is it running, and may it connect there? ` +
@@ -345,14 +328,7 @@ export const make = Effect.fnUntraced(function*(
     }
   }
   const refused = (details: string, cause?: unknown) =>
-    new GrpcStatus.GrpcStatusError({
-      code: "INVALID_ARGUMENT",
-      details,
-      origin: "client",
-      rpc: "connect",
-      target: address,
-      cause
-    })
+    GrpcStatus.refused({ rpc: "connect", target: address }, "INVALID_ARGUMENT", details, { cause })
   if (endpoint._tag !== "Unix" && endpoint.host.includes("%")) {
     return yield* refused(
       "grpc-js, which grpcOptions ask for, cannot connect to an address with an interface such as %eth0"
@@ -384,23 +360,25 @@ export const make = Effect.fnUntraced(function*(
     })
   }
 
+  const unimplemented = ({ place }: Call, details: string) => GrpcStatus.refused(place, "UNIMPLEMENTED", details)
+
   const unary: GrpcTransport["unary"] = (rpc, request, options) =>
     Effect.async((resume) => {
-      const call = new Call(rpc, address, explain)
+      const call = new Call({ rpc, target: address }, explain)
       calls.add(call)
       // As a stream of answers: of a second one to a unary call grpc-js makes a call that never ends.
       const read = async (): Promise<Effect.Effect<Uint8Array, GrpcStatus.GrpcStatusError>> => {
         let answer: Uint8Array | undefined
         for await (const message of methods.serverStreaming(rpc)(request, call.options(options))) {
           // What is read of a page as messages says nothing.
-          if (answer !== undefined && call.isGrpc) call.refuse("UNIMPLEMENTED", httpStatus.manyAnswers, "client")
+          if (answer !== undefined && call.isGrpc) call.refuse(unimplemented(call, httpStatus.manyAnswers))
           answer = message
         }
         const status = call.statusOfSuccess()
         return status !== undefined
           ? status
           : answer === undefined
-          ? call.make("UNIMPLEMENTED", httpStatus.noAnswer, "client")
+          ? unimplemented(call, httpStatus.noAnswer)
           : Effect.succeed(answer)
       }
       const done = read().then(resume, (cause) => resume(call.statusOf(cause))).finally(() => calls.delete(call))
@@ -413,7 +391,7 @@ export const make = Effect.fnUntraced(function*(
   const serverStreaming: GrpcTransport["serverStreaming"] = (rpc, message, options) =>
     Stream.unwrapScoped(Effect.suspend(() => {
       const inbox = new Inbox<Uint8Array, GrpcStatus.GrpcStatusError>(inboxBytes)
-      const call = new Call(rpc, address, explain)
+      const call = new Call({ rpc, target: address }, explain)
       return Effect.as(
         readInto(calls, inbox, call, () => methods.serverStreaming(rpc)(message, call.options(options)), () => {}),
         Stream.repeatEffectChunkOption(inbox.take)
@@ -426,8 +404,7 @@ export const make = Effect.fnUntraced(function*(
     const inbox = new Inbox<Uint8Array, GrpcStatus.GrpcStatusError>(inboxBytes)
     const outbox = new Outbox(outboxMessages)
     const call = new Call(
-      rpc,
-      address,
+      { rpc, target: address },
       explain,
       (metadata) => Deferred.unsafeDone(initialMetadata, Exit.succeed(metadata))
     )
@@ -450,13 +427,7 @@ export const make = Effect.fnUntraced(function*(
         onSome: (status) =>
           Effect.zipRight(
             status,
-            new GrpcStatus.GrpcStatusError({
-              code: "FAILED_PRECONDITION",
-              details: "the RPC has ended, nothing can be sent",
-              origin: "client",
-              rpc,
-              target: address
-            })
+            GrpcStatus.refused(call.place, "FAILED_PRECONDITION", "the RPC has ended, nothing can be sent")
           )
       })
     )
@@ -480,7 +451,7 @@ export const make = Effect.fnUntraced(function*(
         const { channel } = methods
         methods = open()
         listeners.forEach((listener) => follow(methods.channel, listener))
-        calls.forEach((call) => call.refuse("UNAVAILABLE", details, "transport"))
+        calls.forEach((call) => call.refuse(GrpcStatus.lost(call.place, details)))
         channel.close()
       }),
     onEnd: (listener) =>
