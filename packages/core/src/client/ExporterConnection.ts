@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
@@ -18,7 +19,6 @@ import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
 import type * as DriverTree from "../protocol/DriverTree.ts"
 import * as GrpcChannel from "../transport/GrpcChannel.ts"
 import * as interruptible from "../util/interruptible.ts"
-import * as monotonicClock from "../util/monotonicClock.ts"
 import * as clockWarning from "./clockWarning.ts"
 import { ConnectError, type Connection, type ConnectOptions, type StatusPolling } from "./connection.ts"
 import type * as DriverClient from "./DriverClient.ts"
@@ -69,7 +69,7 @@ const refusal = (address: string, error: GrpcStatusError | DriverTree.InvalidRep
   const reason = error.origin === "client" && error.code === "INVALID_ARGUMENT"
     ? "Address"
     : error.origin === "transport"
-    ? "Unreachable"
+    ? Cause.isTimeoutException(error.cause) ? "Timeout" : "Unreachable"
     : error.code === "UNAUTHENTICATED"
     ? "Unauthenticated"
     : "Refused"
@@ -81,36 +81,15 @@ const refusal = (address: string, error: GrpcStatusError | DriverTree.InvalidRep
   })
 }
 
-// What takes part in connecting, with its failure explained. One that came only when the time to connect was up does not
-// tell that this was the reason.
 const explained = <A, R>(
   address: string,
-  connectTimeout: Duration.DurationInput,
   effect: Effect.Effect<A, GrpcStatusError | DriverTree.InvalidReport | ConnectError, R>
-): Effect.Effect<A, ConnectError, R> => {
-  const connecting = Duration.decode(connectTimeout)
-  return Effect.flatMap(
-    monotonicClock.currentMillis,
-    (began) =>
-      Effect.catchAll(effect, (error) =>
-        Effect.flatMap(monotonicClock.currentMillis, (now) => {
-          const failure = error._tag === "ConnectError" ? error : refusal(address, error)
-          return failure.reason === "Unreachable" && Duration.toMillis(connecting) > 0 &&
-              Math.ceil(now - began) >= Duration.toMillis(connecting)
-            ? new ConnectError({
-              address,
-              reason: "Timeout",
-              details: `no connection within ${Duration.format(connecting)} (connectTimeout)`
-            })
-            : failure
-        }))
-  )
-}
+): Effect.Effect<A, ConnectError, R> =>
+  Effect.mapError(effect, (error) => error._tag === "ConnectError" ? error : refusal(address, error))
 
 const connect = (
   channel: typeof GrpcChannel.GrpcChannel.Service,
-  options: ConnectOptions,
-  connectTimeout: Duration.DurationInput
+  options: ConnectOptions
 ) => {
   const address = channel.target
   const handshakeTimeout = Duration.decode(options.handshakeTimeout ?? "30 seconds")
@@ -131,7 +110,6 @@ const connect = (
 
   const introduction = explained(
     address,
-    connectTimeout,
     Effect.zipRight(channel.connection?.open ?? Effect.void, answers)
   )
   return session.make(channel, introduction, options)
@@ -150,7 +128,7 @@ export const fromChannel = (
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   Effect.zipRight(
     channel.connection === undefined ? Effect.void : clockWarning.warn(channel.target),
-    connect(channel, options, 0)
+    connect(channel, options)
   )
 
 /**
@@ -173,14 +151,13 @@ export const fromEndpoint = (
   options: EndpointOptions = {}
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   Effect.suspend(() => {
-    const connectTimeout = options.connectTimeout ?? "10 seconds"
     const address = Endpoint.format(endpoint)
     return Effect.flatMap(
       Effect.zipRight(
         clockWarning.warn(address),
-        explained(address, connectTimeout, GrpcChannel.fromEndpoint(endpoint, options))
+        explained(address, GrpcChannel.fromEndpoint(endpoint, options))
       ),
-      (channel) => connect(channel, { ...options, leased: options.leased ?? endpoint._tag === "Unix" }, connectTimeout)
+      (channel) => connect(channel, { ...options, leased: options.leased ?? endpoint._tag === "Unix" })
     ).pipe(Effect.mapError((error) =>
       error.reason === "Unauthenticated"
         ? new ConnectError({

@@ -1,5 +1,7 @@
 // Why there is no connection, with what it is likely to mean. OpenSSL and Node speak to those who know their insides, and give
 // codes. grpc-js gives none, and niceGrpc/texts reads the code from the text.
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import type { Endpoint } from "../grpc/Endpoint.ts"
 
 type Reason = Pick<Error, "message"> & { readonly code?: unknown }
@@ -113,6 +115,13 @@ export const explain = (reason: Reason, endpoint?: Endpoint): string => {
   return found?.say(reason.message, endpoint) ??
     (reason.message === "" ? code ?? "no reason was given" : reason.message)
 }
+
+// The cause of an RPC that did not get a connection in time, and of no other.
+export const timeout = (
+  connectTimeout: Duration.DurationInput,
+  missing = "no connection"
+): Cause.TimeoutException =>
+  new Cause.TimeoutException(`${missing} within ${Duration.format(Duration.decode(connectTimeout))} (connectTimeout)`)
 
 // TLS stood, and what came then was no HTTP/2.
 export const withoutAlpn = (message: string): string =>

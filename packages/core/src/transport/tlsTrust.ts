@@ -1,5 +1,5 @@
 // What proves a server to be the endpoint's (protocol.md 10.2), and what proves a client to a server that asks.
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
@@ -100,13 +100,10 @@ const trustOnFirstUse = Effect.fnUntraced(function*(
 ) {
   const chain = yield* interruptible.timeoutFail(presentedChain(endpoint, target, options), {
     duration: connectTimeout,
-    onTimeout: () =>
-      unreachable(
-        target,
-        `the server presented no certificate within ${
-          Duration.format(Duration.decode(connectTimeout))
-        } (connectTimeout)`
-      )
+    onTimeout: () => {
+      const cause = connectFailure.timeout(connectTimeout, "the server presented no certificate")
+      return unreachable(target, cause.message, cause)
+    }
   })
   const leaf = chain[0]
   if (leaf === undefined) {

@@ -1,7 +1,7 @@
 // One HTTP/2 connection to an exporter, made by the first call that needs it and made again by the next one after it was
 // lost.
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
@@ -209,8 +209,10 @@ export const make = Effect.fnUntraced(function*(
         return connect(endpoint, trust, fail, ended).pipe(
           interruptible.timeoutFail({
             duration: connectTimeout,
-            onTimeout: () =>
-              fail(`no connection within ${Duration.format(Duration.decode(connectTimeout))} (connectTimeout)`)
+            onTimeout: () => {
+              const cause = connectFailure.timeout(connectTimeout)
+              return fail(cause.message, cause)
+            }
           }),
           Effect.interruptible,
           Effect.onExit((exit) => {

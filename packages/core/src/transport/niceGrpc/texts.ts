@@ -71,3 +71,6 @@ export const connectFailure = (details: string): { readonly message: string; rea
     .replace(/^(null|undefined)$/, "no connection could be established")
   return { message, code: connectCodes.find(([text]) => text.test(message))?.[1] }
 }
+
+/** Whether nice-grpc gave up an attempt of grpc-js to connect, by the message of `connectFailure`. */
+export const isConnectTimeout = (message: string): boolean => /^Connection attempt timed out after \d+ms$/.test(message)

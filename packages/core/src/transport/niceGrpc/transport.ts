@@ -1,6 +1,7 @@
 // The transport over nice-grpc, to Unix sockets, TCP and TLS. Messages stay encoded: methods are defined with
 // serializers that pass bytes through.
 import * as Headers from "@effect/platform/Headers"
+import type * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -127,6 +128,12 @@ const openChannel = (
   }))
 }
 
+// Why there is no connection, with the cause where it is known.
+interface Explained {
+  readonly details: string
+  readonly reason?: Cause.TimeoutException
+}
+
 // One call, which can be aborted. It is watched, to tell afterwards who made up its status. Trailing metadata comes from a peer:
 // an answer that is a failure and nothing else carries its content type there, and our own host adds a key to every failure. A
 // status made up locally has none. Without any, it is the peer's when response headers have arrived, unless it is in
@@ -140,7 +147,7 @@ class Call {
 
   constructor(
     readonly place: GrpcStatus.StatusPlace,
-    private readonly explain: (details: string) => string,
+    private readonly explain: (details: string) => Explained,
     private readonly onInitialMetadata: (metadata: Headers.Headers) => void = () => {}
   ) {}
 
@@ -197,8 +204,12 @@ class Call {
     }
     const code = GrpcStatus.codeFromNumber(cause.code)
     const { details } = cause
-    const make = (details: string, origin: GrpcStatus.StatusOrigin, scope: GrpcStatus.StatusScope) =>
-      this.make(code, details, origin, scope, cause)
+    const make = (
+      details: string,
+      origin: GrpcStatus.StatusOrigin,
+      scope: GrpcStatus.StatusScope,
+      reason: Error = cause
+    ) => this.make(code, details, origin, scope, reason)
     if (this.trailers) return make(details, "peer", "rpc")
     const loss = texts.loss(details)
     if (loss !== undefined) {
@@ -209,7 +220,10 @@ class Call {
     }
     const scope = texts.localScope(code, details)
     if (!this.headers && texts.isRefused(details)) return refused(code, httpLoss.unseen)
-    if (!this.headers) return make(this.explain(details), "transport", scope ?? "connection")
+    if (!this.headers) {
+      const explained = this.explain(details)
+      return make(explained.details, "transport", scope ?? "connection", explained.reason)
+    }
     if (texts.isTooLarge(code, details)) return refused(code, details)
     return scope === undefined ? make(details, "peer", "rpc") : make(details, "transport", scope)
   }
@@ -310,13 +324,22 @@ export const make = Effect.fnUntraced(function*(
   proxy: Proxy | undefined,
   options: ChannelOptions
 ) {
+  const connectTimeout = options.connectTimeout ?? defaultConnectTimeout
   // grpc-js says nothing of why a proxy did not connect.
-  const explain = (details: string): string => {
-    const reason = connectFailure.explain(texts.connectFailure(details), endpoint)
-    return proxy === undefined
+  const throughProxy = (reason: string): string =>
+    proxy === undefined
       ? reason
       : `${reason}, through the proxy ${proxy.address} (${proxy.variable}); is it running, and may it connect there? ` +
         "To connect without it, list the host in no_proxy"
+  const timedOut = (): Explained => {
+    const reason = connectFailure.timeout(connectTimeout)
+    return { details: throughProxy(reason.message), reason }
+  }
+  const explain = (summary: string): Explained => {
+    const failure = texts.connectFailure(summary)
+    return texts.isConnectTimeout(failure.message)
+      ? timedOut()
+      : { details: throughProxy(connectFailure.explain(failure, endpoint)) }
   }
   const open = () => {
     const channel = openChannel(endpoint, trust, proxy, options)
@@ -444,7 +467,13 @@ export const make = Effect.fnUntraced(function*(
   const connection: GrpcConnection = {
     // Why it cannot connect tells the first RPC.
     open: Effect.suspend(() => settled(methods.channel)).pipe(
-      interruptible.timeoutOption(options.connectTimeout ?? defaultConnectTimeout)
+      interruptible.timeoutFail({
+        duration: connectTimeout,
+        onTimeout: () => {
+          const { details, reason } = timedOut()
+          return GrpcStatus.lost({ rpc: "", target: address }, details, reason)
+        }
+      })
     ),
     drop: (details) =>
       Effect.sync(() => {
