@@ -79,12 +79,21 @@ export interface GrpcConnection {
 }
 
 /**
+ * What carries the RPCs of a channel: Node's HTTP/2, nice-grpc on grpc-js, or nothing, because they stay in this process.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type TransportName = "http2" | "nice-grpc" | "memory"
+
+/**
  * The three call shapes a transport implements.
  *
  * @since 0.1.0
  * @category models
  */
 export interface GrpcTransport {
+  readonly transport: TransportName
   /** The peer's address, for error messages. */
   readonly target: string
   /** Absent where there is none, as in memory. */
@@ -114,8 +123,10 @@ export interface ChannelOptions {
   /** How long one attempt to connect may take; 10 seconds unless given. */
   readonly connectTimeout?: Duration.DurationInput | undefined
   /**
-   * gRPC channel arguments, as `grpcOptions` in a client configuration. Where there are any the channel is one of
-   * nice-grpc, see `fromEndpoint`.
+   * What carries the RPCs; `http2` unless given, or `nice-grpc` where there are `grpcOptions` or a proxy, see `fromEndpoint`.
+   * `http2` connects directly whatever proxy is set.
    */
+  readonly transport?: Exclude<TransportName, "memory"> | undefined
+  /** gRPC channel arguments, as `grpcOptions` in a client configuration. Only nice-grpc takes them. */
   readonly grpcOptions?: Readonly<Record<string, string | number>> | undefined
 }

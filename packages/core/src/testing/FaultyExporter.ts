@@ -154,6 +154,7 @@ const assemble = Effect.fnUntraced(function*(
   // What the faults befall is the connection, whichever exporter is behind it.
   const { channel, control: faults } = yield* Faults.make({
     target: current.channel.target,
+    transport: current.channel.transport,
     unary: (...call) => Effect.suspend(() => current.channel.unary(...call)),
     serverStreaming: (...call) => Stream.suspend(() => current.channel.serverStreaming(...call)),
     duplex: (...call) => Effect.suspend(() => current.channel.duplex(...call))

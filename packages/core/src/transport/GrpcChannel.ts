@@ -24,7 +24,8 @@ import {
   type GrpcConnection,
   type GrpcDuplex,
   type GrpcTransport,
-  maxMessageBytes
+  maxMessageBytes,
+  type TransportName
 } from "../grpc/grpcTransport.ts"
 import { memory } from "../grpc/memoryAddress.ts"
 import * as metadata from "../grpc/metadata.ts"
@@ -38,7 +39,8 @@ export {
   type GrpcConnection,
   type GrpcDuplex,
   type GrpcTransport,
-  maxMessageBytes
+  maxMessageBytes,
+  type TransportName
 }
 
 /**
@@ -51,6 +53,8 @@ export {
  */
 export class GrpcChannel extends Context.Tag("@effect-jumpstarter/core/GrpcChannel")<GrpcChannel, {
   readonly target: string
+  /** What carries the RPCs. */
+  readonly transport: TransportName
   /** Absent where there is none, as in memory. */
   readonly connection?: GrpcConnection | undefined
   readonly unary: (
@@ -130,6 +134,7 @@ export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
 
   return {
     target: transport.target,
+    transport: transport.transport,
     connection: transport.connection,
     unary: (rpc, message, options = {}) =>
       Effect.flatMap(
@@ -162,8 +167,7 @@ export const withMetadata = (
     metadata: options?.metadata === undefined ? metadata : Headers.merge(metadata, options.metadata)
   })
   return {
-    target: channel.target,
-    connection: channel.connection,
+    ...channel,
     unary: (rpc, message, options) => channel.unary(rpc, message, extend(options)),
     serverStreaming: (rpc, message, options) => channel.serverStreaming(rpc, message, extend(options)),
     duplex: (rpc, options) => channel.duplex(rpc, extend(options))
@@ -186,9 +190,11 @@ export const withPassphrase = (
  * Opens a channel to an endpoint. The connection is made by the first RPC and made again by the next one after a loss;
  * an RPC that cannot connect fails with `UNAVAILABLE` of origin `transport`.
  *
- * RPCs travel over Node's HTTP/2, all on one connection. Where something asks for what gRPC libraries define, they go through
- * nice-grpc, at two to four times the processor time: channel arguments in `grpcOptions`, or, in the environment, a
- * proxy (`grpc_proxy`, `https_proxy`, `http_proxy`) or roots (`GRPC_DEFAULT_SSL_ROOTS_FILE_PATH`).
+ * RPCs travel over Node's HTTP/2, all on one connection. With channel arguments in `grpcOptions`, and through a proxy, they go
+ * through nice-grpc, at two to four times the processor time. The option `transport` chooses otherwise. `transport` of the channel
+ * and a debug line in the log say which it is. The proxy is read from Effect's `Config`: `grpc_proxy`, `https_proxy` or
+ * `http_proxy`, with exceptions in `no_grpc_proxy` or `no_proxy`. So is `GRPC_DEFAULT_SSL_ROOTS_FILE_PATH`, a file of
+ * certificates that takes the place of the system's roots.
  *
  * Fails when the endpoint, its certificates or the passphrase cannot be used, or when the first look at a
  * trust-on-first-use server fails.

@@ -1,4 +1,5 @@
-// The transport to an endpoint: HTTP/2 by hand, and nice-grpc where something asks for what only grpc-js can do.
+// The transport to an endpoint: HTTP/2 by hand, or nice-grpc, which only some channels need.
+import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import type { Endpoint } from "../grpc/Endpoint.ts"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
@@ -9,19 +10,7 @@ import * as proxy from "./proxy.ts"
 import * as socketPath from "./socketPath.ts"
 import * as tlsTrust from "./tlsTrust.ts"
 
-const rootsFile = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
-
-const isSet = (name: string): boolean => {
-  // eslint-disable-next-line no-restricted-properties -- grpc-js reads it here, whatever the program's ConfigProvider.
-  const value = process.env[name]
-  return value !== undefined && value !== ""
-}
-
-const needsGrpcJs = (endpoint: Endpoint, options: ChannelOptions): boolean =>
-  Object.keys(options.grpcOptions ?? {}).length > 0 ||
-  endpoint._tag === "Tls" && endpoint.trust._tag === "SystemRoots" && isSet(rootsFile)
-
-// A failure to connect says as well what could not be done as the environment has it.
+// A failure to connect says as well what could not be done as the configuration has it.
 const noting = (transport: GrpcTransport, note: string): GrpcTransport => {
   const { connection } = transport
   return connection === undefined ? transport : {
@@ -36,18 +25,49 @@ const noting = (transport: GrpcTransport, note: string): GrpcTransport => {
   }
 }
 
+interface Choice {
+  readonly transport: NonNullable<ChannelOptions["transport"]>
+  readonly why: string
+}
+
+const choose = (options: ChannelOptions, via: proxy.Proxy | undefined): Choice =>
+  options.transport !== undefined
+    ? { transport: options.transport, why: "which the option transport chooses" }
+    : hasGrpcOptions(options)
+    ? { transport: "nice-grpc", why: "because there are grpcOptions" }
+    : via !== undefined
+    ? { transport: "nice-grpc", why: `because of the proxy ${via.address} (${via.variable})` }
+    : { transport: "http2", why: "as nothing asks for nice-grpc" }
+
+const hasGrpcOptions = ({ grpcOptions = {} }: ChannelOptions): boolean => Object.keys(grpcOptions).length > 0
+
+const problemOf = (endpoint: Endpoint, options: ChannelOptions): string | undefined =>
+  (endpoint._tag === "Unix" ? socketPath.problem(endpoint.path) : hostPort.problem(endpoint)) ??
+    (options.transport === "http2" && hasGrpcOptions(options)
+      ? "grpcOptions are for nice-grpc, and the option transport chooses http2; leave out one of them"
+      : undefined)
+
 export const make = Effect.fnUntraced(
   function*(endpoint: Endpoint, target: string, options: ChannelOptions) {
-    const problem = endpoint._tag === "Unix" ? socketPath.problem(endpoint.path) : hostPort.problem(endpoint)
-    if (problem !== undefined) {
-      return yield* GrpcStatus.refused({ rpc: "connect", target }, "INVALID_ARGUMENT", problem)
-    }
-    const trust = yield* tlsTrust.make(endpoint, target, options.connectTimeout)
-    const found = endpoint._tag === "Unix" ? undefined : proxy.find(endpoint)
+    const refused = (details: string, cause?: unknown) =>
+      GrpcStatus.refused({ rpc: "connect", target }, "INVALID_ARGUMENT", details, { cause })
+    const unreadable = (cause: ConfigError.ConfigError) =>
+      refused(`the configuration of the connection cannot be read: ${String(cause)}`, cause)
+
+    const problem = problemOf(endpoint, options)
+    if (problem !== undefined) return yield* refused(problem)
+    const trust = yield* tlsTrust.make(endpoint, target, options.connectTimeout).pipe(
+      Effect.catchTag("ConfigError", unreadable)
+    )
+    const found = endpoint._tag === "Unix" || options.transport === "http2"
+      ? undefined
+      : yield* Effect.mapError(proxy.find(endpoint), unreadable)
     const note = found !== undefined && "problem" in found ? `connected without a proxy: ${found.problem}` : undefined
     if (note !== undefined) yield* Effect.logWarning(`${target} is ${note}`)
     const via = found !== undefined && "address" in found ? found : undefined
-    const transport = via === undefined && !needsGrpcJs(endpoint, options)
+    const { transport: name, why } = choose(options, via)
+    yield* Effect.logDebug(`${target} is reached over ${name}, ${why}`)
+    const transport = name === "http2"
       ? yield* httpTransport.make(endpoint, target, trust, options)
       // Loading it takes longer than a call, and few programs need it.
       : yield* Effect.flatMap(

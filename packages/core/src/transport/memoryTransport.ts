@@ -183,6 +183,6 @@ export const makeTransport = Effect.fnUntraced(
       }
     )
 
-    return { target, unary, serverStreaming, duplex } satisfies GrpcTransport
+    return { target, transport: "memory", unary, serverStreaming, duplex } satisfies GrpcTransport
   }
 ) satisfies (...args: never) => Effect.Effect<GrpcTransport, never, Scope.Scope>

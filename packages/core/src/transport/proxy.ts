@@ -1,4 +1,9 @@
-// The proxy that an endpoint is reached through, as gRPC libraries read it from the environment.
+// The proxy that an endpoint is reached through, as gRPC libraries read it from the environment. Here it is the program's
+// configuration, which is the environment unless the program says otherwise.
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import { BlockList, isIP } from "node:net"
 import type * as hostPort from "../grpc/hostPort.ts"
 
@@ -6,6 +11,9 @@ export interface Proxy {
   readonly variable: string
   // Without the name and password that may be in it.
   readonly address: string
+  readonly host: string
+  // As in the URL: a name and a password.
+  readonly credentials: Redacted.Redacted | undefined
 }
 
 export interface Unusable {
@@ -17,15 +25,17 @@ const variables = ["grpc_proxy", "https_proxy", "http_proxy"]
 
 const exceptions = ["no_grpc_proxy", "no_proxy"]
 
-const first = (names: ReadonlyArray<string>): readonly [name: string, value: string] | undefined => {
-  for (const name of names) {
-    // eslint-disable-next-line no-restricted-properties -- grpc-js reads it here, whatever the program's ConfigProvider.
-    const value = process.env[name]
-    if (value !== undefined && value !== "") return [name, value]
-  }
-  return undefined
-}
-
+const first = (
+  names: ReadonlyArray<string>
+): Effect.Effect<readonly [name: string, value: string] | undefined, ConfigError.ConfigError> =>
+  Effect.map(
+    Effect.forEach(names, (name) => Config.withDefault(Config.string(name), "")),
+    (values) => {
+      const index = values.findIndex((value) => value !== "")
+      const [name, value] = [names[index], values[index]]
+      return name === undefined || value === undefined ? undefined : [name, value]
+    }
+  )
 const inRange = (host: string, address: string, prefix: number): boolean => {
   const family = isIP(address) === 4 ? "ipv4" : "ipv6"
   if (isIP(host) !== isIP(address) || isIP(host) === 0 || prefix > (family === "ipv4" ? 32 : 128)) return false
@@ -44,25 +54,20 @@ const matches = (pattern: string, { host, port }: hostPort.HostPort): boolean =>
     host.toLowerCase().endsWith(name.replace(/^\*/, "").toLowerCase())
 }
 
-const isExcepted = (endpoint: hostPort.HostPort): boolean =>
-  // grpc-js takes the spaces that people write after commas for a part of the name.
-  first(exceptions)?.[1].split(/[\s,]+/).some((pattern) => pattern !== "" && matches(pattern, endpoint)) ?? false
+const isExcepted = (endpoint: hostPort.HostPort): Effect.Effect<boolean, ConfigError.ConfigError> =>
+  Effect.map(first(exceptions), (found) =>
+    // People write spaces after commas.
+    found?.[1].split(/[\s,]+/).some((pattern) => pattern !== "" && matches(pattern, endpoint)) ?? false)
 
-const decodes = (text: string): boolean => {
+const decoded = (text: string): string | undefined => {
   try {
-    decodeURIComponent(text)
-    return true
+    return decodeURIComponent(text)
   } catch {
-    return false
+    return undefined
   }
 }
 
-// The proxy to an endpoint, unless there is none, or why it cannot be used.
-export const find = (endpoint: hostPort.HostPort): Proxy | Unusable | undefined => {
-  const found = first(variables)
-  // What is reached through an interface is near.
-  if (found === undefined || endpoint.host.includes("%") || isExcepted(endpoint)) return undefined
-  const [variable, value] = found
+const parse = (variable: string, value: string): Proxy | Unusable => {
   const url = URL.canParse(value) ? new URL(value) : undefined
   // The value of what is no URL may have a password anywhere.
   if (url === undefined || url.hostname === "") {
@@ -72,7 +77,21 @@ export const find = (endpoint: hostPort.HostPort): Proxy | Unusable | undefined 
   if (url.protocol !== "http:") {
     return { problem: `gRPC connects through http:// proxies only, and ${variable} has ${address}` }
   }
-  return decodes(url.username) && decodes(url.password)
-    ? { variable, address }
-    : { problem: `the user or password of the proxy ${address} in ${variable} has a % that encodes nothing` }
+  const [user, password] = [decoded(url.username), decoded(url.password)]
+  return user === undefined || password === undefined
+    ? { problem: `the user or password of the proxy ${address} in ${variable} has a % that encodes nothing` }
+    : {
+      variable,
+      address,
+      host: `${url.hostname}:${url.port === "" ? 80 : url.port}`,
+      credentials: user === "" ? undefined : Redacted.make(password === "" ? user : `${user}:${password}`)
+    }
 }
+
+// The proxy to an endpoint, unless there is none, or why it cannot be used.
+export const find = Effect.fnUntraced(function*(endpoint: hostPort.HostPort) {
+  const found = yield* first(variables)
+  // What is reached through an interface is near.
+  if (found === undefined || endpoint.host.includes("%") || (yield* isExcepted(endpoint))) return undefined
+  return parse(...found)
+}) satisfies (...args: never) => Effect.Effect<Proxy | Unusable | undefined, ConfigError.ConfigError>

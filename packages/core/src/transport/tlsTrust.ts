@@ -1,9 +1,12 @@
 // What proves a server to be the endpoint's (protocol.md 10.2), and what proves a client to a server that asks.
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import { X509Certificate } from "node:crypto"
+import { readFile } from "node:fs/promises"
 import * as Tls from "node:tls"
 import * as Endpoint from "../grpc/Endpoint.ts"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
@@ -127,6 +130,21 @@ const named = (serverName: string | undefined): TlsTrust =>
     checkServerIdentity: (_, certificate) => Tls.checkServerIdentity(serverName, certificate)
   }
 
+// A variable of gRPC's. What it names takes the place of the system's roots.
+const rootsFile = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
+
+const systemRoots = Effect.fnUntraced(function*(target: string) {
+  const path = yield* Config.withDefault(Config.string(rootsFile), "")
+  if (path === "") return {}
+  const unreadable = (why: string, cause?: unknown) =>
+    unusable(target, `the roots in ${rootsFile} cannot be read: ${why}`, cause)
+  const text = yield* Effect.tryPromise({
+    try: () => readFile(path, "utf8"),
+    catch: (cause) => unreadable(cause instanceof Error ? cause.message : String(cause), cause)
+  })
+  return trustOnly(yield* Either.mapLeft(pem.certificates(text), (problem) => unreadable(`${path}: ${problem}`)))
+})
+
 export const make = Effect.fnUntraced(function*(
   endpoint: Endpoint.Endpoint,
   target: string,
@@ -135,8 +153,10 @@ export const make = Effect.fnUntraced(function*(
   if (endpoint._tag !== "Tls") return undefined
   const options = yield* identity(endpoint, target)
   switch (endpoint.trust._tag) {
-    case "SystemRoots":
-      return endpoint.certificate === undefined ? {} : { secureContext: yield* secureContext(target, options) }
+    case "SystemRoots": {
+      const context = { ...(yield* systemRoots(target)), ...options }
+      return Object.keys(context).length === 0 ? {} : { secureContext: yield* secureContext(target, context) }
+    }
     case "TrustOnFirstUse":
       return yield* trustOnFirstUse(endpoint, target, options, connectTimeout)
     case "CertificateAuthority": {
@@ -155,7 +175,9 @@ export const make = Effect.fnUntraced(function*(
       }
     }
   }
-}) satisfies (...args: never) => Effect.Effect<TlsTrust | undefined, GrpcStatus.GrpcStatusError>
+}) satisfies (
+  ...args: never
+) => Effect.Effect<TlsTrust | undefined, GrpcStatus.GrpcStatusError | ConfigError.ConfigError>
 
 const isNamed = (certificate: X509Certificate, name: string): boolean =>
   Tls.checkServerIdentity(name, certificate.toLegacyObject()) === undefined

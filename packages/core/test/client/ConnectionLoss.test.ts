@@ -39,7 +39,7 @@ const awaitState = ({ stateChanges }: ExporterConnection.Connection, tag: Connec
 for (
   const [name, transport] of [
     ["node:http2", {}],
-    ["grpc-js", { grpcOptions: { "grpc.primary_user_agent": "test" } }]
+    ["grpc-js", { transport: "nice-grpc" }]
   ] as const
 ) {
   describe(`through ${name}, a connection that goes silent`, () => {

@@ -12,7 +12,7 @@ import * as rawServer from "../support/rawServer.ts"
 
 const clients: ReadonlyArray<readonly [string, ExporterConnection.EndpointOptions]> = [
   ["node:http2", {}],
-  ["nice-grpc", { grpcOptions: { "grpc.primary_user_agent": "test" } }]
+  ["nice-grpc", { transport: "nice-grpc" }]
 ]
 
 // How a connection that was made ends.

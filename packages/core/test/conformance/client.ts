@@ -61,9 +61,7 @@ const open = (
   const endpoint = serverTlsCert === undefined
     ? Endpoint.tcp(host, port)
     : Endpoint.tls(host, port, Endpoint.Trust.CertificateAuthority({ ca: serverTlsCert }), { certificate })
-  // Channel arguments are for grpc-js.
-  const options = transport === "grpc-js" ? { grpcOptions: { "grpc.primary_user_agent": "conformance" } } : {}
-  return GrpcChannel.fromEndpoint(endpoint, options)
+  return GrpcChannel.fromEndpoint(endpoint, { transport: transport === "grpc-js" ? "nice-grpc" : "http2" })
 }
 
 const failed = (code: GrpcStatusError["code"], details: string): GrpcStatusError =>

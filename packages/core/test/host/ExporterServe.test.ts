@@ -117,8 +117,8 @@ describe("an exporter with a certificate of its own", () => {
         Effect.gen(function*() {
           const { certificate } = yield* selfSigned(...names)
           const endpoint = yield* serve({ host, port: 0, certificate })
-          for (const options of [{}, { grpcOptions: { "grpc.primary_user_agent": "test" } }]) {
-            yield* ExporterConnection.fromEndpoint(endpoint, options)
+          for (const transport of ["http2", "nice-grpc"] as const) {
+            yield* ExporterConnection.fromEndpoint(endpoint, { transport })
           }
           // And nobody else is.
           if (endpoint._tag !== "Tls") return assert.fail(endpoint._tag)

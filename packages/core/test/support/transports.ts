@@ -54,15 +54,13 @@ const socket = (kind: rawServer.Kind): Transport => ({
     Effect.map(listen(kind, handlers), (endpoint) => (options) => GrpcChannel.fromEndpoint(endpoint, options))
 })
 
-// Channel arguments are for grpc-js, which then carries byte streams as well.
 const grpcJs = (kind: rawServer.Kind): Transport => ({
   name: `${kind} through grpc-js`,
   it: it.scopedLive,
   serve: (handlers) =>
     Effect.map(
       listen(kind, handlers),
-      (endpoint) => (options) =>
-        GrpcChannel.fromEndpoint(endpoint, { ...options, grpcOptions: { "grpc.primary_user_agent": "test" } })
+      (endpoint) => (options) => GrpcChannel.fromEndpoint(endpoint, { ...options, transport: "nice-grpc" })
     )
 })
 

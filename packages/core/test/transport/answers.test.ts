@@ -13,8 +13,7 @@ type Handle = (stream: http2.ServerHttp2Stream) => void
 
 const transports = {
   "http2": {},
-  // Channel arguments are for grpc-js.
-  "grpc-js": { grpcOptions: { "grpc.primary_user_agent": "test" } }
+  "grpc-js": { transport: "nice-grpc" }
 } as const
 
 type Transport = keyof typeof transports

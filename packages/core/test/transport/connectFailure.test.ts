@@ -10,7 +10,7 @@ import * as temporary from "../support/temporary.ts"
 
 const clients: ReadonlyArray<readonly [string, ExporterConnection.EndpointOptions]> = [
   ["node:http2", {}],
-  ["nice-grpc", { grpcOptions: { "grpc.primary_user_agent": "test" } }]
+  ["nice-grpc", { transport: "nice-grpc" }]
 ]
 
 // Ways to close a connection before the handshake.

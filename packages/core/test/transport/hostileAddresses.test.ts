@@ -14,8 +14,7 @@ import * as socketPath from "../../src/transport/socketPath.ts"
 import * as addresses from "../support/addresses.ts"
 import * as temporary from "../support/temporary.ts"
 
-// Channel arguments are for grpc-js, which is told the same.
-const clients = { "node:http2": {}, "nice-grpc": { grpcOptions: { "grpc.primary_user_agent": "test" } } } as const
+const clients = { "node:http2": {}, "nice-grpc": { transport: "nice-grpc" } } as const
 
 const fromEnvironment = (
   variables: Readonly<Record<string, string>>,
@@ -175,7 +174,7 @@ describe("an address", () => {
       const error = yield* Effect.flip(GrpcChannel.fromEndpoint(endpoint, clients["nice-grpc"]))
       assert.match(
         error.details,
-        /grpc-js, which grpcOptions ask for, cannot connect to an address with an interface such as %eth0/
+        /nice-grpc cannot connect to an address with an interface such as %eth0; the transport http2 can/
       )
     }))
 })

@@ -101,7 +101,7 @@ const tried = (
     // grpc-js uses the connection until the guard destroys it, and backs off after a connection that did not succeed.
     const next = Effect.retry(call(channel), {
       schedule: Schedule.spaced("50 millis"),
-      while: ({ code }) => options.grpcOptions !== undefined && code === "UNAVAILABLE"
+      while: ({ code }) => options.transport === "nice-grpc" && code === "UNAVAILABLE"
     })
     const last = yield* Effect.exit(Effect.timeout(next, bound))
     return [...outcomes, Exit.isSuccess(last) ? "answered" : Cause.pretty(last.cause)].join(", ")
@@ -126,7 +126,7 @@ const all = (
 const transports: Readonly<Record<string, GrpcChannel.ChannelOptions>> = {
   http2: {},
   // Until there is a session grpc-js waits for the greeting, as long as connecting may take.
-  "nice-grpc": { connectTimeout: "1 second", grpcOptions: { "grpc.max_send_message_length": 4_194_304 } }
+  "nice-grpc": { connectTimeout: "1 second", transport: "nice-grpc" }
 }
 
 // grpc-js allows pushes, so that the promise of one is no mistake to it. Of its sessions not all can be kept from aborting the

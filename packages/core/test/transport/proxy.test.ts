@@ -1,15 +1,19 @@
 // Proxies of the environment, which gRPC libraries honour.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Logger } from "effect"
+import { ConfigProvider, Effect, Logger, LogLevel, Redacted } from "effect"
+import { writeFile } from "node:fs/promises"
 import * as Http from "node:http"
 import * as Net from "node:net"
 import * as ExporterConnection from "../../src/client/ExporterConnection.ts"
 import * as Endpoint from "../../src/grpc/Endpoint.ts"
 import * as Driver from "../../src/host/Driver.ts"
 import * as Exporter from "../../src/host/Exporter.ts"
+import * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
 import * as proxy from "../../src/transport/proxy.ts"
+import { selfSigned } from "../support/certificates.ts"
+import * as temporary from "../support/temporary.ts"
 
-// grpc-js reads the variables of the process.
+// Of the process, which is a program's configuration unless it says otherwise.
 const environment = (variables: Readonly<Record<string, string>>) =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -30,11 +34,18 @@ const environment = (variables: Readonly<Record<string, string>>) =>
 const listening = (status: number) =>
   Effect.map(
     Effect.acquireRelease(
-      Effect.async<{ readonly server: Http.Server; readonly port: number; readonly asked: Array<string> }>((resume) => {
+      Effect.async<{
+        readonly server: Http.Server
+        readonly port: number
+        readonly asked: Array<string>
+        readonly credentials: Array<string | undefined>
+      }>((resume) => {
         const asked: Array<string> = []
+        const credentials: Array<string | undefined> = []
         const server = Http.createServer()
-        server.on("connect", ({ url = "" }, socket: Net.Socket) => {
+        server.on("connect", ({ headers, url = "" }, socket: Net.Socket) => {
           asked.push(url)
+          credentials.push(headers["proxy-authorization"])
           socket.on("error", () => {})
           if (status !== 200) {
             socket.end(`HTTP/1.1 ${status} No\r\n\r\n`)
@@ -50,7 +61,7 @@ const listening = (status: number) =>
         server.listen(0, "127.0.0.1", () => {
           const address = server.address()
           const port = typeof address === "object" && address !== null ? address.port : 0
-          resume(Effect.succeed({ server, port, asked }))
+          resume(Effect.succeed({ server, port, asked, credentials }))
         })
       }),
       ({ server }) =>
@@ -59,7 +70,7 @@ const listening = (status: number) =>
           server.closeAllConnections()
         })
     ),
-    ({ asked, port }) => ({ asked, port })
+    ({ asked, credentials, port }) => ({ asked, credentials, port })
   )
 
 const closedPort = Effect.map(Effect.scoped(listening(200)), ({ port }) => port)
@@ -73,13 +84,48 @@ const connect = (endpoint: Endpoint.Endpoint) =>
   ExporterConnection.fromEndpoint(endpoint, { connectTimeout: "5 seconds" })
 
 describe("a proxy", () => {
-  it.scopedLive("is connected through", () =>
+  const configured = (variables: Readonly<Record<string, string>>) =>
+    Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
+
+  it.scopedLive("is connected through, with its user and password", () =>
+    Effect.gen(function*() {
+      const endpoint = yield* served
+      const { asked, credentials, port } = yield* listening(200)
+      yield* environment({ http_proxy: `http://us%65r:sesame@127.0.0.1:${port}` })
+      yield* connect(endpoint)
+      assert.deepStrictEqual(asked, [Endpoint.format(endpoint).replace("tcp:", "")])
+      assert.deepStrictEqual(credentials, [`Basic ${Buffer.from("user:sesame").toString("base64")}`])
+    }))
+
+  it.scopedLive("is connected through with TLS, which checks the exporter's name and not the proxy's", () =>
+    Effect.gen(function*() {
+      const { ca, certificate } = yield* selfSigned("localhost")
+      const exporter = yield* Exporter.make(Driver.composite({}), { localLogs: false })
+      const at = yield* Exporter.serve(exporter, { host: "localhost", port: 0, certificate })
+      assert(at._tag === "Tls")
+      const { asked, port } = yield* listening(200)
+      const endpoint = Endpoint.tls("localhost", at.port, Endpoint.Trust.CertificateAuthority({ ca }))
+      yield* connect(endpoint).pipe(configured({ grpc_proxy: `http://127.0.0.1:${port}` }))
+      assert.deepStrictEqual(asked, [`localhost:${at.port}`])
+    }))
+
+  it.scopedLive("is that of the program's configuration, whatever the process has", () =>
     Effect.gen(function*() {
       const endpoint = yield* served
       const { asked, port } = yield* listening(200)
-      yield* environment({ http_proxy: `http://user:sesame@127.0.0.1:${port}` })
-      yield* connect(endpoint)
-      assert.deepStrictEqual(asked, [Endpoint.format(endpoint).replace("tcp:", "")])
+      yield* connect(endpoint).pipe(configured({ https_proxy: `http://127.0.0.1:${port}` }))
+      assert.strictEqual(asked.length, 1)
+      yield* environment({ http_proxy: `http://127.0.0.1:${port}` })
+      yield* connect(endpoint).pipe(configured({}))
+      yield* ExporterConnection.fromEndpoint(endpoint, { transport: "nice-grpc" }).pipe(configured({}))
+      assert.strictEqual(asked.length, 1)
+    }))
+
+  it.scopedLive("is not looked for by the transport http2", () =>
+    Effect.gen(function*() {
+      const endpoint = yield* served
+      yield* environment({ http_proxy: `http://127.0.0.1:${yield* closedPort}` })
+      yield* ExporterConnection.fromEndpoint(endpoint, { transport: "http2" })
     }))
 
   for (
@@ -114,8 +160,7 @@ describe("a proxy", () => {
       const endpoint = yield* served
       yield* environment({ http_proxy: `http://127.0.0.1:${yield* closedPort}`, no_proxy: exceptions })
       yield* connect(endpoint)
-      // Channel arguments are for grpc-js, which reads no_proxy by itself.
-      yield* ExporterConnection.fromEndpoint(endpoint, { grpcOptions: { "grpc.primary_user_agent": "test" } })
+      yield* ExporterConnection.fromEndpoint(endpoint, { transport: "nice-grpc" })
     }))
 
   it.scopedLive.each<readonly [string, RegExp]>([
@@ -150,10 +195,14 @@ describe("a proxy", () => {
 
   it.scopedLive("is found for an endpoint as gRPC does, and for more of no_proxy", () =>
     Effect.gen(function*() {
-      yield* environment({ https_proxy: "http://[::1]", http_proxy: "http://other:1", no_grpc_proxy: "" })
-      const find = (host: string, port = 8090) => proxy.find({ host, port })
-      assert.deepStrictEqual(find("lab"), { variable: "https_proxy", address: "http://[::1]" })
-      assert.isUndefined(find("fe80::1%eth0"))
+      const variables = { https_proxy: "http://a:b%40c@[::1]", http_proxy: "http://other:1" }
+      const find = (host: string, exceptions = "") =>
+        proxy.find({ host, port: 8090 }).pipe(configured({ ...variables, no_grpc_proxy: exceptions }))
+      const found = yield* find("lab")
+      assert(found !== undefined && "address" in found)
+      assert.deepInclude(found, { variable: "https_proxy", address: "http://[::1]", host: "[::1]:80" })
+      assert.strictEqual(found.credentials && Redacted.value(found.credentials), "a:b@c")
+      assert.isUndefined(yield* find("fe80::1%eth0"))
       const table: ReadonlyArray<readonly [string, string, boolean]> = [
         [".lab", "bench.lab", true],
         ["*.lab", "bench.lab", true],
@@ -172,8 +221,7 @@ describe("a proxy", () => {
         [" , ", "bench.lab", false]
       ]
       for (const [exceptions, host, direct] of table) {
-        process.env["no_grpc_proxy"] = exceptions
-        assert.strictEqual(find(host) === undefined, direct, `${exceptions} for ${host}`)
+        assert.strictEqual((yield* find(host, exceptions)) === undefined, direct, `${exceptions} for ${host}`)
       }
     }))
 
@@ -186,26 +234,91 @@ describe("a proxy", () => {
 })
 
 describe("a file of roots", () => {
-  it.live("that is not there is named", () =>
+  const roots = (path: string) =>
+    Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", path]])))
+
+  for (const transport of ["http2", "nice-grpc"] as const) {
+    it.scopedLive(`takes the place of the system's roots, over ${transport}`, () =>
+      Effect.gen(function*() {
+        const { ca, certificate } = yield* selfSigned("localhost")
+        const exporter = yield* Exporter.make(Driver.composite({}), { localLogs: false })
+        const at = yield* Exporter.serve(exporter, { host: "localhost", port: 0, certificate })
+        assert(at._tag === "Tls")
+        const path = `${yield* temporary.directory}/roots.pem`
+        yield* Effect.promise(() => writeFile(path, ca))
+        const connection = ExporterConnection.fromEndpoint(Endpoint.tls("localhost", at.port), { transport })
+        yield* connection.pipe(roots(path))
+        assert.strictEqual((yield* Effect.flip(connection)).reason, "Unreachable")
+      }))
+  }
+
+  it.scopedLive("that is not there, or has no certificates, is named", () =>
     Effect.gen(function*() {
-      // grpc-js reads the variable when it is loaded, so in a process of its own.
-      const { execFile } = yield* Effect.promise(() => import("node:child_process"))
-      const program = `
-        import * as Endpoint from ${JSON.stringify(new URL("../../src/grpc/Endpoint.ts", import.meta.url).href)}
-        import * as ExporterConnection from ${
-        JSON.stringify(new URL("../../src/client/ExporterConnection.ts", import.meta.url).href)
-      }
-        import { Effect } from "effect"
-        const connect = ExporterConnection.fromEndpoint(Endpoint.tls("127.0.0.1", 1))
-        console.log((await Effect.runPromise(Effect.scoped(Effect.flip(connect)))).message)`
-      const output = yield* Effect.async<string>((resume) => {
-        execFile(
-          process.execPath,
-          ["--import", "tsx", "--input-type=module", "--eval", program],
-          { env: { ...process.env, GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: "/nowhere/roots.pem" }, cwd: import.meta.dirname },
-          (_, stdout, stderr) => resume(Effect.succeed(stdout + stderr))
-        )
-      })
-      assert.match(output, /^cannot connect to the exporter at tls:127\.0\.0\.1:1 \(Address\): .*\/nowhere\/roots\.pem/)
-    }), 30_000)
+      const connect = ExporterConnection.fromEndpoint(Endpoint.tls("127.0.0.1", 1))
+      const missing = yield* Effect.flip(connect.pipe(roots("/nowhere/roots.pem")))
+      assert.match(
+        missing.message,
+        /^cannot connect to the exporter at tls:127\.0\.0\.1:1 \(Address\): the roots in GRPC_\w+ .*ENOENT.*\/nowhere\/roots\.pem/
+      )
+      const path = `${yield* temporary.directory}/roots.pem`
+      yield* Effect.promise(() => writeFile(path, "no"))
+      assert.include((yield* Effect.flip(connect.pipe(roots(path)))).message, path)
+    }))
+})
+
+describe("the transport of a channel", () => {
+  const tcp = Endpoint.tcp("127.0.0.1", 1)
+  const proxied = { http_proxy: "http://127.0.0.1:3128" }
+  const grpcOptions = { "grpc.primary_user_agent": "test" }
+
+  it.scopedLive.each<
+    readonly [
+      what: string,
+      options: GrpcChannel.ChannelOptions,
+      variables: Readonly<Record<string, string>>,
+      expected: GrpcChannel.TransportName,
+      why: string
+    ]
+  >([
+    ["unset", {}, {}, "http2", "as nothing asks for nice-grpc"],
+    ["unset, with empty grpcOptions", { grpcOptions: {} }, {}, "http2", "as nothing asks for nice-grpc"],
+    ["unset, with grpcOptions", { grpcOptions }, {}, "nice-grpc", "because there are grpcOptions"],
+    ["unset, with a proxy", {}, proxied, "nice-grpc", "because of the proxy http://127.0.0.1:3128 (http_proxy)"],
+    ["unset, with a proxy for others", {}, { ...proxied, no_proxy: "*" }, "http2", "as nothing asks for nice-grpc"],
+    ["http2", { transport: "http2" }, proxied, "http2", "which the option transport chooses"],
+    ["nice-grpc", { transport: "nice-grpc" }, {}, "nice-grpc", "which the option transport chooses"],
+    [
+      "nice-grpc, with grpcOptions",
+      { transport: "nice-grpc", grpcOptions },
+      {},
+      "nice-grpc",
+      "which the option transport chooses"
+    ]
+  ])("%s", ([, options, variables, expected, why]) =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const logger = Logger.replace(
+        Logger.defaultLogger,
+        Logger.make<unknown, void>(({ message }) => {
+          lines.push(String(message))
+        })
+      )
+      const channel = yield* GrpcChannel.fromEndpoint(tcp, options).pipe(
+        Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables)))),
+        Logger.withMinimumLogLevel(LogLevel.Debug),
+        Effect.provide(logger)
+      )
+      assert.strictEqual(channel.transport, expected)
+      assert.deepStrictEqual(lines, [`tcp:127.0.0.1:1 is reached over ${expected}, ${why}`])
+    }))
+
+  it.scoped("is memory in this process", () =>
+    Effect.map(GrpcChannel.fromHandlers(new Map()), ({ transport }) => assert.strictEqual(transport, "memory")))
+
+  it.scopedLive("is refused as http2 where there are grpcOptions", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(GrpcChannel.fromEndpoint(tcp, { transport: "http2", grpcOptions }))
+      assert.deepInclude(error, { code: "INVALID_ARGUMENT", origin: "client" })
+      assert.include(error.details, "grpcOptions are for nice-grpc")
+    }))
 })

@@ -13,7 +13,7 @@ const { CertificateAuthority, SystemRoots, TrustOnFirstUse } = Endpoint.Trust
 
 const clients: ReadonlyArray<readonly [string, ExporterConnection.EndpointOptions]> = [
   ["node:http2", {}],
-  ["nice-grpc", { grpcOptions: { "grpc.primary_user_agent": "test" } }]
+  ["nice-grpc", { transport: "nice-grpc" }]
 ]
 
 const localhost = { host: "127.0.0.1", port: 0 } as const

@@ -214,5 +214,6 @@ export const make = (inner: typeof GrpcChannel.Service, link: Link, plan: Plan):
     }
   })
 
-  return { target: inner.target, connection: inner.connection, unary, serverStreaming, duplex }
+  const { connection, target, transport } = inner
+  return { target, transport, connection, unary, serverStreaming, duplex }
 }

@@ -302,6 +302,7 @@ export const make = (inner: typeof GrpcChannel.Service, options: Options) => {
 
   const transport: GrpcTransport = {
     target: inner.target,
+    transport: inner.transport,
     connection: inner.connection,
     unary,
     serverStreaming,

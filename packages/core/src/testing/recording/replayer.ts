@@ -105,7 +105,13 @@ export const make = (recording: ReplayRecording, options: Options) => {
     }
   })
 
-  const transport: GrpcTransport = { target: matcher.target, unary, serverStreaming, duplex }
+  const transport: GrpcTransport = {
+    target: matcher.target,
+    transport: "memory",
+    unary,
+    serverStreaming,
+    duplex
+  }
   return {
     transport,
     refusals: Effect.sync(() => matcher.refusals()),

@@ -237,5 +237,5 @@ export const make = Effect.fnUntraced(function*(
     onEnd
   }
 
-  return { target, connection, unary, serverStreaming, duplex } satisfies GrpcTransport
+  return { target, transport: "http2", connection, unary, serverStreaming, duplex } satisfies GrpcTransport
 }) satisfies (...args: never) => Effect.Effect<GrpcTransport, never, Scope.Scope>

@@ -83,20 +83,20 @@ const toldName = (endpoint: Endpoint, trust: TlsTrust | undefined): string | und
 
 const toCredentials = (endpoint: Endpoint, trust: TlsTrust | undefined): ChannelCredentials => {
   if (endpoint._tag !== "Tls") return ChannelCredentials.createInsecure()
-  const { certificate, host } = endpoint
+  const { host } = endpoint
   const checkServerIdentity = trust?.checkServerIdentity ??
     ((_: string, presented: Tls.PeerCertificate) => Tls.checkServerIdentity(host, presented))
-  if (endpoint.trust._tag !== "SystemRoots" && trust?.secureContext !== undefined) {
-    return ChannelCredentials.createFromSecureContext(trust.secureContext, { checkServerIdentity })
-  }
-  // Without a context of ours it is grpc-js that reads the roots, which a variable can name.
-  return ChannelCredentials.createSsl(
-    null,
-    certificate === undefined ? null : Buffer.from(Redacted.value(certificate.privateKey)),
-    certificate === undefined ? null : Buffer.from(certificate.chain),
-    { checkServerIdentity }
-  )
+  return ChannelCredentials.createFromSecureContext(trust?.secureContext ?? Tls.createSecureContext(), {
+    checkServerIdentity
+  })
 }
+
+// What grpc-js makes of the variables of the process, which it reads past the program's configuration.
+const throughProxy = (endpoint: Endpoint, { credentials }: Proxy) => ({
+  "grpc.http_connect_target": target(endpoint),
+  "grpc.default_authority": target(endpoint).replace(/^dns:/, ""),
+  ...(credentials === undefined ? {} : { "grpc.http_connect_creds": Redacted.value(credentials) })
+})
 
 const openChannel = (
   endpoint: Endpoint,
@@ -105,7 +105,8 @@ const openChannel = (
   options: ChannelOptions
 ): Channel => {
   const name = toldName(endpoint, trust)
-  return identityOnly.of(createChannel(target(endpoint), toCredentials(endpoint, trust), {
+  const address = proxy === undefined ? target(endpoint) : `dns:${proxy.host}`
+  return identityOnly.of(createChannel(address, toCredentials(endpoint, trust), {
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc-node.flow_control_window": windowBytes,
     // grpc-js then sends again what HTTP/2 promises was never begun. Nothing else is sent again without a service config, which
@@ -120,8 +121,8 @@ const openChannel = (
     // While grpc-js backs off it answers with the error of its last attempt, however long the exporter has been back.
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 500,
-    // Which proxy it is has been found already, more carefully.
-    "grpc.enable_http_proxy": proxy === undefined ? 0 : 1,
+    "grpc.enable_http_proxy": 0,
+    ...(proxy === undefined ? {} : throughProxy(endpoint, proxy)),
     ...(name === undefined ? {} : { "grpc.ssl_target_name_override": name }),
     ...(endpoint._tag === "Unix" ? {} : tcpOptions),
     ...options.grpcOptions
@@ -354,10 +355,10 @@ export const make = Effect.fnUntraced(function*(
     GrpcStatus.refused({ rpc: "connect", target: address }, "INVALID_ARGUMENT", details, { cause })
   if (endpoint._tag !== "Unix" && endpoint.host.includes("%")) {
     return yield* refused(
-      "grpc-js, which grpcOptions ask for, cannot connect to an address with an interface such as %eth0"
+      "nice-grpc cannot connect to an address with an interface such as %eth0; the transport http2 can"
     )
   }
-  // Channel arguments, and the variables that grpc-js reads, are looked at here, and come from outside as well.
+  // grpc-js looks at the channel arguments here.
   let methods = yield* Effect.try({
     try: open,
     catch: (cause) => refused(cause instanceof Error ? cause.message : String(cause), cause)
@@ -493,5 +494,5 @@ export const make = Effect.fnUntraced(function*(
       )
   }
 
-  return { target: address, connection, unary, serverStreaming, duplex } satisfies GrpcTransport
+  return { target: address, transport: "nice-grpc", connection, unary, serverStreaming, duplex } satisfies GrpcTransport
 })

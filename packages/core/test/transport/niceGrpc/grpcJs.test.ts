@@ -92,8 +92,7 @@ const differences: Readonly<Record<string, Difference>> = {
 
 const transports = {
   http2: {},
-  // Channel arguments are for grpc-js.
-  grpcJs: { grpcOptions: { "grpc.primary_user_agent": "test" } }
+  grpcJs: { transport: "nice-grpc" }
 } as const
 
 const both = ["http2", "grpcJs"] as const
