@@ -9,15 +9,16 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Bytes from "../grpc/Bytes.ts"
-import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import { type GrpcStatusError, refused } from "../grpc/GrpcStatus.ts"
 import type { GrpcDuplex } from "../grpc/grpcTransport.ts"
+import { MemoryPipe } from "../transport/memoryPipe.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as pull from "../util/pull.ts"
+import * as DriverFailure from "./DriverFailure.ts"
 import * as frame from "./routerFrame.ts"
 
 /**
@@ -62,11 +63,12 @@ export interface ByteStream<E> {
  */
 export const make = <E = never>(stream: ByteStream<E>): ByteStream<E> => stream
 
-// What a writer may be ahead of a transformation, in chunks (protocol.md 5.2).
-const transformCapacity = 32
+const endedDetails = "the byte stream has ended, nothing more can be written"
 
 /**
- * A byte stream that reads what a transformation makes of what is written.
+ * A byte stream that reads what a transformation makes of what is written. A writer waits when it is a mebibyte, or 32 pieces,
+ * ahead of the transformation. What is written after the end fails; what a transformation that is over has not read is
+ * discarded.
  *
  * @since 0.1.0
  * @category constructors
@@ -80,13 +82,21 @@ const transformCapacity = 32
  */
 export const transform = <E = never>(
   transform: (input: Stream.Stream<Uint8Array>) => Stream.Stream<Uint8Array, E>
-): Effect.Effect<ByteStream<E>> =>
-  Effect.map(Mailbox.make<Uint8Array>(transformCapacity), (input) => ({
-    // What is not read any more must not keep the writer waiting.
-    read: Stream.ensuring(transform(Mailbox.toStream(input)), input.shutdown),
-    write: (bytes) => Effect.asVoid(input.offer(bytes)),
-    end: Effect.asVoid(input.end)
-  }))
+): Effect.Effect<ByteStream<E | DriverFailure.DriverFailure>> =>
+  Effect.sync(() => {
+    const input = new MemoryPipe<never>()
+    let ended = false
+    return {
+      // What is not read any more must not keep the writer waiting.
+      read: Stream.ensuring(transform(Stream.repeatEffectChunkOption(input.take)), input.leave(Exit.void)),
+      write: (bytes) =>
+        Effect.suspend(() => ended ? DriverFailure.make("Connection", endedDetails) : Effect.asVoid(input.send(bytes))),
+      end: Effect.suspend(() => {
+        ended = true
+        return input.end(Exit.void)
+      })
+    }
+  })
 
 /**
  * The most bytes put into one frame. A write of no more than this stays one frame, so datagrams keep their borders.
@@ -163,6 +173,8 @@ const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) 
 
   const write = (bytes: Uint8Array): Effect.Effect<void, GrpcStatusError> => {
     if (bytes.length === 0) return Effect.void
+    // The peer ignores what follows a GOAWAY.
+    if (state.ended) return refused({ rpc: "", target: "" }, "FAILED_PRECONDITION", endedDetails)
     state.wrote = true
     return bytes.length <= maxFrameBytes
       ? side.send(frame.encodeData(bytes))

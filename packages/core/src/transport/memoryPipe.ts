@@ -1,4 +1,4 @@
-// The messages of one direction of an RPC in memory. It bounds what is under way in bytes, as a flow-control window does, so
+// Messages on their way in memory: one direction of an RPC, or what is written to a transformation. It bounds what is under way in bytes, as a flow-control window does, so
 // that a sender is never far ahead of a reader. What the reader has taken is under way until it asks for more.
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"

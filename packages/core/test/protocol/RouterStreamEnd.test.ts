@@ -5,6 +5,9 @@ import { GrpcStatusError } from "../../src/grpc/GrpcStatus.ts"
 import * as frame from "../../src/protocol/routerFrame.ts"
 import * as RouterStream from "../../src/protocol/RouterStream.ts"
 
+const malformed = (cause: unknown) =>
+  new GrpcStatusError({ code: "INTERNAL", details: String(cause), origin: "client", rpc: "", target: "" })
+
 describe("RouterStream.end", () => {
   it.effect("can be tried again after it was interrupted while the peer did not read", () =>
     Effect.gen(function*() {
@@ -15,8 +18,7 @@ describe("RouterStream.end", () => {
           receive: Effect.never,
           send: (message) => Effect.suspend(() => reading ? Effect.sync(() => void sent.push(message)) : Effect.never)
         },
-        (cause) =>
-          new GrpcStatusError({ code: "INTERNAL", details: String(cause), origin: "client", rpc: "", target: "" })
+        malformed
       )
       const first = yield* Effect.fork(stream.end)
       yield* Effect.yieldNow()
@@ -25,5 +27,25 @@ describe("RouterStream.end", () => {
       yield* stream.end
       yield* stream.end
       assert.deepStrictEqual(sent, [frame.goAway])
+    }))
+
+  it.effect("has writes refused from then on, also while the peer has not taken it", () =>
+    Effect.gen(function*() {
+      const sent: Array<Bytes> = []
+      const stream = RouterStream.fromServerDuplex(
+        {
+          receive: Effect.never,
+          send: (message) =>
+            Effect.suspend(() => message === frame.goAway ? Effect.never : Effect.sync(() => void sent.push(message)))
+        },
+        malformed
+      )
+      const ending = yield* Effect.fork(stream.end)
+      yield* Effect.yieldNow()
+      const error = yield* Effect.flip(stream.write(Uint8Array.of(1)))
+      assert.deepStrictEqual([error.code, error.origin, sent], ["FAILED_PRECONDITION", "client", []])
+      yield* Fiber.interrupt(ending)
+      yield* stream.write(Uint8Array.of(1))
+      assert.strictEqual(sent.length, 1)
     }))
 })
