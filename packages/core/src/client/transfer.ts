@@ -38,9 +38,40 @@ interface Moved {
   readonly received: number
 }
 
+const unexpected = (site: DriverError.CallSite, details: string, cause?: unknown): DriverError.UnexpectedResult =>
+  blame(
+    new DriverError.UnexpectedResult({ ...site, code: "UNKNOWN", details, origin: "client", path: [], cause }),
+    site
+  )
+
+// An argument is invalid as long as nothing was sent. After that the driver may have used a part of it.
+const undecodable = (
+  cause: ContentEncoding.ContentEncodingError,
+  sent: number,
+  site: DriverError.CallSite
+): DriverError.DriverCallError =>
+  sent === 0
+    ? blame(
+      new DriverError.InvalidArgument({
+        ...site,
+        code: "INVALID_ARGUMENT",
+        details: cause.message,
+        origin: "client",
+        path: [],
+        cause
+      }),
+      site
+    )
+    : unexpected(
+      site,
+      `the source does not decode, ${sent} bytes of its content were sent: ${cause.message}`,
+      cause
+    )
+
 const upload = <A, E, R>(
   stream: ExporterStream,
   source: Resource.Source<A, E, R>,
+  moved: Moved,
   site: DriverError.CallSite
 ): Copy<A, E, R> => {
   const fail = (status: GrpcStatusError) => DriverError.fromStatus(status, site)
@@ -61,17 +92,7 @@ const upload = <A, E, R>(
       Stream.mapError(source.stream, (error) => ({ _tag: "SourceError" as const, error })).pipe(
         ContentEncoding.decode(encoding),
         Stream.mapError((failure) =>
-          failure._tag === "SourceError" ? failure.error : blame(
-            new DriverError.InvalidArgument({
-              ...site,
-              code: "INVALID_ARGUMENT",
-              details: failure.message,
-              origin: "client",
-              path: [],
-              cause: failure
-            }),
-            site
-          )
+          failure._tag === "SourceError" ? failure.error : undecodable(failure, moved.sent, site)
         )
       )
   })
@@ -105,11 +126,6 @@ const download = <A, E, R>(
   idleTimeout: Duration.Duration
 ): Copy<A, E, R> => {
   const fail = (status: GrpcStatusError) => DriverError.fromStatus(status, site)
-  const unexpected = (details: string, cause?: unknown) =>
-    blame(
-      new DriverError.UnexpectedResult({ ...site, code: "UNKNOWN", details, origin: "client", path: [], cause }),
-      site
-    )
   // Only time spent waiting for the driver counts against it, not what the sink takes.
   const peer = { pulls: 0, waiting: false }
   const receive = Effect.suspend(() => {
@@ -132,7 +148,7 @@ const download = <A, E, R>(
     onSome: (encoding) =>
       ContentEncoding.encode(encoding)(received).pipe(
         Stream.mapError((error) =>
-          error instanceof ContentEncoding.ContentEncodingError ? unexpected(error.message, error) : error
+          error instanceof ContentEncoding.ContentEncodingError ? unexpected(site, error.message, error) : error
         )
       )
   })
@@ -143,6 +159,7 @@ const download = <A, E, R>(
       Effect.suspend(() =>
         waiting && peer.waiting && peer.pulls === pulls
           ? Effect.fail(unexpected(
+            site,
             "the driver has answered but did not finish the resource: nothing came within " +
               `${Duration.format(idleTimeout)} (transferIdleTimeout)`
           ))
@@ -230,5 +247,5 @@ export const open = <A, E, R>(
   idleTimeout: Duration.Duration
 ): Effect.Effect<Resource.ResourceHandle<A, E>, never, R | Scope.Scope> =>
   resource._tag === "Source"
-    ? start(handle, () => moved.sent, upload(stream, resource, site), resource.observe, site)
+    ? start(handle, () => moved.sent, upload(stream, resource, moved, site), resource.observe, site)
     : start(handle, () => moved.received, download(stream, resource, moved, site, idleTimeout), resource.observe, site)

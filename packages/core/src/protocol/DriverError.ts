@@ -153,7 +153,8 @@ export class ConnectionLost extends Schema.TaggedError<ConnectionLost>(
 }
 
 /**
- * An answer arrived that does not decode; `path` leads to the offending part.
+ * An answer arrived that does not decode; `path` leads to the offending part. Or a transfer went wrong on this side after
+ * something was sent, for instance because its source does not decode.
  *
  * @since 0.1.0
  * @category errors

@@ -260,6 +260,19 @@ describe("an exporter that does not say what it accepts", () => {
   it.live("is sent the decoded bytes", () =>
     Effect.map(flash(gzipSync("firmware")), (received) => assert.strictEqual(received, "firmware")))
 
+  // The driver may have got a part of the image, so this is not the refusal that sends nothing.
+  it.live("fails otherwise for a source that does not decode after a part of it was sent", () =>
+    Effect.gen(function*() {
+      const content = Uint8Array.from({ length: 1_000_000 }, (_, index) => index * index)
+      const encoded = gzipSync(content)
+      const error = yield* Effect.flip(flash(encoded.subarray(0, encoded.length - 4)))
+      assert.deepStrictEqual([error._tag, "origin" in error ? error.origin : ""], ["UnexpectedResult", "client"])
+      assert.match(
+        error.message,
+        /: the source does not decode, \d+ bytes of its content were sent: gzip data ends too early: unexpected end of file$/
+      )
+    }))
+
   it.live("is not sent bytes that do not decode", () =>
     Effect.map(Effect.flip(flash(utf8("firmware"))), (error) => {
       assert.deepStrictEqual([error._tag, "origin" in error ? error.origin : ""], ["InvalidArgument", "client"])
