@@ -21,6 +21,10 @@ declare const infallible: Resource.ResourceHandle<number, never>
 declare const fallible: Resource.ResourceHandle<void, DiskError>
 declare const other: Resource.ResourceHandle<void, Duration.Duration>
 
+declare const sourceOrText: Resource.Source<void, never, never> | string
+declare const json: JsonValue
+declare const handles: ReadonlyArray<JsonValue | Resource.ResourceHandle<void, DiskError>>
+
 describe("call", () => {
   it("fails with driver call errors only, as long as no resource is among its arguments", () => {
     expect(client.call("on")).type.toBe<Effect.Effect<JsonValue, DriverError.DriverCallError>>()
@@ -53,6 +57,38 @@ describe("call", () => {
     expect(client.call).type.not.toBeCallableWith("set", { at: new Date() })
     expect(client.call).type.not.toBeCallableWith("set", () => 1)
     expect(client.call).type.not.toBeCallableWith()
+  })
+
+  it("says of a resource that is not open that it has to be", () => {
+    // @ts-expect-error: is not assignable to parameter of type '"open it first: pass the handle that `yield* client.resource(...)` gives"'
+    void client.call("flash", Resource.source(image))
+    // @ts-expect-error: is not assignable to parameter of type '"open it first: pass the handle that `yield* client.resource(...)` gives"'
+    void client.call("flash", 1, Resource.source(image, { size: 1 }))
+    // @ts-expect-error: is not assignable to parameter of type '"open it first: pass the handle that `yield* client.resource(...)` gives"'
+    void client.call("dump", Resource.sink(digest))
+    // @ts-expect-error: is not assignable to parameter of type '"open it first: pass the handle that `yield* client.resource(...)` gives"'
+    void client.streamingCall("flash", Resource.source(image))
+    // @ts-expect-error: Type 'Source<void, never, never>' is not assignable to type 'string'.
+    void client.call("flash", sourceOrText)
+  })
+
+  it("says of an effect that it has to be run", () => {
+    // @ts-expect-error: is not assignable to parameter of type '"run it first: pass what `yield*` makes of it"'
+    void client.call("flash", client.resource(Resource.source(image)))
+    // @ts-expect-error: is not assignable to parameter of type '"run it first: pass what `yield*` makes of it"'
+    void client.call("flash", Resource.fromFile("image"))
+    // @ts-expect-error: is not assignable to parameter of type '"run it first: pass what `yield*` makes of it"'
+    void client.streamingCall("set", client.call("get"))
+  })
+
+  it("takes data that is tagged as a resource, any JSON, handles, and presigned requests", () => {
+    type Success = Effect.Effect<JsonValue, DriverError.DriverCallError>
+    expect(client.call("set", { _tag: "Source", stream: "main" })).type.toBe<Success>()
+    expect(client.call("set", json)).type.toBe<Success>()
+    expect(client.call("flash", Resource.presigned("https://images.example/board.img"))).type.toBe<Success>()
+    expect(client.call("flash", ...handles)).type.toBe<
+      Effect.Effect<JsonValue, DriverError.DriverCallError | DiskError>
+    >()
   })
 })
 

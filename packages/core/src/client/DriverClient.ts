@@ -63,15 +63,15 @@ export interface DriverClient extends Omit<DriverTree.DriverNode, "children"> {
    *
    * With resources among its arguments the call succeeds only when their transfers did.
    */
-  readonly call: <Args extends ReadonlyArray<Resource.Argument>>(
+  readonly call: <Args extends ReadonlyArray<Resource.Argument | Resource.Unready>>(
     method: string,
-    ...args: Args
+    ...args: Resource.Arguments<Args>
   ) => Effect.Effect<JsonValue, DriverError.DriverCallError | Resource.TransferError<Args>>
 
   /** Calls a method that yields any number of results. Ending the stream early cancels the call. */
-  readonly streamingCall: <Args extends ReadonlyArray<Resource.Argument>>(
+  readonly streamingCall: <Args extends ReadonlyArray<Resource.Argument | Resource.Unready>>(
     method: string,
-    ...args: Args
+    ...args: Resource.Arguments<Args>
   ) => Stream.Stream<JsonValue, DriverError.DriverCallError | Resource.TransferError<Args>>
 
   /**

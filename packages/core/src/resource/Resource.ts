@@ -533,6 +533,29 @@ export class ResourceHandle<out A, out E> {
 export type Argument = JsonValue | ResourceHandle<unknown, unknown>
 
 /**
+ * A resource that is not open, or an effect that has not run: what cannot be an argument, and is easily taken for one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Unready =
+  | { readonly _tag: "Source" | "Target"; readonly observe: unknown }
+  | { readonly [Effect.EffectTypeId]: unknown }
+
+type Passed<Arg> = Arg extends { readonly _tag: "Source" | "Target"; readonly observe: unknown }
+  ? "open it first: pass the handle that `yield* client.resource(...)` gives"
+  : Arg extends { readonly [Effect.EffectTypeId]: unknown } ? "run it first: pass what `yield*` makes of it"
+  : Arg
+
+/**
+ * The arguments of a call by name, with advice as the type of those that are not ready.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Arguments<Args extends ReadonlyArray<unknown>> = { readonly [Index in keyof Args]: Passed<Args[Index]> }
+
+/**
  * What the transfers among some arguments can fail with.
  *
  * @since 0.1.0
