@@ -6,30 +6,17 @@ import type * as Scope from "effect/Scope"
 import { Worker } from "node:worker_threads"
 import * as Zlib from "node:zlib"
 import * as codecPackages from "./codecPackages.ts"
-import { codecWorkerSource } from "./codecWorker.ts"
+import { program } from "./codecWorker/generated.ts"
+import type { Event, Failure, Outcome, Reply, Task } from "./codecWorker/messages.ts"
 
-export interface Failure {
-  readonly reason: "Truncated" | "Corrupt" | "Unsupported" | "Unavailable"
-  readonly details: string
-  readonly cause?: unknown
-}
-
-type Event =
-  | { readonly _tag: "Read" }
-  | { readonly _tag: "Write"; readonly bytes: Uint8Array }
-  | { readonly _tag: "Done" }
+export type { Failure, Reply }
 
 // How many bytes a codec is given at once, at most.
 export const inputSize = 64 * 1024
 
-// The answer to `Read`: the next input, which the codec owns from then on, or null at the end. Nothing in other cases.
-export type Reply = Uint8Array<ArrayBuffer> | null | undefined
-
 interface Codec {
   readonly next: (reply: Reply) => Effect.Effect<Event, Failure>
 }
-
-type Outcome = Event | ({ readonly _tag: "Failure" } & Failure)
 
 const fromOutcome = (outcome: Outcome): Effect.Effect<Event, Failure> => {
   if (outcome._tag !== "Failure") {
@@ -172,18 +159,14 @@ const spawn = (
   modules: ReadonlyArray<string>
 ) => {
   const signals = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT))
-  // The source is a string so that the package works the same from TypeScript, from `dist` and from a bundle.
-  const worker = new Worker(codecWorkerSource, {
+  const task: Task = { codec: `${encoding}-${direction}`, signals, inputSize, modules }
+  // The program is a string so that the package works the same from TypeScript, from `dist` and from a bundle.
+  const worker = new Worker(program, {
     eval: true,
-    name: `${encoding}-${direction}`,
+    name: task.codec,
     // Loaders of the program, such as tsx, are of no use here and take a long time to start.
     execArgv: [],
-    workerData: {
-      codec: `${encoding}-${direction}`,
-      signals,
-      inputSize,
-      modules
-    }
+    workerData: task
   })
   return { worker, signals }
 }

@@ -1,0 +1,50 @@
+// The codec's end of the line. It is synchronous: asking for input blocks the thread until it is there, and so does handing
+// out output when too much of it was not taken yet. A library that calls back, or that only pulls, is bounded and
+// backpressured all the same.
+import { createRequire } from "node:module"
+import { fileURLToPath } from "node:url"
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads"
+import type * as messages from "./messages.ts"
+
+const task: messages.Task = workerData
+
+export const { codec, inputSize } = task
+const { modules, signals } = task
+export const outputSize = 64 * 1024
+const maxOutputs = 4
+
+export const ask = (message: messages.Outcome): messages.Reply => {
+  parentPort!.postMessage(message)
+  Atomics.wait(signals, 0, 0)
+  Atomics.store(signals, 0, 0)
+  return receiveMessageOnPort(parentPort!)!.message
+}
+
+// The next input, or nothing at the end. Must not be called again after that.
+export const read = (): Uint8Array | undefined => ask({ _tag: "Read" }) ?? undefined
+
+// Takes ownership of the bytes.
+export const write = (bytes: Uint8Array<ArrayBuffer>): void => {
+  if (bytes.length === 0) return
+  Atomics.add(signals, 1, 1)
+  parentPort!.postMessage({ _tag: "Write", bytes } satisfies messages.Event, [bytes.buffer])
+  for (let count = Atomics.load(signals, 1); count >= maxOutputs; count = Atomics.load(signals, 1)) {
+    Atomics.wait(signals, 1, count)
+  }
+}
+
+export class CodecFailure extends Error {
+  constructor(readonly reason: messages.Failure["reason"], details: string) {
+    super(details)
+  }
+}
+
+export const truncated = (): CodecFailure => new CodecFailure("Truncated", "unexpected end of input")
+
+// The path of one of the library's modules.
+export const modulePath = (index: number): string => fileURLToPath(moduleUrl(index))
+
+export const moduleUrl = (index: number): string => modules[index]!
+
+// The library as a module of CommonJS; its type is what we know of it.
+export const load = (index: number) => createRequire(moduleUrl(index))(modulePath(index))
