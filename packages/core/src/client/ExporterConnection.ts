@@ -4,15 +4,13 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
-import * as Config from "effect/Config"
-import * as ConfigError from "effect/ConfigError"
+import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Endpoint from "../grpc/Endpoint.ts"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
@@ -22,6 +20,7 @@ import * as interruptible from "../util/interruptible.ts"
 import * as clockWarning from "./clockWarning.ts"
 import { ConnectError, type Connection, type ConnectOptions, type StatusPolling } from "./connection.ts"
 import type * as DriverClient from "./DriverClient.ts"
+import { environment } from "./environment.ts"
 import * as ExporterClient from "./ExporterClient.ts"
 import * as session from "./session.ts"
 
@@ -193,35 +192,7 @@ export const layerChannel = (
 ): Layer.Layer<ExporterConnection, ConnectError, GrpcChannel.GrpcChannel> =>
   Layer.scoped(ExporterConnection, Effect.flatMap(GrpcChannel.GrpcChannel, (channel) => fromChannel(channel, options)))
 
-const insecure = (name: string) => Config.map(Config.withDefault(Config.string(name), ""), (value) => value === "1")
-
-/**
- * The environment `jmp shell` gives its child (`protocol.md` 10.5 and 10.6).
- *
- * @since 0.1.0
- * @category models
- */
-export const environment = Config.all({
-  host: Config.mapOrFail(Config.withDefault(Config.string("JUMPSTARTER_HOST"), ""), (host) =>
-    host === ""
-      ? Either.left(
-        ConfigError.MissingData(
-          ["JUMPSTARTER_HOST"],
-          "set it to the address of an exporter; `jmp shell` sets it for the commands it runs"
-        )
-      )
-      : Either.right(host)),
-  insecure: Config.zipWith(
-    insecure("JMP_GRPC_INSECURE"),
-    insecure("JUMPSTARTER_GRPC_INSECURE"),
-    (a, b) => a || b
-  ),
-  // An empty one is none, as in Python.
-  passphrase: Config.map(
-    Config.option(Config.redacted("JMP_GRPC_PASSPHRASE")),
-    Option.filter((passphrase) => Redacted.value(passphrase) !== "")
-  )
-})
+export { environment }
 
 /**
  * Options of a connection from the environment. `trust` is what a TLS exporter is checked against, and `certificate` what

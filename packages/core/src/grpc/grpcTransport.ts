@@ -11,14 +11,6 @@ import type * as Bytes from "./Bytes.ts"
 import type { GrpcStatusError } from "./GrpcStatus.ts"
 
 /**
- * The largest message peers accept, in bytes (`protocol.md` 3.2).
- *
- * @since 0.1.0
- * @category models
- */
-export const maxMessageBytes: number = 4 * 1024 * 1024
-
-/**
  * Options of one RPC.
  *
  * @since 0.1.0

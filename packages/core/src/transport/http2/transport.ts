@@ -15,14 +15,14 @@ import * as Stream from "effect/Stream"
 import * as Bytes from "../../grpc/Bytes.ts"
 import type { Endpoint } from "../../grpc/Endpoint.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
-import {
-  type CallOptions,
-  type ChannelOptions,
-  type GrpcConnection,
-  type GrpcDuplex,
-  type GrpcTransport,
-  maxMessageBytes
+import type {
+  CallOptions,
+  ChannelOptions,
+  GrpcConnection,
+  GrpcDuplex,
+  GrpcTransport
 } from "../../grpc/grpcTransport.ts"
+import { maxMessageBytes } from "../../grpc/messageLimit.ts"
 import * as httpLoss from "../httpLoss.ts"
 import * as httpStatus from "../httpStatus.ts"
 import { Inbox } from "../inbox.ts"

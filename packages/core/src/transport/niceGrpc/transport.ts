@@ -23,15 +23,15 @@ import * as Tls from "node:tls"
 import * as Bytes from "../../grpc/Bytes.ts"
 import type { Endpoint } from "../../grpc/Endpoint.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
-import {
-  type CallOptions,
-  type ChannelOptions,
-  type GrpcConnection,
-  type GrpcDuplex,
-  type GrpcTransport,
-  maxMessageBytes
+import type {
+  CallOptions,
+  ChannelOptions,
+  GrpcConnection,
+  GrpcDuplex,
+  GrpcTransport
 } from "../../grpc/grpcTransport.ts"
 import * as hostPort from "../../grpc/hostPort.ts"
+import { maxMessageBytes } from "../../grpc/messageLimit.ts"
 import * as interruptible from "../../util/interruptible.ts"
 import * as connectFailure from "../connectFailure.ts"
 import * as httpLoss from "../httpLoss.ts"

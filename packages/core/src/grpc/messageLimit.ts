@@ -1,0 +1,9 @@
+// How large a message may be.
+
+/**
+ * The largest message peers accept, in bytes (`protocol.md` 3.2).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const maxMessageBytes: number = 4 * 1024 * 1024
