@@ -20,6 +20,9 @@ const order = [
   ["testing"]
 ]
 
+// Three ways to do the same thing, which never meet either.
+const transports = ["http2", "niceGrpc", "memory"]
+
 const barrels = {
   regex:
     "^(effect|@effect/platform|@effect/platform-node|@effect-jumpstarter/core|\\.{1,2}(/(testing|drivers))?/index\\.ts)$",
@@ -54,11 +57,10 @@ const importRules = [
       restrictRoom(room, [...rooms.filter((other) => other !== room), ...order.slice(index + 1).flat()])
     )
   ),
-  // Two ways to do the same thing.
-  ...[["http2", "niceGrpc"], ["niceGrpc", "http2"]].map(([one, other]) =>
+  ...transports.map((one) =>
     restrictImports(
       [`packages/core/src/transport/${one}/*.ts`],
-      closed(`transport/${one}`, [other, ...order.slice(2).flat()])
+      closed(`transport/${one}`, [...transports.filter((other) => other !== one), ...order.slice(2).flat()])
     )
   )
 ]

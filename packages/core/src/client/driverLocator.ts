@@ -3,7 +3,7 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
-import { blame } from "../protocol/caller.ts"
+import { blame } from "../protocol/callerFrame.ts"
 import * as DriverError from "../protocol/DriverError.ts"
 import * as DriverTree from "../protocol/DriverTree.ts"
 import type { ExporterReport } from "./ExporterClient.ts"

@@ -2,7 +2,7 @@
 // enforce the rule, so without it a call could reach a device between leases.
 import * as Effect from "effect/Effect"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
-import { blame } from "../protocol/caller.ts"
+import { blame } from "../protocol/callerFrame.ts"
 import { type CallSite, ConnectionLost, ExporterNotReady } from "../protocol/DriverError.ts"
 import { admitsDriverCalls } from "../protocol/ExporterStatus.ts"
 import type { StatusPoller } from "./statusPoller.ts"

@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as DriverInterface from "../contract/DriverInterface.ts"
 import * as DriverMethod from "../contract/DriverMethod.ts"
-import * as callers from "../protocol/caller.ts"
+import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
 import type * as Resource from "../resource/Resource.ts"
 import { bracket } from "./bracket.ts"

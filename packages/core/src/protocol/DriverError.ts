@@ -7,7 +7,7 @@
 import * as Schema from "effect/Schema"
 import { GrpcCode, type GrpcStatusError } from "../grpc/GrpcStatus.ts"
 import { memory } from "../grpc/memoryAddress.ts"
-import { blame } from "./caller.ts"
+import { blame } from "./callerFrame.ts"
 import { CallKind, callName, type CallSite, type ValuePath } from "./callSite.ts"
 import * as pythonTexts from "./pythonTexts.ts"
 

@@ -1,6 +1,6 @@
 // Which call something is about, and how it is named where people read it: in errors, and in the spans of either side.
 import * as Schema from "effect/Schema"
-import type { Caller } from "./caller.ts"
+import type { Caller } from "./callerFrame.ts"
 
 /**
  * The kind of interaction that failed. `resource` is the transfer of client-side bytes to or from a driver.

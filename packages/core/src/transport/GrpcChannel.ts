@@ -18,12 +18,19 @@ import * as Bytes from "../grpc/Bytes.ts"
 import * as Endpoint from "../grpc/Endpoint.ts"
 import * as GrpcHandler from "../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
-import type { CallOptions, ChannelOptions, GrpcConnection, GrpcDuplex, GrpcTransport, TransportName } from "../grpc/grpcTransport.ts"
+import type {
+  CallOptions,
+  ChannelOptions,
+  GrpcConnection,
+  GrpcDuplex,
+  GrpcTransport,
+  TransportName
+} from "../grpc/grpcTransport.ts"
 import { memory } from "../grpc/memoryAddress.ts"
 import { maxMessageBytes } from "../grpc/messageLimit.ts"
 import * as metadata from "../grpc/metadata.ts"
 import * as endpointTransport from "./endpointTransport.ts"
-import * as memoryGrpc from "./memoryTransport.ts"
+import * as memoryGrpc from "./memory/transport.ts"
 import * as passphraseText from "./passphraseText.ts"
 
 export {

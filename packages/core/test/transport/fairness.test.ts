@@ -1,4 +1,4 @@
-// Every RPC of a connection makes progress, whatever the others do (transport/http2/turns.ts). Bounds count bytes and not time,
+// Every RPC of a connection makes progress, whatever the others do (transport/http2/sendTurns.ts). Bounds count bytes and not time,
 // so that they hold on any machine.
 import * as Headers from "@effect/platform/Headers"
 import { describe, it } from "@effect/vitest"

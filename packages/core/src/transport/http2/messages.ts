@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import type { Http2Stream } from "node:http2"
 import * as Bytes from "../../grpc/Bytes.ts"
 import * as messageReader from "./messageReader.ts"
-import { Turn, type Turns } from "./turns.ts"
+import { Turn, type Turns } from "./sendTurns.ts"
 
 // Messages that are smaller together than this are copied into one write, larger ones are written as they are.
 const joinBytes = 4 * 1024

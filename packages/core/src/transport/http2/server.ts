@@ -15,15 +15,15 @@ import type { GrpcHandlers } from "../../grpc/GrpcHandler.ts"
 import * as hostPort from "../../grpc/hostPort.ts"
 import { maxMessageBytes } from "../../grpc/messageLimit.ts"
 import * as interruptible from "../../util/interruptible.ts"
-import * as httpGuard from "../httpGuard.ts"
+import * as httpGuard from "../http/guard.ts"
 import type { Listen, ServerOptions } from "../listen.ts"
 import * as pem from "../pem.ts"
 import * as socketFile from "../socketFile.ts"
 import * as socketPath from "../socketPath.ts"
 import * as tlsTrust from "../tlsTrust.ts"
 import * as httpKeepAlive from "./keepAlive.ts"
+import { Turns } from "./sendTurns.ts"
 import * as httpServedCall from "./serverCall.ts"
-import { Turns } from "./turns.ts"
 
 // What a peer may send on one stream before a handler has taken it.
 const streamWindow = 1024 * 1024

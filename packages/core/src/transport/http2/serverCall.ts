@@ -16,11 +16,11 @@ import type { GrpcHandler, GrpcHandlers } from "../../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import * as metadata from "../../grpc/metadata.ts"
 import * as interruptible from "../../util/interruptible.ts"
-import * as httpStatus from "../httpStatus.ts"
+import * as httpStatus from "../http/status.ts"
 import { Inbox } from "../inbox.ts"
 import { MessageError, MessageReader } from "./messageReader.ts"
 import * as httpMessages from "./messages.ts"
-import type { Turns } from "./turns.ts"
+import type { Turns } from "./sendTurns.ts"
 
 const inboxBytes = 1024 * 1024
 

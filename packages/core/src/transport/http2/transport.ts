@@ -23,8 +23,8 @@ import type {
   GrpcTransport
 } from "../../grpc/grpcTransport.ts"
 import { maxMessageBytes } from "../../grpc/messageLimit.ts"
-import * as httpLoss from "../httpLoss.ts"
-import * as httpStatus from "../httpStatus.ts"
+import * as httpLoss from "../http/loss.ts"
+import * as httpStatus from "../http/status.ts"
 import { Inbox } from "../inbox.ts"
 import type { TlsTrust } from "../tlsTrust.ts"
 import { HttpCall, type Outcome, type Receiver } from "./clientCall.ts"

@@ -3,7 +3,7 @@
 import type { Channel } from "nice-grpc"
 import type { Http2Session } from "node:http2"
 import { clearInterval, setInterval } from "node:timers"
-import * as httpGuard from "../httpGuard.ts"
+import * as httpGuard from "../http/guard.ts"
 
 const interval = 250
 

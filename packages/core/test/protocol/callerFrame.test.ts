@@ -66,7 +66,7 @@ const source = readFileSync(fileURLToPath(import.meta.url), "utf8").split("\n")
 // The lines of this file that the stack of an error names, from the top.
 const linesOf = (error: Error): ReadonlyArray<string> =>
   (error.stack ?? "").split("\n").filter((line) => /^ +at /.test(line)).map((line) => {
-    const [, number] = /caller\.test\.ts:(\d+)/.exec(line) ?? []
+    const [, number] = /callerFrame\.test\.ts:(\d+)/.exec(line) ?? []
     return number === undefined ? line : source[Number(number) - 1] ?? line
   })
 
@@ -219,7 +219,7 @@ describe("the stack of a failure begins where the program made the call:", () =>
       // Nothing of this library, and nothing of Effect's, is in it.
       assert.deepStrictEqual(rest.filter((line) => line.includes("/src/") || line.includes("node_modules")), [])
       assert.strictEqual((error.stack ?? "").split("\n    at ")[0], `${error.name}: ${error.message}`)
-      assert.include(Cause.pretty(Cause.fail(error)), "caller.test.ts:")
+      assert.include(Cause.pretty(Cause.fail(error)), "callerFrame.test.ts:")
     }))
 
   it.effect("and goes on with who called that function", () =>
@@ -243,7 +243,7 @@ describe("the stack of a failure begins where the program made the call:", () =>
       assert.notStrictEqual(one.stack, other.stack)
       assert.isTrue(Equal.equals(one, other))
       assert.notInclude(Object.keys(one), "stack")
-      assert.notInclude(yield* Schema.encode(Schema.parseJson(DriverError.DriverCallError))(one), "caller.test")
+      assert.notInclude(yield* Schema.encode(Schema.parseJson(DriverError.DriverCallError))(one), "callerFrame.test")
       // As vitest and others do it.
       one.stack = "elsewhere"
       assert.strictEqual(one.stack, "elsewhere")

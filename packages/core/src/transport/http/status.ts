@@ -1,8 +1,8 @@
 // Statuses and metadata as HTTP/2 headers and trailers carry them.
 import * as Headers from "@effect/platform/Headers"
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2"
-import * as GrpcStatus from "../grpc/GrpcStatus.ts"
-import * as httpLoss from "./httpLoss.ts"
+import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
+import * as httpLoss from "./loss.ts"
 
 const encoder = new TextEncoder()
 

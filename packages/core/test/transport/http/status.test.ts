@@ -1,8 +1,8 @@
 import { describe, it } from "@effect/vitest"
 import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as fc from "effect/FastCheck"
-import * as GrpcStatus from "../../src/grpc/GrpcStatus.ts"
-import * as httpStatus from "../../src/transport/httpStatus.ts"
+import * as GrpcStatus from "../../../src/grpc/GrpcStatus.ts"
+import * as httpStatus from "../../../src/transport/http/status.ts"
 
 const travelled = (details: string) => {
   const { "grpc-message": message, "grpc-status": status } = httpStatus.toTrailers(

@@ -4,7 +4,7 @@ import { Flasher } from "@effect-jumpstarter/core/drivers"
 import { ExporterTest, FlasherTest } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Deferred, Effect, Exit, Fiber, Option, Sink, Stream, TestClock } from "effect"
-import { MemoryPipe } from "../../src/transport/memoryPipe.ts"
+import { MemoryPipe } from "../../../src/transport/memory/pipe.ts"
 
 const kibibyte = 1024
 const mebibyte = 1024 * kibibyte
