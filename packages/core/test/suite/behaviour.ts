@@ -26,6 +26,7 @@ export const behaviour = (peer: peer.Peer): void => {
     session(peer)
     // What is below all of them need not be moved in full size every time.
     describe("by name", () => drivers({ ...peer, thorough: peer.thorough && /memory|unix/.test(peer.name) }))
+    if (!peer.typed) return
     describe("typed", () => {
       const typed = { ...peer, session: Layer.merge(peer.session, style.typed), thorough: false }
       drivers(typed)

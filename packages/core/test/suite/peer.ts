@@ -24,6 +24,8 @@ export interface Peer {
   readonly quirks: Quirks
   /** One transport of an exporter gets everything in full size; what differs between transports shows in less. */
   readonly thorough: boolean
+  /** Whether it runs through typed clients as well, which are the same on all transports. */
+  readonly typed: boolean
 }
 
 /**

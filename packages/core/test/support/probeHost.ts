@@ -24,23 +24,29 @@ const memory: peer.Peer["session"] = Layer.unwrapScoped(
 
 const served = (
   listen: Effect.Effect<Listen, never, Scope.Scope>,
-  options: { readonly passphrase?: Redacted.Redacted } = {}
+  options: GrpcChannel.ChannelOptions = {}
 ): peer.Peer["session"] =>
   Layer.unwrapScoped(Effect.gen(function*() {
     const exporter = yield* probeExporter.make
     const where = yield* listen
-    const bound = yield* Exporter.serve(exporter, where, options)
+    const { passphrase } = options
+    const bound = yield* Exporter.serve(exporter, where, passphrase === undefined ? {} : { passphrase })
     const endpoint = bound._tag === "Tls" && "certificate" in where && where.certificate !== undefined
       ? Endpoint.tls("localhost", bound.port, Endpoint.Trust.CertificateAuthority({ ca: where.certificate.chain }))
       : bound
     return peer.session(GrpcChannel.layer(endpoint, options), control(exporter))
   }))
 
-const make = (name: string, session: peer.Peer["session"], thorough = false): peer.Peer => ({
+const make = (
+  name: string,
+  session: peer.Peer["session"],
+  { thorough = false, typed = true }: Partial<Pick<peer.Peer, "thorough" | "typed">> = {}
+): peer.Peer => ({
   name,
   session: Layer.provide(session, probeExporter.quiet),
   quirks: peer.noQuirks,
-  thorough
+  thorough,
+  typed
 })
 
 // Making a key takes a moment, so all tests of a file share one.
@@ -48,13 +54,19 @@ const certificate = Effect.runSync(Effect.cached(selfSigned("localhost", "127.0.
 
 const anyPort = { host: "127.0.0.1", port: 0 }
 
+const unix = Effect.map(socketPath, (path) => ({ path }))
+const tcp = Effect.succeed(anyPort)
+const tls = Effect.map(certificate, ({ certificate }) => ({ ...anyPort, certificate }))
+
 export const peers: ReadonlyArray<peer.Peer> = [
   make("memory", memory),
-  make("unix", served(Effect.map(socketPath, (path) => ({ path }))), true),
-  make("tcp", served(Effect.succeed(anyPort))),
-  make("tls", served(Effect.map(certificate, ({ certificate }) => ({ ...anyPort, certificate })))),
-  make(
-    "tcp with a passphrase",
-    served(Effect.succeed(anyPort), { passphrase: Redacted.make("correct horse battery staple") })
-  )
+  make("unix", served(unix), { thorough: true }),
+  make("tcp", served(tcp)),
+  make("tls", served(tls)),
+  make("tcp with a passphrase", served(tcp, { passphrase: Redacted.make("correct horse battery staple") }))
 ]
+
+/** The same on sockets, through nice-grpc. */
+export const niceGrpcPeers: ReadonlyArray<peer.Peer> = Object.entries({ unix, tcp, tls }).map(([name, listen]) =>
+  make(`${name} through nice-grpc`, served(listen, { transport: "nice-grpc" }), { typed: false })
+)

@@ -53,6 +53,16 @@ const endpoints: ReadonlyArray<{
     name: "python over tcp with a passphrase",
     endpoint: (ready) => tcp(ready.passphraseTcp, "insecure"),
     options: { passphrase: Redacted.make(passphrase) }
+  },
+  {
+    name: "python over unix through nice-grpc",
+    endpoint: ({ unix }) => Endpoint.unix(unix),
+    options: { transport: "nice-grpc" }
+  },
+  {
+    name: "python over tcp through nice-grpc",
+    endpoint: (ready) => tcp(ready.tcp, "insecure"),
+    options: { transport: "nice-grpc" }
   }
 ]
 
@@ -71,6 +81,7 @@ export const make = (): ReadonlyArray<peer.Peer> => {
       )
     ),
     quirks: peer.pythonQuirks,
-    thorough: index === 0
+    thorough: index === 0,
+    typed: options?.transport === undefined
   }))
 }

@@ -22,7 +22,8 @@ const through = (
       ))
   ).pipe(Layer.provide(probeExporter.quiet)),
   quirks: peer.noQuirks,
-  thorough: false
+  thorough: false,
+  typed: true
 })
 
 behaviour(through(
