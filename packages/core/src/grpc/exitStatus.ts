@@ -1,8 +1,8 @@
 // What a served RPC ends with, for every transport.
 import * as Cause from "effect/Cause"
-import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as GrpcStatus from "./GrpcStatus.ts"
+import { shownText } from "./shownText.ts"
 
 // gRPC takes 8 KiB of trailers unless told otherwise, and longer ones cost the peer the status or even the connection.
 const maxDetailsBytes = 6 * 1024
@@ -24,15 +24,7 @@ const toDetails = (text: string): string => {
   return details
 }
 
-// Total: anything can be thrown, and nobody catches what this would throw.
-const textOf = (defect: unknown): string => {
-  try {
-    const text: unknown = defect instanceof Error ? defect.message : defect
-    return typeof text === "string" ? text : String(Inspectable.toStringUnknown(text, 0))
-  } catch {
-    return "the driver failed with something that cannot be shown"
-  }
-}
+const textOf = (defect: unknown): string => shownText(defect, "the driver failed with something that cannot be shown")
 
 // A failure is the status to send, an interruption a cancellation, and a defect an `UNKNOWN` that says what happened:
 // the reference implementation answers unforeseen exceptions the same way (protocol.md 4.3).

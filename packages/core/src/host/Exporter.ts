@@ -78,8 +78,9 @@ export interface ExporterLimits {
    */
   readonly logBacklog?: number | undefined
   /**
-   * How many characters are kept of the message of a log line, and of each of its fields; 65,536 unless given. A whole line
-   * has a million at most, to stay below the 4 MiB of a gRPC message.
+   * How many characters are kept of the message of a log line, of its driver type and operation, and of each of its fields;
+   * 65,536 unless given. A whole line has a million at most, to stay below the 4 MiB of a gRPC message; the field
+   * `fields_left_out` counts the fields that had no room.
    */
   readonly logLineLength?: number | undefined
 }

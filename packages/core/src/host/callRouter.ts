@@ -23,7 +23,7 @@ import * as pull from "../util/pull.ts"
 import type { DriverContext, DriverHandler } from "./Driver.ts"
 import type { Hosted, HostedTree } from "./driverTable.ts"
 import * as hostedResource from "./lentResources.ts"
-import type { HostLog } from "./log.ts"
+import { causeText, type HostLog } from "./log.ts"
 import type * as presigned from "./presigned/requests.ts"
 
 export interface Host {
@@ -131,7 +131,7 @@ const logEnd = (
   return host.log.record(hosted.driver, method, "WARNING", "Operation failed", {
     result: "failure",
     error_type: errorTypes[failure?.reason ?? "Other"],
-    error: failure?.message ?? Cause.pretty(exit.cause)
+    error: failure?.message ?? causeText(exit.cause)
   })
 }
 

@@ -8,11 +8,11 @@ import * as FiberRef from "effect/FiberRef"
 import * as FiberRefs from "effect/FiberRefs"
 import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
-import * as Inspectable from "effect/Inspectable"
 import * as Logger from "effect/Logger"
 import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { shownText } from "../grpc/shownText.ts"
 import * as LogEntry from "../protocol/LogEntry.ts"
 import type { Driver } from "./Driver.ts"
 
@@ -40,19 +40,25 @@ export interface HostLog {
   ) => Effect.Effect<A, E, R>
 }
 
+type Loggers = HashSet.HashSet<Logger.Logger<unknown, unknown>>
+
 // How a fiber logs.
 interface Logging {
   readonly annotations: HashMap.HashMap<string, unknown>
-  readonly loggers: HashSet.HashSet<Logger.Logger<unknown, unknown>>
+  readonly loggers: Loggers
 }
 
 // Total, as a logger must be: one that throws is a defect of the driver that logged.
-const textOf = (value: unknown): string =>
-  typeof value === "string"
-    ? value
-    : value instanceof Error
-    ? value.message
-    : String(Inspectable.toStringUnknown(value, 0))
+const textOf = (value: unknown): string => shownText(value, "something that cannot be shown")
+
+/** What failed, with stacks. Total as well. */
+export const causeText = (cause: Cause.Cause<unknown>): string => {
+  try {
+    return Cause.pretty(cause)
+  } catch {
+    return [...Cause.failures(cause), ...Cause.defects(cause)].map(textOf).join("\n")
+  }
+}
 
 const messageOf = (message: unknown): string => (Array.isArray(message) ? message : [message]).map(textOf).join(" ")
 
@@ -83,22 +89,56 @@ interface Entry extends Omit<ConstructorParameters<typeof LogEntry.LogEntry>[0],
 const toEntry = ({ time, ...entry }: Entry): LogEntry.LogEntry =>
   new LogEntry.LogEntry({ ...entry, timestamp: Option.flatMap(time, DateTime.make) }, { disableValidation: true })
 
+// A field takes this besides its key and its value: their lengths and tags.
+const fieldOverhead = 5
+
+// Where fields are left out, it says how many.
+const leftOut = "fields_left_out"
+
+const guarded = new WeakMap<Logger.Logger<unknown, unknown>, Logger.Logger<unknown, unknown>>()
+
+// Effect's loggers throw on what has no text, which would fail the driver that logs it. They get a text instead.
+const guard = (logger: Logger.Logger<unknown, unknown>): Logger.Logger<unknown, unknown> => {
+  const known = guarded.get(logger)
+  if (known !== undefined) return known
+  const result = Logger.make<unknown, unknown>((options) => {
+    try {
+      return logger.log(options)
+    } catch {
+      return logger.log({
+        ...options,
+        message: messageOf(options.message),
+        cause: Cause.isEmpty(options.cause) ? options.cause : Cause.fail(causeText(options.cause)),
+        annotations: HashMap.map(options.annotations, textOf)
+      })
+    }
+  })
+  guarded.set(logger, result)
+  guarded.set(result, result)
+  return result
+}
+
+const guardAll = (loggers: Loggers): Loggers => HashSet.map(loggers, guard)
+
 // Turns the logs of driver code into lines.
 const makeLogger = (add: (entry: Entry) => void) =>
   Logger.make<unknown, void>(({ annotations, cause, date, logLevel, message }) => {
-    const fields: Record<string, string> = {}
+    const texts = new Map<string, string>()
     HashMap.forEach(annotations, (value, key) => {
-      fields[key] = textOf(value)
+      texts.set(key, textOf(value))
     })
-    const { driver_type: driverType, operation, ...rest } = fields
+    const [driverType, operation] = [texts.get("driver_type"), texts.get("operation")]
+    texts.delete("driver_type")
+    texts.delete("operation")
     add({
       severity: LogEntry.severity(logLevel),
-      message: Cause.isEmpty(cause) ? messageOf(message) : `${messageOf(message)}: ${Cause.pretty(cause)}`,
+      message: Cause.isEmpty(cause) ? messageOf(message) : `${messageOf(message)}: ${causeText(cause)}`,
       source: "DRIVER",
       driverType: Option.fromNullable(driverType),
       operation: Option.fromNullable(operation),
       time: Option.some(date.getTime()),
-      fields: rest
+      // A key may be __proto__.
+      fields: Object.fromEntries(texts)
     })
   })
 
@@ -133,17 +173,23 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
   let newer: Array<Line> = []
   let number = 0
 
-  const keptFields = (fields: Entry["fields"], message = ""): Entry["fields"] => {
-    const result: Record<string, string> = {}
-    let left = maxLineLength - message.length
-    for (const [key, text] of Object.entries(fields)) {
-      const room = Math.min(lineLength, left - key.length)
-      if (room <= 0) break
+  const keptText = (text: string): string => kept(text, Math.min(lineLength, maxLineLength))
+
+  // Those that there is room for, beside so many characters.
+  const keptFields = (fields: Entry["fields"], taken: number): Entry["fields"] => {
+    const result: Array<readonly [string, string]> = []
+    const all = Object.entries(fields)
+    let left = maxLineLength - taken
+    for (const [key, text] of all) {
+      const room = Math.min(lineLength, left - key.length - fieldOverhead)
+      if (room <= 0) continue
       const value = kept(text, room)
-      result[key] = value
-      left -= key.length + value.length
+      result.push([key, value])
+      left -= key.length + value.length + fieldOverhead
     }
-    return result
+    const missing = all.length - result.length
+    if (missing > 0) result.push([leftOut, String(missing)])
+    return Object.fromEntries(result)
   }
 
   const add = (entry: Entry): void => {
@@ -157,26 +203,36 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
   }
 
   const addForeign = (entry: Entry): void => {
-    const message = kept(entry.message, Math.min(lineLength, maxLineLength))
-    add({ ...entry, message, fields: keptFields(entry.fields, message) })
+    const message = keptText(entry.message)
+    const driverType = Option.map(entry.driverType, keptText)
+    const operation = Option.map(entry.operation, keptText)
+    const taken = [Option.some(message), driverType, operation].reduce(
+      (sum, text) => sum + Option.getOrElse(text, () => "").length,
+      0
+    )
+    add({ ...entry, message, driverType, operation, fields: keptFields(entry.fields, taken) })
   }
 
   const logger = makeLogger(addForeign)
+  // It is total.
+  guarded.set(logger, logger)
   // Fibers compare what they are given with what they had, by hashes that are kept with a collection. So operations that are
   // entered from the same outside are given the same collections each time.
   let outside: Logging | undefined
   let inside = new WeakMap<Driver, Map<string, Logging>>()
+  let local: Loggers = HashSet.empty()
 
   const insideOf = (driver: Driver, operation: string, { annotations, loggers }: Logging): Logging => {
     if (annotations !== outside?.annotations || loggers !== outside.loggers) {
       outside = { annotations, loggers }
       inside = new WeakMap()
+      local = localLogs ? guardAll(loggers) : HashSet.empty()
     }
     const operations = inside.get(driver) ?? new Map<string, Logging>()
     inside.set(driver, operations)
     const known = operations.get(operation) ?? {
       annotations: HashMap.set(HashMap.set(annotations, "driver_type", driver.driverType), "operation", operation),
-      loggers: HashSet.add(localLogs ? loggers : HashSet.empty(), logger)
+      loggers: HashSet.add(local, logger)
     }
     operations.set(operation, known)
     return known
@@ -227,9 +283,9 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
           driverType: Option.some(driverType),
           operation: Option.some(operation),
           time: Option.some(now),
-          fields: keptFields(fields)
+          fields: keptFields(fields, message.length)
         })),
-    locally: (line) => localLogs ? line : Effect.void,
+    locally: (line) => localLogs ? Effect.locallyWith(line, FiberRef.currentLoggers, guardAll) : Effect.void,
     enter,
     leave: logAs,
     capture: (driver, operation, effect) => Effect.acquireUseRelease(enter(driver, operation), () => effect, logAs),

@@ -1,0 +1,11 @@
+// The text of anything that can be thrown or logged. Total: nobody catches what it would throw.
+import * as Inspectable from "effect/Inspectable"
+
+export const shownText = (value: unknown, otherwise: string): string => {
+  try {
+    const text: unknown = value instanceof Error ? value.message : value
+    return typeof text === "string" ? text : String(Inspectable.toStringUnknown(text, 0))
+  } catch {
+    return otherwise
+  }
+}
