@@ -12,7 +12,7 @@ import * as GrpcHandler from "../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import { type Call, callName } from "../protocol/callSite.ts"
 import * as driverCallCodec from "../protocol/driverCall.ts"
-import { formatPath, type ValuePath } from "../protocol/DriverError.ts"
+import { formatValuePath, type ValuePath } from "../protocol/DriverError.ts"
 import * as DriverFailure from "../protocol/DriverFailure.ts"
 import type { JsonValue } from "../protocol/ProtobufValue.ts"
 import * as RouterStream from "../protocol/RouterStream.ts"
@@ -82,7 +82,7 @@ const encodeResult = (result: JsonValue, at: ValuePath): Either.Either<Uint8Arra
     const where = [...at, ...path]
     return DriverFailure.make(
       "Other",
-      `the driver's result cannot be sent${where.length === 0 ? "" : ` at ${formatPath(where)}`}: ${reason}`
+      `the driver's result cannot be sent${where.length === 0 ? "" : ` at ${formatValuePath(where)}`}: ${reason}`
     )
   })
 

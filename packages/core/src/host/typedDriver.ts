@@ -9,7 +9,7 @@ import * as contractCodec from "../contract/codec.ts"
 import type * as DriverInterface from "../contract/DriverInterface.ts"
 import type * as DriverMethod from "../contract/DriverMethod.ts"
 import * as mismatch from "../contract/mismatch.ts"
-import { formatPath } from "../protocol/DriverError.ts"
+import { formatValuePath } from "../protocol/DriverError.ts"
 import * as DriverFailure from "../protocol/DriverFailure.ts"
 import type { JsonValue } from "../protocol/ProtobufValue.ts"
 import type { ByteStream } from "../protocol/RouterStream.ts"
@@ -19,12 +19,12 @@ import { mapItems } from "../util/mapItems.ts"
 import type { DriverContext, DriverHandler } from "./handler.ts"
 
 const refuse = ({ path, reason }: mismatch.Mismatch): DriverFailure.DriverFailure =>
-  DriverFailure.make("InvalidArgument", `arguments${formatPath(path)}: ${reason}`)
+  DriverFailure.make("InvalidArgument", `arguments${formatValuePath(path)}: ${reason}`)
 
 const broken = ({ path, reason }: mismatch.Mismatch): DriverFailure.DriverFailure =>
   DriverFailure.make(
     "Other",
-    `the driver's result breaks its contract${path.length === 0 ? "" : ` at ${formatPath(path)}`}: ${reason}`
+    `the driver's result breaks its contract${path.length === 0 ? "" : ` at ${formatValuePath(path)}`}: ${reason}`
   )
 
 type Opened = Effect.Effect<DriverResource, DriverFailure.DriverFailure>

@@ -61,12 +61,12 @@ const describe = (
  * @since 0.1.0
  * @category combinators
  */
-export const formatPath = (steps: ValuePath): string =>
+export const formatValuePath = (steps: ValuePath): string =>
   steps.map((step) =>
     typeof step === "number" ? `[${step}]` : /^[A-Za-z_$][\w$]*$/.test(step) ? `.${step}` : `[${JSON.stringify(step)}]`
   ).join("")
 
-const at = (steps: ValuePath): string => steps.length === 0 ? "" : ` at ${formatPath(steps)}`
+const at = (steps: ValuePath): string => steps.length === 0 ? "" : ` at ${formatValuePath(steps)}`
 
 /**
  * The driver has no such method, has it as another kind of call, or answered that it is not implemented.
@@ -93,7 +93,7 @@ export class InvalidArgument extends Schema.TaggedError<InvalidArgument>(
   "@effect-jumpstarter/core/DriverError/InvalidArgument"
 )("InvalidArgument", { ...fields, ...path }) {
   override get message(): string {
-    const where = this.path.length === 0 ? "" : `, arguments${formatPath(this.path)}`
+    const where = this.path.length === 0 ? "" : `, arguments${formatValuePath(this.path)}`
     return describe(this, this.origin === "client" ? `was not sent${where}` : "was refused for its arguments")
   }
 }

@@ -11,7 +11,7 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
-import { formatPath } from "./DriverError.ts"
+import { formatValuePath } from "./DriverError.ts"
 import type { JsonValue } from "./json.ts"
 import * as valueCodec from "./valueCodec.ts"
 
@@ -30,7 +30,7 @@ export class ValueError extends Schema.TaggedError<ValueError>(
   reason: Schema.String
 }) {
   override get message(): string {
-    return this.path.length === 0 ? this.reason : `${formatPath(this.path)}: ${this.reason}`
+    return this.path.length === 0 ? this.reason : `${formatValuePath(this.path)}: ${this.reason}`
   }
 }
 

@@ -15,7 +15,7 @@ import type { GrpcCode } from "../grpc/GrpcStatus.ts"
 import * as GrpcChannel from "../transport/GrpcChannel.ts"
 import type * as exporterCall from "./exporterCall.ts"
 import * as fault from "./faults/fault.ts"
-import { Link } from "./faults/faultyCall.ts"
+import { FaultyConnection } from "./faults/faultyCall.ts"
 import * as faultyTransport from "./faults/faultyTransport.ts"
 
 /**
@@ -190,7 +190,7 @@ export const make = (
   Scope.Scope
 > =>
   Effect.gen(function*() {
-    const link = new Link(channel.target)
+    const connection = new FaultyConnection(channel.target)
     const plan = new fault.Plan()
     yield* Effect.addFinalizer((exit) =>
       Effect.suspend(() => {
@@ -211,10 +211,10 @@ export const make = (
       always: (match, happening) => add(match, happening, true),
       pending: Effect.sync(() => plan.pending()),
       clear: Effect.sync(() => plan.clear()),
-      dropConnection: link.drop(Duration.infinity),
-      restore: link.restore
+      dropConnection: connection.drop(Duration.infinity),
+      restore: connection.restore
     }
-    return { channel: GrpcChannel.make(faultyTransport.make(channel, link, plan)), control }
+    return { channel: GrpcChannel.make(faultyTransport.make(channel, connection, plan)), control }
   })
 
 /**

@@ -11,7 +11,7 @@ export const show = (error: DriverError.DriverCallError) =>
     yield* facts({
       code: error.code,
       origin: error.origin,
-      ...("path" in error && error.path.length > 0 ? { path: DriverError.formatPath(error.path) } : {}),
+      ...("path" in error && error.path.length > 0 ? { path: DriverError.formatValuePath(error.path) } : {}),
       message: error.message
     }, 4)
   })

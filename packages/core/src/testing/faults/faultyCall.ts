@@ -21,7 +21,7 @@ const countOf = (moment: Moment): { readonly messages: number; readonly bytes: n
   typeof moment !== "object" || "time" in moment ? undefined : { messages: Infinity, bytes: Infinity, ...moment }
 
 // The connection all RPCs of a channel share. While it is down, RPCs fail as they do at a socket nobody listens on.
-export class Link {
+export class FaultyConnection {
   private readonly lines = new Set<Line>()
   private downUntil = 0
 
@@ -72,21 +72,21 @@ export class Line {
 
   constructor(
     private readonly rpc: string,
-    private readonly link: Link,
+    private readonly connection: FaultyConnection,
     faults: ReadonlyArray<Planned>
   ) {
     this.unfired = faults
   }
 
   private status(code: GrpcStatus.GrpcCode, details: string, origin: GrpcStatus.StatusOrigin): Status {
-    return new GrpcStatus.GrpcStatusError({ code, details, origin, rpc: this.rpc, target: this.link.target })
+    return new GrpcStatus.GrpcStatusError({ code, details, origin, rpc: this.rpc, target: this.connection.target })
   }
 
   // A loss does not wait for the exporter, which hears of it later if at all.
   readonly lose: Effect.Effect<void> = Effect.suspend(() => {
     this.lost = true
     return Effect.zipRight(
-      Deferred.fail(this.cut, this.link.failure(this.rpc, "Connection dropped")),
+      Deferred.fail(this.cut, this.connection.failure(this.rpc, "Connection dropped")),
       Effect.forkDaemon(Effect.suspend(() => this.abort))
     )
   })
@@ -144,7 +144,7 @@ export class Line {
   private befall(fault: Fault): Effect.Effect<void> {
     switch (fault._tag) {
       case "Drop":
-        return this.link.drop(fault.downFor)
+        return this.connection.drop(fault.downFor)
       case "Truncate":
         return Effect.zipRight(Deferred.succeed(this.cut, undefined), Effect.suspend(() => this.finish))
       case "Pause":

@@ -16,7 +16,7 @@ import * as interruptible from "../../util/interruptible.ts"
 import { DriverDirectory } from "../driverNames.ts"
 import * as exporterCall from "../exporterCall.ts"
 import type { Plan } from "./fault.ts"
-import type { Line, Link } from "./faultyCall.ts"
+import type { FaultyConnection, Line } from "./faultyCall.ts"
 
 type Shape = "call" | "stream" | "byte stream"
 
@@ -94,7 +94,7 @@ const never: GrpcDuplex = {
   status: Effect.never
 }
 
-export const make = (inner: typeof GrpcChannel.Service, link: Link, plan: Plan): GrpcTransport => {
+export const make = (inner: typeof GrpcChannel.Service, faulty: FaultyConnection, plan: Plan): GrpcTransport => {
   const directory = new DriverDirectory()
 
   const open = Effect.fnUntraced(function*(rpc: string, call: Option.Option<exporterCall.ExporterCall>, shape: Shape) {
@@ -109,7 +109,7 @@ export const make = (inner: typeof GrpcChannel.Service, link: Link, plan: Plan):
     if (shape !== "byte stream" && faults.some(({ fault }) => fault._tag === "Corrupt" && fault.what === "bytes")) {
       return yield* Effect.dieMessage("only byte streams and resources can be corrupted; a call can be malformed")
     }
-    return yield* link.open(rpc, faults)
+    return yield* faulty.open(rpc, faults)
   })
 
   // The exporter's side of a stream, which is closed with the RPC.

@@ -1,5 +1,5 @@
 // How what a program does differs from what was recorded, in words.
-import { type CallSite, formatPath, type ValuePath } from "../../protocol/DriverError.ts"
+import { type CallSite, formatValuePath, type ValuePath } from "../../protocol/DriverError.ts"
 import type { JsonValue } from "../../protocol/ProtobufValue.ts"
 import type { Kind } from "../exporterCall.ts"
 import { rewrite } from "./names.ts"
@@ -87,7 +87,7 @@ const differences = (
       Object.hasOwn(value, key) ? value[key] : undefined
     return Array.from(keys, (key) => differences(own(recorded, key), own(came, key), [...path, key])).flat()
   }
-  const where = `arguments${formatPath(path)}`
+  const where = `arguments${formatValuePath(path)}`
   return [
     typeof recorded === "string" && typeof came === "string" && Math.max(recorded.length, came.length) > maxText
       ? betweenTexts(recorded, came, where)

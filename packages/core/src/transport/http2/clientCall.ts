@@ -7,7 +7,7 @@ import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import type { CallOptions } from "../../grpc/grpcTransport.ts"
 import * as httpLoss from "../http/loss.ts"
 import * as httpStatus from "../http/status.ts"
-import type { Session } from "./connection.ts"
+import type { Http2Connection } from "./connection.ts"
 import { MessageError } from "./messageReader.ts"
 import * as httpMessages from "./messages.ts"
 
@@ -44,7 +44,7 @@ export class HttpCall {
   private over = false
 
   constructor(
-    private readonly session: Session,
+    private readonly session: Http2Connection,
     private readonly rpc: Rpc,
     { metadata }: CallOptions,
     private readonly receiver: Receiver

@@ -64,7 +64,7 @@ const authority = (endpoint: Endpoint): string =>
     ? "localhost"
     : `${hostPort.inUrl(endpoint.host)}:${endpoint.port}`
 
-export interface Session {
+export interface Http2Connection {
   readonly http: Http2.ClientHttp2Session
   // Where its writes are not waited for, what they wait in.
   readonly outlet: EagerSocket | undefined
@@ -83,8 +83,8 @@ const connect = (
   endpoint: Endpoint,
   trust: TlsTrust | undefined,
   fail: (details: string, cause?: unknown) => GrpcStatus.GrpcStatusError,
-  ended: (session: Session, details: string) => void
-): Effect.Effect<Session, GrpcStatus.GrpcStatusError> =>
+  ended: (session: Http2Connection, details: string) => void
+): Effect.Effect<Http2Connection, GrpcStatus.GrpcStatusError> =>
   Effect.async((resume) => {
     const socket = openSocket(endpoint, trust)
     // The kernel takes all that our own host lets be in flight on a Unix socket.
@@ -121,7 +121,7 @@ const connect = (
       http.setLocalWindowSize(connectionWindow)
       socket.unref()
       let holders = 0
-      const session: Session = {
+      const session: Http2Connection = {
         http,
         outlet,
         turns: new Turns(http),
@@ -153,9 +153,9 @@ const connect = (
 
 export interface Sessions {
   // The connection, which is made where there is none.
-  readonly connect: (rpc: string) => Effect.Effect<Session, GrpcStatus.GrpcStatusError>
+  readonly connect: (rpc: string) => Effect.Effect<Http2Connection, GrpcStatus.GrpcStatusError>
   // Starts no more RPCs on a connection, and closes it when those under way have ended.
-  readonly retire: (session: Session) => void
+  readonly retire: (session: Http2Connection) => void
   readonly drop: Effect.Effect<void>
   readonly onEnd: GrpcConnection["onEnd"]
 }
@@ -167,15 +167,15 @@ export const make = Effect.fnUntraced(function*(
   connectTimeout: Duration.DurationInput = defaultConnectTimeout
 ) {
   const scope = yield* Effect.scope
-  let current: Session | undefined
-  let opening: Deferred.Deferred<Session, GrpcStatus.GrpcStatusError> | undefined
+  let current: Http2Connection | undefined
+  let opening: Deferred.Deferred<Http2Connection, GrpcStatus.GrpcStatusError> | undefined
   let closed = false
   // Those that are being wound up, too.
-  const all = new Set<Session>()
+  const all = new Set<Http2Connection>()
   const listeners = new Set<(details: string) => void>()
 
   // One that has been replaced is old news.
-  const ended = (session: Session, details: string): void => {
+  const ended = (session: Http2Connection, details: string): void => {
     if (session.http.destroyed) all.delete(session)
     if (current !== session) return
     current = undefined
@@ -194,7 +194,7 @@ export const make = Effect.fnUntraced(function*(
   const channelClosed = (rpc: string) =>
     GrpcStatus.refused({ rpc, target: address }, "CANCELLED", "the channel is closed", { scope: "connection" })
 
-  const open = (rpc: string): Effect.Effect<Session, GrpcStatus.GrpcStatusError> =>
+  const open = (rpc: string): Effect.Effect<Http2Connection, GrpcStatus.GrpcStatusError> =>
     Effect.suspend(() => {
       const fail = (details: string, cause?: unknown) => GrpcStatus.lost({ rpc, target: address }, details, cause)
       // A fiber that is forked into a closed scope is interrupted before it can say so.
@@ -203,7 +203,7 @@ export const make = Effect.fnUntraced(function*(
       if (opening !== undefined) {
         return Effect.mapError(Deferred.await(opening), (error) => GrpcStatus.amend(error, { rpc }))
       }
-      return Effect.flatMap(Deferred.make<Session, GrpcStatus.GrpcStatusError>(), (outcome) => {
+      return Effect.flatMap(Deferred.make<Http2Connection, GrpcStatus.GrpcStatusError>(), (outcome) => {
         opening = outcome
         // In a fiber of the channel's: the first of several callers may be interrupted.
         return connect(endpoint, trust, fail, ended).pipe(

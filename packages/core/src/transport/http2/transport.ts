@@ -55,7 +55,7 @@ export const make = Effect.fnUntraced(function*(
     GrpcStatus.refused({ rpc, target }, "CANCELLED", "the RPC was cancelled by this client")
 
   const start = (
-    session: httpSession.Session,
+    session: httpSession.Http2Connection,
     name: string,
     options: CallOptions,
     receiver: Receiver
@@ -131,7 +131,7 @@ export const make = Effect.fnUntraced(function*(
     let beginning: Deferred.Deferred<void> | undefined
     let fiber: Fiber.RuntimeFiber<void> | undefined
     let call: HttpCall | undefined
-    const started = (session: httpSession.Session): Either.Either<void, GrpcStatus.GrpcStatusError> =>
+    const started = (session: httpSession.Http2Connection): Either.Either<void, GrpcStatus.GrpcStatusError> =>
       Either.map(start(session, rpc, options, { ...receiver, onEnd: over }), (started) => {
         call = started
         if (Option.isSome(request)) started.sendOnly(request.value)
