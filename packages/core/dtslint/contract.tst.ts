@@ -44,7 +44,7 @@ class Disk {
 declare const client: DriverInterface.Client<typeof Supply>
 declare const image: Resource.Source<void, DiskError, Disk>
 declare const scopedImage: Resource.Source<void, never, Disk | Scope.Scope>
-declare const digest: Resource.Target<string, DiskError, Disk>
+declare const digest: Resource.Sink<string, DiskError, Disk>
 declare const memory: Sink.Sink<Uint8Array, Uint8Array>
 
 describe("a description", () => {
@@ -177,14 +177,14 @@ describe("a progress observer", () => {
   it("adds what it requires", () => {
     const watched = Resource.withProgress(image, () => Effect.asVoid(Effect.scope))
     expect(watched).type.toBe<Resource.Source<void, DiskError, Disk | Scope.Scope>>()
-    expect(Resource.withProgress(digest, () => Effect.void)).type.toBe<Resource.Target<string, DiskError, Disk>>()
+    expect(Resource.withProgress(digest, () => Effect.void)).type.toBe<Resource.Sink<string, DiskError, Disk>>()
   })
 
   it("adds what it fails with", () => {
     const watched = Resource.withProgress(image, () => Effect.fail("no" as const))
     expect(watched).type.toBe<Resource.Source<void, DiskError | "no", Disk>>()
     const bounded = Resource.withIdleTimeout(digest, "1 minute")
-    expect(bounded).type.toBe<Resource.Target<string, DiskError | Resource.TransferStalled, Disk>>()
+    expect(bounded).type.toBe<Resource.Sink<string, DiskError | Resource.TransferStalled, Disk>>()
     expect(client.dump(bounded)).type.toBe<
       Effect.Effect<string, DriverCallError | DiskError | Resource.TransferStalled, Disk>
     >()

@@ -58,7 +58,7 @@ export const ofSource = <A, E, R>(source: Resource.Source<A, E, R>, driver: stri
   })
 }
 
-export const ofTarget = <A, E, R>(target: Resource.Target<A, E, R>, driver: string): Watch => {
+export const ofTarget = <A, E, R>(target: Resource.Sink<A, E, R>, driver: string): Watch => {
   const named = target.name === undefined ? undefined : encodingSigns.ofName(target.name)
   if (target.asIs === true || target.contentEncoding._tag === "Some" || named === undefined) return silent
   return watchHead((head) =>

@@ -118,7 +118,7 @@ const upload = <A, E, R>(
 
 const download = <A, E, R>(
   stream: ExporterStream,
-  target: Resource.Target<A, E, R>,
+  target: Resource.Sink<A, E, R>,
   moved: Moved,
   site: DriverError.CallSite,
   // How long a driver that has answered may stay silent before the rest is given up. Without an end a driver that never

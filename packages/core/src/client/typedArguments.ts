@@ -30,7 +30,7 @@ const isObject = (value: unknown): value is object => typeof value === "object" 
 
 // Data of a program may have such a tag as well.
 const isClosed = (value: unknown): value is Closed =>
-  isObject(value) && "_tag" in value && "observe" in value && (value._tag === "Source" || value._tag === "Target")
+  isObject(value) && "_tag" in value && "observe" in value && (value._tag === "Source" || value._tag === "Sink")
 
 const isPresigned = (value: unknown): value is Resource.PresignedRequest =>
   isObject(value) && "kind" in value && value.kind === "presigned_request"
@@ -55,7 +55,7 @@ const encode = (schema: DriverMethod.AnySchema, value: unknown, index: number): 
     : contractCodec.encode(schema, value, [index])
 
 const lend = (client: DriverClient, direction: "in" | "out", value: unknown, index: number): Checked => {
-  const [expected, tag, method] = direction === "in" ? ["a source", "Source", "GET"] : ["a sink", "Target", "PUT"]
+  const [expected, tag, method] = direction === "in" ? ["a source", "Source", "GET"] : ["a sink", "Sink", "PUT"]
   if (isHandle(value)) return Either.right(value)
   if (isClosed(value) && value._tag === tag) return Either.right(client.resource(value))
   if (isPresigned(value) && value.method === method) return Either.right(value)

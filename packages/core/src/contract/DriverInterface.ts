@@ -124,7 +124,7 @@ type ClientParameters<Args, Further extends ReadonlyArray<unknown>, A, E, R> = A
       ...rest: ClientParameters<Tail, Further, A, E, R>
     ]
   : Head extends DriverMethod.SinkArgument ? [
-      sink: Resource.Target<A, E, R> | Resource.ResourceHandle<A, E> | Resource.PresignedRequest,
+      sink: Resource.Sink<A, E, R> | Resource.ResourceHandle<A, E> | Resource.PresignedRequest,
       ...rest: ClientParameters<Tail, Further, A, E, R>
     ]
   : Head extends DriverMethod.AnySchema

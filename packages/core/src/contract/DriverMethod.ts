@@ -40,7 +40,7 @@ export interface SourceArgument {
 }
 
 /**
- * An argument through which the driver writes bytes to the client: the client passes a `Resource.Target`, or an open or
+ * An argument through which the driver writes bytes to the client: the client passes a `Resource.Sink`, or an open or
  * presigned one; the handler gets a function that writes.
  *
  * @since 0.1.0

@@ -207,7 +207,7 @@ type Writing = Pick<Client, "open" | "file_write" | "file_close">
 export const readFile = <A, E, R>(
   storage: Reading,
   path: string,
-  target: Resource.Target<A, E, R>
+  target: Resource.Sink<A, E, R>
 ): Effect.Effect<A, DriverCallError | E, R> => {
   const caller = callers.of()
   return callers.on(

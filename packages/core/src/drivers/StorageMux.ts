@@ -89,5 +89,5 @@ export const write = <E, R>(
  */
 export const read = <A, E, R>(
   mux: Pick<Client, "host" | "dut" | "read">,
-  target: Resource.Target<A, E, R>
+  target: Resource.Sink<A, E, R>
 ): Effect.Effect<A, DriverCallError | E, R> => callers.on(callers.of(), () => onHost(mux, mux.read(target)))

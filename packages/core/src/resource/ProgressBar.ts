@@ -186,9 +186,9 @@ export function show<A, E, R>(
   options?: ProgressBarOptions
 ): Resource.Source<A, E, R>
 export function show<A, E, R>(
-  resource: Resource.Target<A, E, R>,
+  resource: Resource.Sink<A, E, R>,
   options?: ProgressBarOptions
-): Resource.Target<A, E, R>
+): Resource.Sink<A, E, R>
 export function show<A, E, R>(
   resource: Resource.Resource<A, E, R>,
   options: ProgressBarOptions = {}

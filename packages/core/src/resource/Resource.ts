@@ -9,7 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as Sink from "effect/Sink"
+import * as EffectSink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import type { DriverCallError } from "../protocol/DriverError.ts"
 import type { DriverFailure } from "../protocol/DriverFailure.ts"
@@ -84,9 +84,9 @@ export interface Source<A, E, R> {
  * @since 0.1.0
  * @category models
  */
-export interface Target<A, E, R> {
-  readonly _tag: "Target"
-  readonly sink: Sink.Sink<A, Uint8Array, unknown, E, R>
+export interface Sink<A, E, R> {
+  readonly _tag: "Sink"
+  readonly sink: EffectSink.Sink<A, Uint8Array, unknown, E, R>
   readonly contentEncoding: Option.Option<ContentEncoding>
   readonly name?: string | undefined
   /** Whether the bytes are meant as they are, also when the name says otherwise. */
@@ -102,7 +102,7 @@ export interface Target<A, E, R> {
  * @since 0.1.0
  * @category models
  */
-export type Resource<A, E, R> = Source<A, E, R> | Target<A, E, R>
+export type Resource<A, E, R> = Source<A, E, R> | Sink<A, E, R>
 
 /**
  * A transfer had another number of bytes than its declared size: a file that was cut or that grew while it was read, a stream
@@ -211,19 +211,19 @@ export function source<E, R>(
  * @category constructors
  */
 export function sink<A, E, R>(
-  sink: Sink.Sink<A, Uint8Array, unknown, E, R>,
+  sink: EffectSink.Sink<A, Uint8Array, unknown, E, R>,
   options?: ResourceOptions & { readonly size?: undefined }
-): Target<A, E, R>
+): Sink<A, E, R>
 export function sink<A, E, R>(
-  sink: Sink.Sink<A, Uint8Array, unknown, E, R>,
+  sink: EffectSink.Sink<A, Uint8Array, unknown, E, R>,
   options: ResourceOptions & { readonly size?: number | undefined }
-): Target<A, E | SizeMismatch, R>
+): Sink<A, E | SizeMismatch, R>
 export function sink<A, E, R>(
-  sink: Sink.Sink<A, Uint8Array, unknown, E, R>,
+  sink: EffectSink.Sink<A, Uint8Array, unknown, E, R>,
   options: ResourceOptions & { readonly size?: number | undefined } = {}
-): Target<A, E | SizeMismatch, R> {
+): Sink<A, E | SizeMismatch, R> {
   return {
-    _tag: "Target",
+    _tag: "Sink",
     sink,
     ...formOf(options),
     size: Option.fromNullable(options.size),
@@ -281,8 +281,8 @@ export const fromFile = (
 const fileSink = (
   fileSystem: FileSystem.FileSystem,
   path: string
-): Sink.Sink<void, Uint8Array, never, PlatformError.PlatformError> =>
-  Sink.unwrap(
+): EffectSink.Sink<void, Uint8Array, never, PlatformError.PlatformError> =>
+  EffectSink.unwrap(
     fileSystem.stat(path).pipe(
       Effect.map(({ type }) =>
         type === "CharacterDevice"
@@ -309,15 +309,15 @@ const fileSink = (
 export function toFile(
   path: string,
   options?: ResourceOptions & { readonly size?: undefined }
-): Effect.Effect<Target<void, PlatformError.PlatformError, never>, never, FileSystem.FileSystem>
+): Effect.Effect<Sink<void, PlatformError.PlatformError, never>, never, FileSystem.FileSystem>
 export function toFile(
   path: string,
   options: ResourceOptions & { readonly size?: number | undefined }
-): Effect.Effect<Target<void, PlatformError.PlatformError | SizeMismatch, never>, never, FileSystem.FileSystem>
+): Effect.Effect<Sink<void, PlatformError.PlatformError | SizeMismatch, never>, never, FileSystem.FileSystem>
 export function toFile(
   path: string,
   options: ResourceOptions & { readonly size?: number | undefined } = {}
-): Effect.Effect<Target<void, PlatformError.PlatformError | SizeMismatch, never>, never, FileSystem.FileSystem> {
+): Effect.Effect<Sink<void, PlatformError.PlatformError | SizeMismatch, never>, never, FileSystem.FileSystem> {
   return Effect.map(
     FileSystem.FileSystem,
     (fileSystem) => sink(fileSink(fileSystem, path), { ...options, name: options.name ?? path })
@@ -397,9 +397,9 @@ export function withProgress<A, E, R, E2, R2>(
   observe: ProgressObserver<E2, R2>
 ): Source<A, E | E2, R | R2>
 export function withProgress<A, E, R, E2, R2>(
-  resource: Target<A, E, R>,
+  resource: Sink<A, E, R>,
   observe: ProgressObserver<E2, R2>
-): Target<A, E | E2, R | R2>
+): Sink<A, E | E2, R | R2>
 export function withProgress<A, E, R, E2, R2>(
   resource: Resource<A, E, R>,
   observe: ProgressObserver<E2, R2>
@@ -488,9 +488,9 @@ export function withIdleTimeout<A, E, R>(
   duration: Duration.DurationInput
 ): Source<A, E | TransferStalled, R>
 export function withIdleTimeout<A, E, R>(
-  resource: Target<A, E, R>,
+  resource: Sink<A, E, R>,
   duration: Duration.DurationInput
-): Target<A, E | TransferStalled, R>
+): Sink<A, E | TransferStalled, R>
 export function withIdleTimeout<A, E, R>(
   resource: Resource<A, E, R>,
   duration: Duration.DurationInput
@@ -539,10 +539,10 @@ export type Argument = JsonValue | ResourceHandle<unknown, unknown>
  * @category models
  */
 export type Unready =
-  | { readonly _tag: "Source" | "Target"; readonly observe: unknown }
+  | { readonly _tag: "Source" | "Sink"; readonly observe: unknown }
   | { readonly [Effect.EffectTypeId]: unknown }
 
-type Passed<Arg> = Arg extends { readonly _tag: "Source" | "Target"; readonly observe: unknown }
+type Passed<Arg> = Arg extends { readonly _tag: "Source" | "Sink"; readonly observe: unknown }
   ? "open it first: pass the handle that `yield* client.resource(...)` gives"
   : Arg extends { readonly [Effect.EffectTypeId]: unknown } ? "run it first: pass what `yield*` makes of it"
   : Arg
