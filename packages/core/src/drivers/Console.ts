@@ -34,7 +34,7 @@ export class ExpectError extends Schema.TaggedError<ExpectError>(
   hint: Schema.optional(Schema.String)
 }) {
   override get message(): string {
-    const console = `the console ${this.console ?? ""}`.trimEnd()
+    const console = this.console === undefined ? "the console" : `the console ${this.console || "(root)"}`
     const reason = this.timeout === undefined
       ? `before the device closed ${console}`
       : `within ${Duration.format(this.timeout)} on ${console}`

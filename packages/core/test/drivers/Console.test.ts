@@ -226,6 +226,8 @@ describe("Console", () => {
         String(yield* Effect.flip(renamed.expect("$"))),
         "before the device closed the console left board, only"
       )
+      const root = yield* Console.make({ ...stream, name: "" })
+      assert.include(String(yield* Effect.flip(root.expect("$"))), "before the device closed the console (root), only")
     }))
 
   it.effect("shows nothing when it is closed, and can be closed while what it shows waits", () =>
