@@ -9,15 +9,16 @@ import * as GrpcServer from "../src/transport/GrpcServer.ts"
 
 declare const handlers: GrpcHandlers
 declare const passphrase: Redacted.Redacted
-declare const channel: typeof GrpcChannel.GrpcChannel.Service
+declare const channel: GrpcChannel.Channel
 
 describe("GrpcChannel", () => {
   it("layers need nothing, and fail with the status of a connection that cannot be made", () => {
     type Sockets = Layer.Layer<GrpcChannel.GrpcChannel, GrpcStatusError>
     expect(GrpcChannel.layer(Endpoint.unix("/x"))).type.toBe<Sockets>()
-    expect(GrpcChannel.layerUnix("/x")).type.toBe<Sockets>()
-    expect(GrpcChannel.layerTcp("lab", 1, { connectTimeout: "1 second", passphrase })).type.toBe<Sockets>()
-    expect(GrpcChannel.layerTls("lab", 1, { trust: Endpoint.Trust.TrustOnFirstUse() })).type.toBe<Sockets>()
+    const options = { connectTimeout: "1 second", passphrase, transport: "nice-grpc" } as const
+    expect(GrpcChannel.layer(Endpoint.tcp("lab", 1), options)).type.toBe<Sockets>()
+    expect(GrpcChannel.layer).type.not.toBeCallableWith(Endpoint.unix("/x"), { transport: "memory" })
+    expect(channel.transport).type.toBe<"http2" | "nice-grpc" | "memory">()
   })
 
   it("in memory cannot fail", () => {
@@ -27,7 +28,7 @@ describe("GrpcChannel", () => {
 
   it("takes secrets in redacted form only", () => {
     expect(GrpcChannel.withPassphrase).type.not.toBeCallableWith(channel, "sesame")
-    expect(GrpcChannel.layerUnix).type.not.toBeCallableWith("/x", { passphrase: "sesame" })
+    expect(GrpcChannel.layer).type.not.toBeCallableWith(Endpoint.unix("/x"), { passphrase: "sesame" })
   })
 })
 

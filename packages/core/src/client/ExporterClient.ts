@@ -19,7 +19,7 @@ import * as logCodec from "../protocol/logCodec.ts"
 import type { LogEntry } from "../protocol/LogEntry.ts"
 import * as RouterStream from "../protocol/RouterStream.ts"
 import * as streamRequest from "../protocol/streamRequest.ts"
-import type { CallOptions, GrpcChannel, GrpcDuplex } from "../transport/GrpcChannel.ts"
+import type { CallOptions, Channel, GrpcDuplex } from "../transport/GrpcChannel.ts"
 
 /**
  * What an exporter says about itself: its labels, its message of the day, and its drivers.
@@ -108,7 +108,7 @@ const streamRpc = `/${RouterServiceDefinition.fullName}/${RouterServiceDefinitio
  * @since 0.1.0
  * @category constructors
  */
-export const make = (channel: typeof GrpcChannel.Service): ExporterClient => {
+export const make = (channel: Channel): ExporterClient => {
   const malformed = (rpc: string) => (cause: unknown): GrpcStatus.GrpcStatusError =>
     GrpcStatus.refused(
       { rpc, target: channel.target },

@@ -87,7 +87,7 @@ const explained = <A, R>(
   Effect.mapError(effect, (error) => error._tag === "ConnectError" ? error : refusal(address, error))
 
 const connect = (
-  channel: typeof GrpcChannel.GrpcChannel.Service,
+  channel: GrpcChannel.Channel,
   options: ConnectOptions
 ) => {
   const address = channel.target
@@ -122,7 +122,7 @@ const connect = (
  * @category constructors
  */
 export const fromChannel = (
-  channel: typeof GrpcChannel.GrpcChannel.Service,
+  channel: GrpcChannel.Channel,
   options: ConnectOptions = {}
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   Effect.zipRight(

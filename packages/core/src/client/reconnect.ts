@@ -10,10 +10,8 @@ import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import * as telemetryMetrics from "../telemetry/metrics.ts"
-import type { GrpcChannel } from "../transport/GrpcChannel.ts"
+import type { Channel } from "../transport/GrpcChannel.ts"
 import { ConnectionState } from "./ConnectionState.ts"
-
-type Channel = typeof GrpcChannel.Service
 
 const closed = "the connection was closed"
 

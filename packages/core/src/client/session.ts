@@ -11,7 +11,7 @@ import * as DriverError from "../protocol/DriverError.ts"
 import * as DriverTree from "../protocol/DriverTree.ts"
 import { EndSessionError, type StatusReport } from "../protocol/ExporterStatus.ts"
 import { isExporterGone } from "../protocol/pythonTexts.ts"
-import type { GrpcChannel } from "../transport/GrpcChannel.ts"
+import type { Channel } from "../transport/GrpcChannel.ts"
 import * as interruptible from "../util/interruptible.ts"
 import type { Connection, ConnectOptions } from "./connection.ts"
 import { ConnectionState } from "./ConnectionState.ts"
@@ -57,7 +57,7 @@ interface Options<E> extends Omit<ConnectOptions, "reconnect"> {
 }
 
 export const make = Effect.fnUntraced(function*<E extends { readonly message: string }>(
-  channel: typeof GrpcChannel.Service,
+  channel: Channel,
   introduction: Effect.Effect<Introduction, E>,
   options: Options<E>
 ) {

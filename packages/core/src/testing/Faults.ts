@@ -183,9 +183,9 @@ export class Faults extends Context.Tag("@effect-jumpstarter/core/testing/Faults
  * @category constructors
  */
 export const make = (
-  channel: typeof GrpcChannel.GrpcChannel.Service
+  channel: GrpcChannel.Channel
 ): Effect.Effect<
-  { readonly channel: typeof GrpcChannel.GrpcChannel.Service; readonly control: Control },
+  { readonly channel: GrpcChannel.Channel; readonly control: Control },
   never,
   Scope.Scope
 > =>
@@ -225,7 +225,7 @@ export const make = (
  * @category layers
  * @example
  * ```ts
- * import { ExporterConnection, GrpcChannel } from "@effect-jumpstarter/core"
+ * import { Endpoint, ExporterConnection, GrpcChannel } from "@effect-jumpstarter/core"
  * import { Faults } from "@effect-jumpstarter/core/testing"
  * import { Effect, Layer } from "effect"
  *
@@ -237,7 +237,7 @@ export const make = (
  *   return yield* Effect.flip(power.call("on")) // ConnectionLost
  * })
  *
- * const faulty = Layer.provide(Faults.layer, GrpcChannel.layerUnix("/run/jumpstarter.sock"))
+ * const faulty = Layer.provide(Faults.layer, GrpcChannel.layer(Endpoint.unix("/run/jumpstarter.sock")))
  *
  * test.pipe(Effect.provide(Layer.provideMerge(ExporterConnection.layerChannel(), faulty)))
  * ```

@@ -93,7 +93,7 @@ type Drivers = Readonly<Record<string, Driver.Driver>>
 
 interface Incarnation {
   readonly exporter: Exporter.Exporter
-  readonly channel: typeof GrpcChannel.GrpcChannel.Service
+  readonly channel: GrpcChannel.Channel
   readonly scope: Scope.CloseableScope
 }
 

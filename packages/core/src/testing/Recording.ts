@@ -222,10 +222,10 @@ const openWriter = (path: string): Effect.Effect<
  * @category constructors
  */
 export const record = (
-  channel: typeof GrpcChannel.GrpcChannel.Service,
+  channel: GrpcChannel.Channel,
   path: string,
   options: RecordOptions = {}
-): Effect.Effect<typeof GrpcChannel.GrpcChannel.Service, RecordingError, FileSystem.FileSystem | Scope.Scope> =>
+): Effect.Effect<GrpcChannel.Channel, RecordingError, FileSystem.FileSystem | Scope.Scope> =>
   Effect.gen(function*() {
     const write = yield* openWriter(path)
     write(format.header(channel.target === memory ? undefined : channel.target))
@@ -245,7 +245,7 @@ export const record = (
  * @category models
  */
 export interface Replay {
-  readonly channel: typeof GrpcChannel.GrpcChannel.Service
+  readonly channel: GrpcChannel.Channel
   /** What the program has done otherwise so far, and what of the recording it has not done. */
   readonly differences: Effect.Effect<ReadonlyArray<string>>
 }
@@ -312,7 +312,7 @@ export const replay = (
  * @example
  * ```ts
  * import { Config, Effect, Layer } from "effect"
- * import { ExporterConnection, GrpcChannel } from "@effect-jumpstarter/core"
+ * import { Endpoint, ExporterConnection, GrpcChannel } from "@effect-jumpstarter/core"
  * import { Recording } from "@effect-jumpstarter/core/testing"
  * import { NodeFileSystem } from "@effect/platform-node"
  *
@@ -328,7 +328,7 @@ export const replay = (
  *
  * const recorded = Layer.provide(
  *   Recording.layerRecord("boot.jsonl", scrub),
- *   GrpcChannel.layerUnix("/run/jumpstarter.sock")
+ *   GrpcChannel.layer(Endpoint.unix("/run/jumpstarter.sock"))
  * )
  *
  * const channel = Layer.unwrapEffect(Effect.map(

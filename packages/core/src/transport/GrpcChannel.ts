@@ -49,9 +49,9 @@ export {
  * that the peer never began, as HTTP/2 tells, is sent again once.
  *
  * @since 0.1.0
- * @category tags
+ * @category models
  */
-export class GrpcChannel extends Context.Tag("@effect-jumpstarter/core/GrpcChannel")<GrpcChannel, {
+export interface Channel {
   readonly target: string
   /** What carries the RPCs. */
   readonly transport: TransportName
@@ -71,7 +71,15 @@ export class GrpcChannel extends Context.Tag("@effect-jumpstarter/core/GrpcChann
     rpc: string,
     options?: CallOptions
   ) => Effect.Effect<GrpcDuplex, GrpcStatus.GrpcStatusError, Scope.Scope>
-}>() {}
+}
+
+/**
+ * The channel that a program runs with.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class GrpcChannel extends Context.Tag("@effect-jumpstarter/core/GrpcChannel")<GrpcChannel, Channel>() {}
 
 /**
  * Makes a channel from a transport. Messages larger than `maxMessageBytes` are refused before they are sent.
@@ -79,7 +87,7 @@ export class GrpcChannel extends Context.Tag("@effect-jumpstarter/core/GrpcChann
  * @since 0.1.0
  * @category constructors
  */
-export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
+export const make = (transport: GrpcTransport): Channel => {
   // Checked here because the transports below put the value, which may be a passphrase, into what they throw.
   const checkedOptions = (
     rpc: string,
@@ -114,7 +122,7 @@ export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
       )
   }
 
-  const duplex: typeof GrpcChannel.Service["duplex"] = (rpc, options = {}) =>
+  const duplex: Channel["duplex"] = (rpc, options = {}) =>
     Effect.map(Effect.flatMap(checkedOptions(rpc, options), (options) => transport.duplex(rpc, options)), (duplex) => {
       let halfClosed = false
       return {
@@ -159,9 +167,9 @@ export const make = (transport: GrpcTransport): typeof GrpcChannel.Service => {
  * @category combinators
  */
 export const withMetadata = (
-  channel: typeof GrpcChannel.Service,
+  channel: Channel,
   metadata: Headers.Headers
-): typeof GrpcChannel.Service => {
+): Channel => {
   const extend = (options: CallOptions | undefined): CallOptions => ({
     ...options,
     metadata: options?.metadata === undefined ? metadata : Headers.merge(metadata, options.metadata)
@@ -181,10 +189,9 @@ export const withMetadata = (
  * @category combinators
  */
 export const withPassphrase = (
-  channel: typeof GrpcChannel.Service,
+  channel: Channel,
   passphrase: Redacted.Redacted
-): typeof GrpcChannel.Service =>
-  withMetadata(channel, Headers.fromInput({ [GrpcHandler.passphraseKey]: Redacted.value(passphrase) }))
+): Channel => withMetadata(channel, Headers.fromInput({ [GrpcHandler.passphraseKey]: Redacted.value(passphrase) }))
 
 /**
  * Opens a channel to an endpoint. The connection is made by the first RPC and made again by the next one after a loss;
@@ -205,7 +212,7 @@ export const withPassphrase = (
 export const fromEndpoint = (
   endpoint: Endpoint.Endpoint,
   options: ChannelOptions = {}
-): Effect.Effect<typeof GrpcChannel.Service, GrpcStatus.GrpcStatusError, Scope.Scope> =>
+): Effect.Effect<Channel, GrpcStatus.GrpcStatusError, Scope.Scope> =>
   Effect.suspend(() => {
     const { passphrase } = options
     const target = Endpoint.format(endpoint)
@@ -229,7 +236,7 @@ export const fromEndpoint = (
 export const fromHandlers = (
   handlers: GrpcHandler.GrpcHandlers,
   options: { readonly target?: string | undefined; readonly passphrase?: Redacted.Redacted | undefined } = {}
-): Effect.Effect<typeof GrpcChannel.Service, never, Scope.Scope> =>
+): Effect.Effect<Channel, never, Scope.Scope> =>
   Effect.map(memoryGrpc.makeTransport(handlers, options.target ?? memory), (transport) => {
     const channel = make(transport)
     return options.passphrase === undefined ? channel : withPassphrase(channel, options.passphrase)
@@ -245,41 +252,6 @@ export const layer = (
   endpoint: Endpoint.Endpoint,
   options?: ChannelOptions
 ): Layer.Layer<GrpcChannel, GrpcStatus.GrpcStatusError> => Layer.scoped(GrpcChannel, fromEndpoint(endpoint, options))
-
-/**
- * A channel to a Unix socket.
- *
- * @since 0.1.0
- * @category layers
- */
-export const layerUnix = (
-  path: string,
-  options?: ChannelOptions
-): Layer.Layer<GrpcChannel, GrpcStatus.GrpcStatusError> => layer(Endpoint.unix(path), options)
-
-/**
- * A cleartext channel over TCP.
- *
- * @since 0.1.0
- * @category layers
- */
-export const layerTcp = (
-  host: string,
-  port: number,
-  options?: ChannelOptions
-): Layer.Layer<GrpcChannel, GrpcStatus.GrpcStatusError> => layer(Endpoint.tcp(host, port), options)
-
-/**
- * A channel over TLS; trusts the system's roots unless told otherwise.
- *
- * @since 0.1.0
- * @category layers
- */
-export const layerTls = (
-  host: string,
-  port: number,
-  options?: ChannelOptions & { readonly trust?: Endpoint.Trust | undefined }
-): Layer.Layer<GrpcChannel, GrpcStatus.GrpcStatusError> => layer(Endpoint.tls(host, port, options?.trust), options)
 
 /**
  * A channel to handlers in this process; see `fromHandlers`.

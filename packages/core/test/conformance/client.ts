@@ -52,7 +52,7 @@ interface Outcome {
 
 const open = (
   request: Request
-): Effect.Effect<typeof GrpcChannel.GrpcChannel.Service, GrpcStatusError, Scope.Scope> => {
+): Effect.Effect<GrpcChannel.Channel, GrpcStatusError, Scope.Scope> => {
   if (transport === "memory") return GrpcChannel.fromHandlers(handlers)
   const { clientTlsCreds, host, port, serverTlsCert } = request
   const certificate = clientTlsCreds === undefined
@@ -76,7 +76,7 @@ const endAfter =
       : Effect.timeoutFail(effect, { duration: milliseconds, onTimeout: () => failed(code, "ended by the caller") })
 
 const duplex = Effect.fnUntraced(function*(
-  channel: typeof GrpcChannel.GrpcChannel.Service,
+  channel: GrpcChannel.Channel,
   request: Request,
   requests: ReadonlyArray<Uint8Array>,
   take: (message: Uint8Array) => void,

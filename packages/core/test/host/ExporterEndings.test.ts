@@ -20,7 +20,7 @@ const hosts = {
 const soon = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.timeoutFail(effect, { duration: "5 seconds", onTimeout: () => new Error("it does not end") })
 
-const openStream = (channel: typeof GrpcChannel.GrpcChannel.Service, request: object) =>
+const openStream = (channel: GrpcChannel.Channel, request: object) =>
   channel.duplex("/jumpstarter.v1.RouterService/Stream", {
     metadata: Headers.fromInput({ request: JSON.stringify(request) })
   })

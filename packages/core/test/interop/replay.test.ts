@@ -78,7 +78,7 @@ it.scopedLive("what the Python exporter said is said again without it", () =>
     const path = yield* file
     const exporter = yield* process.start(python.exporter(), ["--passphrase", passphrase])
     const endpoint = yield* Endpoint.parse(exporter.ready.passphraseTcp ?? "", { security: "insecure" })
-    const run = (channel: typeof GrpcChannel.GrpcChannel.Service, argument: string) =>
+    const run = (channel: GrpcChannel.Channel, argument: string) =>
       Effect.scoped(
         Effect.flatMap(
           ExporterConnection.fromChannel(channel),

@@ -47,7 +47,7 @@ export const drivers = (calls: Array<string> = []): Readonly<Record<string, Driv
 export type Answer = Effect.Effect<Uint8Array, GrpcStatusError>
 
 interface Host {
-  readonly channel: typeof GrpcChannel.GrpcChannel.Service
+  readonly channel: GrpcChannel.Channel
   readonly setStatus: Exporter.Exporter["setStatus"]
   /** Writes a line into the log, as a hook would. */
   readonly log: (source: LogEntry.LogSource, message: string) => Effect.Effect<void>

@@ -10,7 +10,7 @@ import { selfSigned } from "./certificates.ts"
 import * as rawServer from "./rawServer.ts"
 import * as temporary from "./temporary.ts"
 
-type Channel = typeof GrpcChannel.GrpcChannel.Service
+type Channel = GrpcChannel.Channel
 
 type Open = (options?: {
   readonly passphrase?: Redacted.Redacted

@@ -35,7 +35,7 @@ it.scopedLive("a passphrase, wherever it is added", () =>
       yield* Stream.runDrain(power.streamingCall("count", 2))
       return (yield* bench.converse("hello")).heard
     })
-    const run = (channel: typeof GrpcChannel.GrpcChannel.Service) =>
+    const run = (channel: GrpcChannel.Channel) =>
       Effect.scoped(Effect.flatMap(ExporterConnection.fromChannel(channel), (connection) =>
         Effect.provideService(program, ExporterConnection.ExporterConnection, connection)))
     for (
@@ -89,7 +89,7 @@ it.scoped("metadata of the exporter that looks like a secret", () =>
       ]
     ])
     const channel = yield* GrpcChannel.fromHandlers(handlers)
-    const open = (channel: typeof GrpcChannel.GrpcChannel.Service) =>
+    const open = (channel: GrpcChannel.Channel) =>
       Effect.scoped(Effect.flatMap(
         channel.duplex("/jumpstarter.v1.RouterService/Stream", {
           metadata: Headers.fromInput({ request: `{"kind":"driver","uuid":"","method":"connect"}` })

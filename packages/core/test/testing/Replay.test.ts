@@ -313,7 +313,7 @@ describe("what a program had ended itself, and waits for now", () => {
 })
 
 describe("a failure of the transport", () => {
-  const scopeOf = (channel: typeof GrpcChannel.GrpcChannel.Service) =>
+  const scopeOf = (channel: GrpcChannel.Channel) =>
     Effect.map(Effect.flip(ExporterClient.make(channel).endSession), ({ scope }) => scope)
 
   const recorded = (scope: GrpcStatus.StatusScope) =>

@@ -27,7 +27,7 @@ const shapes = ["unary", "serverStreaming", "duplex"] as const
 type Shape = typeof shapes[number]
 
 // Runs one RPC of any shape to its end, with one message each way.
-const run = (channel: typeof GrpcChannel.GrpcChannel.Service, shape: Shape, path = rpc, message = utf8("hi")) => {
+const run = (channel: GrpcChannel.Channel, shape: Shape, path = rpc, message = utf8("hi")) => {
   switch (shape) {
     case "unary":
       return Effect.asVoid(channel.unary(path, message))

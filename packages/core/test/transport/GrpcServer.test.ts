@@ -19,8 +19,7 @@ import { transports } from "../support/transports.ts"
 
 const echo = new Map<string, GrpcHandler>([["/test.Service/Echo", GrpcHandler.Unary({ handle: Effect.succeed })]])
 
-const ask = (channel: typeof GrpcChannel.GrpcChannel.Service) =>
-  Effect.map(channel.unary("/test.Service/Echo", utf8("hello")), text)
+const ask = (channel: GrpcChannel.Channel) => Effect.map(channel.unary("/test.Service/Echo", utf8("hello")), text)
 
 const localhost = { host: "127.0.0.1", port: 0 } as const
 

@@ -86,7 +86,7 @@ describe("maxConcurrentStreams", () => {
 it.scopedLive("maxConnections closes further connections at once", () =>
   Effect.gen(function*() {
     const endpoint = yield* GrpcServer.serve(echo, localhost, { maxConnections: 2 })
-    const ask = (channel: typeof GrpcChannel.GrpcChannel.Service) => channel.unary("/t.S/Echo", utf8("x"))
+    const ask = (channel: GrpcChannel.Channel) => channel.unary("/t.S/Echo", utf8("x"))
     const open = Effect.tap(GrpcChannel.fromEndpoint(endpoint), ask)
     const first = yield* open
     yield* Effect.scoped(Effect.gen(function*() {

@@ -38,7 +38,7 @@ const told = (error: GrpcStatusError | Error): string =>
     ? `${error.code} ${error.origin}${error.scope === "rpc" ? "" : ` (${error.scope})`}: ${error.details}`
     : error.message
 
-type Channel = typeof GrpcChannel.GrpcChannel.Service
+type Channel = GrpcChannel.Channel
 
 // What came, and how it ended.
 const seen = <E extends GrpcStatusError | Error>(stream: Stream.Stream<string, E>) =>

@@ -18,7 +18,7 @@ import * as rawHttp2 from "../support/rawHttp2.ts"
 import * as relay from "../support/relay.ts"
 import * as temporary from "../support/temporary.ts"
 
-type Channel = typeof GrpcChannel.GrpcChannel.Service
+type Channel = GrpcChannel.Channel
 
 const bound = "5 seconds"
 

@@ -6,7 +6,7 @@ import * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
 import * as rawExporter from "../support/rawExporter.ts"
 import { Flag, frame, Type, uint32 } from "../support/rawHttp2.ts"
 
-type Channel = typeof GrpcChannel.GrpcChannel.Service
+type Channel = GrpcChannel.Channel
 
 const message = Uint8Array.of(1, 2, 3)
 

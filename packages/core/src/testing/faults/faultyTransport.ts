@@ -11,7 +11,7 @@ import * as Bytes from "../../grpc/Bytes.ts"
 import type { GrpcStatusError } from "../../grpc/GrpcStatus.ts"
 import type { GrpcDuplex, GrpcTransport } from "../../grpc/grpcTransport.ts"
 import * as frame from "../../protocol/routerFrame.ts"
-import type { GrpcChannel } from "../../transport/GrpcChannel.ts"
+import type { Channel } from "../../transport/GrpcChannel.ts"
 import * as interruptible from "../../util/interruptible.ts"
 import { DriverDirectory } from "../driverNames.ts"
 import * as exporterCall from "../exporterCall.ts"
@@ -94,7 +94,7 @@ const never: GrpcDuplex = {
   status: Effect.never
 }
 
-export const make = (inner: typeof GrpcChannel.Service, faulty: FaultyConnection, plan: Plan): GrpcTransport => {
+export const make = (inner: Channel, faulty: FaultyConnection, plan: Plan): GrpcTransport => {
   const directory = new DriverDirectory()
 
   const open = Effect.fnUntraced(function*(rpc: string, call: Option.Option<exporterCall.ExporterCall>, shape: Shape) {

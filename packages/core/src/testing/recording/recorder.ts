@@ -13,7 +13,7 @@ import type { GrpcTransport } from "../../grpc/grpcTransport.ts"
 import type { JsonValue } from "../../protocol/ProtobufValue.ts"
 import * as frame from "../../protocol/routerFrame.ts"
 import * as streamRequest from "../../protocol/streamRequest.ts"
-import type { GrpcChannel } from "../../transport/GrpcChannel.ts"
+import type { Channel } from "../../transport/GrpcChannel.ts"
 import * as monotonicClock from "../../util/monotonicClock.ts"
 import { DriverDirectory } from "../driverNames.ts"
 import * as exporterCall from "../exporterCall.ts"
@@ -235,7 +235,7 @@ class Recording {
   }
 }
 
-export const make = (inner: typeof GrpcChannel.Service, options: Options) => {
+export const make = (inner: Channel, options: Options) => {
   const recording = new Recording(options)
 
   const refuse = (rpc: string): GrpcStatus.GrpcStatusError =>

@@ -14,7 +14,7 @@ import { messages } from "../../support/messages.ts"
 import * as rawHttp2 from "../../support/rawHttp2.ts"
 import * as temporary from "../../support/temporary.ts"
 
-type Channel = typeof GrpcChannel.GrpcChannel.Service
+type Channel = GrpcChannel.Channel
 
 const message = new Uint8Array([1, 2, 3])
 

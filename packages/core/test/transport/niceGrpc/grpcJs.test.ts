@@ -30,7 +30,7 @@ const letters = ["a", "b", "c"]
 const whole = letters.map((letter) => prefixed(utf8(letter)))
 
 /** What a streaming call gets, and how it ends. */
-const outcome = (channel: typeof GrpcChannel.GrpcChannel.Service) =>
+const outcome = (channel: GrpcChannel.Channel) =>
   Effect.gen(function*() {
     const got: Array<string> = []
     const exit = yield* Effect.either(
@@ -124,7 +124,7 @@ for (const transport of both) {
 
     // What the first effect comes to once the peer has sent all it will, unless it is waiting still.
     const settled = Effect.fnUntraced(function*(
-      channel: typeof GrpcChannel.GrpcChannel.Service,
+      channel: GrpcChannel.Channel,
       sent: Deferred.Deferred<void>,
       effect: Effect.Effect<void, GrpcStatusError>
     ) {
