@@ -1,6 +1,6 @@
 // The behaviour suite: what this library promises of a connection, whatever exporter is at its other end. It is a
 // function of the peer, so that the memory transport, sockets and the Python exporter are held to the same. What is
-// about drivers runs by the names of methods and through typed clients.
+// about drivers runs by the names of methods, and once for every exporter through typed clients as well.
 import { describe } from "@effect/vitest"
 import * as Layer from "effect/Layer"
 import { byteStreams } from "./byteStreams.ts"
@@ -24,10 +24,17 @@ const drivers = (peer: peer.Peer): void => {
 export const behaviour = (peer: peer.Peer): void => {
   describe(peer.name, () => {
     session(peer)
-    // What is below all of them need not be moved in full size every time.
-    describe("by name", () => drivers({ ...peer, thorough: peer.thorough && /memory|unix/.test(peer.name) }))
-    if (!peer.typed) return
+    if (peer.extent === "shapes") {
+      describe("by name", () => {
+        streamingCalls(peer)
+        byteStreams(peer)
+      })
+      return
+    }
+    describe("by name", () => drivers(peer))
+    if (peer.extent === "transport") return
     describe("typed", () => {
+      // What is below both styles need not be moved in full size again.
       const typed = { ...peer, session: Layer.merge(peer.session, style.typed), thorough: false }
       drivers(typed)
       contracts(typed)

@@ -22,11 +22,21 @@ export interface Peer {
   /** A new connection to the exporter. */
   readonly session: Layer.Layer<Session, unknown>
   readonly quirks: Quirks
+  readonly extent: Extent
   /** One transport of an exporter gets everything in full size; what differs between transports shows in less. */
   readonly thorough: boolean
-  /** Whether it runs through typed clients as well, which are the same on all transports. */
-  readonly typed: boolean
 }
+
+/**
+ * How much of the suite a peer gets. Everything about drivers runs over every transport, for "transport". Two things cannot
+ * break on one transport alone:
+ *
+ * - Typed clients are made of the methods of a `DriverClient`, above the channel: what a transport gets to see is the same RPCs
+ *   in both styles. One peer in memory, one of our host and one of Python run both, for "styles".
+ * - A passphrase is one more header, the same on every RPC, and is checked before a handler runs. That every shape of RPC has it
+ *   shows in the session, in streaming calls and in byte streams, for "shapes".
+ */
+export type Extent = "styles" | "transport" | "shapes"
 
 /**
  * How a peer differs from what the suite expects of every other one. An entry names the section of protocol.md that

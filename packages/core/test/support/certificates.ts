@@ -45,6 +45,9 @@ export const pair = ({ authority, issuer, names, notAfter, notBefore }: Options)
 export const selfSigned = (...names: ReadonlyArray<string>): Effect.Effect<Pair & { readonly ca: string }> =>
   Effect.map(pair({ names }), (made) => ({ ...made, ca: made.pem }))
 
+/** A certificate of this machine, made once: for tests that are not about certificates. */
+export const localhost = Effect.runSync(Effect.cached(selfSigned("localhost", "127.0.0.1")))
+
 /** A certificate for some names, issued by an intermediate of a root; it is served with both. */
 export const chain = (...names: ReadonlyArray<string>) =>
   Effect.gen(function*() {

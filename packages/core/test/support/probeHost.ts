@@ -9,7 +9,7 @@ import * as Exporter from "../../src/host/Exporter.ts"
 import * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
 import type { Listen } from "../../src/transport/GrpcServer.ts"
 import * as peer from "../suite/peer.ts"
-import { selfSigned } from "./certificates.ts"
+import * as certificates from "./certificates.ts"
 import * as probeExporter from "./probeExporter.ts"
 import { socketPath } from "./temporary.ts"
 
@@ -40,33 +40,32 @@ const served = (
 const make = (
   name: string,
   session: peer.Peer["session"],
-  { thorough = false, typed = true }: Partial<Pick<peer.Peer, "thorough" | "typed">> = {}
+  { extent = "transport", thorough = false }: Partial<Pick<peer.Peer, "extent" | "thorough">> = {}
 ): peer.Peer => ({
   name,
   session: Layer.provide(session, probeExporter.quiet),
   quirks: peer.noQuirks,
-  thorough,
-  typed
+  extent,
+  thorough
 })
-
-// Making a key takes a moment, so all tests of a file share one.
-const certificate = Effect.runSync(Effect.cached(selfSigned("localhost", "127.0.0.1")))
 
 const anyPort = { host: "127.0.0.1", port: 0 }
 
 const unix = Effect.map(socketPath, (path) => ({ path }))
 const tcp = Effect.succeed(anyPort)
-const tls = Effect.map(certificate, ({ certificate }) => ({ ...anyPort, certificate }))
+const tls = Effect.map(certificates.localhost, ({ certificate }) => ({ ...anyPort, certificate }))
 
 export const peers: ReadonlyArray<peer.Peer> = [
-  make("memory", memory),
-  make("unix", served(unix), { thorough: true }),
+  make("memory", memory, { extent: "styles" }),
+  make("unix", served(unix), { extent: "styles", thorough: true }),
   make("tcp", served(tcp)),
   make("tls", served(tls)),
-  make("tcp with a passphrase", served(tcp, { passphrase: Redacted.make("correct horse battery staple") }))
+  make("tcp with a passphrase", served(tcp, { passphrase: Redacted.make("correct horse battery staple") }), {
+    extent: "shapes"
+  })
 ]
 
 /** The same on sockets, through nice-grpc. */
 export const niceGrpcPeers: ReadonlyArray<peer.Peer> = Object.entries({ unix, tcp, tls }).map(([name, listen]) =>
-  make(`${name} through nice-grpc`, served(listen, { transport: "nice-grpc" }), { typed: false })
+  make(`${name} through nice-grpc`, served(listen, { transport: "nice-grpc" }))
 )

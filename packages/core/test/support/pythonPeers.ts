@@ -42,8 +42,9 @@ const endpoints: ReadonlyArray<{
   readonly name: string
   readonly endpoint: (ready: process.ExporterProcess["ready"]) => Endpoint.Endpoint
   readonly options?: GrpcChannel.ChannelOptions
+  readonly extent?: peer.Extent
 }> = [
-  { name: "python over unix", endpoint: ({ unix }) => Endpoint.unix(unix) },
+  { name: "python over unix", extent: "styles", endpoint: ({ unix }) => Endpoint.unix(unix) },
   { name: "python over tcp", endpoint: (ready) => tcp(ready.tcp, "insecure") },
   {
     name: "python over tls",
@@ -52,7 +53,8 @@ const endpoints: ReadonlyArray<{
   {
     name: "python over tcp with a passphrase",
     endpoint: (ready) => tcp(ready.passphraseTcp, "insecure"),
-    options: { passphrase: Redacted.make(passphrase) }
+    options: { passphrase: Redacted.make(passphrase) },
+    extent: "shapes"
   },
   {
     name: "python over unix through nice-grpc",
@@ -71,7 +73,7 @@ export const make = (): ReadonlyArray<peer.Peer> => {
   const runtime = ManagedRuntime.make(pythonLayer)
   afterAll(() => runtime.dispose())
   const shared = Effect.map(runtime.runtimeEffect, ({ context }) => Context.get(context, Python))
-  return endpoints.map(({ endpoint, name, options }, index) => ({
+  return endpoints.map(({ endpoint, extent = "transport", name, options }, index) => ({
     name,
     session: Layer.unwrapEffect(
       Effect.map(
@@ -81,7 +83,7 @@ export const make = (): ReadonlyArray<peer.Peer> => {
       )
     ),
     quirks: peer.pythonQuirks,
-    thorough: index === 0,
-    typed: options?.transport === undefined
+    extent,
+    thorough: index === 0
   }))
 }

@@ -6,7 +6,7 @@ import * as http2 from "node:http2"
 import type * as net from "node:net"
 import * as Endpoint from "../../src/grpc/Endpoint.ts"
 import type { ServerCertificate } from "../../src/transport/GrpcServer.ts"
-import { selfSigned } from "./certificates.ts"
+import * as certificates from "./certificates.ts"
 import * as temporary from "./temporary.ts"
 
 export const grpcHeaders = { ":status": 200, "content-type": "application/grpc" }
@@ -84,7 +84,7 @@ export const serveAt = Effect.fnUntraced(function*(kind: Kind, handle: Handle) {
       return { server, endpoint: Endpoint.tcp("127.0.0.1", server.port) }
     }
     case "tls": {
-      const { ca, certificate } = yield* selfSigned("localhost", "127.0.0.1")
+      const { ca, certificate } = yield* certificates.localhost
       const server = yield* serve({ host: "127.0.0.1", port: 0 }, handle, certificate)
       const trust = Endpoint.Trust.CertificateAuthority({ ca })
       return { server, endpoint: Endpoint.tls("127.0.0.1", server.port, trust) }

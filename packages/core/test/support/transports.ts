@@ -6,7 +6,7 @@ import type { GrpcHandlers } from "../../src/grpc/GrpcHandler.ts"
 import type { GrpcStatusError } from "../../src/grpc/GrpcStatus.ts"
 import * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
 import * as GrpcServer from "../../src/transport/GrpcServer.ts"
-import { selfSigned } from "./certificates.ts"
+import * as certificates from "./certificates.ts"
 import * as rawServer from "./rawServer.ts"
 import * as temporary from "./temporary.ts"
 
@@ -39,7 +39,7 @@ const listen = Effect.fnUntraced(function*(kind: rawServer.Kind, handlers: GrpcH
     case "tcp":
       return yield* GrpcServer.serve(handlers, localhost)
     case "tls": {
-      const { ca, certificate } = yield* selfSigned("localhost", "127.0.0.1")
+      const { ca, certificate } = yield* certificates.localhost
       const endpoint = yield* GrpcServer.serve(handlers, { ...localhost, certificate })
       if (endpoint._tag !== "Tls") return yield* Effect.dieMessage(`${endpoint._tag} instead of Tls`)
       return Endpoint.tls(endpoint.host, endpoint.port, Endpoint.Trust.CertificateAuthority({ ca }))

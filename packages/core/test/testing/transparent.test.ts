@@ -22,8 +22,8 @@ const through = (
       ))
   ).pipe(Layer.provide(probeExporter.quiet)),
   quirks: peer.noQuirks,
-  thorough: false,
-  typed: true
+  extent: "transport",
+  thorough: false
 })
 
 behaviour(through(
