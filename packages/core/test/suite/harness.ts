@@ -2,6 +2,7 @@
 import { it } from "@effect/vitest"
 import { assertInclude, assertInstanceOf, deepStrictEqual, fail, strictEqual } from "@effect/vitest/utils"
 import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
@@ -63,7 +64,8 @@ export const test = (peer: peer.Peer) =>
 export const until = <A, E, R>(
   what: string,
   state: Effect.Effect<A, E, R>,
-  holds: (value: A) => boolean
+  holds: (value: A) => boolean,
+  patience: Duration.DurationInput = "5 seconds"
 ): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
     let last: A
@@ -74,7 +76,7 @@ export const until = <A, E, R>(
         Effect.repeat({ until: holds, schedule: Schedule.spaced("10 millis") }),
         Effect.map(() => last),
         Effect.timeoutFailCause({
-          duration: "5 seconds",
+          duration: patience,
           onTimeout: () => Cause.die(new Error(`${what} did not come true, last seen: ${JSON.stringify(last)}`))
         })
       )

@@ -445,7 +445,10 @@ const suite = (transport: Transport) => {
       "x-after": "a "
     }
 
-    for (const [key, value] of Object.entries(unsendable)) {
+    // Whether metadata can be sent is decided before anything is sent, by the client and by the server; the kind of a socket has
+    // no say in it. Every row runs in memory and on a Unix socket, through both libraries, and one row elsewhere.
+    const rows = Object.entries(unsendable)
+    for (const [key, value] of /^(memory|unix)/.test(transport.name) ? rows : rows.slice(0, 1)) {
       it(`is refused before anything is sent: ${JSON.stringify(key)}: ${JSON.stringify(value)}`, () =>
         Effect.gen(function*() {
           const { channel, goesOn } = yield* withLong

@@ -11,7 +11,7 @@ import { GrpcHandler } from "../../src/grpc/GrpcHandler.ts"
 import type { CallOptions, GrpcChannel } from "../../src/transport/GrpcChannel.ts"
 import * as GrpcServer from "../../src/transport/GrpcServer.ts"
 import { until } from "../suite/harness.ts"
-import { selfSigned } from "../support/certificates.ts"
+import * as certificates from "../support/certificates.ts"
 import { messages } from "../support/messages.ts"
 import * as raw from "../support/rawGrpc.ts"
 import * as temporary from "../support/temporary.ts"
@@ -140,7 +140,9 @@ const suite = ({ name, serve }: Transport): void => {
               const shares = yield* until(
                 "all have moved enough",
                 Effect.sync(() => moved.slice(1).map((bytes, index) => bytes - (before[index] ?? 0))),
-                (shares) => sum(shares) > (options === narrow ? 2 : 8) * mebibyte * count
+                // Several times what the line holds; the more streams there are, the smaller is what each may have in it.
+                (shares) => sum(shares) > (options === narrow ? 2 : count > 4 ? 4 : 8) * mebibyte * count,
+                "25 seconds"
               )
               assertTrue(Math.min(...shares) * 3 > Math.max(...shares), shares.join(", "))
             }))
@@ -152,12 +154,10 @@ const suite = ({ name, serve }: Transport): void => {
 
 sockets.forEach(suite)
 
-const certificate = Effect.map(selfSigned("localhost", "127.0.0.1"), ({ certificate }) => certificate)
-
 const listens: Readonly<Record<string, Effect.Effect<GrpcServer.Listen, unknown, Scope.Scope>>> = {
   unix: Effect.map(temporary.socketPath, (path) => ({ path })),
   tcp: Effect.succeed({ host: "127.0.0.1", port: 0 }),
-  tls: Effect.map(certificate, (certificate) => ({ host: "127.0.0.1", port: 0, certificate }))
+  tls: Effect.map(certificates.localhost, ({ certificate }) => ({ host: "127.0.0.1", port: 0, certificate }))
 }
 
 // A client that grants less for the connection than for a stream, as grpc-js does and gRPC's C core may.
