@@ -1,13 +1,57 @@
 import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
+
+// Vitest's own choice is one worker fewer than there are cores. Most tests wait for processes and sockets.
+const workers = availableParallelism() + 1
 
 const interop = "packages/*/test/interop/**/*.test.ts"
+
+// The files that take longest, longest first. They start first, so that no worker starts one when the others are nearly done; the
+// size of a file, by which Vitest orders them, says nothing about a suite that is imported. `npm run test:quick` leaves them out.
+const longest = [
+  "core/test/interop/behaviour",
+  "core/test/interop/conformance",
+  "core/test/suite/faults/faults",
+  "core/test/resource/ContentEncoding",
+  "core/test/host/hostile",
+  "core/test/suite/behaviourUnix",
+  "core/test/transport/GrpcChannel",
+  "core/test/interop/faults",
+  "core/test/transport/protocolMistakes",
+  "examples/test/examples",
+  "core/test/transport/fairness",
+  "core/test/suite/behaviourTcp",
+  "core/test/resource/codecPackages",
+  "core/test/suite/behaviourTls",
+  "core/test/testing/transparent",
+  "core/test/resource/ResourceFiles",
+  "core/test/suite/exit",
+  "core/test/transport/answers",
+  "core/test/client/ExporterConnectionStatus",
+  "core/test/testing/FaultsLoss",
+  "core/test/suite/secrets",
+  "core/test/transport/GrpcServer",
+  "core/test/suite/loss",
+  "core/test/transport/http2/messageReader",
+  "core/test/resource/ProgressBar"
+].map((name) => `packages/${name}.test.ts`)
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
+    const place = ({ moduleId }: TestSpecification) => {
+      const index = longest.findIndex((name) => moduleId.endsWith(`/${name}`))
+      return index === -1 ? longest.length : index
+    }
+    return (await super.sort(files)).sort((one, other) => place(one) - place(other))
+  }
+}
 
 export default defineConfig({
   test: {
     pool: "forks",
-    // Vitest's own choice is one worker fewer than there are cores. Most tests wait for processes and sockets.
-    maxWorkers: availableParallelism() + 1,
+    maxWorkers: workers,
+    sequence: { sequencer: LongestFirst },
     setupFiles: ["./vitest.setup.ts"],
     projects: [
       {
@@ -15,7 +59,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["packages/*/test/**/*.test.ts"],
-          exclude: [interop],
+          exclude: [interop, ...(process.env["TEST_QUICK"] === undefined ? [] : longest)],
           testTimeout: 30_000
         }
       },

@@ -1,4 +1,5 @@
-// Runs the tests: `node scripts/test.mjs [unit | interop] [vitest options]`. Without a word, the interop tests run
+// Runs the tests: `node scripts/test.mjs [quick | unit | interop] [vitest options]`. The quick ones are the unit tests without the
+// files that take longest, which vitest.config.ts lists. Without a word, the interop tests run
 // beside the unit tests when their Python environment can be made; with CI=true, or asked for by name, they have to. The
 // conformance suite of gRPC among them needs Go, and is left out where there is none.
 import { spawnSync } from "node:child_process"
@@ -7,10 +8,12 @@ import { fileURLToPath } from "node:url"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
 const [first, ...rest] = process.argv.slice(2)
-const projects = first === "unit" || first === "interop" ? [first] : ["unit", "interop"]
+const kinds = { quick: ["unit"], unit: ["unit"], interop: ["interop"] }
+const projects = Object.hasOwn(kinds, first ?? "") ? kinds[first] : ["unit", "interop"]
 const options = projects.length === 1 || first === undefined ? rest : [first, ...rest]
 const mandatory = first === "interop" || process.env.CI === "true"
 const env = { ...process.env }
+if (first === "quick") env.TEST_QUICK = "1"
 let interopFailed = false
 
 /** Runs a script that makes something, and answers what the last line of its output says. */
