@@ -5,7 +5,6 @@
  * @since 0.1.0
  */
 import { ExporterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
-import { RouterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/router"
 import * as Headers from "@effect/platform/Headers"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -18,6 +17,7 @@ import * as ExporterStatus from "../protocol/ExporterStatus.ts"
 import * as logCodec from "../protocol/logCodec.ts"
 import type { LogEntry } from "../protocol/LogEntry.ts"
 import * as RouterStream from "../protocol/RouterStream.ts"
+import * as rpcs from "../protocol/rpcs.ts"
 import * as streamRequest from "../protocol/streamRequest.ts"
 import type { CallOptions, Channel, GrpcDuplex } from "../transport/GrpcChannel.ts"
 
@@ -98,10 +98,6 @@ interface MethodDefinition<Request, Response> {
 
 const { methods } = ExporterServiceDefinition
 
-const exporterRpc = ({ name }: { readonly name: string }): string => `/${ExporterServiceDefinition.fullName}/${name}`
-
-const streamRpc = `/${RouterServiceDefinition.fullName}/${RouterServiceDefinition.methods.stream.name}`
-
 /**
  * The RPCs of the exporter behind a channel.
  *
@@ -128,7 +124,7 @@ export const make = (channel: Channel): ExporterClient => {
     method: MethodDefinition<Request, Response>,
     request: Request
   ): Effect.Effect<Response, GrpcStatus.GrpcStatusError> => {
-    const rpc = exporterRpc(method)
+    const rpc = rpcs.ofExporter(method)
     return Effect.flatMap(
       Effect.suspend(() => channel.unary(rpc, method.requestType.encode(request).finish())),
       (bytes) => decode(rpc, method.responseType, bytes)
@@ -139,11 +135,11 @@ export const make = (channel: Channel): ExporterClient => {
     request: streamRequest.StreamRequest,
     { metadata: sent = Headers.empty }: CallOptions = {}
   ) {
-    const duplex: GrpcDuplex = yield* channel.duplex(streamRpc, {
+    const duplex: GrpcDuplex = yield* channel.duplex(rpcs.stream, {
       metadata: Headers.set(sent, streamRequest.requestKey, streamRequest.toMetadata(request))
     })
     const metadata = yield* duplex.initialMetadata
-    const stream = yield* RouterStream.fromDuplex(duplex, malformed(streamRpc), {
+    const stream = yield* RouterStream.fromDuplex(duplex, malformed(rpcs.stream), {
       // When a resource is closed the call that used it is over, and with it the interest in the rest.
       closing: request.kind === "driver" ? "flush" : "cancel",
       peerEndsRpc: Headers.has(metadata, streamRequest.hostKey)
@@ -171,14 +167,17 @@ export const make = (channel: Channel): ExporterClient => {
     ),
     logStream: Stream.mapEffect(
       Stream.suspend(() =>
-        channel.serverStreaming(exporterRpc(methods.logStream), methods.logStream.requestType.encode({}).finish())
+        channel.serverStreaming(rpcs.ofExporter(methods.logStream), methods.logStream.requestType.encode({}).finish())
       ),
       (bytes) =>
-        Effect.map(decode(exporterRpc(methods.logStream), methods.logStream.responseType, bytes), logCodec.fromProto)
+        Effect.map(
+          decode(rpcs.ofExporter(methods.logStream), methods.logStream.responseType, bytes),
+          logCodec.fromProto
+        )
     ),
-    driverCall: (request, options) => channel.unary(exporterRpc(methods.driverCall), request, options),
+    driverCall: (request, options) => channel.unary(rpcs.ofExporter(methods.driverCall), request, options),
     streamingDriverCall: (request, options) =>
-      channel.serverStreaming(exporterRpc(methods.streamingDriverCall), request, options),
+      channel.serverStreaming(rpcs.ofExporter(methods.streamingDriverCall), request, options),
     driverStream: (uuid, method, options) => openStream({ kind: "driver", uuid, method }, options),
     resourceStream: (uuid, contentEncoding, options) =>
       openStream({ kind: "resource", uuid, x_jmp_content_encoding: contentEncoding }, options)

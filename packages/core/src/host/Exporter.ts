@@ -5,7 +5,6 @@
  * @since 0.1.0
  */
 import { ExporterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
-import { RouterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/router"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -23,6 +22,7 @@ import * as DriverFailure from "../protocol/DriverFailure.ts"
 import * as ExporterStatus from "../protocol/ExporterStatus.ts"
 import * as logCodec from "../protocol/logCodec.ts"
 import type * as LogEntry from "../protocol/LogEntry.ts"
+import * as rpcs from "../protocol/rpcs.ts"
 import type * as Resource from "../resource/Resource.ts"
 import * as GrpcServer from "../transport/GrpcServer.ts"
 import * as passphraseText from "../transport/passphraseText.ts"
@@ -142,8 +142,6 @@ export class ResetError extends Schema.TaggedError<ResetError>(
 
 const { methods } = ExporterServiceDefinition
 
-const rpc = ({ name }: { readonly name: string }): string => `/${ExporterServiceDefinition.fullName}/${name}`
-
 const unary = <Response>(
   method: {
     readonly name: string
@@ -151,7 +149,7 @@ const unary = <Response>(
   },
   answer: Effect.Effect<Response>
 ): readonly [string, GrpcHandler] => [
-  rpc(method),
+  rpcs.ofExporter(method),
   GrpcHandler.Unary({ handle: () => Effect.map(answer, (response) => method.responseType.encode(response).finish()) })
 ]
 
@@ -256,7 +254,7 @@ export const make = Effect.fnUntraced(function*(root: Driver, options: ExporterO
         ),
         unary(methods.endSession, Effect.succeed({ success: false, message: "No active lease context" })),
         [
-          rpc(methods.logStream),
+          rpcs.ofExporter(methods.logStream),
           GrpcHandler.ServerStreaming({
             handle: () =>
               Stream.map(
@@ -265,10 +263,10 @@ export const make = Effect.fnUntraced(function*(root: Driver, options: ExporterO
               )
           })
         ],
-        [rpc(methods.driverCall), dispatch.driverCall(host)],
-        [rpc(methods.streamingDriverCall), dispatch.streamingDriverCall(host)],
+        [rpcs.ofExporter(methods.driverCall), dispatch.driverCall(host)],
+        [rpcs.ofExporter(methods.streamingDriverCall), dispatch.streamingDriverCall(host)],
         [
-          `/${RouterServiceDefinition.fullName}/${RouterServiceDefinition.methods.stream.name}`,
+          rpcs.stream,
           dispatch.stream(host)
         ]
       ])

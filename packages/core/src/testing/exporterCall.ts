@@ -1,6 +1,5 @@
 // What an RPC of an exporter is about, told from what it begins with. Injected faults and recordings name RPCs this way.
 import { ExporterServiceDefinition, type GetReportResponse } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
-import { RouterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/router"
 import * as Headers from "@effect/platform/Headers"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -8,6 +7,7 @@ import * as Schema from "effect/Schema"
 import * as driverCallCodec from "../protocol/driverCall.ts"
 import { CallKind } from "../protocol/DriverError.ts"
 import type { JsonValue } from "../protocol/ProtobufValue.ts"
+import * as rpcs from "../protocol/rpcs.ts"
 import * as streamRequest from "../protocol/streamRequest.ts"
 
 // The kinds that the errors of drivers know, and the RPCs that are about the exporter itself.
@@ -30,21 +30,17 @@ export interface ExporterCall {
 
 const { methods } = ExporterServiceDefinition
 
-const exporterRpc = ({ name }: { readonly name: string }): string => `/${ExporterServiceDefinition.fullName}/${name}`
-
 const ofExporter: ReadonlyMap<string, Kind> = new Map([
-  [exporterRpc(methods.getReport), "report"],
-  [exporterRpc(methods.getStatus), "status"],
-  [exporterRpc(methods.endSession), "endSession"],
-  [exporterRpc(methods.logStream), "log"]
+  [rpcs.ofExporter(methods.getReport), "report"],
+  [rpcs.ofExporter(methods.getStatus), "status"],
+  [rpcs.ofExporter(methods.endSession), "endSession"],
+  [rpcs.ofExporter(methods.logStream), "log"]
 ])
 
 const ofDriver: ReadonlyMap<string, Kind> = new Map([
-  [exporterRpc(methods.driverCall), "call"],
-  [exporterRpc(methods.streamingDriverCall), "streamingCall"]
+  [rpcs.ofExporter(methods.driverCall), "call"],
+  [rpcs.ofExporter(methods.streamingDriverCall), "streamingCall"]
 ])
-
-const streamRpc = `/${RouterServiceDefinition.fullName}/${RouterServiceDefinition.methods.stream.name}`
 
 const about = (kind: Kind, call: Partial<Omit<ExporterCall, "kind">> = {}): ExporterCall => ({
   kind,
@@ -69,7 +65,7 @@ const decodeStreamRequest = Schema.decodeUnknownOption(streamRequest.StreamReque
 
 // An RPC that its metadata describes.
 export const fromMetadata = (rpc: string, metadata: Headers.Headers = Headers.empty): Option.Option<ExporterCall> =>
-  rpc === streamRpc
+  rpc === rpcs.stream
     ? Option.map(
       Option.flatMap(Headers.get(metadata, streamRequest.requestKey), decodeStreamRequest),
       (request) =>
