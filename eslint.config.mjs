@@ -82,8 +82,12 @@ const wallClock = {
   message: "It jumps: measure durations with util/monotonicClock.ts. For a time of day, disable this rule."
 }
 const inheritedInterruption = {
-  selector: "MemberExpression[object.name='Effect'][property.name=/^(race|timeout)/]",
+  selector: "MemberExpression[object.name='Effect'][property.name=/^(race|timeout|fork)/]",
   message: "Use util/interruptible.ts: in a finalizer the loser would be waited for without end."
+}
+const inheritedByLoop = {
+  selector: "CallExpression[callee.object.name='Effect'] > ObjectExpression > Property[key.name=/^concurren(cy|t)$/]",
+  message: "Use util/interruptible.ts: in a finalizer the branches that are left would be waited for without end."
 }
 const noRoom = {
   selector: "Program",
@@ -153,7 +157,7 @@ export default defineConfig(
     // Time, randomness and the environment come from services, so that a test can set them.
     files: ["packages/core/src/**/*.ts"],
     rules: {
-      ...restrictSyntax(currentDate, wallClock, inheritedInterruption),
+      ...restrictSyntax(currentDate, wallClock, inheritedInterruption, inheritedByLoop),
       "no-restricted-globals": ["error", {
         globals: ["setTimeout", "setInterval", "setImmediate"].map((name) => ({
           name,
@@ -172,7 +176,7 @@ export default defineConfig(
   {
     files: ["packages/core/src/**/*.ts"],
     ignores: ["packages/core/src/index.ts", ...order.flat().map((room) => `packages/core/src/${room}/**`)],
-    rules: restrictSyntax(currentDate, wallClock, inheritedInterruption, noRoom)
+    rules: restrictSyntax(currentDate, wallClock, inheritedInterruption, inheritedByLoop, noRoom)
   },
   {
     files: ["packages/core/src/util/interruptible.ts"],

@@ -144,15 +144,14 @@ const settleAll = <E>(handles: Handles<E>) => Effect.forEach(handles, ({ settle 
 // Never ends while the transfers do well. Of one that the driver broke off the answer to the call knows the reason.
 const firstFailure = <E>(handles: Handles<E>): Effect.Effect<never, E | DriverError.DriverCallError> =>
   Effect.zipRight(
-    Effect.forEach(
+    interruptible.forEach(
       handles,
       ({ result }) =>
         Effect.catchIf(
           result,
           (error) => DriverError.isDriverCallError(error) && error.origin === "driver",
           () => Effect.never
-        ),
-      { concurrency: "unbounded", discard: true }
+        )
     ),
     Effect.never
   )

@@ -98,6 +98,7 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
       Effect.suspend(() => {
         if (round !== undefined) return Effect.succeed(round)
         round = outcome
+        // eslint-disable-next-line no-restricted-syntax -- it can be interrupted, and has an outcome even before it begins
         return Effect.as(Effect.forkIn(attempts(outcome), scope), outcome)
       }))
   )

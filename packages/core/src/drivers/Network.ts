@@ -12,6 +12,7 @@ import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
 import type { ByteStream } from "../protocol/RouterStream.ts"
+import * as interruptible from "../util/interruptible.ts"
 import * as portListener from "./portListener.ts"
 
 /**
@@ -68,10 +69,10 @@ export interface Client extends DriverInterface.Client<typeof contract> {}
  * @category combinators
  */
 export const join = <E, E2>(left: ByteStream<E>, right: ByteStream<E2>): Effect.Effect<void, E | E2> =>
-  Effect.all([
+  Effect.asVoid(interruptible.both(
     Effect.zipRight(Stream.runForEach(left.read, right.write), right.end),
     Effect.zipRight(Stream.runForEach(right.read, left.write), left.end)
-  ], { concurrency: "unbounded", discard: true })
+  ))
 
 /**
  * The local port could not be listened on.

@@ -9,6 +9,7 @@ import * as DriverInterface from "../contract/DriverInterface.ts"
 import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
+import * as interruptible from "../util/interruptible.ts"
 
 /**
  * The contract. The connection itself is that of the driver's child `tcp`, which speaks `Network.contract`.
@@ -77,8 +78,10 @@ export interface Login {
  */
 export const login = (ssh: Client): Effect.Effect<Login, DriverCallError> =>
   callers.on(callers.of(), () =>
-    Effect.all({
-      username: ssh.get_default_username(),
-      command: ssh.get_ssh_command(),
-      identity: ssh.get_ssh_identity()
-    }, { concurrency: "unbounded" }))
+    Effect.map(
+      interruptible.both(
+        interruptible.both(ssh.get_default_username(), ssh.get_ssh_command()),
+        ssh.get_ssh_identity()
+      ),
+      ([[username, command], identity]) => ({ username, command, identity })
+    ))

@@ -5,6 +5,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as interruptible from "../util/interruptible.ts"
 
 // Runs an effect that is to be waited for while this fiber is being interrupted, though not for ever. The limit is real
 // time whatever the program's clock says, so that an interruption cannot hang on a test's clock.
@@ -13,9 +14,9 @@ const bounded = <A, E, R>(
   patience: Duration.DurationInput
 ): Effect.Effect<void, never, R> =>
   Effect.gen(function*() {
-    const fiber = yield* Effect.forkDaemon(Effect.interruptible(effect))
-    const timer = yield* Effect.forkDaemon(
-      Effect.interruptible(Effect.delay(Fiber.interrupt(fiber), patience).pipe(Effect.withClock(Clock.make())))
+    const fiber = yield* interruptible.forkDaemon(effect)
+    const timer = yield* interruptible.forkDaemon(
+      Effect.delay(Fiber.interrupt(fiber), patience).pipe(Effect.withClock(Clock.make()))
     )
     yield* Fiber.await(fiber)
     yield* Fiber.interruptFork(timer)
@@ -32,7 +33,7 @@ export const bracket = <A, E, R, B, E2, R2, E3, R3>(
 ): Effect.Effect<B, E | E2 | E3, R | R2 | R3> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
-      const acquiring = yield* Effect.forkDaemon(Effect.interruptible(acquire))
+      const acquiring = yield* interruptible.forkDaemon(acquire)
       return yield* restore(Effect.gen(function*() {
         const acquired = yield* Fiber.join(acquiring)
         const used = yield* Effect.exit(use(acquired))

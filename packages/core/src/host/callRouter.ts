@@ -18,6 +18,7 @@ import type { JsonValue } from "../protocol/ProtobufValue.ts"
 import * as RouterStream from "../protocol/RouterStream.ts"
 import * as streamRequest from "../protocol/streamRequest.ts"
 import * as telemetryHost from "../telemetry/host.ts"
+import * as interruptible from "../util/interruptible.ts"
 import { mapItems } from "../util/mapItems.ts"
 import * as pull from "../util/pull.ts"
 import type { DriverContext, DriverHandler } from "./Driver.ts"
@@ -248,7 +249,7 @@ const forward = Effect.fnUntraced(
     const device = yield* Effect.mapError(handler.open, DriverFailure.toStatus)
     yield* duplex.sendInitialMetadata(Headers.fromInput({ [streamRequest.hostKey]: streamRequest.hostName }))
     const client = RouterStream.fromServerDuplex(duplex, hostedResource.malformedFrame)
-    yield* Effect.all([
+    yield* interruptible.both(
       Effect.zipRight(
         Stream.runForEach(Stream.mapError(device.read, DriverFailure.toStatus), client.write),
         client.end
@@ -257,7 +258,7 @@ const forward = Effect.fnUntraced(
         pull.forEach(client.receive, (bytes) => Effect.mapError(device.write(bytes), DriverFailure.toStatus)),
         device.end
       )
-    ], { concurrency: "unbounded", discard: true })
+    )
   }
 )
 

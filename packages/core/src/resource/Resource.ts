@@ -15,6 +15,7 @@ import type { DriverCallError } from "../protocol/DriverError.ts"
 import type { DriverFailure } from "../protocol/DriverFailure.ts"
 import type { JsonValue } from "../protocol/ProtobufValue.ts"
 import type { PresignedRequest } from "../protocol/streamRequest.ts"
+import * as interruptible from "../util/interruptible.ts"
 import * as monotonicClock from "../util/monotonicClock.ts"
 import type { ContentEncoding } from "./ContentEncoding.ts"
 import { presignedAsIs } from "./presignedAsIs.ts"
@@ -410,7 +411,7 @@ export function withProgress<A, E, R, E2, R2>(
 ): Resource<A, E | E2, R | R2> {
   return {
     ...resource,
-    observe: (progress) => Effect.zip(resource.observe(progress), observe(progress), { concurrent: true })
+    observe: (progress) => interruptible.both(resource.observe(progress), observe(progress))
   }
 }
 

@@ -43,6 +43,7 @@ import { memory } from "../grpc/memoryAddress.ts"
 import type { ValuePath } from "../protocol/DriverError.ts"
 import type { JsonValue } from "../protocol/ProtobufValue.ts"
 import * as GrpcChannel from "../transport/GrpcChannel.ts"
+import * as interruptible from "../util/interruptible.ts"
 import type * as Faults from "./Faults.ts"
 import * as format from "./recording/format.ts"
 import * as replayRecording from "./recording/reader.ts"
@@ -207,7 +208,7 @@ const openWriter = (path: string): Effect.Effect<
       }
     }).pipe(Effect.mapError(unusable(path)), Effect.onError(() => lines.shutdown))
     yield* Effect.acquireRelease(
-      Effect.forkDaemon(Effect.interruptible(write)),
+      interruptible.forkDaemon(write),
       (writing) => lines.end.pipe(Effect.zipRight(Effect.orDie(Fiber.join(writing))), Effect.zipRight(whole))
     )
     return (line) => void lines.unsafeOffer(line)

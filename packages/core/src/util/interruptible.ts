@@ -1,4 +1,4 @@
-// Effect's races, time limits and forks for code that may run where it cannot be interrupted: in a finalizer, or as an
+// Effect's races, time limits, forks and concurrent loops for code that may run where it cannot be interrupted: in a finalizer, or as an
 // acquisition. The fibers that are forked there inherit that, and then what loses a race, outlasts its time or belongs to a
 // scope that closes is waited for without end. Here they can be interrupted; whoever waits for them stays as it is.
 import type * as Duration from "effect/Duration"
@@ -48,3 +48,20 @@ export const forkIn: {
 export const forkScoped = <A, E, R>(
   self: Effect.Effect<A, E, R>
 ): Effect.Effect<Fiber.RuntimeFiber<A, E>, never, R | Scope.Scope> => Effect.forkScoped(Effect.interruptible(self))
+
+export const forkDaemon = <A, E, R>(
+  self: Effect.Effect<A, E, R>
+): Effect.Effect<Fiber.RuntimeFiber<A, E>, never, R> => Effect.forkDaemon(Effect.interruptible(self))
+
+export const both = <A, E, R, A2, E2, R2>(
+  self: Effect.Effect<A, E, R>,
+  that: Effect.Effect<A2, E2, R2>
+): Effect.Effect<[A, A2], E | E2, R | R2> =>
+  Effect.zip(Effect.interruptible(self), Effect.interruptible(that), { concurrent: true })
+
+// All at once.
+export const forEach = <A, B, E, R>(
+  items: Iterable<A>,
+  body: (item: A) => Effect.Effect<B, E, R>
+): Effect.Effect<Array<B>, E, R> =>
+  Effect.forEach(items, (item) => Effect.interruptible(body(item)), { concurrency: "unbounded" })

@@ -27,6 +27,7 @@ export const make = <E>(
             ended(Exit.isInterrupted(exit) ? Exit.void : exit)
           })
         ),
+        // eslint-disable-next-line no-restricted-syntax -- the effect above can be interrupted
         Effect.forkIn(scope),
         Effect.map((fiber) => {
           started.fiber = fiber

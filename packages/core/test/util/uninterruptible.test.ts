@@ -8,6 +8,7 @@ import * as ExporterConnection from "../../src/client/ExporterConnection.ts"
 import * as Flasher from "../../src/drivers/Flasher.ts"
 import * as Network from "../../src/drivers/Network.ts"
 import * as Serial from "../../src/drivers/Serial.ts"
+import * as Ssh from "../../src/drivers/Ssh.ts"
 import * as Endpoint from "../../src/grpc/Endpoint.ts"
 import { GrpcHandler } from "../../src/grpc/GrpcHandler.ts"
 import * as Driver from "../../src/host/Driver.ts"
@@ -138,6 +139,25 @@ describe("a port that is forwarded closes", () => {
       })
     })
   ))
+})
+
+const fails = <E>(error: E) => (outcome: Exit.Exit<unknown, unknown>) =>
+  assert.isTrue(Exit.isFailure(outcome) && Array.from(Cause.failures(outcome.cause)).includes(error), String(outcome))
+
+describe("two streams that are joined fail with the first of them", () => {
+  const broken = { read: Stream.fail("broken"), write: () => Effect.void, end: Effect.void }
+  const silent = { read: Stream.never, write: () => Effect.void, end: Effect.void }
+  everywhere(Network.join(broken, silent), fails("broken"))
+})
+
+describe("a login fails with the first of its questions", () => {
+  const error = new Error("no username")
+  const ssh: Ssh.Client = Object.assign(Object.create(null), {
+    get_default_username: () => Effect.fail(error),
+    get_ssh_command: () => Effect.never,
+    get_ssh_identity: () => Effect.never
+  })
+  everywhere(Ssh.login(ssh), fails(error))
 })
 
 describe("connecting has its time", () => {

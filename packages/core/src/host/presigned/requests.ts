@@ -250,7 +250,7 @@ export const make = (exchange: httpExchange.Exchange, { admits, networks }: Poli
         ? Effect.void
         : fail("Other", hop, `was answered with ${status} before everything was sent`)
     })
-    yield* Effect.all([feed, confirm], { concurrency: "unbounded", discard: true })
+    yield* interruptible.both(feed, confirm)
   })
 
   return ({ headers, method, url }) =>

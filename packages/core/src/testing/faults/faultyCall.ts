@@ -87,13 +87,13 @@ export class Line {
     this.lost = true
     return Effect.zipRight(
       Deferred.fail(this.cut, this.connection.failure(this.rpc, "Connection dropped")),
-      Effect.forkDaemon(Effect.suspend(() => this.abort))
+      interruptible.forkDaemon(Effect.suspend(() => this.abort))
     )
   })
 
   // Runs a release of the exporter's side, without waiting for it once the connection is lost.
   readonly release = (release: Effect.Effect<void>): Effect.Effect<void> =>
-    Effect.suspend(() => this.lost ? Effect.asVoid(Effect.forkDaemon(release)) : release)
+    Effect.suspend(() => this.lost ? Effect.asVoid(interruptible.forkDaemon(release)) : release)
 
   readonly cancelled: Effect.Effect<void> = Effect.suspend(() =>
     Effect.asVoid(Deferred.fail(this.cut, this.status("CANCELLED", "the RPC was cancelled by this client", "client")))
@@ -158,7 +158,7 @@ export class Line {
       case "Fail":
         return Effect.zipRight(
           Deferred.fail(this.cut, this.status(fault.code, fault.details, "peer")),
-          Effect.forkDaemon(Effect.suspend(() => this.abort))
+          interruptible.forkDaemon(Effect.suspend(() => this.abort))
         )
     }
   }

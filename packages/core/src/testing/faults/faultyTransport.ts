@@ -135,7 +135,7 @@ export const make = (inner: Channel, faulty: FaultyConnection, plan: Plan): Grpc
       const line = yield* Effect.mapError(open(rpc, call, "call"), Option.some)
       yield* line.before
       const answering = yield* Effect.acquireRelease(
-        Effect.forkDaemon(Effect.interruptible(inner.unary(rpc, line.corrupted(message), options))),
+        interruptible.forkDaemon(inner.unary(rpc, line.corrupted(message), options)),
         (fiber) => line.release(Effect.asVoid(Fiber.interrupt(fiber)))
       )
       line.abort = Effect.asVoid(Fiber.interrupt(answering))
@@ -159,7 +159,7 @@ export const make = (inner: Channel, faulty: FaultyConnection, plan: Plan): Grpc
     Stream.unwrapScoped(Effect.gen(function*() {
       const line = yield* open(rpc, exporterCall.fromMessage(rpc, message), "stream")
       if (!(yield* begin(line))) return Stream.empty
-      line.finish = Effect.asVoid(Effect.forkDaemon(Effect.suspend(() => line.abort)))
+      line.finish = Effect.asVoid(interruptible.forkDaemon(Effect.suspend(() => line.abort)))
       const scope = yield* exporterSide(line)
       const pull = yield* Scope.extend(
         Stream.toPull(inner.serverStreaming(rpc, line.corrupted(message), options)),

@@ -232,6 +232,7 @@ export const make = Effect.fnUntraced(function*(
               (fiber) => httpKeepAlive.stopWith(http, fiber)
             )
           ),
+          // eslint-disable-next-line no-restricted-syntax -- it can be interrupted, and has an outcome even before it begins
           Effect.forkIn(scope),
           Effect.uninterruptible,
           Effect.zipRight(Deferred.await(outcome))
