@@ -89,7 +89,7 @@ describe("a recording", () => {
           `{"rpc":3,"at":0,"event":"received","value":[12,{"channel":"main"}]}`,
           `{"rpc":4,"at":0,"event":"begin","kind":"call","driver":"power","method":"broken","args":[]}`,
           `{"rpc":4,"at":0,"event":"end","failure":` +
-          `{"code":"DEADLINE_EXCEEDED","details":"the relay did not answer","origin":"peer"}}`,
+          `{"code":"DEADLINE_EXCEEDED","details":"the relay did not answer","origin":"peer","scope":"rpc"}}`,
           `{"rpc":5,"at":0,"event":"begin","kind":"streamingCall","driver":"power","method":"count","args":[1]}`,
           `{"rpc":5,"at":0,"event":"received","value":1}`,
           `{"rpc":5,"at":0,"event":"cancel"}`,
