@@ -3,13 +3,13 @@
  *
  * @since 0.1.0
  */
-import * as PlatformError from "@effect/platform/Error"
+import type * as PlatformError from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as EffectSink from "effect/Sink"
+import type * as EffectSink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import type { DriverCallError } from "../protocol/DriverError.ts"
 import type { DriverFailure } from "../protocol/DriverFailure.ts"
@@ -18,8 +18,10 @@ import type { PresignedRequest } from "../protocol/streamRequest.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as monotonicClock from "../util/monotonicClock.ts"
 import type { ContentEncoding } from "./ContentEncoding.ts"
+import * as declaredSize from "./declaredSize.ts"
+import { SizeMismatch } from "./declaredSize.ts"
+import * as localFile from "./localFile.ts"
 import { presignedAsIs } from "./presignedAsIs.ts"
-import * as sequentialFile from "./sequentialFile.ts"
 
 /**
  * @since 0.1.0
@@ -105,54 +107,7 @@ export interface Sink<A, E, R> {
  */
 export type Resource<A, E, R> = Source<A, E, R> | Sink<A, E, R>
 
-/**
- * A transfer had another number of bytes than its declared size: a file that was cut or that grew while it was read, a stream
- * that ended early, a dump that is not of the size it should have.
- *
- * @since 0.1.0
- * @category errors
- */
-export class SizeMismatch extends Schema.TaggedError<SizeMismatch>(
-  "@effect-jumpstarter/core/Resource/SizeMismatch"
-)("SizeMismatch", {
-  /** Whose bytes were counted: those of the source, or those that a driver wrote. */
-  of: Schema.Literal("source", "driver"),
-  /** The declared size in bytes. */
-  expected: Schema.Number,
-  /** How many bytes there were, at the end or when they became too many. */
-  actual: Schema.Number
-}) {
-  override get message(): string {
-    const whose = this.of === "source" ? "the source" : "what the driver wrote"
-    const cause = this.of === "source"
-      ? "was it changed while it was read? Otherwise declare its real size, or none"
-      : "declare the size that is expected, or none"
-    return this.actual < this.expected
-      ? `${whose} ended after ${this.actual} of ${this.expected} bytes; ${cause}`
-      : `${whose} has more than its ${this.expected} bytes; ${cause}`
-  }
-}
-
-// Fails when the bytes counted so far, or those at the end, break the promise of a declared size.
-const keepSize =
-  (of: SizeMismatch["of"], expected: number) => (actual: number, ended: boolean): Effect.Effect<void, SizeMismatch> =>
-    actual > expected || ended && actual !== expected ? new SizeMismatch({ of, expected, actual }) : Effect.void
-
-const counted = <E, R>(
-  stream: Stream.Stream<Uint8Array, E, R>,
-  size: number
-): Stream.Stream<Uint8Array, E | SizeMismatch, R> =>
-  Stream.suspend(() => {
-    const check = keepSize("source", size)
-    let count = 0
-    return stream.pipe(
-      Stream.tap((bytes) => {
-        count += bytes.length
-        return check(count, false)
-      }),
-      Stream.concat(Stream.execute(Effect.suspend(() => check(count, true))))
-    )
-  })
+export { SizeMismatch }
 
 // What the options say about the form of the bytes.
 const formOf = ({ contentEncoding, name }: ResourceOptions) => ({
@@ -196,7 +151,7 @@ export function source<E, R>(
 ): Source<void, E | SizeMismatch, R> {
   return {
     _tag: "Source",
-    stream: options.size === undefined ? stream : counted(stream, options.size),
+    stream: options.size === undefined ? stream : declaredSize.counted(stream, options.size),
     ...formOf(options),
     size: Option.fromNullable(options.size),
     result: undefined,
@@ -228,19 +183,10 @@ export function sink<A, E, R>(
     sink,
     ...formOf(options),
     size: Option.fromNullable(options.size),
-    expect: options.size === undefined ? () => Effect.void : keepSize("driver", options.size),
+    expect: options.size === undefined ? () => Effect.void : declaredSize.keepSize("driver", options.size),
     observe: () => Effect.void
   }
 }
-
-// Large reads, because each takes a turn of the thread pool, and few of them ahead.
-const readAhead = { bufferSize: 2, chunkSize: 256 * 1024 }
-
-// Files of /proc say that they are empty, and those of /sys that they have a block, of which none is on a disk.
-const sizeOf = ({ blksize, blocks, size, type }: FileSystem.File.Info): number | undefined =>
-  type !== "File" || size === 0n || Option.contains(blocks, 0) && Option.contains(blksize, size)
-    ? undefined
-    : Number(size)
 
 /**
  * A local file for a driver to read: a regular one, a pipe such as a FIFO or `/dev/stdin`, or a device. Fails when the file
@@ -263,40 +209,9 @@ export const fromFile = (
 > =>
   Effect.gen(function*() {
     const fileSystem = yield* FileSystem.FileSystem
-    const info = yield* fileSystem.stat(path)
-    if (info.type === "Directory") {
-      return yield* new PlatformError.SystemError({
-        reason: "BadResource",
-        module: "FileSystem",
-        method: "stat",
-        pathOrDescriptor: path,
-        description: "it is a directory"
-      })
-    }
-    const stream = sequentialFile.isSequential(info.type)
-      ? sequentialFile.read(path, info.type)
-      : fileSystem.stream(path, readAhead)
-    return source(stream, { ...options, name: options.name ?? path, size: sizeOf(info) })
+    const { size, stream } = yield* localFile.open(fileSystem, path)
+    return source(stream, { ...options, name: options.name ?? path, size })
   })
-
-const fileSink = (
-  fileSystem: FileSystem.FileSystem,
-  path: string
-): EffectSink.Sink<void, Uint8Array, never, PlatformError.PlatformError> =>
-  EffectSink.unwrap(
-    fileSystem.stat(path).pipe(
-      Effect.map(({ type }) =>
-        type === "CharacterDevice"
-          // The position of what is appended is left to the device.
-          ? fileSystem.sink(path, { flag: "a" })
-          : sequentialFile.isSequential(type)
-          ? sequentialFile.write(path, type)
-          : fileSystem.sink(path)
-      ),
-      // What cannot be examined, mostly because it is not there yet, says why when it is opened.
-      Effect.orElseSucceed(() => fileSystem.sink(path))
-    )
-  )
 
 /**
  * A local file for a driver to write to: a regular one, a pipe such as a FIFO or `/dev/stdout`, or a device. A regular file is
@@ -321,7 +236,7 @@ export function toFile(
 ): Effect.Effect<Sink<void, PlatformError.PlatformError | SizeMismatch, never>, never, FileSystem.FileSystem> {
   return Effect.map(
     FileSystem.FileSystem,
-    (fileSystem) => sink(fileSink(fileSystem, path), { ...options, name: options.name ?? path })
+    (fileSystem) => sink(localFile.sink(fileSystem, path), { ...options, name: options.name ?? path })
   )
 }
 

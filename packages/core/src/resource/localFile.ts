@@ -1,0 +1,53 @@
+// Reads and writes local files of every kind: regular ones, pipes and devices.
+import * as PlatformError from "@effect/platform/Error"
+import type * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as EffectSink from "effect/Sink"
+import * as sequentialFile from "./sequentialFile.ts"
+
+// Large reads, because each takes a turn of the thread pool, and few of them ahead.
+const readAhead = { bufferSize: 2, chunkSize: 256 * 1024 }
+
+// Files of /proc say that they are empty, and those of /sys that they have a block, of which none is on a disk.
+const sizeOf = ({ blksize, blocks, size, type }: FileSystem.File.Info): number | undefined =>
+  type !== "File" || size === 0n || Option.contains(blocks, 0) && Option.contains(blksize, size)
+    ? undefined
+    : Number(size)
+
+// The bytes of a file, and how many there are, where the file says so.
+export const open = Effect.fnUntraced(function*(fileSystem: FileSystem.FileSystem, path: string) {
+  const info = yield* fileSystem.stat(path)
+  if (info.type === "Directory") {
+    return yield* new PlatformError.SystemError({
+      reason: "BadResource",
+      module: "FileSystem",
+      method: "stat",
+      pathOrDescriptor: path,
+      description: "it is a directory"
+    })
+  }
+  const stream = sequentialFile.isSequential(info.type)
+    ? sequentialFile.read(path, info.type)
+    : fileSystem.stream(path, readAhead)
+  return { size: sizeOf(info), stream }
+})
+
+export const sink = (
+  fileSystem: FileSystem.FileSystem,
+  path: string
+): EffectSink.Sink<void, Uint8Array, never, PlatformError.PlatformError> =>
+  EffectSink.unwrap(
+    fileSystem.stat(path).pipe(
+      Effect.map(({ type }) =>
+        type === "CharacterDevice"
+          // The position of what is appended is left to the device.
+          ? fileSystem.sink(path, { flag: "a" })
+          : sequentialFile.isSequential(type)
+          ? sequentialFile.write(path, type)
+          : fileSystem.sink(path)
+      ),
+      // What cannot be examined, mostly because it is not there yet, says why when it is opened.
+      Effect.orElseSucceed(() => fileSystem.sink(path))
+    )
+  )
