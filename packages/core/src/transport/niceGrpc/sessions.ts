@@ -1,47 +1,39 @@
-// The HTTP/2 sessions of a channel of grpc-js. It has no option that gives them, so they are looked for in its private fields.
-// Where another release has other fields none are found, and the test of a peer's mistakes fails.
+// The HTTP/2 sessions of a channel of grpc-js. It has no option that gives them, so they are taken where its private methods make
+// them. Where another release has other methods none are taken, and the test of a peer's mistakes fails.
 import type { Channel } from "nice-grpc"
 import type { Http2Session } from "node:http2"
-import { clearInterval, setInterval } from "node:timers"
 import * as httpGuard from "../http/guard.ts"
-
-const interval = 250
 
 const field = (value: unknown, name: string): unknown =>
   typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined
 
-const valuesOf = (value: unknown): ReadonlyArray<unknown> =>
-  typeof value === "object" && value !== null ? Object.values(value) : []
+// Does something after each call of a method.
+const follow = (object: unknown, name: string, after: (result: unknown) => void): void => {
+  const method = field(object, name)
+  if (typeof object !== "object" || object === null || typeof method !== "function") return
+  Reflect.set(object, name, (...args: ReadonlyArray<unknown>): unknown => {
+    const result: unknown = Reflect.apply(method, object, args)
+    after(result)
+    return result
+  })
+}
 
 const isSession = (value: unknown): value is Http2Session =>
   typeof field(value, "settings") === "function" && field(value, "destroyed") === false
 
-const of = (channel: Channel): ReadonlyArray<Http2Session> =>
-  valuesOf(field(field(field(channel, "internalChannel"), "subchannelPool"), "pool"))
-    .flatMap(valuesOf)
-    .map((entry) => field(field(field(entry, "subchannel"), "transport"), "session"))
-    .filter(isSession)
-
-// Of grpc-js's connectivity states.
-const shutdown = 4
-
-/** Guards each session of a channel until the channel is closed. */
+/** Guards each session of a channel from its beginning. */
 export const guard = (channel: Channel): void => {
-  const guarded = new WeakSet<Http2Session>()
-  const look = (): void => {
-    for (const session of of(channel)) {
-      if (guarded.has(session)) continue
-      guarded.add(session)
+  const connectors = new WeakSet<WeakKey>()
+  follow(field(field(channel, "internalChannel"), "subchannelPool"), "getOrCreateSubchannel", (subchannel) => {
+    const connector = field(subchannel, "connector")
+    if (typeof connector !== "object" || connector === null || connectors.has(connector)) return
+    connectors.add(connector)
+    follow(connector, "createSession", () => {
+      const session = field(connector, "session")
+      if (!isSession(session)) return
       httpGuard.guard(session, undefined)
-    }
-  }
-  // A session has to be guarded before its peer makes a mistake. The state does not tell of a second address.
-  const timer = setInterval(look, interval).unref()
-  const follow = (): void => {
-    look()
-    const state = channel.getConnectivityState(false)
-    if (state === shutdown) clearInterval(timer)
-    else channel.watchConnectivityState(state, Infinity, follow)
-  }
-  follow()
+      // gRPC knows no pushes, which grpc-js leaves allowed.
+      session.settings({ enablePush: false })
+    })
+  })
 }
