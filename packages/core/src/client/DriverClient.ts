@@ -59,7 +59,7 @@ export interface DriverClient extends Omit<DriverTree.DriverNode, "children"> {
 
   /**
    * Calls a method. Arguments are positional; a trailing one can be left out, and null stands for one in the middle.
-   * Nothing is retried and no deadline is set: use `Effect.timeout`, which cancels the call.
+   * Nothing that may have been done is retried, and no deadline is set: use `Effect.timeout`, which cancels the call.
    *
    * With resources among its arguments the call succeeds only when their transfers did.
    */
