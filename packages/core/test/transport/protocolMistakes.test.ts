@@ -138,9 +138,9 @@ describe("a peer's mistake", () => {
 
   for (const [transport, options] of Object.entries(transports)) {
     for (const kind of rawExporter.kinds) {
-      // The kind of socket decides how it is opened, and how its end looks; what is said on it and when is the same HTTP/2. So one
-      // moment is enough on TCP.
-      for (const [name, moment] of Object.entries(kind === "unix" ? moments : { "in mid-call": inMidCall })) {
+      // Through grpc-js one moment is enough on TCP: what is said on a socket, and when, is the same HTTP/2.
+      const isWhole = kind === "unix" || transport === "http2"
+      for (const [name, moment] of Object.entries(isWhole ? moments : { "in mid-call": inMidCall })) {
         it.live(
           `${name}, on ${kind} over ${transport}, ends what is under way, and the next call connects again`,
           () => all(kind, moment, call, options, mistakesTo(transport)),
