@@ -30,7 +30,7 @@ export type Fault = (typeof faults)[number]
 const outcomes = {
   "lost":
     "fails at once as `ConnectionLost` of origin `transport`. Whether the driver has acted is unknown, and the operation " +
-    "is not repeated. The next call goes to whatever is there then.",
+    "is not repeated. The next call goes to the exporter that is there then.",
   "waits":
     "there is no hidden deadline, and it goes on when the exporter does. `Effect.timeout` ends it in time, and scopes close, " +
     "although the exporter does not answer. A TCP connection counts as lost after 200 seconds of silence. Any connection does " +
@@ -38,7 +38,7 @@ const outcomes = {
   "cancelled":
     "the RPC is cancelled, and everything is released on both sides. An upload that was cut off fails in the driver.",
   "goes on": "with the exporter that is there now, over a new connection.",
-  "goes on after a gap": "the same, and a `LogGap` tells that lines may be missing.",
+  "goes on after a gap": "the same, and a `LogGap` says that lines may be missing.",
   "ends": "after ten attempts without a line, which take 13 seconds, with a warning in the log of this side.",
   "ends at readyTimeout":
     "exporters come back, so it waits for this one; then it fails as `StatusNotReached`, and says what was wrong.",
@@ -46,12 +46,12 @@ const outcomes = {
     "fails as `StatusNotReached` when 20 questions in a row were not answered within `statusPolling.deadline`, which takes " +
     "100 seconds.",
   "held back":
-    "whoever writes waits for the reader, for as long as it takes and in bounded memory. When the reader reads on, all " +
+    "the writer waits for the reader, for as long as it takes and in bounded memory. When the reader reads on, everything " +
     "arrives.",
   "told what it missed":
-    "nobody waits for the reader. What it has no room for is dropped, and it is told how much that was.",
-  "completes": "waits for whoever writes, for as long as it takes, and then all is as ever.",
-  "-": "does not apply: what a call says and what it is answered are one message each."
+    "nothing waits for the reader. What does not fit is dropped, and the reader learns how much that was.",
+  "completes": "waits for the writer, for as long as it takes, and then completes as usual.",
+  "-": "does not apply: a call sends one message and receives one."
 } as const
 
 export type Outcome = keyof typeof outcomes
