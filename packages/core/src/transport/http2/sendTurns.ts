@@ -9,6 +9,9 @@ import type { Http2Session, Http2Stream } from "node:http2"
 // What waits inside Node for the window to open, together, so that the connection never idles.
 const ahead = 128 * 1024
 
+// What waits there of a stream that nothing else sends beside. One that begins then waits for this once.
+const aheadAlone = 1024 * 1024
+
 // The smallest share of a stream, however many there are.
 const minShare = 16 * 1024
 
@@ -49,7 +52,7 @@ export class Turns {
   take(turn: Turn, size: number): number {
     if (this.room < size) this.room = (this.session.state.remoteWindowSize ?? 0) - this.handed
     const sending = turn.handed > 0 ? this.sending : this.sending + 1
-    const share = Math.max(Math.max(ahead, this.room + this.handed) / sending, minShare)
+    const share = Math.max(Math.max(sending === 1 ? aheadAlone : ahead, this.room + this.handed) / sending, minShare)
     const free = Math.min(size, Math.floor(share) - turn.handed)
     if (free <= 0) return 0
     if (free <= this.room || !this.isOvertaking(turn)) {
