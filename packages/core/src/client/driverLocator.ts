@@ -2,6 +2,7 @@
 // the tree are what a client goes by.
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
 import { blame } from "../protocol/callerFrame.ts"
 import * as DriverError from "../protocol/DriverError.ts"
@@ -36,22 +37,37 @@ export const make = Effect.fnUntraced(function*<E>(
   replaced: Effect.Effect<void>
 ) {
   let report = initial
+  // The exporter that `replaced` knows of. An interruption can come between a report and that.
+  let noticed = initial
   const reading = yield* Effect.makeSemaphore(1)
-  let readings = 0
+  let begun = 0
+  let answered = 0
 
   const readNow = Effect.suspend(() => {
-    readings++
+    const turn = ++begun
     return Effect.flatMap(read, (next) => {
-      const changed = next.uuid !== report.uuid || next.root.uuid !== report.root.uuid
       report = next
-      return changed ? replaced : Effect.void
-    })
+      const isAnother = next.uuid !== noticed.uuid || next.root.uuid !== noticed.root.uuid
+      return isAnother
+        ? Effect.zipRight(
+          replaced,
+          Effect.sync(() => {
+            noticed = report
+          })
+        )
+        : Effect.void
+    }).pipe(Effect.onExit((exit) =>
+      Effect.sync(() => {
+        if (!Exit.isInterrupted(exit)) answered = turn
+      })
+    ))
   })
 
-  // One reading answers all who asked before it began.
+  // One reading answers all who asked before it began. It is one caller's, and may be interrupted with that: then it answers
+  // nobody.
   const reread = Effect.suspend(() => {
-    const before = readings
-    return reading.withPermits(1)(Effect.suspend(() => readings > before ? Effect.void : readNow))
+    const before = begun
+    return reading.withPermits(1)(Effect.suspend(() => answered > before ? Effect.void : readNow))
   })
 
   const locate: Roster["locate"] = (node, site) => {
@@ -93,6 +109,7 @@ export const make = Effect.fnUntraced(function*<E>(
     report: () => report,
     update: (next) => {
       report = next
+      noticed = next
     },
     // What is done about a replacement may give reason again, and must not wait for itself.
     check: Effect.ignore(reading.withPermitsIfAvailable(1)(readNow)),

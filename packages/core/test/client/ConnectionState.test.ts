@@ -581,6 +581,45 @@ describe("an exporter that restarted unnoticed", () => {
       deepStrictEqual(outcome(yield* failing(power.call("on"))), ["ExporterNotReady", "client", "FAILED_PRECONDITION"])
     }))
 
+  it.scoped("is noticed by the calls that wait for a report when those that read it are interrupted", () =>
+    Effect.gen(function*() {
+      const { power, wire } = yield* bench.make()
+      const successor = yield* bench.host(bench.drivers())
+      successor.answer("GetReport", Effect.never)
+      yield* wire.plug(successor.channel)
+      const call = Effect.fork(Effect.flip(power.call("on")))
+      const readers = [yield* call, yield* call]
+      const others = [yield* call, yield* call]
+      for (const [index, reader] of readers.entries()) {
+        yield* bench.settle
+        strictEqual(wire.begun("GetReport"), 2 + index)
+        if (index === 1) successor.answer("GetReport", undefined)
+        assertTrue(Exit.isInterrupted(yield* Fiber.interrupt(reader)))
+      }
+      yield* bench.settle
+      for (const other of others) {
+        deepStrictEqual(outcome(yield* Fiber.join(other)), ["ConnectionLost", "transport", "NOT_FOUND"])
+      }
+      strictEqual(wire.begun("GetReport"), 4)
+    }))
+
+  it.scoped("is asked for its status by the next who notices when the first is interrupted", () =>
+    Effect.gen(function*() {
+      const { connection, power, wire } = yield* bench.make()
+      const { seen } = yield* states(connection)
+      const successor = yield* bench.host(bench.drivers(), { status: "AVAILABLE" })
+      successor.answer("DriverCall", GrpcStatus.make("UNKNOWN", "KeyError"))
+      successor.answer("GetStatus", Effect.never)
+      yield* wire.plug(successor.channel)
+      const first = yield* Effect.fork(power.call("on"))
+      yield* bench.settle
+      deepStrictEqual(seen, ["ready", "lost: the exporter restarted", "ready"])
+      yield* Fiber.interrupt(first)
+      successor.answer("GetStatus", undefined)
+      yield* failing(power.call("on"))
+      deepStrictEqual(outcome(yield* failing(power.call("on"))), ["ExporterNotReady", "client", "FAILED_PRECONDITION"])
+    }))
+
   it.scoped("is told by a status whose version goes back, without a call", () =>
     Effect.gen(function*() {
       const { connection, exporter, power, wire } = yield* bench.make()

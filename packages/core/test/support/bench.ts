@@ -51,8 +51,8 @@ interface Host {
   readonly setStatus: Exporter.Exporter["setStatus"]
   /** Writes a line into the log, as a hook would. */
   readonly log: (source: LogEntry.LogSource, message: string) => Effect.Effect<void>
-  /** Answers an RPC in another way from here on. */
-  readonly answer: (method: string, answer: Answer) => void
+  /** Answers an RPC in another way from here on, or without one as the exporter does. */
+  readonly answer: (method: string, answer: Answer | undefined) => void
 }
 
 /** An exporter; every one is another instance, with uuids of its own. */
@@ -84,7 +84,8 @@ export const host = (hosted: Readonly<Record<string, Driver.Driver>>, options?: 
           })
         ),
       answer: (method, answer) => {
-        answers.set(rpc(method), answer)
+        if (answer === undefined) answers.delete(rpc(method))
+        else answers.set(rpc(method), answer)
       }
     }
     return host
