@@ -393,4 +393,23 @@ describe("a server of presigned requests", () => {
         ])
       }).pipe(Effect.provide(ExporterTest.layer({ flasher: driver }, { presignedNetworks: ["loopback"] })))
     }).pipe(Effect.scoped))
+
+  it.effect("that takes no more is given up as well", () =>
+    Effect.gen(function*() {
+      const arrived = yield* Deferred.make<void>()
+      const { port } = yield* rawHttp.serve((socket) => {
+        socket.pause()
+        Deferred.unsafeDone(arrived, Effect.void)
+      })
+      const url = `http://127.0.0.1:${port}/`
+      const running = yield* Effect.fork(Effect.flip(dump(url, 1_024)))
+      yield* Deferred.await(arrived)
+      // The system takes a few megabytes before nothing moves any more.
+      const minutes = Effect.forever(TestClock.adjust("1 minute"))
+      const { code, details } = yield* Effect.raceFirst(Fiber.join(running), minutes)
+      assert.deepStrictEqual([code, details], [
+        "DEADLINE_EXCEEDED",
+        `the presigned PUT of ${url} failed: the server has taken nothing for 5m`
+      ])
+    }).pipe(exporter(), Effect.scoped))
 })

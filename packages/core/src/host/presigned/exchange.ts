@@ -132,8 +132,10 @@ const open = ({ headers, method, url }: Request, lookup: LookupFunction): Client
   return protocol === "https:" ? httpsRequest(options) : httpRequest(options)
 }
 
+// The server may have taken it before anybody waits.
 const drained = (request: ClientRequest): Effect.Effect<void> =>
   Effect.async((resume) => {
+    if (!request.writableNeedDrain) return resume(Effect.void)
     const onDrain = () => resume(Effect.void)
     request.once("drain", onDrain)
     return Effect.sync(() => request.off("drain", onDrain))

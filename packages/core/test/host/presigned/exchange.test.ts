@@ -6,6 +6,7 @@ import * as httpExchange from "../../../src/host/presigned/exchange.ts"
 import type { GuardedNetwork } from "../../../src/host/presigned/guardedNetwork.ts"
 import * as requestUrl from "../../../src/host/presigned/requestUrl.ts"
 import * as httpServer from "../../support/httpServer.ts"
+import { chunk } from "../../support/presigned.ts"
 
 // A name server that answers otherwise each time.
 const resolver = (...answers: ReadonlyArray<ReadonlyArray<string>>) => {
@@ -90,4 +91,29 @@ describe("a name", () => {
         )
       )
     }))
+})
+
+describe("a body", () => {
+  // What is forked begins after everything that Node has to say of a write.
+  const late = Effect.withScheduler({
+    shouldYield: () => false,
+    scheduleTask: (task) => void setTimeout(task, 0)
+  })
+
+  it.live("of several chunks is sent, however late the wait for the server begins", () =>
+    Effect.gen(function*() {
+      let taken = 0
+      const { origin } = yield* httpServer.serve((request, response) => {
+        request.on("data", ({ length }: Uint8Array) => {
+          taken += length
+        }).on("end", () => response.writeHead(204).end())
+      })
+      const { status } = yield* httpExchange.direct(new Set(["loopback"]))({
+        method: "PUT",
+        url: Either.getOrThrow(requestUrl.parse(origin)),
+        headers: Headers.empty,
+        body: Stream.take(Stream.repeatValue(chunk), 8)
+      })
+      assert.deepStrictEqual([status, taken], [204, 8 * chunk.length])
+    }).pipe(Effect.scoped, late))
 })
