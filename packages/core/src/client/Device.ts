@@ -12,6 +12,7 @@ import * as Stream from "effect/Stream"
 import type * as DriverInterface from "../contract/DriverInterface.ts"
 import type * as DriverMethod from "../contract/DriverMethod.ts"
 import * as caller from "../protocol/callerFrame.ts"
+import { clientOf } from "../protocol/clientOf.ts"
 import { type CallKind, MethodNotImplemented } from "../protocol/DriverError.ts"
 import * as DriverTree from "../protocol/DriverTree.ts"
 import { shownPath } from "../protocol/shownPath.ts"
@@ -72,9 +73,6 @@ export const fromInterface: <I extends DriverInterface.Any>(
  * @category errors
  */
 export type DeviceError = DriverTree.DriverNotFound | InterfaceMismatch
-
-const clientOf = (node: { readonly labels: Readonly<Record<string, string>> }): string =>
-  node.labels[DriverTree.clientLabel] ?? ""
 
 /**
  * The typed client of the driver at a path. Fails when there is no driver, or one of another interface.

@@ -1,6 +1,7 @@
 // Warns of bytes that travel as they are although they look encoded: a board that boots from a compressed image does not
 // boot, and the transfer has succeeded.
 import * as Effect from "effect/Effect"
+import { isPresigned } from "../protocol/streamRequest.ts"
 import * as encodingSigns from "../resource/encodingSigns.ts"
 import { presignedAsIs } from "../resource/presignedAsIs.ts"
 import type * as Resource from "../resource/Resource.ts"
@@ -68,9 +69,6 @@ export const ofTarget = <A, E, R>(target: Resource.Sink<A, E, R>, driver: string
         `bytes do not. contentEncoding: "${named}" has it encoded, ${asIs} says that it is meant`
   )
 }
-
-const isPresigned = (argument: Resource.Argument): argument is Resource.PresignedRequest =>
-  typeof argument === "object" && argument !== null && "kind" in argument && argument.kind === "presigned_request"
 
 // An exporter neither decodes nor encodes what a presigned request carries. The query of a URL is its signature.
 const ofPresigned = (request: Resource.PresignedRequest, driver: string): Effect.Effect<void> => {

@@ -3,7 +3,8 @@
 import * as Effect from "effect/Effect"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
 import { blame } from "../protocol/callerFrame.ts"
-import { type CallSite, ConnectionLost, ExporterNotReady } from "../protocol/DriverError.ts"
+import * as clientErrors from "../protocol/clientErrors.ts"
+import { type CallSite, type ConnectionLost, ExporterNotReady } from "../protocol/DriverError.ts"
 import { admitsDriverCalls } from "../protocol/ExporterStatus.ts"
 import type { StatusPoller } from "./statusPoller.ts"
 
@@ -17,10 +18,7 @@ export const make =
     // Nothing was sent: the question before the call has failed.
     const unasked = (status: GrpcStatusError): Effect.Effect<never, ConnectionLost | ExporterNotReady> =>
       status.origin === "transport"
-        ? blame(
-          new ConnectionLost({ ...site, code: status.code, details: status.details, origin: "client", cause: status }),
-          site
-        )
+        ? clientErrors.connectionLost(site, "client", status)
         : refuse(
           `the exporter's status was ${known().status}, and asking for the present one failed: ${status.details}`
         )

@@ -6,8 +6,8 @@ import * as Option from "effect/Option"
 import type * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
-import { blame } from "../protocol/callerFrame.ts"
-import * as DriverError from "../protocol/DriverError.ts"
+import * as clientErrors from "../protocol/clientErrors.ts"
+import type * as DriverError from "../protocol/DriverError.ts"
 import * as DriverTree from "../protocol/DriverTree.ts"
 import { EndSessionError, type StatusReport } from "../protocol/ExporterStatus.ts"
 import { isExporterGone } from "../protocol/pythonTexts.ts"
@@ -106,18 +106,7 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
       const driver = DriverTree.formatPath(node.path)
       const site: DriverError.CallSite = { address: exporter.target, driver, uuid: node.uuid, method, kind, caller }
       const located = link.ready.pipe(
-        Effect.mapError((cause) =>
-          blame(
-            new DriverError.ConnectionLost({
-              ...site,
-              code: cause.code,
-              details: cause.details,
-              origin: "client",
-              cause
-            }),
-            site
-          )
-        ),
+        Effect.mapError((status) => clientErrors.connectionLost(site, "client", status)),
         Effect.flatMap(() => roster.locate(node, site))
       )
       // Byte streams are not gated (protocol.md 4.2).

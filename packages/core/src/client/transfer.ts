@@ -9,7 +9,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
-import { blame } from "../protocol/callerFrame.ts"
+import * as clientErrors from "../protocol/clientErrors.ts"
 import * as DriverError from "../protocol/DriverError.ts"
 import type { JsonValue } from "../protocol/ProtobufValue.ts"
 import { acceptEncodingKey } from "../protocol/streamRequest.ts"
@@ -38,12 +38,6 @@ interface Moved {
   readonly received: number
 }
 
-const unexpected = (site: DriverError.CallSite, details: string, cause?: unknown): DriverError.UnexpectedResult =>
-  blame(
-    new DriverError.UnexpectedResult({ ...site, code: "UNKNOWN", details, origin: "client", path: [], cause }),
-    site
-  )
-
 // An argument is invalid as long as nothing was sent. After that the driver may have used a part of it.
 const undecodable = (
   cause: ContentEncoding.ContentEncodingError,
@@ -51,22 +45,11 @@ const undecodable = (
   site: DriverError.CallSite
 ): DriverError.DriverCallError =>
   sent === 0
-    ? blame(
-      new DriverError.InvalidArgument({
-        ...site,
-        code: "INVALID_ARGUMENT",
-        details: cause.message,
-        origin: "client",
-        path: [],
-        cause
-      }),
-      site
-    )
-    : unexpected(
-      site,
-      `the source does not decode, ${sent} bytes of its content were sent: ${cause.message}`,
+    ? clientErrors.invalidArgument(site, { details: cause.message, cause })
+    : clientErrors.unexpectedResult(site, "UNKNOWN", {
+      details: `the source does not decode, ${sent} bytes of its content were sent: ${cause.message}`,
       cause
-    )
+    })
 
 const upload = <A, E, R>(
   stream: ExporterStream,
@@ -148,7 +131,9 @@ const download = <A, E, R>(
     onSome: (encoding) =>
       ContentEncoding.encode(encoding)(received).pipe(
         Stream.mapError((error) =>
-          error instanceof ContentEncoding.ContentEncodingError ? unexpected(site, error.message, error) : error
+          error instanceof ContentEncoding.ContentEncodingError
+            ? clientErrors.unexpectedResult(site, "UNKNOWN", { details: error.message, cause: error })
+            : error
         )
       )
   })
@@ -158,11 +143,10 @@ const download = <A, E, R>(
       Effect.sleep(idleTimeout),
       Effect.suspend(() =>
         waiting && peer.waiting && peer.pulls === pulls
-          ? Effect.fail(unexpected(
-            site,
-            "the driver has answered but did not finish the resource: nothing came within " +
+          ? clientErrors.unexpectedResult(site, "UNKNOWN", {
+            details: "the driver has answered but did not finish the resource: nothing came within " +
               `${Duration.format(idleTimeout)} (transferIdleTimeout)`
-          ))
+          })
           : idle
       )
     )
@@ -197,19 +181,12 @@ const start = Effect.fnUntraced(function*<A, E, R>(
     Effect.onExit((exit) => Deferred.done(outcome, exit)),
     interruptible.forkScoped
   )
-  // Whoever still waits for the transfer when its scope closes is told, and not interrupted along with it.
+  // A fiber that still waits for the transfer when its scope closes gets an error instead of an interruption.
   yield* Effect.addFinalizer(() =>
     Deferred.failSync(outcome, () =>
-      blame(
-        new DriverError.UnexpectedResult({
-          ...site,
-          code: "CANCELLED",
-          details: "the resource was closed before its transfer was complete",
-          origin: "client",
-          path: []
-        }),
-        site
-      ))
+      clientErrors.unexpectedResult(site, "CANCELLED", {
+        details: "the resource was closed before its transfer was complete"
+      }))
   )
   const result = Deferred.await(outcome)
   const snapshot = (done: boolean) => Effect.sync(() => ({ bytes: bytes(), total: copy.total, done }))

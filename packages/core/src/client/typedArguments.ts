@@ -6,9 +6,10 @@ import * as contractArgument from "../contract/argument.ts"
 import * as contractCodec from "../contract/codec.ts"
 import type * as DriverMethod from "../contract/DriverMethod.ts"
 import * as mismatch from "../contract/mismatch.ts"
-import { blame } from "../protocol/callerFrame.ts"
-import * as DriverError from "../protocol/DriverError.ts"
+import * as clientErrors from "../protocol/clientErrors.ts"
+import type * as DriverError from "../protocol/DriverError.ts"
 import type { JsonValue } from "../protocol/ProtobufValue.ts"
+import { isPresigned } from "../protocol/streamRequest.ts"
 import * as Resource from "../resource/Resource.ts"
 import type { DriverClient } from "./DriverClient.ts"
 
@@ -26,14 +27,10 @@ type Checked = Either.Either<Preparation, mismatch.Mismatch>
 
 export const isHandle = (value: unknown): value is Handle => value instanceof Resource.ResourceHandle
 
-const isObject = (value: unknown): value is object => typeof value === "object" && value !== null
-
 // Data of a program may have such a tag as well.
 const isClosed = (value: unknown): value is Closed =>
-  isObject(value) && "_tag" in value && "observe" in value && (value._tag === "Source" || value._tag === "Sink")
-
-const isPresigned = (value: unknown): value is Resource.PresignedRequest =>
-  isObject(value) && "kind" in value && value.kind === "presigned_request"
+  typeof value === "object" && value !== null && "_tag" in value && "observe" in value &&
+  (value._tag === "Source" || value._tag === "Sink")
 
 // Resources have no readable JSON, and a presigned URL is a secret.
 const nameOf = (value: unknown): string | undefined => {
@@ -106,11 +103,7 @@ export const check = (
 ): Either.Either<ReadonlyArray<Preparation>, DriverError.InvalidArgument> =>
   Either.mapLeft(
     checkAll(client, options, given),
-    ({ path, reason }) =>
-      blame(
-        new DriverError.InvalidArgument({ ...site, code: "INVALID_ARGUMENT", details: reason, origin: "client", path }),
-        site
-      )
+    ({ path, reason }) => clientErrors.invalidArgument(site, { details: reason, path })
   )
 
 export const isReady = (preparations: ReadonlyArray<Preparation>): preparations is ReadonlyArray<Prepared> =>

@@ -7,8 +7,8 @@ import * as contractCodec from "../contract/codec.ts"
 import type * as DriverInterface from "../contract/DriverInterface.ts"
 import type * as DriverMethod from "../contract/DriverMethod.ts"
 import * as callers from "../protocol/callerFrame.ts"
-import * as DriverError from "../protocol/DriverError.ts"
-import type { ValuePath } from "../protocol/DriverError.ts"
+import * as clientErrors from "../protocol/clientErrors.ts"
+import type * as DriverError from "../protocol/DriverError.ts"
 import * as DriverTree from "../protocol/DriverTree.ts"
 import type { JsonValue } from "../protocol/ProtobufValue.ts"
 import { mapItems } from "../util/mapItems.ts"
@@ -29,14 +29,15 @@ const makeMethod = (client: DriverClient, name: string, method: DriverMethod.Any
     kind,
     caller
   })
-  const decode = (site: DriverError.CallSite, schema: DriverMethod.AnySchema, answer: JsonValue, at: ValuePath) =>
+  const decode = (
+    site: DriverError.CallSite,
+    schema: DriverMethod.AnySchema,
+    answer: JsonValue,
+    at: DriverError.ValuePath
+  ) =>
     Either.mapLeft(
       contractCodec.decode(schema, answer, at),
-      ({ path, reason }) =>
-        callers.blame(
-          new DriverError.UnexpectedResult({ ...site, code: "UNKNOWN", details: reason, origin: "client", path }),
-          site
-        )
+      ({ path, reason }) => clientErrors.unexpectedResult(site, "UNKNOWN", { details: reason, path })
     )
 
   switch (method._tag) {

@@ -50,6 +50,9 @@ export type PresignedRequest = {
   readonly headers: Readonly<Record<string, string>>
 }
 
+export const isPresigned = (value: unknown): value is PresignedRequest =>
+  typeof value === "object" && value !== null && "kind" in value && value.kind === "presigned_request"
+
 // What HTTP allows. A client that lets others through would say their values in its error, and those can be secret.
 const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/

@@ -1,0 +1,34 @@
+// The errors of a call that this side makes by itself, without a status of the peer that says the same.
+import type { GrpcCode, GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import { blame } from "./callerFrame.ts"
+import type { CallSite, ValuePath } from "./callSite.ts"
+import * as DriverError from "./DriverError.ts"
+
+interface Reason {
+  readonly details: string
+  readonly path?: ValuePath
+  readonly cause?: unknown
+}
+
+// Nothing was sent.
+export const invalidArgument = (site: CallSite, { path = [], ...reason }: Reason): DriverError.InvalidArgument =>
+  blame(
+    new DriverError.InvalidArgument({ ...site, ...reason, path, code: "INVALID_ARGUMENT", origin: "client" }),
+    site
+  )
+
+export const unexpectedResult = (
+  site: CallSite,
+  code: GrpcCode,
+  { path = [], ...reason }: Reason
+): DriverError.UnexpectedResult =>
+  blame(new DriverError.UnexpectedResult({ ...site, ...reason, path, code, origin: "client" }), site)
+
+// With the origin `client` nothing was sent.
+export const connectionLost = (
+  site: CallSite,
+  origin: "client" | "transport",
+  cause: GrpcStatusError,
+  details = cause.details
+): DriverError.ConnectionLost =>
+  blame(new DriverError.ConnectionLost({ ...site, code: cause.code, details, origin, cause }), site)
