@@ -14,7 +14,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
 import * as callers from "../protocol/callerFrame.ts"
-import { blame } from "../protocol/callerFrame.ts"
+import * as clientErrors from "../protocol/clientErrors.ts"
 import * as driverCallCodec from "../protocol/driverCall.ts"
 import * as DriverError from "../protocol/DriverError.ts"
 import * as DriverTree from "../protocol/DriverTree.ts"
@@ -43,8 +43,8 @@ export interface DriverStream extends ByteStream<DriverError.DriverCallError> {
 }
 
 /**
- * The client of one driver of an exporter, which is known by its place in the tree: `uuid` and the other properties are as
- * of when the exporter was asked for them, and calls go to the driver that is there now.
+ * The client of one driver of an exporter, identified by its path. `uuid` and the other properties are a snapshot from the
+ * last report; calls go to the driver that is there now.
  *
  * @since 0.1.0
  * @category models
@@ -167,43 +167,20 @@ type Called = Pick<DriverError.CallSite, "method" | "kind" | "caller">
  * @category constructors
  */
 export const make = (session: Session, node: DriverTree.DriverNode): DriverClient => {
-  const admitted = (called: Called, args: ReadonlyArray<Resource.Argument>) => {
-    const admitted = session.admit(node, called)
-    const warning = encodingWarning.ofArguments(args, DriverTree.formatPath(node.path))
-    return warning === undefined ? admitted : Effect.zipLeft(admitted, warning)
-  }
-
-  const prepare = (
-    called: Called,
-    args: ReadonlyArray<Resource.Argument>
-  ) =>
-    Effect.flatMap(
-      admitted(called, args),
-      (site) =>
-        Either.mapBoth(encodeArguments(site.uuid, site.method, args), {
-          onLeft: ({ path, reason }) =>
-            blame(
-              new DriverError.InvalidArgument({
-                ...site,
-                code: "INVALID_ARGUMENT",
-                details: reason,
-                origin: "client",
-                path
-              }),
-              site
-            ),
-          onRight: (request) => ({ request, site })
-        })
-    )
+  const prepare = (called: Called, args: ReadonlyArray<Resource.Argument>) =>
+    Effect.flatMap(session.admit(node, called), (site) => {
+      const request = Either.mapBoth(encodeArguments(site.uuid, site.method, args), {
+        onLeft: ({ path, reason }) => clientErrors.invalidArgument(site, { details: reason, path }),
+        onRight: (request) => ({ request, site })
+      })
+      const warning = encodingWarning.ofArguments(args, site.driver)
+      return warning === undefined ? request : Effect.zipRight(warning, request)
+    })
 
   const decode = (site: DriverError.CallSite) => (answer: Uint8Array) =>
     Either.mapLeft(
       driverCallCodec.decodeResponse(answer),
-      ({ path, reason }) =>
-        blame(
-          new DriverError.UnexpectedResult({ ...site, code: "INTERNAL", details: reason, origin: "client", path }),
-          site
-        )
+      ({ path, reason }) => clientErrors.unexpectedResult(site, "INTERNAL", { details: reason, path })
     )
 
   const explain = (site: DriverError.CallSite) => (status: GrpcStatusError) => session.explain(node, status, site)
@@ -303,12 +280,7 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
           onNone: () => Effect.fail("the exporter sent no resource handle"),
           onSome: (text) => Effect.mapError(decodeHandle(text), (error) => error.message)
         }).pipe(
-          Effect.mapError((details) =>
-            blame(
-              new DriverError.UnexpectedResult({ ...site, code: "INTERNAL", details, origin: "client", path: [] }),
-              site
-            )
-          )
+          Effect.mapError((details) => clientErrors.unexpectedResult(site, "INTERNAL", { details }))
         )
         const lent = yield* transfer.open(
           stream,
