@@ -5,6 +5,8 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
 import { blame } from "../protocol/callerFrame.ts"
+import * as clientErrors from "../protocol/clientErrors.ts"
+import { clientOf } from "../protocol/clientOf.ts"
 import * as DriverError from "../protocol/DriverError.ts"
 import * as DriverTree from "../protocol/DriverTree.ts"
 import type { ExporterReport } from "./ExporterClient.ts"
@@ -27,8 +29,6 @@ export interface Roster {
     site: DriverError.CallSite
   ) => Effect.Effect<never, DriverError.DriverCallError>
 }
-
-const clientOf = ({ labels }: DriverTree.DriverNode): string => labels[DriverTree.clientLabel] ?? ""
 
 export const make = Effect.fnUntraced(function*<E>(
   initial: ExporterReport,
@@ -94,14 +94,11 @@ export const make = Effect.fnUntraced(function*<E>(
       return Effect.flatMap(Effect.ignore(reread), () => {
         const now = locate(node, site)
         if (Either.isRight(now) && now.right.uuid === site.uuid) return Effect.fail(error)
-        const lost = new DriverError.ConnectionLost({
-          ...site,
-          code: status.code,
-          details: `the exporter restarted, and this driver is no longer there: ${status.details}`,
-          origin: "transport",
-          cause: status
+        const news = Either.match(now, {
+          onLeft: ({ details }) => details,
+          onRight: () => "the exporter restarted, the next call goes to the new one"
         })
-        return Effect.fail(blame(lost, site))
+        return clientErrors.connectionLost(site, "transport", status, `${news}: ${status.details}`)
       })
     })
 

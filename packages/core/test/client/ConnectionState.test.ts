@@ -549,7 +549,7 @@ describe("an exporter that restarted unnoticed", () => {
         yield* wire.plug(successor.channel)
         const error = yield* failing(power.call("on"))
         deepStrictEqual([error._tag, error.code], ["ConnectionLost", status?.code ?? "NOT_FOUND"])
-        assertInclude(error.message, "the exporter restarted, and this driver is no longer there")
+        assertInclude(error.message, "the exporter restarted, the next call goes to the new one: ")
         deepStrictEqual(seen, ["ready", "lost: the exporter restarted", "ready"])
         if (status === undefined) strictEqual(yield* power.call("on"), "on")
         deepStrictEqual([calls, newCalls], [[], status === undefined ? ["on"] : []])
@@ -579,6 +579,23 @@ describe("an exporter that restarted unnoticed", () => {
       yield* wire.plug(successor.channel)
       yield* failing(power.call("on"))
       deepStrictEqual(outcome(yield* failing(power.call("on"))), ["ExporterNotReady", "client", "FAILED_PRECONDITION"])
+    }))
+
+  it.scoped("is told with what is in the place of the driver now", () =>
+    Effect.gen(function*() {
+      const uart = Driver.make({ client: "acme.Uart", methods: {} })
+      for (
+        const [drivers, news] of [
+          [{ uart }, "the exporter has changed: no driver at \"power\""],
+          [{ power: uart }, `the exporter has changed: the driver here is a acme.Uart, it was a ${bench.powerClient}: `]
+        ] as const
+      ) {
+        const { power, wire } = yield* bench.make()
+        yield* wire.plug((yield* bench.host(drivers)).channel)
+        const error = yield* failing(power.call("on"))
+        deepStrictEqual(outcome(error), ["ConnectionLost", "transport", "NOT_FOUND"])
+        assertInclude(error.message, news)
+      }
     }))
 
   it.scoped("is noticed by the calls that wait for a report when those that read it are interrupted", () =>
