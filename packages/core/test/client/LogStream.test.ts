@@ -492,7 +492,10 @@ describe("LogStream", () => {
       Effect.gen(function*() {
         const { connection, exporter } = yield* bench.make()
         exporter.answer("GetStatus", Effect.never)
+        const real = Clock.make()
+        const before = yield* real.currentTimeMillis
         yield* Effect.scoped(connection.logStream())
+        assert.isBelow((yield* real.currentTimeMillis) - before, 5_000)
       }))
   })
 

@@ -48,10 +48,11 @@ describe("maxConcurrentStreams", () => {
       const call = channel.unary("/t.S/Wait", utf8("x"))
       const calls = yield* Effect.fork(Effect.all(Array.from({ length: 5 }, () => call), { concurrency: "unbounded" }))
       yield* soon(Effect.repeat(running, { until: (n) => n === 3, schedule: Schedule.spaced("5 millis") }))
-      // Another connection has streams of its own, and by the time it is answered a fourth call would have been started.
+      // Another connection has streams of its own.
       const other = yield* GrpcChannel.fromEndpoint(endpoint)
       const third = yield* Effect.fork(other.unary("/t.S/Wait", utf8("x")))
       yield* soon(Effect.repeat(running, { until: (n) => n === 4, schedule: Schedule.spaced("5 millis") }))
+      // A fourth call of the first connection would have started by now.
       yield* Effect.sleep("50 millis")
       assert.strictEqual(yield* running, 4)
       yield* Deferred.succeed(gate, undefined)
@@ -174,6 +175,7 @@ describe("requestTimeout", () => {
       stream.on("response", () => {
         answered = true
       })
+      // A limit that does not fit into a timer would have passed at once.
       yield* Effect.sleep("50 millis")
       assert.isFalse(answered)
     }))

@@ -75,14 +75,16 @@ describe("an RPC that was never begun", () => {
     }
   }
 
-  for (const [shape, run] of Object.entries(shapes)) {
-    it.scopedLive(`is sent again once, and then fails with nothing sent, when it is ${shape}`, () =>
-      Effect.gen(function*() {
-        const { endpoint, seen } = yield* serve("unix", refuse, 2)
-        const error = yield* Effect.flip(run(yield* GrpcChannel.fromEndpoint(endpoint)))
-        assert.deepInclude(error, { code: "UNAVAILABLE", origin: "client", scope: "rpc" })
-        assert.deepStrictEqual(seen, { refused: 2, answered: 0 })
-      }))
+  for (const [transport, options] of Object.entries(transports)) {
+    for (const [shape, run] of Object.entries(shapes)) {
+      it.scopedLive(`is sent again once, and then fails with nothing sent, when it is ${shape} over ${transport}`, () =>
+        Effect.gen(function*() {
+          const { endpoint, seen } = yield* serve("unix", refuse, 2)
+          const error = yield* Effect.flip(run(yield* GrpcChannel.fromEndpoint(endpoint, options)))
+          assert.deepInclude(error, { code: "UNAVAILABLE", origin: "client", scope: "rpc" })
+          assert.deepStrictEqual(seen, { refused: 2, answered: 0 })
+        }))
+    }
   }
 
   it.scopedLive("is sent again through nice-grpc", () =>

@@ -11,6 +11,7 @@ import type { Http2Session } from "node:http2"
 import { Socket } from "node:net"
 import { clearInterval, setImmediate, setInterval } from "node:timers"
 
+// In milliseconds of real time, which is the connection's: a test's clock must not stop it.
 const interval = 250
 
 // The bytes that acknowledge an empty SETTINGS.
