@@ -55,7 +55,7 @@ export const codeToNumber = (code: GrpcCode): number => GrpcCode.literals.indexO
 
 /**
  * Who made up a status: the `peer` answered with it, the `transport` reports that it failed to get an answer, or the
- * `client` refused to send or to accept a message.
+ * `client` refused to send or to accept a message, or reports that the peer never began the RPC.
  *
  * @since 0.1.0
  * @category schemas

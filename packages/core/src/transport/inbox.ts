@@ -4,6 +4,7 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type { Bytes } from "../grpc/Bytes.ts"
+import { Waiters } from "../util/waiters.ts"
 
 // Counted per message besides its bytes, so that a flood of tiny messages is bounded too.
 const overhead = 512
@@ -13,7 +14,8 @@ export class Inbox<M extends Bytes, E> {
   private weight = 0
   private lastBuffer: ArrayBufferLike | undefined
   private end: Option.Option<E> | undefined
-  private waiting: Array<() => void> = []
+  // A stream that is being closed is read by the one who closes it as well.
+  private readonly consumers = new Waiters()
   private wakeProducer: (() => void) | undefined
   private discarding = false
 
@@ -26,7 +28,7 @@ export class Inbox<M extends Bytes, E> {
     this.weight += overhead
     if (message instanceof Uint8Array) this.weigh(message)
     else message.forEach((piece) => this.weigh(piece))
-    this.wakeConsumers()
+    this.consumers.wake()
     if (this.weight < this.limit) return undefined
     return new Promise((resolve) => {
       this.wakeProducer = resolve
@@ -41,7 +43,7 @@ export class Inbox<M extends Bytes, E> {
   close(end: Option.Option<E>): void {
     if (this.end !== undefined) return
     this.end = end
-    this.wakeConsumers()
+    this.consumers.wake()
     this.wakeProducer?.()
   }
 
@@ -65,16 +67,7 @@ export class Inbox<M extends Bytes, E> {
       return Effect.succeed(chunk)
     }
     if (this.end !== undefined) return Effect.fail(this.end)
-    return Effect.zipRight(
-      Effect.async<void>((resume) => {
-        const wake = () => resume(Effect.void)
-        this.waiting.push(wake)
-        return Effect.sync(() => {
-          this.waiting = this.waiting.filter((other) => other !== wake)
-        })
-      }),
-      this.take
-    )
+    return Effect.zipRight(this.consumers.wait, this.take)
   })
 
   // It may be a small view of a large piece of what came in, all of which it keeps alive.
@@ -87,13 +80,5 @@ export class Inbox<M extends Bytes, E> {
     this.messages = []
     this.weight = 0
     this.lastBuffer = undefined
-  }
-
-  // All of them look again: a stream that is being closed is read on behalf of the one who closes it as well.
-  private wakeConsumers(): void {
-    if (this.waiting.length === 0) return
-    const waiting = this.waiting
-    this.waiting = []
-    waiting.forEach((wake) => wake())
   }
 }

@@ -36,6 +36,7 @@ const first = (
       return name === undefined || value === undefined ? undefined : [name, value]
     }
   )
+
 const inRange = (host: string, address: string, prefix: number): boolean => {
   const family = isIP(address) === 4 ? "ipv4" : "ipv6"
   if (isIP(host) !== isIP(address) || isIP(host) === 0 || prefix > (family === "ipv4" ? 32 : 128)) return false

@@ -242,6 +242,34 @@ const suite = (transport: Transport) => {
         yield* call.status
       }))
 
+    it("sends what still waited for room at the half-close", () =>
+      Effect.gen(function*() {
+        const size = 256 * 1024
+        const count = 64
+        const gate = yield* Deferred.make<void>()
+        const got = yield* Deferred.make<number>()
+        const channel = yield* channelTo(Duplex({
+          handle: ({ receive }) =>
+            Effect.zipRight(
+              Deferred.await(gate),
+              Effect.flatMap(
+                Stream.runFold(messages(receive), 0, (sum, message) => sum + Bytes.size(message)),
+                (sum) => Deferred.succeed(got, sum)
+              )
+            )
+        }))
+        const call = yield* channel.duplex(rpc)
+        const sends = yield* Effect.forEach(
+          Array.from({ length: count }),
+          () => Effect.fork(call.send(new Uint8Array(size)))
+        )
+        yield* Effect.yieldNow()
+        yield* call.halfClose
+        yield* Deferred.succeed(gate, undefined)
+        yield* Effect.forEach(sends, Fiber.join)
+        assert.strictEqual(yield* Deferred.await(got), count * size)
+      }))
+
     it("sends nothing after the half-close", () =>
       Effect.gen(function*() {
         const channel = yield* channelTo(Duplex({

@@ -100,6 +100,43 @@ describe("an RPC that was never begun", () => {
     }))
 })
 
+describe("a connection whose peer", () => {
+  for (const kind of rawExporter.kinds) {
+    it.scopedLive(`gives it up with an RPC that it never began is reported as lost, on ${kind}`, () =>
+      Effect.gen(function*() {
+        const { endpoint, seen } = yield* serve(kind, () => goAway(0, 2), 1)
+        const channel = yield* GrpcChannel.fromEndpoint(endpoint)
+        const ends: Array<string> = []
+        assert(channel.connection)
+        yield* channel.connection.onEnd((details) => void ends.push(details))
+        yield* channel.unary("/t.S/Unary", message)
+        assert.deepStrictEqual(seen, { refused: 1, answered: 1 })
+        assert.lengthOf(ends, 1)
+        assert.include(ends[0], "error code 2 (INTERNAL_ERROR)")
+      }))
+
+    it.scopedLive(`refuses an RPC is not, on ${kind}`, () =>
+      Effect.gen(function*() {
+        const { endpoint } = yield* serve(kind, refuse, 1)
+        const channel = yield* GrpcChannel.fromEndpoint(endpoint)
+        const ends: Array<string> = []
+        yield* channel.connection?.onEnd((details) => void ends.push(details)) ?? Effect.void
+        yield* channel.unary("/t.S/Unary", message)
+        assert.deepStrictEqual(ends, [])
+      }))
+
+    it.scopedLive(`gives up all of them says why in the failure of an RPC, on ${kind}`, () =>
+      Effect.gen(function*() {
+        const endpoint = yield* rawExporter.serve(kind, {
+          onConnect: ({ send }) => send(rawExporter.settings, goAway(0, 11))
+        })
+        const channel = yield* GrpcChannel.fromEndpoint(endpoint)
+        const error = yield* Effect.flip(channel.unary("/t.S/Unary", message))
+        assert.include(error.details, "ENHANCE_YOUR_CALM")
+      }))
+  }
+})
+
 describe("an RPC that may have begun", () => {
   for (const [transport, options] of Object.entries(transports)) {
     it.scopedLive(`is not sent again over ${transport}`, () =>

@@ -9,9 +9,10 @@ export interface GoAway {
   readonly text: string
 }
 
-// The details of an RPC that the peer never began. Its status is `UNAVAILABLE` of origin `client`, which no other failure has, and
-// it may be sent again.
-export const unseen = "the exporter refused the RPC before it began it, so nothing was done"
+// What is known of a connection that ended without a word.
+export const dropped = "Connection dropped"
+
+const neverBegun = "the exporter refused the RPC before it began it, so nothing was done"
 
 const names: ReadonlyArray<string> = [
   "NO_ERROR",
@@ -58,13 +59,18 @@ const advice = (code: number): string => {
 export const closed = ({ code, text }: GoAway): string =>
   `the exporter closed the connection with error code ${nameOf(code)}${text === "" ? "" : ` "${text}"`}${advice(code)}`
 
+// The details of an RPC that the peer never began, with its last word where there is one. The status is `UNAVAILABLE` of origin
+// `client`, which a transport gives to no other failure, and the RPC may be sent again.
+export const unseen = (goAway?: GoAway): string =>
+  goAway === undefined || goAway.code === constants.NGHTTP2_NO_ERROR ? neverBegun : `${neverBegun}; ${closed(goAway)}`
+
 // By this side, for a mistake of the peer.
 export const gaveUp = (why: string): string =>
   `the peer broke the rules of HTTP/2, so this side closed the connection (${why}); a failure with a text of more than 64 KiB ` +
   "does that, and so does a proxy that does not speak HTTP/2; the next call connects again"
 
 export const explain = (error: Error | undefined, goAway: GoAway | undefined): string => {
-  if (error === undefined) return "Connection dropped"
+  if (error === undefined) return dropped
   switch ("code" in error ? error.code : undefined) {
     case "ERR_HTTP2_SESSION_ERROR":
       return goAway === undefined ? error.message : closed(goAway)

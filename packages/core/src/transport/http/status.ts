@@ -42,10 +42,10 @@ export const fromTrailers = (
   }
 }
 
-// What an RPC is told that no status ends.
+// The details of an RPC that ended without a status.
 export const noStatus = "the RPC ended without a status"
 
-// What a call with one answer is told that had another number of them.
+// The details of a call that should have one answer and had none, or several.
 export const noAnswer = "the RPC ended without an answer"
 export const manyAnswers = "the RPC had more than one answer"
 

@@ -177,7 +177,9 @@ export class HttpCall {
   private cutOff(): Outcome {
     const goAway = this.session.goAway()
     const { error: cause } = this
-    if (!this.responded && this.isUnseen(goAway)) return this.fail("UNAVAILABLE", httpLoss.unseen, "client", { cause })
+    if (!this.responded && this.isUnseen(goAway)) {
+      return this.fail("UNAVAILABLE", httpLoss.unseen(goAway), "client", { cause })
+    }
     if (this.session.isLost()) return this.lost(httpLoss.explain(cause, goAway))
     const { code, details } = httpStatus.statusOfReset(this.stream.rstCode ?? 0)
     return this.fail(code, details, "transport", { cause })

@@ -142,7 +142,7 @@ const connect = (
       // Some peers say it twice: that they will, and then from where on.
       http.on("goaway", (code, lastStream, data) => {
         goAway = { code, lastStream, text: data === undefined ? "" : Buffer.from(data).toString() }
-        // One that gives up a connection ends it, which is told below.
+        // A peer that gives up a connection also closes it, and the close handler below reports that.
         if (code === Http2.constants.NGHTTP2_NO_ERROR) ended(session, "the connection is wound up")
       })
       http.once("close", () => ended(session, httpLoss.explain(error, goAway)))
@@ -246,6 +246,9 @@ export const make = Effect.fnUntraced(function*(
         current !== undefined && !current.http.closed && !current.http.destroyed ? Effect.succeed(current) : open(rpc)
       ),
     retire: (session) => {
+      const goAway = session.goAway()
+      // A connection that the peer gave up was lost. One that only refused an RPC is replaced without a word.
+      if (session.isLost()) ended(session, goAway === undefined ? httpLoss.dropped : httpLoss.closed(goAway))
       if (current === session) current = undefined
       session.http.close()
     },

@@ -1,11 +1,12 @@
 // A socket that takes every write at once, for one end of an HTTP/2 connection.
 //
-// While a write to its socket is under way, Node's HTTP/2 does not read. Two ends that both stand on Node, with both
-// directions full, would wait for each other for ever. This end says that it has written as soon as it is handed the
-// bytes, and so goes on reading. What waits here then has no bound of its own, so who writes has to look at `isFull`.
+// While a write to its socket is under way, Node's HTTP/2 does not read. Two Node processes with both directions full would
+// wait for each other indefinitely. This end reports a write as done as soon as it has the bytes, and so goes on reading. What
+// waits here has no bound of its own, so senders must look at `isFull`.
 import * as Effect from "effect/Effect"
 import type { Socket } from "node:net"
 import { Duplex } from "node:stream"
+import { Waiters } from "../../util/waiters.ts"
 
 const readAhead = 256 * 1024
 
@@ -13,14 +14,14 @@ const readAhead = 256 * 1024
 const fullBytes = 4 * 1024 * 1024
 
 export class EagerSocket extends Duplex {
-  private waiting = new Set<() => void>()
+  private readonly waiters = new Waiters()
 
   constructor(private readonly socket: Socket) {
     super({ readableHighWaterMark: readAhead })
     socket.on("data", (bytes: Uint8Array) => {
       if (!this.push(bytes)) socket.pause()
     })
-    socket.on("drain", () => this.release())
+    socket.on("drain", () => this.waiters.wake())
     socket.on("end", () => this.push(null))
     socket.on("error", (error) => this.destroy(error))
     socket.on("close", () => this.destroy())
@@ -32,18 +33,9 @@ export class EagerSocket extends Duplex {
   }
 
   // Waits until the peer has taken what waits for it, or is gone.
-  readonly room: Effect.Effect<void> = Effect.async((resume) => {
-    if (!this.isFull || this.destroyed) return resume(Effect.void)
-    const wake = () => resume(Effect.void)
-    this.waiting.add(wake)
-    return Effect.sync(() => this.waiting.delete(wake))
-  })
-
-  private release(): void {
-    const { waiting } = this
-    this.waiting = new Set()
-    waiting.forEach((wake) => wake())
-  }
+  readonly room: Effect.Effect<void> = Effect.suspend(() =>
+    this.isFull && !this.destroyed ? this.waiters.wait : Effect.void
+  )
 
   override _read(): void {
     this.socket.resume()
@@ -67,7 +59,7 @@ export class EagerSocket extends Duplex {
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.socket.destroy()
-    this.release()
+    this.waiters.wake()
     done(error)
   }
 }

@@ -3,6 +3,7 @@
 import * as Effect from "effect/Effect"
 import type { Http2Stream } from "node:http2"
 import * as Bytes from "../../grpc/Bytes.ts"
+import { Waiters } from "../../util/waiters.ts"
 import * as messageReader from "./messageReader.ts"
 import { Turn, type Turns } from "./sendTurns.ts"
 
@@ -95,28 +96,35 @@ interface Piece {
 export class Sender {
   // What has not been sent yet, inside and outside of the stream.
   private pending = 0
-  private waiting = new Set<() => void>()
+  private readonly waiters = new Waiters()
+  // Sends that wait for room.
+  private blocked = 0
   // What waits for a turn, outside of the stream.
   private queue: Array<Piece> = []
   private queued = 0
   private isEnding = false
+  private isClosed = false
   private readonly turn: Turn
 
   constructor(private readonly stream: Http2Stream, private readonly turns: Turns, private readonly outlet?: Outlet) {
     this.turn = new Turn(stream)
   }
 
-  // Hands messages to the stream, waiting while the peer does not take what was sent before. Once the stream is over,
-  // messages are dropped.
-  send(messages: ReadonlyArray<Bytes.Bytes>, from = 0): Effect.Effect<void> {
+  // Hands messages to the stream, waiting while the peer does not take what was sent before. Once the stream is over, or was
+  // ended before this began, messages are dropped.
+  send(messages: ReadonlyArray<Bytes.Bytes>): Effect.Effect<void> {
     return Effect.suspend(() => {
-      let next = from
-      while (next < messages.length && this.isOpen) {
-        if (this.pending >= sendBytes) return Effect.zipRight(this.room, this.send(messages, next))
-        if (this.outlet?.isFull === true) return Effect.zipRight(this.outlet.room, this.send(messages, next))
-        next = this.writeSome(messages, next)
-      }
-      return Effect.void
+      if (this.isEnding) return Effect.void
+      const next = this.writeFitting(messages, 0)
+      if (next === messages.length) return Effect.void
+      this.blocked++
+      return Effect.ensuring(
+        this.sendRest(messages, next),
+        Effect.sync(() => {
+          this.blocked--
+          this.finishWhenDone()
+        })
+      )
     })
   }
 
@@ -125,23 +133,21 @@ export class Sender {
     this.writeSome([message], 0)
   }
 
-  // Ends the stream after what was sent.
+  // Ends the stream after what was sent, and what waits to be.
   end(): void {
-    if (!this.isOpen) return
+    if (this.isEnding) return
     this.isEnding = true
-    if (this.queued === 0) this.finish()
+    this.finishWhenDone()
   }
 
   // Whether there is anything left to send.
   get isIdle(): boolean {
-    return this.queued === 0 && this.stream.writableLength === 0
+    return this.queued === 0 && this.blocked === 0 && this.stream.writableLength === 0
   }
 
   // Lets everybody look again; to be called when the stream is over.
   release(): void {
-    const waiting = this.waiting
-    this.waiting = new Set()
-    waiting.forEach((wake) => wake())
+    this.waiters.wake()
   }
 
   // Drops what is left; to be called when the stream is reset or closed.
@@ -149,24 +155,41 @@ export class Sender {
     this.queue = []
     this.queued = 0
     this.isEnding = true
+    this.isClosed = true
     this.turns.leave(this.turn)
-    this.release()
+    this.waiters.wake()
   }
 
-  private get isOpen(): boolean {
-    return !this.isEnding && this.stream.writable
+  private get isWritable(): boolean {
+    return !this.isClosed && this.stream.writable
   }
 
-  private finish(): void {
+  private finishWhenDone(): void {
+    if (!this.isEnding || this.queued > 0 || this.blocked > 0 || !this.isWritable) return
     this.stream.end()
     this.turns.end(this.turn)
   }
 
-  private readonly room = Effect.async<void>((resume) => {
-    const wake = () => resume(Effect.void)
-    this.waiting.add(wake)
-    return Effect.sync(() => this.waiting.delete(wake))
-  })
+  private sendRest(messages: ReadonlyArray<Bytes.Bytes>, from: number): Effect.Effect<void> {
+    return Effect.zipRight(
+      this.pending >= sendBytes ? this.waiters.wait : this.outlet?.room ?? Effect.void,
+      Effect.suspend(() => {
+        const next = this.writeFitting(messages, from)
+        return next === messages.length ? Effect.void : this.sendRest(messages, next)
+      })
+    )
+  }
+
+  // Writes messages until the peer should take some first. It answers with the first that is left.
+  private writeFitting(messages: ReadonlyArray<Bytes.Bytes>, from: number): number {
+    let next = from
+    while (next < messages.length) {
+      if (!this.isWritable) return messages.length
+      if (this.pending >= sendBytes || this.outlet?.isFull === true) return next
+      next = this.writeSome(messages, next)
+    }
+    return next
+  }
 
   private writeSome(messages: ReadonlyArray<Bytes.Bytes>, from: number): number {
     let next = from
@@ -221,9 +244,9 @@ export class Sender {
       this.turns.sent(this.turn, size)
       if (this.queued > 0) {
         this.pump()
-        if (this.isEnding && this.queued === 0) this.finish()
+        this.finishWhenDone()
       }
-      if (this.waiting.size > 0 && this.pending < sendBytes) this.release()
+      if (this.pending < sendBytes) this.waiters.wake()
     }
     if (taken.length > 1) this.stream.cork()
     taken.forEach((bytes, index) => this.stream.write(bytes, index === taken.length - 1 ? sent : undefined))

@@ -1,4 +1,4 @@
-// Serves handlers over HTTP/2 on sockets. nice-grpc's server stands on grpc-js, which takes a message of a byte stream at
+// Serves handlers over HTTP/2 on sockets. nice-grpc's server is built on grpc-js, which takes a message of a byte stream at
 // a time and stops the stream in between: a quarter of what the reference exporter takes in.
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -29,11 +29,11 @@ import * as httpServedCall from "./serverCall.ts"
 const streamWindow = 1024 * 1024
 
 // What may be in flight on all streams of a connection together. Node does not read HTTP/2 while it waits for a write, so two
-// Node processes with more in flight both ways than the kernel holds would wait for each other for ever. Clients that may be
+// Node processes with more in flight both ways than the kernel holds would wait for each other indefinitely. Clients that may be
 // such keep HTTP/2's default of 64 KiB, which the kernel does hold.
 const connectionWindow = 16 * 1024 * 1024
 
-// Whether a client reads whatever it writes, told by what its library calls itself. Python's stands on the one in C. Ours has
+// Whether a client reads whatever it writes, according to its user agent. Python's library is built on the one in C. Ours has
 // no name, and reads on TCP.
 const alwaysReads = (listen: Listen, userAgent = ""): boolean =>
   "path" in listen ? /\bgrpc-(c|go|java-\w+)\//.test(userAgent) : !userAgent.includes("grpc-node")

@@ -80,7 +80,7 @@ export const make = Effect.fnUntraced(function*(
         const place = { rpc: name, target }
         // Either the connection went away since it was looked at, or it is the metadata.
         return session.http.closed || session.http.destroyed
-          ? GrpcStatus.refused(place, "UNAVAILABLE", httpLoss.unseen, { cause })
+          ? GrpcStatus.refused(place, "UNAVAILABLE", httpLoss.unseen(session.goAway()), { cause })
           : GrpcStatus.refused(place, "INVALID_ARGUMENT", details, { cause })
       }
     })

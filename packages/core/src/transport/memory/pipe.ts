@@ -1,9 +1,11 @@
-// Messages on their way in memory: one direction of an RPC, or what is written to a transformation. It bounds what is under way in bytes, as a flow-control window does, so
-// that a sender is never far ahead of a reader. What the reader has taken is under way until it asks for more.
+// Messages on their way in memory: one direction of an RPC, or what is written to a transformation. The bytes under way are
+// bounded, as by a flow-control window, so that a sender is never far ahead of a reader. What the reader has taken counts as
+// under way until it asks for more.
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import { Waiters } from "../../util/waiters.ts"
 
 // As on the wire to a host of ours, whose streams have windows of this size.
 const window = 1024 * 1024
@@ -25,7 +27,7 @@ export class MemoryPipe<E> {
   private queued = 0
   private taken = 0
   private sending: Array<Sending> = []
-  private readers: Array<() => void> = []
+  private readonly readers = new Waiters()
   private outcome: Exit.Exit<void, E> | undefined
 
   // Adds a message as soon as there is room. The answer is whether it was accepted: not after the end.
@@ -74,14 +76,7 @@ export class MemoryPipe<E> {
         onSuccess: () => Effect.fail(Option.none())
       })
     }
-    const more = Effect.async<void>((resume) => {
-      const wake = () => resume(Effect.void)
-      this.readers.push(wake)
-      return Effect.sync(() => {
-        this.readers = this.readers.filter((other) => other !== wake)
-      })
-    })
-    return Effect.zipRight(more, this.take)
+    return Effect.zipRight(this.readers.wait, this.take)
   })
 
   // Nothing is sent any more: the reader gets what was sent, also what still waits for room, and then the outcome. The first
@@ -104,7 +99,7 @@ export class MemoryPipe<E> {
     const { sending } = this
     this.sending = []
     sending.forEach(({ sent }) => sent(accepted))
-    this.wakeReaders()
+    this.readers.wake()
   }
 
   // One that waits comes before one that does not.
@@ -117,7 +112,7 @@ export class MemoryPipe<E> {
   private push(message: Uint8Array): void {
     this.messages.push(message)
     this.queued += message.length + overhead
-    this.wakeReaders()
+    this.readers.wake()
   }
 
   private admit(): void {
@@ -127,12 +122,5 @@ export class MemoryPipe<E> {
       this.push(sending.message)
       sending.sent(true)
     }
-  }
-
-  private wakeReaders(): void {
-    if (this.readers.length === 0) return
-    const { readers } = this
-    this.readers = []
-    readers.forEach((wake) => wake())
   }
 }

@@ -2,42 +2,62 @@
 // and pulls the next one only when the previous one has been written and the HTTP/2 stream has drained, so a bounded
 // outbox is what makes sending wait for a peer that does not read.
 import * as Effect from "effect/Effect"
+import { Waiters } from "../../util/waiters.ts"
 
 export class Outbox implements AsyncIterable<Uint8Array> {
   private messages: Array<Uint8Array> = []
-  private ended: { readonly error: unknown } | undefined
+  private isEnded = false
+  private isClosed = false
   private wakeConsumer: (() => void) | undefined
-  private wakeProducers: Array<() => void> = []
+  private readonly producers = new Waiters()
+  // Producers that wait for room.
+  private blocked = 0
 
   constructor(private readonly limit: number) {}
 
-  // Waits for room and adds a message. Once the outbox has ended, messages are dropped.
+  // Waits for room and adds a message. What comes after the end is dropped.
   send(message: Uint8Array): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (this.ended !== undefined) return Effect.void
-      if (this.messages.length < this.limit) {
-        this.messages.push(message)
-        this.wakeConsumer?.()
-        return Effect.void
-      }
-      const room = Effect.async<void>((resume) => {
-        const wake = () => resume(Effect.void)
-        this.wakeProducers.push(wake)
-        return Effect.sync(() => {
-          this.wakeProducers = this.wakeProducers.filter((other) => other !== wake)
+      if (this.isEnded) return Effect.void
+      if (this.messages.length < this.limit) return this.add(message)
+      this.blocked++
+      return Effect.ensuring(
+        this.sendLater(message),
+        Effect.sync(() => {
+          this.blocked--
+          this.wakeConsumer?.()
         })
-      })
-      return Effect.zipRight(room, this.send(message))
+      )
     })
   }
 
-  // Nothing follows. The consumer sees what was sent before and then the end, or the error when there is one. The
-  // first end counts.
-  end(error?: unknown): void {
-    if (this.ended !== undefined) return
-    this.ended = { error }
+  private sendLater(message: Uint8Array): Effect.Effect<void> {
+    return Effect.zipRight(
+      this.producers.wait,
+      Effect.suspend(() => {
+        if (this.isClosed) return Effect.void
+        return this.messages.length < this.limit ? this.add(message) : this.sendLater(message)
+      })
+    )
+  }
+
+  private add(message: Uint8Array): Effect.Effect<void> {
+    this.messages.push(message)
     this.wakeConsumer?.()
-    this.releaseProducers()
+    return Effect.void
+  }
+
+  // Nothing follows. The consumer gets what was sent before, also what still waits for room.
+  end(): void {
+    this.isEnded = true
+    this.wakeConsumer?.()
+  }
+
+  // Nobody consumes any more. What waits for room is dropped.
+  close(): void {
+    this.isClosed = true
+    this.end()
+    this.producers.wake()
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
@@ -45,10 +65,9 @@ export class Outbox implements AsyncIterable<Uint8Array> {
       if (this.messages.length > 0) {
         const messages = this.messages
         this.messages = []
-        this.releaseProducers()
+        this.producers.wake()
         yield* messages
-      } else if (this.ended !== undefined) {
-        if (this.ended.error !== undefined) throw this.ended.error
+      } else if (this.isClosed || this.isEnded && this.blocked === 0) {
         return
       } else {
         await new Promise<void>((resolve) => {
@@ -59,11 +78,5 @@ export class Outbox implements AsyncIterable<Uint8Array> {
         })
       }
     }
-  }
-
-  private releaseProducers(): void {
-    const wake = this.wakeProducers
-    this.wakeProducers = []
-    wake.forEach((resume) => resume())
   }
 }

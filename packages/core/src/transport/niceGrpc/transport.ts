@@ -220,7 +220,7 @@ class Call {
       return GrpcStatus.lost(this.place, why, cause)
     }
     const scope = texts.localScope(code, details)
-    if (!this.headers && texts.isRefused(details)) return refused(code, httpLoss.unseen)
+    if (!this.headers && texts.isRefused(details)) return refused(code, httpLoss.unseen())
     if (!this.headers) {
       const explained = this.explain(details)
       return make(explained.details, "transport", scope ?? "connection", explained.reason)
@@ -379,7 +379,7 @@ export const make = Effect.fnUntraced(function*(
     const state = channel.getConnectivityState(false)
     channel.watchConnectivityState(state, Infinity, () => {
       if (channel !== methods.channel || !listeners.has(listener)) return
-      if (state === ready) listener("Connection dropped")
+      if (state === ready) listener(httpLoss.dropped)
       follow(channel, listener)
     })
   }
@@ -440,7 +440,7 @@ export const make = Effect.fnUntraced(function*(
       (exit) => {
         Deferred.unsafeDone(initialMetadata, Exit.as(exit, Headers.empty))
         Deferred.unsafeDone(status, exit)
-        outbox.end()
+        outbox.close()
       }
     )
     // A message that went nowhere because the call had ended fails with the reason.
