@@ -1,9 +1,10 @@
 // What a recording holds, and that a program which does the same gets the same from it.
-import { Driver, Exporter, ExporterConnection, GrpcChannel } from "@effect-jumpstarter/core"
+import { Driver, Exporter, ExporterConnection, GrpcChannel, GrpcHandler } from "@effect-jumpstarter/core"
 import { Faults, FaultyExporter, Recording } from "@effect-jumpstarter/core/testing"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as Headers from "@effect/platform/Headers"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Layer, Mailbox, Option, Schedule, Stream, TestClock } from "effect"
+import { Deferred, Duration, Effect, Fiber, Layer, Mailbox, Option, Schedule, Stream, TestClock } from "effect"
 import { text, utf8 } from "../support/bytes.ts"
 import * as bench from "./bench.ts"
 import { events, file, lines, outcome, record, replay } from "./recordings.ts"
@@ -114,6 +115,33 @@ describe("a recording", () => {
           `{"rpc":7,"at":0,"event":"cancel"}`
         ]
       )
+    }).pipe(Effect.provide(NodeFileSystem.layer)))
+
+  it.scoped("has the metadata of an RPC once, also when the first who waited for it left", () =>
+    Effect.gen(function*() {
+      const path = yield* file
+      const opened = yield* Deferred.make<void>()
+      const handlers = new Map([[
+        "/jumpstarter.v1.RouterService/Stream",
+        GrpcHandler.GrpcHandler.Duplex({
+          handle: ({ sendInitialMetadata }) =>
+            Effect.zipRight(Deferred.await(opened), sendInitialMetadata(Headers.fromInput({ "x-board": "revision 3" })))
+        })
+      ]])
+      yield* Effect.scoped(Effect.gen(function*() {
+        const channel = yield* Recording.record(yield* GrpcChannel.fromHandlers(handlers), path)
+        const { initialMetadata } = yield* channel.duplex("/jumpstarter.v1.RouterService/Stream", {
+          metadata: Headers.fromInput({ request: `{"kind":"driver","uuid":"","method":"connect"}` })
+        })
+        const first = yield* Effect.fork(Effect.timeoutOption(initialMetadata, "1 second"))
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(yield* Fiber.join(first), Option.none())
+        yield* Deferred.succeed(opened, undefined)
+        for (let count = 0; count < 2; count++) {
+          assert.deepStrictEqual({ ...yield* initialMetadata }, { "x-board": "revision 3" })
+        }
+      }))
+      assert.deepStrictEqual((yield* events(path)).map(({ event }) => event), ["begin", "opened", "cancel"])
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 
   it.scoped("says of every driver where it is, and keeps proxies one driver", () =>

@@ -40,6 +40,7 @@ interface Run {
 
 // One RPC while it is recorded.
 class RecordedRpc {
+  private hasOpened = false
   private ended = false
   private readonly stored = { sent: 0, received: 0 }
   private inputEnded = false
@@ -63,8 +64,13 @@ class RecordedRpc {
     )
   }
 
+  // A program may ask for the metadata more than once.
   readonly opened = (metadata: Headers.Headers): Effect.Effect<void> =>
-    Effect.suspend(() => this.add({ event: "opened", metadata: this.recording.metadata(this.site, metadata) }))
+    Effect.suspend(() => {
+      if (this.hasOpened) return Effect.void
+      this.hasOpened = true
+      return this.add({ event: "opened", metadata: this.recording.metadata(this.site, metadata) })
+    })
 
   // A message that is no part of a byte stream.
   readonly answered = (message: Uint8Array): Effect.Effect<void> =>
@@ -278,14 +284,11 @@ export const make = (inner: Channel, options: Options) => {
     const recorded = yield* begin(rpc, exporterCall.fromMetadata(rpc, options.metadata))
     const call = yield* Effect.tapError(inner.duplex(rpc, options), recorded.failed)
     yield* Effect.addFinalizer(() => recorded.cancelled)
-    const opened = yield* Effect.cached(
-      Effect.tapBoth(call.initialMetadata, { onFailure: recorded.failed, onSuccess: recorded.opened })
-    )
     // A program that only writes hears of the end of the RPC this way.
     const refused = (status: GrpcStatus.GrpcStatusError) =>
       status.origin === "client" ? Effect.void : recorded.failed(status)
     return {
-      initialMetadata: opened,
+      initialMetadata: Effect.tapBoth(call.initialMetadata, { onFailure: recorded.failed, onSuccess: recorded.opened }),
       receive: Effect.tapBoth(call.receive, {
         onFailure: recorded.pulled,
         onSuccess: (messages) =>
