@@ -1,5 +1,4 @@
-// The drivers of an exporter as it last reported them. Their uuids change when it restarts (protocol.md 7); their places in
-// the tree are what a client goes by.
+// Finds the drivers of an exporter in its last report, by their paths: their uuids change when it restarts (protocol.md 7).
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
@@ -11,10 +10,10 @@ import * as DriverError from "../protocol/DriverError.ts"
 import * as DriverTree from "../protocol/DriverTree.ts"
 import type { ExporterReport } from "./ExporterClient.ts"
 
-export interface Roster {
+export interface DriverLocator {
   readonly report: () => ExporterReport
   readonly update: (report: ExporterReport) => void
-  // Reads the report again, for there is reason to believe that the exporter is another one.
+  // Reads the report again, because the exporter may be another one.
   readonly check: Effect.Effect<void>
   // The call site with the uuid that a driver has now. Fails when the driver is gone, or another one took its place.
   readonly locate: (
@@ -33,11 +32,11 @@ export interface Roster {
 export const make = Effect.fnUntraced(function*<E>(
   initial: ExporterReport,
   read: Effect.Effect<ExporterReport, E>,
-  // What else is to be done when the exporter turns out to be another one.
+  // Runs when the exporter turns out to be another one.
   replaced: Effect.Effect<void>
 ) {
   let report = initial
-  // The exporter that `replaced` knows of. An interruption can come between a report and that.
+  // The exporter that `replaced` last ran for. An interruption can come between a report and the end of `replaced`.
   let noticed = initial
   const reading = yield* Effect.makeSemaphore(1)
   let begun = 0
@@ -63,14 +62,14 @@ export const make = Effect.fnUntraced(function*<E>(
     ))
   })
 
-  // One reading answers all who asked before it began. It is one caller's, and may be interrupted with that: then it answers
-  // nobody.
+  // One reading answers all who asked before it began. It runs in the fiber of one of them: when that fiber is interrupted,
+  // the reading answers nobody, and the next one reads again.
   const reread = Effect.suspend(() => {
     const before = begun
     return reading.withPermits(1)(Effect.suspend(() => answered > before ? Effect.void : readNow))
   })
 
-  const locate: Roster["locate"] = (node, site) => {
+  const locate: DriverLocator["locate"] = (node, site) => {
     const gone = (details: string) =>
       blame(new DriverError.MethodNotImplemented({ ...site, code: "NOT_FOUND", details, origin: "client" }), site)
     return Either.flatMap(
@@ -87,7 +86,7 @@ export const make = Effect.fnUntraced(function*<E>(
     )
   }
 
-  const explain: Roster["explain"] = (node, status, site) =>
+  const explain: DriverLocator["explain"] = (node, status, site) =>
     Effect.suspend((): Effect.Effect<never, DriverError.DriverCallError> => {
       const error = DriverError.fromStatus(status, site)
       if (status.origin !== "peer" || status.code !== "NOT_FOUND" && status.code !== "UNKNOWN") return error
@@ -102,16 +101,16 @@ export const make = Effect.fnUntraced(function*<E>(
       })
     })
 
-  const roster: Roster = {
+  const locator: DriverLocator = {
     report: () => report,
     update: (next) => {
       report = next
       noticed = next
     },
-    // What is done about a replacement may give reason again, and must not wait for itself.
+    // `replaced` asks for the status, which can ask for this check again. That one must not wait for itself.
     check: Effect.ignore(reading.withPermitsIfAvailable(1)(readNow)),
     locate,
     explain
   }
-  return roster
+  return locator
 })

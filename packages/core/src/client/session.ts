@@ -16,14 +16,14 @@ import * as interruptible from "../util/interruptible.ts"
 import type { Connection, ConnectOptions } from "./connection.ts"
 import { ConnectionState } from "./ConnectionState.ts"
 import * as DriverClient from "./DriverClient.ts"
-import * as rosters from "./driverLocator.ts"
+import * as driverLocator from "./driverLocator.ts"
 import * as ExporterClient from "./ExporterClient.ts"
 import { HookLog } from "./hookLog.ts"
 import * as LogStream from "./LogStream.ts"
-import * as gate from "./readyCheck.ts"
-import * as links from "./reconnect.ts"
+import * as readyCheck from "./readyCheck.ts"
+import * as reconnect from "./reconnect.ts"
 import * as statusPoller from "./statusPoller.ts"
-import * as statusMonitor from "./statusWaits.ts"
+import * as statusWaits from "./statusWaits.ts"
 
 // What an exporter says when it is connected to.
 export type Introduction = readonly [ExporterClient.ExporterReport, StatusReport]
@@ -31,7 +31,7 @@ export type Introduction = readonly [ExporterClient.ExporterReport, StatusReport
 export const introduce = (exporter: ExporterClient.ExporterClient) =>
   Effect.all([exporter.getReport, statusPoller.getStatus(exporter)])
 
-const endSession = (exporter: ExporterClient.ExporterClient, link: links.Link): Connection["endSession"] => {
+const endSession = (exporter: ExporterClient.ExporterClient, link: reconnect.Link): Connection["endSession"] => {
   const failed = (reason: EndSessionError["reason"]) => (cause: GrpcStatusError) =>
     new EndSessionError({ address: exporter.target, reason, details: `${cause.code}: ${cause.details}`, cause })
 
@@ -65,10 +65,10 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
 
   // Both are made below, on top of the link that needs them when it has been lost.
   const dial = Effect.flatMap(introduction, ([report, status]) => {
-    roster.update(report)
+    locator.update(report)
     return poller.learn(status)
   })
-  const link = yield* links.make(channel, { dial, schedule: options.reconnect })
+  const link = yield* reconnect.make(channel, { dial, schedule: options.reconnect })
   const exporter = ExporterClient.make(link.channel)
   const hookLog = new HookLog()
   const poller: statusPoller.StatusPoller = yield* statusPoller.make(
@@ -76,10 +76,10 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
     link,
     status,
     options.statusPolling ?? {},
-    { learned: (report) => hookLog.learn(report), replaced: Effect.suspend(() => roster.check) }
+    { learned: (report) => hookLog.learn(report), replaced: Effect.suspend(() => locator.check) }
   )
   // A call that failed waits for this report, so there is a bound to it.
-  const roster: rosters.Roster = yield* rosters.make(
+  const locator: driverLocator.DriverLocator = yield* driverLocator.make(
     report,
     interruptible.timeoutFail(exporter.getReport, {
       duration: "5 seconds",
@@ -95,9 +95,9 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
     },
     { isRemote: channel.connection !== undefined, note: (entry) => hookLog.note(entry) }
   )
-  const monitor = statusMonitor.make(exporter.target, poller, logs, hookLog, options.readyTimeout ?? "5 minutes")
+  const waits = statusWaits.make(exporter.target, poller, logs, hookLog, options.readyTimeout ?? "5 minutes")
 
-  const checkStatus = gate.make(poller)
+  const checkStatus = readyCheck.make(poller)
   const session: DriverClient.Session = {
     exporter,
     logs,
@@ -107,17 +107,17 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
       const site: DriverError.CallSite = { address: exporter.target, driver, uuid: node.uuid, method, kind, caller }
       const located = link.ready.pipe(
         Effect.mapError((status) => clientErrors.connectionLost(site, "client", status)),
-        Effect.flatMap(() => roster.locate(node, site))
+        Effect.flatMap(() => locator.locate(node, site))
       )
       // Byte streams are not gated (protocol.md 4.2).
       return kind === "call" || kind === "streamingCall" ? Effect.tap(located, checkStatus) : located
     },
-    explain: roster.explain
+    explain: locator.explain
   }
 
   let clients = { report, root: DriverClient.make(session, report.root) }
   const root = (): DriverClient.DriverClient => {
-    const report = roster.report()
+    const report = locator.report()
     if (clients.report !== report) clients = { report, root: DriverClient.make(session, report.root) }
     return clients.root
   }
@@ -141,13 +141,13 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
   const connection: Connection = {
     address: exporter.target,
     get uuid() {
-      return roster.report().uuid
+      return locator.report().uuid
     },
     get labels() {
-      return roster.report().labels
+      return locator.report().labels
     },
     get motd() {
-      return roster.report().motd
+      return locator.report().motd
     },
     get root() {
       return root()
@@ -158,9 +158,9 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
       Stream.takeUntil(ConnectionState.$is("Closed"))
     ),
     status: Effect.zipRight(link.ready, poller.ask),
-    statusChanges: monitor.changes,
-    awaitStatus: monitor.awaitStatus,
-    awaitReady: monitor.awaitStatus("LEASE_READY"),
+    statusChanges: waits.changes,
+    awaitStatus: waits.awaitStatus,
+    awaitReady: waits.awaitStatus("LEASE_READY"),
     endSession: options.leased === true ? endSession(exporter, link) : new EndSessionError({
       address: exporter.target,
       reason: "NotLeased",
