@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type * as DriverInterface from "../contract/DriverInterface.ts"
 import type * as DriverMethod from "../contract/DriverMethod.ts"
-import * as caller from "../protocol/callerFrame.ts"
+import * as callers from "../protocol/callerFrame.ts"
 import { clientOf } from "../protocol/clientOf.ts"
 import { type CallKind, MethodNotImplemented } from "../protocol/DriverError.ts"
 import * as DriverTree from "../protocol/DriverTree.ts"
@@ -227,7 +227,7 @@ const nextKey = <Id extends string>(id: Id): `${Id}#${number}` => {
 export const Tag =
   <const Id extends string, I extends DriverInterface.Any>(id: Id, contract: I) =>
   <Self>(): Context.TagClass<Self, `${Id}#${number}`, DriverInterface.Client<I>> & DeviceLayers<Self, I> => {
-    const defined = caller.here()
+    const defined = callers.here()
     // @effect-diagnostics-next-line classSelfMismatch:off -- Self is the class that the program derives from this one.
     class Defined extends Context.Tag(nextKey(id))<Self, DriverInterface.Client<I>>() {
       // Where a service is not found, Effect names the second line of this. That would be this module.

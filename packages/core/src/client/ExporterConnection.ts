@@ -103,7 +103,7 @@ const connect = (
           details: `no answer within ${Duration.format(handshakeTimeout)} (handshakeTimeout)`
         })
     }),
-    // Whoever asks next is not to wait for the same silence.
+    // Drop the silent connection so that the next caller dials again.
     Effect.tapErrorTag("ConnectError", ({ details }) => channel.connection?.drop(details) ?? Effect.void)
   )
 

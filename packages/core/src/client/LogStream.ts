@@ -107,7 +107,7 @@ const pauses = {
   remote: { backlog: Duration.millis(20), call: Duration.millis(75) }
 }
 
-// A consumer's queue. What does not fit is counted, until the consumer has taken the rest and is told.
+// A consumer's queue. Lines that do not fit are counted; the consumer gets their number once it has taken the rest.
 interface Subscriber {
   readonly mailbox: Mailbox.Mailbox<LogEntry.LogEvent>
   dropped: number
@@ -173,10 +173,10 @@ const toEvent = (entry: LogEntry.LogEntry): LogEntry.LogEvent => {
 
 /**
  * Subscribes to an exporter's log on behalf of any number of consumers. A lost subscription is renewed after 100 ms,
- * doubling to 2 seconds, and given up after 10 attempts without a line, as the reference client does; one that stood for
- * 10 seconds counts as heard. Consumers are told of a loss by a `LogGap`, whether lines follow or not. What the exporter then
- * repeats is left out, as far as its lines have a time by which they can be told apart. Consumers that are there when the
- * scope closes get what belongs to calls that have ended, as with `forward`.
+ * doubling to 2 seconds, and given up after 10 attempts without a line, as the reference client does; a subscription
+ * that lasts 10 seconds resets the attempts. Consumers get a `LogGap` for a loss, whether lines follow or not. What the
+ * exporter then repeats is left out, as far as its lines have a time that tells them apart. Consumers that are there when
+ * the scope closes get what belongs to calls that have ended, as with `forward`.
  *
  * @since 0.1.0
  * @category constructors
@@ -257,7 +257,7 @@ export const make = Effect.fnUntraced(function*(
       const seen = new SeenLines()
       let delay = firstDelay
       let attempts = 0
-      // Of several interruptions without a line in between, one is told.
+      // Several interruptions without a line in between make one gap.
       let told = false
       while (attempts < maxAttempts) {
         seen.resume()

@@ -8,14 +8,14 @@ import { type CallSite, type ConnectionLost, ExporterNotReady } from "../protoco
 import { admitsDriverCalls } from "../protocol/ExporterStatus.ts"
 import type { StatusPoller } from "./statusPoller.ts"
 
-// A status that admits calls is taken at its word: should it have changed, the exporter decides. One that does not is
-// asked for again before a call is refused, so that a ready exporter is never kept waiting by old news.
+// A known status that admits calls is trusted: if it has changed since, the exporter refuses the call. For any other the
+// exporter is asked again before the call is refused, so that an old status never holds up a ready exporter.
 export const make =
   ({ ask, known }: StatusPoller) => (site: CallSite): Effect.Effect<void, ConnectionLost | ExporterNotReady> => {
     const refuse = (details: string) =>
       blame(new ExporterNotReady({ ...site, code: "FAILED_PRECONDITION", details, origin: "client" }), site)
 
-    // Nothing was sent: the question before the call has failed.
+    // Asking for the status failed, so the call was not sent.
     const unasked = (status: GrpcStatusError): Effect.Effect<never, ConnectionLost | ExporterNotReady> =>
       status.origin === "transport"
         ? clientErrors.connectionLost(site, "client", status)

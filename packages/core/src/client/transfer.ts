@@ -20,7 +20,7 @@ import * as pull from "../util/pull.ts"
 import * as encodingWarning from "./encodingWarning.ts"
 import type { ExporterStream } from "./ExporterClient.ts"
 
-// Of a larger chunk so much is sent at a time. Exporters in Python queue 32 frames of a resource (protocol.md 5.2).
+// The most that is sent of a chunk at a time. Exporters in Python queue 32 frames of a resource (protocol.md 5.2).
 const frameBytes = 256 * 1024
 
 interface Copy<A, E, R> {
@@ -32,7 +32,7 @@ interface Copy<A, E, R> {
   ) => Effect.Effect<A, E | DriverError.DriverCallError>
 }
 
-// What has moved by now, which the stream counts.
+// The bytes that have moved by now, as the stream counts them.
 interface Moved {
   readonly sent: number
   readonly received: number
@@ -59,7 +59,7 @@ const upload = <A, E, R>(
 ): Copy<A, E, R> => {
   const fail = (status: GrpcStatusError) => DriverError.fromStatus(status, site)
   // Frame by frame, so that a large chunk makes progress while it is sent. A write fails only when the stream is over, and
-  // what happened then is told by the watch on the peer.
+  // `peerEnded` then says what happened.
   const send = (chunk: Uint8Array): Effect.Effect<void> => {
     const bytes = chunk.subarray(0, frameBytes)
     const sent = Effect.orElse(stream.write(bytes), () => Effect.never)

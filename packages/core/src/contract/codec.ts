@@ -51,8 +51,7 @@ export const decodeExactly = (
 ): Either.Either<unknown, mismatch.Mismatch> =>
   Either.mapLeft(Schema.decodeUnknownEither(schema)(value), ({ issue }) => mismatch.ofEncoded(issue, prefix))
 
-// Null that a schema does not have is taken for undefined, if it has that.
-
+// As decodeExactly, but a null that the schema does not accept is read as undefined, where it accepts that.
 export const decode = (
   schema: DriverMethod.AnySchema,
   value: unknown,

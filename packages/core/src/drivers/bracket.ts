@@ -7,8 +7,8 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as interruptible from "../util/interruptible.ts"
 
-// Runs an effect that is to be waited for while this fiber is being interrupted, though not for ever. The limit is real
-// time whatever the program's clock says, so that an interruption cannot hang on a test's clock.
+// Runs an effect during an interruption and waits for it, but no longer than `patience`. The limit is real time whatever
+// the program's clock says, so that an interruption cannot hang on a test's clock.
 const bounded = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   patience: Duration.DurationInput

@@ -373,9 +373,9 @@ const failWhenIdle = (idleTimeout: Duration.Duration): ProgressObserver<Transfer
   )
 
 /**
- * Fails every transfer of a resource, and with it the call, when no byte moves for so long, whoever is to blame: a driver
- * that does not read or write, a source that gives nothing, or a sink that takes nothing. Without this, a transfer may
- * pause for ever.
+ * Fails every transfer of a resource, and with it the call, when no byte has moved for the given time, whatever the
+ * cause: a driver that does not read or write, a source that gives nothing, or a sink that takes nothing. Without this, a
+ * transfer may stall indefinitely.
  *
  * The time runs from when the resource is opened until the transfer is complete. So what the driver does before its first
  * and after its last byte, such as erasing and syncing, has to be quicker than that too. It is measured to 100 ms.

@@ -16,7 +16,7 @@ const { HTTP2_HEADER_CONTENT_TYPE, HTTP2_HEADER_METHOD, HTTP2_HEADER_PATH, HTTP2
 // How an RPC ended; none is `OK`.
 export type Outcome = Option.Option<GrpcStatus.GrpcStatusError>
 
-// Who is told what the peer sends.
+// Callbacks for what the peer sends.
 export interface Receiver {
   readonly onHeaders: (headers: Http2.IncomingHttpHeaders) => void
   // What it answers is waited for before more is read.
