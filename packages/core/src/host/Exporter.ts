@@ -26,9 +26,9 @@ import * as rpcs from "../protocol/rpcs.ts"
 import type * as Resource from "../resource/Resource.ts"
 import * as GrpcServer from "../transport/GrpcServer.ts"
 import * as passphraseText from "../transport/passphraseText.ts"
-import * as dispatch from "./callRouter.ts"
+import * as callRouter from "./callRouter.ts"
 import type { Driver } from "./Driver.ts"
-import * as hosted from "./driverTable.ts"
+import * as driverTable from "./driverTable.ts"
 import * as inFlight from "./inFlight.ts"
 import * as hostLog from "./log.ts"
 import * as httpExchange from "./presigned/exchange.ts"
@@ -186,7 +186,7 @@ const unary = <Response>(
  */
 export const make = Effect.fnUntraced(function*(root: Driver, options: ExporterOptions = {}) {
   const uuid = crypto.randomUUID()
-  const tree = hosted.make(root, options.limits?.waitingCalls ?? 1_024)
+  const tree = driverTable.make(root, options.limits?.waitingCalls ?? 1_024)
   const status = yield* Ref.make<ExporterStatus.StatusReport>(
     new ExporterStatus.StatusReport({
       status: options.status ?? "LEASE_READY",
@@ -203,7 +203,7 @@ export const make = Effect.fnUntraced(function*(root: Driver, options: ExporterO
   const admits = options.presigned ?? true
   const networks = new Set(options.presignedNetworks)
 
-  const host: dispatch.Host = {
+  const host: callRouter.Host = {
     tree,
     limits: {
       pendingResources: options.limits?.pendingResources ?? 64,
@@ -263,11 +263,11 @@ export const make = Effect.fnUntraced(function*(root: Driver, options: ExporterO
               )
           })
         ],
-        [rpcs.ofExporter(methods.driverCall), dispatch.driverCall(host)],
-        [rpcs.ofExporter(methods.streamingDriverCall), dispatch.streamingDriverCall(host)],
+        [rpcs.ofExporter(methods.driverCall), callRouter.driverCall(host)],
+        [rpcs.ofExporter(methods.streamingDriverCall), callRouter.streamingDriverCall(host)],
         [
           rpcs.stream,
-          dispatch.stream(host)
+          callRouter.stream(host)
         ]
       ])
     ),

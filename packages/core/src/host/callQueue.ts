@@ -1,19 +1,19 @@
-// Lets so many operations run at once, and others wait in line. Effect's semaphore lets newcomers overtake who waits, and
-// its line has no end.
+// Runs at most `concurrency` operations at once, first in, first out, with a bounded queue. Effect's semaphore is neither
+// fair nor bounded.
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 
-export interface Turnstile {
+export interface CallQueue {
   // Waits for a turn, which lasts as long as the scope.
   readonly enter: Effect.Effect<void, GrpcStatus.GrpcStatusError, Scope.Scope>
   // Waits for a turn to run something.
   readonly pass: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | GrpcStatus.GrpcStatusError, R>
 }
 
-const open: Turnstile = { enter: Effect.void, pass: (effect) => effect }
+const open: CallQueue = { enter: Effect.void, pass: (effect) => effect }
 
-export const make = (concurrency: number | "unbounded", maxWaiting: number): Turnstile => {
+export const make = (concurrency: number | "unbounded", maxWaiting: number): CallQueue => {
   if (concurrency === "unbounded") return open
   let free = concurrency
   const line = new Set<Effect.Latch>()
@@ -31,7 +31,7 @@ export const make = (concurrency: number | "unbounded", maxWaiting: number): Tur
     return Effect.succeed(turn)
   })
 
-  // Whoever gives up waiting leaves the line; whoever had a turn passes it on.
+  // An operation that gives up waiting leaves the line; one that had a turn passes it on.
   const giveBack = (turn: Effect.Latch) =>
     Effect.sync(() => {
       if (line.delete(turn)) return

@@ -23,13 +23,13 @@ import { mapItems } from "../util/mapItems.ts"
 import * as pull from "../util/pull.ts"
 import type { DriverContext, DriverHandler } from "./Driver.ts"
 import type { Hosted, HostedTree } from "./driverTable.ts"
-import * as hostedResource from "./lentResources.ts"
+import * as lentResources from "./lentResources.ts"
 import { causeText, type HostLog } from "./log.ts"
 import type * as presigned from "./presigned/requests.ts"
 
 export interface Host {
   readonly tree: HostedTree
-  readonly limits: hostedResource.Limits
+  readonly limits: lentResources.Limits
   readonly openPresigned: presigned.Open
   // Fails with FAILED_PRECONDITION while the status forbids calls.
   readonly gate: Effect.Effect<void, GrpcStatus.GrpcStatusError>
@@ -74,7 +74,7 @@ const findHandler = <Tag extends DriverHandler["_tag"]>(
 }
 
 const contextOf = (host: Host, hosted: Hosted): DriverContext => ({
-  resource: (handle) => hostedResource.open(hosted, handle, host.openPresigned)
+  resource: (handle) => lentResources.open(hosted, handle, host.openPresigned)
 })
 
 // What a driver answers has nothing to do with its caller's arguments, whatever Python exporters say of it (protocol.md 3.1).
@@ -143,7 +143,7 @@ const ended = (
   args: ReadonlyArray<JsonValue>,
   exit: Exit.Exit<unknown, DriverFailure.DriverFailure>
 ) => {
-  const told = Effect.zipRight(hostedResource.giveBack(hosted, args, exit), logEnd(host, hosted, call.method, exit))
+  const told = Effect.zipRight(lentResources.giveBack(hosted, args, exit), logEnd(host, hosted, call.method, exit))
   const failure = Exit.isSuccess(exit) ? Option.none() : Cause.failureOption(exit.cause)
   return Option.isNone(failure) ? told : Effect.zipRight(told, reportFailure(host, call, failure.value))
 }
@@ -184,7 +184,7 @@ export const driverCall = (host: Host) =>
         return telemetryHost.within(
           metadata,
           call,
-          hosted.turnstile.pass(Effect.mapError(response, DriverFailure.toStatus))
+          hosted.queue.pass(Effect.mapError(response, DriverFailure.toStatus))
         )
       })
   })
@@ -211,7 +211,7 @@ export const streamingDriverCall = (host: Host) =>
         const { args, handler, hosted, method } = yield* decodeCall(host, message, "StreamingCall")
         const call: Call = { driver: hosted.path, kind: "streamingCall", method }
         const within = yield* telemetryHost.open(metadata, call)
-        yield* hosted.turnstile.enter
+        yield* hosted.queue.enter
         yield* started(host, hosted, method)
         const handled = Stream.suspend(() => handler.handle(args, contextOf(host, hosted)))
         const results = captured(host, hosted, call, handled)
@@ -248,7 +248,7 @@ const forward = Effect.fnUntraced(
   function*(handler: Handler<"Stream">, duplex: GrpcHandler.GrpcServerDuplex) {
     const device = yield* Effect.mapError(handler.open, DriverFailure.toStatus)
     yield* duplex.sendInitialMetadata(Headers.fromInput({ [streamRequest.hostKey]: streamRequest.hostName }))
-    const client = RouterStream.fromServerDuplex(duplex, hostedResource.malformedFrame)
+    const client = RouterStream.fromServerDuplex(duplex, lentResources.malformedFrame)
     yield* interruptible.both(
       Effect.zipRight(
         Stream.runForEach(Stream.mapError(device.read, DriverFailure.toStatus), client.write),
@@ -272,7 +272,7 @@ export const stream = (host: Host) =>
         return yield* telemetryHost.within(
           metadata,
           { driver: hosted.path, kind: "resource", method: "resource" },
-          hostedResource.serve(hosted, request.x_jmp_content_encoding, duplex, host.limits)
+          lentResources.serve(hosted, request.x_jmp_content_encoding, duplex, host.limits)
         )
       }
       const { method } = request

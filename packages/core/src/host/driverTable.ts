@@ -5,7 +5,7 @@ import type * as Exit from "effect/Exit"
 import { clientLabel, formatPath, nameLabel } from "../protocol/DriverTree.ts"
 import type { RouterStream } from "../protocol/RouterStream.ts"
 import type { ContentEncoding } from "../resource/ContentEncoding.ts"
-import * as turnstile from "./callQueue.ts"
+import * as callQueue from "./callQueue.ts"
 import type { Driver } from "./Driver.ts"
 
 // A resource stream that waits for the driver method that takes its handle.
@@ -23,7 +23,7 @@ export interface Hosted {
   readonly path: string
   readonly resources: Map<string, PendingResource>
   // What its calls and streaming calls pass on their way in.
-  readonly turnstile: turnstile.Turnstile
+  readonly queue: callQueue.CallQueue
 }
 
 // Uuids are compared leniently (protocol.md 4.1).
@@ -59,7 +59,7 @@ export const make = (root: Driver, maxWaiting: number): HostedTree => {
       driver,
       path,
       resources: new Map(),
-      turnstile: turnstile.make(concurrency, maxWaiting)
+      queue: callQueue.make(concurrency, maxWaiting)
     }
     instances.set(driver, hosted)
     byUuid.set(hosted.uuid, hosted)

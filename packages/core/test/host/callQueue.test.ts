@@ -1,11 +1,11 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
-import * as turnstile from "../../src/host/callQueue.ts"
+import * as callQueue from "../../src/host/callQueue.ts"
 
 it.effect("lets nobody overtake who waits, not even whoever comes as a turn ends", () =>
   Effect.gen(function*() {
     const events: Array<string> = []
-    const { enter: turn } = turnstile.make(1, 10)
+    const { enter: turn } = callQueue.make(1, 10)
     const enter = (name: string, scope: Scope.Scope) =>
       Effect.zipRight(Scope.extend(turn, scope), Effect.sync(() => void events.push(name)))
     const [a, b, c] = yield* Effect.all([Scope.make(), Scope.make(), Scope.make()])

@@ -11,7 +11,7 @@ import * as Stream from "effect/Stream"
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2"
 import { clearTimeout, setImmediate, setTimeout } from "node:timers"
 import * as Bytes from "../../grpc/Bytes.ts"
-import * as handlerExit from "../../grpc/exitStatus.ts"
+import * as exitStatus from "../../grpc/exitStatus.ts"
 import type { GrpcHandler, GrpcHandlers } from "../../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import * as metadata from "../../grpc/metadata.ts"
@@ -248,7 +248,7 @@ class ServedCall {
           ? undefined
           : this.service.isClosing() && Cause.isInterruptedOnly(exit.cause)
           ? GrpcStatus.make("UNAVAILABLE", "the exporter is shutting down")
-          : handlerExit.statusOf(exit.cause)
+          : exitStatus.statusOf(exit.cause)
       )
     })
   }
@@ -275,7 +275,7 @@ export const serve = (
   const handler = service.handlers.get(rpc)
   const encoding = headers["grpc-encoding"] ?? "identity"
   if (handler === undefined || headers[constants.HTTP2_HEADER_METHOD] !== "POST") {
-    call.end(handlerExit.notImplemented(rpc))
+    call.end(exitStatus.notImplemented(rpc))
   } else if (encoding !== "identity") {
     call.end(GrpcStatus.make("UNIMPLEMENTED", `messages compressed with ${String(encoding)} are not supported`))
   } else {

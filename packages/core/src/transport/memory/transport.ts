@@ -12,7 +12,7 @@ import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Bytes from "../../grpc/Bytes.ts"
-import * as handlerExit from "../../grpc/exitStatus.ts"
+import * as exitStatus from "../../grpc/exitStatus.ts"
 import type * as GrpcHandler from "../../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import type { CallOptions, GrpcDuplex, GrpcTransport } from "../../grpc/grpcTransport.ts"
@@ -65,9 +65,9 @@ export const makeTransport = Effect.fnUntraced(
     ): GrpcStatus.GrpcStatusError =>
       (closed || cancelled) && Cause.isInterruptedOnly(cause)
         ? refuse(rpc, "CANCELLED", "the RPC was cancelled by this client")
-        : fail(rpc, handlerExit.statusOf(cause))
+        : fail(rpc, exitStatus.statusOf(cause))
 
-    const notImplemented = (rpc: string) => fail(rpc, handlerExit.notImplemented(rpc))
+    const notImplemented = (rpc: string) => fail(rpc, exitStatus.notImplemented(rpc))
 
     const received = (rpc: string, message: Uint8Array): Either.Either<Uint8Array, GrpcStatus.GrpcStatusError> =>
       message.length <= maxMessageBytes
