@@ -41,12 +41,12 @@ const shapes: Readonly<Record<string, Shape>> = {
 }
 
 // An RPC that fails does so by its type.
-const ended = <A>(rpc: Effect.Effect<A, GrpcStatusError>): Effect.Effect<string> =>
+const outcomeOf = <A>(rpc: Effect.Effect<A, GrpcStatusError>): Effect.Effect<string> =>
   Effect.map(Effect.exit(Effect.timeoutOption(rpc, bound)), (exit) =>
     Exit.isSuccess(exit)
-      ? Option.isNone(exit.value) ? "hangs" : "ended"
+      ? Option.isNone(exit.value) ? "hangs" : "answered"
       : Cause.isFailType(exit.cause)
-      ? "ended"
+      ? "failed"
       : Cause.pretty(exit.cause))
 
 type Moment = (mistake: Mistake) => rawExporter.Behaviour
@@ -86,6 +86,8 @@ const moments: Readonly<Record<string, Moment>> = {
   })
 }
 
+const anyEnd = (outcome: string): string => outcome === "answered" || outcome === "failed" ? "ended" : outcome
+
 const tried = (
   kind: rawExporter.Kind,
   mistake: Mistake,
@@ -97,13 +99,16 @@ const tried = (
     const endpoint = yield* rawExporter.serve(kind, moment(mistake))
     const channel = yield* Effect.orDie(GrpcChannel.fromEndpoint(endpoint, options))
     // A call, one that may still meet the mistake, and one that cannot.
-    const outcomes = [yield* ended(shape(channel)), yield* ended(call(channel))]
+    const first = yield* outcomeOf(shape(channel))
+    const second = yield* outcomeOf(call(channel))
     // grpc-js uses the connection until the guard destroys it, and backs off after a connection that did not succeed.
     const next = Effect.retry(call(channel), {
       schedule: Schedule.spaced("50 millis"),
       while: ({ code }) => options.transport === "nice-grpc" && code === "UNAVAILABLE"
     })
     const last = yield* Effect.exit(Effect.timeout(next, bound))
+    // Whether the first of them fails is known only when the mistake comes instead of its answer.
+    const outcomes = [moment === inMidCall ? first : anyEnd(first), anyEnd(second)]
     return [...outcomes, Exit.isSuccess(last) ? "answered" : Cause.pretty(last.cause)].join(", ")
   }))
 
@@ -118,9 +123,17 @@ const all = (
     const outcomes = yield* Effect.forEach(mistakes, (mistake) => tried(kind, mistake, moment, shape, options), {
       concurrency: "unbounded"
     })
-    const byName = (outcome: (index: number) => string | undefined) =>
-      Object.fromEntries(mistakes.map(({ name }, index) => [name, outcome(index)]))
-    assert.deepStrictEqual(byName((index) => outcomes[index]), byName(() => "ended, ended, answered"))
+    // The answer is complete before the one, and grpc-js ignores the other in a stream (docs/grpc.md).
+    const isAnswered = (name: string) =>
+      name === "DATA after the end" ||
+      name === "a message that is cut off" && options.transport === "nice-grpc" && shape !== call
+    const first = ({ name }: Mistake) => moment !== inMidCall ? "ended" : isAnswered(name) ? "answered" : "failed"
+    const byName = (outcome: (mistake: Mistake, index: number) => string | undefined) =>
+      Object.fromEntries(mistakes.map((mistake, index) => [mistake.name, outcome(mistake, index)]))
+    assert.deepStrictEqual(
+      byName((_, index) => outcomes[index]),
+      byName((mistake) => `${first(mistake)}, ended, answered`)
+    )
   })
 
 const transports: Readonly<Record<string, GrpcChannel.ChannelOptions>> = {
