@@ -12,6 +12,7 @@ import * as Stream from "effect/Stream"
 import * as fs from "node:fs"
 import { Socket } from "node:net"
 import type { Readable, Writable } from "node:stream"
+import { setImmediate } from "node:timers"
 import { isatty, ReadStream } from "node:tty"
 
 type Type = FileSystem.File.Type
@@ -57,6 +58,9 @@ const open = (path: string, flags: number): Effect.Effect<number, NodeJS.ErrnoEx
 
 const destroy = (stream: Readable | Writable) => Effect.sync(() => void stream.destroy())
 
+// Listens to the errors of a stream. One that nobody listens to ends the process, and `errored` is what reads and writes report.
+const ignore = (): void => {}
+
 const notASocket = (path: string) => refuse("open", path, "a socket cannot be opened as a file")
 
 // A device is read by a thread, which may have to wait for it: few kinds of devices can be waited for without one.
@@ -70,39 +74,46 @@ const readableOf = (fd: number, path: string, type: Type): Readable =>
 const openReadable = (path: string, type: Type): Effect.Effect<Readable, PlatformError.PlatformError, Scope.Scope> => {
   if (type === "Socket") {
     return path !== "/dev/stdin" ? notASocket(path) : Effect.acquireRelease(
-      Effect.sync(() => process.stdin),
-      // What the program was started with stays open when a transfer has ended.
-      (input) => Effect.sync(() => void input.pause())
+      Effect.sync(() => process.stdin.on("error", ignore)),
+      // What the program was started with stays open when a transfer has ended. Node takes a tick to see that the listener for
+      // bytes is gone; until then a pause does not stop the reading, which keeps the process alive.
+      (input) =>
+        Effect.sync(() =>
+          process.nextTick(() => {
+            input.off("error", ignore)
+            // Another transfer may have begun since.
+            if (input.listenerCount("readable") === 0) input.pause()
+          })
+        )
     )
   }
   return Effect.acquireRelease(
     open(path, fs.constants.O_RDONLY | (type === "FIFO" ? fs.constants.O_NONBLOCK : 0)).pipe(
       Effect.mapBoth({
         onFailure: (cause) => toError("open", path, cause),
-        onSuccess: (fd) => readableOf(fd, path, type)
+        onSuccess: (fd) => readableOf(fd, path, type).on("error", ignore)
       })
     ),
     destroy
   )
 }
 
-const bytesOf = (readable: Readable, path: string): Stream.Stream<Uint8Array, PlatformError.PlatformError> => {
-  let failure: NodeJS.ErrnoException | undefined
+const bytesOf = (
+  readable: Readable,
+  path: string
+): Effect.Effect<Stream.Stream<Uint8Array, PlatformError.PlatformError>, never, Scope.Scope> => {
   let notify: (() => void) | undefined
   const wake = () => notify?.()
-  // These stay: a failure that comes when nobody listens would end the process.
-  readable.on("readable", wake).on("end", wake).on("close", wake).on("error", (error) => {
-    failure = error
-    wake()
-  })
   type Step = Effect.Effect<Uint8Array, Option.Option<PlatformError.PlatformError>>
   const poll = (): Step | undefined => {
     const chunk: Uint8Array | null = readable.read()
     if (chunk !== null) return Effect.succeed(chunk)
-    if (failure !== undefined) return Effect.fail(Option.some(toError("read", path, failure)))
-    return readable.readableEnded || readable.destroyed ? Effect.fail(Option.none()) : undefined
+    if (readable.errored) return Effect.fail(Option.some(toError("read", path, readable.errored)))
+    if (readable.readableEnded) return Effect.fail(Option.none())
+    if (readable.destroyed) return Effect.fail(Option.some(refuse("read", path, "it was closed before its end")))
+    return undefined
   }
-  return Stream.repeatEffectOption(Effect.async((resume) => {
+  const next: Step = Effect.async((resume) => {
     notify = () => {
       const step = poll()
       if (step === undefined) return
@@ -113,7 +124,14 @@ const bytesOf = (readable: Readable, path: string): Stream.Stream<Uint8Array, Pl
     return Effect.sync(() => {
       notify = undefined
     })
-  }))
+  })
+  return Effect.as(
+    Effect.acquireRelease(
+      Effect.sync(() => readable.on("readable", wake).on("end", wake).on("error", wake).on("close", wake)),
+      () => Effect.sync(() => readable.off("readable", wake).off("end", wake).off("error", wake).off("close", wake))
+    ),
+    Stream.repeatEffectOption(next)
+  )
 }
 
 // Reads to the end. What a pipe has given is gone, so it can be read once.
@@ -124,7 +142,7 @@ export const read = (path: string, type: Type): Stream.Stream<Uint8Array, Platfo
       return refuse("read", path, "it is a pipe, which can be read once only, and that has been done")
     }
     used = true
-    return Effect.map(openReadable(path, type), (readable) => bytesOf(readable, path))
+    return Effect.flatMap(openReadable(path, type), (readable) => bytesOf(readable, path))
   }))
 }
 
@@ -141,7 +159,7 @@ const openPipe = (path: string): Effect.Effect<Writable, PlatformError.PlatformE
   Effect.acquireRelease(
     Effect.map(
       open(path, fs.constants.O_WRONLY | fs.constants.O_NONBLOCK),
-      (fd): Writable => new Socket({ fd, readable: false, writable: true })
+      (fd): Writable => new Socket({ fd, readable: false, writable: true }).on("error", ignore)
     ),
     destroy
   ).pipe(
@@ -153,22 +171,32 @@ const openPipe = (path: string): Effect.Effect<Writable, PlatformError.PlatformE
 const openWritable = (path: string, type: Type): Effect.Effect<Writable, PlatformError.PlatformError, Scope.Scope> => {
   if (type === "FIFO") return openPipe(path)
   const standard = standardOutputs[path]
-  return standard === undefined ? notASocket(path) : Effect.sync(standard)
+  return standard === undefined ? notASocket(path) : Effect.acquireRelease(
+    Effect.sync(() => standard().on("error", ignore)),
+    // It stays open. A write that was interrupted goes on, and may fail yet: what is queued behind it is called back, and then
+    // comes the error.
+    (output) =>
+      Effect.sync(() => {
+        const stop = () => void setImmediate(() => output.off("error", ignore))
+        if (output.writableLength > 0) output.write("", stop)
+        else stop()
+      })
+  )
 }
 
 // Writes to a pipe when somebody reads from it, and no faster than that.
 export const write = (path: string, type: Type): Sink.Sink<void, Uint8Array, never, PlatformError.PlatformError> =>
-  Sink.unwrapScoped(Effect.map(openWritable(path, type), (writable) => {
-    let failure: NodeJS.ErrnoException | undefined
-    writable.on("error", (error) => {
-      failure = error
-    })
-    return Sink.forEach((bytes: Uint8Array) =>
-      Effect.async<void, PlatformError.PlatformError>((resume) => {
-        const done = (error: NodeJS.ErrnoException | null | undefined) =>
-          resume(error === null || error === undefined ? Effect.void : toError("write", path, error))
-        if (failure === undefined) writable.write(bytes, done)
-        else done(failure)
-      })
+  Sink.unwrapScoped(
+    Effect.map(
+      openWritable(path, type),
+      (writable) =>
+        Sink.forEach((bytes: Uint8Array) =>
+          Effect.async<void, PlatformError.PlatformError>((resume) => {
+            const done = (error: NodeJS.ErrnoException | null | undefined) =>
+              resume(error === null || error === undefined ? Effect.void : toError("write", path, error))
+            if (writable.errored) done(writable.errored)
+            else writable.write(bytes, done)
+          })
+        )
     )
-  }))
+  )

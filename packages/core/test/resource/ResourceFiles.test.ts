@@ -145,30 +145,116 @@ describe("a pipe", () => {
   )
 })
 
-describe("standard input", () => {
-  const program = fileURLToPath(new URL("../support/standardInput.ts", import.meta.url))
+const standardInput = fileURLToPath(new URL("../support/standardInput.ts", import.meta.url))
+const standardOutput = fileURLToPath(new URL("../support/standardOutput.ts", import.meta.url))
 
+/** Runs a program; `output` and `errors` are what it prints, once it has ended. What is `unread` is held up. */
+const run = (program: string, args: ReadonlyArray<string>, stdin: "pipe" | "ignore" | number) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        const child = spawn(process.execPath, ["--import", "tsx", program, ...args], { stdio: [stdin, "pipe", "pipe"] })
+        const { stderr, stdin: input, stdout } = child
+        if (stdout === null || stderr === null) throw new Error("they are pipes")
+        return { child, input, stdout: stdout.setEncoding("utf8"), stderr: stderr.setEncoding("utf8") }
+      }),
+      ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
+    ),
+    ({ child, input, stderr, stdout }) => {
+      const text = { output: "", errors: "" }
+      stderr.on("data", (data: string) => {
+        text.errors += data
+      })
+      const unread = Effect.promise(() => once(child, "close").then(() => text))
+      const ended = Effect.suspend(() => {
+        stdout.on("data", (data: string) => {
+          text.output += data
+        })
+        return unread
+      })
+      return { child, input, stdout, stderr, ended, unread }
+    }
+  )
+
+describe("standard input", () => {
   for (const stdio of ["pipe", "file", "socket"] as const) {
     it.scopedLive(`that is a ${stdio} is read to its end`, () =>
       Effect.gen(function*() {
         const path = `${yield* temporary.directory}/image`
         fs.writeFileSync(path, new Uint8Array(300_000))
-        const input = stdio === "pipe" ? `cat ${path} | ` : ""
-        const run = `${process.execPath} --import tsx ${program} ${stdio === "file" ? `< ${path}` : ""}`
         if (stdio !== "socket") {
-          assert.strictEqual(yield* (yield* shell(input + run)).output, "300000")
+          const command = `${process.execPath} --import tsx ${standardInput}`
+          const { output } = yield* shell(stdio === "pipe" ? `cat ${path} | ${command}` : `${command} < ${path}`)
+          assert.strictEqual(yield* output, "300000")
           return
         }
-        const child = spawn(process.execPath, ["--import", "tsx", program], { stdio: ["pipe", "pipe", "inherit"] })
-        child.stdin.end(new Uint8Array(300_000))
-        let text = ""
-        child.stdout.on("data", (data) => {
-          text += String(data)
-        })
-        yield* Effect.promise(() => once(child, "close"))
-        assert.strictEqual(text.trim(), "300000")
+        const { ended, input } = yield* run(standardInput, [], "pipe")
+        input?.end(new Uint8Array(300_000))
+        assert.deepStrictEqual(yield* ended, { output: "300000\n", errors: "" })
       }), 20_000)
   }
+
+  // A pipe that this process has open at both ends, or a socket: neither ends while the program runs.
+  const openInput = (stdio: "pipe" | "socket") =>
+    stdio === "socket" ? Effect.succeed("pipe" as const) : Effect.flatMap(fifo, (path) =>
+      Effect.acquireRelease(
+        Effect.sync(() => fs.openSync(path, "r+")),
+        (fd) => Effect.sync(() => fs.closeSync(fd))
+      ))
+
+  for (const stdio of ["pipe", "socket"] as const) {
+    for (const name of ["interrupted", "early"] as const) {
+      it.scopedLive(
+        `that is a ${stdio} without an end keeps no program alive whose transfer is ${name}`,
+        () =>
+          Effect.gen(function*() {
+            const stdin = yield* openInput(stdio)
+            const { ended, input } = yield* run(standardInput, [name], stdin)
+            if (typeof stdin === "number") fs.writeSync(stdin, "some")
+            else input?.write("some")
+            assert.deepStrictEqual(yield* ended, { output: `${name}\n`, errors: "" })
+          }),
+        20_000
+      )
+    }
+  }
+
+  it.scopedLive("is used again and again, and has nothing left of the transfers before", () =>
+    Effect.gen(function*() {
+      const { ended, input, stdout } = yield* run(standardInput, ["often"], "pipe")
+      stdout.once("data", () => input?.write("some"))
+      assert.deepStrictEqual(yield* ended, { output: "often\nand again\n", errors: "" })
+    }), 20_000)
+
+  it.scopedLive("that is closed before its end fails the transfer", () =>
+    Effect.gen(function*() {
+      const { ended, input } = yield* run(standardInput, ["closed"], "pipe")
+      input?.write("some")
+      assert.deepStrictEqual(yield* ended, {
+        output: "BadResource: FileSystem.read (/dev/stdin): it was closed before its end\n",
+        errors: ""
+      })
+    }), 20_000)
+})
+
+describe("standard output", () => {
+  const lines = Array.from({ length: 20 }, (_, index) => `${index}\n`).join("")
+
+  it.scopedLive("has nothing left of the transfers before", () =>
+    Effect.gen(function*() {
+      const output = yield* run(standardOutput, ["/dev/stdout"], "ignore")
+      assert.deepStrictEqual(yield* output.ended, { output: lines, errors: "" })
+      const errors = yield* run(standardOutput, ["/dev/stderr"], "ignore")
+      assert.deepStrictEqual(yield* errors.ended, { output: "", errors: lines })
+    }), 20_000)
+
+  it.scopedLive("that is closed ends no program whose transfer was interrupted", () =>
+    Effect.gen(function*() {
+      const { child, stderr, stdout, unread } = yield* run(standardOutput, ["/dev/stdout", "stalled"], "ignore")
+      stderr.once("data", () => stdout.destroy())
+      assert.strictEqual((yield* unread).errors, "interrupted\n")
+      assert.strictEqual(child.exitCode, 0)
+    }), 20_000)
 })
 
 describe("a device", () => {
