@@ -7,7 +7,7 @@ import { presignedAsIs } from "../resource/presignedAsIs.ts"
 import type * as Resource from "../resource/Resource.ts"
 
 interface Watch {
-  // Looks at the next bytes; to be called until the first ones are complete.
+  // Looks at the next bytes. Bytes after the first ones make no difference.
   readonly look: (bytes: Uint8Array) => Effect.Effect<void>
   readonly end: Effect.Effect<void>
 }
@@ -88,7 +88,7 @@ const ofPresigned = (request: Resource.PresignedRequest, driver: string): Effect
   )
 }
 
-// Of the presigned requests among some arguments.
+// The warnings about the presigned requests among the arguments of a call; undefined when there are none.
 export const ofArguments = (
   args: ReadonlyArray<Resource.Argument>,
   driver: string

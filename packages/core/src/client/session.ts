@@ -25,7 +25,7 @@ import * as reconnect from "./reconnect.ts"
 import * as statusPoller from "./statusPoller.ts"
 import * as statusWaits from "./statusWaits.ts"
 
-// What an exporter says when it is connected to.
+// The first answers of an exporter.
 export type Introduction = readonly [ExporterClient.ExporterReport, StatusReport]
 
 export const introduce = (exporter: ExporterClient.ExporterClient) =>
@@ -63,7 +63,7 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
 ) {
   const [report, status] = yield* introduction
 
-  // Both are made below, on top of the link that needs them when it has been lost.
+  // The locator and the poller are made below: they need the link, and the link needs them after a loss.
   const dial = Effect.flatMap(introduction, ([report, status]) => {
     locator.update(report)
     return poller.learn(status)
@@ -78,7 +78,7 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
     options.statusPolling ?? {},
     { learned: (report) => hookLog.learn(report), replaced: Effect.suspend(() => locator.check) }
   )
-  // A call that failed waits for this report, so there is a bound to it.
+  // A call that failed waits for this report, so the report has a time limit.
   const locator: driverLocator.DriverLocator = yield* driverLocator.make(
     report,
     interruptible.timeoutFail(exporter.getReport, {
@@ -122,8 +122,8 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
     return clients.root
   }
 
-  // Asks from time to time, so that a loss shows although nothing is called, and so does the end of it: what was given up
-  // is for the next call to try again.
+  // Asks for the status from time to time, so that a loss shows without a call, and so does its end. After reconnecting was
+  // given up, the next call tries again.
   const heartbeat = Effect.scoped(
     Effect.flatMap(poller.subscribe("liveness"), (statuses) => Stream.runDrain(Mailbox.toStream(statuses)))
   ).pipe(

@@ -92,8 +92,8 @@ const upload = <A, E, R>(
       ),
       Effect.as(Effect.mapError(stream.peerEnded, fail), source.result)
     ),
-    // A driver that has answered reads no more: what is not sent by now it did not want. It may not have noticed, though, that
-    // the stream broke off before that.
+    // A driver that has answered reads no more: it did not want what is not sent by now. But the stream may have broken off
+    // before that without the driver noticing.
     settle: () =>
       Effect.as(interruptible.raceFirst(Effect.mapError(stream.peerEnded, fail), Effect.void), source.result)
   }
@@ -104,8 +104,8 @@ const download = <A, E, R>(
   target: Resource.Sink<A, E, R>,
   moved: Moved,
   site: DriverError.CallSite,
-  // How long a driver that has answered may stay silent before the rest is given up. Without an end a driver that never
-  // used its resource would hang the call.
+  // How long a driver that has answered may stay silent before the rest is given up. Without this limit, a driver that
+  // never used its resource would hang the call.
   idleTimeout: Duration.Duration
 ): Copy<A, E, R> => {
   const fail = (status: GrpcStatusError) => DriverError.fromStatus(status, site)

@@ -22,8 +22,8 @@ const bounded = <A, E, R>(
     yield* Fiber.interruptFork(timer)
   })
 
-// Releases whatever became of the use. A failure to release is a failure of the whole, after that of the use if there
-// is one: a device that stays where it was put is nothing to be quiet about. An interruption waits for the release, and
+// Releases on success, failure and interruption of the use. A failure to release fails the whole, after that of the use if
+// there is one, because the device stays where it was put. An interruption waits for the release, and
 // before that for an acquisition that is under way, because its answer says what to give back.
 export const bracket = <A, E, R, B, E2, R2, E3, R3>(
   acquire: Effect.Effect<A, E, R>,

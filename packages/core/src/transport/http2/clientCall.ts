@@ -19,7 +19,7 @@ export type Outcome = Option.Option<GrpcStatus.GrpcStatusError>
 // Callbacks for what the peer sends.
 export interface Receiver {
   readonly onHeaders: (headers: Http2.IncomingHttpHeaders) => void
-  // What it answers is waited for before more is read.
+  // The next message is read after the returned promise resolves.
   readonly onMessage: (message: Bytes) => Promise<void> | undefined
   // This side cancels the RPC: what was received is of no use any more.
   readonly onCancel: () => void
@@ -69,7 +69,7 @@ export class HttpCall {
       // A status in headers that something follows is none, and an error page is no success.
       const ends = (flags & Http2.constants.NGHTTP2_FLAG_END_STREAM) !== 0
       if (ends && this.answered(headers) && (problem === undefined || !this.isSuccess())) return
-      // Whatever answers there is not the exporter.
+      // The peer is not the exporter.
       if (problem !== undefined) {
         return this.abort(this.fail(problem.code, problem.details, "transport", { scope: "connection" }))
       }
