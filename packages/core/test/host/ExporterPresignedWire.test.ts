@@ -2,7 +2,8 @@
 import { Driver, Resource } from "@effect-jumpstarter/core"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Redacted, Stream, TestClock } from "effect"
+import { Deferred, Effect, Fiber, Queue, Redacted, Stream, TestClock } from "effect"
+import type { Socket } from "node:net"
 import { createServer as createSecureServer } from "node:tls"
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib"
 import * as bytes from "../support/bytes.ts"
@@ -393,6 +394,49 @@ describe("a server of presigned requests", () => {
         ])
       }).pipe(Effect.provide(ExporterTest.layer({ flasher: driver }, { presignedNetworks: ["loopback"] })))
     }).pipe(Effect.scoped))
+
+  for (const [reader, then] of [["waits for it", "wait"], ["is busy", "go"]] as const) {
+    it.effect(`that sends a byte now and then is given up after two hours, where the driver ${reader}`, () =>
+      Effect.gen(function*() {
+        const read = yield* Queue.unbounded<void>()
+        const go = yield* Deferred.make<void>()
+        const sockets: Array<Socket> = []
+        const { port } = yield* rawHttp.serve((socket) => {
+          sockets.push(socket)
+          socket.write("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\na")
+        })
+        const driver = Driver.make({
+          client: "flasher",
+          methods: {
+            flash: Driver.call(([handle], { resource }) =>
+              Effect.scoped(
+                Effect.flatMap(resource(handle), ({ read: bytes }) =>
+                  Stream.runForEach(bytes, () =>
+                    Effect.zipRight(Queue.offer(read, undefined), then === "go" ? Deferred.await(go) : Effect.void)))
+              )
+            )
+          }
+        })
+        const url = `http://127.0.0.1:${port}/`
+        yield* Effect.gen(function*() {
+          const running = yield* Effect.fork(Effect.flip(flash(url)))
+          yield* Queue.take(read)
+          for (let minutes = 0; minutes < 120; minutes += 4) {
+            yield* TestClock.adjust("4 minutes")
+            sockets[0]?.write("b")
+            if (then === "wait" && minutes < 116) yield* Queue.take(read)
+          }
+          yield* Deferred.succeed(go, undefined)
+          const { code, details } = yield* Fiber.join(running)
+          assert.deepStrictEqual([code, details], [
+            "DEADLINE_EXCEEDED",
+            `the presigned GET of ${url} took longer than 2h`
+          ])
+          // What had come by then does not keep it going.
+          assert.strictEqual(yield* Queue.size(read), 0)
+        }).pipe(Effect.provide(ExporterTest.layer({ flasher: driver }, { presignedNetworks: ["loopback"] })))
+      }).pipe(Effect.scoped))
+  }
 
   it.effect("that takes no more is given up as well", () =>
     Effect.gen(function*() {

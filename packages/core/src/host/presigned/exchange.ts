@@ -35,7 +35,10 @@ export class RefusedAddress extends Data.TaggedError("RefusedAddress")<{
   readonly network: GuardedNetwork
 }> {}
 
-export type Failure = ExchangeError | RefusedAddress
+/** The body was not read in time. */
+export class Expired extends Data.TaggedError("Expired") {}
+
+export type Failure = ExchangeError | RefusedAddress | Expired
 
 interface Request {
   readonly method: "GET" | "PUT"
@@ -51,7 +54,11 @@ export interface Answer {
   readonly body: Stream.Stream<Uint8Array, Failure>
 }
 
-export type Exchange = (request: Request) => Effect.Effect<Answer, Failure, Scope.Scope>
+/** `expiry` fails when the time of the answer's body is over, and the body fails with it. The caller bounds what comes before that. */
+export type Exchange = (
+  request: Request,
+  expiry: Effect.Effect<never, Expired>
+) => Effect.Effect<Answer, Failure, Scope.Scope>
 
 const broken = (cause: unknown): Failure =>
   cause instanceof RefusedAddress
@@ -62,7 +69,13 @@ const broken = (cause: unknown): Failure =>
 export const fromHttpClient = (httpClient: HttpClient.HttpClient): Exchange => {
   // Spans carry whole URLs.
   const client = httpClient.pipe(HttpClient.withTracerDisabledWhen(() => true), HttpClient.withScope)
-  return ({ body, headers, method, url }) => {
+  return ({ body, headers, method, url }, expiry) => {
+    // A race for each piece is the only way into a stream of another's.
+    const untilExpiry = (bytes: Stream.Stream<Uint8Array, Failure>) =>
+      Stream.unwrapScoped(Effect.map(
+        Stream.toPull(bytes),
+        (pull) => Stream.repeatEffectChunkOption(interruptible.raceFirst(pull, Effect.mapError(expiry, Option.some)))
+      ))
     // As text: a URL object is taken apart and its query written anew, which breaks signatures.
     const request = HttpClientRequest.make(method)(requestUrl.format(url), { headers })
     return client.execute(
@@ -75,10 +88,10 @@ export const fromHttpClient = (httpClient: HttpClient.HttpClient): Exchange => {
         onSuccess: (response) => ({
           status: response.status,
           headers: response.headers,
-          body: Stream.catchAll(
+          body: untilExpiry(Stream.catchAll(
             response.stream,
             (error) => error.reason === "EmptyBody" ? Stream.empty : Stream.fail(broken(error.cause ?? error))
-          )
+          ))
         })
       })
     )
@@ -192,12 +205,15 @@ const readAhead = 262_144
 
 interface Body {
   readonly bytes: Stream.Stream<Uint8Array, Failure>
-  /** Gives the answer up when it is waited for, and nothing comes. A timer for each piece would halve the speed. */
-  readonly watch: Effect.Effect<never>
+  /**
+   * Gives the answer up at its expiry, and when it is waited for, and nothing comes. A race or a timer for each piece would take
+   * longer than the piece.
+   */
+  readonly watch: Effect.Effect<void>
 }
 
 // `problem` is what the request knows beyond what its answer does, which has been aborted.
-const bodyOf = (source: Readable, problem: () => unknown): Body => {
+const bodyOf = (source: Readable, problem: () => unknown, expiry: Effect.Effect<never, Expired>): Body => {
   let pieces: Array<Uint8Array> = []
   let size = 0
   let waits = 0
@@ -205,6 +221,8 @@ const bodyOf = (source: Readable, problem: () => unknown): Body => {
   let expired: Failure | undefined
   // Undefined as long as there is nothing to say.
   const take = (): Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<Failure>> | undefined => {
+    // Before the pieces: of a server that is always ahead there are always some.
+    if (expired !== undefined) return Effect.fail(Option.some(expired))
     if (pieces.length > 0) {
       const taken = Chunk.unsafeFromArray(pieces)
       pieces = []
@@ -212,7 +230,6 @@ const bodyOf = (source: Readable, problem: () => unknown): Body => {
       source.resume()
       return Effect.succeed(taken)
     }
-    if (expired !== undefined) return Effect.fail(Option.some(expired))
     if (source.errored !== null) return Effect.fail(Option.some(broken(problem() ?? source.errored)))
     if (source.readableEnded) return Effect.fail(Option.none())
     return source.destroyed ? Effect.fail(Option.some(broken("the connection was closed"))) : undefined
@@ -240,26 +257,29 @@ const bodyOf = (source: Readable, problem: () => unknown): Body => {
     for (const event of ["end", "close", "error"]) source.on(event, () => wake?.())
     return Stream.repeatEffectChunkOption(Effect.suspend(() => take() ?? wait))
   })
-  const watch = Effect.suspend(() => {
+  const stalled = Effect.suspend(() => {
     let seen = 0
     return Effect.forever(Effect.delay(
-      Effect.sync(() => {
-        if (wake !== undefined && waits === seen) {
-          expired = silent("sent nothing")()
-          wake()
-        }
+      Effect.suspend(() => {
+        if (wake !== undefined && waits === seen) return Effect.fail(silent("sent nothing")())
         seen = waits
+        return Effect.void
       }),
       silence
     ))
   })
+  const watch = Effect.catchAll(interruptible.raceFirst(stalled, expiry), (failure) =>
+    Effect.sync(() => {
+      expired = failure
+      wake?.()
+    }))
   return { bytes, watch }
 }
 
 /** Makes them directly, and only to addresses outside the guarded networks, but for those that are allowed. */
 export const direct = (allowed: ReadonlySet<GuardedNetwork>, resolve: Resolve = systemLookup): Exchange => {
   const lookup = lookupWithin(allowed, resolve)
-  return (given) =>
+  return (given, expiry) =>
     Effect.gen(function*() {
       const answered = yield* Deferred.make<IncomingMessage, Failure>()
       let problem: unknown
@@ -292,7 +312,7 @@ export const direct = (allowed: ReadonlySet<GuardedNetwork>, resolve: Resolve = 
         onTimeout: silent("answered nothing")
       })
       const headers = Headers.fromInput(response.headers)
-      const { bytes, watch } = bodyOf(yield* decoded(response, headers), () => problem)
+      const { bytes, watch } = bodyOf(yield* decoded(response, headers), () => problem, expiry)
       yield* interruptible.forkScoped(watch)
       return { status: response.statusCode ?? 0, headers, body: bytes }
     })

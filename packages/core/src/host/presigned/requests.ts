@@ -14,7 +14,7 @@ import * as DriverFailure from "../../protocol/DriverFailure.ts"
 import type { DriverResource, PresignedRequest } from "../../resource/Resource.ts"
 import * as interruptible from "../../util/interruptible.ts"
 import { errorText } from "./errorText.ts"
-import type * as httpExchange from "./exchange.ts"
+import * as httpExchange from "./exchange.ts"
 import { guardedHost, type GuardedNetwork } from "./guardedNetwork.ts"
 import * as requestUrl from "./requestUrl.ts"
 import * as wholeAnswer from "./wholeAnswer.ts"
@@ -75,7 +75,9 @@ const guarded = (hop: Hop, address: string, network: GuardedNetwork): DriverFail
     `goes to ${address}, a ${network} address, which this exporter does not allow; its option presignedNetworks can: ["${network}"]`
   )
 
-const broken = (hop: Hop) => (failure: httpExchange.Failure): DriverFailure.DriverFailure => {
+// `first` is what the client presigned.
+const broken = (hop: Hop, first = hop) => (failure: httpExchange.Failure): DriverFailure.DriverFailure => {
+  if (failure._tag === "Expired") return tooLong(first)
   if (failure._tag === "RefusedAddress") return guarded(hop, failure.address, failure.network)
   const { query, url } = hop.url
   const text = [query, url.search].reduce(
@@ -92,12 +94,16 @@ const refused = (hop: Hop, answer: httpExchange.Answer, hint = ""): Effect.Effec
     (text) => fail("Other", hop, `was answered with ${answer.status}${text === "" ? "" : `: ${text}`}${hint}`)
   )
 
-const bodyOf = (hop: Hop, answer: httpExchange.Answer): Stream.Stream<Uint8Array, DriverFailure.DriverFailure> =>
+const bodyOf = (
+  first: Hop,
+  hop: Hop,
+  answer: httpExchange.Answer
+): Stream.Stream<Uint8Array, DriverFailure.DriverFailure> =>
   Stream.suspend(() => {
     const expected = wholeAnswer.length(answer)
     let received = 0
     return answer.body.pipe(
-      Stream.mapError(broken(hop)),
+      Stream.mapError(broken(hop, first)),
       Stream.map((chunk) => {
         received += chunk.length
         return chunk
@@ -120,8 +126,10 @@ const declaredLength = (hop: Hop): Effect.Effect<number | undefined, DriverFailu
 }
 
 export const make = (exchange: httpExchange.Exchange, { admits, networks }: Policy): Open => {
-  const send = (hop: Hop, body?: Stream.Stream<Uint8Array>) =>
-    Effect.mapError(exchange(body === undefined ? hop : { ...hop, body }), broken(hop))
+  const send = (
+    request: Hop & { readonly body?: Stream.Stream<Uint8Array> },
+    expiry: Effect.Effect<never, httpExchange.Expired>
+  ) => Effect.mapError(exchange(request, expiry), broken(request))
 
   const admit = (
     method: PresignedRequest["method"],
@@ -163,12 +171,12 @@ export const make = (exchange: httpExchange.Exchange, { admits, networks }: Poli
   })
 
   // Redirects are followed here, because a client would take all headers along. What answered with one is closed.
-  const fetch = Effect.fnUntraced(function*(first: Hop) {
+  const fetch = Effect.fnUntraced(function*(first: Hop, expiry: Effect.Effect<never, httpExchange.Expired>) {
     const scope = yield* Effect.scope
     let hop = first
     for (let count = 0; count <= maxRedirects; count++) {
       const exchange = yield* Scope.fork(scope, ExecutionStrategy.sequential)
-      const answer = yield* Scope.extend(send(hop), exchange)
+      const answer = yield* Scope.extend(send(hop, expiry), exchange)
       if (answer.status >= 200 && answer.status < 300) {
         const problem = wholeAnswer.problem(hop.headers, answer)
         return problem === undefined ? { hop, answer } : yield* fail("Other", hop, problem)
@@ -181,23 +189,23 @@ export const make = (exchange: httpExchange.Exchange, { admits, networks }: Poli
   })
 
   const get = Effect.fnUntraced(function*(first: Hop) {
-    const expired = yield* Deferred.make<never, DriverFailure.DriverFailure>()
-    yield* Deferred.fail(expired, tooLong(first)).pipe(
+    const expired = yield* Deferred.make<never, httpExchange.Expired>()
+    yield* Deferred.fail(expired, new httpExchange.Expired()).pipe(
       Effect.delay(timeLimit),
       interruptible.forkScoped
     )
     const expiry = Deferred.await(expired)
-    const { answer, hop } = yield* interruptible.raceFirst(fetch(first), expiry)
+    const { answer, hop } = yield* interruptible.raceFirst(
+      fetch(first, expiry),
+      Effect.mapError(expiry, () => tooLong(first))
+    )
     let used = false
     const resource: DriverResource = {
-      read: Stream.unwrapScoped(Effect.suspend(() => {
-        if (used) return fail("Other", hop, "can be read once only")
+      read: Stream.suspend(() => {
+        if (used) return Stream.fail(fail("Other", hop, "can be read once only"))
         used = true
-        return Effect.map(
-          Stream.toPull(bodyOf(hop, answer)),
-          (pull) => Stream.repeatEffectChunkOption(interruptible.raceFirst(pull, Effect.mapError(expiry, Option.some)))
-        )
-      })),
+        return bodyOf(first, hop, answer)
+      }),
       write: () => fail("InvalidArgument", first, "takes nothing, it is there to be read")
     }
     return resource
@@ -233,7 +241,7 @@ export const make = (exchange: httpExchange.Exchange, { admits, networks }: Poli
         ended = true
       })))
     )
-    const confirm = Effect.flatMap(send(hop, body), (answer) => {
+    const confirm = Effect.flatMap(send({ ...hop, body }, Effect.never), (answer) => {
       const { status } = answer
       if (redirects.has(status)) {
         return fail("Other", hop, `was redirected (${status}), and what was sent cannot be sent again`)

@@ -34,7 +34,7 @@ const get = (
       method: "GET",
       url: Either.getOrThrow(requestUrl.parse(url)),
       headers: Headers.empty
-    })
+    }, Effect.never)
     return yield* Stream.mkString(Stream.decodeText(answer.body))
   }).pipe(Effect.scoped, Effect.either)
 
@@ -113,7 +113,7 @@ describe("a body", () => {
         url: Either.getOrThrow(requestUrl.parse(origin)),
         headers: Headers.empty,
         body: Stream.take(Stream.repeatValue(chunk), 8)
-      })
+      }, Effect.never)
       assert.deepStrictEqual([status, taken], [204, 8 * chunk.length])
     }).pipe(Effect.scoped, late))
 })
