@@ -254,6 +254,28 @@ describe("an answer to a presigned request", () => {
       )
     }).pipe(exporter(), Effect.scoped))
 
+  it.live("shows no beginning of what was signed, where its page is cut or breaks off", () =>
+    Effect.gen(function*() {
+      const before = "<p>You sent</p> "
+      const { origin } = yield* httpServer.serve((request, response) => {
+        const [path, signature] = (request.url ?? "").split("?X-Amz-Signature=")
+        const page = (sent: string) => `${before.padStart(4_096 - sent.length)}${decodeURIComponent(signature ?? "")}`
+        response.writeHead(403, { "content-type": "text/html", "content-length": 8_192 })
+        if (path === "/cut") response.end(page("abcdef0123456789").padEnd(8_192))
+        else response.write(page("abcdef0123456789").slice(0, 4_090), () => response.destroy())
+      })
+      for (const path of ["cut", "broken"]) {
+        // One in hexadecimal digits, and one in base64, of which the page lacks the last character.
+        for (const signature of ["abcdef0123456789abcdef0123456789", "abcdef012345678%3D%3D"]) {
+          yield* fails(
+            flash(`${origin}/${path}?X-Amz-Signature=${signature}`),
+            "UNKNOWN",
+            `the presigned GET of ${origin}/${path}?[REDACTED] was answered with 403: You sent`
+          )
+        }
+      }
+    }).pipe(exporter(), Effect.scoped))
+
   it.live("is heard in the middle of a body", () =>
     Effect.gen(function*() {
       const { origin } = yield* httpServer.serve((_, response) => {

@@ -21,8 +21,8 @@ const plain = (text: string): string => {
   return shown.replaceAll(/[\s\p{C}]+/gu, " ").trim()
 }
 
-// Short ones are no secrets, and would hide half of the text.
-const without = (text: string, secrets: ReadonlyArray<string>): string =>
+// Every way in which a page may repeat them. Short ones are no secrets, and would hide half of the text.
+const spellings = (secrets: ReadonlyArray<string>): ReadonlyArray<string> =>
   secrets.flatMap((secret) => [secret, ...secret.split(/[?&=;,\s]/)])
     .flatMap((secret) => {
       try {
@@ -33,25 +33,42 @@ const without = (text: string, secrets: ReadonlyArray<string>): string =>
     })
     .filter(({ length }) => length >= 8)
     .sort((a, b) => b.length - a.length)
-    .reduce((text, secret) => text.replaceAll(secret, "[REDACTED]"), text)
+
+const without = (text: string, secrets: ReadonlyArray<string>): string =>
+  secrets.reduce((text, secret) => text.replaceAll(secret, "[REDACTED]"), text)
+
+// A page that is cut may end with the beginning of a secret, which equals none of them.
+const withoutBeginning = (text: string, secrets: ReadonlyArray<string>): string => {
+  const begun = secrets.map((secret) => {
+    let length = Math.min(secret.length - 1, text.length)
+    while (!text.endsWith(secret.slice(0, length))) length -= 1
+    return length
+  })
+  return text.slice(0, text.length - Math.max(0, ...begun))
+}
 
 /** Nothing, if it says nothing that can be read. */
-export const errorText = (answer: Answer, secrets: ReadonlyArray<string>): Effect.Effect<string> => {
+export const errorText = (answer: Answer, signed: ReadonlyArray<string>): Effect.Effect<string> => {
   if (!readable.test(Option.getOrElse(Headers.get(answer.headers, "content-type"), () => ""))) return Effect.succeed("")
+  const secrets = spellings(signed)
   let size = 0
+  let brokenOff = false
   return answer.body.pipe(
     Stream.takeUntil(({ length }) => (size += length) >= maxBytes),
     // A page that breaks off says what came of it.
-    Stream.catchAll(() => Stream.empty),
+    Stream.catchAll(() => {
+      brokenOff = true
+      return Stream.empty
+    }),
     Stream.runCollect,
     interruptible.timeoutOption("5 seconds"),
     Effect.map(Option.match({
       onNone: () => "",
       onSome: (chunks) => {
-        const text = without(
-          plain(Buffer.concat(Chunk.toReadonlyArray(chunks)).subarray(0, maxBytes).toString()),
-          secrets
-        )
+        const cut = brokenOff || size >= maxBytes
+        const bytes = Buffer.concat(Chunk.toReadonlyArray(chunks)).subarray(0, maxBytes)
+        const page = new TextDecoder().decode(bytes, { stream: cut })
+        const text = without(plain(cut ? withoutBeginning(page, secrets) : page), secrets)
         return text.length > maxCharacters ? `${text.slice(0, maxCharacters)}…` : text
       }
     }))
