@@ -12,8 +12,8 @@ const flash = (url: string) => call("flash", Resource.presigned(url))
 const abc = { sha256: sha256([bytes.utf8("abc")]), size: 3 }
 
 const refusal = (request: string, address: string, network: string) =>
-  `the presigned ${request} goes to ${address}, a ${network} address, which this exporter does not allow; ` +
-  `its option presignedNetworks can: ["${network}"]`
+  `the presigned ${request} goes to ${address}, a ${network} address, which this exporter allows only with ` +
+  `the option presignedNetworks: ["${network}"]`
 
 const unlessAllowed = exporter({ presignedNetworks: undefined })
 

@@ -72,7 +72,7 @@ const guarded = (hop: Hop, address: string, network: GuardedNetwork): DriverFail
   fail(
     "InvalidArgument",
     hop,
-    `goes to ${address}, a ${network} address, which this exporter does not allow; its option presignedNetworks can: ["${network}"]`
+    `goes to ${address}, a ${network} address, which this exporter allows only with the option presignedNetworks: ["${network}"]`
   )
 
 // `first` is what the client presigned.
@@ -211,8 +211,8 @@ export const make = (exchange: httpExchange.Exchange, { admits, networks }: Poli
     return resource
   })
 
-  // Sends a body as it is made. The driver's stream runs in the driver's own fiber, so that its finalizers are waited for,
-  // and one that fails breaks the request off: the server must not take what it has for the whole.
+  // Sends a body as it is made. The driver's stream is run here and not by the HTTP client, so that its finalizers are
+  // waited for, and one that fails breaks the request off: the server must not take what it has for the whole.
   const put = Effect.fnUntraced(function*(hop: Hop, bytes: Stream.Stream<Uint8Array, DriverFailure.DriverFailure>) {
     const declared = yield* declaredLength(hop)
     const chunks = yield* Mailbox.make<Uint8Array>(1)
