@@ -15,6 +15,9 @@ const withoutZone = (host: string): string => {
   return zone?.[1] !== undefined && isIPv6(zone[1]) ? zone[1] : host
 }
 
+// A URL has an IPv6 address in brackets.
+export const withoutBrackets = (host: string): string => host.replace(/^\[(.*)\]$/, "$1")
+
 export const isAddress = (host: string): boolean => isIP(withoutZone(host)) !== 0
 
 // The host as a URL and HTTP have it, which know no zones.
@@ -79,6 +82,9 @@ export const parse = (text: string): Either.Either<HostPort, string> => {
   return reason === undefined ? Either.right(read) : Either.left(reason)
 }
 
+// The name of this machine, and those below it (RFC 6761).
+export const isLocalhost = (host: string): boolean => /^(.+\.)?localhost\.?$/i.test(host)
+
 const loopback = new BlockList()
 loopback.addSubnet("127.0.0.0", 8, "ipv4")
 loopback.addAddress("::1", "ipv6")
@@ -87,7 +93,5 @@ loopback.addAddress("::1", "ipv6")
 export const isLoopback = (host: string): boolean => {
   const address = withoutZone(host)
   const version = isIP(address)
-  return version === 0
-    ? /^(.+\.)?localhost\.?$/i.test(host)
-    : loopback.check(address, version === 4 ? "ipv4" : "ipv6")
+  return version === 0 ? isLocalhost(host) : loopback.check(address, version === 4 ? "ipv4" : "ipv6")
 }

@@ -4,6 +4,7 @@ import type * as Deferred from "effect/Deferred"
 import type * as Exit from "effect/Exit"
 import { clientLabel, formatPath, nameLabel } from "../protocol/DriverTree.ts"
 import type { RouterStream } from "../protocol/RouterStream.ts"
+import { normalizeUuid } from "../protocol/uuid.ts"
 import type { ContentEncoding } from "../resource/ContentEncoding.ts"
 import * as callQueue from "./callQueue.ts"
 import type { Driver } from "./Driver.ts"
@@ -25,9 +26,6 @@ export interface Hosted {
   // What its calls and streaming calls pass on their way in.
   readonly queue: callQueue.CallQueue
 }
-
-// Uuids are compared leniently (protocol.md 4.1).
-export const normalizeUuid = (uuid: string): string => uuid.replaceAll("-", "").toLowerCase()
 
 export interface HostedTree {
   readonly reports: ReadonlyArray<DriverInstanceReport>

@@ -15,11 +15,12 @@ import * as DriverFailure from "../protocol/DriverFailure.ts"
 import type { JsonValue } from "../protocol/ProtobufValue.ts"
 import * as RouterStream from "../protocol/RouterStream.ts"
 import * as streamRequest from "../protocol/streamRequest.ts"
+import { normalizeUuid } from "../protocol/uuid.ts"
 import * as codecPackages from "../resource/codecPackages.ts"
 import * as ContentEncoding from "../resource/ContentEncoding.ts"
 import type { DriverResource } from "../resource/Resource.ts"
 import * as interruptible from "../util/interruptible.ts"
-import { type Hosted, normalizeUuid, type PendingResource } from "./driverTable.ts"
+import type { Hosted, PendingResource } from "./driverTable.ts"
 import type * as presigned from "./presigned/requests.ts"
 
 export const malformedFrame = (cause: unknown): GrpcStatus.GrpcStatusError =>

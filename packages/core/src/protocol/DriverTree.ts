@@ -8,6 +8,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { shownPath } from "./shownPath.ts"
+import { isUuid, normalizeUuid } from "./uuid.ts"
 
 /**
  * The label that names the Python client class of a driver, which is what identifies its interface.
@@ -83,11 +84,6 @@ export class DriverNotFound extends Schema.TaggedError<DriverNotFound>(
  */
 export const formatPath = (path: ReadonlyArray<string>): string => path.join(".")
 
-const uuidDigits = (uuid: string): string | undefined => {
-  const digits = uuid.replaceAll("-", "").toLowerCase()
-  return /^[0-9a-f]{32}$/.test(digits) ? digits : undefined
-}
-
 // No bench is that deep; a report that is would exhaust the stack.
 const maxDepth = 500
 
@@ -121,16 +117,16 @@ export const fromReports = (
   const latest = new Map<string, Draft>()
   let root: Draft | undefined
   for (const report of reports) {
-    const uuid = uuidDigits(report.uuid)
-    if (uuid === undefined) {
+    if (!isUuid(report.uuid)) {
       return Either.left(new InvalidReport({ reason: `${JSON.stringify(report.uuid)} is not a UUID` }))
     }
+    const uuid = normalizeUuid(report.uuid)
     const children = new Map<string, Draft>()
     if (report.parentUuid === undefined || report.parentUuid === "") {
       root = { report, depth: 0, children }
       latest.set(uuid, root)
     } else {
-      const parent = latest.get(uuidDigits(report.parentUuid) ?? report.parentUuid)
+      const parent = latest.get(normalizeUuid(report.parentUuid))
       if (parent === undefined) {
         return Either.left(
           new InvalidReport({ reason: `driver ${report.uuid} comes before its parent ${report.parentUuid}` })

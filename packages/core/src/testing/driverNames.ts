@@ -1,8 +1,8 @@
 // Which places of the tree the uuids of drivers stand for, as the reports that have passed tell.
 import type { GetReportResponse } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import * as Either from "effect/Either"
-import { normalizeUuid } from "../host/driverTable.ts"
 import * as DriverTree from "../protocol/DriverTree.ts"
+import { normalizeUuid } from "../protocol/uuid.ts"
 
 interface Known {
   readonly name: string

@@ -5,7 +5,7 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { BlockList, isIP } from "node:net"
-import type * as hostPort from "../grpc/hostPort.ts"
+import * as hostPort from "../grpc/hostPort.ts"
 
 export interface Proxy {
   readonly variable: string
@@ -50,7 +50,7 @@ const matches = (pattern: string, { host, port }: hostPort.HostPort): boolean =>
   const range = /^([^/]+)\/(\d{1,3})$/.exec(pattern)
   if (range?.[1] !== undefined) return inRange(host, range[1], Number(range[2]))
   const withPort = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(pattern)
-  const name = withPort?.[1] ?? withPort?.[2] ?? pattern.replace(/^\[(.*)\]$/, "$1")
+  const name = withPort?.[1] ?? withPort?.[2] ?? hostPort.withoutBrackets(pattern)
   return (withPort === null || Number(withPort[3]) === port) &&
     host.toLowerCase().endsWith(name.replace(/^\*/, "").toLowerCase())
 }

@@ -18,6 +18,7 @@ import { request as httpsRequest } from "node:https"
 import type { LookupFunction } from "node:net"
 import { pipeline, type Readable, type Transform } from "node:stream"
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib"
+import { withoutBrackets } from "../../grpc/hostPort.ts"
 import * as interruptible from "../../util/interruptible.ts"
 import * as httpFailure from "./failure.ts"
 import { type GuardedNetwork, guardedNetwork } from "./guardedNetwork.ts"
@@ -136,7 +137,7 @@ const open = ({ headers, method, url }: Request, lookup: LookupFunction): Client
     // No other request goes over this connection, and no variable of the environment gives it a proxy.
     agent: false,
     headers: { host: url.url.host, ...headers },
-    host: hostname.replace(/^\[(.*)\]$/, "$1"),
+    host: withoutBrackets(hostname),
     lookup,
     method,
     path: `${url.path}${url.query}`

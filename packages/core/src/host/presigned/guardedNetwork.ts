@@ -1,6 +1,7 @@
 // Networks that a request made for somebody else must not reach: this machine itself, its links, and the metadata services
 // that hand a cloud's credentials to all that runs there.
 import { BlockList, isIPv4, isIPv6 } from "node:net"
+import { isLocalhost, withoutBrackets } from "../../grpc/hostPort.ts"
 
 export type GuardedNetwork = "loopback" | "link-local" | "metadata"
 
@@ -86,4 +87,4 @@ export const guardedNetwork = (address: string): GuardedNetwork | undefined => {
 
 /** The same for the host of a URL. What other names stand for shows when they are resolved. */
 export const guardedHost = (hostname: string): GuardedNetwork | undefined =>
-  /^(.+\.)?localhost\.?$/i.test(hostname) ? "loopback" : guardedNetwork(hostname.replace(/^\[(.*)\]$/, "$1"))
+  isLocalhost(hostname) ? "loopback" : guardedNetwork(withoutBrackets(hostname))

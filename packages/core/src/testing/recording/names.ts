@@ -1,7 +1,7 @@
 // What stands in a recording for the uuids of a run, which are other ones in the next run: uuids that are numbered as
 // they occur.
-import { normalizeUuid } from "../../host/driverTable.ts"
 import type { JsonValue } from "../../protocol/ProtobufValue.ts"
+import { normalizeUuid } from "../../protocol/uuid.ts"
 
 const uuids = /[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}/gi
 

@@ -1,0 +1,5 @@
+// Uuids are compared leniently (protocol.md 4.1).
+
+export const normalizeUuid = (uuid: string): string => uuid.replaceAll("-", "").toLowerCase()
+
+export const isUuid = (text: string): boolean => /^[0-9a-f]{32}$/.test(normalizeUuid(text))
