@@ -31,8 +31,8 @@ import type { Driver } from "./Driver.ts"
 import * as driverTable from "./driverTable.ts"
 import * as inFlight from "./inFlight.ts"
 import * as hostLog from "./log.ts"
-import * as httpExchange from "./presigned/exchange.ts"
-import * as presigned from "./presigned/requests.ts"
+import * as exchange from "./presigned/exchange.ts"
+import * as presignedRequests from "./presigned/requests.ts"
 
 /**
  * A running driver host.
@@ -209,10 +209,10 @@ export const make = Effect.fnUntraced(function*(root: Driver, options: ExporterO
       pendingResources: options.limits?.pendingResources ?? 64,
       resourceWait: Duration.decode(options.limits?.resourceWait ?? "10 minutes")
     },
-    openPresigned: presigned.make(
+    openPresigned: presignedRequests.make(
       options.httpClient === undefined
-        ? httpExchange.direct(networks)
-        : httpExchange.fromHttpClient(options.httpClient),
+        ? exchange.direct(networks)
+        : exchange.fromHttpClient(options.httpClient),
       { admits: typeof admits === "boolean" ? () => admits : admits, networks }
     ),
     gate: Effect.flatMap(Ref.get(status), ({ status }) =>

@@ -25,12 +25,12 @@ import type { DriverContext, DriverHandler } from "./Driver.ts"
 import type { Hosted, HostedTree } from "./driverTable.ts"
 import * as lentResources from "./lentResources.ts"
 import { causeText, type HostLog } from "./log.ts"
-import type * as presigned from "./presigned/requests.ts"
+import type * as presignedRequests from "./presigned/requests.ts"
 
 export interface Host {
   readonly tree: HostedTree
   readonly limits: lentResources.Limits
-  readonly openPresigned: presigned.Open
+  readonly openPresigned: presignedRequests.Open
   // Fails with FAILED_PRECONDITION while the status forbids calls.
   readonly gate: Effect.Effect<void, GrpcStatus.GrpcStatusError>
   readonly log: HostLog

@@ -21,7 +21,7 @@ import * as ContentEncoding from "../resource/ContentEncoding.ts"
 import type { DriverResource } from "../resource/Resource.ts"
 import * as interruptible from "../util/interruptible.ts"
 import type { Hosted, PendingResource } from "./driverTable.ts"
-import type * as presigned from "./presigned/requests.ts"
+import type * as presignedRequests from "./presigned/requests.ts"
 
 export const malformedFrame = (cause: unknown): GrpcStatus.GrpcStatusError =>
   GrpcStatus.make("INVALID_ARGUMENT", `malformed frame: ${cause instanceof Error ? cause.message : String(cause)}`)
@@ -141,7 +141,7 @@ export const giveBack = (
 export const open = (
   hosted: Hosted,
   handle: JsonValue | undefined,
-  openPresigned: presigned.Open
+  openPresigned: presignedRequests.Open
 ): Effect.Effect<DriverResource, DriverFailure.DriverFailure, Scope.Scope> =>
   Option.match(decodeHandle(handle), {
     onNone: () =>

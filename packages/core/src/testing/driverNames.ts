@@ -12,7 +12,7 @@ interface Known {
 // The path in a name.
 export const pathOf = (name: string): string => name.replace(/#\d+$/, "")
 
-export class DriverDirectory {
+export class DriverNames {
   private readonly known = new Map<string, Known>()
   private readonly instances = new Map<string, number>()
 

@@ -14,7 +14,7 @@ import * as DriverFailure from "../../protocol/DriverFailure.ts"
 import type { DriverResource, PresignedRequest } from "../../resource/Resource.ts"
 import * as interruptible from "../../util/interruptible.ts"
 import { errorText } from "./errorText.ts"
-import * as httpExchange from "./exchange.ts"
+import * as exchange from "./exchange.ts"
 import { guardedHost, type GuardedNetwork } from "./guardedNetwork.ts"
 import * as requestUrl from "./requestUrl.ts"
 import * as wholeAnswer from "./wholeAnswer.ts"
@@ -76,7 +76,7 @@ const guarded = (hop: Hop, address: string, network: GuardedNetwork): DriverFail
   )
 
 // `first` is what the client presigned.
-const broken = (hop: Hop, first = hop) => (failure: httpExchange.Failure): DriverFailure.DriverFailure => {
+const broken = (hop: Hop, first = hop) => (failure: exchange.Failure): DriverFailure.DriverFailure => {
   if (failure._tag === "Expired") return tooLong(first)
   if (failure._tag === "RefusedAddress") return guarded(hop, failure.address, failure.network)
   const { query, url } = hop.url
@@ -88,7 +88,7 @@ const broken = (hop: Hop, first = hop) => (failure: httpExchange.Failure): Drive
 }
 
 // An answer other than success, with what the server says of it.
-const refused = (hop: Hop, answer: httpExchange.Answer, hint = ""): Effect.Effect<never, DriverFailure.DriverFailure> =>
+const refused = (hop: Hop, answer: exchange.Answer, hint = ""): Effect.Effect<never, DriverFailure.DriverFailure> =>
   Effect.flatMap(
     errorText(answer, [hop.url.query, ...Object.values(hop.headers)]),
     (text) => fail("Other", hop, `was answered with ${answer.status}${text === "" ? "" : `: ${text}`}${hint}`)
@@ -97,7 +97,7 @@ const refused = (hop: Hop, answer: httpExchange.Answer, hint = ""): Effect.Effec
 const bodyOf = (
   first: Hop,
   hop: Hop,
-  answer: httpExchange.Answer
+  answer: exchange.Answer
 ): Stream.Stream<Uint8Array, DriverFailure.DriverFailure> =>
   Stream.suspend(() => {
     const expected = wholeAnswer.length(answer)
@@ -125,11 +125,11 @@ const declaredLength = (hop: Hop): Effect.Effect<number | undefined, DriverFailu
     : fail("InvalidArgument", hop, "has a Content-Length that is no number of bytes")
 }
 
-export const make = (exchange: httpExchange.Exchange, { admits, networks }: Policy): Open => {
+export const make = (perform: exchange.Exchange, { admits, networks }: Policy): Open => {
   const send = (
     request: Hop & { readonly body?: Stream.Stream<Uint8Array> },
-    expiry: Effect.Effect<never, httpExchange.Expired>
-  ) => Effect.mapError(exchange(request, expiry), broken(request))
+    expiry: Effect.Effect<never, exchange.Expired>
+  ) => Effect.mapError(perform(request, expiry), broken(request))
 
   const admit = (
     method: PresignedRequest["method"],
@@ -156,7 +156,7 @@ export const make = (exchange: httpExchange.Exchange, { admits, networks }: Poli
         : guarded(hop, url.url.hostname, network)
     })
 
-  const follow = Effect.fnUntraced(function*(from: Hop, { headers, status }: httpExchange.Answer) {
+  const follow = Effect.fnUntraced(function*(from: Hop, { headers, status }: exchange.Answer) {
     const location = Headers.get(headers, "location")
     if (Option.isNone(location)) return yield* fail("Other", from, `was redirected (${status}) to nowhere`)
     const address = requestUrl.resolve(from.url, location.value)
@@ -171,26 +171,26 @@ export const make = (exchange: httpExchange.Exchange, { admits, networks }: Poli
   })
 
   // Redirects are followed here, because a client would take all headers along. What answered with one is closed.
-  const fetch = Effect.fnUntraced(function*(first: Hop, expiry: Effect.Effect<never, httpExchange.Expired>) {
+  const fetch = Effect.fnUntraced(function*(first: Hop, expiry: Effect.Effect<never, exchange.Expired>) {
     const scope = yield* Effect.scope
     let hop = first
     for (let count = 0; count <= maxRedirects; count++) {
-      const exchange = yield* Scope.fork(scope, ExecutionStrategy.sequential)
-      const answer = yield* Scope.extend(send(hop, expiry), exchange)
+      const hopScope = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+      const answer = yield* Scope.extend(send(hop, expiry), hopScope)
       if (answer.status >= 200 && answer.status < 300) {
         const problem = wholeAnswer.problem(hop.headers, answer)
         return problem === undefined ? { hop, answer } : yield* fail("Other", hop, problem)
       }
       if (!redirects.has(answer.status)) return yield* refused(hop, answer)
       hop = yield* follow(hop, answer)
-      yield* Scope.close(exchange, Exit.void)
+      yield* Scope.close(hopScope, Exit.void)
     }
     return yield* fail("Other", first, `was redirected more than ${maxRedirects} times`)
   })
 
   const get = Effect.fnUntraced(function*(first: Hop) {
-    const expired = yield* Deferred.make<never, httpExchange.Expired>()
-    yield* Deferred.fail(expired, new httpExchange.Expired()).pipe(
+    const expired = yield* Deferred.make<never, exchange.Expired>()
+    yield* Deferred.fail(expired, new exchange.Expired()).pipe(
       Effect.delay(timeLimit),
       interruptible.forkScoped
     )

@@ -22,7 +22,7 @@ const countOf = (moment: Moment): { readonly messages: number; readonly bytes: n
 
 // The connection all RPCs of a channel share. While it is down, RPCs fail as they do at a socket nobody listens on.
 export class FaultyConnection {
-  private readonly lines = new Set<Line>()
+  private readonly calls = new Set<FaultyCall>()
   private downUntil = 0
 
   constructor(readonly target: string) {}
@@ -34,7 +34,7 @@ export class FaultyConnection {
   drop(downFor: Duration.Duration): Effect.Effect<void> {
     return Effect.flatMap(monotonicClock.currentMillis, (now) => {
       this.downUntil = now + Duration.toMillis(downFor)
-      return Effect.forEach([...this.lines], (line) => line.lose, { discard: true })
+      return Effect.forEach([...this.calls], (call) => call.lose, { discard: true })
     })
   }
 
@@ -42,22 +42,22 @@ export class FaultyConnection {
     this.downUntil = 0
   })
 
-  open(rpc: string, faults: ReadonlyArray<Planned>): Effect.Effect<Line, Status, Scope.Scope> {
+  open(rpc: string, faults: ReadonlyArray<Planned>): Effect.Effect<FaultyCall, Status, Scope.Scope> {
     return Effect.flatMap(monotonicClock.currentMillis, (now) =>
       now < this.downUntil
         ? this.failure(rpc, `connect ECONNREFUSED ${this.target}`)
         : Effect.acquireRelease(
           Effect.sync(() => {
-            const line = new Line(rpc, this, faults)
-            this.lines.add(line)
-            return line
+            const call = new FaultyCall(rpc, this, faults)
+            this.calls.add(call)
+            return call
           }),
-          (line) => Effect.sync(() => this.lines.delete(line))
+          (call) => Effect.sync(() => this.calls.delete(call))
         ))
   }
 }
 
-export class Line {
+export class FaultyCall {
   // Cut off from the exporter's side: with the failure the RPC ends with, or as if it had ended well.
   private readonly cut: Deferred.Deferred<void, Status> = Deferred.unsafeMake(FiberId.none)
   private lost = false

@@ -13,10 +13,10 @@ import type { GrpcDuplex, GrpcTransport } from "../../grpc/grpcTransport.ts"
 import * as frame from "../../protocol/routerFrame.ts"
 import type { Channel } from "../../transport/GrpcChannel.ts"
 import * as interruptible from "../../util/interruptible.ts"
-import { DriverDirectory } from "../driverNames.ts"
+import { DriverNames } from "../driverNames.ts"
 import * as exporterCall from "../exporterCall.ts"
 import type { Plan } from "./fault.ts"
-import type { FaultyConnection, Line } from "./faultyCall.ts"
+import type { FaultyCall, FaultyConnection } from "./faultyCall.ts"
 
 type Shape = "call" | "stream" | "byte stream"
 
@@ -38,29 +38,29 @@ const decodeFrame = Option.liftThrowable(frame.decode)
 
 const isGoAway = (message: Uint8Array): boolean => Option.exists(decodeFrame(message), ({ kind }) => kind === "goAway")
 
-const messages = (line: Line): Passage => ({
+const messages = (faulty: FaultyCall): Passage => ({
   isEnd: () => false,
-  pieceOf: (message) => ({ passed: line.message(message) })
+  pieceOf: (message) => ({ passed: faulty.message(message) })
 })
 
-const frames = (line: Line): Passage => ({
+const frames = (faulty: FaultyCall): Passage => ({
   isEnd: isGoAway,
   pieceOf: (message) =>
     Option.match(Option.filter(decodeFrame(message), ({ kind, payload }) => kind === "data" && payload.length > 0), {
       onNone: () => ({ passed: message }),
-      onSome: ({ payload }) => line.bytesOf(Bytes.join(payload))
+      onSome: ({ payload }) => faulty.bytesOf(Bytes.join(payload))
     })
 })
 
 // The answers to an RPC as they pass. What one reader leaves is there for the next.
 const received = (
-  line: Line,
+  faulty: FaultyCall,
   pull: Step<Chunk.Chunk<Uint8Array>>,
   { isEnd, pieceOf }: Passage
 ): Step<Uint8Array> => {
   const waiting: Array<Uint8Array> = []
   const fill = Effect.uninterruptibleMask((restore) =>
-    Effect.map(restore(line.race(pull)), (messages) => {
+    Effect.map(restore(faulty.race(pull)), (messages) => {
       for (const message of messages) waiting.push(message)
     })
   )
@@ -68,17 +68,17 @@ const received = (
     const message = waiting[0]
     if (message === undefined) {
       return Effect.zipRight(
-        Effect.catchAll(fill, (end) => Effect.zipRight(line.pass, Effect.zipRight(line.after, Effect.fail(end)))),
+        Effect.catchAll(fill, (end) => Effect.zipRight(faulty.pass, Effect.zipRight(faulty.after, Effect.fail(end)))),
         next
       )
     }
     return Effect.zipRight(
-      isEnd(message) ? Effect.zipRight(line.pass, line.after) : line.pass,
+      isEnd(message) ? Effect.zipRight(faulty.pass, faulty.after) : faulty.pass,
       Effect.uninterruptible(Effect.suspend(() => {
         const { passed, rest } = pieceOf(message)
         if (rest === undefined || rest.length === 0) waiting.shift()
         else waiting[0] = Bytes.join(frame.encodeData(rest))
-        return Effect.as(line.reached, passed)
+        return Effect.as(faulty.reached, passed)
       }))
     )
   })
@@ -95,12 +95,12 @@ const never: GrpcDuplex = {
 }
 
 export const make = (inner: Channel, faulty: FaultyConnection, plan: Plan): GrpcTransport => {
-  const directory = new DriverDirectory()
+  const driverNames = new DriverNames()
 
   const open = Effect.fnUntraced(function*(rpc: string, call: Option.Option<exporterCall.ExporterCall>, shape: Shape) {
     const faults = Option.match(call, {
       onNone: () => [],
-      onSome: (call) => plan.take(call, directory.pathsOf(call.uuid))
+      onSome: (call) => plan.take(call, driverNames.pathsOf(call.uuid))
     })
     // A test that plans a fault for an RPC that it cannot befall is mistaken.
     if (shape === "call" && faults.some(({ fault }) => fault._tag === "Truncate")) {
@@ -113,18 +113,18 @@ export const make = (inner: Channel, faulty: FaultyConnection, plan: Plan): Grpc
   })
 
   // The exporter's side of a stream, which is closed with the RPC.
-  const exporterSide = (line: Line): Effect.Effect<Scope.CloseableScope, never, Scope.Scope> =>
+  const exporterSide = (faulty: FaultyCall): Effect.Effect<Scope.CloseableScope, never, Scope.Scope> =>
     Effect.acquireRelease(
       Effect.tap(Scope.make(), (scope) =>
         Effect.sync(() => {
-          line.abort = Scope.close(scope, Exit.void)
+          faulty.abort = Scope.close(scope, Exit.void)
         })),
-      (scope, exit) => line.release(Scope.close(scope, exit))
+      (scope, exit) => faulty.release(Scope.close(scope, exit))
     )
 
   // Whether an RPC begins: not when it is over before it did.
-  const begin = (line: Line): Effect.Effect<boolean, GrpcStatusError> =>
-    Effect.matchEffect(line.before, {
+  const begin = (faulty: FaultyCall): Effect.Effect<boolean, GrpcStatusError> =>
+    Effect.matchEffect(faulty.before, {
       onFailure: Option.match({ onNone: () => Effect.succeed(false), onSome: Effect.fail }),
       onSuccess: () => Effect.succeed(true)
     })
@@ -132,21 +132,21 @@ export const make = (inner: Channel, faulty: FaultyConnection, plan: Plan): Grpc
   const unary: GrpcTransport["unary"] = (rpc, message, options) =>
     Effect.gen(function*() {
       const call = exporterCall.fromMessage(rpc, message)
-      const line = yield* Effect.mapError(open(rpc, call, "call"), Option.some)
-      yield* line.before
+      const faulty = yield* Effect.mapError(open(rpc, call, "call"), Option.some)
+      yield* faulty.before
       const answering = yield* Effect.acquireRelease(
-        interruptible.forkDaemon(inner.unary(rpc, line.corrupted(message), options)),
-        (fiber) => line.release(Effect.asVoid(Fiber.interrupt(fiber)))
+        interruptible.forkDaemon(inner.unary(rpc, faulty.corrupted(message), options)),
+        (fiber) => faulty.release(Effect.asVoid(Fiber.interrupt(fiber)))
       )
-      line.abort = Effect.asVoid(Fiber.interrupt(answering))
-      yield* line.underWay
-      const answer = yield* Effect.exit(line.race(Effect.mapError(Fiber.join(answering), Option.some)))
-      yield* line.pass
-      yield* line.after
-      const passed = line.message(yield* answer)
-      yield* line.reached
+      faulty.abort = Effect.asVoid(Fiber.interrupt(answering))
+      yield* faulty.underWay
+      const answer = yield* Effect.exit(faulty.race(Effect.mapError(Fiber.join(answering), Option.some)))
+      yield* faulty.pass
+      yield* faulty.after
+      const passed = faulty.message(yield* answer)
+      yield* faulty.reached
       if (Option.exists(call, ({ kind }) => kind === "report")) {
-        Option.map(exporterCall.decodeReport(passed), (report) => directory.learn(report))
+        Option.map(exporterCall.decodeReport(passed), (report) => driverNames.learn(report))
       }
       return passed
     }).pipe(
@@ -157,40 +157,40 @@ export const make = (inner: Channel, faulty: FaultyConnection, plan: Plan): Grpc
 
   const serverStreaming: GrpcTransport["serverStreaming"] = (rpc, message, options) =>
     Stream.unwrapScoped(Effect.gen(function*() {
-      const line = yield* open(rpc, exporterCall.fromMessage(rpc, message), "stream")
-      if (!(yield* begin(line))) return Stream.empty
-      line.finish = Effect.asVoid(interruptible.forkDaemon(Effect.suspend(() => line.abort)))
-      const scope = yield* exporterSide(line)
+      const faulty = yield* open(rpc, exporterCall.fromMessage(rpc, message), "stream")
+      if (!(yield* begin(faulty))) return Stream.empty
+      faulty.finish = Effect.asVoid(interruptible.forkDaemon(Effect.suspend(() => faulty.abort)))
+      const scope = yield* exporterSide(faulty)
       const pull = yield* Scope.extend(
-        Stream.toPull(inner.serverStreaming(rpc, line.corrupted(message), options)),
+        Stream.toPull(inner.serverStreaming(rpc, faulty.corrupted(message), options)),
         scope
       )
-      const underWay = yield* Effect.once(interruptible.forkIn(Scope.extend(line.underWay, scope), scope))
-      const next = received(line, pull, messages(line))
+      const underWay = yield* Effect.once(interruptible.forkIn(Scope.extend(faulty.underWay, scope), scope))
+      const next = received(faulty, pull, messages(faulty))
       return Stream.repeatEffectOption(Effect.zipRight(underWay, next))
     }))
 
   const duplex: GrpcTransport["duplex"] = Effect.fnUntraced(function*(rpc, options) {
-    const line = yield* open(rpc, exporterCall.fromMetadata(rpc, options.metadata), "byte stream")
-    const begun = yield* begin(line)
-    const scope = yield* exporterSide(line)
+    const faulty = yield* open(rpc, exporterCall.fromMetadata(rpc, options.metadata), "byte stream")
+    const begun = yield* begin(faulty)
+    const scope = yield* exporterSide(faulty)
     const call = begun ? yield* Scope.extend(inner.duplex(rpc, options), scope) : never
     const pull = Effect.map(call.receive, Chunk.map(Bytes.join))
     // What the driver still says goes nowhere, and must not keep it waiting.
-    line.finish = Effect.zipRight(
+    faulty.finish = Effect.zipRight(
       call.halfClose,
       Effect.asVoid(interruptible.forkIn(Effect.ignore(Effect.forever(pull)), scope))
     )
-    yield* line.underWay
+    yield* faulty.underWay
 
-    const passage = frames(line)
+    const passage = frames(faulty)
     const send = (message: Uint8Array): Step<void> =>
       Effect.zipRight(
-        line.pass,
+        faulty.pass,
         Effect.suspend(() => {
           const { passed, rest } = passage.pieceOf(message)
-          return line.race(Effect.mapError(call.send(passed), Option.some)).pipe(
-            Effect.zipRight(line.reached),
+          return faulty.race(Effect.mapError(call.send(passed), Option.some)).pipe(
+            Effect.zipRight(faulty.reached),
             Effect.zipRight(
               Effect.suspend(() =>
                 rest === undefined || rest.length === 0 ? Effect.void : send(Bytes.join(frame.encodeData(rest)))
@@ -202,15 +202,15 @@ export const make = (inner: Channel, faulty: FaultyConnection, plan: Plan): Grpc
     const over = <A>(step: Step<A>, otherwise: A): Effect.Effect<A, GrpcStatusError> =>
       Effect.catchAll(step, Option.match({ onNone: () => Effect.succeed(otherwise), onSome: Effect.fail }))
     const wait = <A>(effect: Effect.Effect<A, GrpcStatusError>): Step<A> =>
-      Effect.zipLeft(line.race(Effect.mapError(effect, Option.some)), line.pass)
+      Effect.zipLeft(faulty.race(Effect.mapError(effect, Option.some)), faulty.pass)
 
     return {
       initialMetadata: over(wait(call.initialMetadata), Headers.empty),
-      receive: Effect.map(received(line, pull, passage), Chunk.of),
-      send: (message) => Effect.mapError(send(Bytes.join(message)), line.unsendable),
-      halfClose: Effect.ignore(Effect.zipRight(line.pass, line.race(call.halfClose))),
-      cancel: Effect.zipRight(line.cancelled, line.release(call.cancel)),
-      status: over(Effect.zipLeft(wait(call.status), line.after), undefined)
+      receive: Effect.map(received(faulty, pull, passage), Chunk.of),
+      send: (message) => Effect.mapError(send(Bytes.join(message)), faulty.unsendable),
+      halfClose: Effect.ignore(Effect.zipRight(faulty.pass, faulty.race(call.halfClose))),
+      cancel: Effect.zipRight(faulty.cancelled, faulty.release(call.cancel)),
+      status: over(Effect.zipLeft(wait(call.status), faulty.after), undefined)
     }
   })
 

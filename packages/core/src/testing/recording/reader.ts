@@ -4,7 +4,7 @@ import * as Bytes from "../../grpc/Bytes.ts"
 import type { GrpcCode, StatusOrigin, StatusScope } from "../../grpc/GrpcStatus.ts"
 import { isJsonValue, type JsonValue } from "../../protocol/ProtobufValue.ts"
 import * as frame from "../../protocol/routerFrame.ts"
-import { DriverDirectory } from "../driverNames.ts"
+import { DriverNames } from "../driverNames.ts"
 import * as exporterCall from "../exporterCall.ts"
 import type { Described } from "./difference.ts"
 import * as format from "./format.ts"
@@ -56,7 +56,7 @@ const argsOf = (args: ReadonlyArray<unknown> = []): ReadonlyArray<JsonValue> | u
 
 class Reader {
   readonly rpcs = new Map<number, ReplayRpc>()
-  readonly directory = new DriverDirectory()
+  readonly driverNames = new DriverNames()
 
   private begin(place: Place, event: format.Begin): Either.Either<void, string> {
     if (this.rpcs.has(event.rpc)) return Either.left(`RPC ${event.rpc} has already begun`)
@@ -98,7 +98,7 @@ class Reader {
     const message = messages.fromValue(rpc.kind, event.value)
     if (Either.isRight(message) && rpc.kind === "report") {
       const report = exporterCall.decodeReport(message.right)
-      if (report._tag === "Some") this.directory.learn(report.value)
+      if (report._tag === "Some") this.driverNames.learn(report.value)
     }
     return Either.mapLeft(message, (details) => `value: ${details}`)
   }
@@ -140,7 +140,7 @@ class Reader {
 export interface ReplayRecording {
   readonly address: string | undefined
   readonly rpcs: ReadonlyArray<ReplayRpc>
-  readonly directory: DriverDirectory
+  readonly driverNames: DriverNames
 }
 
 export const parse = (text: string): Either.Either<ReplayRecording, format.LineError> =>
@@ -150,5 +150,5 @@ export const parse = (text: string): Either.Either<ReplayRecording, format.LineE
       const read = reader.read({ line: number, index, at: event.at }, event)
       if (Either.isLeft(read)) return Either.left(new format.LineError(number, "Malformed", read.left))
     }
-    return Either.right({ address, rpcs: [...reader.rpcs.values()], directory: reader.directory })
+    return Either.right({ address, rpcs: [...reader.rpcs.values()], driverNames: reader.driverNames })
   })

@@ -15,7 +15,7 @@ import * as frame from "../../protocol/routerFrame.ts"
 import * as streamRequest from "../../protocol/streamRequest.ts"
 import type { Channel } from "../../transport/GrpcChannel.ts"
 import * as monotonicClock from "../../util/monotonicClock.ts"
-import { DriverDirectory } from "../driverNames.ts"
+import { DriverNames } from "../driverNames.ts"
 import * as exporterCall from "../exporterCall.ts"
 import * as format from "./format.ts"
 import * as messages from "./messages.ts"
@@ -149,7 +149,7 @@ class RecordedRpc {
 // The events of all RPCs in the order they happen.
 class Recording {
   private readonly aliases = new Aliases()
-  private readonly directory = new DriverDirectory()
+  private readonly driverNames = new DriverNames()
   private rpcs = 0
   private begun: number | undefined
   private latest = 0
@@ -168,7 +168,7 @@ class Recording {
     return Effect.suspend(() => {
       const rpc = ++this.rpcs
       const { args, contentEncoding, kind, method, uuid } = call
-      const site = { kind, driver: this.directory.nameOf(uuid) ?? this.aliases.in(uuid), method }
+      const site = { kind, driver: this.driverNames.nameOf(uuid) ?? this.aliases.in(uuid), method }
       return Effect.as(
         this.add(rpc, {
           event: "begin",
@@ -213,7 +213,7 @@ class Recording {
 
   learn(message: Uint8Array, value: JsonValue): void {
     messages.nameReport(value, this.aliases)
-    Option.map(exporterCall.decodeReport(message), (report) => this.directory.learn(report))
+    Option.map(exporterCall.decodeReport(message), (report) => this.driverNames.learn(report))
   }
 
   value(site: scrubbing.Site, value: JsonValue): JsonValue {

@@ -83,7 +83,7 @@ export class ReplayMatcher {
       if (Option.isNone(call)) {
         return this.differ(rpc, `${rpc} is not an RPC of an exporter, and not in ${this.name}`, [])
       }
-      const driver = this.recording.directory.nameOf(call.value.uuid) ?? call.value.uuid
+      const driver = this.recording.driverNames.nameOf(call.value.uuid) ?? call.value.uuid
       const came = { ...call.value, driver, args: scrubbing.args(this.options.scrub, { ...call.value, driver }) }
       const recorded = this.isPolled(came) ? this.poll(came) : this.next(came)
       return recorded === undefined ? this.unexpected(rpc, came) : Effect.succeed(recorded)

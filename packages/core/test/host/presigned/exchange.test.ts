@@ -2,7 +2,7 @@ import { Headers } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Either, Stream } from "effect"
 import { isIP } from "node:net"
-import * as httpExchange from "../../../src/host/presigned/exchange.ts"
+import * as exchange from "../../../src/host/presigned/exchange.ts"
 import type { GuardedNetwork } from "../../../src/host/presigned/guardedNetwork.ts"
 import * as requestUrl from "../../../src/host/presigned/requestUrl.ts"
 import * as httpServer from "../../support/httpServer.ts"
@@ -30,7 +30,7 @@ const get = (
   ...allowed: ReadonlyArray<GuardedNetwork>
 ) =>
   Effect.gen(function*() {
-    const answer = yield* httpExchange.direct(new Set(allowed), resolve)({
+    const answer = yield* exchange.direct(new Set(allowed), resolve)({
       method: "GET",
       url: Either.getOrThrow(requestUrl.parse(url)),
       headers: Headers.empty
@@ -39,7 +39,7 @@ const get = (
   }).pipe(Effect.scoped, Effect.either)
 
 const refused = (address: string, network: GuardedNetwork) =>
-  Either.left(new httpExchange.RefusedAddress({ address, network }))
+  Either.left(new exchange.RefusedAddress({ address, network }))
 
 describe("a name", () => {
   for (
@@ -87,7 +87,7 @@ describe("a name", () => {
       assert.deepStrictEqual(
         yield* get("http://images.lab/", resolver([])),
         Either.left(
-          new httpExchange.ExchangeError({ details: "no address is known of images.lab", timedOut: false })
+          new exchange.ExchangeError({ details: "no address is known of images.lab", timedOut: false })
         )
       )
     }))
@@ -108,7 +108,7 @@ describe("a body", () => {
           taken += length
         }).on("end", () => response.writeHead(204).end())
       })
-      const { status } = yield* httpExchange.direct(new Set(["loopback"]))({
+      const { status } = yield* exchange.direct(new Set(["loopback"]))({
         method: "PUT",
         url: Either.getOrThrow(requestUrl.parse(origin)),
         headers: Headers.empty,
