@@ -185,11 +185,12 @@ export class HttpCall {
     return this.fail(code, details, "transport", { cause })
   }
 
-  // Whether HTTP/2 promises that nothing was done.
+  // Whether HTTP/2 promises that nothing was done. Since Node 24 a session that is gone gives out streams, which have no number and
+  // are never begun.
   private isUnseen(goAway: httpLoss.GoAway | undefined): boolean {
     const { id, rstCode } = this.stream
-    return rstCode === Http2.constants.NGHTTP2_REFUSED_STREAM ||
-      goAway !== undefined && id !== undefined && id > goAway.lastStream
+    return id === undefined || rstCode === Http2.constants.NGHTTP2_REFUSED_STREAM ||
+      goAway !== undefined && id > goAway.lastStream
   }
 
   private end(outcome: Outcome): void {
