@@ -1,5 +1,5 @@
 import type { Effect, Scope, Stream } from "effect"
-import { Schedule } from "effect"
+import { Redacted, Schedule } from "effect"
 import { describe, expect, it } from "tstyche"
 import type * as ConnectionState from "../src/client/ConnectionState.ts"
 import * as ExporterConnection from "../src/client/ExporterConnection.ts"
@@ -26,6 +26,12 @@ describe("a connection", () => {
     expect(fits).type.not.toBeCallableWith(
       Schedule.recurWhile(({ code }: GrpcStatusError) => code === "UNAVAILABLE")
     )
+  })
+
+  it("takes its passphrase in redacted form only, also through a channel", () => {
+    expect(ExporterConnection.layerChannel).type.toBeCallableWith({ passphrase: Redacted.make("sesame") })
+    expect(ExporterConnection.layerChannel).type.not.toBeCallableWith({ passphrase: "sesame" })
+    expect(ExporterConnection.layer).type.not.toBeCallableWith(Endpoint.unix("/s"), { passphrase: "sesame" })
   })
 
   it("has a state that can always be had", () => {

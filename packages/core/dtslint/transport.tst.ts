@@ -15,7 +15,7 @@ describe("GrpcChannel", () => {
   it("layers need nothing, and fail with the status of a connection that cannot be made", () => {
     type Sockets = Layer.Layer<GrpcChannel.GrpcChannel, GrpcStatusError>
     expect(GrpcChannel.layer(Endpoint.unix("/x"))).type.toBe<Sockets>()
-    const options = { connectTimeout: "1 second", passphrase, transport: "nice-grpc" } as const
+    const options = { connectTimeout: "1 second", transport: "nice-grpc" } as const
     expect(GrpcChannel.layer(Endpoint.tcp("lab", 1), options)).type.toBe<Sockets>()
     expect(GrpcChannel.layer).type.not.toBeCallableWith(Endpoint.unix("/x"), { transport: "memory" })
     expect(channel.transport).type.toBe<"http2" | "nice-grpc" | "memory">()
@@ -26,9 +26,9 @@ describe("GrpcChannel", () => {
     expect(GrpcChannel.fromHandlers(handlers)).type.toBe<Effect.Effect<typeof channel, never, Scope.Scope>>()
   })
 
-  it("takes secrets in redacted form only", () => {
-    expect(GrpcChannel.withPassphrase).type.not.toBeCallableWith(channel, "sesame")
-    expect(GrpcChannel.layer).type.not.toBeCallableWith(Endpoint.unix("/x"), { passphrase: "sesame" })
+  it("knows nothing of passphrases", () => {
+    expect(GrpcChannel.layer).type.not.toBeCallableWith(Endpoint.unix("/x"), { passphrase })
+    expect(GrpcChannel.layerMemory).type.not.toBeCallableWith(handlers, { passphrase })
   })
 })
 

@@ -15,6 +15,7 @@ import type * as Scope from "effect/Scope"
 import * as Endpoint from "../grpc/Endpoint.ts"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
 import type * as DriverTree from "../protocol/DriverTree.ts"
+import * as passphrases from "../protocol/passphrase.ts"
 import * as GrpcChannel from "../transport/GrpcChannel.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as clockWarning from "./clockWarning.ts"
@@ -86,10 +87,19 @@ const explained = <A, R>(
 ): Effect.Effect<A, ConnectError, R> =>
   Effect.mapError(effect, (error) => error._tag === "ConnectError" ? error : refusal(address, error))
 
-const connect = (
-  channel: GrpcChannel.Channel,
-  options: ConnectOptions
-) => {
+// Says what a client without the right passphrase can do.
+const advise = (error: ConnectError, { passphrase }: ConnectOptions): ConnectError =>
+  error.reason === "Unauthenticated"
+    ? new ConnectError({
+      ...error,
+      cause: error.cause,
+      details: passphrase === undefined
+        ? `${error.details}; no passphrase was given (option \`passphrase\`, or JMP_GRPC_PASSPHRASE)`
+        : `${error.details}; the given passphrase is not the exporter's`
+    })
+    : error
+
+const introduce = (channel: GrpcChannel.Channel, options: ConnectOptions) => {
   const address = channel.target
   const handshakeTimeout = Duration.decode(options.handshakeTimeout ?? "30 seconds")
 
@@ -107,12 +117,21 @@ const connect = (
     Effect.tapErrorTag("ConnectError", ({ details }) => channel.connection?.drop(details) ?? Effect.void)
   )
 
-  const introduction = explained(
+  return explained(
     address,
     Effect.zipRight(channel.connection?.open ?? Effect.void, answers)
   )
-  return session.make(channel, introduction, options)
 }
+
+const connect = (
+  channel: Effect.Effect<GrpcChannel.Channel, GrpcStatusError, Scope.Scope>,
+  address: string,
+  options: ConnectOptions
+) =>
+  Effect.flatMap(
+    explained(address, passphrases.present(channel, address, options.passphrase)),
+    (channel) => session.make(channel, introduce(channel, options), options)
+  ).pipe(Effect.mapError((error) => advise(error, options)))
 
 /**
  * Connects through a channel: asks for the driver tree and the status. Warns in the log when there is a real connection beneath
@@ -127,7 +146,7 @@ export const fromChannel = (
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   Effect.zipRight(
     channel.connection === undefined ? Effect.void : clockWarning.warn(channel.target),
-    connect(channel, options)
+    connect(Effect.succeed(channel), channel.target, options)
   )
 
 /**
@@ -151,23 +170,13 @@ export const fromEndpoint = (
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   Effect.suspend(() => {
     const address = Endpoint.format(endpoint)
-    return Effect.flatMap(
-      Effect.zipRight(
-        clockWarning.warn(address),
-        explained(address, GrpcChannel.fromEndpoint(endpoint, options))
-      ),
-      (channel) => connect(channel, { ...options, leased: options.leased ?? endpoint._tag === "Unix" })
-    ).pipe(Effect.mapError((error) =>
-      error.reason === "Unauthenticated"
-        ? new ConnectError({
-          ...error,
-          cause: error.cause,
-          details: options.passphrase === undefined
-            ? `${error.details}; no passphrase was given (option \`passphrase\`, or JMP_GRPC_PASSPHRASE)`
-            : `${error.details}; the given passphrase is not the exporter's`
-        })
-        : error
-    ))
+    return Effect.zipRight(
+      clockWarning.warn(address),
+      connect(GrpcChannel.fromEndpoint(endpoint, options), address, {
+        ...options,
+        leased: options.leased ?? endpoint._tag === "Unix"
+      })
+    )
   })
 
 /**

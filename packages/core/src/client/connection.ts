@@ -1,6 +1,7 @@
 // What a connection to an exporter is, the options it is made with, and why there is none.
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import type * as Redacted from "effect/Redacted"
 import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
@@ -161,6 +162,8 @@ export interface StatusPolling {
  * ```
  */
 export interface ConnectOptions {
+  /** Sent along with every RPC; direct-mode exporters may require it. */
+  readonly passphrase?: Redacted.Redacted | undefined
   /**
    * How long the exporter may take for its first answers once there is a connection; 30 seconds unless given. An exporter
    * whose beforeLease hook runs may take as long as the hook.

@@ -4,16 +4,15 @@
  *
  * @since 0.1.0
  */
-import * as Headers from "@effect/platform/Headers"
+import type * as Headers from "@effect/platform/Headers"
 import type * as Chunk from "effect/Chunk"
 import * as Data from "effect/Data"
-import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
+import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type { Bytes } from "./Bytes.ts"
-import * as GrpcStatus from "./GrpcStatus.ts"
+import type * as GrpcStatus from "./GrpcStatus.ts"
 
 /**
  * What the caller sent along with an RPC. Of metadata keys that occur more than once the last counts.
@@ -84,45 +83,3 @@ export const GrpcHandler = Data.taggedEnum<GrpcHandler>()
  * @category models
  */
 export type GrpcHandlers = ReadonlyMap<string, GrpcHandler>
-
-/**
- * The metadata key of the passphrase (`protocol.md` 10.4).
- *
- * @since 0.1.0
- * @category models
- */
-export const passphraseKey = "x-jumpstarter-passphrase"
-
-const digest = (text: string): Effect.Effect<Uint8Array> =>
-  Effect.promise(async () => new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))))
-
-// Comparing digests makes the time independent of where two passphrases differ and of their lengths.
-const matches = Effect.fnUntraced(function*(expected: Redacted.Redacted, given: string) {
-  const [a, b] = yield* Effect.all([digest(Redacted.value(expected)), digest(given)])
-  return a.reduce((difference, byte, index) => difference | byte ^ (b[index] ?? 0), 0) === 0
-})
-
-/**
- * Requires a passphrase on every RPC, refusing others with `UNAUTHENTICATED` (`protocol.md` 10.4).
- *
- * @since 0.1.0
- * @category combinators
- */
-export const withPassphrase = (handlers: GrpcHandlers, passphrase: Redacted.Redacted): GrpcHandlers => {
-  const check = Effect.fnUntraced(function*(request: GrpcRequest) {
-    const given = Option.getOrElse(Headers.get(request.metadata, passphraseKey), () => "")
-    if (!(yield* matches(passphrase, given))) {
-      return yield* GrpcStatus.make("UNAUTHENTICATED", "invalid or missing passphrase")
-    }
-  })
-  const guard = GrpcHandler.$match({
-    Unary: ({ handle }) =>
-      GrpcHandler.Unary({ handle: (message, request) => Effect.zipRight(check(request), handle(message, request)) }),
-    ServerStreaming: ({ handle }) =>
-      GrpcHandler.ServerStreaming({
-        handle: (message, request) => Stream.unwrap(Effect.map(check(request), () => handle(message, request)))
-      }),
-    Duplex: ({ handle }) => GrpcHandler.Duplex({ handle: (duplex) => Effect.zipRight(check(duplex), handle(duplex)) })
-  })
-  return new Map(Array.from(handlers, ([rpc, handler]) => [rpc, guard(handler)]))
-}

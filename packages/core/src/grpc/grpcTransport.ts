@@ -4,7 +4,6 @@ import type * as Chunk from "effect/Chunk"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as Bytes from "./Bytes.ts"
@@ -110,8 +109,6 @@ export interface GrpcTransport {
  * @category models
  */
 export interface ChannelOptions {
-  /** Sent along with every RPC; direct-mode exporters may require it. */
-  readonly passphrase?: Redacted.Redacted | undefined
   /** How long one attempt to connect may take; 10 seconds unless given. */
   readonly connectTimeout?: Duration.DurationInput | undefined
   /**

@@ -9,23 +9,23 @@ import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Endpoint from "../grpc/Endpoint.ts"
-import { GrpcHandler, type GrpcHandlers, withPassphrase } from "../grpc/GrpcHandler.ts"
+import { GrpcHandler, type GrpcHandlers } from "../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import * as hostPort from "../grpc/hostPort.ts"
 import * as DriverFailure from "../protocol/DriverFailure.ts"
 import * as ExporterStatus from "../protocol/ExporterStatus.ts"
 import * as logCodec from "../protocol/logCodec.ts"
 import type * as LogEntry from "../protocol/LogEntry.ts"
+import * as passphrases from "../protocol/passphrase.ts"
 import * as rpcs from "../protocol/rpcs.ts"
 import type * as Resource from "../resource/Resource.ts"
 import * as GrpcServer from "../transport/GrpcServer.ts"
-import * as passphraseText from "../transport/passphraseText.ts"
 import * as callRouter from "./callRouter.ts"
 import type { Driver } from "./Driver.ts"
 import * as driverTable from "./driverTable.ts"
@@ -309,11 +309,11 @@ export const serve = (
   options: ServeOptions = {}
 ): Effect.Effect<Endpoint.Endpoint, GrpcServer.GrpcServerError, Scope.Scope> => {
   const { passphrase } = options
-  const problem = passphrase === undefined ? undefined : passphraseText.problemToRequire(Redacted.value(passphrase))
+  const problem = passphrase === undefined ? undefined : passphrases.problemToDemand(passphrase)
   if (problem !== undefined) {
     return new GrpcServer.GrpcServerError({ address: hostPort.formatListen(listen), details: problem })
   }
-  const handlers = passphrase === undefined ? exporter.handlers : withPassphrase(exporter.handlers, passphrase)
+  const handlers = passphrase === undefined ? exporter.handlers : passphrases.demand(exporter.handlers, passphrase)
   return Effect.tap(GrpcServer.serve(handlers, listen, options), (endpoint) => {
     if ("path" in listen || endpoint._tag !== "Tcp" || hostPort.isLoopback(listen.host)) return Effect.void
     return Effect.logWarning(

@@ -2,7 +2,7 @@
  * The transport seam: gRPC calls over encoded messages, to a peer on a Unix socket, TCP, TLS, or in memory.
  *
  * Everything above knows only this service. A wrapper of it sees every message that travels, which is where a
- * passphrase is added and where recording, fault injection or metrics belong.
+ * token is added and where recording, fault injection or metrics belong.
  *
  * @since 0.1.0
  */
@@ -11,12 +11,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Bytes from "../grpc/Bytes.ts"
 import * as Endpoint from "../grpc/Endpoint.ts"
-import * as GrpcHandler from "../grpc/GrpcHandler.ts"
+import type * as GrpcHandler from "../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import type {
   CallOptions,
@@ -31,7 +30,6 @@ import { maxMessageBytes } from "../grpc/messageLimit.ts"
 import * as metadata from "../grpc/metadata.ts"
 import * as endpointTransport from "./endpointTransport.ts"
 import * as memoryGrpc from "./memory/transport.ts"
-import * as passphraseText from "./passphraseText.ts"
 
 export {
   type CallOptions,
@@ -88,7 +86,7 @@ export class GrpcChannel extends Context.Tag("@effect-jumpstarter/core/GrpcChann
  * @category constructors
  */
 export const make = (transport: GrpcTransport): Channel => {
-  // Checked here because the transports below put the value, which may be a passphrase, into what they throw.
+  // Checked here because the transports below put the value, which may be a secret, into what they throw.
   const checkedOptions = (
     rpc: string,
     options: CallOptions
@@ -161,10 +159,23 @@ export const make = (transport: GrpcTransport): Channel => {
 }
 
 /**
- * Sends metadata along with every RPC of a channel.
+ * Sends metadata along with every RPC of a channel. Where an RPC has the same key, its own value is sent.
  *
  * @since 0.1.0
  * @category combinators
+ * @example
+ * ```ts
+ * import { type Endpoint, GrpcChannel } from "@effect-jumpstarter/core"
+ * import * as Headers from "@effect/platform/Headers"
+ * import { Effect, Layer, Redacted } from "effect"
+ *
+ * const layerToken = (endpoint: Endpoint.Endpoint, token: Redacted.Redacted) =>
+ *   Layer.scoped(
+ *     GrpcChannel.GrpcChannel,
+ *     Effect.map(GrpcChannel.fromEndpoint(endpoint), (channel) =>
+ *       GrpcChannel.withMetadata(channel, Headers.fromInput({ authorization: `Bearer ${Redacted.value(token)}` })))
+ *   )
+ * ```
  */
 export const withMetadata = (
   channel: Channel,
@@ -183,17 +194,6 @@ export const withMetadata = (
 }
 
 /**
- * Sends the passphrase of a direct-mode exporter along with every RPC (`protocol.md` 10.4).
- *
- * @since 0.1.0
- * @category combinators
- */
-export const withPassphrase = (
-  channel: Channel,
-  passphrase: Redacted.Redacted
-): Channel => withMetadata(channel, Headers.fromInput({ [GrpcHandler.passphraseKey]: Redacted.value(passphrase) }))
-
-/**
  * Opens a channel to an endpoint. The connection is made by the first RPC and made again by the next one after a loss;
  * an RPC that cannot connect fails with `UNAVAILABLE` of origin `transport`.
  *
@@ -203,8 +203,8 @@ export const withPassphrase = (
  * `http_proxy`, with exceptions in `no_grpc_proxy` or `no_proxy`. So is `GRPC_DEFAULT_SSL_ROOTS_FILE_PATH`, a file of
  * certificates that takes the place of the system's roots.
  *
- * Fails when the endpoint, its certificates or the passphrase cannot be used, or when the first look at a
- * trust-on-first-use server fails.
+ * Fails when the endpoint or its certificates cannot be used, or when the first look at a trust-on-first-use server
+ * fails.
  *
  * @since 0.1.0
  * @category constructors
@@ -213,18 +213,7 @@ export const fromEndpoint = (
   endpoint: Endpoint.Endpoint,
   options: ChannelOptions = {}
 ): Effect.Effect<Channel, GrpcStatus.GrpcStatusError, Scope.Scope> =>
-  Effect.suspend(() => {
-    const { passphrase } = options
-    const target = Endpoint.format(endpoint)
-    const problem = passphrase === undefined ? undefined : passphraseText.problem(Redacted.value(passphrase))
-    if (problem !== undefined) {
-      return GrpcStatus.refused({ rpc: "connect", target }, "INVALID_ARGUMENT", problem)
-    }
-    return Effect.map(endpointTransport.make(endpoint, target, options), (transport) => {
-      const channel = make(transport)
-      return passphrase === undefined ? channel : withPassphrase(channel, passphrase)
-    })
-  })
+  Effect.suspend(() => Effect.map(endpointTransport.make(endpoint, Endpoint.format(endpoint), options), make))
 
 /**
  * A channel to handlers in this process. Every message is encoded and decoded, headers, cancellation, backpressure
@@ -235,12 +224,9 @@ export const fromEndpoint = (
  */
 export const fromHandlers = (
   handlers: GrpcHandler.GrpcHandlers,
-  options: { readonly target?: string | undefined; readonly passphrase?: Redacted.Redacted | undefined } = {}
+  options: { readonly target?: string | undefined } = {}
 ): Effect.Effect<Channel, never, Scope.Scope> =>
-  Effect.map(memoryGrpc.makeTransport(handlers, options.target ?? memory), (transport) => {
-    const channel = make(transport)
-    return options.passphrase === undefined ? channel : withPassphrase(channel, options.passphrase)
-  })
+  Effect.map(memoryGrpc.makeTransport(handlers, options.target ?? memory), make)
 
 /**
  * A channel to an endpoint.
@@ -261,5 +247,5 @@ export const layer = (
  */
 export const layerMemory = (
   handlers: GrpcHandler.GrpcHandlers,
-  options?: { readonly target?: string | undefined; readonly passphrase?: Redacted.Redacted | undefined }
+  options?: { readonly target?: string | undefined }
 ): Layer.Layer<GrpcChannel> => Layer.scoped(GrpcChannel, fromHandlers(handlers, options))

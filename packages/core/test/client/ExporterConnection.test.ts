@@ -78,7 +78,7 @@ const refusedPort = Effect.scoped(blackHole)
 const refused = (
   endpoint: Endpoint.Endpoint,
   expected: { readonly reason: ExporterConnection.ConnectError["reason"]; readonly details?: RegExp },
-  options?: GrpcChannel.ChannelOptions
+  options?: ExporterConnection.EndpointOptions
 ) =>
   Effect.gen(function*() {
     const [elapsed, error] = yield* Effect.timed(
@@ -203,6 +203,17 @@ describe("being turned away", () => {
       const { cause } = yield* Effect.flip(Effect.scoped(ExporterConnection.fromEndpoint(endpoint)))
       assertTrue(cause instanceof GrpcStatus.GrpcStatusError && cause.code === "UNAUTHENTICATED")
       yield* ExporterConnection.fromEndpoint(endpoint, { passphrase: Redacted.make("open sesame") })
+    }))
+
+  it.scopedLive("through a channel as well", () =>
+    Effect.gen(function*() {
+      const channel = yield* GrpcChannel.fromEndpoint(yield* serve(anyPort, "open sesame"))
+      const none = yield* Effect.flip(ExporterConnection.fromChannel(channel))
+      assertTrue(none.reason === "Unauthenticated" && none.details.includes("no passphrase was given"), none.details)
+      const passphrase = Redacted.make("open barley")
+      const other = yield* Effect.flip(ExporterConnection.fromChannel(channel, { passphrase }))
+      assertTrue(other.details.endsWith("the given passphrase is not the exporter's"), other.details)
+      yield* ExporterConnection.fromChannel(channel, { passphrase: Redacted.make("open sesame") })
     }))
 
   const connectTo = (change: (handlers: GrpcHandlers) => Iterable<readonly [string, GrpcHandler]>) =>

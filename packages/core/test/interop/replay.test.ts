@@ -78,16 +78,16 @@ it.scopedLive("what the Python exporter said is said again without it", () =>
     const path = yield* file
     const exporter = yield* process.start(python.exporter(), ["--passphrase", passphrase])
     const endpoint = yield* Endpoint.parse(exporter.ready.passphraseTcp ?? "", { security: "insecure" })
-    const run = (channel: GrpcChannel.Channel, argument: string) =>
+    const run = (channel: GrpcChannel.Channel, argument: string, options?: ExporterConnection.ConnectOptions) =>
       Effect.scoped(
         Effect.flatMap(
-          ExporterConnection.fromChannel(channel),
+          ExporterConnection.fromChannel(channel, options),
           (connection) => Effect.provideService(program(argument), ExporterConnection.ExporterConnection, connection)
         )
       )
     const recorded = yield* Effect.scoped(Effect.gen(function*() {
-      const channel = yield* GrpcChannel.fromEndpoint(endpoint, { passphrase: Redacted.make(passphrase) })
-      return yield* run(yield* Recording.record(channel, path), "same")
+      const channel = yield* GrpcChannel.fromEndpoint(endpoint)
+      return yield* run(yield* Recording.record(channel, path), "same", { passphrase: Redacted.make(passphrase) })
     }))
     yield* exporter.kill
     assert.deepStrictEqual(recorded.consumed, { size, sha256: sha256(patternChunks(size)) })

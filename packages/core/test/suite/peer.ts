@@ -3,10 +3,13 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
 import * as ExporterConnection from "../../src/client/ExporterConnection.ts"
-import type { GrpcCode } from "../../src/grpc/GrpcStatus.ts"
+import { type Endpoint, format } from "../../src/grpc/Endpoint.ts"
+import type { GrpcCode, GrpcStatusError } from "../../src/grpc/GrpcStatus.ts"
 import type { ExporterStatus } from "../../src/protocol/ExporterStatus.ts"
-import type * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
+import * as passphrases from "../../src/protocol/passphrase.ts"
+import * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
 
 /** What a test needs of the exporter besides the connection. */
 export class Control extends Context.Tag("test/Control")<Control, {
@@ -129,6 +132,21 @@ export const pythonQuirks: Quirks = {
   sparseLog: true,
   grantedUpload: Infinity
 }
+
+/** What a peer is reached with. */
+export interface Reach extends GrpcChannel.ChannelOptions {
+  readonly passphrase?: Redacted.Redacted | undefined
+}
+
+/** A channel to a peer, which sends the passphrase with the RPCs that tests make through it as well. */
+export const channel = (
+  endpoint: Endpoint,
+  { passphrase, ...options }: Reach = {}
+): Layer.Layer<GrpcChannel.GrpcChannel, GrpcStatusError> =>
+  Layer.scoped(
+    GrpcChannel.GrpcChannel,
+    passphrases.present(GrpcChannel.fromEndpoint(endpoint, options), format(endpoint), passphrase)
+  )
 
 /** A session through a channel. */
 export const session = <E1, E2, R>(

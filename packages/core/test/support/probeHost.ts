@@ -24,17 +24,17 @@ const memory: peer.Peer["session"] = Layer.unwrapScoped(
 
 const served = (
   listen: Effect.Effect<Listen, never, Scope.Scope>,
-  options: GrpcChannel.ChannelOptions = {}
+  reach: peer.Reach = {}
 ): peer.Peer["session"] =>
   Layer.unwrapScoped(Effect.gen(function*() {
     const exporter = yield* probeExporter.make
     const where = yield* listen
-    const { passphrase } = options
+    const { passphrase } = reach
     const bound = yield* Exporter.serve(exporter, where, passphrase === undefined ? {} : { passphrase })
     const endpoint = bound._tag === "Tls" && "certificate" in where && where.certificate !== undefined
       ? Endpoint.tls("localhost", bound.port, Endpoint.Trust.CertificateAuthority({ ca: where.certificate.chain }))
       : bound
-    return peer.session(GrpcChannel.layer(endpoint, options), control(exporter))
+    return peer.session(peer.channel(endpoint, reach), control(exporter))
   }))
 
 const make = (

@@ -9,7 +9,6 @@ import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Redacted from "effect/Redacted"
 import * as ExporterConnection from "../../src/client/ExporterConnection.ts"
 import * as Endpoint from "../../src/grpc/Endpoint.ts"
-import * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
 import * as peer from "../suite/peer.ts"
 import * as process from "./process.ts"
 import * as python from "./python.ts"
@@ -41,7 +40,7 @@ const tcp = (address: string | undefined, security: Endpoint.Trust | "insecure")
 const endpoints: ReadonlyArray<{
   readonly name: string
   readonly endpoint: (ready: process.ExporterProcess["ready"]) => Endpoint.Endpoint
-  readonly options?: GrpcChannel.ChannelOptions
+  readonly reach?: peer.Reach
   readonly extent?: peer.Extent
 }> = [
   { name: "python over unix", extent: "styles", endpoint: ({ unix }) => Endpoint.unix(unix) },
@@ -53,18 +52,18 @@ const endpoints: ReadonlyArray<{
   {
     name: "python over tcp with a passphrase",
     endpoint: (ready) => tcp(ready.passphraseTcp, "insecure"),
-    options: { passphrase: Redacted.make(passphrase) },
+    reach: { passphrase: Redacted.make(passphrase) },
     extent: "shapes"
   },
   {
     name: "python over unix through nice-grpc",
     endpoint: ({ unix }) => Endpoint.unix(unix),
-    options: { transport: "nice-grpc" }
+    reach: { transport: "nice-grpc" }
   },
   {
     name: "python over tcp through nice-grpc",
     endpoint: (ready) => tcp(ready.tcp, "insecure"),
-    options: { transport: "nice-grpc" }
+    reach: { transport: "nice-grpc" }
   }
 ]
 
@@ -73,13 +72,13 @@ export const make = (): ReadonlyArray<peer.Peer> => {
   const runtime = ManagedRuntime.make(pythonLayer)
   afterAll(() => runtime.dispose())
   const shared = Effect.map(runtime.runtimeEffect, ({ context }) => Context.get(context, Python))
-  return endpoints.map(({ endpoint, extent = "transport", name, options }, index) => ({
+  return endpoints.map(({ endpoint, extent = "transport", name, reach }, index) => ({
     name,
     session: Layer.unwrapEffect(
       Effect.map(
         shared,
         ({ ready, setStatus }) =>
-          peer.session(GrpcChannel.layer(endpoint(ready), options), Layer.succeed(peer.Control, { setStatus }))
+          peer.session(peer.channel(endpoint(ready), reach), Layer.succeed(peer.Control, { setStatus }))
       )
     ),
     quirks: peer.pythonQuirks,

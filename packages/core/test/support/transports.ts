@@ -1,6 +1,6 @@
 // The ways a client can reach handlers. A suite is a function of one of these.
 import { it } from "@effect/vitest"
-import { Effect, type Redacted, type Scope } from "effect"
+import { Effect, type Scope } from "effect"
 import * as Endpoint from "../../src/grpc/Endpoint.ts"
 import type { GrpcHandlers } from "../../src/grpc/GrpcHandler.ts"
 import type { GrpcStatusError } from "../../src/grpc/GrpcStatus.ts"
@@ -12,9 +12,7 @@ import * as temporary from "./temporary.ts"
 
 type Channel = GrpcChannel.Channel
 
-type Open = (options?: {
-  readonly passphrase?: Redacted.Redacted
-}) => Effect.Effect<Channel, GrpcStatusError, Scope.Scope>
+type Open = () => Effect.Effect<Channel, GrpcStatusError, Scope.Scope>
 
 export interface Transport {
   readonly name: "memory" | rawServer.Kind | `${rawServer.Kind} through grpc-js`
@@ -29,7 +27,7 @@ const localhost = { host: "127.0.0.1", port: 0 } as const
 const memory: Transport = {
   name: "memory",
   it: it.scoped,
-  serve: (handlers) => Effect.succeed((options) => GrpcChannel.fromHandlers(handlers, options))
+  serve: (handlers) => Effect.succeed(() => GrpcChannel.fromHandlers(handlers))
 }
 
 const listen = Effect.fnUntraced(function*(kind: rawServer.Kind, handlers: GrpcHandlers) {
@@ -50,8 +48,7 @@ const listen = Effect.fnUntraced(function*(kind: rawServer.Kind, handlers: GrpcH
 const socket = (kind: rawServer.Kind): Transport => ({
   name: kind,
   it: it.scopedLive,
-  serve: (handlers) =>
-    Effect.map(listen(kind, handlers), (endpoint) => (options) => GrpcChannel.fromEndpoint(endpoint, options))
+  serve: (handlers) => Effect.map(listen(kind, handlers), (endpoint) => () => GrpcChannel.fromEndpoint(endpoint))
 })
 
 const grpcJs = (kind: rawServer.Kind): Transport => ({
@@ -60,7 +57,7 @@ const grpcJs = (kind: rawServer.Kind): Transport => ({
   serve: (handlers) =>
     Effect.map(
       listen(kind, handlers),
-      (endpoint) => (options) => GrpcChannel.fromEndpoint(endpoint, { ...options, transport: "nice-grpc" })
+      (endpoint) => () => GrpcChannel.fromEndpoint(endpoint, { transport: "nice-grpc" })
     )
 })
 

@@ -35,36 +35,33 @@ it.scopedLive("a passphrase, wherever it is added", () =>
       yield* Stream.runDrain(power.streamingCall("count", 2))
       return (yield* bench.converse("hello")).heard
     })
-    const run = (channel: GrpcChannel.Channel) =>
-      Effect.scoped(Effect.flatMap(ExporterConnection.fromChannel(channel), (connection) =>
+    const connect = (channel: GrpcChannel.Channel, passphrase?: Redacted.Redacted) =>
+      Effect.scoped(Effect.flatMap(ExporterConnection.fromChannel(channel, { passphrase }), (connection) =>
         Effect.provideService(program, ExporterConnection.ExporterConnection, connection)))
+    const secrets = Headers.fromInput({ "x-jumpstarter-passphrase": secret, authorization: `Bearer ${secret}` })
     for (
-      const open of [
+      const run of [
         // Beneath the recorder, and through it.
         (path: string) =>
-          Effect.flatMap(GrpcChannel.fromEndpoint(endpoint, { passphrase }), (channel) =>
-            Recording.record(channel, path)),
+          Effect.flatMap(GrpcChannel.fromEndpoint(endpoint), (channel) =>
+            Effect.flatMap(Recording.record(GrpcChannel.withMetadata(channel, secrets), path), (channel) =>
+              connect(channel))),
         (path: string) =>
-          Effect.map(
-            Effect.flatMap(GrpcChannel.fromEndpoint(endpoint), (channel) =>
-              Recording.record(channel, path)),
-            (channel) =>
-              GrpcChannel.withMetadata(
-                GrpcChannel.withPassphrase(channel, passphrase),
-                Headers.fromInput({ authorization: `Bearer ${secret}` })
-              )
-          )
+          Effect.flatMap(GrpcChannel.fromEndpoint(endpoint), (channel) =>
+            Effect.flatMap(Recording.record(channel, path), (channel) =>
+              connect(GrpcChannel.withMetadata(channel, secrets), passphrase)))
       ]
     ) {
       const path = yield* file
-      assert.strictEqual(yield* Effect.scoped(Effect.flatMap(open(path), run)), "hellobye")
+      assert.strictEqual(yield* Effect.scoped(run(path)), "hellobye")
       assert.isFalse(yield* tells(path))
       assert.strictEqual(yield* replay(path, program), "hellobye")
       // Refused, which the recording tells in the exporter's words.
       const refused = yield* file
       const told = yield* outcome(Effect.scoped(
-        Effect.flatMap(GrpcChannel.fromEndpoint(endpoint, { passphrase: Redacted.make(`${secret}!`) }), (channel) =>
-          Effect.flatMap(Recording.record(channel, refused), run))
+        Effect.flatMap(GrpcChannel.fromEndpoint(endpoint), (channel) =>
+          Effect.flatMap(Recording.record(channel, refused), (channel) =>
+            connect(channel, Redacted.make(`${secret}!`))))
       ))
       assert.include(String(told), "Unauthenticated")
       assert.isFalse(yield* tells(refused))

@@ -1,8 +1,8 @@
 import * as Headers from "@effect/platform/Headers"
 import { assert, describe } from "@effect/vitest"
-import { Chunk, Deferred, Effect, Exit, Fiber, Option, Queue, Redacted, Ref, Scope, Stream } from "effect"
+import { Chunk, Deferred, Effect, Exit, Fiber, Option, Queue, Ref, Scope, Stream } from "effect"
 import * as Bytes from "../../src/grpc/Bytes.ts"
-import { GrpcHandler, withPassphrase } from "../../src/grpc/GrpcHandler.ts"
+import { GrpcHandler } from "../../src/grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../../src/grpc/GrpcStatus.ts"
 import * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
 import { concat, numbered, numberOf, text, utf8 } from "../support/bytes.ts"
@@ -555,39 +555,6 @@ const suite = (transport: Transport) => {
         assert.strictEqual((yield* call.initialMetadata)["x-fine"], "1")
         assert.deepStrictEqual(yield* collect(messages(call.receive)), ["a"])
         yield* call.status
-      }))
-  })
-
-  describe("passphrase", () => {
-    const secret = Redacted.make("sesame öffne dich".replace("ö", "oe"))
-
-    for (const shape of shapes) {
-      it(`guards ${shape} calls`, () =>
-        Effect.gen(function*() {
-          const probe = yield* Probe.make
-          const handlers = new Map<string, GrpcHandler>([[
-            rpc,
-            handlerOf(shape, (message) => probe.watch(Effect.succeed(message)))
-          ]])
-          const open = yield* transport.serve(withPassphrase(handlers, secret))
-          for (const passphrase of [undefined, Redacted.make("sesam"), Redacted.make("")]) {
-            const channel = yield* open(passphrase === undefined ? {} : { passphrase })
-            const error = yield* Effect.flip(run(channel, shape))
-            assert.strictEqual(error.code, "UNAUTHENTICATED")
-            assert.strictEqual(error.details, "invalid or missing passphrase")
-            assert.strictEqual(error.origin, "peer")
-          }
-          assert.strictEqual(yield* probe.finalizations, 0)
-          yield* run(yield* open({ passphrase: secret }), shape)
-          assert.strictEqual(yield* probe.finalizations, 1)
-        }))
-    }
-
-    it("an unknown method is not implemented whatever the passphrase", () =>
-      Effect.gen(function*() {
-        const open = yield* transport.serve(withPassphrase(new Map<string, GrpcHandler>([[rpc, echo]]), secret))
-        const error = yield* Effect.flip((yield* open()).unary("/test.Service/Nope", utf8("")))
-        assert.strictEqual(error.code, "UNIMPLEMENTED")
       }))
   })
 

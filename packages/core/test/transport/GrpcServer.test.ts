@@ -1,3 +1,4 @@
+import * as Headers from "@effect/platform/Headers"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Redacted, Ref, Schedule, Scope, Stream } from "effect"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, watch } from "node:fs"
@@ -508,11 +509,14 @@ describe("TLS", () => {
       assert.strictEqual(error.origin, "transport")
     }))
 
-  it.scopedLive("keeps a passphrase out of errors", () =>
+  it.scopedLive("keeps metadata out of errors", () =>
     Effect.gen(function*() {
       const seen = yield* Ref.make("")
       const endpoint = Endpoint.tcp("127.0.0.1", yield* freePort)
-      const channel = yield* GrpcChannel.fromEndpoint(endpoint, { passphrase: Redacted.make("sesame") })
+      const channel = GrpcChannel.withMetadata(
+        yield* GrpcChannel.fromEndpoint(endpoint),
+        Headers.fromInput({ authorization: "sesame" })
+      )
       const error = yield* Effect.flip(ask(channel))
       yield* Ref.set(seen, `${error.message}\n${JSON.stringify(error)}\n${String(error.cause)}\n${error.stack}`)
       assert.notInclude(yield* Ref.get(seen), "sesame")

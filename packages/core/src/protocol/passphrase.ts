@@ -1,0 +1,73 @@
+// The passphrase of an exporter in direct mode (`protocol.md` 10.4): metadata that a client sends with every RPC, and that a
+// host asks for.
+import * as Headers from "@effect/platform/Headers"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import { GrpcHandler, type GrpcHandlers, type GrpcRequest } from "../grpc/GrpcHandler.ts"
+import * as GrpcStatus from "../grpc/GrpcStatus.ts"
+import * as GrpcChannel from "../transport/GrpcChannel.ts"
+
+const key = "x-jumpstarter-passphrase"
+
+const maxLength = 4_096
+
+// Why a passphrase cannot travel as metadata: gRPC allows printable ASCII, and HTTP trims it.
+const problemOf = (passphrase: string): string | undefined =>
+  !/^[\x20-\x7e]*$/.test(passphrase)
+    ? "the passphrase has characters other than printable ASCII, which metadata cannot carry"
+    : passphrase.startsWith(" ") || passphrase.endsWith(" ")
+    ? "the passphrase starts or ends with a space, which HTTP drops"
+    : passphrase.length > maxLength
+    ? `the passphrase is longer than ${maxLength} characters`
+    : undefined
+
+/** Sends the passphrase with every RPC of a channel. One that cannot be sent fails before the channel is opened. */
+export const present = <R>(
+  channel: Effect.Effect<GrpcChannel.Channel, GrpcStatus.GrpcStatusError, R>,
+  target: string,
+  passphrase: Redacted.Redacted | undefined
+): typeof channel => {
+  if (passphrase === undefined) return channel
+  const text = Redacted.value(passphrase)
+  const problem = problemOf(text)
+  return problem === undefined
+    ? Effect.map(channel, (channel) => GrpcChannel.withMetadata(channel, Headers.fromInput({ [key]: text })))
+    : GrpcStatus.refused({ rpc: "connect", target }, "INVALID_ARGUMENT", problem)
+}
+
+/** Why clients cannot be asked for a passphrase. One that has none sends the empty one. */
+export const problemToDemand = (passphrase: Redacted.Redacted): string | undefined =>
+  Redacted.value(passphrase) === ""
+    ? "the passphrase is empty, which is what a client without a passphrase presents"
+    : problemOf(Redacted.value(passphrase))
+
+const digest = (text: string): Effect.Effect<Uint8Array> =>
+  Effect.promise(async () => new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))))
+
+// Comparing digests makes the time independent of where two passphrases differ and of their lengths.
+const matches = Effect.fnUntraced(function*(expected: Redacted.Redacted, given: string) {
+  const [a, b] = yield* Effect.all([digest(Redacted.value(expected)), digest(given)])
+  return a.reduce((difference, byte, index) => difference | byte ^ (b[index] ?? 0), 0) === 0
+})
+
+/** Asks every RPC for the passphrase, and refuses those without it as `UNAUTHENTICATED`. */
+export const demand = (handlers: GrpcHandlers, passphrase: Redacted.Redacted): GrpcHandlers => {
+  const check = Effect.fnUntraced(function*(request: GrpcRequest) {
+    const given = Option.getOrElse(Headers.get(request.metadata, key), () => "")
+    if (!(yield* matches(passphrase, given))) {
+      return yield* GrpcStatus.make("UNAUTHENTICATED", "invalid or missing passphrase")
+    }
+  })
+  const guard = GrpcHandler.$match({
+    Unary: ({ handle }) =>
+      GrpcHandler.Unary({ handle: (message, request) => Effect.zipRight(check(request), handle(message, request)) }),
+    ServerStreaming: ({ handle }) =>
+      GrpcHandler.ServerStreaming({
+        handle: (message, request) => Stream.unwrap(Effect.map(check(request), () => handle(message, request)))
+      }),
+    Duplex: ({ handle }) => GrpcHandler.Duplex({ handle: (duplex) => Effect.zipRight(check(duplex), handle(duplex)) })
+  })
+  return new Map(Array.from(handlers, ([rpc, handler]) => [rpc, guard(handler)]))
+}
