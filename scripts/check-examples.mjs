@@ -1,6 +1,6 @@
 // Type-checks the TypeScript of the documentation, with the repository's own strictness: the ```ts fences of the README
-// files and of the JSDoc comments in packages/core/src. A fence stands alone, but one without imports in a README
-// continues the fence before it. Every line keeps its number, so that an error points into the documentation.
+// files, of docs and of the JSDoc comments in packages/core/src. A fence stands alone, but one without imports in a Markdown
+// file continues the fence before it. Every line keeps its number, so that an error points into the documentation.
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -13,6 +13,7 @@ const outDir = "packages/core/build/docs"
 const packages = readdirSync(join(root, "packages"))
 const sources = [
   "README.md",
+  ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`),
   ...packages.map((name) => `packages/${name}/README.md`),
   ...readdirSync(join(root, "packages/core/src"), { recursive: true }).map((name) => `packages/core/src/${name}`)
 ].filter((file) => /\.(md|ts)$/.test(file) && existsSync(join(root, file)))
