@@ -2,48 +2,30 @@
 // peer has ended its direction, and does not slow its peer down; a forwarded port must do neither.
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { createServer, type Socket } from "node:net"
 import * as hostPort from "../grpc/hostPort.ts"
 import type { ByteStream } from "../protocol/RouterStream.ts"
+import * as readable from "../util/readable.ts"
 
 const toError = (cause: unknown): Error => cause instanceof Error ? cause : new Error(String(cause))
 
-// Waits until there is something to read, and takes all of it.
-const pull = (socket: Socket): Effect.Effect<Uint8Array, Option.Option<Error>> =>
-  Effect.async((resume) => {
-    const stop = () => {
-      socket.off("readable", poll).off("end", poll).off("error", poll).off("close", poll)
-    }
-    const settle = (effect: Effect.Effect<Uint8Array, Option.Option<Error>>) => {
-      stop()
-      resume(effect)
-    }
-    const poll = () => {
-      const bytes: Uint8Array | null = socket.read()
-      if (bytes !== null) settle(Effect.succeed(bytes))
-      else if (socket.errored) settle(Effect.fail(Option.some(socket.errored)))
-      else if (socket.readableEnded) settle(Effect.fail(Option.none()))
-      else if (socket.destroyed) settle(Effect.fail(Option.some(new Error("the connection was closed"))))
-    }
-    socket.on("readable", poll).on("end", poll).on("error", poll).on("close", poll)
-    poll()
-    return Effect.sync(stop)
-  })
-
-const toByteStream = (socket: Socket): ByteStream<Error> => ({
-  read: Stream.repeatEffectOption(pull(socket)),
-  write: (bytes) =>
-    Effect.async((resume) => {
-      socket.write(bytes, (error) => resume(error ? Effect.fail(error) : Effect.void))
-    }),
-  end: Effect.async((resume) => {
-    if (socket.destroyed || socket.writableEnded) resume(Effect.void)
-    else socket.end(() => resume(Effect.void))
-  })
-})
+const toByteStream = (socket: Socket): Effect.Effect<ByteStream<Error>, never, Scope.Scope> =>
+  Effect.map(
+    readable.make(socket, toError, () => new Error("the connection was closed")),
+    (next) => ({
+      read: Stream.repeatEffectOption(next),
+      write: (bytes) =>
+        Effect.async((resume) => {
+          socket.write(bytes, (error) => resume(error ? Effect.fail(error) : Effect.void))
+        }),
+      end: Effect.async((resume) => {
+        if (socket.destroyed || socket.writableEnded) resume(Effect.void)
+        else socket.end(() => resume(Effect.void))
+      })
+    })
+  )
 
 // Listens until the scope closes, and answers with the port. Each connection is open while its handler runs.
 export const listen = <R>(
@@ -58,10 +40,9 @@ export const listen = <R>(
       // Errors are told by what reads and writes; without a listener they would end the process.
       socket.on("error", () => {})
       // What was captured is also whether a port that is part of an acquisition can be interrupted.
-      run(Effect.interruptible(Effect.acquireUseRelease(
-        Effect.succeed(toByteStream(socket)),
-        (connection) => Effect.scoped(handle(connection)),
-        () => Effect.sync(() => socket.destroy())
+      run(Effect.interruptible(Effect.ensuring(
+        Effect.scoped(Effect.flatMap(toByteStream(socket), handle)),
+        Effect.sync(() => socket.destroy())
       )))
     })
     yield* Effect.acquireRelease(

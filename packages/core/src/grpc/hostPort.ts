@@ -20,6 +20,10 @@ export const withoutBrackets = (host: string): string => host.replace(/^\[(.*)\]
 
 export const isAddress = (host: string): boolean => isIP(withoutZone(host)) !== 0
 
+// The name that a client of TLS tells a server. An address is no name.
+export const serverName = (host: string): { readonly servername?: string } =>
+  isAddress(host) ? {} : { servername: host }
+
 // The host as a URL and HTTP have it, which know no zones.
 export const inUrl = (host: string): string => {
   const address = withoutZone(host)

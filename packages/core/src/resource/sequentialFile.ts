@@ -5,7 +5,6 @@ import * as PlatformError from "@effect/platform/Error"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
@@ -14,6 +13,7 @@ import { Socket } from "node:net"
 import type { Readable, Writable } from "node:stream"
 import { setImmediate } from "node:timers"
 import { isatty, ReadStream } from "node:tty"
+import * as readable from "../util/readable.ts"
 
 type Type = FileSystem.File.Type
 
@@ -98,42 +98,6 @@ const openReadable = (path: string, type: Type): Effect.Effect<Readable, Platfor
   )
 }
 
-const bytesOf = (
-  readable: Readable,
-  path: string
-): Effect.Effect<Stream.Stream<Uint8Array, PlatformError.PlatformError>, never, Scope.Scope> => {
-  let notify: (() => void) | undefined
-  const wake = () => notify?.()
-  type Step = Effect.Effect<Uint8Array, Option.Option<PlatformError.PlatformError>>
-  const poll = (): Step | undefined => {
-    const chunk: Uint8Array | null = readable.read()
-    if (chunk !== null) return Effect.succeed(chunk)
-    if (readable.errored) return Effect.fail(Option.some(toError("read", path, readable.errored)))
-    if (readable.readableEnded) return Effect.fail(Option.none())
-    if (readable.destroyed) return Effect.fail(Option.some(refuse("read", path, "it was closed before its end")))
-    return undefined
-  }
-  const next: Step = Effect.async((resume) => {
-    notify = () => {
-      const step = poll()
-      if (step === undefined) return
-      notify = undefined
-      resume(step)
-    }
-    notify()
-    return Effect.sync(() => {
-      notify = undefined
-    })
-  })
-  return Effect.as(
-    Effect.acquireRelease(
-      Effect.sync(() => readable.on("readable", wake).on("end", wake).on("error", wake).on("close", wake)),
-      () => Effect.sync(() => readable.off("readable", wake).off("end", wake).off("error", wake).off("close", wake))
-    ),
-    Stream.repeatEffectOption(next)
-  )
-}
-
 // Reads to the end. What a pipe has given is gone, so it can be read once.
 export const read = (path: string, type: Type): Stream.Stream<Uint8Array, PlatformError.PlatformError> => {
   let used = false
@@ -142,7 +106,16 @@ export const read = (path: string, type: Type): Stream.Stream<Uint8Array, Platfo
       return refuse("read", path, "it is a pipe, which can be read once only, and that has been done")
     }
     used = true
-    return Effect.flatMap(openReadable(path, type), (readable) => bytesOf(readable, path))
+    return openReadable(path, type).pipe(
+      Effect.flatMap((stream) =>
+        readable.make(
+          stream,
+          (cause) => toError("read", path, cause),
+          () => refuse("read", path, "it was closed before its end")
+        )
+      ),
+      Effect.map(Stream.repeatEffectOption)
+    )
   }))
 }
 

@@ -56,7 +56,8 @@ export const make = Effect.fnUntraced(
 
     const problem = problemOf(endpoint, options)
     if (problem !== undefined) return yield* refused(problem)
-    const trust = yield* tlsTrust.make(endpoint, target, options.connectTimeout).pipe(
+    const connectTimeout = options.connectTimeout ?? "10 seconds"
+    const trust = yield* tlsTrust.make(endpoint, target, connectTimeout).pipe(
       Effect.catchTag("ConfigError", unreadable)
     )
     const found = endpoint._tag === "Unix" || options.transport === "http2"
@@ -68,11 +69,11 @@ export const make = Effect.fnUntraced(
     const { transport: name, why } = choose(options, via)
     yield* Effect.logDebug(`${target} is reached over ${name}, ${why}`)
     const transport = name === "http2"
-      ? yield* httpTransport.make(endpoint, target, trust, options)
+      ? yield* httpTransport.make(endpoint, target, trust, connectTimeout)
       // Loading it takes longer than a call, and few programs need it.
       : yield* Effect.flatMap(
         Effect.promise(() => import("./niceGrpc/transport.ts")),
-        (niceGrpc) => niceGrpc.make(endpoint, target, trust, via, options)
+        (niceGrpc) => niceGrpc.make(endpoint, target, trust, via, { ...options, connectTimeout })
       )
     return note === undefined ? transport : noting(transport, note)
   }

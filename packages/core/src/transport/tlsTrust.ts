@@ -72,8 +72,7 @@ const presentedChain = (
       port,
       rejectUnauthorized: false,
       ALPNProtocols: ["h2"],
-      // An IP address is no server name.
-      ...(hostPort.isAddress(host) ? {} : { servername: host }),
+      ...hostPort.serverName(host),
       ...options
     })
     socket.once("secureConnect", () => {
@@ -126,7 +125,7 @@ const trustOnFirstUse = Effect.fnUntraced(function*(
 // The name that a certificate is checked for, where it is not that of the host.
 const named = (serverName: string | undefined): TlsTrust =>
   serverName === undefined ? {} : {
-    ...(hostPort.isAddress(serverName) ? {} : { servername: serverName }),
+    ...hostPort.serverName(serverName),
     checkServerIdentity: (_, certificate) => Tls.checkServerIdentity(serverName, certificate)
   }
 
@@ -148,7 +147,7 @@ const systemRoots = Effect.fnUntraced(function*(target: string) {
 export const make = Effect.fnUntraced(function*(
   endpoint: Endpoint.Endpoint,
   target: string,
-  connectTimeout: Duration.DurationInput = "10 seconds"
+  connectTimeout: Duration.DurationInput
 ) {
   if (endpoint._tag !== "Tls") return undefined
   const options = yield* identity(endpoint, target)

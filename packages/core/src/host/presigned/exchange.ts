@@ -20,7 +20,7 @@ import { pipeline, type Readable, type Transform } from "node:stream"
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib"
 import { withoutBrackets } from "../../grpc/hostPort.ts"
 import * as interruptible from "../../util/interruptible.ts"
-import * as httpFailure from "./failure.ts"
+import * as failure from "./failure.ts"
 import { type GuardedNetwork, guardedNetwork } from "./guardedNetwork.ts"
 import * as requestUrl from "./requestUrl.ts"
 
@@ -64,7 +64,7 @@ export type Exchange = (
 const broken = (cause: unknown): Failure =>
   cause instanceof RefusedAddress
     ? cause
-    : new ExchangeError({ details: httpFailure.explain(cause), timedOut: false })
+    : new ExchangeError({ details: failure.explain(cause), timedOut: false })
 
 /** Has a client of the program's own make them. */
 export const fromHttpClient = (httpClient: HttpClient.HttpClient): Exchange => {

@@ -21,8 +21,6 @@ import { EagerSocket } from "./eagerSocket.ts"
 import * as httpKeepAlive from "./keepAlive.ts"
 import { Turns } from "./sendTurns.ts"
 
-const defaultConnectTimeout = "10 seconds"
-
 // What a peer may send on one stream before the reader has taken it. HTTP/2's default of 64 KiB caps a byte stream at a
 // fraction of what a connection can carry.
 const streamWindow = 4 * 1024 * 1024
@@ -52,8 +50,7 @@ const openSocket = (endpoint: Endpoint, trust: TlsTrust | undefined): Net.Socket
     host,
     port,
     ALPNProtocols: ["h2"],
-    // An IP address is no server name.
-    ...(hostPort.isAddress(host) ? {} : { servername: host }),
+    ...hostPort.serverName(host),
     ...trust
   })
   return socket.setNoDelay()
@@ -164,7 +161,7 @@ export const make = Effect.fnUntraced(function*(
   endpoint: Endpoint,
   address: string,
   trust: TlsTrust | undefined,
-  connectTimeout: Duration.DurationInput = defaultConnectTimeout
+  connectTimeout: Duration.DurationInput
 ) {
   const scope = yield* Effect.scope
   let current: Http2Connection | undefined

@@ -3,6 +3,7 @@
 import * as Headers from "@effect/platform/Headers"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
@@ -15,13 +16,7 @@ import * as Stream from "effect/Stream"
 import * as Bytes from "../../grpc/Bytes.ts"
 import type { Endpoint } from "../../grpc/Endpoint.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
-import type {
-  CallOptions,
-  ChannelOptions,
-  GrpcConnection,
-  GrpcDuplex,
-  GrpcTransport
-} from "../../grpc/grpcTransport.ts"
+import type { CallOptions, GrpcConnection, GrpcDuplex, GrpcTransport } from "../../grpc/grpcTransport.ts"
 import { maxMessageBytes } from "../../grpc/messageLimit.ts"
 import * as httpLoss from "../http/loss.ts"
 import * as httpStatus from "../http/status.ts"
@@ -44,9 +39,9 @@ export const make = Effect.fnUntraced(function*(
   endpoint: Endpoint,
   target: string,
   trust: TlsTrust | undefined,
-  options: ChannelOptions
+  connectTimeout: Duration.DurationInput
 ) {
-  const { connect, drop, onEnd, retire } = yield* httpSession.make(endpoint, target, trust, options.connectTimeout)
+  const { connect, drop, onEnd, retire } = yield* httpSession.make(endpoint, target, trust, connectTimeout)
   const calls = new Set<HttpCall>()
   const runFork = Runtime.runFork(yield* Effect.runtime<never>())
   yield* Effect.addFinalizer(() => Effect.forEach(calls, (call) => call.cancel, { discard: true }))

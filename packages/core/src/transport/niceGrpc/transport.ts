@@ -50,7 +50,9 @@ const inboxBytes = 1024 * 1024
 
 const outboxMessages = 16
 
-const defaultConnectTimeout = "10 seconds"
+interface Options extends Pick<ChannelOptions, "grpcOptions"> {
+  readonly connectTimeout: Duration.DurationInput
+}
 
 // grpc-js opens windows of 64 KiB, which caps a byte stream at a quarter of what the reference client moves.
 const windowBytes = 4 * 1024 * 1024
@@ -102,7 +104,7 @@ const openChannel = (
   endpoint: Endpoint,
   trust: TlsTrust | undefined,
   proxy: Proxy | undefined,
-  options: ChannelOptions
+  options: Options
 ): Channel => {
   const name = toldName(endpoint, trust)
   const address = proxy === undefined ? target(endpoint) : `dns:${proxy.host}`
@@ -117,7 +119,7 @@ const openChannel = (
     // old one, and fail although the exporter is there again.
     "grpc.use_local_subchannel_pool": 1,
     // nice-grpc bounds a connection attempt by this argument.
-    "grpc.min_reconnect_backoff_ms": Duration.toMillis(options.connectTimeout ?? defaultConnectTimeout),
+    "grpc.min_reconnect_backoff_ms": Duration.toMillis(options.connectTimeout),
     // While grpc-js backs off it answers with the error of its last attempt, however long the exporter has been back.
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 500,
@@ -323,9 +325,9 @@ export const make = Effect.fnUntraced(function*(
   address: string,
   trust: TlsTrust | undefined,
   proxy: Proxy | undefined,
-  options: ChannelOptions
+  options: Options
 ) {
-  const connectTimeout = options.connectTimeout ?? defaultConnectTimeout
+  const { connectTimeout } = options
   // grpc-js says nothing of why a proxy did not connect.
   const throughProxy = (reason: string): string =>
     proxy === undefined
