@@ -3,10 +3,8 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
@@ -17,12 +15,11 @@ import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
 import type * as DriverTree from "../protocol/DriverTree.ts"
 import * as passphrases from "../protocol/passphrase.ts"
 import * as GrpcChannel from "../transport/GrpcChannel.ts"
-import * as interruptible from "../util/interruptible.ts"
 import * as clockWarning from "./clockWarning.ts"
 import { ConnectError, type Connection, type ConnectOptions, type StatusPolling } from "./connection.ts"
 import type * as DriverClient from "./DriverClient.ts"
 import { environment } from "./environment.ts"
-import * as ExporterClient from "./ExporterClient.ts"
+import * as handshake from "./handshake.ts"
 import * as session from "./session.ts"
 
 export { ConnectError, type Connection, type ConnectOptions, type StatusPolling }
@@ -62,76 +59,15 @@ export const driver = (
 ): Effect.Effect<DriverClient.DriverClient, DriverTree.DriverNotFound, ExporterConnection> =>
   Effect.flatMap(ExporterConnection, (connection) => connection.driver(path))
 
-const refusal = (address: string, error: GrpcStatusError | DriverTree.InvalidReport): ConnectError => {
-  if (error._tag === "InvalidReport") {
-    return new ConnectError({ address, reason: "InvalidReport", details: error.message, cause: error })
-  }
-  const reason = error.origin === "client" && error.code === "INVALID_ARGUMENT"
-    ? "Address"
-    : error.origin === "transport"
-    ? Cause.isTimeoutException(error.cause) ? "Timeout" : "Unreachable"
-    : error.code === "UNAUTHENTICATED"
-    ? "Unauthenticated"
-    : "Refused"
-  return new ConnectError({
-    address,
-    reason,
-    details: reason === "Refused" ? `${error.code}: ${error.details}` : error.details,
-    cause: error
-  })
-}
-
-const explained = <A, R>(
-  address: string,
-  effect: Effect.Effect<A, GrpcStatusError | DriverTree.InvalidReport | ConnectError, R>
-): Effect.Effect<A, ConnectError, R> =>
-  Effect.mapError(effect, (error) => error._tag === "ConnectError" ? error : refusal(address, error))
-
-// Says what a client without the right passphrase can do.
-const advise = (error: ConnectError, { passphrase }: ConnectOptions): ConnectError =>
-  error.reason === "Unauthenticated"
-    ? new ConnectError({
-      ...error,
-      cause: error.cause,
-      details: passphrase === undefined
-        ? `${error.details}; no passphrase was given (option \`passphrase\`, or JMP_GRPC_PASSPHRASE)`
-        : `${error.details}; the given passphrase is not the exporter's`
-    })
-    : error
-
-const introduce = (channel: GrpcChannel.Channel, options: ConnectOptions) => {
-  const address = channel.target
-  const handshakeTimeout = Duration.decode(options.handshakeTimeout ?? "30 seconds")
-
-  const answers = session.introduce(ExporterClient.make(channel)).pipe(
-    interruptible.timeoutFail({
-      duration: handshakeTimeout,
-      onTimeout: () =>
-        new ConnectError({
-          address,
-          reason: "Timeout",
-          details: `no answer within ${Duration.format(handshakeTimeout)} (handshakeTimeout)`
-        })
-    }),
-    // Drop the silent connection so that the next caller dials again.
-    Effect.tapErrorTag("ConnectError", ({ details }) => channel.connection?.drop(details) ?? Effect.void)
-  )
-
-  return explained(
-    address,
-    Effect.zipRight(channel.connection?.open ?? Effect.void, answers)
-  )
-}
-
 const connect = (
   channel: Effect.Effect<GrpcChannel.Channel, GrpcStatusError, Scope.Scope>,
   address: string,
   options: ConnectOptions
 ) =>
   Effect.flatMap(
-    explained(address, passphrases.present(channel, address, options.passphrase)),
-    (channel) => session.make(channel, introduce(channel, options), options)
-  ).pipe(Effect.mapError((error) => advise(error, options)))
+    handshake.explained(address, passphrases.present(channel, address, options.passphrase)),
+    (channel) => session.make(channel, options)
+  )
 
 /**
  * Connects through a channel: asks for the driver tree and the status. Warns in the log when there is a real connection beneath

@@ -11,13 +11,18 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import * as telemetryMetrics from "../telemetry/metrics.ts"
 import type { Channel } from "../transport/GrpcChannel.ts"
+import type { ConnectOptions } from "./connection.ts"
 import { ConnectionState } from "./ConnectionState.ts"
+import type { DriverLocator } from "./driverLocator.ts"
+import * as ExporterClient from "./ExporterClient.ts"
+import * as handshake from "./handshake.ts"
+import type { KnownStatus } from "./knownStatus.ts"
 
 const closed = "the connection was closed"
 
 export interface Link {
-  // The channel, watched: a failure of its transport is a loss.
-  readonly channel: Channel
+  // The exporter's RPCs, watched: a failure of the transport is a loss.
+  readonly exporter: ExporterClient.ExporterClient
   readonly state: SubscriptionRef.SubscriptionRef<ConnectionState>
   // Waits while the connection is re-established by the policy, and fails when that was given up.
   readonly settled: Effect.Effect<void, GrpcStatus.GrpcStatusError>
@@ -25,20 +30,21 @@ export interface Link {
   readonly ready: Effect.Effect<void, GrpcStatus.GrpcStatusError>
   // Gives up a connection that is silent, and says whether another one is made now.
   readonly lose: (reason: string) => Effect.Effect<boolean>
-  // Says that another instance of the exporter is at the other end, and has been asked about itself.
-  readonly replace: (reason: string) => Effect.Effect<void>
+  // Asks who is at the other end. Another exporter is noticed as a loss, and is the one that is connected to now.
+  readonly identify: Effect.Effect<void>
 }
 
-export interface Reconnect<E> {
-  // Asks the exporter about itself, over a new connection where there is none.
-  readonly dial: Effect.Effect<unknown, E>
-  // The policy. Without one it is dialled once, and only when somebody calls.
-  readonly schedule: Schedule.Schedule<unknown, E> | undefined
+interface Known {
+  readonly locator: DriverLocator
+  readonly status: KnownStatus
 }
 
-export const make = Effect.fnUntraced(function*<E extends { readonly message: string }>(
+// Without a policy it is connected to again once, and only when somebody calls.
+export const make = Effect.fnUntraced(function*(
   channel: Channel,
-  { dial, schedule }: Reconnect<E>
+  introduction: handshake.Handshake,
+  { locator, status }: Known,
+  schedule: ConnectOptions["reconnect"]
 ) {
   const scope = yield* Effect.scope
   const state = yield* SubscriptionRef.make<ConnectionState>(ConnectionState.Ready())
@@ -68,7 +74,11 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
       attempt++
       return schedule === undefined ? Effect.void : become(ConnectionState.Connecting({ attempt, reason }))
     })
-    return Effect.zipRight(told, dial).pipe(
+    return Effect.zipRight(told, introduction).pipe(
+      Effect.flatMap((exporter) => {
+        locator.learn(exporter.report)
+        return status.learn(exporter.status)
+      }),
       Effect.tapError((error) =>
         Effect.sync(() => {
           reason = error.message
@@ -176,35 +186,47 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
     run(lost(`UNAVAILABLE: ${details}`, Effect.void))
   }) ?? Effect.void
 
+  // No RPC of an exporter streams from the client only.
+  const exporter = ExporterClient.make({
+    ...channel,
+    unary: (rpc, message, options) => watch(channel.unary(rpc, message, options)),
+    serverStreaming: (rpc, message, options) => watchStream(channel.serverStreaming(rpc, message, options)),
+    duplex: (rpc, options) =>
+      Effect.map(channel.duplex(rpc, options), (duplex) => {
+        const seen = losses
+        return {
+          ...duplex,
+          initialMetadata: watch(duplex.initialMetadata),
+          receive: Effect.tapBoth(duplex.receive, {
+            onFailure: Option.match({ onNone: () => Effect.void, onSome: failed(seen) }),
+            onSuccess: () => answered(seen)
+          })
+        }
+      })
+  })
+
+  const identify = Effect.flatMap(
+    handshake.reportAgain(exporter),
+    (report) =>
+      Effect.uninterruptible(Effect.suspend(() => {
+        if (locator.learn(report) === "same") return Effect.void
+        status.expire()
+        if (now._tag !== "Ready") return Effect.void
+        losses++
+        return Effect.zipRight(
+          become(ConnectionState.Lost({ reason: "the exporter restarted" })),
+          become(ConnectionState.Ready())
+        )
+      }))
+  )
+
   const link: Link = {
-    // No RPC of an exporter streams from the client only.
-    channel: {
-      ...channel,
-      unary: (rpc, message, options) => watch(channel.unary(rpc, message, options)),
-      serverStreaming: (rpc, message, options) => watchStream(channel.serverStreaming(rpc, message, options)),
-      duplex: (rpc, options) =>
-        Effect.map(channel.duplex(rpc, options), (duplex) => {
-          const seen = losses
-          return {
-            ...duplex,
-            initialMetadata: watch(duplex.initialMetadata),
-            receive: Effect.tapBoth(duplex.receive, {
-              onFailure: Option.match({ onNone: () => Effect.void, onSome: failed(seen) }),
-              onSuccess: () => answered(seen)
-            })
-          }
-        })
-    },
+    exporter,
     state,
     settled,
     ready,
     lose: (reason) => lost(reason, channel.connection?.drop(reason) ?? Effect.void),
-    replace: (reason) =>
-      Effect.suspend(() => {
-        if (now._tag !== "Ready") return Effect.void
-        losses++
-        return Effect.zipRight(become(ConnectionState.Lost({ reason })), become(ConnectionState.Ready()))
-      })
+    identify: Effect.ignore(identify)
   }
   return link
 })

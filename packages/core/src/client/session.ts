@@ -1,37 +1,27 @@
 // A connection put together: what its drivers, its status and its log share.
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
-import type * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
-import * as clientErrors from "../protocol/clientErrors.ts"
-import type * as DriverError from "../protocol/DriverError.ts"
-import * as DriverTree from "../protocol/DriverTree.ts"
-import { EndSessionError, type StatusReport } from "../protocol/ExporterStatus.ts"
+import { EndSessionError } from "../protocol/ExporterStatus.ts"
 import { isExporterGone } from "../protocol/pythonTexts.ts"
 import type { Channel } from "../transport/GrpcChannel.ts"
 import * as interruptible from "../util/interruptible.ts"
+import * as admission from "./admission.ts"
 import type { Connection, ConnectOptions } from "./connection.ts"
 import { ConnectionState } from "./ConnectionState.ts"
 import * as DriverClient from "./DriverClient.ts"
 import * as driverLocator from "./driverLocator.ts"
-import * as ExporterClient from "./ExporterClient.ts"
+import * as handshake from "./handshake.ts"
 import { HookLog } from "./hookLog.ts"
+import * as knownStatus from "./knownStatus.ts"
 import * as LogStream from "./LogStream.ts"
-import * as readyCheck from "./readyCheck.ts"
 import * as reconnect from "./reconnect.ts"
 import * as statusPoller from "./statusPoller.ts"
 import * as statusWaits from "./statusWaits.ts"
 
-// The first answers of an exporter.
-export type Introduction = readonly [ExporterClient.ExporterReport, StatusReport]
-
-export const introduce = (exporter: ExporterClient.ExporterClient) =>
-  Effect.all([exporter.getReport, statusPoller.getStatus(exporter)])
-
-const endSession = (exporter: ExporterClient.ExporterClient, link: reconnect.Link): Connection["endSession"] => {
+const endSession = ({ exporter, settled }: reconnect.Link): Connection["endSession"] => {
   const failed = (reason: EndSessionError["reason"]) => (cause: GrpcStatusError) =>
     new EndSessionError({ address: exporter.target, reason, details: `${cause.code}: ${cause.details}`, cause })
 
@@ -49,44 +39,18 @@ const endSession = (exporter: ExporterClient.ExporterClient, link: reconnect.Lin
     interruptible.timeoutOption("5 seconds"),
     Effect.map(Option.getOrElse(() => ({ ended: true, message: "no answer within 5s" })))
   )
-  return Effect.zipRight(Effect.mapError(link.settled, failed("ConnectionLost")), answer)
+  return Effect.zipRight(Effect.mapError(settled, failed("ConnectionLost")), answer)
 }
 
-interface Options<E> extends Omit<ConnectOptions, "reconnect"> {
-  readonly reconnect?: Schedule.Schedule<unknown, E> | undefined
-}
-
-export const make = Effect.fnUntraced(function*<E extends { readonly message: string }>(
-  channel: Channel,
-  introduction: Effect.Effect<Introduction, E>,
-  options: Options<E>
-) {
-  const [report, status] = yield* introduction
-
-  // The locator and the poller are made below: they need the link, and the link needs them after a loss.
-  const dial = Effect.flatMap(introduction, ([report, status]) => {
-    locator.update(report)
-    return poller.learn(status)
-  })
-  const link = yield* reconnect.make(channel, { dial, schedule: options.reconnect })
-  const exporter = ExporterClient.make(link.channel)
+export const make = Effect.fnUntraced(function*(channel: Channel, options: ConnectOptions) {
+  const introduction = handshake.make(channel, options)
+  const first = yield* introduction
   const hookLog = new HookLog()
-  const poller: statusPoller.StatusPoller = yield* statusPoller.make(
-    exporter,
-    link,
-    status,
-    options.statusPolling ?? {},
-    { learned: (report) => hookLog.learn(report), replaced: Effect.suspend(() => locator.check) }
-  )
-  // A call that failed waits for this report, so the report has a time limit.
-  const locator: driverLocator.DriverLocator = yield* driverLocator.make(
-    report,
-    interruptible.timeoutFail(exporter.getReport, {
-      duration: "5 seconds",
-      onTimeout: () => new Cause.TimeoutException("no report within 5s")
-    }),
-    Effect.zipRight(link.replace("the exporter restarted"), Effect.ignore(poller.ask))
-  )
+  const locator = driverLocator.make(first.report)
+  const status = yield* knownStatus.make(channel.target, first.status, hookLog)
+  const link = yield* reconnect.make(channel, introduction, { locator, status }, options.reconnect)
+  const { exporter } = link
+  const poller = yield* statusPoller.make(link, status, options.statusPolling ?? {})
   const logs = yield* LogStream.make(
     {
       target: exporter.target,
@@ -95,27 +59,22 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
     },
     { isRemote: channel.connection !== undefined, note: (entry) => hookLog.note(entry) }
   )
-  const waits = statusWaits.make(exporter.target, poller, logs, hookLog, options.readyTimeout ?? "5 minutes")
-
-  const checkStatus = readyCheck.make(poller)
+  const waits = statusWaits.make(
+    exporter.target,
+    status,
+    poller,
+    logs,
+    hookLog,
+    options.readyTimeout ?? "5 minutes"
+  )
   const session: DriverClient.Session = {
     exporter,
     logs,
     transferIdleTimeout: options.transferIdleTimeout ?? "10 seconds",
-    admit: (node, { caller, kind, method }) => {
-      const driver = DriverTree.formatPath(node.path)
-      const site: DriverError.CallSite = { address: exporter.target, driver, uuid: node.uuid, method, kind, caller }
-      const located = link.ready.pipe(
-        Effect.mapError((status) => clientErrors.connectionLost(site, "client", status)),
-        Effect.flatMap(() => locator.locate(node, site))
-      )
-      // Byte streams are not gated (protocol.md 4.2).
-      return kind === "call" || kind === "streamingCall" ? Effect.tap(located, checkStatus) : located
-    },
-    explain: locator.explain
+    ...admission.make(link, locator, status, poller)
   }
 
-  let clients = { report, root: DriverClient.make(session, report.root) }
+  let clients = { report: first.report, root: DriverClient.make(session, first.report.root) }
   const root = (): DriverClient.DriverClient => {
     const report = locator.report()
     if (clients.report !== report) clients = { report, root: DriverClient.make(session, report.root) }
@@ -161,7 +120,7 @@ export const make = Effect.fnUntraced(function*<E extends { readonly message: st
     statusChanges: waits.changes,
     awaitStatus: waits.awaitStatus,
     awaitReady: waits.awaitStatus("LEASE_READY"),
-    endSession: options.leased === true ? endSession(exporter, link) : new EndSessionError({
+    endSession: options.leased === true ? endSession(link) : new EndSessionError({
       address: exporter.target,
       reason: "NotLeased",
       details: "this connection does not belong to a lease, and an exporter without one would stay " +

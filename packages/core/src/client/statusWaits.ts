@@ -16,8 +16,9 @@ import {
 } from "../protocol/ExporterStatus.ts"
 import * as interruptible from "../util/interruptible.ts"
 import type { HookLog } from "./hookLog.ts"
+import type { End, KnownStatus } from "./knownStatus.ts"
 import type { LogStream } from "./LogStream.ts"
-import type { End, StatusPoller } from "./statusPoller.ts"
+import type { StatusPoller } from "./statusPoller.ts"
 
 // What hooks write into the log, listened to from when that is asked for until the scope closes. Nobody listens without
 // need: a Python exporter gives each line to one subscriber only (protocol.md 8).
@@ -52,6 +53,7 @@ const runsHook = ({ status }: StatusReport): boolean => status === "BEFORE_LEASE
 
 export const make = (
   address: string,
+  known: KnownStatus,
   poller: StatusPoller,
   logs: LogStream,
   hookLog: HookLog,
@@ -109,8 +111,8 @@ export const make = (
     })
 
     const tooLate = () => {
-      const { message, status } = poller.known()
-      const trouble = poller.trouble()
+      const { message, status } = known.report()
+      const trouble = known.trouble()
       const last = `it ${trouble === undefined ? "is" : "was"} ${status}${message === "" ? "" : `, ${message}`}`
       return notReached(
         "Timeout",
