@@ -8,9 +8,9 @@ import * as Flasher from "../src/drivers/Flasher.ts"
 import * as Power from "../src/drivers/Power.ts"
 import type * as Shell from "../src/drivers/Shell.ts"
 import * as Driver from "../src/host/Driver.ts"
+import type { ByteStream } from "../src/protocol/ByteStream.ts"
 import type { DriverCallError } from "../src/protocol/DriverError.ts"
 import type { DriverFailure } from "../src/protocol/DriverFailure.ts"
-import type { ByteStream } from "../src/protocol/RouterStream.ts"
 import * as Resource from "../src/resource/Resource.ts"
 
 class Reading extends Schema.Class<Reading>("Reading")({ voltage: Schema.Number }) {}

@@ -13,13 +13,13 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import type { ByteStream } from "../protocol/ByteStream.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import * as clientErrors from "../protocol/clientErrors.ts"
 import * as driverCallCodec from "../protocol/driverCall.ts"
 import * as DriverError from "../protocol/DriverError.ts"
 import * as DriverTree from "../protocol/DriverTree.ts"
 import type { JsonValue } from "../protocol/ProtobufValue.ts"
-import type { ByteStream } from "../protocol/RouterStream.ts"
 import * as streamRequest from "../protocol/streamRequest.ts"
 import type { Refusal } from "../protocol/valueCodec.ts"
 import * as Resource from "../resource/Resource.ts"
@@ -75,8 +75,9 @@ export interface DriverClient extends Omit<DriverTree.DriverNode, "children"> {
   ) => Stream.Stream<JsonValue, DriverError.DriverCallError | Resource.TransferError<Args>>
 
   /**
-   * Opens a byte stream, such as a serial console. It is closed with the scope, and with it the device behind it; see
-   * `RouterStream.fromDuplex` for how it is closed.
+   * Opens a byte stream, such as a serial console. It is closed with the scope, and with it the device behind it. Where
+   * something was written and the scope closes with a success, the device first gets up to half a second of real time to read
+   * it.
    */
   readonly stream: (method: string) => Effect.Effect<DriverStream, DriverError.DriverCallError, Scope.Scope>
 

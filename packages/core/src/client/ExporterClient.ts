@@ -13,10 +13,10 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import * as DriverTree from "../protocol/DriverTree.ts"
+import * as duplexStream from "../protocol/duplexStream.ts"
 import * as ExporterStatus from "../protocol/ExporterStatus.ts"
 import * as logCodec from "../protocol/logCodec.ts"
 import type { LogEntry } from "../protocol/LogEntry.ts"
-import * as RouterStream from "../protocol/RouterStream.ts"
 import * as rpcs from "../protocol/rpcs.ts"
 import * as streamRequest from "../protocol/streamRequest.ts"
 import type { CallOptions, Channel, GrpcDuplex } from "../transport/GrpcChannel.ts"
@@ -40,7 +40,7 @@ export interface ExporterReport {
  * @since 0.1.0
  * @category models
  */
-export interface ExporterStream extends RouterStream.RouterStream {
+export interface ExporterStream extends duplexStream.DuplexStream {
   readonly metadata: Headers.Headers
 }
 
@@ -139,7 +139,7 @@ export const make = (channel: Channel): ExporterClient => {
       metadata: Headers.set(sent, streamRequest.requestKey, streamRequest.toMetadata(request))
     })
     const metadata = yield* duplex.initialMetadata
-    const stream = yield* RouterStream.fromDuplex(duplex, malformed(rpcs.stream), {
+    const stream = yield* duplexStream.fromDuplex(duplex, malformed(rpcs.stream), {
       // When a resource is closed the call that used it is over, and with it the interest in the rest.
       closing: request.kind === "driver" ? "flush" : "cancel",
       peerEndsRpc: Headers.has(metadata, streamRequest.hostKey)

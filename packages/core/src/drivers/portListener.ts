@@ -6,7 +6,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { createServer, type Socket } from "node:net"
 import * as hostPort from "../grpc/hostPort.ts"
-import type { ByteStream } from "../protocol/RouterStream.ts"
+import type { ByteStream } from "../protocol/ByteStream.ts"
 import * as readable from "../util/readable.ts"
 
 const toError = (cause: unknown): Error => cause instanceof Error ? cause : new Error(String(cause))

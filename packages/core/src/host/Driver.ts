@@ -7,8 +7,8 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import type * as DriverInterface from "../contract/DriverInterface.ts"
+import * as ByteStream from "../protocol/ByteStream.ts"
 import type { DriverFailure } from "../protocol/DriverFailure.ts"
-import * as RouterStream from "../protocol/RouterStream.ts"
 import type { DriverContext, DriverHandler } from "./handler.ts"
 import * as typedDriver from "./typedDriver.ts"
 
@@ -46,11 +46,11 @@ export const streamingCall = (handle: Handler<"StreamingCall">["handle"]): Drive
  * @category constructors
  * @example
  * ```ts
- * import { Driver, DriverFailure, type RouterStream } from "@effect-jumpstarter/core"
+ * import { Driver, DriverFailure, type ByteStream } from "@effect-jumpstarter/core"
  * import { Effect, type Scope } from "effect"
  *
  * declare const openPort: Effect.Effect<
- *   RouterStream.ByteStream<DriverFailure.DriverFailure>,
+ *   ByteStream.ByteStream<DriverFailure.DriverFailure>,
  *   DriverFailure.DriverFailure,
  *   Scope.Scope
  * >
@@ -72,14 +72,14 @@ export const streamingCall = (handle: Handler<"StreamingCall">["handle"]): Drive
 export const stream = (open: Handler<"Stream">["open"]): DriverHandler => handlers.Stream({ open })
 
 /**
- * A byte stream made by transforming what the client says into what the device answers; see `RouterStream.transform`.
+ * A byte stream made by transforming what the client says into what the device answers; see `ByteStream.transform`.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const streamTransform = (
   transform: (input: Stream.Stream<Uint8Array>) => Stream.Stream<Uint8Array, DriverFailure>
-): DriverHandler => stream(RouterStream.transform(transform))
+): DriverHandler => stream(ByteStream.transform(transform))
 
 /**
  * A driver with its methods and children, as a plain value. What it holds belongs to the scope it is made in, so there is

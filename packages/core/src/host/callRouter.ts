@@ -14,8 +14,8 @@ import { type Call, callName } from "../protocol/callSite.ts"
 import * as driverCallCodec from "../protocol/driverCall.ts"
 import { formatValuePath, type ValuePath } from "../protocol/DriverError.ts"
 import * as DriverFailure from "../protocol/DriverFailure.ts"
+import * as duplexStream from "../protocol/duplexStream.ts"
 import type { JsonValue } from "../protocol/ProtobufValue.ts"
-import * as RouterStream from "../protocol/RouterStream.ts"
 import * as streamRequest from "../protocol/streamRequest.ts"
 import * as telemetryHost from "../telemetry/host.ts"
 import * as interruptible from "../util/interruptible.ts"
@@ -248,7 +248,7 @@ const forward = Effect.fnUntraced(
   function*(handler: Handler<"Stream">, duplex: GrpcHandler.GrpcServerDuplex) {
     const device = yield* Effect.mapError(handler.open, DriverFailure.toStatus)
     yield* duplex.sendInitialMetadata(Headers.fromInput({ [streamRequest.hostKey]: streamRequest.hostName }))
-    const client = RouterStream.fromServerDuplex(duplex, lentResources.malformedFrame)
+    const client = duplexStream.fromServerDuplex(duplex, lentResources.malformedFrame)
     yield* interruptible.both(
       Effect.zipRight(
         Stream.runForEach(Stream.mapError(device.read, DriverFailure.toStatus), client.write),

@@ -3,7 +3,7 @@ import type { DriverInstanceReport } from "@effect-jumpstarter/proto/jumpstarter
 import type * as Deferred from "effect/Deferred"
 import type * as Exit from "effect/Exit"
 import { clientLabel, formatPath, nameLabel } from "../protocol/DriverTree.ts"
-import type { RouterStream } from "../protocol/RouterStream.ts"
+import type { DuplexStream } from "../protocol/duplexStream.ts"
 import { normalizeUuid } from "../protocol/uuid.ts"
 import type { ContentEncoding } from "../resource/ContentEncoding.ts"
 import * as callQueue from "./callQueue.ts"
@@ -11,7 +11,7 @@ import type { Driver } from "./Driver.ts"
 
 // A resource stream that waits for the driver method that takes its handle.
 export interface PendingResource {
-  readonly stream: RouterStream
+  readonly stream: DuplexStream
   readonly encoding: ContentEncoding | undefined
   // Completes as the driver's use of it has ended.
   readonly released: Deferred.Deferred<Exit.Exit<unknown, unknown>>

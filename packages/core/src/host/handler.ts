@@ -3,9 +3,9 @@ import type * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
+import type { ByteStream } from "../protocol/ByteStream.ts"
 import type { DriverFailure } from "../protocol/DriverFailure.ts"
 import type { JsonValue } from "../protocol/ProtobufValue.ts"
-import type { ByteStream } from "../protocol/RouterStream.ts"
 import type { DriverResource } from "../resource/Resource.ts"
 
 /**

@@ -12,8 +12,8 @@ import * as Stream from "effect/Stream"
 import type { GrpcServerDuplex } from "../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import * as DriverFailure from "../protocol/DriverFailure.ts"
+import * as duplexStream from "../protocol/duplexStream.ts"
 import type { JsonValue } from "../protocol/ProtobufValue.ts"
-import * as RouterStream from "../protocol/RouterStream.ts"
 import * as streamRequest from "../protocol/streamRequest.ts"
 import { normalizeUuid } from "../protocol/uuid.ts"
 import * as codecPackages from "../resource/codecPackages.ts"
@@ -57,7 +57,7 @@ export const serve = Effect.fnUntraced(
     }
     const uuid = crypto.randomUUID()
     const key = normalizeUuid(uuid)
-    const stream = RouterStream.fromServerDuplex(duplex, malformedFrame)
+    const stream = duplexStream.fromServerDuplex(duplex, malformedFrame)
     const released = yield* Deferred.make<Exit.Exit<unknown, unknown>>()
     yield* Effect.acquireRelease(
       Effect.sync(() => hosted.resources.set(key, { stream, encoding: encoding ?? undefined, released })),

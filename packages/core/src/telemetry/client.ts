@@ -10,7 +10,7 @@ import type * as MetricLabel from "effect/MetricLabel"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { CallOptions } from "../grpc/grpcTransport.ts"
-import type { RouterStream } from "../protocol/RouterStream.ts"
+import type { DuplexStream } from "../protocol/duplexStream.ts"
 import type { Operation } from "./metrics.ts"
 import * as telemetrySpan from "./span.ts"
 
@@ -45,7 +45,7 @@ export class Ongoing {
   }
 
   // The same stream, its bytes counted.
-  counted<S extends RouterStream>(stream: S): S {
+  counted<S extends DuplexStream>(stream: S): S {
     const receive = Effect.map(stream.receive, (bytes) => {
       this.received += bytes.length
       this.operation.bytes?.received.unsafeUpdate(bytes.length, this.labels)

@@ -1,13 +1,13 @@
 import type { DriverError } from "@effect-jumpstarter/core"
 import {
+  ByteStream,
   Device,
   Driver,
   DriverFailure,
   DriverInterface,
   DriverMethod,
   ExporterConnection,
-  Resource,
-  RouterStream
+  Resource
 } from "@effect-jumpstarter/core"
 import type { JsonValue } from "@effect-jumpstarter/core/ProtobufValue"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
@@ -110,12 +110,12 @@ const says = (
 it.effect("takes a byte stream that is made of its parts, or of a transformation", () =>
   Effect.gen(function*() {
     const said: Array<string> = []
-    const silent = RouterStream.make({
+    const silent = ByteStream.make({
       read: Stream.empty,
       write: (bytes) => Effect.sync(() => void said.push(text(bytes))),
       end: Effect.void
     })
-    const shout = RouterStream.transform((input) =>
+    const shout = ByteStream.transform((input) =>
       Stream.map(Stream.decodeText(input), (words) => utf8(words.toUpperCase()))
     )
     const dialogue = (connect: DriverInterface.Handlers<typeof Supply>["connect"]) =>

@@ -1,7 +1,7 @@
 // Patterns with an escape are what some of this is about.
 /* eslint-disable no-control-regex */
+import type { ByteStream } from "@effect-jumpstarter/core/ByteStream"
 import { Console } from "@effect-jumpstarter/core/drivers"
-import type { ByteStream } from "@effect-jumpstarter/core/RouterStream"
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Deferred, Effect, Exit, FastCheck as fc, Fiber, Mailbox, Scope, TestClock } from "effect"
 import { text, utf8 } from "../support/bytes.ts"

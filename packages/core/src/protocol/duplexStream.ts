@@ -1,9 +1,4 @@
-/**
- * Byte streams over the frames of `RouterService.Stream` (`protocol.md` 5): a pull-based stream in, an effect that
- * writes out, and a half-close that is not a close.
- *
- * @since 0.1.0
- */
+// Byte streams over the frames of `RouterService.Stream` (`protocol.md` 5).
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -15,96 +10,15 @@ import * as Stream from "effect/Stream"
 import * as Bytes from "../grpc/Bytes.ts"
 import { type GrpcStatusError, refused } from "../grpc/GrpcStatus.ts"
 import type { GrpcDuplex } from "../grpc/grpcTransport.ts"
-import { MemoryPipe } from "../transport/memory/pipe.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as pull from "../util/pull.ts"
-import * as DriverFailure from "./DriverFailure.ts"
+import type { ByteStream } from "./ByteStream.ts"
 import * as frame from "./routerFrame.ts"
 
-/**
- * Two directions of bytes. Each is bounded: reading slowly slows the peer's writing down, and the other way round.
- *
- * @since 0.1.0
- * @category models
- */
-export interface ByteStream<E> {
-  /**
-   * The peer's bytes, for one consumer at a time. It ends when the peer ended its direction and fails when it was cut
-   * off; it is never merely short.
-   */
-  readonly read: Stream.Stream<Uint8Array, E>
-  /**
-   * Writes bytes, waiting while the peer does not read. They must not be changed afterwards: they may still be on their
-   * way. Fails once the stream has ended.
-   */
-  readonly write: (bytes: Uint8Array) => Effect.Effect<void, E>
-  /** Ends this direction. The other one stays open. */
-  readonly end: Effect.Effect<void>
-  /** What errors call it: the driver's path, where a driver's client has opened it. */
-  readonly name?: string | undefined
-}
-
-/**
- * A byte stream of its parts, which gives their types to them.
- *
- * @since 0.1.0
- * @category constructors
- * @example
- * ```ts
- * import { RouterStream } from "@effect-jumpstarter/core"
- * import { Effect, Stream } from "effect"
- *
- * const silent = RouterStream.make({
- *   read: Stream.never,
- *   write: (bytes) => Effect.log(`${bytes.length} bytes`),
- *   end: Effect.void
- * })
- * ```
- */
-export const make = <E = never>(stream: ByteStream<E>): ByteStream<E> => stream
+/** The most bytes put into one frame. A write of no more than this stays one frame, so datagrams keep their borders. */
+export const maxFrameBytes: number = 1024 * 1024
 
 const endedDetails = "the byte stream has ended, nothing more can be written"
-
-/**
- * A byte stream that reads what a transformation makes of what is written. A writer waits when it is a mebibyte, or 32 pieces,
- * ahead of the transformation. What is written after the end fails; what a transformation that is over has not read is
- * discarded.
- *
- * @since 0.1.0
- * @category constructors
- * @example
- * ```ts
- * import { Driver, RouterStream } from "@effect-jumpstarter/core"
- * import { Network } from "@effect-jumpstarter/core/drivers"
- *
- * const echo = Driver.fromInterface(Network.contract, { connect: RouterStream.transform((input) => input) })
- * ```
- */
-export const transform = <E = never>(
-  transform: (input: Stream.Stream<Uint8Array>) => Stream.Stream<Uint8Array, E>
-): Effect.Effect<ByteStream<E | DriverFailure.DriverFailure>> =>
-  Effect.sync(() => {
-    const input = new MemoryPipe<never>()
-    let ended = false
-    return {
-      // What is not read any more must not keep the writer waiting.
-      read: Stream.ensuring(transform(Stream.repeatEffectChunkOption(input.take)), input.leave(Exit.void)),
-      write: (bytes) =>
-        Effect.suspend(() => ended ? DriverFailure.make("Connection", endedDetails) : Effect.asVoid(input.send(bytes))),
-      end: Effect.suspend(() => {
-        ended = true
-        return input.end(Exit.void)
-      })
-    }
-  })
-
-/**
- * The most bytes put into one frame. A write of no more than this stays one frame, so datagrams keep their borders.
- *
- * @since 0.1.0
- * @category models
- */
-export const maxFrameBytes: number = 1024 * 1024
 
 /**
  * A stream of frames on top of a bidirectional RPC. `peerEnded` waits until the peer has ended its direction or the RPC
@@ -113,7 +27,7 @@ export const maxFrameBytes: number = 1024 * 1024
  * @since 0.1.0
  * @category models
  */
-export interface RouterStream extends ByteStream<GrpcStatusError> {
+export interface DuplexStream extends ByteStream<GrpcStatusError> {
   /** One step of `read`; fails with `None` after the last one. */
   readonly receive: Effect.Effect<Uint8Array, Option.Option<GrpcStatusError>>
   readonly peerEnded: Effect.Effect<void, GrpcStatusError>
@@ -198,7 +112,7 @@ const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) 
     )
   })
 
-  const stream: RouterStream = {
+  const stream: DuplexStream = {
     receive,
     read: Stream.repeatEffectOption(receive),
     write,
@@ -218,15 +132,12 @@ const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) 
  *
  * With `peerEndsRpc` the peer is known to end the RPC once both directions have ended, and is let: servers count the RPCs that
  * are cancelled, and close connections with too many.
- *
- * @since 0.1.0
- * @category constructors
  */
 export const fromDuplex = (
   duplex: GrpcDuplex,
   malformed: (cause: unknown) => GrpcStatusError,
   options: { readonly closing: "flush" | "cancel"; readonly peerEndsRpc?: boolean | undefined }
-): Effect.Effect<RouterStream, never, Scope.Scope> =>
+): Effect.Effect<DuplexStream, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => makeStream(duplex, malformed)),
@@ -255,11 +166,8 @@ export const fromDuplex = (
 
 /**
  * The serving side of a stream. Its `end` sends a GOAWAY only: a server half-closes by ending the RPC.
- *
- * @since 0.1.0
- * @category constructors
  */
 export const fromServerDuplex = (
   duplex: Pick<GrpcDuplex, "receive" | "send">,
   malformed: (cause: unknown) => GrpcStatusError
-): RouterStream => makeStream({ receive: duplex.receive, send: duplex.send, halfClose: Effect.void }, malformed).stream
+): DuplexStream => makeStream({ receive: duplex.receive, send: duplex.send, halfClose: Effect.void }, malformed).stream

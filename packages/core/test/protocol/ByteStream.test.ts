@@ -1,12 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"
-import * as RouterStream from "../../src/protocol/RouterStream.ts"
+import * as ByteStream from "../../src/protocol/ByteStream.ts"
 import { text, utf8 } from "../support/bytes.ts"
 
 const mebibyte = 1024 * 1024
 
 // Writes without end, and counts the bytes of the writes that are done.
-const writer = (stream: RouterStream.ByteStream<unknown>, bytes: Uint8Array) => {
+const writer = (stream: ByteStream.ByteStream<unknown>, bytes: Uint8Array) => {
   const written = { bytes: 0 }
   const writing = stream.write(bytes).pipe(
     Effect.zipRight(Effect.sync(() => {
@@ -20,10 +20,10 @@ const writer = (stream: RouterStream.ByteStream<unknown>, bytes: Uint8Array) => 
 
 const settle = Effect.repeatN(Effect.yieldNow(), 2_000)
 
-describe("RouterStream.transform", () => {
+describe("ByteStream.transform", () => {
   it.effect("refuses what is written after its end, and keeps what was written before", () =>
     Effect.gen(function*() {
-      const stream = yield* RouterStream.transform((input) => input)
+      const stream = yield* ByteStream.transform((input) => input)
       yield* stream.write(utf8("before"))
       yield* stream.end
       const error = yield* Effect.flip(stream.write(utf8("after")))
@@ -36,7 +36,7 @@ describe("RouterStream.transform", () => {
 
   it.effect("keeps what waits for room when it ends", () =>
     Effect.gen(function*() {
-      const stream = yield* RouterStream.transform((input) => input)
+      const stream = yield* ByteStream.transform((input) => input)
       yield* stream.write(new Uint8Array(mebibyte))
       const waiting = yield* Effect.fork(stream.write(utf8("last")))
       yield* settle
@@ -50,7 +50,7 @@ describe("RouterStream.transform", () => {
   for (const size of [256 * 1024, 1024, 1]) {
     it.effect(`has a writer wait when a mebibyte of pieces of ${size} bytes is not read`, () =>
       Effect.gen(function*() {
-        const stream = yield* RouterStream.transform((input) => input)
+        const stream = yield* ByteStream.transform((input) => input)
         const { fiber, written } = yield* writer(stream, new Uint8Array(size))
         yield* settle
         const { bytes } = written
@@ -66,7 +66,7 @@ describe("RouterStream.transform", () => {
   it.effect("does not keep a writer waiting when nothing is read any more", () =>
     Effect.gen(function*() {
       const read = yield* Deferred.make<string>()
-      const stream = yield* RouterStream.transform((input) =>
+      const stream = yield* ByteStream.transform((input) =>
         Stream.tap(Stream.take(input, 1), (bytes) => Deferred.succeed(read, text(bytes)))
       )
       yield* stream.write(utf8("first"))

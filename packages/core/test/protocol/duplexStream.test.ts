@@ -4,8 +4,8 @@ import { Chunk, Deferred, Effect, Exit, Fiber, Option, Queue, Ref, Scope, Stream
 import * as Bytes from "../../src/grpc/Bytes.ts"
 import { GrpcHandler, type GrpcServerDuplex } from "../../src/grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../../src/grpc/GrpcStatus.ts"
+import * as duplexStream from "../../src/protocol/duplexStream.ts"
 import * as frame from "../../src/protocol/routerFrame.ts"
-import * as RouterStream from "../../src/protocol/RouterStream.ts"
 import * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
 import { chunkedBytes } from "../support/arbitraries.ts"
 import { concat, fromHex, text, utf8 } from "../support/bytes.ts"
@@ -26,17 +26,17 @@ const connect = (
 ) =>
   GrpcChannel.fromHandlers(new Map([[rpc, GrpcHandler.Duplex({ handle: script })]])).pipe(
     Effect.flatMap((channel) => channel.duplex(rpc)),
-    Effect.flatMap((duplex) => RouterStream.fromDuplex(duplex, malformed, { closing }))
+    Effect.flatMap((duplex) => duplexStream.fromDuplex(duplex, malformed, { closing }))
   )
 
 const peerSends = (...frames: ReadonlyArray<Bytes.Bytes>) =>
   connect(({ send }) => Effect.zipRight(Effect.forEach(frames, send), Effect.never))
 
-const texts = (stream: RouterStream.RouterStream) =>
+const texts = (stream: duplexStream.DuplexStream) =>
   Effect.map(Stream.runCollect(stream.read), (chunks) => Array.from(chunks, text))
 
 // Everything up to the end, and how it ended.
-const outcome = (stream: RouterStream.RouterStream) =>
+const outcome = (stream: duplexStream.DuplexStream) =>
   Effect.gen(function*() {
     const seen: Array<string> = []
     const exit = yield* Effect.exit(
@@ -45,7 +45,7 @@ const outcome = (stream: RouterStream.RouterStream) =>
     return { seen, exit }
   })
 
-describe("RouterStream", () => {
+describe("duplexStream", () => {
   describe("reading", () => {
     it.scoped("ends with the peer's GOAWAY, while the RPC goes on", () =>
       Effect.gen(function*() {
@@ -156,7 +156,7 @@ describe("RouterStream", () => {
         assert.isDefined(header)
         assert.isDefined(payload)
         const first = Bytes.join([header, payload.subarray(0, 20_000)])
-        const stream = RouterStream.fromServerDuplex(
+        const stream = duplexStream.fromServerDuplex(
           {
             receive: Effect.succeed(
               Chunk.make([first, payload.subarray(20_000, 50_000), payload.subarray(50_000)], frame.goAway)
@@ -181,7 +181,7 @@ describe("RouterStream", () => {
 
   describe("writing", () => {
     // What a peer receives, message by message, once the stream has ended.
-    const received = <E>(use: (stream: RouterStream.RouterStream) => Effect.Effect<void, E>) =>
+    const received = <E>(use: (stream: duplexStream.DuplexStream) => Effect.Effect<void, E>) =>
       Effect.scoped(Effect.gen(function*() {
         const all = yield* Deferred.make<ReadonlyArray<frame.Frame>>()
         const stream = yield* connect(({ receive, send }) =>
@@ -197,7 +197,7 @@ describe("RouterStream", () => {
 
     it.effect("keeps a write of up to the maximum in one frame, and splits a longer one", () =>
       Effect.gen(function*() {
-        const max = RouterStream.maxFrameBytes
+        const max = duplexStream.maxFrameBytes
         const bytes = new Uint8Array(2 * max + 1).map((_, index) => index >> 8 ^ index)
         const frames = yield* received((stream) =>
           Effect.zipRight(stream.write(bytes.subarray(0, max)), stream.write(bytes))
@@ -391,7 +391,7 @@ describe("RouterStream", () => {
       Effect.gen(function*() {
         const stream = yield* connect((peer) =>
           Effect.gen(function*() {
-            const stream = RouterStream.fromServerDuplex(peer, malformed)
+            const stream = duplexStream.fromServerDuplex(peer, malformed)
             yield* stream.write(utf8("a"))
             yield* stream.end
             yield* stream.end
@@ -414,7 +414,7 @@ describe("RouterStream", () => {
             rpc,
             GrpcHandler.Duplex({
               handle: (peer) =>
-                Effect.flatMap(texts(RouterStream.fromServerDuplex(peer, malformed)), (all) =>
+                Effect.flatMap(texts(duplexStream.fromServerDuplex(peer, malformed)), (all) =>
                   peer.send(utf8(all.join())))
             })
           ]])
@@ -434,7 +434,7 @@ describe("RouterStream", () => {
             // A driver that was lent the stream reads it apart from the RPC's handler.
             Effect.zipRight(
               Effect.forkDaemon(
-                probe.watch(Stream.runDrain(RouterStream.fromServerDuplex(peer, malformed).read)).pipe(
+                probe.watch(Stream.runDrain(duplexStream.fromServerDuplex(peer, malformed).read)).pipe(
                   Effect.onExit((exit) => Deferred.succeed(outcome, exit))
                 )
               ),

@@ -2,18 +2,18 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import type { Bytes } from "../../src/grpc/Bytes.ts"
 import { GrpcStatusError } from "../../src/grpc/GrpcStatus.ts"
+import * as duplexStream from "../../src/protocol/duplexStream.ts"
 import * as frame from "../../src/protocol/routerFrame.ts"
-import * as RouterStream from "../../src/protocol/RouterStream.ts"
 
 const malformed = (cause: unknown) =>
   new GrpcStatusError({ code: "INTERNAL", details: String(cause), origin: "client", rpc: "", target: "" })
 
-describe("RouterStream.end", () => {
+describe("duplexStream.end", () => {
   it.effect("can be tried again after it was interrupted while the peer did not read", () =>
     Effect.gen(function*() {
       const sent: Array<Bytes> = []
       let reading = false
-      const stream = RouterStream.fromServerDuplex(
+      const stream = duplexStream.fromServerDuplex(
         {
           receive: Effect.never,
           send: (message) => Effect.suspend(() => reading ? Effect.sync(() => void sent.push(message)) : Effect.never)
@@ -32,7 +32,7 @@ describe("RouterStream.end", () => {
   it.effect("has writes refused from then on, also while the peer has not taken it", () =>
     Effect.gen(function*() {
       const sent: Array<Bytes> = []
-      const stream = RouterStream.fromServerDuplex(
+      const stream = duplexStream.fromServerDuplex(
         {
           receive: Effect.never,
           send: (message) =>
