@@ -15,6 +15,7 @@ const order = [
   ["transport"],
   ["protocol"],
   ["resource", "telemetry"],
+  ["controller"],
   ["contract"],
   ["client", "host", "drivers"],
   ["testing"]

@@ -16,6 +16,14 @@ export * as ByteStream from "./protocol/ByteStream.ts"
 export * as Bytes from "./grpc/Bytes.ts"
 
 /**
+ * How to reach a Jumpstarter service, and who the client is: from the configuration files and variables that `jmp`
+ * uses, or from values of the program's own.
+ *
+ * @since 0.1.0
+ */
+export * as ClientConfig from "./controller/ClientConfig.ts"
+
+/**
  * Whether a connection to an exporter stands.
  *
  * @since 0.1.0

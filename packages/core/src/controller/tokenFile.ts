@@ -1,0 +1,123 @@
+// The tokens in a client's configuration file. Other keys and comments survive when they are written, and who reads the file sees the
+// old tokens or the new ones. `jmp` takes no lock, so the tokens are read again right before they are renewed and before they are
+// written.
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as Path from "@effect/platform/Path"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { type Document, isMap, isScalar } from "yaml"
+import * as lockFile from "./lockFile.ts"
+import type { Tokens, TokenStore } from "./tokens.ts"
+import * as tokens from "./tokens.ts"
+import * as yamlDocument from "./yamlDocument.ts"
+
+const textAt = (document: Document, key: string): string | undefined => {
+  const value: unknown = document.get(key)
+  return typeof value === "string" && value !== "" ? value : undefined
+}
+
+// The tokens in a file; none when it has no token, or is no YAML.
+const read = (text: string): Option.Option<Tokens> =>
+  Option.flatMap(Either.getRight(yamlDocument.parseTree(text)), ({ document }) => {
+    const token = isMap(document.contents) ? textAt(document, "token") : undefined
+    const refreshToken = token === undefined ? undefined : textAt(document, "refresh_token")
+    return token === undefined ? Option.none() : Option.some({
+      token: Redacted.make(token),
+      refreshToken: refreshToken === undefined ? undefined : Redacted.make(refreshToken)
+    })
+  })
+
+const has = (text: string, wanted: Tokens): boolean =>
+  Option.exists(
+    read(text),
+    ({ refreshToken, token }) => tokens.isSame(token, wanted.token) && tokens.isSame(refreshToken, wanted.refreshToken)
+  )
+
+// The text with another value of a key at the top, every other byte as it was. Whether that went well is for the caller to see.
+const spliced = (text: string, key: string, value: string): string => {
+  const tree = Either.getOrUndefined(yamlDocument.parseTree(text))
+  const node: unknown = tree?.document.get(key, true)
+  const range = isScalar(node) ? node.range : undefined
+  const quoted = JSON.stringify(value)
+  if (!isScalar(node) || range === undefined || range === null) {
+    return `${text.replace(/\n*$/, "\n")}${key}: ${quoted}\n`
+  }
+  const isBlock = node.type === "BLOCK_FOLDED" || node.type === "BLOCK_LITERAL"
+  const written = node.type === "PLAIN" && /^[\w.~-]*[A-Za-z_~-][\w.~-]*$/.test(value) ? value : quoted
+  const before = text.slice(0, range[0])
+  return `${before}${/:$/.test(before) ? " " : ""}${isBlock ? `${quoted}\n` : written}${text.slice(range[1])}`
+}
+
+// The text of the file with other tokens in it.
+const withTokens = (text: string, { refreshToken, token }: Tokens): string => {
+  const first = spliced(text, "token", Redacted.value(token))
+  const changed = refreshToken === undefined ? first : spliced(first, "refresh_token", Redacted.value(refreshToken))
+  if (has(changed, { token, refreshToken })) return changed
+  // YAML can be written in ways that a splice does not fit, such as a mapping in braces.
+  return Either.match(yamlDocument.parseTree(text), {
+    onLeft: () => text,
+    onRight: ({ document }) => {
+      document.set("token", Redacted.value(token))
+      if (refreshToken !== undefined) document.set("refresh_token", Redacted.value(refreshToken))
+      return document.toString({ lineWidth: 0 })
+    }
+  })
+}
+
+const replace = Effect.fnUntraced(function*(
+  fileSystem: FileSystem.FileSystem,
+  path: Path.Path,
+  file: string,
+  text: string
+) {
+  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${crypto.randomUUID()}.tmp`)
+  yield* Effect.scoped(
+    Effect.flatMap(
+      fileSystem.open(temporary, { flag: "wx", mode: 0o600 }),
+      (open) => Effect.zipRight(open.writeAll(new TextEncoder().encode(text)), open.sync)
+    )
+  ).pipe(
+    Effect.zipRight(fileSystem.rename(temporary, file)),
+    Effect.onError(() => Effect.ignore(fileSystem.remove(temporary)))
+  )
+}, Effect.uninterruptible)
+
+export const store = (
+  fileSystem: FileSystem.FileSystem,
+  path: Path.Path,
+  file: string,
+  loaded: Tokens
+): TokenStore => {
+  // A link keeps pointing to its file.
+  const resolved = fileSystem.realPath(file)
+
+  const write = Effect.fnUntraced(function*(wanted: Tokens) {
+    const target = yield* resolved
+    const text = yield* fileSystem.readFileString(target)
+    if (has(text, wanted)) return
+    yield* replace(fileSystem, path, target, withTokens(text, wanted))
+  })
+
+  return {
+    exchange: (renew) =>
+      Effect.gen(function*() {
+        yield* Effect.flatMap(resolved, (target) => lockFile.acquire(fileSystem, `${target}.lock`)).pipe(
+          Effect.catchAll(({ message }) =>
+            Effect.logWarning(
+              `the new tokens of ${file} may be renewed by another process too: there can be no lock beside it: ${message}`
+            )
+          )
+        )
+        const stored = yield* Effect.map(
+          Effect.option(Effect.flatMap(resolved, fileSystem.readFileString)),
+          (text) => Option.getOrElse(Option.flatMap(text, read), () => loaded)
+        )
+        const renewed = yield* renew(stored)
+        yield* Effect.catchAll(write(renewed), ({ message }) =>
+          Effect.logWarning(`the new tokens of ${file} cannot be kept there: ${message}`))
+        return renewed
+      }).pipe(Effect.scoped)
+  }
+}

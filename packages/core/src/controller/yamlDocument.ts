@@ -1,0 +1,63 @@
+// YAML as PyYAML reads it, which is YAML 1.1, with the lines that keys are on. The messages of the parser quote the text, which has
+// tokens, so they are never shown.
+import * as Either from "effect/Either"
+import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, type YAMLError } from "yaml"
+
+export interface YamlProblem {
+  readonly line: number | undefined
+  readonly details: string
+}
+
+export interface YamlDocument {
+  readonly value: unknown
+  /** The line of a key, or of the nearest one around it that is there. */
+  readonly lineOf: (path: ReadonlyArray<PropertyKey>) => number | undefined
+}
+
+const explanations: Partial<Record<YAMLError["code"], string>> = {
+  BAD_INDENT: "the indentation does not fit the lines around it",
+  BAD_SCALAR_START: "a value begins with a character that YAML reserves; write the value in quotes",
+  BLOCK_AS_IMPLICIT_KEY: "there is a second colon; write a text with a colon and a space in quotes",
+  DUPLICATE_KEY: "the key is there twice",
+  MISSING_CHAR: "a quote, a bracket, a comma or a colon is missing",
+  MULTILINE_IMPLICIT_KEY: "the colon after a key is missing",
+  MULTIPLE_DOCS: "there are several documents; a configuration has no line ---",
+  TAB_AS_INDENT: "the line is indented with a tab; YAML takes spaces"
+}
+
+const options = { version: "1.1", prettyErrors: false, stringKeys: true } as const
+
+/** The document itself, for those who change it. */
+export const parseTree = (
+  text: string
+): Either.Either<{ readonly document: Document; readonly lines: LineCounter }, YamlProblem> => {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { ...options, lineCounter: lines })
+  const [error] = document.errors
+  return error === undefined ? Either.right({ document, lines }) : Either.left({
+    line: lines.linePos(error.pos[0]).line,
+    details: explanations[error.code] ?? `the text is not YAML here (${error.code})`
+  })
+}
+
+const lineOf = (document: Document, lines: LineCounter) => (path: ReadonlyArray<PropertyKey>): number | undefined => {
+  let node: unknown = document.contents
+  let offset = isNode(node) ? node.range?.[0] : undefined
+  for (const key of path) {
+    const pair = isMap(node)
+      ? node.items.find((item) => isPair(item) && isScalar(item.key) && item.key.value === key)
+      : undefined
+    if (pair === undefined || !isScalar(pair.key)) break
+    offset = pair.key.range?.[0] ?? offset
+    node = pair.value
+  }
+  return offset === undefined ? undefined : lines.linePos(offset).line
+}
+
+export const parse = (text: string): Either.Either<YamlDocument, YamlProblem> =>
+  Either.flatMap(parseTree(text), ({ document, lines }) =>
+    Either.try({
+      try: () => ({ value: document.toJS() as unknown, lineOf: lineOf(document, lines) }),
+      // Aliases that multiply.
+      catch: () => ({ line: undefined, details: "its aliases make it too large" })
+    }))
