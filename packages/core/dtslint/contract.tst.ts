@@ -11,6 +11,7 @@ import * as Driver from "../src/host/Driver.ts"
 import type { ByteStream } from "../src/protocol/ByteStream.ts"
 import type { DriverCallError } from "../src/protocol/DriverError.ts"
 import type { DriverFailure } from "../src/protocol/DriverFailure.ts"
+import * as ProgressBar from "../src/resource/ProgressBar.ts"
 import * as Resource from "../src/resource/Resource.ts"
 
 class Reading extends Schema.Class<Reading>("Reading")({ voltage: Schema.Number }) {}
@@ -170,6 +171,41 @@ describe("a typed client", () => {
   it("can be named as an interface", () => {
     interface SupplyClient extends DriverInterface.Client<typeof Supply> {}
     expect<SupplyClient>().type.toBeAssignableFrom<typeof client>()
+  })
+})
+
+describe("a resource", () => {
+  it("can be piped, and is what it was with what a step adds", () => {
+    expect(image.pipe(Resource.withIdleTimeout("1 minute"))).type.toBe<
+      Resource.Source<void, DiskError | Resource.TransferStalled, Disk>
+    >()
+    expect(digest.pipe(ProgressBar.show({ label: "dump" }), Resource.withProgress(() => Effect.asVoid(Effect.scope))))
+      .type.toBe<Resource.Sink<string, DiskError, Disk | Scope.Scope>>()
+    expect(ProgressBar.show(image)).type.toBe<Resource.Source<void, DiskError, Disk>>()
+    expect(Effect.map(Resource.fromFile("a"), ProgressBar.show())).type.toBe<
+      ReturnType<typeof Resource.fromFile>
+    >()
+    const either = image as Resource.Source<void, DiskError, Disk> | Resource.Sink<string, DiskError, Disk>
+    expect(Resource.withIdleTimeout(either, "1 minute")).type.toBe<
+      | Resource.Source<void, DiskError | Resource.TransferStalled, Disk>
+      | Resource.Sink<string, DiskError | Resource.TransferStalled, Disk>
+    >()
+    const generic = <A, E>(sink: Resource.Sink<A, E, never>): Resource.Sink<A, E | Resource.TransferStalled, never> =>
+      sink.pipe(Resource.withIdleTimeout("1 minute"), ProgressBar.show())
+    expect(generic(Resource.toBytes())).type.toBe<
+      Resource.Sink<Uint8Array, Resource.TransferTooLarge | Resource.TransferStalled, never>
+    >()
+  })
+
+  it("of bytes fails by no size, and into memory by a limit", () => {
+    expect(Resource.fromBytes(new Uint8Array())).type.toBe<Resource.Source<void, never, never>>()
+    expect(Resource.fromString("")).type.toBe<Resource.Source<void, never, never>>()
+    expect(client.dump(Resource.toBytes())).type.toBe<
+      Effect.Effect<Uint8Array, DriverCallError | Resource.TransferTooLarge>
+    >()
+    expect(client.dump(Resource.toBytes({ size: 5 }))).type.toBe<
+      Effect.Effect<Uint8Array, DriverCallError | Resource.TransferTooLarge | Resource.SizeMismatch>
+    >()
   })
 })
 

@@ -15,7 +15,7 @@ const flash = Effect.gen(function*() {
   const flasher = yield* BoardFlasher
   // Sent as it is: the exporter decodes it. A file would be `Resource.fromFile("image.gz", { ... })`.
   const source = Resource.source(ContentEncoding.encode("gzip")(image), { contentEncoding: "gzip" })
-  yield* flasher.flash(ProgressBar.show(source), "root")
+  yield* flasher.flash(source.pipe(ProgressBar.show(), Resource.withIdleTimeout("1 minute")), "root")
   yield* Console.log(`stored ${yield* flasher.dump(count, "root")} bytes`)
   yield* flasher.dump(count, "boot")
 }).pipe(

@@ -16,8 +16,6 @@ import type { DriverClient } from "./DriverClient.ts"
 // What a lent resource fails with and requires is erased here; the types of the contract have it.
 type Handle = Resource.ResourceHandle<unknown, never>
 
-type Closed = Resource.Resource<unknown, never, never>
-
 export type Prepared = JsonValue | Handle
 
 // A resource that is still to be opened is an effect.
@@ -27,10 +25,7 @@ type Checked = Either.Either<Preparation, mismatch.Mismatch>
 
 export const isHandle = (value: unknown): value is Handle => value instanceof Resource.ResourceHandle
 
-// Data of a program may have such a tag as well.
-const isClosed = (value: unknown): value is Closed =>
-  typeof value === "object" && value !== null && "_tag" in value && "observe" in value &&
-  (value._tag === "Source" || value._tag === "Sink")
+const isClosed = (value: unknown): value is Resource.Resource<unknown, never, never> => Resource.isResource(value)
 
 // Resources have no readable JSON, and a presigned URL is a secret.
 const nameOf = (value: unknown): string | undefined => {

@@ -3,14 +3,10 @@
  *
  * @since 0.1.0
  */
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as Sink from "effect/Sink"
-import * as Stream from "effect/Stream"
 import * as DriverInterface from "../contract/DriverInterface.ts"
 import * as DriverMethod from "../contract/DriverMethod.ts"
-import * as Bytes from "../grpc/Bytes.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
 import type * as ContentEncoding from "../resource/ContentEncoding.ts"
@@ -241,21 +237,17 @@ export const writeFile = <E, R>(
 }
 
 /**
- * Reads a whole file into memory.
+ * Reads a whole file into memory, where it has room for `limit` bytes, 64 MiB unless given; see `Resource.toBytes`.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const readBytes = (storage: Reading, path: string): Effect.Effect<Uint8Array, DriverCallError> =>
-  callers.on(
-    callers.of(),
-    () =>
-      readFile(
-        storage,
-        path,
-        Resource.sink(Sink.map(Sink.collectAll<Uint8Array>(), (pieces) => Bytes.join(Array.from(pieces))))
-      )
-  )
+export const readBytes = (
+  storage: Reading,
+  path: string,
+  options?: { readonly limit?: number | undefined }
+): Effect.Effect<Uint8Array, DriverCallError | Resource.TransferTooLarge> =>
+  callers.on(callers.of(), () => readFile(storage, path, Resource.toBytes({ limit: options?.limit })))
 
 /**
  * Writes a file from memory.
@@ -264,20 +256,22 @@ export const readBytes = (storage: Reading, path: string): Effect.Effect<Uint8Ar
  * @category combinators
  */
 export const writeBytes = (storage: Writing, path: string, bytes: Uint8Array): Effect.Effect<void, DriverCallError> =>
-  callers.on(
-    callers.of(),
-    () => writeFile(storage, path, Resource.source(Stream.fromChunk(Chunk.of(bytes))))
-  )
+  callers.on(callers.of(), () => writeFile(storage, path, Resource.fromBytes(bytes)))
 
 /**
- * Reads a whole file as UTF-8, with its byte order mark if there is one; what is no UTF-8 becomes U+FFFD.
+ * Reads a whole file as UTF-8, with its byte order mark if there is one; what is no UTF-8 becomes U+FFFD. The limit is that
+ * of `readBytes`.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const readString = (storage: Reading, path: string): Effect.Effect<string, DriverCallError> =>
+export const readString = (
+  storage: Reading,
+  path: string,
+  options?: { readonly limit?: number | undefined }
+): Effect.Effect<string, DriverCallError | Resource.TransferTooLarge> =>
   Effect.map(
-    callers.on(callers.of(), () => readBytes(storage, path)),
+    callers.on(callers.of(), () => readBytes(storage, path, options)),
     (bytes) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes)
   )
 
@@ -288,7 +282,7 @@ export const readString = (storage: Reading, path: string): Effect.Effect<string
  * @category combinators
  */
 export const writeString = (storage: Writing, path: string, text: string): Effect.Effect<void, DriverCallError> =>
-  callers.on(callers.of(), () => writeBytes(storage, path, new TextEncoder().encode(text)))
+  callers.on(callers.of(), () => writeFile(storage, path, Resource.fromString(text)))
 
 /**
  * A file in the storage is not what was uploaded.

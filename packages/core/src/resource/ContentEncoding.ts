@@ -7,6 +7,7 @@
  */
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -162,10 +163,18 @@ const run = (encoding: ContentEncoding, direction: CodecPackages.Direction) => {
  * @since 0.1.0
  * @category combinators
  */
-export const encode = (
-  encoding: ContentEncoding
-): <E, R>(stream: Stream.Stream<Uint8Array, E, R>) => Stream.Stream<Uint8Array, E | ContentEncodingError, R> =>
-  run(encoding, "encode")
+export const encode: {
+  (
+    encoding: ContentEncoding
+  ): <E, R>(stream: Stream.Stream<Uint8Array, E, R>) => Stream.Stream<Uint8Array, E | ContentEncodingError, R>
+  <E, R>(
+    stream: Stream.Stream<Uint8Array, E, R>,
+    encoding: ContentEncoding
+  ): Stream.Stream<Uint8Array, E | ContentEncodingError, R>
+} = dual(
+  2,
+  <E, R>(stream: Stream.Stream<Uint8Array, E, R>, encoding: ContentEncoding) => run(encoding, "encode")(stream)
+)
 
 /**
  * Decodes a byte stream. The stream ends only after the whole source was read and found valid: a cut-off source is an
@@ -190,7 +199,15 @@ export const encode = (
  * )
  * ```
  */
-export const decode = (
-  encoding: ContentEncoding
-): <E, R>(stream: Stream.Stream<Uint8Array, E, R>) => Stream.Stream<Uint8Array, E | ContentEncodingError, R> =>
-  run(encoding, "decode")
+export const decode: {
+  (
+    encoding: ContentEncoding
+  ): <E, R>(stream: Stream.Stream<Uint8Array, E, R>) => Stream.Stream<Uint8Array, E | ContentEncodingError, R>
+  <E, R>(
+    stream: Stream.Stream<Uint8Array, E, R>,
+    encoding: ContentEncoding
+  ): Stream.Stream<Uint8Array, E | ContentEncodingError, R>
+} = dual(
+  2,
+  <E, R>(stream: Stream.Stream<Uint8Array, E, R>, encoding: ContentEncoding) => run(encoding, "decode")(stream)
+)

@@ -4,7 +4,9 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as monotonicClock from "../util/monotonicClock.ts"
@@ -142,21 +144,32 @@ const open = (
  * @since 0.1.0
  * @category combinators
  */
-export const run = <E, R>(
-  progress: Stream.Stream<TransferProgress, E, R>,
-  options: ProgressBarOptions = {}
-): Effect.Effect<void, E, R> =>
-  Effect.scoped(Effect.gen(function*() {
-    const output = options.output ?? terminalBar.stderr()
-    const label = options.label ?? "transfer"
-    const meter = makeMeter(yield* monotonicClock.currentMillis)
-    let draw: Draw | undefined
-    yield* Stream.runForEach(progress, (value) =>
-      Effect.gen(function*() {
-        draw ??= yield* open(output, label, value.total)
-        draw(meter(value, yield* monotonicClock.currentMillis))
-      }))
-  }))
+export const run: {
+  (
+    options?: ProgressBarOptions
+  ): <E, R>(progress: Stream.Stream<TransferProgress, E, R>) => Effect.Effect<void, E, R>
+  <E, R>(
+    progress: Stream.Stream<TransferProgress, E, R>,
+    options?: ProgressBarOptions
+  ): Effect.Effect<void, E, R>
+} = dual(
+  ([progress]) => Predicate.hasProperty(progress, Stream.StreamTypeId),
+  <E, R>(
+    progress: Stream.Stream<TransferProgress, E, R>,
+    options: ProgressBarOptions = {}
+  ): Effect.Effect<void, E, R> =>
+    Effect.scoped(Effect.gen(function*() {
+      const output = options.output ?? terminalBar.stderr()
+      const label = options.label ?? "transfer"
+      const meter = makeMeter(yield* monotonicClock.currentMillis)
+      let draw: Draw | undefined
+      yield* Stream.runForEach(progress, (value) =>
+        Effect.gen(function*() {
+          draw ??= yield* open(output, label, value.total)
+          draw(meter(value, yield* monotonicClock.currentMillis))
+        }))
+    }))
+)
 
 /**
  * Shows a bar for every transfer of a resource. On a terminal it has the rate and, when the size is known, the time left;
@@ -177,21 +190,17 @@ export const run = <E, R>(
  * const install = Effect.gen(function*() {
  *   const flasher = yield* BoardFlasher
  *   const image = yield* Resource.fromFile("rootfs.img.zst", { contentEncoding: "zstd" })
- *   yield* flasher.flash(ProgressBar.show(image, { label: "root" }), "root")
+ *   yield* flasher.flash(image.pipe(ProgressBar.show({ label: "root" })), "root")
  * })
  * ```
  */
-export function show<A, E, R>(
-  resource: Resource.Source<A, E, R>,
-  options?: ProgressBarOptions
-): Resource.Source<A, E, R>
-export function show<A, E, R>(
-  resource: Resource.Sink<A, E, R>,
-  options?: ProgressBarOptions
-): Resource.Sink<A, E, R>
-export function show<A, E, R>(
-  resource: Resource.Resource<A, E, R>,
-  options: ProgressBarOptions = {}
-): Resource.Resource<A, E, R> {
-  return Resource.withProgress(resource, (progress) => run(progress, options))
-}
+export const show: {
+  (
+    options?: ProgressBarOptions
+  ): <Self extends Resource.Resource<unknown, unknown, unknown>>(resource: Self) => Self
+  <Self extends Resource.Resource<unknown, unknown, unknown>>(resource: Self, options?: ProgressBarOptions): Self
+} = dual(
+  ([resource]) => Resource.isResource(resource),
+  <A, E, R>(resource: Resource.Resource<A, E, R>, options: ProgressBarOptions = {}): Resource.Resource<A, E, R> =>
+    Resource.withProgress(resource, (progress) => run(progress, options))
+)

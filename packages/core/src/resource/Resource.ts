@@ -5,22 +5,33 @@
  */
 import type * as PlatformError from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
+import * as Chunk from "effect/Chunk"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
 import * as Option from "effect/Option"
+import * as Pipeable from "effect/Pipeable"
 import * as Schema from "effect/Schema"
 import type * as EffectSink from "effect/Sink"
 import * as Stream from "effect/Stream"
-import type { DriverCallError } from "../protocol/DriverError.ts"
-import type { DriverFailure } from "../protocol/DriverFailure.ts"
-import type { JsonValue } from "../protocol/ProtobufValue.ts"
 import type { PresignedRequest } from "../protocol/streamRequest.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as monotonicClock from "../util/monotonicClock.ts"
 import type { ContentEncoding } from "./ContentEncoding.ts"
 import * as declaredSize from "./declaredSize.ts"
 import { SizeMismatch } from "./declaredSize.ts"
+import {
+  type Argument,
+  type Arguments,
+  type DriverResource,
+  ResourceHandle,
+  type TransferError,
+  type TransferProgress,
+  type Unready
+} from "./handle.ts"
 import * as localFile from "./localFile.ts"
+import * as memory from "./memory.ts"
+import { TransferTooLarge } from "./memory.ts"
 import { presignedAsIs } from "./presignedAsIs.ts"
 
 /**
@@ -42,19 +53,6 @@ export interface ResourceOptions {
 }
 
 /**
- * How far a transfer has come. `bytes` counts what was received, or given to the transport, whose buffers a source may be
- * ahead of the wire by; `total` is the size of the source if known.
- *
- * @since 0.1.0
- * @category models
- */
-export interface TransferProgress {
-  readonly bytes: number
-  readonly total: Option.Option<number>
-  readonly done: boolean
-}
-
-/**
  * What watches the transfers of a resource, see `withProgress`.
  *
  * @since 0.1.0
@@ -68,7 +66,7 @@ export type ProgressObserver<E, R> = (progress: Stream.Stream<TransferProgress>)
  * @since 0.1.0
  * @category models
  */
-export interface Source<A, E, R> {
+export interface Source<A, E, R> extends Pipeable.Pipeable {
   readonly _tag: "Source"
   readonly stream: Stream.Stream<Uint8Array, E, R>
   readonly contentEncoding: Option.Option<ContentEncoding>
@@ -87,7 +85,7 @@ export interface Source<A, E, R> {
  * @since 0.1.0
  * @category models
  */
-export interface Sink<A, E, R> {
+export interface Sink<A, E, R> extends Pipeable.Pipeable {
   readonly _tag: "Sink"
   readonly sink: EffectSink.Sink<A, Uint8Array, unknown, E, R>
   readonly contentEncoding: Option.Option<ContentEncoding>
@@ -107,7 +105,26 @@ export interface Sink<A, E, R> {
  */
 export type Resource<A, E, R> = Source<A, E, R> | Sink<A, E, R>
 
-export { SizeMismatch }
+export {
+  type Argument,
+  type Arguments,
+  type DriverResource,
+  ResourceHandle,
+  SizeMismatch,
+  type TransferError,
+  type TransferProgress,
+  TransferTooLarge,
+  type Unready
+}
+
+/**
+ * Tells whether a value is a resource that is not open yet: a source or a sink.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isResource = (u: unknown): u is Resource<unknown, unknown, unknown> =>
+  typeof u === "object" && u !== null && "_tag" in u && "observe" in u && (u._tag === "Source" || u._tag === "Sink")
 
 // What the options say about the form of the bytes.
 const formOf = ({ contentEncoding, name }: ResourceOptions) => ({
@@ -150,6 +167,7 @@ export function source<E, R>(
   options: ResourceOptions & { readonly size?: number | undefined } = {}
 ): Source<void, E | SizeMismatch, R> {
   return {
+    ...Pipeable.Prototype,
     _tag: "Source",
     stream: options.size === undefined ? stream : declaredSize.counted(stream, options.size),
     ...formOf(options),
@@ -179,6 +197,7 @@ export function sink<A, E, R>(
   options: ResourceOptions & { readonly size?: number | undefined } = {}
 ): Sink<A, E | SizeMismatch, R> {
   return {
+    ...Pipeable.Prototype,
     _tag: "Sink",
     sink,
     ...formOf(options),
@@ -186,6 +205,61 @@ export function sink<A, E, R>(
     expect: options.size === undefined ? () => Effect.void : declaredSize.keepSize("driver", options.size),
     observe: () => Effect.void
   }
+}
+
+/**
+ * Bytes in memory for a driver to read. They must not be changed until the transfer is over.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Device, Resource } from "@effect-jumpstarter/core"
+ * import { Flasher } from "@effect-jumpstarter/core/drivers"
+ * import { Effect } from "effect"
+ *
+ * class BoardFlasher extends Device.Tag("acme/BoardFlasher", Flasher.contract)<BoardFlasher>() {}
+ *
+ * const configure = Effect.gen(function*() {
+ *   const flasher = yield* BoardFlasher
+ *   yield* flasher.flash(Resource.fromString("console=ttyS0\n"), "config")
+ *   const written = yield* flasher.dump(Resource.toBytes(), "config")
+ *   yield* flasher.flash(Resource.fromBytes(written), "backup")
+ * })
+ * ```
+ */
+export const fromBytes = (bytes: Uint8Array, options?: ResourceOptions): Source<void, never, never> => ({
+  ...source(Stream.fromChunk(Chunk.of(bytes)), options),
+  size: Option.some(bytes.length)
+})
+
+/**
+ * Text for a driver to read, as UTF-8. A lone surrogate, which UTF-8 does not have, becomes U+FFFD.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromString = (text: string, options?: ResourceOptions): Source<void, never, never> =>
+  fromBytes(new TextEncoder().encode(text), options)
+
+/**
+ * Collects in memory what a driver writes; the call answers the bytes. `limit` says how many they may be, 64 MiB unless
+ * given: more of them fail the transfer with `TransferTooLarge` as soon as they arrive. For a dump that is larger than what
+ * memory is for, use `toFile`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export function toBytes(
+  options?: ResourceOptions & { readonly limit?: number | undefined; readonly size?: undefined }
+): Sink<Uint8Array, TransferTooLarge, never>
+export function toBytes(
+  options: ResourceOptions & { readonly limit?: number | undefined; readonly size?: number | undefined }
+): Sink<Uint8Array, TransferTooLarge | SizeMismatch, never>
+export function toBytes(
+  options: ResourceOptions & { readonly limit?: number | undefined; readonly size?: number | undefined } = {}
+): Sink<Uint8Array, TransferTooLarge | SizeMismatch, never> {
+  return sink(memory.collect(options.limit ?? 64 * 1024 * 1024), options)
 }
 
 /**
@@ -285,6 +359,16 @@ export const presigned = (
 }
 
 /**
+ * The resource with another observer, whose errors and requirements are those of the transfer as well.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Observed<Self, E2, R2> = Self extends Source<infer A, infer E, infer R> ? Source<A, E | E2, R | R2>
+  : Self extends Sink<infer A, infer E, infer R> ? Sink<A, E | E2, R | R2>
+  : never
+
+/**
  * Has every transfer of a resource watched: the observer runs beside it and gets its progress, sampled every 100 ms, which
  * ends with the transfer. A call that succeeds waits for it, one that fails or is interrupted interrupts it, and when it
  * fails so does the transfer.
@@ -303,32 +387,26 @@ export const presigned = (
  * const install = Effect.gen(function*() {
  *   const flasher = yield* BoardFlasher
  *   const image = yield* Resource.fromFile("rootfs.img")
- *   const logged = Resource.withProgress(image, Stream.runForEach(({ bytes }) => Effect.logDebug(`${bytes} bytes`)))
+ *   const logged = image.pipe(Resource.withProgress(Stream.runForEach(({ bytes }) => Effect.logDebug(`${bytes} bytes`))))
  *   yield* flasher.flash(logged, "root")
  * })
  * ```
  */
-export function withProgress<A, E, R, E2, R2>(
-  resource: Source<A, E, R>,
-  observe: ProgressObserver<E2, R2>
-): Source<A, E | E2, R | R2>
-export function withProgress<A, E, R, E2, R2>(
-  resource: Sink<A, E, R>,
-  observe: ProgressObserver<E2, R2>
-): Sink<A, E | E2, R | R2>
-export function withProgress<A, E, R, E2, R2>(
-  resource: Resource<A, E, R>,
-  observe: ProgressObserver<E2, R2>
-): Resource<A, E | E2, R | R2>
-export function withProgress<A, E, R, E2, R2>(
-  resource: Resource<A, E, R>,
-  observe: ProgressObserver<E2, R2>
-): Resource<A, E | E2, R | R2> {
-  return {
+export const withProgress: {
+  <E2, R2>(
+    observe: ProgressObserver<E2, R2>
+  ): <Self extends Resource<unknown, unknown, unknown>>(resource: Self) => Observed<Self, E2, R2>
+  <Self extends Resource<unknown, unknown, unknown>, E2, R2>(
+    resource: Self,
+    observe: ProgressObserver<E2, R2>
+  ): Observed<Self, E2, R2>
+} = dual(
+  2,
+  <A, E, R, E2, R2>(resource: Resource<A, E, R>, observe: ProgressObserver<E2, R2>): Resource<A, E | E2, R | R2> => ({
     ...resource,
     observe: (progress) => interruptible.both(resource.observe(progress), observe(progress))
-  }
-}
+  })
+)
 
 /**
  * No byte of a transfer moved for as long as its `withIdleTimeout` allows.
@@ -384,7 +462,7 @@ const failWhenIdle = (idleTimeout: Duration.Duration): ProgressObserver<Transfer
  * @category combinators
  * @example
  * ```ts
- * import { Device, Resource } from "@effect-jumpstarter/core"
+ * import { Device, ProgressBar, Resource } from "@effect-jumpstarter/core"
  * import { Flasher } from "@effect-jumpstarter/core/drivers"
  * import { Effect } from "effect"
  *
@@ -393,105 +471,22 @@ const failWhenIdle = (idleTimeout: Duration.Duration): ProgressObserver<Transfer
  * const install = Effect.gen(function*() {
  *   const flasher = yield* BoardFlasher
  *   const image = yield* Resource.fromFile("rootfs.img")
- *   yield* flasher.flash(Resource.withIdleTimeout(image, "1 minute"), "root")
+ *   yield* flasher.flash(image.pipe(ProgressBar.show({ label: "root" }), Resource.withIdleTimeout("1 minute")), "root")
  * }).pipe(
  *   Effect.catchTag("TransferStalled", ({ bytes }) => Effect.logError(`the board hangs after ${bytes} bytes`))
  * )
  * ```
  */
-export function withIdleTimeout<A, E, R>(
-  resource: Source<A, E, R>,
-  duration: Duration.DurationInput
-): Source<A, E | TransferStalled, R>
-export function withIdleTimeout<A, E, R>(
-  resource: Sink<A, E, R>,
-  duration: Duration.DurationInput
-): Sink<A, E | TransferStalled, R>
-export function withIdleTimeout<A, E, R>(
-  resource: Resource<A, E, R>,
-  duration: Duration.DurationInput
-): Resource<A, E | TransferStalled, R> {
-  return withProgress<A, E, R, TransferStalled, never>(resource, failWhenIdle(Duration.decode(duration)))
-}
-
-/**
- * A resource that is open for a driver. Pass it to a call of the same driver as an argument; that call succeeds only
- * when the transfer did. It can be used once.
- *
- * @since 0.1.0
- * @category models
- */
-export class ResourceHandle<out A, out E> {
-  constructor(
-    /** What travels in its place as an argument. */
-    readonly handle: JsonValue,
-    /** Progress, sampled at an interval (100 ms unless given); ends with the transfer. */
-    readonly progress: (options?: {
-      readonly interval?: Duration.DurationInput | undefined
-    }) => Stream.Stream<TransferProgress>,
-    /** The outcome of the transfer: what a sink made of the bytes, nothing for a source. */
-    readonly result: Effect.Effect<A, E | DriverCallError>,
-    /**
-     * What a call that has been answered still has to wait for.
-     *
-     * @internal
-     */
-    readonly settle: Effect.Effect<void, E | DriverCallError>
-  ) {}
-}
-
-/**
- * What can be an argument of a driver call.
- *
- * @since 0.1.0
- * @category models
- */
-export type Argument = JsonValue | ResourceHandle<unknown, unknown>
-
-/**
- * A resource that is not open, or an effect that has not run: what cannot be an argument, and is easily taken for one.
- *
- * @since 0.1.0
- * @category models
- */
-export type Unready =
-  | { readonly _tag: "Source" | "Sink"; readonly observe: unknown }
-  | { readonly [Effect.EffectTypeId]: unknown }
-
-type Passed<Arg> = Arg extends { readonly _tag: "Source" | "Sink"; readonly observe: unknown }
-  ? "open it first: pass the handle that `yield* client.resource(...)` gives"
-  : Arg extends { readonly [Effect.EffectTypeId]: unknown } ? "run it first: pass what `yield*` makes of it"
-  : Arg
-
-/**
- * The arguments of a call by name, with advice as the type of those that are not ready.
- *
- * @since 0.1.0
- * @category models
- */
-export type Arguments<Args extends ReadonlyArray<unknown>> = { readonly [Index in keyof Args]: Passed<Args[Index]> }
-
-/**
- * What the transfers among some arguments can fail with.
- *
- * @since 0.1.0
- * @category models
- */
-export type TransferError<Args extends ReadonlyArray<unknown>> = Args[number] extends infer Arg
-  ? Arg extends ResourceHandle<infer _A, infer E> ? E : never
-  : never
-
-/**
- * A client's resource while a driver uses it (`protocol.md` 6): a stream of the client, whose bytes are decoded and
- * encoded as the client asked, or a request that the client has presigned. Of a request there is one side only, and it
- * can be used once.
- *
- * @since 0.1.0
- * @category models
- */
-export interface DriverResource {
-  /** The client's bytes. Fails when they were cut off before their end, or when they do not decode. */
-  readonly read: Stream.Stream<Uint8Array, DriverFailure>
-  /** Sends bytes to the client, all of them to the last; for a request, until the server has confirmed them. */
-  readonly write: (bytes: Stream.Stream<Uint8Array, DriverFailure>) => Effect.Effect<void, DriverFailure>
-}
+export const withIdleTimeout: {
+  (
+    duration: Duration.DurationInput
+  ): <Self extends Resource<unknown, unknown, unknown>>(resource: Self) => Observed<Self, TransferStalled, never>
+  <Self extends Resource<unknown, unknown, unknown>>(
+    resource: Self,
+    duration: Duration.DurationInput
+  ): Observed<Self, TransferStalled, never>
+} = dual(
+  2,
+  <Self extends Resource<unknown, unknown, unknown>>(resource: Self, duration: Duration.DurationInput) =>
+    withProgress(resource, failWhenIdle(Duration.decode(duration)))
+)

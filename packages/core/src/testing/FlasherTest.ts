@@ -105,7 +105,7 @@ const pieces = (bytes: Uint8Array, size: number): Stream.Stream<Uint8Array> =>
  * const test = Effect.gen(function*() {
  *   const flasher = yield* FlasherTest.make({ targets: ["boot", "root"] })
  *   yield* Effect.flatMap(BoardFlasher, (board) =>
- *     board.flash(Resource.source(Stream.make(new Uint8Array(1024))), "boot")
+ *     board.flash(Resource.fromBytes(new Uint8Array(1024)), "boot")
  *   ).pipe(
  *     Effect.provide(BoardFlasher.layer("flasher")),
  *     Effect.provide(ExporterTest.layer({ flasher: flasher.driver }))

@@ -140,6 +140,15 @@ describe("Opendal", () => {
   )
 })
 
+it.scoped("Opendal.readBytes and readString read no more than their limit", () =>
+  Effect.gen(function*() {
+    const { client, storage } = yield* fake({ a: "12345" })
+    assert.strictEqual(yield* Opendal.readString(client, "a", { limit: 5 }), "12345")
+    assert.strictEqual((yield* Effect.flip(Opendal.readBytes(client, "a", { limit: 4 })))._tag, "TransferTooLarge")
+    assert.strictEqual((yield* Effect.flip(Opendal.readString(client, "a", { limit: 4 })))._tag, "TransferTooLarge")
+    assert.strictEqual(yield* storage.openFiles, 0)
+  }))
+
 describe("Opendal.upload", () => {
   const content = "the image"
   const cases = [

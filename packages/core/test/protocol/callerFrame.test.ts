@@ -167,7 +167,7 @@ const conveniences: Readonly<Record<string, Program>> = {
     yield* HttpServer.putFile(yield* as(HttpServer.contract), yield* opens, "a", bytes) // here
   }),
   "Opendal.readString": Effect.gen(function*() {
-    yield* Opendal.readString(yield* opens, "a") // here
+    yield* Effect.catchTag(Opendal.readString(yield* opens, "a"), "TransferTooLarge", Effect.die) // here
   }),
   "Opendal.writeString": Effect.gen(function*() {
     yield* Opendal.writeString(yield* opens, "a", "b") // here

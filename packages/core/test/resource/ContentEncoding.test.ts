@@ -304,6 +304,13 @@ describe("ContentEncoding", () => {
     })
   }
 
+  it.effect("encodes and decodes data-first, too", () =>
+    Effect.gen(function*() {
+      const encoded = ContentEncoding.encode(Stream.make(new TextEncoder().encode(text)), "gzip")
+      const decoded = ContentEncoding.decode(encoded, "gzip").pipe(Stream.decodeText(), Stream.mkString)
+      assert.strictEqual(yield* decoded, text)
+    }))
+
   it.effect("decodes gzip with a zlib header", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* decodedText("gzip", zlibText), text)

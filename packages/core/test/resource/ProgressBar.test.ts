@@ -1,5 +1,5 @@
 import type { ProgressBar as Bar } from "@effect-jumpstarter/core"
-import { ProgressBar } from "@effect-jumpstarter/core"
+import { ProgressBar, Resource } from "@effect-jumpstarter/core"
 import type { TransferProgress } from "@effect-jumpstarter/core/Resource"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -92,6 +92,21 @@ describe("ProgressBar", () => {
       const screen = new Screen(false)
       yield* ProgressBar.run(Stream.make(at(0, 0, true)), { output: screen })
       assert.strictEqual(screen.text, "transfer 100 % (0.0 of 0.0 MB) at 0.0 MB/s in 0.0 s\n")
+    }))
+
+  it.effect("runs and shows in a pipe, with and without options", () =>
+    Effect.gen(function*() {
+      const screen = new Screen(false)
+      const options = { label: "dump", output: screen }
+      const done = [at(10, 10, true)]
+      yield* Stream.fromIterable(done).pipe(ProgressBar.run(options))
+      const shown = Resource.fromString("0123456789").pipe(ProgressBar.show(options))
+      yield* shown.observe(Stream.fromIterable(done))
+      yield* ProgressBar.show(shown, options).observe(Stream.empty)
+      assert.deepStrictEqual(screen.lines, Array(2).fill("dump 100 % (0.0 of 0.0 MB) at 0.0 MB/s in 0.0 s"))
+      assert.isTrue(Resource.isResource(Resource.toBytes().pipe(ProgressBar.show())))
+      assert.isTrue(Resource.isResource(ProgressBar.show(Resource.toBytes())))
+      yield* Stream.empty.pipe(ProgressBar.run())
     }))
 
   it.effect("fails as the stream fails", () =>

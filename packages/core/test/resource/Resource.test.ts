@@ -1,5 +1,5 @@
 // What becomes of a transfer that stalls, of a file that is dumped into, and of an encoding that has no codec.
-import { Driver, Exporter, ExporterConnection, GrpcChannel, Resource } from "@effect-jumpstarter/core"
+import { Driver, Exporter, ExporterConnection, GrpcChannel, ProgressBar, Resource } from "@effect-jumpstarter/core"
 import { GrpcHandler, type GrpcHandlers } from "@effect-jumpstarter/core/GrpcHandler"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
 import { FileSystem, Headers } from "@effect/platform"
@@ -160,6 +160,92 @@ describe("an observer", () => {
         assert.strictEqual(yield* Effect.flip(use("read", late)), "late")
       }).pipe(on(device))
     }))
+})
+
+describe("bytes in memory", () => {
+  const content = (bytes: Stream.Stream<Uint8Array>) => Effect.map(Stream.runCollect(bytes), (all) => text(concat(all)))
+
+  it.effect("have their size, and what the options say", () =>
+    Effect.gen(function*() {
+      const bytes = Resource.fromBytes(utf8("firm"), { contentEncoding: "gzip", name: "firm.gz" })
+      assert.deepStrictEqual([bytes.size, bytes.contentEncoding, bytes.name], [
+        Option.some(4),
+        Option.some("gzip"),
+        "firm.gz"
+      ])
+      assert.strictEqual(yield* content(bytes.stream), "firm")
+      const umlaut = Resource.fromString("über")
+      assert.deepStrictEqual(umlaut.size, Option.some(5))
+      assert.strictEqual(yield* content(umlaut.stream), "über")
+      assert.deepStrictEqual(Resource.fromString("").size, Option.some(0))
+    }))
+
+  const dump = <A, E>(sink: Resource.Sink<A, E, never>) =>
+    Effect.gen(function*() {
+      const client = yield* ExporterConnection.driver("device")
+      const handle = yield* client.resource(sink)
+      yield* client.call("write", handle)
+      return yield* handle.result
+    }).pipe(Effect.scoped)
+
+  it.effect("are what a driver has written", () =>
+    Effect.gen(function*() {
+      const device = yield* makeDevice
+      assert.strictEqual(text(yield* dump(Resource.toBytes()).pipe(on(device))), "12345")
+      assert.strictEqual(text(yield* dump(Resource.toBytes({ limit: 5, size: 5 })).pipe(on(device))), "12345")
+    }))
+
+  it.effect("are no more than the limit", () =>
+    Effect.gen(function*() {
+      const device = yield* makeDevice
+      const error = yield* Effect.flip(dump(Resource.toBytes({ limit: 4 })).pipe(on(device)))
+      assert.instanceOf(error, Resource.TransferTooLarge)
+      assert.strictEqual(
+        error.message,
+        "the transfer has more than 4 bytes (limit of Resource.toBytes); raise the limit, or use Resource.toFile"
+      )
+    }))
+
+  it.effect("are kept apart when a sink is used twice", () =>
+    Effect.gen(function*() {
+      const { sink } = Resource.toBytes()
+      const run = (piece: string) => Effect.map(Stream.run(Stream.make(utf8(piece), utf8(piece)), sink), text)
+      assert.deepStrictEqual(yield* Effect.all([run("a"), run("b")]), ["aa", "bb"])
+    }))
+})
+
+describe("a resource in a pipe", () => {
+  it.effect("is watched and bounded as data-first", () =>
+    Effect.gen(function*() {
+      const device = yield* makeDevice
+      const seen: Array<string> = []
+      const observe = (name: string) => (progress: Stream.Stream<Resource.TransferProgress>) =>
+        Stream.runForEach(progress, ({ bytes, done }) => Effect.sync(() => done && seen.push(`${name} ${bytes}`)))
+      const image = Resource.fromString("123").pipe(
+        Resource.withIdleTimeout("1 minute"),
+        Resource.withProgress(observe("last"))
+      )
+      yield* use("read", image).pipe(on(device))
+      yield* use("read", Resource.withProgress(image, observe("first"))).pipe(on(device))
+      assert.deepStrictEqual(seen, ["last 3", "last 3", "first 3"])
+    }))
+
+  it.effect("keeps the bound of each step", () =>
+    Effect.gen(function*() {
+      const device = yield* makeDevice
+      const sink = Resource.sink(Sink.drain).pipe(Resource.withIdleTimeout(idleTimeout), ProgressBar.show())
+      const calling = yield* Effect.fork(Effect.flip(use("writeOnce", sink).pipe(on(device))))
+      yield* TestClock.adjust("3100 millis")
+      assert.deepStrictEqual(yield* Fiber.join(calling), stalled(5))
+    }))
+
+  it("is known from other values", () => {
+    assert.isTrue(Resource.isResource(Resource.fromBytes(new Uint8Array()).pipe(Resource.withIdleTimeout("1 second"))))
+    assert.isTrue(Resource.isResource(Resource.toBytes()))
+    for (const other of [undefined, null, "Source", { _tag: "Source" }, Resource.presigned("https://a/b")]) {
+      assert.isFalse(Resource.isResource(other))
+    }
+  })
 })
 
 describe("fromFile", () => {

@@ -20,7 +20,8 @@ const names = (paths: Stream.Stream<string, DriverCallError>) =>
   Effect.map(run(paths), (paths) => paths.map(within).sort())
 
 const write = (path: string): Act => (storage) => Opendal.writeString(storage, at(path), "new")
-const read = (path: string): Act => (storage) => Opendal.readString(storage, at(path))
+const read = (path: string): Act => (storage) =>
+  Effect.catchTag(Opendal.readString(storage, at(path)), "TransferTooLarge", Effect.die)
 const hash = (path: string): Act => (storage) => storage.hash(at(path))
 const stat = (path: string): Act => (storage) =>
   Effect.map(storage.stat(at(path)), ({ mode }) => mode.entry_is_dir ? "directory" : "file")

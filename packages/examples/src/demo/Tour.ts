@@ -96,7 +96,7 @@ const flash = Effect.gen(function*() {
   })
 
   const image = yield* Resource.fromFile(file, { contentEncoding: "gzip" })
-  yield* storage.flash(ProgressBar.show(image, { label: "  flash", output }), "rootfs")
+  yield* storage.flash(image.pipe(ProgressBar.show({ label: "  flash", output })), "rootfs")
   const dumped = yield* storage.dump(Resource.sink(Image.sha256), "rootfs")
   yield* facts({ sent: `sha256 ${sha256.slice(0, 48)}…`, dumped: `sha256 ${dumped.slice(0, 48)}…` })
   if (dumped !== sha256) return yield* Effect.dieMessage("the dump is not what was flashed")

@@ -2,7 +2,7 @@
 import { Device, type ExporterConnection, Resource } from "@effect-jumpstarter/core"
 import { Flasher, Power, Serial } from "@effect-jumpstarter/core/drivers"
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer, Option, Sink, Stream } from "effect"
+import { Effect, Layer, Option, Stream } from "effect"
 
 class Supply extends Device.Tag("acme/Supply", Power.contract)<Supply>() {}
 class Port extends Device.Tag("acme/Port", Serial.contract)<Port>() {}
@@ -25,9 +25,8 @@ export const board = <E>(exporter: Layer.Layer<ExporterConnection.ExporterConnec
         yield* console.sendLine("version")
         assert.strictEqual((yield* console.expect(/U-Boot (\S+)\r\n/)).groups[0], "2026.01")
 
-        yield* storage.flash(Resource.source(Stream.make(image)))
-        const dumped = yield* storage.dump(Resource.sink(Sink.collectAll<Uint8Array>()))
-        assert.isTrue(Buffer.concat(Array.from(dumped)).equals(image))
+        yield* storage.flash(Resource.fromBytes(image))
+        assert.deepStrictEqual(yield* storage.dump(Resource.toBytes()), image)
 
         const reading = yield* supply.read().pipe(Stream.filter(({ voltage }) => voltage > 0), Stream.runHead)
         assert.deepStrictEqual(reading, Option.some({ voltage: 5, current: 2 }))

@@ -3,7 +3,7 @@
 import { Device, DriverError, DriverInterface, DriverMethod, Resource } from "@effect-jumpstarter/core"
 import { Flasher, Power, Serial } from "@effect-jumpstarter/core/drivers"
 import { assert } from "@effect/vitest"
-import { Effect, Layer, Schedule, Schema, Sink, Stream } from "effect"
+import { Effect, Layer, Schedule, Schema } from "effect"
 
 /** Fuses of a chip, which nobody can mend. */
 export const Fuses = DriverInterface.make("lab.client.FusesClient", {
@@ -56,9 +56,8 @@ export const provision = Effect.gen(function*() {
     yield* console.expect("=> ", { timeout: "30 seconds" })
   })))
   const storing = persistently(Flasher.contract)
-  yield* storage.flash(Resource.source(Stream.make(image))).pipe(storing)
-  const dumped = yield* storage.dump(Resource.sink(Sink.collectAll<Uint8Array>())).pipe(storing)
-  assert.isTrue(Buffer.concat(Array.from(dumped)).equals(image))
+  yield* storage.flash(Resource.fromBytes(image)).pipe(storing)
+  assert.deepStrictEqual(yield* storage.dump(Resource.toBytes()).pipe(storing), image)
   // Not to be done twice, so the board is asked.
   yield* Effect.catchIf(
     chip.burn(),
