@@ -1,5 +1,5 @@
-import type { Effect, Scope, Stream } from "effect"
-import { Redacted, Schedule } from "effect"
+import type { ConfigError, Effect, Layer, Option, Scope, Stream } from "effect"
+import { Config, Redacted, Schedule, Schema } from "effect"
 import { describe, expect, it } from "tstyche"
 import type * as ConnectionState from "../src/client/ConnectionState.ts"
 import * as ExporterConnection from "../src/client/ExporterConnection.ts"
@@ -9,11 +9,41 @@ import type * as ExporterStatus from "../src/protocol/ExporterStatus.ts"
 
 declare const connection: ExporterConnection.Connection
 
+describe("an endpoint", () => {
+  it("is text for a schema, which needs nothing", () => {
+    expect(Endpoint.schemaFromString).type.toBe<Schema.Schema<Endpoint.Endpoint, string>>()
+    expect(Schema.Struct({ bench: Endpoint.schemaFromString }).Type).type.toBe<{ readonly bench: Endpoint.Endpoint }>()
+  })
+})
+
 describe("a connection", () => {
   it("fails to be made with one error, and is closed with its scope", () => {
     expect(ExporterConnection.fromEndpoint(Endpoint.unix("/s"))).type.toBe<
       Effect.Effect<ExporterConnection.Connection, ExporterConnection.ConnectError, Scope.Scope>
     >()
+  })
+
+  it("of the configuration takes Effect's Config for the endpoint and for every option", () => {
+    expect(Endpoint.config("BENCH")).type.toBe<Config.Config<Endpoint.Endpoint>>()
+    expect(ExporterConnection.layerConfig(Endpoint.config("BENCH"))).type.toBe<
+      Layer.Layer<
+        ExporterConnection.ExporterConnection,
+        ExporterConnection.ConnectError | ConfigError.ConfigError
+      >
+    >()
+    const endpoint = Config.withDefault(Endpoint.config("BENCH"), Endpoint.tcp("lab", 8090))
+    expect(ExporterConnection.layerConfig).type.toBeCallableWith(endpoint, {
+      passphrase: Config.redacted("PASSPHRASE"),
+      readyTimeout: Config.duration("READY"),
+      statusPolling: { idle: Config.duration("IDLE") },
+      reconnect: Config.succeed(Schedule.spaced("1 second"))
+    })
+    expect(ExporterConnection.layerConfig).type.not.toBeCallableWith(Endpoint.tcp("lab", 8090))
+    expect(ExporterConnection.layerConfig).type.not.toBeCallableWith(endpoint, { passphrase: Config.string("X") })
+  })
+
+  it("has what the shell says of a lease, where there is one", () => {
+    expect(connection.metadata).type.toBe<Option.Option<ExporterConnection.ExporterMetadata>>()
   })
 
   it("is reconnected by a schedule that may look at why an attempt failed, and needs nothing", () => {

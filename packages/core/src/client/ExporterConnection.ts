@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -16,13 +17,19 @@ import type * as DriverTree from "../protocol/DriverTree.ts"
 import * as passphrases from "../protocol/passphrase.ts"
 import * as GrpcChannel from "../transport/GrpcChannel.ts"
 import * as clockWarning from "./clockWarning.ts"
-import { ConnectError, type Connection, type ConnectOptions, type StatusPolling } from "./connection.ts"
+import {
+  ConnectError,
+  type Connection,
+  type ConnectOptions,
+  type ExporterMetadata,
+  type StatusPolling
+} from "./connection.ts"
 import type * as DriverClient from "./DriverClient.ts"
 import { environment } from "./environment.ts"
 import * as handshake from "./handshake.ts"
 import * as session from "./session.ts"
 
-export { ConnectError, type Connection, type ConnectOptions, type StatusPolling }
+export { ConnectError, type Connection, type ConnectOptions, type ExporterMetadata, type StatusPolling }
 
 /**
  * The connection to an exporter that a program runs with.
@@ -62,7 +69,7 @@ export const driver = (
 const connect = (
   channel: Effect.Effect<GrpcChannel.Channel, GrpcStatusError, Scope.Scope>,
   address: string,
-  options: ConnectOptions
+  options: session.Options
 ) =>
   Effect.flatMap(
     handshake.explained(address, passphrases.present(channel, address, options.passphrase)),
@@ -93,16 +100,9 @@ export const fromChannel = (
  */
 export interface EndpointOptions extends ConnectOptions, GrpcChannel.ChannelOptions {}
 
-/**
- * Connects to an endpoint. Warns in the log when the program runs on a `TestClock`, on which nothing ends that waits for time
- * to pass.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const fromEndpoint = (
+const connectTo = (
   endpoint: Endpoint.Endpoint,
-  options: EndpointOptions = {}
+  options: EndpointOptions & Pick<session.Options, "metadata">
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   Effect.suspend(() => {
     const address = Endpoint.format(endpoint)
@@ -116,6 +116,18 @@ export const fromEndpoint = (
   })
 
 /**
+ * Connects to an endpoint. Warns in the log when the program runs on a `TestClock`, on which nothing ends that waits for time
+ * to pass.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromEndpoint = (
+  endpoint: Endpoint.Endpoint,
+  options: EndpointOptions = {}
+): Effect.Effect<Connection, ConnectError, Scope.Scope> => connectTo(endpoint, options)
+
+/**
  * A connection to an endpoint.
  *
  * @since 0.1.0
@@ -125,6 +137,36 @@ export const layer = (
   endpoint: Endpoint.Endpoint,
   options?: EndpointOptions
 ): Layer.Layer<ExporterConnection, ConnectError> => Layer.scoped(ExporterConnection, fromEndpoint(endpoint, options))
+
+/**
+ * A connection to an endpoint that the program's configuration names, with options from there. An option that is constant is a
+ * `Config.succeed`. `layerEnv` reads what `jmp shell` says instead.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Endpoint, ExporterConnection } from "@effect-jumpstarter/core"
+ * import { Config, Duration } from "effect"
+ *
+ * const Bench = ExporterConnection.layerConfig(Endpoint.config("BENCH_ADDRESS"), {
+ *   passphrase: Config.redacted("BENCH_PASSPHRASE"),
+ *   readyTimeout: Config.duration("BENCH_READY_TIMEOUT").pipe(Config.withDefault(Duration.minutes(10)))
+ * })
+ * ```
+ */
+export const layerConfig = (
+  endpoint: Config.Config<Endpoint.Endpoint>,
+  options: Config.Config.Wrap<EndpointOptions> = {}
+): Layer.Layer<ExporterConnection, ConnectError | ConfigError.ConfigError> =>
+  Layer.scoped(
+    ExporterConnection,
+    Effect.flatMap(
+      // `Config.unwrap` throws on an object without properties.
+      Config.all([endpoint, Object.keys(options).length === 0 ? Config.succeed({}) : Config.unwrap(options)]),
+      ([endpoint, options]) => fromEndpoint(endpoint, options)
+    )
+  )
 
 /**
  * A connection through the `GrpcChannel` of the environment, which tests replace.
@@ -153,7 +195,7 @@ export interface EnvironmentOptions extends Omit<EndpointOptions, "passphrase"> 
 
 /**
  * A connection as `jmp shell` describes it to its child in `JUMPSTARTER_HOST`, `JMP_GRPC_INSECURE` and
- * `JMP_GRPC_PASSPHRASE`.
+ * `JMP_GRPC_PASSPHRASE`. What it says of a lease is the connection's `metadata`.
  *
  * @since 0.1.0
  * @category layers
@@ -164,14 +206,14 @@ export const layerEnv = (
   Layer.scoped(
     ExporterConnection,
     Effect.gen(function*() {
-      const { host, insecure, passphrase } = yield* environment
+      const { host, insecure, metadata, passphrase } = yield* environment
       const endpoint = yield* Either.mapLeft(
         Endpoint.parse(host, { security: insecure ? "insecure" : options.trust }),
         (error) => new ConnectError({ address: error.address, reason: "Address", details: error.reason, cause: error })
       )
-      return yield* fromEndpoint(
+      return yield* connectTo(
         endpoint._tag === "Tls" ? Endpoint.tls(endpoint.host, endpoint.port, endpoint.trust, options) : endpoint,
-        { ...options, passphrase: Option.getOrUndefined(passphrase) }
+        { ...options, passphrase: Option.getOrUndefined(passphrase), metadata: Option.getOrUndefined(metadata) }
       )
     })
   )

@@ -1,6 +1,7 @@
 // What a connection to an exporter is, the options it is made with, and why there is none.
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
@@ -41,6 +42,21 @@ export class ConnectError extends Schema.TaggedError<ConnectError>(
 }
 
 /**
+ * What the controller of a lab knows of a leased exporter, as `jmp shell` hands it on.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ExporterMetadata {
+  /** The exporter's name in the lab. */
+  readonly name: string
+  /** The name of the lease. */
+  readonly lease: Option.Option<string>
+  /** The labels by which it is leased. Its own labels, as it reports them, can be others. */
+  readonly labels: Readonly<Record<string, string>>
+}
+
+/**
  * A live connection to an exporter.
  *
  * @since 0.1.0
@@ -54,6 +70,12 @@ export interface Connection {
   readonly labels: Readonly<Record<string, string>>
   /** The message of the day; empty when there is none. */
   readonly motd: string
+  /**
+   * What `jmp shell` says of the exporter it leased: `JMP_EXPORTER`, `JMP_LEASE` and `JMP_EXPORTER_LABELS`, with `layerEnv`
+   * (`protocol.md` 10.6). None with other connections, and where there is no lease: outside a shell, and in that of an
+   * exporter that was reached directly.
+   */
+  readonly metadata: Option.Option<ExporterMetadata>
   /** The client of the root driver, through which all others are found. */
   readonly root: DriverClient.DriverClient
   /** The client of the driver at a path, as in `storage.mux`. */

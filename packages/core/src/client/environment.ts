@@ -4,8 +4,37 @@ import * as ConfigError from "effect/ConfigError"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import type { ExporterMetadata } from "./connection.ts"
 
 const insecure = (name: string) => Config.map(Config.withDefault(Config.string(name), ""), (value) => value === "1")
+
+// An empty variable is none, as in Python.
+const text = (name: string) => Config.map(Config.option(Config.string(name)), Option.filter((value) => value !== ""))
+
+// Values are not escaped: a label goes up to the next comma.
+const labels = Config.map(
+  text("JMP_EXPORTER_LABELS"),
+  Option.match({
+    onNone: () => ({}),
+    onSome: (pairs) =>
+      Object.fromEntries(
+        pairs.split(",").flatMap((pair) => {
+          const end = pair.indexOf("=")
+          return end > 0 ? [[pair.slice(0, end), pair.slice(end + 1)]] : []
+        })
+      )
+  })
+)
+
+// A shell that leased nothing, because it was given an address, says `direct` twice.
+const metadata = Config.map(
+  Config.all({ name: text("JMP_EXPORTER"), lease: text("JMP_LEASE"), labels }),
+  ({ labels, lease, name }): Option.Option<ExporterMetadata> =>
+    Option.map(
+      Option.filter(name, (name) => name !== "direct" || !Option.contains(lease, "direct")),
+      (name) => ({ name, lease, labels })
+    )
+)
 
 /**
  * The environment `jmp shell` gives its child (`protocol.md` 10.5 and 10.6).
@@ -28,7 +57,7 @@ export const environment = Config.all({
     insecure("JUMPSTARTER_GRPC_INSECURE"),
     (a, b) => a || b
   ),
-  // An empty one is none, as in Python.
+  metadata,
   passphrase: Config.map(
     Config.option(Config.redacted("JMP_GRPC_PASSPHRASE")),
     Option.filter((passphrase) => Redacted.value(passphrase) !== "")

@@ -9,7 +9,7 @@ import { isExporterGone } from "../protocol/pythonTexts.ts"
 import type { Channel } from "../transport/GrpcChannel.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as admission from "./admission.ts"
-import type { Connection, ConnectOptions } from "./connection.ts"
+import type { Connection, ConnectOptions, ExporterMetadata } from "./connection.ts"
 import { ConnectionState } from "./ConnectionState.ts"
 import * as DriverClient from "./DriverClient.ts"
 import * as driverLocator from "./driverLocator.ts"
@@ -42,7 +42,12 @@ const endSession = ({ exporter, settled }: reconnect.Link): Connection["endSessi
   return Effect.zipRight(Effect.mapError(settled, failed("ConnectionLost")), answer)
 }
 
-export const make = Effect.fnUntraced(function*(channel: Channel, options: ConnectOptions) {
+// What a connection is made with; `metadata` is known where the environment of `jmp shell` has it.
+export interface Options extends ConnectOptions {
+  readonly metadata?: ExporterMetadata | undefined
+}
+
+export const make = Effect.fnUntraced(function*(channel: Channel, options: Options) {
   const introduction = handshake.make(channel, options)
   const first = yield* introduction
   const hookLog = new HookLog()
@@ -108,6 +113,7 @@ export const make = Effect.fnUntraced(function*(channel: Channel, options: Conne
     get motd() {
       return locator.report().motd
     },
+    metadata: Option.fromNullable(options.metadata),
     get root() {
       return root()
     },

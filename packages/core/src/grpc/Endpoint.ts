@@ -3,8 +3,11 @@
  *
  * @since 0.1.0
  */
+import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
 import * as Data from "effect/Data"
 import * as Either from "effect/Either"
+import * as ParseResult from "effect/ParseResult"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as hostPort from "./hostPort.ts"
@@ -267,6 +270,31 @@ export const parse = (
 }
 
 /**
+ * An endpoint as a setting of the program, such as an environment variable: the address in it is read as by `parse`.
+ * `ExporterConnection.layerConfig` connects to it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Endpoint, ExporterConnection } from "@effect-jumpstarter/core"
+ * import { Config } from "effect"
+ *
+ * const Bench = ExporterConnection.layerConfig(
+ *   Endpoint.config("BENCH_ADDRESS").pipe(Config.withDefault(Endpoint.unix("/run/jumpstarter.sock")))
+ * )
+ * ```
+ */
+export const config = (
+  name?: string,
+  options?: { readonly security?: Trust | "insecure" | undefined }
+): Config.Config<Endpoint> =>
+  Config.mapOrFail(
+    Config.string(name),
+    (address) => Either.mapLeft(parse(address, options), ({ message }) => ConfigError.InvalidData([], message))
+  )
+
+/**
  * Writes an endpoint so that `parse` reads it back, as in `unix:/run/x.sock` or `tls:lab:8090`. What a TLS endpoint trusts
  * and proves itself with is not a part of it.
  *
@@ -285,3 +313,71 @@ export const format = (endpoint: Endpoint): string => {
       return `tls:${hostPort.format(endpoint)}`
   }
 }
+
+const isEndpoint = Schema.is(Schema.Union(
+  Schema.TaggedStruct("Unix", { path: Schema.String }),
+  Schema.TaggedStruct("Tcp", { host: Schema.String, port: Schema.Number }),
+  Schema.TaggedStruct("Tls", {
+    host: Schema.String,
+    port: Schema.Number,
+    trust: Schema.Union(
+      Schema.TaggedStruct("SystemRoots", {}),
+      Schema.TaggedStruct("CertificateAuthority", {
+        ca: Schema.String,
+        serverName: Schema.optional(Schema.String)
+      }),
+      Schema.TaggedStruct("TrustOnFirstUse", {})
+    ),
+    certificate: Schema.optional(
+      Schema.Struct({ chain: Schema.String, privateKey: Schema.RedactedFromSelf(Schema.String) })
+    )
+  })
+))
+
+/**
+ * An endpoint in memory.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const schemaFromSelf: Schema.Schema<Endpoint> = Schema.declare(
+  (value): value is Endpoint => isEndpoint(value),
+  { identifier: "Endpoint" }
+)
+
+/**
+ * An endpoint as text, for files and messages: decoded as by `parse`, and encoded as by `format`. A TLS endpoint that trusts
+ * something else than the system's roots, or has a certificate of the client, does not encode, because no address can say
+ * so.
+ *
+ * @since 0.1.0
+ * @category schemas
+ * @example
+ * ```ts
+ * import { Endpoint } from "@effect-jumpstarter/core"
+ * import { Schema } from "effect"
+ *
+ * const Lab = Schema.parseJson(Schema.Struct({ benches: Schema.Record({ key: Schema.String, value: Endpoint.schemaFromString }) }))
+ *
+ * const lab = Schema.decode(Lab)(`{ "benches": { "left": "unix:/run/left.sock", "right": "tcp://10.0.0.7:8090" } }`)
+ * ```
+ */
+export const schemaFromString: Schema.Schema<Endpoint, string> = Schema.transformOrFail(
+  Schema.String.annotations({ description: "the address of an exporter" }),
+  schemaFromSelf,
+  {
+    strict: true,
+    decode: (address, _, ast) =>
+      Either.mapLeft(parse(address), ({ message }) => new ParseResult.Type(ast, address, message)),
+    encode: (endpoint, _, ast) =>
+      endpoint._tag !== "Tls" || (endpoint.trust._tag === "SystemRoots" && endpoint.certificate === undefined)
+        ? ParseResult.succeed(format(endpoint))
+        : ParseResult.fail(
+          new ParseResult.Type(
+            ast,
+            endpoint,
+            `no address can say what ${format(endpoint)} trusts and proves itself with`
+          )
+        )
+  }
+).annotations({ identifier: "EndpointFromString" })

@@ -1,6 +1,7 @@
 // Connecting: what goes wrong and how it is told, the environment of `jmp shell`, and what waits for a time.
 import { describe, it } from "@effect/vitest"
 import { assertInclude, assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
+import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as ConfigProvider from "effect/ConfigProvider"
 import type * as Console from "effect/Console"
@@ -437,6 +438,34 @@ describe("whether there is a lease", () => {
     }))
 })
 
+describe("a connection from the configuration", () => {
+  const withConfiguration = (
+    variables: Readonly<Record<string, string>>,
+    options?: Config.Config.Wrap<ExporterConnection.EndpointOptions>
+  ) =>
+    ExporterConnection.driver("probe").pipe(
+      Effect.flatMap((probe) => probe.call("echo", "hello")),
+      Effect.provide(ExporterConnection.layerConfig(Endpoint.config("BENCH"), options)),
+      Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
+    )
+
+  it.scopedLive("has its endpoint and its options from there", () =>
+    Effect.gen(function*() {
+      const BENCH = Endpoint.format(yield* serve(anyPort, "open sesame"))
+      const options = { passphrase: Config.redacted("PASSPHRASE"), leased: Config.succeed(false) }
+      deepStrictEqual(yield* withConfiguration({ BENCH, PASSPHRASE: "open sesame" }, options), ["hello"])
+      const error = yield* Effect.flip(withConfiguration({ BENCH }))
+      strictEqual(error._tag === "ConnectError" && error.reason, "Unauthenticated")
+    }))
+
+  it.live("names every variable that is missing", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(withConfiguration({}, { passphrase: Config.redacted("PASSPHRASE") }))
+      assertTrue(ConfigError.isConfigError(error))
+      for (const name of ["BENCH", "PASSPHRASE"]) assertInclude(String(error), name)
+    }))
+})
+
 describe("the environment of jmp shell", () => {
   const withEnvironment = (
     variables: Readonly<Record<string, string>>,
@@ -483,6 +512,46 @@ describe("the environment of jmp shell", () => {
       const error = yield* Effect.flip(withEnvironment(variables))
       strictEqual(error._tag === "ConnectError" && error.reason, "Unauthenticated")
       deepStrictEqual(yield* withEnvironment({ ...variables, JMP_GRPC_PASSPHRASE: "open sesame" }), ["hello"])
+    }))
+
+  const metadata = (variables: Readonly<Record<string, string>>) =>
+    Effect.gen(function*() {
+      const endpoint = yield* serve(anyPort)
+      return yield* Effect.map(ExporterConnection.ExporterConnection, ({ metadata }) => metadata).pipe(
+        Effect.provide(ExporterConnection.layerEnv()),
+        Effect.withConfigProvider(ConfigProvider.fromMap(
+          new Map(Object.entries({ JUMPSTARTER_HOST: hostPort(endpoint), JMP_GRPC_INSECURE: "1", ...variables }))
+        ))
+      )
+    })
+
+  it.scopedLive("the exporter that is leased", () =>
+    Effect.gen(function*() {
+      deepStrictEqual(
+        yield* metadata({
+          JMP_EXPORTER: "rack-1",
+          JMP_LEASE: "0193-lease",
+          JMP_EXPORTER_LABELS: "board=rpi4,key=a=b,=x,y,,empty=,__proto__=z"
+        }),
+        Option.some({
+          name: "rack-1",
+          lease: Option.some("0193-lease"),
+          labels: Object.fromEntries([["board", "rpi4"], ["key", "a=b"], ["empty", ""], ["__proto__", "z"]])
+        })
+      )
+      deepStrictEqual(
+        yield* metadata({ JMP_EXPORTER: "rack-1", JMP_LEASE: "", JMP_EXPORTER_LABELS: "" }),
+        Option.some({ name: "rack-1", lease: Option.none(), labels: {} })
+      )
+    }))
+
+  it.scopedLive("no exporter that is leased, outside a lease", () =>
+    Effect.gen(function*() {
+      deepStrictEqual(yield* metadata({}), Option.none())
+      deepStrictEqual(yield* metadata({ JMP_LEASE: "mine" }), Option.none())
+      deepStrictEqual(yield* metadata({ JMP_EXPORTER: "direct", JMP_LEASE: "direct" }), Option.none())
+      const connection = yield* ExporterConnection.fromEndpoint(yield* serve(anyPort))
+      deepStrictEqual(connection.metadata, Option.none())
     }))
 
   for (const [what, variables] of [["missing", {}], ["empty", { JUMPSTARTER_HOST: "" }]] as const) {

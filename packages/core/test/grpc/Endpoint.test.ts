@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Either, FastCheck as fc } from "effect"
+import { Config, ConfigProvider, Effect, Either, FastCheck as fc, Redacted, Schema } from "effect"
 import * as Endpoint from "../../src/grpc/Endpoint.ts"
 import * as arbitraries from "../support/addresses.ts"
 
@@ -135,6 +135,71 @@ describe("Endpoint", () => {
       const security = endpoint._tag === "Tls" ? endpoint.trust : undefined
       assert.deepStrictEqual(Endpoint.parse(Endpoint.format(endpoint), { security }), Either.right(endpoint))
     }, { fastCheck: { numRuns: 1_000 } })
+  })
+
+  describe("config", () => {
+    const read = (variables: Readonly<Record<string, string>>, config: Config.Config<Endpoint.Endpoint>) =>
+      ConfigProvider.fromMap(new Map(Object.entries(variables))).load(config)
+
+    it.effect("reads a variable as parse does", () =>
+      Effect.gen(function*() {
+        const variables = { BENCH: "lab:8090", "nested.BENCH": "/run/x.sock" }
+        assert.deepStrictEqual(yield* read(variables, Endpoint.config("BENCH")), Endpoint.tls("lab", 8090))
+        assert.deepStrictEqual(
+          yield* read(variables, Endpoint.config("BENCH", { security: "insecure" })),
+          Endpoint.tcp("lab", 8090)
+        )
+        assert.deepStrictEqual(
+          yield* read(variables, Config.nested(Endpoint.config("BENCH"), "nested")),
+          Endpoint.unix("/run/x.sock")
+        )
+        const other = Endpoint.unix("/other.sock")
+        assert.deepStrictEqual(yield* read({}, Config.withDefault(Endpoint.config("BENCH"), other)), other)
+      }))
+
+    it.effect("refuses what is no address, and says which variable it is in", () =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(
+          read({ BENCH: "lab" }, Config.withDefault(Endpoint.config("BENCH"), Endpoint.unix("/x")))
+        )
+        assert.strictEqual(
+          String(error),
+          "(Invalid data at BENCH: \"invalid exporter address \"lab\": the port is missing; write lab:8090; write a socket " +
+            "of that name as unix:lab\")"
+        )
+      }))
+  })
+
+  describe("schemaFromString", () => {
+    const decode = Schema.decodeEither(Endpoint.schemaFromString)
+    const encode = Schema.encodeEither(Endpoint.schemaFromString)
+
+    it.prop("reads back what it writes, and what it cannot write it refuses", { endpoint: arbitraries.endpoint }, ({
+      endpoint
+    }) => {
+      const encoded = encode(endpoint)
+      if (endpoint._tag === "Tls" && endpoint.trust._tag !== "SystemRoots") return assert.isTrue(Either.isLeft(encoded))
+      assert.deepStrictEqual(encoded, Either.right(Endpoint.format(endpoint)))
+      assert.deepStrictEqual(Either.flatMap(encoded, decode), Either.right(endpoint))
+    })
+
+    it("says what is wrong", () => {
+      const wrong = (result: Either.Either<unknown, Error>) => Either.getOrThrow(Either.flip(result)).message
+      assert.include(wrong(decode("http://lab:1")), "for cleartext write tcp://HOST:PORT")
+      const certificate = { chain: "pem", privateKey: Redacted.make("secret") }
+      const refusal = wrong(encode(Endpoint.tls("lab", 1, Endpoint.Trust.SystemRoots(), { certificate })))
+      assert.include(refusal, "no address can say what tls:lab:1 trusts and proves itself with")
+      assert.notInclude(refusal, "secret")
+    })
+
+    it("knows endpoints from other values", () => {
+      const is = Schema.is(Endpoint.schemaFromSelf)
+      const privateKey = Redacted.make("secret")
+      assert.isTrue(is(Endpoint.tls("lab", 1, authority, { certificate: { chain: "pem", privateKey } })))
+      for (const other of ["lab:1", { _tag: "Tcp", host: "lab" }, { _tag: "Tls", host: "lab", port: 1, trust: {} }]) {
+        assert.isFalse(is(other))
+      }
+    })
   })
 
   it("trusts the system's roots unless told otherwise", () => {
