@@ -173,6 +173,13 @@ export * as LogEntry from "./protocol/LogEntry.ts"
 export * as LogStream from "./client/LogStream.ts"
 
 /**
+ * The metadata of an RPC: text that travels beside its messages, by keys.
+ *
+ * @since 0.1.0
+ */
+export * as Metadata from "./grpc/Metadata.ts"
+
+/**
  * A progress bar for transfers, ready to use: a bar on a terminal, plain lines anywhere else.
  *
  * @since 0.1.0

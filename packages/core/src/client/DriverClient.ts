@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Headers from "@effect/platform/Headers"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -13,6 +12,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import * as Metadata from "../grpc/Metadata.ts"
 import type { ByteStream } from "../protocol/ByteStream.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import * as clientErrors from "../protocol/clientErrors.ts"
@@ -39,7 +39,7 @@ import * as transfer from "./transfer.ts"
  * @category models
  */
 export interface DriverStream extends ByteStream<DriverError.DriverCallError> {
-  readonly metadata: Headers.Headers
+  readonly metadata: Metadata.Metadata
 }
 
 /**
@@ -277,7 +277,7 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
             explain(site)
           )
         )
-        const handle = yield* Option.match(Headers.get(stream.metadata, streamRequest.resourceKey), {
+        const handle = yield* Option.match(Metadata.get(stream.metadata, streamRequest.resourceKey), {
           onNone: () => Effect.fail("the exporter sent no resource handle"),
           onSome: (text) => Effect.mapError(decodeHandle(text), (error) => error.message)
         }).pipe(

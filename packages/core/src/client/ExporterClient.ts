@@ -5,13 +5,13 @@
  * @since 0.1.0
  */
 import { ExporterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
-import * as Headers from "@effect/platform/Headers"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
+import * as Metadata from "../grpc/Metadata.ts"
 import * as DriverTree from "../protocol/DriverTree.ts"
 import * as duplexStream from "../protocol/duplexStream.ts"
 import * as ExporterStatus from "../protocol/ExporterStatus.ts"
@@ -41,7 +41,7 @@ export interface ExporterReport {
  * @category models
  */
 export interface ExporterStream extends duplexStream.DuplexStream {
-  readonly metadata: Headers.Headers
+  readonly metadata: Metadata.Metadata
 }
 
 /**
@@ -133,16 +133,16 @@ export const make = (channel: Channel): ExporterClient => {
 
   const openStream = Effect.fnUntraced(function*(
     request: streamRequest.StreamRequest,
-    { metadata: sent = Headers.empty }: CallOptions = {}
+    { metadata: sent = Metadata.empty }: CallOptions = {}
   ) {
     const duplex: GrpcDuplex = yield* channel.duplex(rpcs.stream, {
-      metadata: Headers.set(sent, streamRequest.requestKey, streamRequest.toMetadata(request))
+      metadata: Metadata.set(sent, streamRequest.requestKey, streamRequest.toMetadata(request))
     })
     const metadata = yield* duplex.initialMetadata
     const stream = yield* duplexStream.fromDuplex(duplex, malformed(rpcs.stream), {
       // When a resource is closed the call that used it is over, and with it the interest in the rest.
       closing: request.kind === "driver" ? "flush" : "cancel",
-      peerEndsRpc: Headers.has(metadata, streamRequest.hostKey)
+      peerEndsRpc: Metadata.has(metadata, streamRequest.hostKey)
     })
     return { ...stream, metadata }
   })

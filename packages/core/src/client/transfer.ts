@@ -1,5 +1,4 @@
 // Copies between a local source or sink and a resource stream (protocol.md 6.2).
-import * as Headers from "@effect/platform/Headers"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -9,6 +8,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import * as Metadata from "../grpc/Metadata.ts"
 import * as clientErrors from "../protocol/clientErrors.ts"
 import * as DriverError from "../protocol/DriverError.ts"
 import type { JsonValue } from "../protocol/ProtobufValue.ts"
@@ -68,7 +68,7 @@ const upload = <A, E, R>(
       : Effect.zipRight(sent, Effect.suspend(() => send(chunk.subarray(bytes.length))))
   }
   // An exporter that does not say what it accepts takes the bytes as they are (protocol.md 6.3).
-  const decoded = Headers.has(stream.metadata, acceptEncodingKey) ? Option.none() : source.contentEncoding
+  const decoded = Metadata.has(stream.metadata, acceptEncodingKey) ? Option.none() : source.contentEncoding
   const content = Option.match(decoded, {
     onNone: (): Stream.Stream<Uint8Array, E | DriverError.DriverCallError, R> => source.stream,
     onSome: (encoding) =>

@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import type * as Headers from "@effect/platform/Headers"
 import type * as Chunk from "effect/Chunk"
 import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
@@ -13,6 +12,7 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Bytes } from "./Bytes.ts"
 import type * as GrpcStatus from "./GrpcStatus.ts"
+import type * as Metadata from "./Metadata.ts"
 
 /**
  * What the caller sent along with an RPC. Of metadata keys that occur more than once the last counts.
@@ -21,7 +21,7 @@ import type * as GrpcStatus from "./GrpcStatus.ts"
  * @category models
  */
 export interface GrpcRequest {
-  readonly metadata: Headers.Headers
+  readonly metadata: Metadata.Metadata
 }
 
 /**
@@ -43,7 +43,7 @@ export interface GrpcServerDuplex extends GrpcRequest {
    * Sends the response headers. Python clients wait for them before they send anything (`protocol.md` 5.1). Metadata that
    * cannot be sent (see `CallOptions.metadata` of `GrpcChannel`) fails with `INTERNAL`: it is the handler's mistake.
    */
-  readonly sendInitialMetadata: (metadata: Headers.Headers) => Effect.Effect<void, GrpcStatus.GrpcStatusError>
+  readonly sendInitialMetadata: (metadata: Metadata.Metadata) => Effect.Effect<void, GrpcStatus.GrpcStatusError>
 }
 
 /**

@@ -1,5 +1,4 @@
 // What a transport of gRPC is, below the channel that programs use.
-import type * as Headers from "@effect/platform/Headers"
 import type * as Chunk from "effect/Chunk"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
@@ -8,6 +7,7 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as Bytes from "./Bytes.ts"
 import type { GrpcStatusError } from "./GrpcStatus.ts"
+import type * as Metadata from "./Metadata.ts"
 
 /**
  * Options of one RPC.
@@ -21,7 +21,7 @@ export interface CallOptions {
    * spaces at the ends. What else a program gives, and what HTTP or gRPC reserve, fails the RPC with `INVALID_ARGUMENT` before
    * anything is sent; what the transport sends itself, such as `content-type`, keeps the transport's value.
    */
-  readonly metadata?: Headers.Headers | undefined
+  readonly metadata?: Metadata.Metadata | undefined
 }
 
 /**
@@ -32,7 +32,7 @@ export interface CallOptions {
  */
 export interface GrpcDuplex {
   /** The peer's response headers, as soon as they arrive. Fails when the RPC ends without any. */
-  readonly initialMetadata: Effect.Effect<Headers.Headers, GrpcStatusError>
+  readonly initialMetadata: Effect.Effect<Metadata.Metadata, GrpcStatusError>
   /**
    * The peer's messages since the last time, at least one, for one consumer; waits for it. After the last one it fails, with
    * `None` when the RPC ended with `OK`.

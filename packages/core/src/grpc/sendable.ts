@@ -1,8 +1,8 @@
-// What an RPC may carry as metadata. A key that is no HTTP token makes Node destroy the whole connection, and what HTTP/2
-// cannot carry, proxies and peers drop or refuse.
-import * as Headers from "@effect/platform/Headers"
+// Which paths and which metadata an RPC can have. A key that is no HTTP token makes Node destroy the whole connection, and what
+// HTTP/2 cannot carry, proxies and peers drop or refuse.
 import * as Either from "effect/Either"
 import * as GrpcStatus from "./GrpcStatus.ts"
+import * as Metadata from "./Metadata.ts"
 
 const isKey = (key: string): boolean => /^[0-9a-z_.-]+$/.test(key)
 
@@ -55,20 +55,20 @@ const problem = (key: string, value: string | undefined): string | undefined => 
 }
 
 /** The metadata to send, without what transports send themselves; or why it cannot be sent. */
-export const sendable = (metadata: Headers.Headers): Either.Either<Headers.Headers, string> => {
-  const sent: Record<string, string> = {}
-  for (const [key, value] of Object.entries(metadata)) {
+export const metadata = (given: Metadata.Metadata): Either.Either<Metadata.Metadata, string> => {
+  const sent: Array<readonly [string, string]> = []
+  for (const [key, value] of given.entries) {
     if (ours.has(key)) continue
     const why = problem(key, value)
     if (why !== undefined) return Either.left(why)
-    sent[key] = value
+    sent.push([key, value])
   }
-  return Either.right(Headers.unsafeFromRecord(sent))
+  return Either.right(Metadata.make(sent))
 }
 
 /** For the serving side: what cannot be sent is a mistake of the handler. */
-export const served = (metadata: Headers.Headers): Either.Either<Headers.Headers, GrpcStatus.GrpcStatusError> =>
-  Either.mapLeft(sendable(metadata), (details) => GrpcStatus.make("INTERNAL", details))
+export const served = (given: Metadata.Metadata): Either.Either<Metadata.Metadata, GrpcStatus.GrpcStatusError> =>
+  Either.mapLeft(metadata(given), (details) => GrpcStatus.make("INTERNAL", details))
 
 /** Whether a path can be sent: HTTP/2 takes it for a header. */
 export const isRpc = (path: string): boolean => /^\/[!-.0-~]+\/[!-.0-~]+$/.test(path)

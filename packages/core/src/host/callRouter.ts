@@ -1,5 +1,4 @@
 // Routes the calls of clients to the handlers of drivers (protocol.md 4 and 5).
-import * as Headers from "@effect/platform/Headers"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -10,6 +9,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as GrpcHandler from "../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
+import * as Metadata from "../grpc/Metadata.ts"
 import { type Call, callName } from "../protocol/callSite.ts"
 import * as driverCallCodec from "../protocol/driverCall.ts"
 import { formatValuePath, type ValuePath } from "../protocol/DriverError.ts"
@@ -227,11 +227,11 @@ export const streamingDriverCall = (host: Host) =>
 const maxRequestLength = 4_096
 
 const decodeStreamRequest = (
-  metadata: Headers.Headers
+  metadata: Metadata.Metadata
 ): Either.Either<streamRequest.StreamRequest, GrpcStatus.GrpcStatusError> => {
   const refuse = (why: string) =>
     GrpcStatus.make("INVALID_ARGUMENT", `the metadata "${streamRequest.requestKey}" is malformed: ${why}`)
-  const request = Option.getOrUndefined(Headers.get(metadata, streamRequest.requestKey))
+  const request = Option.getOrUndefined(Metadata.get(metadata, streamRequest.requestKey))
   if (request === undefined) return Either.left(refuse("it is missing"))
   if (request.length > maxRequestLength) {
     return Either.left(refuse(`it has more than ${maxRequestLength} characters`))
@@ -247,7 +247,7 @@ const decodeStreamRequest = (
 const forward = Effect.fnUntraced(
   function*(handler: Handler<"Stream">, duplex: GrpcHandler.GrpcServerDuplex) {
     const device = yield* Effect.mapError(handler.open, DriverFailure.toStatus)
-    yield* duplex.sendInitialMetadata(Headers.fromInput({ [streamRequest.hostKey]: streamRequest.hostName }))
+    yield* duplex.sendInitialMetadata(Metadata.make({ [streamRequest.hostKey]: streamRequest.hostName }))
     const client = duplexStream.fromServerDuplex(duplex, lentResources.malformedFrame)
     yield* interruptible.both(
       Effect.zipRight(

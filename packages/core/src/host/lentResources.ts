@@ -1,6 +1,5 @@
 // Resources on the serving side (protocol.md 6): opened by a client, claimed by a driver method, given back once; or
 // presigned by a client, and opened on the driver's behalf.
-import * as Headers from "@effect/platform/Headers"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -11,6 +10,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { GrpcServerDuplex } from "../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
+import * as Metadata from "../grpc/Metadata.ts"
 import * as DriverFailure from "../protocol/DriverFailure.ts"
 import * as duplexStream from "../protocol/duplexStream.ts"
 import type { JsonValue } from "../protocol/ProtobufValue.ts"
@@ -63,7 +63,7 @@ export const serve = Effect.fnUntraced(
       Effect.sync(() => hosted.resources.set(key, { stream, encoding: encoding ?? undefined, released })),
       () => Effect.sync(() => hosted.resources.delete(key))
     )
-    yield* duplex.sendInitialMetadata(Headers.fromInput({
+    yield* duplex.sendInitialMetadata(Metadata.make({
       [streamRequest.resourceKey]: encodeHandle({ kind: "client_stream", uuid, x_jmp_content_encoding: encoding }),
       // Present but empty without an encoding: Python clients break when it is absent (protocol.md 6.3).
       [streamRequest.acceptEncodingKey]: encoding ?? ""

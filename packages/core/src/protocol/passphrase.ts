@@ -1,12 +1,12 @@
 // The passphrase of an exporter in direct mode (`protocol.md` 10.4): metadata that a client sends with every RPC, and that a
 // host asks for.
-import * as Headers from "@effect/platform/Headers"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { GrpcHandler, type GrpcHandlers, type GrpcRequest } from "../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
+import * as Metadata from "../grpc/Metadata.ts"
 import * as GrpcChannel from "../transport/GrpcChannel.ts"
 
 const key = "x-jumpstarter-passphrase"
@@ -33,7 +33,7 @@ export const present = <R>(
   const text = Redacted.value(passphrase)
   const problem = problemOf(text)
   return problem === undefined
-    ? Effect.map(channel, (channel) => GrpcChannel.withMetadata(channel, Headers.fromInput({ [key]: text })))
+    ? Effect.map(channel, (channel) => GrpcChannel.withMetadata(channel, Metadata.make({ [key]: text })))
     : GrpcStatus.refused({ rpc: "connect", target }, "INVALID_ARGUMENT", problem)
 }
 
@@ -55,7 +55,7 @@ const matches = Effect.fnUntraced(function*(expected: Redacted.Redacted, given: 
 /** Asks every RPC for the passphrase, and refuses those without it as `UNAUTHENTICATED`. */
 export const demand = (handlers: GrpcHandlers, passphrase: Redacted.Redacted): GrpcHandlers => {
   const check = Effect.fnUntraced(function*(request: GrpcRequest) {
-    const given = Option.getOrElse(Headers.get(request.metadata, key), () => "")
+    const given = Option.getOrElse(Metadata.get(request.metadata, key), () => "")
     if (!(yield* matches(passphrase, given))) {
       return yield* GrpcStatus.make("UNAUTHENTICATED", "invalid or missing passphrase")
     }

@@ -1,6 +1,5 @@
 // The spans of a host, below the span that the client has sent along. There is one for each call of a method that is there;
 // spans of the driver itself are below that.
-import type * as Headers from "@effect/platform/Headers"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
@@ -8,6 +7,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import type * as Metadata from "../grpc/Metadata.ts"
 import type { Call } from "../protocol/callSite.ts"
 import * as telemetrySpan from "./span.ts"
 
@@ -15,7 +15,7 @@ const end = (span: telemetrySpan.CallSpan, exit: Exit.Exit<unknown, unknown>): E
   Effect.sync(() => span.end(exit))
 
 export const within = <A, R>(
-  metadata: Headers.Headers,
+  metadata: Metadata.Metadata,
   call: Call,
   effect: Effect.Effect<A, GrpcStatusError, R>
 ): Effect.Effect<A, GrpcStatusError, R> =>
@@ -32,7 +32,7 @@ export const within = <A, R>(
 type WithinSpan = <A, E>(results: Stream.Stream<A, E>) => Stream.Stream<A, E>
 
 // As `within`, for results that come until the scope closes.
-export const open = (metadata: Headers.Headers, call: Call): Effect.Effect<WithinSpan, never, Scope.Scope> =>
+export const open = (metadata: Metadata.Metadata, call: Call): Effect.Effect<WithinSpan, never, Scope.Scope> =>
   Effect.withFiberRuntime((fiber) =>
     telemetrySpan.isTraced(fiber)
       ? Effect.map(

@@ -1,9 +1,6 @@
-// The span of a driver call, on either side, and the trace context that travels between the two (W3C `traceparent`).
-// Arguments and results never become attributes.
+// The span of a driver call, on either side. Arguments and results never become attributes.
 import { ExporterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import { RouterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/router"
-import * as Headers from "@effect/platform/Headers"
-import * as HttpTraceContext from "@effect/platform/HttpTraceContext"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -16,8 +13,10 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Tracer from "effect/Tracer"
 import { codeToNumber, type GrpcCode, GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import type * as Metadata from "../grpc/Metadata.ts"
 import { type Call, callName } from "../protocol/callSite.ts"
 import * as DriverError from "../protocol/DriverError.ts"
+import * as traceContext from "./traceContext.ts"
 
 const defaultTracer = Context.get(DefaultServices.liveServices, Tracer.Tracer)
 
@@ -44,21 +43,9 @@ const rpcs: Record<DriverError.CallKind, Readonly<Record<string, string>>> = {
 
 export interface CallSpan {
   // What makes the other side's span a child of this one.
-  readonly metadata: Headers.Headers
+  readonly metadata: Metadata.Metadata
   readonly span: Tracer.Span
   readonly end: (exit: Exit.Exit<unknown, unknown>, attributes?: Readonly<Record<string, unknown>>) => void
-}
-
-// Zeroes stand for "none" in W3C's format.
-const isNone = (id: string): boolean => /^0+$/.test(id)
-
-// Whatever is no trace context is none: peers send what they like, and tracers name their spans as they like.
-const contextOf = (metadata: Headers.Headers): Option.Option<Tracer.ExternalSpan> =>
-  Option.filter(HttpTraceContext.w3c(metadata), ({ spanId, traceId }) => !isNone(spanId) && !isNone(traceId))
-
-const metadataOf = (span: Tracer.Span): Headers.Headers => {
-  const metadata = Headers.remove(HttpTraceContext.toHeaders(span), "b3")
-  return Option.isSome(contextOf(metadata)) ? metadata : Headers.empty
 }
 
 // What kind of error a call ended with; none when it was interrupted.
@@ -97,7 +84,7 @@ const start = (call: Call, options: Options): Effect.Effect<CallSpan> =>
     return Effect.map(
       Effect.makeSpan(callName(call), { ...options, attributes, captureStackTrace: false }),
       (span) => ({
-        metadata: metadataOf(span),
+        metadata: traceContext.toMetadata(span),
         span,
         end: (exit, attributes = {}) => {
           const error = errorType(exit)
@@ -122,8 +109,11 @@ export const startClient = (call: Call, exporter: string): Effect.Effect<CallSpa
   start(call, { kind: "client", attributes: { "jumpstarter.exporter": exporter, ...server(exporter) } })
 
 // Not below what the host itself was started in: a caller without a trace begins one.
-export const startServer = (call: Call, metadata: Headers.Headers): Effect.Effect<CallSpan> =>
+export const startServer = (call: Call, metadata: Metadata.Metadata): Effect.Effect<CallSpan> =>
   start(call, {
     kind: "server",
-    ...Option.match(contextOf(metadata), { onNone: () => ({ root: true }), onSome: (parent) => ({ parent }) })
+    ...Option.match(traceContext.fromMetadata(metadata), {
+      onNone: () => ({ root: true }),
+      onSome: (parent) => ({ parent })
+    })
   })

@@ -1,9 +1,9 @@
 // What an RPC of an exporter is about, told from what it begins with. Injected faults and recordings name RPCs this way.
 import { ExporterServiceDefinition, type GetReportResponse } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
-import * as Headers from "@effect/platform/Headers"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Metadata from "../grpc/Metadata.ts"
 import * as driverCallCodec from "../protocol/driverCall.ts"
 import { CallKind } from "../protocol/DriverError.ts"
 import type { JsonValue } from "../protocol/ProtobufValue.ts"
@@ -64,10 +64,10 @@ export const fromMessage = (rpc: string, message: Uint8Array): Option.Option<Exp
 const decodeStreamRequest = Schema.decodeUnknownOption(streamRequest.StreamRequest)
 
 // An RPC that its metadata describes.
-export const fromMetadata = (rpc: string, metadata: Headers.Headers = Headers.empty): Option.Option<ExporterCall> =>
+export const fromMetadata = (rpc: string, metadata: Metadata.Metadata = Metadata.empty): Option.Option<ExporterCall> =>
   rpc === rpcs.stream
     ? Option.map(
-      Option.flatMap(Headers.get(metadata, streamRequest.requestKey), decodeStreamRequest),
+      Option.flatMap(Metadata.get(metadata, streamRequest.requestKey), decodeStreamRequest),
       (request) =>
         request.kind === "driver"
           ? about("stream", { uuid: request.uuid, method: request.method })

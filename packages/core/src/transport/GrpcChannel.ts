@@ -6,7 +6,6 @@
  *
  * @since 0.1.0
  */
-import * as Headers from "@effect/platform/Headers"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -27,7 +26,8 @@ import type {
 } from "../grpc/grpcTransport.ts"
 import { memory } from "../grpc/memoryAddress.ts"
 import { maxMessageBytes } from "../grpc/messageLimit.ts"
-import * as metadata from "../grpc/metadata.ts"
+import * as Metadata from "../grpc/Metadata.ts"
+import * as sendable from "../grpc/sendable.ts"
 import * as endpointTransport from "./endpointTransport.ts"
 import * as memoryGrpc from "./memory/transport.ts"
 
@@ -91,7 +91,7 @@ export const make = (transport: GrpcTransport): Channel => {
     rpc: string,
     options: CallOptions
   ): Effect.Effect<CallOptions, GrpcStatus.GrpcStatusError> => {
-    if (!metadata.isRpc(rpc)) {
+    if (!sendable.isRpc(rpc)) {
       const path = JSON.stringify(rpc.slice(0, 200))
       return refuse(
         rpc,
@@ -100,10 +100,10 @@ export const make = (transport: GrpcTransport): Channel => {
       )
     }
     if (options.metadata === undefined) return Effect.succeed(options)
-    const sendable = metadata.sendable(options.metadata)
-    return Either.isRight(sendable)
-      ? Effect.succeed({ ...options, metadata: sendable.right })
-      : refuse(rpc, "INVALID_ARGUMENT", sendable.left)
+    const metadata = sendable.metadata(options.metadata)
+    return Either.isRight(metadata)
+      ? Effect.succeed({ ...options, metadata: metadata.right })
+      : refuse(rpc, "INVALID_ARGUMENT", metadata.left)
   }
 
   const refuse = (rpc: string, code: "INVALID_ARGUMENT" | "FAILED_PRECONDITION", details: string) =>
@@ -165,25 +165,24 @@ export const make = (transport: GrpcTransport): Channel => {
  * @category combinators
  * @example
  * ```ts
- * import { type Endpoint, GrpcChannel } from "@effect-jumpstarter/core"
- * import * as Headers from "@effect/platform/Headers"
+ * import { type Endpoint, GrpcChannel, Metadata } from "@effect-jumpstarter/core"
  * import { Effect, Layer, Redacted } from "effect"
  *
  * const layerToken = (endpoint: Endpoint.Endpoint, token: Redacted.Redacted) =>
  *   Layer.scoped(
  *     GrpcChannel.GrpcChannel,
  *     Effect.map(GrpcChannel.fromEndpoint(endpoint), (channel) =>
- *       GrpcChannel.withMetadata(channel, Headers.fromInput({ authorization: `Bearer ${Redacted.value(token)}` })))
+ *       GrpcChannel.withMetadata(channel, Metadata.make({ authorization: `Bearer ${Redacted.value(token)}` })))
  *   )
  * ```
  */
 export const withMetadata = (
   channel: Channel,
-  metadata: Headers.Headers
+  metadata: Metadata.Metadata
 ): Channel => {
   const extend = (options: CallOptions | undefined): CallOptions => ({
     ...options,
-    metadata: options?.metadata === undefined ? metadata : Headers.merge(metadata, options.metadata)
+    metadata: options?.metadata === undefined ? metadata : Metadata.merge(metadata, options.metadata)
   })
   return {
     ...channel,

@@ -1,6 +1,5 @@
 // The service of the conformance suite, with handlers of ours.
 import type { JsonObject } from "@bufbuild/protobuf"
-import type * as Headers from "@effect/platform/Headers"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -9,6 +8,7 @@ import * as Stream from "effect/Stream"
 import * as Bytes from "../../src/grpc/Bytes.ts"
 import { GrpcHandler, type GrpcHandlers } from "../../src/grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../../src/grpc/GrpcStatus.ts"
+import type * as Metadata from "../../src/grpc/Metadata.ts"
 import * as messages from "./messages.ts"
 import * as metadata from "./metadata.ts"
 
@@ -40,12 +40,12 @@ const StreamRequest = Schema.Struct({
 
 const milliseconds: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 }
 
-const timeoutOf = (headers: Headers.Headers): JsonObject => {
-  const [, count, unit = ""] = /^(\d+)(.)$/.exec(headers["grpc-timeout"] ?? "") ?? []
+const timeoutOf = (headers: Metadata.Metadata): JsonObject => {
+  const [, count, unit = ""] = /^(\d+)(.)$/.exec(headers.entries.get("grpc-timeout") ?? "") ?? []
   return count === undefined ? {} : { timeoutMs: String(Math.trunc(Number(count) * (milliseconds[unit] ?? 0))) }
 }
 
-const infoOf = (headers: Headers.Headers, type: string, requests: ReadonlyArray<Uint8Array>): JsonObject => ({
+const infoOf = (headers: Metadata.Metadata, type: string, requests: ReadonlyArray<Uint8Array>): JsonObject => ({
   requestHeaders: metadata.toList(headers),
   ...timeoutOf(headers),
   requests: requests.map((request) => messages.asAny(type, request))
@@ -58,7 +58,7 @@ const fail = ({ code, message }: typeof Failure.Type): Effect.Effect<never, Grpc
 
 const unaryAnswer = (
   method: string,
-  headers: Headers.Headers,
+  headers: Metadata.Metadata,
   requests: ReadonlyArray<Uint8Array>
 ): Effect.Effect<Uint8Array, GrpcStatus.GrpcStatusError> => {
   const [first = new Uint8Array()] = requests

@@ -2,9 +2,9 @@
 import { Driver, type DriverClient, Exporter, ExporterConnection, GrpcChannel } from "@effect-jumpstarter/core"
 import type { JsonValue } from "@effect-jumpstarter/core/ProtobufValue"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
-import * as Headers from "@effect/platform/Headers"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Option, Stream } from "effect"
+import * as Metadata from "../../src/grpc/Metadata.ts"
 import * as frame from "../../src/protocol/routerFrame.ts"
 import * as temporary from "../support/temporary.ts"
 
@@ -22,7 +22,7 @@ const soon = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
 
 const openStream = (channel: GrpcChannel.Channel, request: object) =>
   channel.duplex("/jumpstarter.v1.RouterService/Stream", {
-    metadata: Headers.fromInput({ request: JSON.stringify(request) })
+    metadata: Metadata.make({ request: JSON.stringify(request) })
   })
 
 describe("a device that fails to close", () => {
@@ -75,8 +75,8 @@ describe.each(Object.entries(hosts))("%s", (_, open) => {
       const channel = yield* open(yield* Exporter.make(driver, { localLogs: false }))
       const { root } = yield* ExporterConnection.fromChannel(channel)
       const lent = yield* openStream(channel, { kind: "resource", uuid: root.uuid })
-      const { resource = "" } = yield* lent.initialMetadata
-      const handle: JsonValue = JSON.parse(resource)
+      const { entries } = yield* lent.initialMetadata
+      const handle: JsonValue = JSON.parse(entries.get("resource") ?? "")
       const call = yield* Effect.fork(Effect.flip(root.call("dump", handle)))
       yield* Deferred.await(opened)
       yield* lent.cancel

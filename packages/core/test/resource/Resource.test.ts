@@ -1,8 +1,16 @@
 // What becomes of a transfer that stalls, of a file that is dumped into, and of an encoding that has no codec.
-import { Driver, Exporter, ExporterConnection, GrpcChannel, ProgressBar, Resource } from "@effect-jumpstarter/core"
+import {
+  Driver,
+  Exporter,
+  ExporterConnection,
+  GrpcChannel,
+  Metadata,
+  ProgressBar,
+  Resource
+} from "@effect-jumpstarter/core"
 import { GrpcHandler, type GrpcHandlers } from "@effect-jumpstarter/core/GrpcHandler"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
-import { FileSystem, Headers } from "@effect/platform"
+import { FileSystem } from "@effect/platform"
 import { NodeFileSystem } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Option, Schedule, type Scope, Sink, Stream, TestClock } from "effect"
@@ -316,13 +324,13 @@ describe("an exporter that does not say what it accepts", () => {
         handle: (duplex) =>
           handler.handle({
             ...duplex,
-            metadata: Headers.set(
-              duplex.metadata,
-              "request",
-              (duplex.metadata["request"] ?? "").replace("\"gzip\"", "null")
+            metadata: Metadata.make(
+              Array.from(duplex.metadata.entries, ([key, value]) => [key, value.replace("\"gzip\"", "null")] as const)
             ),
-            sendInitialMetadata: (metadata) =>
-              duplex.sendInitialMetadata(Headers.remove(metadata, "x_jmp_accept_encoding"))
+            sendInitialMetadata: ({ entries }) =>
+              duplex.sendInitialMetadata(
+                Metadata.make(Array.from(entries).filter(([key]) => key !== "x_jmp_accept_encoding"))
+              )
           })
       })
     ]))

@@ -258,7 +258,7 @@ export const resources = (peer: peer.Peer): void => {
         const scope = yield* Scope.make()
         // The bare stream: the client's own handle would cancel the call.
         const stream = yield* Scope.extend(exporter.resourceStream(uuid, null), scope)
-        const handle = yield* decodeJson(stream.metadata["resource"])
+        const handle = yield* decodeJson(stream.metadata.entries.get("resource"))
         const consume = yield* described("consume", takingJson)
         const calling = yield* Effect.fork(consume(handle))
         yield* stream.write(pattern(0, 65_536))

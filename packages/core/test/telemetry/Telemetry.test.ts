@@ -1,5 +1,4 @@
 // Spans of either side, and what joins them on the wire.
-import * as Headers from "@effect/platform/Headers"
 import { describe, it } from "@effect/vitest"
 import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Cause from "effect/Cause"
@@ -13,6 +12,7 @@ import * as TestClock from "effect/TestClock"
 import { inspect } from "node:util"
 import * as ExporterConnection from "../../src/client/ExporterConnection.ts"
 import { GrpcHandler, type GrpcHandlers } from "../../src/grpc/GrpcHandler.ts"
+import * as Metadata from "../../src/grpc/Metadata.ts"
 import * as Driver from "../../src/host/Driver.ts"
 import * as Exporter from "../../src/host/Exporter.ts"
 import * as DriverFailure from "../../src/protocol/DriverFailure.ts"
@@ -56,28 +56,31 @@ const board = (hanging?: Deferred.Deferred<void>) =>
   })
 
 // Remembers what RPCs were sent with.
-const remember = (handlers: GrpcHandlers, sent: Array<Headers.Headers>): GrpcHandlers =>
+const remember = (handlers: GrpcHandlers, sent: Array<Metadata.Metadata["entries"]>): GrpcHandlers =>
   new Map(Array.from(handlers, ([rpc, handler]) => {
     if (!/Driver|Stream$/.test(rpc) || rpc.endsWith("LogStream")) return [rpc, handler]
     return [
       rpc,
       GrpcHandler.$match(handler, {
         Unary: ({ handle }) =>
-          GrpcHandler.Unary({ handle: (message, request) => (sent.push(request.metadata), handle(message, request)) }),
+          GrpcHandler.Unary({
+            handle: (message, request) => (sent.push(request.metadata.entries), handle(message, request))
+          }),
         ServerStreaming: ({ handle }) =>
           GrpcHandler.ServerStreaming({
-            handle: (message, request) => (sent.push(request.metadata), handle(message, request))
+            handle: (message, request) => (sent.push(request.metadata.entries), handle(message, request))
           }),
-        Duplex: ({ handle }) => GrpcHandler.Duplex({ handle: (duplex) => (sent.push(duplex.metadata), handle(duplex)) })
+        Duplex: ({ handle }) =>
+          GrpcHandler.Duplex({ handle: (duplex) => (sent.push(duplex.metadata.entries), handle(duplex)) })
       })
     ]
   }))
 
 const connect = Effect.fnUntraced(function*(
   { serve }: Transport,
-  options: { readonly hanging?: Deferred.Deferred<void>; readonly metadata?: Headers.Headers } = {}
+  options: { readonly hanging?: Deferred.Deferred<void>; readonly metadata?: Metadata.Metadata } = {}
 ) {
-  const sent: Array<Headers.Headers> = []
+  const sent: Array<Metadata.Metadata["entries"]> = []
   const { handlers } = yield* Exporter.make(board(options.hanging), { localLogs: false })
   const channel = yield* Effect.flatten(Effect.map(serve(remember(handlers, sent)), (open) => open()))
   const connection = yield* ExporterConnection.fromChannel(
@@ -131,7 +134,7 @@ describe.each(sockets)("over $name", (transport) => {
         "jumpstarter.method": "on"
       })
       deepStrictEqual([client.parent, server.parent, relay.parent], [test.spanId, client.spanId, server.spanId])
-      deepStrictEqual(sent.map(({ b3, traceparent }) => [b3, traceparent]), [
+      deepStrictEqual(sent.map((entries) => [entries.get("b3"), entries.get("traceparent")]), [
         [undefined, `00-${client.traceId}-${client.spanId}-01`]
       ])
       // Connecting, status and log are no calls of a driver.
@@ -193,7 +196,7 @@ describe.each(sockets)("over $name", (transport) => {
       const measure = yield* seen.await("internal", "measure")
       deepStrictEqual([client.attributes["rpc.method"], code(client), code(server)], ["StreamingDriverCall", 0, 0])
       deepStrictEqual([server.parent, measure.parent], [client.spanId, server.spanId])
-      strictEqual(sent[0]?.["traceparent"], `00-${client.traceId}-${client.spanId}-01`)
+      strictEqual(sent[0]?.get("traceparent"), `00-${client.traceId}-${client.spanId}-01`)
 
       seen.ended.length = 0
       yield* Stream.runHead(readings)
@@ -302,7 +305,7 @@ describe.each(sockets)("over $name", (transport) => {
       const power = yield* driver("power")
       yield* Effect.withSpan(Effect.withTracerEnabled(power.call("on"), false), "test")
       deepStrictEqual(seen.ended.map(({ name }) => name), ["test"])
-      deepStrictEqual(sent.map(({ traceparent }) => traceparent), [undefined])
+      deepStrictEqual(sent.map((entries) => entries.get("traceparent")), [undefined])
     }))
 
   transport.it("without a tracer nothing is sent", () =>
@@ -311,7 +314,7 @@ describe.each(sockets)("over $name", (transport) => {
       const power = yield* driver("power")
       yield* Effect.withSpan(power.call("on"), "test")
       yield* Effect.scoped(Effect.flatMap(driver("console"), ({ stream }) => stream("connect")))
-      deepStrictEqual(sent.map(({ traceparent }) => traceparent), [undefined, undefined])
+      deepStrictEqual(sent.map((entries) => entries.get("traceparent")), [undefined, undefined])
     }))
 
   for (
@@ -328,7 +331,7 @@ describe.each(sockets)("over $name", (transport) => {
   ) {
     test(`a host ignores the traceparent ${JSON.stringify(traceparent.slice(0, 60))}`, (seen) =>
       Effect.gen(function*() {
-        const { driver } = yield* connect(transport, { metadata: Headers.fromInput({ traceparent }) })
+        const { driver } = yield* connect(transport, { metadata: Metadata.make({ traceparent }) })
         const power = yield* driver("power")
         yield* Effect.withTracerEnabled(power.call("on"), false)
         strictEqual((yield* seen.await("server", "call power.on")).parent, undefined)
@@ -346,7 +349,7 @@ describe("tracers", () => {
       const power = yield* driver("power")
       yield* Effect.withTracer(power.call("on"), seen.tracer)
       strictEqual((yield* seen.await("client", "call power.on")).attributes["rpc.grpc.status_code"], 0)
-      deepStrictEqual(sent.map(({ traceparent }) => traceparent), [undefined])
+      deepStrictEqual(sent.map((entries) => entries.get("traceparent")), [undefined])
     }))
 
   it.scoped("go by Effect's clock, unless told not to", () =>

@@ -2,9 +2,9 @@
 import { Driver, Exporter, ExporterConnection, GrpcChannel, GrpcHandler } from "@effect-jumpstarter/core"
 import { Faults, FaultyExporter, Recording } from "@effect-jumpstarter/core/testing"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import * as Headers from "@effect/platform/Headers"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Fiber, Layer, Mailbox, Option, Schedule, Stream, TestClock } from "effect"
+import * as Metadata from "../../src/grpc/Metadata.ts"
 import { text, utf8 } from "../support/bytes.ts"
 import * as bench from "./bench.ts"
 import { events, file, lines, outcome, record, replay } from "./recordings.ts"
@@ -125,20 +125,20 @@ describe("a recording", () => {
         "/jumpstarter.v1.RouterService/Stream",
         GrpcHandler.GrpcHandler.Duplex({
           handle: ({ sendInitialMetadata }) =>
-            Effect.zipRight(Deferred.await(opened), sendInitialMetadata(Headers.fromInput({ "x-board": "revision 3" })))
+            Effect.zipRight(Deferred.await(opened), sendInitialMetadata(Metadata.make({ "x-board": "revision 3" })))
         })
       ]])
       yield* Effect.scoped(Effect.gen(function*() {
         const channel = yield* Recording.record(yield* GrpcChannel.fromHandlers(handlers), path)
         const { initialMetadata } = yield* channel.duplex("/jumpstarter.v1.RouterService/Stream", {
-          metadata: Headers.fromInput({ request: `{"kind":"driver","uuid":"","method":"connect"}` })
+          metadata: Metadata.make({ request: `{"kind":"driver","uuid":"","method":"connect"}` })
         })
         const first = yield* Effect.fork(Effect.timeoutOption(initialMetadata, "1 second"))
         yield* TestClock.adjust("1 second")
         assert.deepStrictEqual(yield* Fiber.join(first), Option.none())
         yield* Deferred.succeed(opened, undefined)
         for (let count = 0; count < 2; count++) {
-          assert.deepStrictEqual({ ...yield* initialMetadata }, { "x-board": "revision 3" })
+          assert.deepStrictEqual(yield* initialMetadata, Metadata.make({ "x-board": "revision 3" }))
         }
       }))
       assert.deepStrictEqual((yield* events(path)).map(({ event }) => event), ["begin", "opened", "cancel"])

@@ -4,10 +4,10 @@ import type { JsonValue } from "@effect-jumpstarter/core/ProtobufValue"
 import { Recording } from "@effect-jumpstarter/core/testing"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as FileSystem from "@effect/platform/FileSystem"
-import * as Headers from "@effect/platform/Headers"
 import { assert, it } from "@effect/vitest"
 import { Effect, Layer, Redacted, Stream } from "effect"
 import { GrpcHandler } from "../../src/grpc/GrpcHandler.ts"
+import * as Metadata from "../../src/grpc/Metadata.ts"
 import { utf8 } from "../support/bytes.ts"
 import * as bench from "./bench.ts"
 import { file, outcome, record, replay } from "./recordings.ts"
@@ -38,7 +38,7 @@ it.scopedLive("a passphrase, wherever it is added", () =>
     const connect = (channel: GrpcChannel.Channel, passphrase?: Redacted.Redacted) =>
       Effect.scoped(Effect.flatMap(ExporterConnection.fromChannel(channel, { passphrase }), (connection) =>
         Effect.provideService(program, ExporterConnection.ExporterConnection, connection)))
-    const secrets = Headers.fromInput({ "x-jumpstarter-passphrase": secret, authorization: `Bearer ${secret}` })
+    const secrets = Metadata.make({ "x-jumpstarter-passphrase": secret, authorization: `Bearer ${secret}` })
     for (
       const run of [
         // Beneath the recorder, and through it.
@@ -76,7 +76,7 @@ it.scoped("metadata of the exporter that looks like a secret", () =>
         "/jumpstarter.v1.RouterService/Stream",
         GrpcHandler.Duplex({
           handle: ({ sendInitialMetadata }) =>
-            sendInitialMetadata(Headers.fromInput({
+            sendInitialMetadata(Metadata.make({
               "set-cookie": `session=${secret}`,
               "x-api-key": secret,
               authorization: secret,
@@ -89,14 +89,14 @@ it.scoped("metadata of the exporter that looks like a secret", () =>
     const open = (channel: GrpcChannel.Channel) =>
       Effect.scoped(Effect.flatMap(
         channel.duplex("/jumpstarter.v1.RouterService/Stream", {
-          metadata: Headers.fromInput({ request: `{"kind":"driver","uuid":"","method":"connect"}` })
+          metadata: Metadata.make({ request: `{"kind":"driver","uuid":"","method":"connect"}` })
         }),
         ({ initialMetadata }) => initialMetadata
       ))
     yield* Effect.scoped(Effect.flatMap(Recording.record(channel, path), open))
     assert.isFalse(yield* tells(path))
     const replayed = yield* Effect.scoped(Effect.flatMap(Recording.replay(path), ({ channel }) => open(channel)))
-    assert.deepStrictEqual({ ...replayed }, { "x-board": "revision 3" })
+    assert.deepStrictEqual(replayed, Metadata.make({ "x-board": "revision 3" }))
   }).pipe(Effect.provide(NodeFileSystem.layer)))
 
 // Answers with what it is told, in every way there is.

@@ -1,4 +1,3 @@
-import * as Headers from "@effect/platform/Headers"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Redacted, Ref, Schedule, Scope, Stream } from "effect"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, watch } from "node:fs"
@@ -8,6 +7,7 @@ import { dirname, join } from "node:path"
 import * as Endpoint from "../../src/grpc/Endpoint.ts"
 import { GrpcHandler } from "../../src/grpc/GrpcHandler.ts"
 import type { GrpcStatusError } from "../../src/grpc/GrpcStatus.ts"
+import * as Metadata from "../../src/grpc/Metadata.ts"
 import * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
 import * as GrpcServer from "../../src/transport/GrpcServer.ts"
 import { text, utf8 } from "../support/bytes.ts"
@@ -515,7 +515,7 @@ describe("TLS", () => {
       const endpoint = Endpoint.tcp("127.0.0.1", yield* freePort)
       const channel = GrpcChannel.withMetadata(
         yield* GrpcChannel.fromEndpoint(endpoint),
-        Headers.fromInput({ authorization: "sesame" })
+        Metadata.make({ authorization: "sesame" })
       )
       const error = yield* Effect.flip(ask(channel))
       yield* Ref.set(seen, `${error.message}\n${JSON.stringify(error)}\n${String(error.cause)}\n${error.stack}`)

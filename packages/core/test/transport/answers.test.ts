@@ -290,7 +290,7 @@ for (const kind of rawServer.kinds) {
             stream.end(message)
           })
           const call = yield* channel.duplex(path)
-          assert.strictEqual((yield* soon(call.initialMetadata))["x-a"], "b")
+          assert.strictEqual((yield* soon(call.initialMetadata)).entries.get("x-a"), "b")
           assert.deepStrictEqual(yield* seen(Stream.map(messages(call.receive), text)), { got: ["a"], end: "OK" })
         }))
     })

@@ -1,6 +1,5 @@
 // Every RPC of a connection makes progress, whatever the others do (transport/http2/sendTurns.ts). Bounds count bytes and not time,
 // so that they hold on any machine.
-import * as Headers from "@effect/platform/Headers"
 import { describe, it } from "@effect/vitest"
 import { assertTrue, strictEqual } from "@effect/vitest/utils"
 import { Effect, type Scope, Stream } from "effect"
@@ -8,6 +7,7 @@ import * as net from "node:net"
 import * as tls from "node:tls"
 import type * as Endpoint from "../../src/grpc/Endpoint.ts"
 import { GrpcHandler } from "../../src/grpc/GrpcHandler.ts"
+import * as Metadata from "../../src/grpc/Metadata.ts"
 import type { CallOptions, GrpcChannel } from "../../src/transport/GrpcChannel.ts"
 import * as GrpcServer from "../../src/transport/GrpcServer.ts"
 import { until } from "../suite/harness.ts"
@@ -38,7 +38,7 @@ const handlers = new Map<string, GrpcHandler>([
 ])
 
 // Servers of ours leave a client of this name HTTP/2's smallest window for a connection.
-const narrow: CallOptions = { metadata: Headers.fromInput({ "user-agent": "grpc-node-js/1.14.0" }) }
+const narrow: CallOptions = { metadata: Metadata.make({ "user-agent": "grpc-node-js/1.14.0" }) }
 
 type Kind = "Sink" | "Source" | "Stuck"
 

@@ -1,5 +1,4 @@
 // A transport through which RPCs meet the faults that are planned for them.
-import * as Headers from "@effect/platform/Headers"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -10,6 +9,7 @@ import * as Stream from "effect/Stream"
 import * as Bytes from "../../grpc/Bytes.ts"
 import type { GrpcStatusError } from "../../grpc/GrpcStatus.ts"
 import type { GrpcDuplex, GrpcTransport } from "../../grpc/grpcTransport.ts"
+import * as Metadata from "../../grpc/Metadata.ts"
 import * as frame from "../../protocol/routerFrame.ts"
 import type { Channel } from "../../transport/GrpcChannel.ts"
 import * as interruptible from "../../util/interruptible.ts"
@@ -205,7 +205,7 @@ export const make = (inner: Channel, faulty: FaultyConnection, plan: Plan): Grpc
       Effect.zipLeft(faulty.race(Effect.mapError(effect, Option.some)), faulty.pass)
 
     return {
-      initialMetadata: over(wait(call.initialMetadata), Headers.empty),
+      initialMetadata: over(wait(call.initialMetadata), Metadata.empty),
       receive: Effect.map(received(faulty, pull, passage), Chunk.of),
       send: (message) => Effect.mapError(send(Bytes.join(message)), faulty.unsendable),
       halfClose: Effect.ignore(Effect.zipRight(faulty.pass, faulty.race(call.halfClose))),

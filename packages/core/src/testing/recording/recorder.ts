@@ -1,5 +1,4 @@
 // A channel that writes down what passes through it.
-import * as Headers from "@effect/platform/Headers"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -10,6 +9,7 @@ import { isDeepStrictEqual } from "node:util"
 import * as Bytes from "../../grpc/Bytes.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import type { GrpcTransport } from "../../grpc/grpcTransport.ts"
+import * as Metadata from "../../grpc/Metadata.ts"
 import type { JsonValue } from "../../protocol/ProtobufValue.ts"
 import * as frame from "../../protocol/routerFrame.ts"
 import * as streamRequest from "../../protocol/streamRequest.ts"
@@ -65,7 +65,7 @@ class RecordedRpc {
   }
 
   // A program may ask for the metadata more than once.
-  readonly opened = (metadata: Headers.Headers): Effect.Effect<void> =>
+  readonly opened = (metadata: Metadata.Metadata): Effect.Effect<void> =>
     Effect.suspend(() => {
       if (this.hasOpened) return Effect.void
       this.hasOpened = true
@@ -232,11 +232,11 @@ class Recording {
     return typeof scrubbed === "string" ? scrubbed : JSON.stringify(scrubbed)
   }
 
-  metadata(site: scrubbing.Site, headers: Headers.Headers): Record<string, string> {
-    const handle = Option.flatMap(Headers.get(headers, streamRequest.resourceKey), decodeHandle)
+  metadata(site: scrubbing.Site, metadata: Metadata.Metadata): Record<string, string> {
+    const handle = Option.flatMap(Metadata.get(metadata, streamRequest.resourceKey), decodeHandle)
     Option.map(handle, ({ uuid }) => this.aliases.add(uuid))
     return Object.fromEntries(
-      Object.entries(scrubbing.metadata(headers)).map(([name, text]) => [name, this.text(site, text)])
+      Object.entries(scrubbing.metadata(metadata)).map(([name, text]) => [name, this.text(site, text)])
     )
   }
 }

@@ -1,5 +1,4 @@
 // A transport that answers from a recording.
-import * as Headers from "@effect/platform/Headers"
 import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -8,6 +7,7 @@ import * as Stream from "effect/Stream"
 import * as Bytes from "../../grpc/Bytes.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import type { GrpcTransport } from "../../grpc/grpcTransport.ts"
+import * as Metadata from "../../grpc/Metadata.ts"
 import * as frame from "../../protocol/routerFrame.ts"
 import * as interruptible from "../../util/interruptible.ts"
 import * as monotonicClock from "../../util/monotonicClock.ts"
@@ -86,8 +86,8 @@ export const make = (recording: ReplayRecording, options: Options) => {
 
     return {
       initialMetadata: opened === undefined
-        ? Effect.as(status, Headers.empty)
-        : orNever(unlessOver(Effect.as(due(opened), Headers.fromInput(opened.metadata)))),
+        ? Effect.as(status, Metadata.empty)
+        : orNever(unlessOver(Effect.as(due(opened), Metadata.make(opened.metadata)))),
       receive: Effect.map(unlessOver(next), Chunk.of),
       send: (message) =>
         Effect.suspend(() => {

@@ -1,5 +1,5 @@
 // What must not be in a recording, or cannot be the same in the next run, on both of its sides.
-import type * as Headers from "@effect/platform/Headers"
+import type * as Metadata from "../../grpc/Metadata.ts"
 import type { JsonValue } from "../../protocol/ProtobufValue.ts"
 import { pathOf } from "../driverNames.ts"
 import type { Kind } from "../exporterCall.ts"
@@ -71,8 +71,8 @@ export const values: Scrub["values"] = (value, { path }) =>
     ? redacted
     : value
 
-// Headers that say nothing about the exporter and are other ones in each run.
+// Metadata that says nothing about the exporter and is another in each run.
 const noise = /^(content-type|date|server|user-agent|te|trailer|grpc-.*)$/
 
-export const metadata = (headers: Headers.Headers): Record<string, string> =>
-  Object.fromEntries(Object.entries(headers).filter(([name]) => !secret.test(name) && !noise.test(name)))
+export const metadata = (metadata: Metadata.Metadata): Record<string, string> =>
+  Object.fromEntries(Array.from(metadata.entries).filter(([name]) => !secret.test(name) && !noise.test(name)))

@@ -1,7 +1,7 @@
 // Statuses and metadata as HTTP/2 headers and trailers carry them.
-import * as Headers from "@effect/platform/Headers"
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
+import * as Metadata from "../../grpc/Metadata.ts"
 import * as httpLoss from "./loss.ts"
 
 const encoder = new TextEncoder()
@@ -125,19 +125,19 @@ export const statusOfReset = (
 
 // Of a key that occurs more than once the last counts, which only the headers as they were on the wire can tell: names
 // and values in turns. Binary metadata, which nothing in the protocol uses, is left out.
-export const fromRawHeaders = (rawHeaders: ReadonlyArray<string>): Headers.Headers => {
-  const metadata: Record<string, string> = {}
+export const fromRawHeaders = (rawHeaders: ReadonlyArray<string>): Metadata.Metadata => {
+  const entries: Array<readonly [string, string]> = []
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] ?? ""
-    if (isMetadata(name)) metadata[name] = rawHeaders[index + 1] ?? ""
+    if (isMetadata(name)) entries.push([name, rawHeaders[index + 1] ?? ""])
   }
-  return Headers.fromInput(metadata)
+  return Metadata.make(entries)
 }
 
 const isMetadata = (name: string): boolean => !name.startsWith(":") && !name.endsWith("-bin")
 
-export const fromHeaders = (headers: IncomingHttpHeaders): Headers.Headers =>
-  Headers.fromInput(
+export const fromHeaders = (headers: IncomingHttpHeaders): Metadata.Metadata =>
+  Metadata.make(
     Object.entries(headers).flatMap(([name, value]) =>
       value === undefined || !isMetadata(name) ? [] : [[name, String(value)] as const]
     )

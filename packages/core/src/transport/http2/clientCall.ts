@@ -50,7 +50,7 @@ export class HttpCall {
     private readonly receiver: Receiver
   ) {
     const stream = session.http.request({
-      ...metadata,
+      ...(metadata === undefined ? {} : Object.fromEntries(metadata.entries)),
       [HTTP2_HEADER_METHOD]: "POST",
       [HTTP2_HEADER_PATH]: rpc.name,
       [HTTP2_HEADER_CONTENT_TYPE]: "application/grpc",

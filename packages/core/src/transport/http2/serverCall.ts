@@ -1,5 +1,4 @@
 // One RPC on the serving side of an HTTP/2 connection, from its headers to its trailers.
-import * as Headers from "@effect/platform/Headers"
 import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
 import * as Duration from "effect/Duration"
@@ -14,7 +13,8 @@ import * as Bytes from "../../grpc/Bytes.ts"
 import * as exitStatus from "../../grpc/exitStatus.ts"
 import type { GrpcHandler, GrpcHandlers } from "../../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
-import * as metadata from "../../grpc/metadata.ts"
+import * as Metadata from "../../grpc/Metadata.ts"
+import * as sendable from "../../grpc/sendable.ts"
 import * as interruptible from "../../util/interruptible.ts"
 import * as httpStatus from "../http/status.ts"
 import { Inbox } from "../inbox.ts"
@@ -74,7 +74,7 @@ class ServedCall {
     private readonly service: Service,
     private readonly stream: ServerHttp2Stream,
     turns: Turns,
-    readonly metadata: Headers.Headers
+    readonly metadata: Metadata.Metadata
   ) {
     this.sender = new httpMessages.Sender(stream, turns)
     // The end of the stream tells the same.
@@ -94,7 +94,7 @@ class ServedCall {
 
   // How long the caller waits.
   private get timeout(): Option.Option<Duration.Duration> {
-    return Option.flatMap(Headers.get(this.metadata, "grpc-timeout"), parseTimeout)
+    return Option.flatMap(Metadata.get(this.metadata, "grpc-timeout"), parseTimeout)
   }
 
   // Ends the RPC. What the caller still sends is dropped.
@@ -105,7 +105,7 @@ class ServedCall {
     if (status !== undefined && !this.headersSent) {
       this.stream.respond({ ...responseHeaders, ...httpStatus.toTrailers(status) }, { endStream: true })
     } else {
-      this.sendHeaders(Headers.empty)
+      this.sendHeaders(Metadata.empty)
       this.sender.end()
     }
     // A reset would tell the caller to stop, but might overtake the trailers.
@@ -115,7 +115,7 @@ class ServedCall {
   unary(handle: Handle<"Unary">): void {
     this.withRequest((message) =>
       Effect.flatMap(handle(message, this), (answer) => {
-        this.sendHeaders(Headers.empty)
+        this.sendHeaders(Metadata.empty)
         return this.sender.send([answer])
       })
     )
@@ -124,7 +124,7 @@ class ServedCall {
   serverStreaming(handle: Handle<"ServerStreaming">): void {
     this.withRequest((message) =>
       Stream.runForEachChunk(handle(message, this), (chunk) => {
-        this.sendHeaders(Headers.empty)
+        this.sendHeaders(Metadata.empty)
         return this.sender.send(Chunk.toReadonlyArray(chunk))
       })
     )
@@ -160,7 +160,7 @@ class ServedCall {
         receive: inbox.take,
         send: (message) =>
           Effect.suspend(() => {
-            this.sendHeaders(Headers.empty)
+            this.sendHeaders(Metadata.empty)
             return Effect.zipRight(
               this.sender.send([message]),
               Effect.suspend(() =>
@@ -169,15 +169,15 @@ class ServedCall {
             )
           }),
         sendInitialMetadata: (given) =>
-          Effect.map(Effect.suspend(() => metadata.served(given)), (sendable) => this.sendHeaders(sendable))
+          Effect.map(Effect.suspend(() => sendable.served(given)), (metadata) => this.sendHeaders(metadata))
       })).pipe(Effect.ensuring(Effect.sync(() => inbox.discard())))
     )
   }
 
-  private sendHeaders(metadata: Headers.Headers): void {
+  private sendHeaders(metadata: Metadata.Metadata): void {
     if (this.headersSent || this.stream.destroyed || this.stream.closed) return
     this.headersSent = true
-    this.stream.respond({ ...metadata, ...responseHeaders }, { waitForTrailers: true })
+    this.stream.respond({ ...Object.fromEntries(metadata.entries), ...responseHeaders }, { waitForTrailers: true })
   }
 
   // Ends the RPC for what its caller sent, and the handler with it: it may wait for more, or for nothing.

@@ -1,6 +1,5 @@
 // The transport over node:http2: every RPC of a channel on one connection. grpc-js takes three times the processor time for
 // a call, reads a byte stream one message at a time, and copies what it reads.
-import * as Headers from "@effect/platform/Headers"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
@@ -18,6 +17,7 @@ import type { Endpoint } from "../../grpc/Endpoint.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import type { CallOptions, GrpcConnection, GrpcDuplex, GrpcTransport } from "../../grpc/grpcTransport.ts"
 import { maxMessageBytes } from "../../grpc/messageLimit.ts"
+import * as Metadata from "../../grpc/Metadata.ts"
 import * as httpLoss from "../http/loss.ts"
 import * as httpStatus from "../http/status.ts"
 import { Inbox } from "../inbox.ts"
@@ -190,7 +190,7 @@ export const make = Effect.fnUntraced(function*(
     }))
 
   const duplex: GrpcTransport["duplex"] = Effect.fnUntraced(function*(rpc, options) {
-    const initialMetadata = Deferred.unsafeMake<Headers.Headers, GrpcStatus.GrpcStatusError>(FiberId.none)
+    const initialMetadata = Deferred.unsafeMake<Metadata.Metadata, GrpcStatus.GrpcStatusError>(FiberId.none)
     const status = Deferred.unsafeMake<void, GrpcStatus.GrpcStatusError>(FiberId.none)
     const inbox = new Inbox<Bytes.Bytes, GrpcStatus.GrpcStatusError>(inboxBytes)
     const call = yield* begin(rpc, options, {
@@ -198,7 +198,7 @@ export const make = Effect.fnUntraced(function*(
       onMessage: (message) => inbox.push(message),
       onCancel: () => inbox.discard(),
       onEnd: (outcome) => {
-        Deferred.unsafeDone(initialMetadata, Exit.as(toExit(outcome), Headers.empty))
+        Deferred.unsafeDone(initialMetadata, Exit.as(toExit(outcome), Metadata.empty))
         Deferred.unsafeDone(status, toExit(outcome))
         inbox.close(outcome)
       }

@@ -1,7 +1,6 @@
 // A transport to handlers in the same process. Handlers run on the runtime that was current when the channel was made,
 // in fibers of their own, as a server's would: they see neither the caller's loggers nor its annotations. Encoded messages
 // cross, and the cause of a failure, so that a test shows the stack of what a driver threw.
-import * as Headers from "@effect/platform/Headers"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -17,7 +16,8 @@ import type * as GrpcHandler from "../../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import type { CallOptions, GrpcDuplex, GrpcTransport } from "../../grpc/grpcTransport.ts"
 import { maxMessageBytes } from "../../grpc/messageLimit.ts"
-import * as metadata from "../../grpc/metadata.ts"
+import * as Metadata from "../../grpc/Metadata.ts"
+import * as sendable from "../../grpc/sendable.ts"
 import { mapItems } from "../../util/mapItems.ts"
 import { MemoryPipe } from "./pipe.ts"
 
@@ -34,7 +34,7 @@ export const makeTransport = Effect.fnUntraced(
     )
 
     const requestOf = (options: CallOptions): GrpcHandler.GrpcRequest => ({
-      metadata: options.metadata ?? Headers.empty
+      metadata: options.metadata ?? Metadata.empty
     })
 
     const fail = (rpc: string, status: GrpcStatus.GrpcStatusError): GrpcStatus.GrpcStatusError =>
@@ -118,7 +118,7 @@ export const makeTransport = Effect.fnUntraced(
         if (handler?._tag !== "Duplex") return yield* notImplemented(rpc)
         const requests = new MemoryPipe<GrpcStatus.GrpcStatusError>()
         const responses = new MemoryPipe<GrpcStatus.GrpcStatusError>()
-        const initialMetadata = yield* Deferred.make<Headers.Headers, GrpcStatus.GrpcStatusError>()
+        const initialMetadata = yield* Deferred.make<Metadata.Metadata, GrpcStatus.GrpcStatusError>()
         const status = yield* Deferred.make<void, GrpcStatus.GrpcStatusError>()
 
         let cancelled = false
@@ -142,8 +142,8 @@ export const makeTransport = Effect.fnUntraced(
             }),
           sendInitialMetadata: (given) =>
             Effect.flatMap(
-              Effect.suspend(() => metadata.served(given)),
-              (sendable) => Effect.asVoid(Deferred.succeed(initialMetadata, sendable))
+              Effect.suspend(() => sendable.served(given)),
+              (metadata) => Effect.asVoid(Deferred.succeed(initialMetadata, metadata))
             )
         })).pipe(
           Effect.onExit((ended) => {
@@ -154,7 +154,7 @@ export const makeTransport = Effect.fnUntraced(
               // Whoever still reads, a driver that was lent a resource perhaps, must not take this for the end.
               requests.leave(Exit.fail(GrpcStatus.make("CANCELLED", "the caller went away"))),
               // A handler that ends without sending headers sends them with its status.
-              Deferred.done(initialMetadata, Exit.as(exit, Headers.empty))
+              Deferred.done(initialMetadata, Exit.as(exit, Metadata.empty))
             ])
           })
         )
@@ -164,7 +164,7 @@ export const makeTransport = Effect.fnUntraced(
             return Fiber.interrupt(fiber)
           })
         const fiber = yield* Effect.acquireRelease(fork(rpc, served), cancel)
-        const sendable = Effect.zipRight(
+        const afterEnd = Effect.zipRight(
           Effect.yieldNow(),
           Effect.matchEffect(Deferred.await(status), {
             onFailure: Effect.fail,
@@ -175,7 +175,7 @@ export const makeTransport = Effect.fnUntraced(
           initialMetadata: Deferred.await(initialMetadata),
           receive: responses.take,
           send: (message) =>
-            Effect.flatMap(requests.send(Bytes.join(message)), (accepted) => accepted ? Effect.void : sendable),
+            Effect.flatMap(requests.send(Bytes.join(message)), (accepted) => accepted ? Effect.void : afterEnd),
           halfClose: requests.end(Exit.void),
           cancel: Effect.asVoid(cancel(fiber)),
           status: Deferred.await(status)

@@ -1,6 +1,6 @@
 // What the nice-grpc client and server share: methods over encoded messages, and metadata.
-import * as Headers from "@effect/platform/Headers"
-import type { Metadata } from "nice-grpc"
+import type { Metadata as NiceMetadata } from "nice-grpc"
+import * as Metadata from "../../grpc/Metadata.ts"
 
 const bytes = {
   encode: (message: Uint8Array) => ({ finish: () => message }),
@@ -25,8 +25,8 @@ export const rawMethod = <Requests extends boolean, Responses extends boolean>(
 }
 
 // Binary metadata, which nothing in the protocol uses, is left out.
-export const fromMetadata = (metadata: Metadata): Headers.Headers =>
-  Headers.fromInput(
+export const fromMetadata = (metadata: NiceMetadata): Metadata.Metadata =>
+  Metadata.make(
     Array.from(metadata).flatMap(([key, values]) => {
       const last = values[values.length - 1]
       return typeof last === "string" ? [[key, last] as const] : []

@@ -1,6 +1,5 @@
 // The transport over nice-grpc, to Unix sockets, TCP and TLS. Messages stay encoded: methods are defined with
 // serializers that pass bytes through.
-import * as Headers from "@effect/platform/Headers"
 import type * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -17,7 +16,7 @@ import {
   ClientError,
   createChannel,
   createClient,
-  Metadata
+  Metadata as NiceMetadata
 } from "nice-grpc"
 import * as Tls from "node:tls"
 import * as Bytes from "../../grpc/Bytes.ts"
@@ -32,6 +31,7 @@ import type {
 } from "../../grpc/grpcTransport.ts"
 import * as hostPort from "../../grpc/hostPort.ts"
 import { maxMessageBytes } from "../../grpc/messageLimit.ts"
+import * as Metadata from "../../grpc/Metadata.ts"
 import * as interruptible from "../../util/interruptible.ts"
 import * as connectFailure from "../connectFailure.ts"
 import * as httpLoss from "../http/loss.ts"
@@ -151,7 +151,7 @@ class Call {
   constructor(
     readonly place: GrpcStatus.StatusPlace,
     private readonly explain: (details: string) => Explained,
-    private readonly onInitialMetadata: (metadata: Headers.Headers) => void = () => {}
+    private readonly onInitialMetadata: (metadata: Metadata.Metadata) => void = () => {}
   ) {}
 
   abort(): void {
@@ -166,7 +166,7 @@ class Call {
 
   options(options: CallOptions): NiceCallOptions {
     return {
-      metadata: Metadata(options.metadata ?? {}),
+      metadata: NiceMetadata(options.metadata?.entries),
       signal: this.controller.signal,
       onHeader: (header) => {
         this.headers = true
@@ -425,7 +425,7 @@ export const make = Effect.fnUntraced(function*(
     }))
 
   const duplex: GrpcTransport["duplex"] = Effect.fnUntraced(function*(rpc, options) {
-    const initialMetadata = yield* Deferred.make<Headers.Headers, GrpcStatus.GrpcStatusError>()
+    const initialMetadata = yield* Deferred.make<Metadata.Metadata, GrpcStatus.GrpcStatusError>()
     const status = yield* Deferred.make<void, GrpcStatus.GrpcStatusError>()
     const inbox = new Inbox<Uint8Array, GrpcStatus.GrpcStatusError>(inboxBytes)
     const outbox = new Outbox(outboxMessages)
@@ -440,7 +440,7 @@ export const make = Effect.fnUntraced(function*(
       call,
       () => methods.duplex(rpc)(outbox, call.options(options)),
       (exit) => {
-        Deferred.unsafeDone(initialMetadata, Exit.as(exit, Headers.empty))
+        Deferred.unsafeDone(initialMetadata, Exit.as(exit, Metadata.empty))
         Deferred.unsafeDone(status, exit)
         outbox.close()
       }
