@@ -32,6 +32,7 @@ import * as driverTable from "./driverTable.ts"
 import * as inFlight from "./inFlight.ts"
 import * as hostLog from "./log.ts"
 import * as exchange from "./presigned/exchange.ts"
+import * as presignedHttpClient from "./presigned/httpClient.ts"
 import * as presignedRequests from "./presigned/requests.ts"
 
 /**
@@ -212,7 +213,7 @@ export const make = Effect.fnUntraced(function*(root: Driver, options: ExporterO
     openPresigned: presignedRequests.make(
       options.httpClient === undefined
         ? exchange.direct(networks)
-        : exchange.fromHttpClient(options.httpClient),
+        : presignedHttpClient.toExchange(options.httpClient),
       { admits: typeof admits === "boolean" ? () => admits : admits, networks }
     ),
     gate: Effect.flatMap(Ref.get(status), ({ status }) =>

@@ -1,9 +1,9 @@
 // Reads and writes local files of every kind: regular ones, pipes and devices.
-import * as PlatformError from "@effect/platform/Error"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as EffectSink from "effect/Sink"
+import * as fileError from "./fileError.ts"
 import * as sequentialFile from "./sequentialFile.ts"
 
 // Large reads, because each takes a turn of the thread pool, and few of them ahead.
@@ -19,13 +19,7 @@ const sizeOf = ({ blksize, blocks, size, type }: FileSystem.File.Info): number |
 export const open = Effect.fnUntraced(function*(fileSystem: FileSystem.FileSystem, path: string) {
   const info = yield* fileSystem.stat(path)
   if (info.type === "Directory") {
-    return yield* new PlatformError.SystemError({
-      reason: "BadResource",
-      module: "FileSystem",
-      method: "stat",
-      pathOrDescriptor: path,
-      description: "it is a directory"
-    })
+    return yield* fileError.refuse("stat", path, "it is a directory")
   }
   const stream = sequentialFile.isSequential(info.type)
     ? sequentialFile.read(path, info.type)
@@ -36,7 +30,7 @@ export const open = Effect.fnUntraced(function*(fileSystem: FileSystem.FileSyste
 export const sink = (
   fileSystem: FileSystem.FileSystem,
   path: string
-): EffectSink.Sink<void, Uint8Array, never, PlatformError.PlatformError> =>
+): EffectSink.Sink<void, Uint8Array, never, fileError.FileError> =>
   EffectSink.unwrap(
     fileSystem.stat(path).pipe(
       Effect.map(({ type }) =>

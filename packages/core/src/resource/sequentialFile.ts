@@ -1,8 +1,6 @@
 // Files that have no positions: pipes, standard input and output, character devices. Effect's file system reads and writes at
 // positions, which these refuse. Pipes are opened and used without blocking: a thread that waits for the other end of a pipe
 // cannot be called back, and with four of those a program does nothing with files any more.
-import * as PlatformError from "@effect/platform/Error"
-import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -14,42 +12,13 @@ import type { Readable, Writable } from "node:stream"
 import { setImmediate } from "node:timers"
 import { isatty, ReadStream } from "node:tty"
 import * as readable from "../util/readable.ts"
-
-type Type = FileSystem.File.Type
+import { type FileError, fromNode, refuse } from "./fileError.ts"
 
 // Standard streams can be sockets.
-const sequential: ReadonlySet<Type> = new Set<Type>(["FIFO", "CharacterDevice", "Socket"])
+type Type = "FIFO" | "CharacterDevice" | "Socket"
 
-export const isSequential = (type: Type): boolean => sequential.has(type)
-
-const reasons: Readonly<Record<string, PlatformError.SystemErrorReason>> = {
-  EACCES: "PermissionDenied",
-  EPERM: "PermissionDenied",
-  ENOENT: "NotFound",
-  EBUSY: "Busy",
-  EPIPE: "BadResource",
-  ENXIO: "BadResource"
-}
-
-const toError = (method: string, path: string, cause: NodeJS.ErrnoException): PlatformError.PlatformError =>
-  new PlatformError.SystemError({
-    reason: reasons[cause.code ?? ""] ?? "Unknown",
-    module: "FileSystem",
-    method,
-    pathOrDescriptor: path,
-    syscall: cause.syscall,
-    description: cause.code === "EPIPE" ? "nobody reads from this pipe any more (EPIPE)" : cause.message,
-    cause
-  })
-
-const refuse = (method: string, path: string, description: string): PlatformError.PlatformError =>
-  new PlatformError.SystemError({
-    reason: "BadResource",
-    module: "FileSystem",
-    method,
-    pathOrDescriptor: path,
-    description
-  })
+export const isSequential = (type: string): type is Type =>
+  type === "FIFO" || type === "CharacterDevice" || type === "Socket"
 
 const open = (path: string, flags: number): Effect.Effect<number, NodeJS.ErrnoException> =>
   Effect.async((resume) =>
@@ -71,7 +40,7 @@ const readableOf = (fd: number, path: string, type: Type): Readable =>
     ? new ReadStream(fd)
     : fs.createReadStream(path, { fd, highWaterMark: 256 * 1024 })
 
-const openReadable = (path: string, type: Type): Effect.Effect<Readable, PlatformError.PlatformError, Scope.Scope> => {
+const openReadable = (path: string, type: Type): Effect.Effect<Readable, FileError, Scope.Scope> => {
   if (type === "Socket") {
     return path !== "/dev/stdin" ? notASocket(path) : Effect.acquireRelease(
       Effect.sync(() => process.stdin.on("error", ignore)),
@@ -90,7 +59,7 @@ const openReadable = (path: string, type: Type): Effect.Effect<Readable, Platfor
   return Effect.acquireRelease(
     open(path, fs.constants.O_RDONLY | (type === "FIFO" ? fs.constants.O_NONBLOCK : 0)).pipe(
       Effect.mapBoth({
-        onFailure: (cause) => toError("open", path, cause),
+        onFailure: (cause) => fromNode("open", path, cause),
         onSuccess: (fd) => readableOf(fd, path, type).on("error", ignore)
       })
     ),
@@ -99,7 +68,7 @@ const openReadable = (path: string, type: Type): Effect.Effect<Readable, Platfor
 }
 
 // Reads to the end. What a pipe has given is gone, so it can be read once.
-export const read = (path: string, type: Type): Stream.Stream<Uint8Array, PlatformError.PlatformError> => {
+export const read = (path: string, type: Type): Stream.Stream<Uint8Array, FileError> => {
   let used = false
   return Stream.unwrapScoped(Effect.suspend(() => {
     if (used && type !== "CharacterDevice") {
@@ -110,7 +79,7 @@ export const read = (path: string, type: Type): Stream.Stream<Uint8Array, Platfo
       Effect.flatMap((stream) =>
         readable.make(
           stream,
-          (cause) => toError("read", path, cause),
+          (cause) => fromNode("read", path, cause),
           () => refuse("read", path, "it was closed before its end")
         )
       ),
@@ -128,7 +97,7 @@ const standardOutputs: Readonly<Record<string, () => Writable>> = {
 // so this is real time.
 const readerInterval = Effect.withClock(Effect.sleep("20 millis"), Clock.make())
 
-const openPipe = (path: string): Effect.Effect<Writable, PlatformError.PlatformError, Scope.Scope> =>
+const openPipe = (path: string): Effect.Effect<Writable, FileError, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.map(
       open(path, fs.constants.O_WRONLY | fs.constants.O_NONBLOCK),
@@ -137,11 +106,11 @@ const openPipe = (path: string): Effect.Effect<Writable, PlatformError.PlatformE
     destroy
   ).pipe(
     Effect.catchAll((cause) =>
-      cause.code === "ENXIO" ? Effect.zipRight(readerInterval, openPipe(path)) : toError("open", path, cause)
+      cause.code === "ENXIO" ? Effect.zipRight(readerInterval, openPipe(path)) : fromNode("open", path, cause)
     )
   )
 
-const openWritable = (path: string, type: Type): Effect.Effect<Writable, PlatformError.PlatformError, Scope.Scope> => {
+const openWritable = (path: string, type: Type): Effect.Effect<Writable, FileError, Scope.Scope> => {
   if (type === "FIFO") return openPipe(path)
   const standard = standardOutputs[path]
   return standard === undefined ? notASocket(path) : Effect.acquireRelease(
@@ -158,15 +127,15 @@ const openWritable = (path: string, type: Type): Effect.Effect<Writable, Platfor
 }
 
 // Writes to a pipe when somebody reads from it, and no faster than that.
-export const write = (path: string, type: Type): Sink.Sink<void, Uint8Array, never, PlatformError.PlatformError> =>
+export const write = (path: string, type: Type): Sink.Sink<void, Uint8Array, never, FileError> =>
   Sink.unwrapScoped(
     Effect.map(
       openWritable(path, type),
       (writable) =>
         Sink.forEach((bytes: Uint8Array) =>
-          Effect.async<void, PlatformError.PlatformError>((resume) => {
+          Effect.async<void, FileError>((resume) => {
             const done = (error: NodeJS.ErrnoException | null | undefined) =>
-              resume(error === null || error === undefined ? Effect.void : toError("write", path, error))
+              resume(error === null || error === undefined ? Effect.void : fromNode("write", path, error))
             if (writable.errored) done(writable.errored)
             else writable.write(bytes, done)
           })

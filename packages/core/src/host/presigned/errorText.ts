@@ -1,5 +1,4 @@
 // What a server says about a request that it refuses, short, and without what the request was signed with.
-import * as Headers from "@effect/platform/Headers"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -49,7 +48,7 @@ const withoutBeginning = (text: string, secrets: ReadonlyArray<string>): string 
 
 /** Nothing, if it says nothing that can be read. */
 export const errorText = (answer: Answer, signed: ReadonlyArray<string>): Effect.Effect<string> => {
-  if (!readable.test(Option.getOrElse(Headers.get(answer.headers, "content-type"), () => ""))) return Effect.succeed("")
+  if (!readable.test(answer.headers["content-type"] ?? "")) return Effect.succeed("")
   const secrets = spellings(signed)
   let size = 0
   let brokenOff = false

@@ -1,9 +1,4 @@
 // One HTTP request and its answer, on a connection of its own. Nothing is rewritten, followed or sent again.
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import * as Headers from "@effect/platform/Headers"
-import * as HttpBody from "@effect/platform/HttpBody"
-import * as HttpClient from "@effect/platform/HttpClient"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Chunk from "effect/Chunk"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
@@ -22,7 +17,8 @@ import { withoutBrackets } from "../../grpc/hostPort.ts"
 import * as interruptible from "../../util/interruptible.ts"
 import * as failure from "./failure.ts"
 import { type GuardedNetwork, guardedNetwork } from "./guardedNetwork.ts"
-import * as requestUrl from "./requestUrl.ts"
+import * as httpHeaders from "./httpHeaders.ts"
+import type * as requestUrl from "./requestUrl.ts"
 
 /** It failed on its way. */
 export class ExchangeError extends Data.TaggedError("ExchangeError")<{
@@ -44,13 +40,13 @@ export type Failure = ExchangeError | RefusedAddress | Expired
 interface Request {
   readonly method: "GET" | "PUT"
   readonly url: requestUrl.RequestUrl
-  readonly headers: Headers.Headers
+  readonly headers: httpHeaders.HttpHeaders
   readonly body?: Stream.Stream<Uint8Array> | undefined
 }
 
 export interface Answer {
   readonly status: number
-  readonly headers: Headers.Headers
+  readonly headers: httpHeaders.HttpHeaders
   /** Without the content encoding. It fails when the connection ends before it does. */
   readonly body: Stream.Stream<Uint8Array, Failure>
 }
@@ -61,43 +57,10 @@ export type Exchange = (
   expiry: Effect.Effect<never, Expired>
 ) => Effect.Effect<Answer, Failure, Scope.Scope>
 
-const broken = (cause: unknown): Failure =>
+export const broken = (cause: unknown): Failure =>
   cause instanceof RefusedAddress
     ? cause
     : new ExchangeError({ details: failure.explain(cause), timedOut: false })
-
-/** Has a client of the program's own make them. */
-export const fromHttpClient = (httpClient: HttpClient.HttpClient): Exchange => {
-  // Spans carry whole URLs.
-  const client = httpClient.pipe(HttpClient.withTracerDisabledWhen(() => true), HttpClient.withScope)
-  return ({ body, headers, method, url }, expiry) => {
-    // A race for each piece is the only way into a stream of another's.
-    const untilExpiry = (bytes: Stream.Stream<Uint8Array, Failure>) =>
-      Stream.unwrapScoped(Effect.map(
-        Stream.toPull(bytes),
-        (pull) => Stream.repeatEffectChunkOption(interruptible.raceFirst(pull, Effect.mapError(expiry, Option.some)))
-      ))
-    // As text: a URL object is taken apart and its query written anew, which breaks signatures.
-    const request = HttpClientRequest.make(method)(requestUrl.format(url), { headers })
-    return client.execute(
-      // No type of its own: what the client presigned says which, if any.
-      body === undefined ? request : HttpClientRequest.setBody(request, HttpBody.stream(body, ""))
-    ).pipe(
-      Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
-      Effect.mapBoth({
-        onFailure: (error) => broken(error.cause ?? error),
-        onSuccess: (response) => ({
-          status: response.status,
-          headers: response.headers,
-          body: untilExpiry(Stream.catchAll(
-            response.stream,
-            (error) => error.reason === "EmptyBody" ? Stream.empty : Stream.fail(broken(error.cause ?? error))
-          ))
-        })
-      })
-    )
-  }
-}
 
 // A peer that is silent for so long has left, or never was there.
 const silence = Duration.minutes(5)
@@ -176,12 +139,11 @@ const decoders: Readonly<Record<string, () => Transform>> = {
 const plain: ReadonlySet<string> = new Set(["", "identity", "aws-chunked"])
 
 /** What the body is encoded with, first to last. */
-export const encodings = (headers: Headers.Headers): ReadonlyArray<string> =>
-  Option.getOrElse(Headers.get(headers, "content-encoding"), () => "").toLowerCase().split(",").map((name) =>
-    name.trim()
-  ).filter((name) => !plain.has(name))
+export const encodings = (headers: httpHeaders.HttpHeaders): ReadonlyArray<string> =>
+  (headers["content-encoding"] ?? "").toLowerCase().split(",").map((name) => name.trim())
+    .filter((name) => !plain.has(name))
 
-const decoded = (response: IncomingMessage, headers: Headers.Headers): Effect.Effect<Readable, Failure> =>
+const decoded = (response: IncomingMessage, headers: httpHeaders.HttpHeaders): Effect.Effect<Readable, Failure> =>
   Effect.suspend((): Effect.Effect<Readable, Failure> => {
     const steps: Array<Transform> = []
     for (const name of encodings(headers).toReversed()) {
@@ -312,7 +274,7 @@ export const direct = (allowed: ReadonlySet<GuardedNetwork>, resolve: Resolve = 
         duration: silence,
         onTimeout: silent("answered nothing")
       })
-      const headers = Headers.fromInput(response.headers)
+      const headers = httpHeaders.make(response.headers)
       const { bytes, watch } = bodyOf(yield* decoded(response, headers), () => problem, expiry)
       yield* interruptible.forkScoped(watch)
       return { status: response.statusCode ?? 0, headers, body: bytes }

@@ -1,5 +1,4 @@
 // Requests that a client has presigned for a driver (protocol.md 6.4): an image to fetch, or a place to put a dump.
-import * as Headers from "@effect/platform/Headers"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -7,7 +6,6 @@ import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Mailbox from "effect/Mailbox"
-import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as DriverFailure from "../../protocol/DriverFailure.ts"
@@ -16,6 +14,7 @@ import * as interruptible from "../../util/interruptible.ts"
 import { errorText } from "./errorText.ts"
 import * as exchange from "./exchange.ts"
 import { guardedHost, type GuardedNetwork } from "./guardedNetwork.ts"
+import * as httpHeaders from "./httpHeaders.ts"
 import * as requestUrl from "./requestUrl.ts"
 import * as wholeAnswer from "./wholeAnswer.ts"
 
@@ -44,7 +43,7 @@ const sensitive =
   /^(cookie|host$|x-amz-|x-ms-|x-goog-|x-jfrog-)|(^|-)(auth|authorization|credentials?|password|secret|signature|token|api-?key)(-|$)/
 
 // They are about a connection, and this one is the exporter's.
-const ofConnection: ReadonlyArray<string> = [
+const ofConnection: ReadonlySet<string> = new Set([
   "connection",
   "expect",
   "keep-alive",
@@ -53,12 +52,12 @@ const ofConnection: ReadonlyArray<string> = [
   "trailer",
   "transfer-encoding",
   "upgrade"
-]
+])
 
 interface Hop {
   readonly method: PresignedRequest["method"]
   readonly url: requestUrl.RequestUrl
-  readonly headers: Headers.Headers
+  readonly headers: httpHeaders.HttpHeaders
 }
 
 const describe = ({ method, url }: Hop): string => `the presigned ${method} of ${requestUrl.redacted(url)}`
@@ -118,7 +117,7 @@ const bodyOf = (
 
 // How many bytes the client has said that there are.
 const declaredLength = (hop: Hop): Effect.Effect<number | undefined, DriverFailure.DriverFailure> => {
-  const length = Option.getOrUndefined(Headers.get(hop.headers, "content-length"))
+  const length = hop.headers["content-length"]
   if (length === undefined) return Effect.succeed(undefined)
   return /^\d+$/.test(length) && Number.isSafeInteger(Number(length))
     ? Effect.succeed(Number(length))
@@ -134,7 +133,7 @@ export const make = (perform: exchange.Exchange, { admits, networks }: Policy): 
   const admit = (
     method: PresignedRequest["method"],
     address: string,
-    headers: Headers.Headers
+    headers: httpHeaders.HttpHeaders
   ): Effect.Effect<Hop, DriverFailure.DriverFailure> =>
     Effect.suspend(() => {
       const parsed = requestUrl.parse(address)
@@ -145,9 +144,9 @@ export const make = (perform: exchange.Exchange, { admits, networks }: Policy): 
       const hop = {
         method,
         url,
-        headers: url.authorization === undefined || Headers.has(headers, "authorization")
+        headers: url.authorization === undefined || headers["authorization"] !== undefined
           ? headers
-          : Headers.set(headers, "authorization", url.authorization)
+          : { ...headers, authorization: url.authorization }
       }
       if (!admits(method, new URL(url.url))) return fail("InvalidArgument", hop, "is not allowed by this exporter")
       const network = guardedHost(url.url.hostname)
@@ -157,15 +156,15 @@ export const make = (perform: exchange.Exchange, { admits, networks }: Policy): 
     })
 
   const follow = Effect.fnUntraced(function*(from: Hop, { headers, status }: exchange.Answer) {
-    const location = Headers.get(headers, "location")
-    if (Option.isNone(location)) return yield* fail("Other", from, `was redirected (${status}) to nowhere`)
-    const address = requestUrl.resolve(from.url, location.value)
+    const { location } = headers
+    if (location === undefined) return yield* fail("Other", from, `was redirected (${status}) to nowhere`)
+    const address = requestUrl.resolve(from.url, location)
     const elsewhere = !URL.canParse(address) || new URL(address).origin !== from.url.url.origin
     return yield* admit(
       from.method,
       address,
       elsewhere
-        ? Headers.fromInput(Object.entries(from.headers).filter(([name]) => !sensitive.test(name)))
+        ? httpHeaders.filter(from.headers, (name) => !sensitive.test(name))
         : from.headers
     )
   })
@@ -263,19 +262,19 @@ export const make = (perform: exchange.Exchange, { admits, networks }: Policy): 
 
   return ({ headers, method, url }) =>
     Effect.gen(function*() {
-      const given = Headers.remove(Headers.fromInput(headers), ofConnection)
+      const given = httpHeaders.filter(httpHeaders.make(headers), (name) => !ofConnection.has(name))
       // Unencoded, its length tells whether all of it has come.
       const hop = yield* admit(
         method,
         url,
-        method === "PUT" || Headers.has(given, "accept-encoding")
+        method === "PUT" || given["accept-encoding"] !== undefined
           ? given
-          : Headers.set(given, "accept-encoding", "identity")
+          : { ...given, "accept-encoding": "identity" }
       )
       const declared = yield* declaredLength(hop)
       if (method === "GET") {
         if ((declared ?? 0) !== 0) return yield* fail("InvalidArgument", hop, "has a Content-Length, and no content")
-        return yield* get({ ...hop, headers: Headers.remove(hop.headers, "content-length") })
+        return yield* get({ ...hop, headers: httpHeaders.filter(hop.headers, (name) => name !== "content-length") })
       }
       let used = false
       const resource: DriverResource = {

@@ -1,15 +1,11 @@
 // Whether the answer to a GET is all that was asked for, and how long it is.
-import * as Headers from "@effect/platform/Headers"
-import * as Option from "effect/Option"
 import { encodings } from "./exchange.ts"
+import type { HttpHeaders } from "./httpHeaders.ts"
 
 interface AnswerHead {
   readonly status: number
-  readonly headers: Headers.Headers
+  readonly headers: HttpHeaders
 }
-
-const valueOf = (headers: Headers.Headers, name: string): string | undefined =>
-  Option.getOrUndefined(Headers.get(headers, name))
 
 interface Part {
   readonly first: number
@@ -17,8 +13,8 @@ interface Part {
   readonly total: number | undefined
 }
 
-const partOf = (headers: Headers.Headers): Part | undefined => {
-  const found = /^\s*bytes\s+(\d+)-(\d+)\/(\d+|\*)\s*$/i.exec(valueOf(headers, "content-range") ?? "")
+const partOf = (headers: HttpHeaders): Part | undefined => {
+  const found = /^\s*bytes\s+(\d+)-(\d+)\/(\d+|\*)\s*$/i.exec(headers["content-range"] ?? "")
   if (found === null) return undefined
   const [first, last, total] = found.slice(1).map(Number)
   if (first === undefined || last === undefined || last < first) return undefined
@@ -41,10 +37,10 @@ const isAsked = (range: string, { first, last, total }: Part): boolean => {
 }
 
 /** What an answer of success lacks. `asked` are the headers of the request. */
-export const problem = (asked: Headers.Headers, { headers, status }: AnswerHead): string | undefined => {
-  const range = valueOf(asked, "range")
+export const problem = (asked: HttpHeaders, { headers, status }: AnswerHead): string | undefined => {
+  const range = asked["range"]
   if (status === 206) {
-    const shown = `a part (206, Content-Range: ${valueOf(headers, "content-range") ?? "none"})`
+    const shown = `a part (206, Content-Range: ${headers["content-range"] ?? "none"})`
     if (range === undefined) return `was answered with ${shown} of what was asked for`
     const part = partOf(headers)
     if (part === undefined || !isAsked(range, part)) {
@@ -53,7 +49,7 @@ export const problem = (asked: Headers.Headers, { headers, status }: AnswerHead)
     return undefined
   }
   if (status !== 200 && status !== 203) return `was answered with ${status}, which brings nothing to read`
-  return range === undefined || /^\s*bytes\s*=\s*0+-\s*$/i.test(range) || Headers.has(asked, "if-range")
+  return range === undefined || /^\s*bytes\s*=\s*0+-\s*$/i.test(range) || asked["if-range"] !== undefined
     ? undefined
     : `was answered with the whole (${status}), and the range asked for is ${range}`
 }
@@ -64,6 +60,6 @@ export const length = ({ headers, status }: AnswerHead): number | undefined => {
   if (encodings(headers).length > 0) return undefined
   const part = status === 206 ? partOf(headers) : undefined
   if (part !== undefined) return part.last - part.first + 1
-  const length = valueOf(headers, "content-length") ?? ""
+  const length = headers["content-length"] ?? ""
   return /^\d+$/.test(length) ? Number(length) : undefined
 }

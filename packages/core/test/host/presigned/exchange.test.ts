@@ -1,4 +1,3 @@
-import { Headers } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Either, Stream } from "effect"
 import { isIP } from "node:net"
@@ -33,7 +32,7 @@ const get = (
     const answer = yield* exchange.direct(new Set(allowed), resolve)({
       method: "GET",
       url: Either.getOrThrow(requestUrl.parse(url)),
-      headers: Headers.empty
+      headers: {}
     }, Effect.never)
     return yield* Stream.mkString(Stream.decodeText(answer.body))
   }).pipe(Effect.scoped, Effect.either)
@@ -111,7 +110,7 @@ describe("a body", () => {
       const { status } = yield* exchange.direct(new Set(["loopback"]))({
         method: "PUT",
         url: Either.getOrThrow(requestUrl.parse(origin)),
-        headers: Headers.empty,
+        headers: {},
         body: Stream.take(Stream.repeatValue(chunk), 8)
       }, Effect.never)
       assert.deepStrictEqual([status, taken], [204, 8 * chunk.length])

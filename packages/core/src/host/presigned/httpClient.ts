@@ -1,0 +1,45 @@
+// Requests that are made by an HTTP client of the program.
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as HttpBody from "@effect/platform/HttpBody"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as interruptible from "../../util/interruptible.ts"
+import * as exchange from "./exchange.ts"
+import * as httpHeaders from "./httpHeaders.ts"
+import * as requestUrl from "./requestUrl.ts"
+
+/** Has a client of the program's own make them. */
+export const toExchange = (httpClient: HttpClient.HttpClient): exchange.Exchange => {
+  // Spans carry whole URLs.
+  const client = httpClient.pipe(HttpClient.withTracerDisabledWhen(() => true), HttpClient.withScope)
+  return ({ body, headers, method, url }, expiry) => {
+    // A race for each piece is the only way into a stream of another's.
+    const untilExpiry = (bytes: Stream.Stream<Uint8Array, exchange.Failure>) =>
+      Stream.unwrapScoped(Effect.map(
+        Stream.toPull(bytes),
+        (pull) => Stream.repeatEffectChunkOption(interruptible.raceFirst(pull, Effect.mapError(expiry, Option.some)))
+      ))
+    // As text: a URL object is taken apart and its query written anew, which breaks signatures.
+    const request = HttpClientRequest.make(method)(requestUrl.format(url), { headers })
+    return client.execute(
+      // No type of its own: what the client presigned says which, if any.
+      body === undefined ? request : HttpClientRequest.setBody(request, HttpBody.stream(body, ""))
+    ).pipe(
+      Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
+      Effect.mapBoth({
+        onFailure: (error) => exchange.broken(error.cause ?? error),
+        onSuccess: (response) => ({
+          status: response.status,
+          headers: httpHeaders.make(response.headers),
+          body: untilExpiry(Stream.catchAll(
+            response.stream,
+            (error) => error.reason === "EmptyBody" ? Stream.empty : Stream.fail(exchange.broken(error.cause ?? error))
+          ))
+        })
+      })
+    )
+  }
+}
