@@ -2,7 +2,7 @@
 // them, lets publint and attw judge the tarballs, and installs them with npm into an empty project that runs and
 // compiles against them. Needs the package registry.
 import { spawnSync } from "node:child_process"
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -110,6 +110,27 @@ const quiet = ["--no-audit", "--no-fund", "--ignore-scripts"]
 for (const args of [...first, ["-D", "@types/node@20"]]) {
   run(`npm install ${args.join(" ")}`, consumer, "npm", "install", ...quiet, ...args)
 }
+
+// What the packages link to has to be in them, because nothing says where else it could be.
+const dead = ["core", "proto"].flatMap((name) => {
+  const directory = join(consumer, "node_modules/@effect-jumpstarter", name)
+  const pages = readdirSync(directory, { recursive: true }).filter((file) => /^(?:docs\/)?[\w-]+\.md$/.test(file))
+  return pages.flatMap((page) =>
+    Array.from(
+      readFileSync(join(directory, page), "utf8").matchAll(/\]\((?![a-z]+:|#)([^()\s#]+)/g),
+      ([, link]) => link
+    )
+      .filter((link) => !existsSync(join(directory, dirname(page), link)))
+      .map((link) => `${name}/${page} links to ${link}`)
+  ).concat(
+    pages.includes("README.md") && (name !== "core" || pages.includes("docs/README.md")) ? [] : `${name} lacks pages`
+  )
+})
+if (dead.length > 0) {
+  console.error(`\nFailed: links that lead out of a package\n${dead.join("\n")}`)
+  process.exit(1)
+}
+
 run("import every module", consumer, process.execPath, "smoke.js")
 run("compile against the declarations", consumer, bin("tsc"))
 console.log("\nThe packages are fit to publish.")

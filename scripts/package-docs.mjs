@@ -1,0 +1,32 @@
+// Copies the documentation into packages/core, so that it travels with the published package: `prepack` of that package. A link
+// that leads out of the package becomes one to the repository, whose address scripts/address.mjs writes into package.json, and
+// plain text as long as there is no address.
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { dirname, join, relative } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..")
+const from = join(root, "docs")
+const target = join(root, "packages/core/docs")
+const { homepage } = JSON.parse(readFileSync(join(root, "packages/core/package.json"), "utf8"))
+
+const pages = readdirSync(from).filter((name) => name.endsWith(".md"))
+
+// Of what the pages link to, the package has the other pages.
+const travels = (link) => /^[a-z]+:/.test(link) || link.startsWith("#") || pages.includes(link.split("#")[0])
+
+const moved = (whole, text, link) => {
+  if (travels(link)) return whole
+  const [path, anchor] = link.split("#")
+  if (!existsSync(join(from, path))) throw new Error(`docs: ${link} is not there`)
+  if (homepage === undefined) return text
+  const url = `${homepage.replace(/#.*$/, "")}/blob/main/${relative(root, join(from, path))}`
+  return `[${text}](${url}${anchor === undefined ? "" : `#${anchor}`})`
+}
+
+rmSync(target, { recursive: true, force: true })
+mkdirSync(target)
+for (const page of pages) {
+  const text = readFileSync(join(from, page), "utf8")
+  writeFileSync(join(target, page), text.replaceAll(/\[([^\][]+)\]\(([^()\s]+)\)/g, moved))
+}
