@@ -50,7 +50,13 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     pool: "forks",
+    // The files of a worker share its process and its modules, which are loaded once: loading effect and this library takes
+    // longer than most files run. What is left in a process by one file meets the next one, so a test restores what it changes.
+    isolate: false,
     maxWorkers: workers,
+    // Vitest 3 ends shared workers that are idle, twice, and the second time rejects a promise that nobody awaits: the run ends
+    // with the files of the other workers untold. None is idle for it while there may not be fewer.
+    minWorkers: workers,
     sequence: { sequencer: LongestFirst },
     setupFiles: ["./vitest.setup.ts"],
     projects: [
