@@ -65,7 +65,7 @@ export const until = <A, E, R>(
   what: string,
   state: Effect.Effect<A, E, R>,
   holds: (value: A) => boolean,
-  patience: Duration.DurationInput = "5 seconds"
+  patience: Duration.DurationInput = "20 seconds"
 ): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
     let last: A

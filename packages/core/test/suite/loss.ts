@@ -3,6 +3,7 @@
 import { describe, it } from "@effect/vitest"
 import { assertTrue, deepStrictEqual } from "@effect/vitest/utils"
 import * as Chunk from "effect/Chunk"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
@@ -18,6 +19,14 @@ import { until } from "./harness.ts"
 // A second is promised; the rest is for a machine that has other things to do.
 const bound = Duration.seconds(5)
 
+/** A clock on which nobody goes on while the gate is closed, so that no number of attempts runs out meanwhile. */
+const gated = (gate: Effect.Latch): Clock.Clock => {
+  const clock = Clock.make()
+  return Object.assign(Clock.make(), {
+    sleep: (duration: Duration.Duration) => Effect.zipRight(clock.sleep(duration), gate.await)
+  })
+}
+
 export const loss = (name: string, command: () => process.Command): void => {
   describe(`${name}, killed`, () => {
     it.scopedLive(
@@ -26,19 +35,25 @@ export const loss = (name: string, command: () => process.Command): void => {
         Effect.gen(function*() {
           const path = yield* temporary.socketPath
           const first = yield* process.start(command(), ["--unix", path])
-          const connection = yield* ExporterConnection.fromEndpoint(Endpoint.unix(path))
+          const running = yield* Effect.makeLatch(true)
+          const clock = gated(running)
+          const connection = yield* Effect.withClock(ExporterConnection.fromEndpoint(Endpoint.unix(path)), clock)
           const probe = yield* connection.driver("probe")
           const seen: Array<LogEvent> = []
-          yield* Effect.forkScoped(Stream.runForEach(connection.logs, (event) =>
-            Effect.sync(() => {
-              seen.push(event)
-            })))
+          yield* Effect.forkScoped(
+            Stream.runForEach(connection.logs, (event) =>
+              Effect.sync(() => {
+                seen.push(event)
+              })).pipe(Effect.withClock(clock))
+          )
           const logged = (message: string) =>
             seen.some((event) => event._tag === "LogEntry" && event.message === message)
           yield* until("the log arrives", probe.call("log", "INFO", "before"), () => logged("before"))
+          yield* running.close
           yield* first.kill
 
           yield* process.start(command(), ["--unix", path])
+          yield* running.open
           const renewed = yield* ExporterConnection.fromEndpoint(Endpoint.unix(path))
           const newProbe = yield* renewed.driver("probe")
           deepStrictEqual(yield* newProbe.call("echo", 1), [1])

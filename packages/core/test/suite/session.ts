@@ -103,7 +103,7 @@ export const session = (peer: peers.Peer): void => {
           )
         ))
         for (const [severity] of severities) yield* call.log(severity, from)
-        const entries = Chunk.toReadonlyArray(yield* Effect.timeout(Fiber.join(reading), "5 seconds"))
+        const entries = Chunk.toReadonlyArray(yield* Effect.timeout(Fiber.join(reading), "20 seconds"))
         deepStrictEqual(
           entries.map(({ severity, source }) => [severity, source]),
           severities.map(([severity]) => [severity, "DRIVER"])
@@ -127,7 +127,7 @@ export const session = (peer: peers.Peer): void => {
           for (const [severity] of severities) yield* call.log(severity, from)
           yield* Effect.sync(() => seen.length).pipe(
             Effect.repeat({ until: (count) => count >= 3, schedule: Schedule.spaced("10 millis") }),
-            Effect.timeout("5 seconds")
+            Effect.timeout("20 seconds")
           )
         }).pipe(
           Effect.scoped,
@@ -196,7 +196,7 @@ export const session = (peer: peers.Peer): void => {
           strictEqual(Option.isNone(yield* Effect.timeoutOption(Fiber.join(reading), "300 millis")), true)
           return
         }
-        const entry = Option.getOrThrow(yield* Effect.timeout(Fiber.join(reading), "5 seconds"))
+        const entry = Option.getOrThrow(yield* Effect.timeout(Fiber.join(reading), "20 seconds"))
         strictEqual(entry.severity, "WARNING")
         deepStrictEqual([entry.fields["result"], entry.fields["error_type"]], ["failure", "timeout"])
       })
@@ -270,7 +270,7 @@ export const session = (peer: peers.Peer): void => {
         const waiting = yield* Effect.fork(awaitReady)
         strictEqual(Option.isNone(yield* Fiber.poll(waiting)), true)
         yield* control.setStatus("LEASE_READY", "go")
-        const ready = yield* Effect.timeout(Fiber.join(waiting), "5 seconds")
+        const ready = yield* Effect.timeout(Fiber.join(waiting), "20 seconds")
         deepStrictEqual([ready.status, ready.message], ["LEASE_READY", "go"])
       })
     )

@@ -280,9 +280,9 @@ describe("GrpcServer", () => {
   })
 
   describe("a process that is killed", () => {
-    const within = Effect.timeoutFail({ duration: "1 second", onTimeout: () => "nothing within a second" as const })
+    const within = Effect.timeoutFail({ duration: "5 seconds", onTimeout: () => "nothing within 5 seconds" as const })
 
-    const lost = (call: Effect.Effect<unknown, GrpcStatusError | "nothing within a second">) =>
+    const lost = (call: Effect.Effect<unknown, GrpcStatusError | "nothing within 5 seconds">) =>
       Effect.map(Effect.flip(call), (error) => {
         if (typeof error === "string") return assert.fail(error)
         assert.strictEqual(error.origin, "transport", error.message)
@@ -313,13 +313,13 @@ describe("GrpcServer", () => {
               lost(within(Fiber.join(hanging))),
               lost(
                 within(
-                  Effect.mapError(streaming, (error) => error._tag === "Some" ? error.value : "nothing within a second")
+                  Effect.mapError(streaming, (error) => error._tag === "Some" ? error.value : "nothing within 5 seconds")
                 )
               ),
               lost(
                 within(
                   Effect.mapError(duplex.receive, (error) =>
-                    error._tag === "Some" ? error.value : "nothing within a second")
+                    error._tag === "Some" ? error.value : "nothing within 5 seconds")
                 )
               ),
               lost(within(duplex.status)),

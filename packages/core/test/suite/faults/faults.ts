@@ -2,8 +2,7 @@
 import { describe, it } from "@effect/vitest"
 import { assertInclude, assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -15,6 +14,7 @@ import * as ExporterConnection from "../../../src/client/ExporterConnection.ts"
 import * as Endpoint from "../../../src/grpc/Endpoint.ts"
 import * as DriverError from "../../../src/protocol/DriverError.ts"
 import { StatusNotReached } from "../../../src/protocol/ExporterStatus.ts"
+import * as hurriedClock from "../../support/hurriedClock.ts"
 import { leavingNothing } from "../../support/leaks.ts"
 import { quiet } from "../../support/probeExporter.ts"
 import * as relay from "../../support/relay.ts"
@@ -26,12 +26,6 @@ import { slowReader } from "./slowReader.ts"
 import { slowWriter } from "./slowWriter.ts"
 import { expected, type Fault, operations } from "./table.ts"
 import { bound, patience, within } from "./within.ts"
-
-// What gives up after a while does so sooner by this clock.
-const clock = Clock.make()
-const hurried: Clock.Clock = Object.assign(Clock.make(), {
-  sleep: (duration: Duration.Duration) => clock.sleep(Duration.times(duration, 0.05))
-})
 
 interface Running extends Ongoing {
   readonly fiber: Fiber.RuntimeFiber<unknown, unknown>
@@ -139,15 +133,17 @@ const answersNoMore = Effect.fnUntraced(function*({ connection, probe }: Session
   assertInclude(status.message, connection.address)
 })
 
+/** Has what waits in an operation go by another clock. */
+const by = (clock: Clock.Clock) => (operation: Ongoing): Ongoing => ({
+  ...operation,
+  run: (stage) => Effect.withClock(operation.run(stage), clock)
+})
+
 const killed = (kind: hosts.Kind) =>
   Effect.gen(function*() {
     const host = yield* hosts.start(kind)
     const session = yield* connect(host.path, { readyTimeout: "100 seconds" })
-    const operations = ongoing.map((operation): Ongoing => ({
-      ...operation,
-      run: (stage) => Effect.withClock(operation.run(stage), hurried)
-    }))
-    const running = yield* begin(host, session, operations)
+    const running = yield* begin(host, session, ongoing.map(by(hurriedClock.make(() => true, 0.05))))
     yield* host.kill
     yield* check("exporter killed", running, outcomeOf)
     yield* answersNoMore(session)
@@ -186,13 +182,17 @@ const cut = (host: hosts.Host, operations: ReadonlyArray<Ongoing>) =>
 const silenced = (host: hosts.Host) =>
   Effect.gen(function*() {
     const path = yield* temporary.socketPath
-    const line = yield* relay.make(path, host.path)
-    const session = yield* connect(path, {
-      reconnect: Schedule.spaced("50 millis"),
-      statusPolling: { deadline: "100 millis" }
-    })
-    const running = yield* begin(host, session, ongoing)
+    let connections = 0
+    let silent = false
+    const line = yield* relay.make(path, host.path, () => void connections++)
+    const clock = hurriedClock.make(() => silent && connections === 1)
+    const session = yield* Effect.withClock(
+      connect(path, { reconnect: Schedule.spaced("50 millis"), statusPolling: { deadline: "1 second" } }),
+      clock
+    )
+    const running = yield* begin(host, session, ongoing.map(by(clock)))
     yield* line.silence
+    silent = true
     yield* goOn(host)
     yield* check("connection silent", running, outcomeOf)
     yield* answers(session)

@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
 /** Nothing takes that long; it is for a machine that has other things to do. */
-export const bound = Duration.seconds(10)
+export const bound = Duration.seconds(20)
 
 /** How long something is watched that should go on waiting. */
 export const patience = Duration.millis(300)
