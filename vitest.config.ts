@@ -58,6 +58,7 @@ export default defineConfig({
     // with the files of the other workers untold. None is idle for it while there may not be fewer.
     minWorkers: workers,
     sequence: { sequencer: LongestFirst },
+    globalSetup: ["./packages/core/test/support/programs.ts"],
     setupFiles: ["./vitest.setup.ts"],
     projects: [
       {

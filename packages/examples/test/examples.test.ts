@@ -1,10 +1,11 @@
 import { Endpoint } from "@effect-jumpstarter/core"
 import * as NodeContext from "@effect/platform-node/NodeContext"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, inject, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { execFile } from "node:child_process"
 import { readdirSync } from "node:fs"
 import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as EmbeddedExporter from "../src/demo/EmbeddedExporter.ts"
 
@@ -14,13 +15,20 @@ interface Outcome {
   readonly stderr: string
 }
 
-// Runs a program of `src` as a process of its own, as a user would.
+declare module "vitest" {
+  interface ProvidedContext {
+    /** The directory of the bundles that packages/core/test/support/programs.ts makes. */
+    readonly programs: string
+  }
+}
+
+// Runs a program of `src`, bundled, as a process of its own.
 const run = (name: string, args: ReadonlyArray<string> = [], env: Record<string, string> = {}) =>
   Effect.async<Outcome>((resume) => {
     const { JUMPSTARTER_HOST: _, ...environment } = process.env
     const child = execFile(
       process.execPath,
-      ["--import", "tsx", `src/${name}.ts`, ...args],
+      [join(inject("programs"), "examples", `${name}.mjs`), ...args],
       { cwd: fileURLToPath(new URL("..", import.meta.url)), env: { ...environment, ...env } },
       (error, stdout, stderr) =>
         resume(Effect.succeed({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr }))

@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import { execFile } from "node:child_process"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
-import { repository } from "../support/process.ts"
+import * as program from "../support/program.ts"
+import type { Program } from "../support/programs.ts"
 import * as temporary from "../support/temporary.ts"
 
 /** Where scripts/conformance.mjs has put the suite, if there is one. */
@@ -12,8 +12,8 @@ export const directory = process.env["CONFORMANCE_SUITE"]
 
 export interface Run {
   readonly mode: "client" | "server"
-  /** The program in this folder that the suite drives, and its arguments. */
-  readonly program: readonly [file: string, ...args: ReadonlyArray<string>]
+  /** The program that the suite drives, and its arguments. */
+  readonly program: readonly [name: Program, ...args: ReadonlyArray<string>]
   readonly tls: boolean
   readonly clientCertificates: boolean
   /** Patterns of the names of cases: only these. */
@@ -71,7 +71,7 @@ export const run = (options: Run): Effect.Effect<Report> =>
       Effect.promise(() => writeFile(join(files, name), JSON.stringify(content)))
     yield* write("features.yaml", { features: features(options) })
     if (options.cases !== undefined) yield* write("cases.yaml", options.cases)
-    const { mode, only = [], program: [file, ...args] } = options
+    const { mode, only = [], program: [name, ...args] } = options
     const suite = directory ?? ""
     const output = yield* Effect.async<string>((resume) => {
       const child = execFile(
@@ -80,10 +80,9 @@ export const run = (options: Run): Effect.Effect<Report> =>
           ...["--conf", join(files, "features.yaml"), "--mode", mode],
           ...only.flatMap((pattern) => ["--run", pattern]),
           ...(options.cases === undefined ? [] : ["--test-file", join(files, "cases.yaml")]),
-          ...["--", process.execPath, "--import", "tsx", fileURLToPath(new URL(file, import.meta.url)), ...args]
+          ...["--", process.execPath, program.path(name), ...args]
         ],
         {
-          cwd: repository,
           env: { ...process.env, CONFORMANCE_MESSAGES: join(suite, "messages.binpb") },
           maxBuffer: 64 * 1024 * 1024,
           timeout: limit

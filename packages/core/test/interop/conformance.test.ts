@@ -9,7 +9,7 @@ import * as suite from "../conformance/suite.ts"
 const client = (transport: keyof typeof excuses) =>
   ({
     mode: "client",
-    program: ["client.ts", transport],
+    program: ["conformanceClient", transport],
     tls: transport !== "memory",
     clientCertificates: transport !== "memory"
   }) satisfies suite.Run
@@ -28,7 +28,7 @@ const runs: Record<keyof typeof excuses, suite.Run & { readonly total: number }>
   http2: { ...client("http2"), total: 348 },
   "grpc-js": { ...client("grpc-js"), total: 348 },
   memory: { ...client("memory"), only: inMemory, total: 174 },
-  server: { mode: "server", program: ["server.ts"], tls: true, clientCertificates: false, total: 304 }
+  server: { mode: "server", program: ["conformanceServer"], tls: true, clientCertificates: false, total: 304 }
 }
 
 // scripts/test.mjs says why, where it cannot run.

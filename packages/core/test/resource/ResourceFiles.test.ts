@@ -8,7 +8,7 @@ import { Effect, Exit, Fiber, Option, type Scope, Stream } from "effect"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
 import * as fs from "node:fs"
-import { fileURLToPath } from "node:url"
+import * as program from "../support/program.ts"
 import * as temporary from "../support/temporary.ts"
 
 const mebibyte = 1024 * 1024
@@ -145,15 +145,15 @@ describe("a pipe", () => {
   )
 })
 
-const standardInput = fileURLToPath(new URL("../support/standardInput.ts", import.meta.url))
-const standardOutput = fileURLToPath(new URL("../support/standardOutput.ts", import.meta.url))
+const standardInput = program.path("standardInput")
+const standardOutput = program.path("standardOutput")
 
 /** Runs a program; `output` and `errors` are what it prints, once it has ended. What is `unread` is held up. */
-const run = (program: string, args: ReadonlyArray<string>, stdin: "pipe" | "ignore" | number) =>
+const run = (file: string, args: ReadonlyArray<string>, stdin: "pipe" | "ignore" | number) =>
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => {
-        const child = spawn(process.execPath, ["--import", "tsx", program, ...args], { stdio: [stdin, "pipe", "pipe"] })
+        const child = spawn(process.execPath, [file, ...args], { stdio: [stdin, "pipe", "pipe"] })
         const { stderr, stdin: input, stdout } = child
         if (stdout === null || stderr === null) throw new Error("they are pipes")
         return { child, input, stdout: stdout.setEncoding("utf8"), stderr: stderr.setEncoding("utf8") }
@@ -183,7 +183,7 @@ describe("standard input", () => {
         const path = `${yield* temporary.directory}/image`
         fs.writeFileSync(path, new Uint8Array(300_000))
         if (stdio !== "socket") {
-          const command = `${process.execPath} --import tsx ${standardInput}`
+          const command = `${process.execPath} ${standardInput}`
           const { output } = yield* shell(stdio === "pipe" ? `cat ${path} | ${command}` : `${command} < ${path}`)
           assert.strictEqual(yield* output, "300000")
           return

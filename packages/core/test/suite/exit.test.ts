@@ -1,4 +1,4 @@
 import * as process from "../support/process.ts"
 import { exit } from "./exit.ts"
 
-exit("our host", () => process.typescript)
+exit("our host", process.typescript)

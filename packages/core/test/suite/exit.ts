@@ -2,10 +2,8 @@ import { it } from "@effect/vitest"
 import { deepStrictEqual } from "@effect/vitest/utils"
 import * as Effect from "effect/Effect"
 import { execFile } from "node:child_process"
-import { fileURLToPath } from "node:url"
 import * as process_ from "../support/process.ts"
-
-const program = fileURLToPath(new URL("../support/processClient.ts", import.meta.url))
+import * as program from "../support/program.ts"
 
 interface Ended {
   readonly code: number | string | null | undefined
@@ -18,8 +16,8 @@ const run = (address: string, what: "unfinished" | "idle"): Effect.Effect<Ended>
   Effect.async((resume) => {
     const child = execFile(
       process.execPath,
-      ["--import", "tsx", program, address, what],
-      { cwd: process_.repository, timeout: 8_000 },
+      [program.path("processClient"), address, what],
+      { timeout: 8_000 },
       (error, stdout, stderr) =>
         resume(Effect.succeed({ code: error === null ? 0 : error.code ?? error.signal, stdout, stderr }))
     )

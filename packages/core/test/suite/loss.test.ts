@@ -1,4 +1,4 @@
 import * as process from "../support/process.ts"
 import { loss } from "./loss.ts"
 
-loss("our host", () => process.typescript)
+loss("our host", process.typescript)

@@ -166,7 +166,7 @@ describe("a passphrase is not to be seen", () => {
 
   it.scopedLive("when the connection is lost, or cannot be made", () =>
     Effect.gen(function*() {
-      const exporter = yield* process.start(process.typescript, ["--passphrase", secret])
+      const exporter = yield* process.start(process.typescript(), ["--passphrase", secret])
       const endpoint = yield* Endpoint.parse(exporter.ready.passphraseTcp ?? "", { security: "insecure" })
       const connection = ExporterConnection.layer(endpoint, { passphrase: Redacted.make(secret) })
       const lost = yield* observe(

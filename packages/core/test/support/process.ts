@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
+import * as program from "./program.ts"
 import * as temporary from "./temporary.ts"
 
 const Ready = Schema.parseJson(Schema.Struct({
@@ -25,16 +26,11 @@ export interface ExporterProcess {
 /** A command that starts an exporter. */
 export type Command = readonly [string, ...ReadonlyArray<string>]
 
-/** The root of the repository, where tsx is found. */
+/** The root of the repository. */
 export const repository = fileURLToPath(new URL("../../../../", import.meta.url))
 
 /** The TypeScript probe in a process of its own. */
-export const typescript: Command = [
-  process.execPath,
-  "--import",
-  "tsx",
-  fileURLToPath(new URL("probeServer.ts", import.meta.url))
-]
+export const typescript = (): Command => [process.execPath, program.path("probeServer")]
 
 /** Starts an exporter, and ends it with the scope. */
 export const start = (

@@ -1,8 +1,8 @@
 import { Effect, type Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
 import * as Endpoint from "../../src/grpc/Endpoint.ts"
+import * as program from "./program.ts"
 
 export interface ServerProcess {
   readonly endpoint: Endpoint.Endpoint
@@ -17,9 +17,7 @@ export const start = (
   Effect.gen(function*() {
     const child = yield* Effect.acquireRelease(
       Effect.sync((): ChildProcess =>
-        spawn(process.execPath, ["--import", "tsx", fileURLToPath(new URL("./server.ts", import.meta.url)), ...args], {
-          stdio: ["ignore", "pipe", "inherit"]
-        })
+        spawn(process.execPath, [program.path("server"), ...args], { stdio: ["ignore", "pipe", "inherit"] })
       ),
       (child) => Effect.sync(() => child.kill("SIGKILL"))
     )

@@ -4,7 +4,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { fork } from "node:child_process"
-import { fileURLToPath } from "node:url"
+import * as program from "./program.ts"
 import * as temporary from "./temporary.ts"
 
 /** Where it listens. */
@@ -34,16 +34,14 @@ export class Victim extends Context.Tag("test/Victim")<
   }
 >() {}
 
-const program = fileURLToPath(new URL("hostileHost.ts", import.meta.url))
-
 export const layer = Layer.scoped(
   Victim,
   Effect.gen(function*() {
     const path = yield* temporary.socketPath
     const child = yield* Effect.acquireRelease(
       Effect.sync(() =>
-        fork(program, [path], {
-          execArgv: ["--expose-gc", "--import", "tsx"],
+        fork(program.path("hostileHost"), [path], {
+          execArgv: ["--expose-gc"],
           // grpc-js reports metadata it does not take on standard error.
           env: { ...process.env, GRPC_VERBOSITY: "NONE" }
         })

@@ -73,7 +73,7 @@ describe("the loss of a connection", () => {
   it.scopedLive("looks like that of a killed process", () =>
     Effect.gen(function*() {
       const path = yield* temporary.socketPath
-      const exporter = yield* process.start(process.typescript, ["--unix", path])
+      const exporter = yield* process.start(process.typescript(), ["--unix", path])
       const connection = yield* ExporterConnection.fromEndpoint(Endpoint.unix(path))
       assert.deepStrictEqual(yield* lose(connection, exporter.kill), allLost)
     }), 30_000)
@@ -92,7 +92,7 @@ describe("the loss of a connection", () => {
   it.scopedLive("by a fault, of a real connection", () =>
     Effect.gen(function*() {
       const path = yield* temporary.socketPath
-      yield* process.start(process.typescript, ["--unix", path])
+      yield* process.start(process.typescript(), ["--unix", path])
       const { channel, control: faults } = yield* Faults.make(yield* GrpcChannel.fromEndpoint(Endpoint.unix(path)))
       const connection = yield* ExporterConnection.fromChannel(channel)
       assert.deepStrictEqual(yield* lose(connection, faults.dropConnection), allLost)

@@ -1,0 +1,6 @@
+// Where a bundled program is, see programs.ts.
+import { inject } from "@effect/vitest"
+import { join } from "node:path"
+import type { Program } from "./programs.ts"
+
+export const path = (name: Program): string => join(inject("programs"), `${name}.mjs`)
