@@ -174,6 +174,6 @@ layer(victim.layer, { excludeTestServices: true, timeout: "20 seconds" })("an ex
           `${last.bytes - first.bytes} bytes more than a round before`
         )
       }),
-    60_000 * rounds
+    120_000 * rounds
   )
 })

@@ -115,19 +115,22 @@ for (const { it, name, serve } of transports.filter(({ name }) => name === "memo
         assert.deepStrictEqual([fields["fields_left_out"], Object.keys(fields).length], ["1", 12])
       }))
 
-    it("many small fields are no line that no reader could take", () =>
-      Effect.gen(function*() {
-        const character = (code: number) => String.fromCharCode(0x4e00 + code)
-        const small = Object.fromEntries(
-          Array.from(
-            { length: 360_000 },
-            (_, index) => [character(index % 600) + character(Math.floor(index / 600)), ""]
+    // As many as are short in characters, and longer than a message may be on a socket.
+    if (name === "unix") {
+      it("many small fields are no line that no reader could take", () =>
+        Effect.gen(function*() {
+          const character = (code: number) => String.fromCharCode(0x4e00 + code)
+          const small = Object.fromEntries(
+            Array.from(
+              { length: 360_000 },
+              (_, index) => [character(index % 600) + character(Math.floor(index / 600)), ""]
+            )
           )
-        )
-        const { entries } = yield* linesOf(Effect.annotateLogs(Effect.log("line"), small), { localLogs: false })
-        const { fields } = lineOf(entries)
-        assert.strictEqual(Number(fields["fields_left_out"]), 360_001 - Object.keys(fields).length)
-      }), 20_000)
+          const { entries } = yield* linesOf(Effect.annotateLogs(Effect.log("line"), small), { localLogs: false })
+          const { fields } = lineOf(entries)
+          assert.strictEqual(Number(fields["fields_left_out"]), 360_001 - Object.keys(fields).length)
+        }), 60_000)
+    }
 
     it("a logger that throws of its own accord still fails what it is given", () =>
       Effect.gen(function*() {

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { build } from "esbuild"
 import { execFile } from "node:child_process"
-import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises"
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -61,20 +61,30 @@ const temporary = (parent: string) =>
     (directory) => Effect.promise(() => rm(directory, { recursive: true, force: true }))
   )
 
-const bundle = (directory: string, format: "esm" | "cjs") =>
-  Effect.promise(async () => {
-    const outfile = join(directory, format === "esm" ? "program.mjs" : "program.cjs")
-    await build({
+// What a bundle is does not depend on where it is put.
+const bundled = (format: "esm" | "cjs") =>
+  Effect.runSync(Effect.cached(Effect.promise(async () => {
+    const { outputFiles: [file] } = await build({
       stdin: { contents: source, resolveDir: core, loader: "js" },
       bundle: true,
       platform: "node",
       format,
-      outfile,
+      write: false,
       logLevel: "silent",
       ...(format === "esm" ? { banner: { js: requireInEsm } } : {})
     })
-    return outfile
-  })
+    return file?.contents ?? new Uint8Array()
+  })))
+
+const bundles = { esm: bundled("esm"), cjs: bundled("cjs") }
+
+const bundle = (directory: string, format: "esm" | "cjs") =>
+  Effect.flatMap(bundles[format], (program) =>
+    Effect.promise(async () => {
+      const file = join(directory, format === "esm" ? "program.mjs" : "program.cjs")
+      await writeFile(file, program)
+      return file
+    }))
 
 const execute = promisify(execFile)
 

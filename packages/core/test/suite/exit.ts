@@ -1,9 +1,13 @@
-import { it } from "@effect/vitest"
+import { layer } from "@effect/vitest"
 import { deepStrictEqual } from "@effect/vitest/utils"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { execFile } from "node:child_process"
 import * as process_ from "../support/process.ts"
 import * as program from "../support/program.ts"
+
+class Exporter extends Context.Tag("test/exit/Exporter")<Exporter, process_.ExporterProcess["ready"]>() {}
 
 interface Ended {
   readonly code: number | string | null | undefined
@@ -28,15 +32,21 @@ const done: Ended = { code: 0, stdout: "done\n", stderr: "" }
 
 /** A process that has nothing more to do ends by itself. */
 export const exit = (name: string, command: () => process_.Command): void => {
-  it.scopedLive(`a client of ${name} that left everything unfinished ends by itself`, () =>
-    Effect.gen(function*() {
-      const exporter = yield* process_.start(command())
-      deepStrictEqual(yield* run(exporter.ready.unix, "unfinished"), done)
-    }), 30_000)
+  const exporter = Layer.scoped(
+    Exporter,
+    Effect.map(Effect.suspend(() => process_.start(command(), ["--tcp"])), ({ ready }) => ready)
+  )
 
-  it.scopedLive(`a client of ${name} that left its connection open ends by itself`, () =>
-    Effect.gen(function*() {
-      const { ready } = yield* process_.start(command(), ["--tcp"])
-      for (const address of [ready.unix, ready.tcp ?? ""]) deepStrictEqual(yield* run(address, "idle"), done)
-    }), 30_000)
+  layer(exporter, { excludeTestServices: true, timeout: "30 seconds" })(`a client of ${name}`, (it) => {
+    it.effect("that left everything unfinished ends by itself", () =>
+      Effect.gen(function*() {
+        deepStrictEqual(yield* run((yield* Exporter).unix, "unfinished"), done)
+      }), 30_000)
+
+    it.effect("that left its connection open ends by itself", () =>
+      Effect.gen(function*() {
+        const { tcp, unix } = yield* Exporter
+        for (const address of [unix, tcp ?? ""]) deepStrictEqual(yield* run(address, "idle"), done)
+      }), 30_000)
+  })
 }

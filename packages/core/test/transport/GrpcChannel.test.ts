@@ -134,7 +134,7 @@ const suite = (transport: Transport) => {
     it("makes the handler wait for a consumer that does not take", () =>
       Effect.gen(function*() {
         const size = 64 * 1024
-        const total = 1_024
+        const total = 512
         const sent = yield* Ref.make(0)
         const open = yield* transport.serve(
           new Map<string, GrpcHandler>([
@@ -350,7 +350,7 @@ const suite = (transport: Transport) => {
     it("makes the caller wait for a handler that does not read", () =>
       Effect.gen(function*() {
         const size = 64 * 1024
-        const total = 1_024
+        const total = 512
         const gate = yield* Deferred.make<void>()
         const open = yield* transport.serve(
           new Map<string, GrpcHandler>([

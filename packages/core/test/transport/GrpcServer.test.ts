@@ -313,13 +313,18 @@ describe("GrpcServer", () => {
               lost(within(Fiber.join(hanging))),
               lost(
                 within(
-                  Effect.mapError(streaming, (error) => error._tag === "Some" ? error.value : "nothing within 5 seconds")
+                  Effect.mapError(
+                    streaming,
+                    (error) => error._tag === "Some" ? error.value : "nothing within 5 seconds"
+                  )
                 )
               ),
               lost(
                 within(
-                  Effect.mapError(duplex.receive, (error) =>
-                    error._tag === "Some" ? error.value : "nothing within 5 seconds")
+                  Effect.mapError(
+                    duplex.receive,
+                    (error) => error._tag === "Some" ? error.value : "nothing within 5 seconds"
+                  )
                 )
               ),
               lost(within(duplex.status)),

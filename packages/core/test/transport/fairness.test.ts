@@ -108,7 +108,12 @@ const sockets = transports.filter(({ name }) => name === "unix" || name === "tcp
 
 const suite = ({ name, serve }: Transport): void => {
   describe(`over ${name}`, () => {
-    for (const [window, options] of Object.entries({ "a wide": {}, "a narrow": narrow })) {
+    // What a window holds up is the same HTTP/2 on every socket.
+    for (
+      const [window, options] of Object.entries(
+        name === "unix" ? { "a wide": {}, "a narrow": narrow } : { "a wide": {} }
+      )
+    ) {
       const open = Effect.gen(function*() {
         const channel = yield* Effect.flatMap(serve(handlers), (open) => open())
         // The first call decides about the window.
