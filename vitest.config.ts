@@ -5,7 +5,8 @@ import { BaseSequencer, type TestSpecification } from "vitest/node"
 // Vitest's own choice is one worker fewer than there are cores. Most tests wait for processes and sockets.
 const workers = availableParallelism() + 1
 
-const interop = "packages/*/test/interop/**/*.test.ts"
+const everything = "packages/*/test/**/*.test.ts"
+const interoperation = "packages/*/test/interop/**/*.test.ts"
 
 // The files that take longest, longest first. They start first, so that no worker starts one when the others are nearly done; the
 // size of a file, by which Vitest orders them, says nothing about a suite that is imported. `npm run test:quick` leaves them out.
@@ -47,6 +48,25 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+const unit = {
+  extends: true,
+  test: {
+    name: "unit",
+    include: [everything],
+    exclude: [interoperation, ...(process.env["TEST_QUICK"] === undefined ? [] : longest)],
+    testTimeout: 30_000
+  }
+} as const
+
+// Needs JUMPSTARTER_PYTHON: run through scripts/test.mjs. A Python process takes a second or two to start.
+const interop = {
+  extends: true,
+  test: { name: "interop", include: [interoperation], testTimeout: 60_000, hookTimeout: 60_000 }
+} as const
+
+// Vitest runs one project after the other, each with workers and compiled modules of its own.
+const both = { extends: true, test: { ...interop.test, name: "both", include: [everything] } } as const
+
 export default defineConfig({
   test: {
     pool: "forks",
@@ -60,26 +80,6 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     globalSetup: ["./packages/core/test/support/programs.ts"],
     setupFiles: ["./vitest.setup.ts"],
-    projects: [
-      {
-        extends: true,
-        test: {
-          name: "unit",
-          include: ["packages/*/test/**/*.test.ts"],
-          exclude: [interop, ...(process.env["TEST_QUICK"] === undefined ? [] : longest)],
-          testTimeout: 30_000
-        }
-      },
-      {
-        extends: true,
-        test: {
-          // Needs JUMPSTARTER_PYTHON: run through scripts/test.mjs. A Python process takes a second or two to start.
-          name: "interop",
-          include: [interop],
-          testTimeout: 60_000,
-          hookTimeout: 60_000
-        }
-      }
-    ]
+    projects: process.env["TEST_BOTH"] === undefined ? [unit, interop] : [both]
   }
 })

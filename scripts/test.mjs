@@ -1,7 +1,7 @@
 // Runs the tests: `node scripts/test.mjs [quick | unit | interop] [vitest options]`. The quick ones are the unit tests without the
-// files that take longest, which vitest.config.ts lists. Without a word, the interop tests run
-// beside the unit tests when their Python environment can be made; with CI=true, or asked for by name, they have to. The
-// conformance suite of gRPC among them needs Go, and is left out where there is none.
+// files that take longest, which vitest.config.ts lists. Without a word, the interop tests run among the unit tests when their
+// Python environment can be made; with CI=true, or asked for by name, they have to. The conformance suite of gRPC among them
+// needs Go, and is left out where there is none.
 import { spawnSync } from "node:child_process"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -53,6 +53,11 @@ if (projects.includes("interop")) {
     projects.splice(projects.indexOf("interop"), 1)
     if (projects.length === 0) process.exit(1)
   }
+}
+
+if (projects.length > 1) {
+  env.TEST_BOTH = "1"
+  projects.splice(0, projects.length, "both")
 }
 
 const { status } = spawnSync(
