@@ -124,6 +124,8 @@ export const say = (port: number, bytes: Uint8Array): Effect.Effect<Verdict> =>
         const onFrame = (type: number, flags: number, _stream: number, payload: Buffer) => {
           if (type === Type.reset) verdict = "the RPC"
           if (type === Type.goAway) resume(Effect.succeed("the connection"))
+          // A server that is slow to answer asks whether somebody is there.
+          if (type === Type.ping && flags !== Flag.ack) socket.write(frame(Type.ping, Flag.ack, 0, payload))
           if (type === Type.ping && flags === Flag.ack && lastWords.equals(payload)) {
             // Answers to pings overtake resets, so it takes a second one to know that all are here.
             if (asked) resume(Effect.succeed(verdict))
