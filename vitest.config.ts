@@ -18,6 +18,7 @@ const longest = [
   "core/test/host/hostile",
   "core/test/suite/behaviourUnix",
   "core/test/transport/GrpcChannel",
+  "core/test/interop/pythonClient",
   "core/test/interop/faults",
   "core/test/transport/protocolMistakes",
   "examples/test/examples",
