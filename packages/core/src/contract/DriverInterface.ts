@@ -217,31 +217,41 @@ type HandlerArguments<Options extends DriverMethod.ArgumentOptions> = HandlerPar
 >
 
 /**
- * What a host implements one method with. A source comes as a stream to run once, a sink as a function to call once; both
+ * What a host implements one method with, using the services `R`. A source comes as a stream to run once, a sink as a function to call once; both
  * are given back to the client when the handler is done.
  *
  * @since 0.1.0
  * @category models
  */
-export type Handler<Method> = Method extends DriverMethod.Call<infer Options> ? (
+export type Handler<Method, R = never> = Method extends DriverMethod.Call<infer Options> ? (
     ...args: HandlerArguments<Options>
-  ) => Effect.Effect<DriverMethod.ResultOf<Options, void>, DriverFailure>
+  ) => Effect.Effect<DriverMethod.ResultOf<Options, void>, DriverFailure, R>
   : Method extends DriverMethod.StreamingCall<infer Options> ? (
       ...args: HandlerArguments<Options>
-    ) => Stream.Stream<Schema.Schema.Type<Options["item"]>, DriverFailure>
-  : Effect.Effect<ByteStream<DriverFailure>, DriverFailure, Scope.Scope>
+    ) => Stream.Stream<Schema.Schema.Type<Options["item"]>, DriverFailure, R>
+  : Effect.Effect<ByteStream<DriverFailure>, DriverFailure, Scope.Scope | R>
 
 type OptionalNames<M extends Methods> = {
   [Name in keyof M]: M[Name]["options"] extends { readonly optional: true } ? Name : never
 }[keyof M]
 
 /**
- * What a host implements a contract with: a handler for every method, those of optional methods if it has them.
+ * What a host implements a contract with: a handler for every method, those of optional methods if it has them. `R` are the
+ * services that they use.
  *
  * @since 0.1.0
  * @category models
  */
-export type Handlers<I extends Any> = Types.Simplify<
-  & { readonly [Name in Exclude<keyof I["methods"], OptionalNames<I["methods"]>>]: Handler<I["methods"][Name]> }
-  & { readonly [Name in OptionalNames<I["methods"]>]?: Handler<I["methods"][Name]> | undefined }
+export type Handlers<I extends Any, R = never> = Types.Simplify<
+  & {
+    readonly [Name in keyof I["methods"] as Name extends OptionalNames<I["methods"]> ? never : Name]: Handler<
+      I["methods"][Name],
+      R
+    >
+  }
+  & {
+    readonly [Name in keyof I["methods"] as Name extends OptionalNames<I["methods"]> ? Name : never]?:
+      | Handler<I["methods"][Name], R>
+      | undefined
+  }
 >

@@ -3,20 +3,23 @@
  *
  * @since 0.1.0
  */
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as DriverInterface from "../contract/DriverInterface.ts"
 import * as ByteStream from "../protocol/ByteStream.ts"
 import type { DriverFailure } from "../protocol/DriverFailure.ts"
-import type { DriverContext, DriverHandler } from "./handler.ts"
+import type {
+  CallHandler,
+  DriverContext,
+  DriverHandler,
+  Scopeless,
+  StreamHandler,
+  StreamingCallHandler
+} from "./handler.ts"
 import * as typedDriver from "./typedDriver.ts"
 
 export type { DriverContext, DriverHandler }
-
-const handlers = Data.taggedEnum<DriverHandler>()
-
-type Handler<Tag extends DriverHandler["_tag"]> = Extract<DriverHandler, { readonly _tag: Tag }>
 
 /**
  * A method with one result; nothing is sent as null. Logs written by the handler reach the exporter's log stream.
@@ -24,7 +27,10 @@ type Handler<Tag extends DriverHandler["_tag"]> = Extract<DriverHandler, { reado
  * @since 0.1.0
  * @category constructors
  */
-export const call = (handle: Handler<"Call">["handle"]): DriverHandler => handlers.Call({ handle })
+export const call = <R = never>(handle: CallHandler<R>["handle"] & Scopeless<R>): DriverHandler<R> => ({
+  _tag: "Call",
+  handle
+})
 
 /**
  * A method with any number of results.
@@ -32,8 +38,9 @@ export const call = (handle: Handler<"Call">["handle"]): DriverHandler => handle
  * @since 0.1.0
  * @category constructors
  */
-export const streamingCall = (handle: Handler<"StreamingCall">["handle"]): DriverHandler =>
-  handlers.StreamingCall({ handle })
+export const streamingCall = <R = never>(
+  handle: StreamingCallHandler<R>["handle"] & Scopeless<R>
+): DriverHandler<R> => ({ _tag: "StreamingCall", handle })
 
 /**
  * A byte stream: opening it opens the device, and its scope is the time a client holds it. `read` is what the device
@@ -69,7 +76,12 @@ export const streamingCall = (handle: Handler<"StreamingCall">["handle"]): Drive
  * })
  * ```
  */
-export const stream = (open: Handler<"Stream">["open"]): DriverHandler => handlers.Stream({ open })
+export function stream<R = never>(
+  open: Effect.Effect<ByteStream.ByteStream<DriverFailure>, DriverFailure, R>
+): DriverHandler<Exclude<R, Scope.Scope>>
+export function stream<R>(open: StreamHandler<R>["open"]): DriverHandler<R> {
+  return { _tag: "Stream", open }
+}
 
 /**
  * A byte stream made by transforming what the client says into what the device answers; see `ByteStream.transform`.
@@ -77,18 +89,18 @@ export const stream = (open: Handler<"Stream">["open"]): DriverHandler => handle
  * @since 0.1.0
  * @category constructors
  */
-export const streamTransform = (
-  transform: (input: Stream.Stream<Uint8Array>) => Stream.Stream<Uint8Array, DriverFailure>
-): DriverHandler => stream(ByteStream.transform(transform))
+export const streamTransform = <R = never>(
+  transform: (input: Stream.Stream<Uint8Array>) => Stream.Stream<Uint8Array, DriverFailure, R>
+): DriverHandler<Exclude<R, Scope.Scope>> => stream(ByteStream.transform(transform))
 
 /**
  * A driver with its methods and children, as a plain value. What it holds belongs to the scope it is made in, so there is
- * no `close`; see `make`.
+ * no `close`; see `make`. `R` are the services that its handlers use: who makes the exporter provides them.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Driver {
+export interface Driver<out R = never> {
   /** The Python client class that speaks this driver's interface; it identifies the interface (`protocol.md` 14). */
   readonly client: string
   /** The kind of device in log lines, such as `power` or `serial`. */
@@ -96,11 +108,19 @@ export interface Driver {
   readonly labels: Readonly<Record<string, string>>
   readonly description: string | undefined
   readonly methodsDescription: Readonly<Record<string, string>>
-  readonly methods: Readonly<Record<string, DriverHandler>>
-  readonly children: Readonly<Record<string, Driver>>
+  readonly methods: Readonly<Record<string, DriverHandler<R>>>
+  readonly children: Readonly<Record<string, Driver<R>>>
   readonly concurrency: number | "unbounded"
-  readonly reset: Effect.Effect<void, DriverFailure>
+  readonly reset: Effect.Effect<void, DriverFailure, R>
 }
+
+/**
+ * The services that handlers or drivers use.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Services<Self> = Self extends DriverHandler<infer R> ? R : Self extends Driver<infer R> ? R : never
 
 /**
  * What a driver is made of; only `client` is needed.
@@ -108,7 +128,11 @@ export interface Driver {
  * @since 0.1.0
  * @category models
  */
-export interface DriverOptions {
+export interface DriverOptions<
+  Handler extends DriverHandler<unknown> = DriverHandler,
+  Child extends Driver<unknown> = Driver,
+  R = never
+> {
   /** The Python client class that speaks this driver's interface; it identifies the interface (`protocol.md` 14). */
   readonly client: string
   /** The kind of device in log lines, such as `power` or `serial`; `other` unless given. */
@@ -118,9 +142,9 @@ export interface DriverOptions {
   readonly description?: string | undefined
   /** Help for its commands, by command. */
   readonly methodsDescription?: Readonly<Record<string, string>> | undefined
-  readonly methods?: Readonly<Record<string, DriverHandler>> | undefined
+  readonly methods?: Readonly<Record<string, Handler>> | undefined
   /** Drivers below this one, by name. A driver that occurs at several places is one instance (`protocol.md` 7). */
-  readonly children?: Readonly<Record<string, Driver>> | undefined
+  readonly children?: Readonly<Record<string, Child>> | undefined
   /**
    * How many calls and streaming calls of this driver run at once, 1 or more; others wait in the order they came, and
    * leave when their callers do. `unbounded` unless given, as on exporters in Python (`protocol.md` 4.5).
@@ -135,7 +159,7 @@ export interface DriverOptions {
    * any call, after that of its parent (`protocol.md` 13.1); nothing is done unless given. What it logs has the operation
    * `reset`.
    */
-  readonly reset?: Effect.Effect<void, DriverFailure> | undefined
+  readonly reset?: Effect.Effect<void, DriverFailure, R> | undefined
 }
 
 /**
@@ -182,17 +206,22 @@ export interface DriverOptions {
  * }).pipe(Effect.scoped)
  * ```
  */
-export const make = (options: DriverOptions): Driver => ({
-  client: options.client,
-  driverType: options.driverType ?? "other",
-  labels: options.labels ?? {},
-  description: options.description,
-  methodsDescription: options.methodsDescription ?? {},
-  methods: options.methods ?? {},
-  children: options.children ?? {},
-  concurrency: options.concurrency ?? "unbounded",
-  reset: options.reset ?? Effect.void
-})
+export function make<Handler extends DriverHandler<unknown> = never, Child extends Driver<unknown> = never, R = never>(
+  options: DriverOptions<Handler, Child, R>
+): Driver<Services<Handler> | Services<Child> | R>
+export function make<R>(options: DriverOptions<DriverHandler<R>, Driver<R>, R>): Driver<R> {
+  return {
+    client: options.client,
+    driverType: options.driverType ?? "other",
+    labels: options.labels ?? {},
+    description: options.description,
+    methodsDescription: options.methodsDescription ?? {},
+    methods: options.methods ?? {},
+    children: options.children ?? {},
+    concurrency: options.concurrency ?? "unbounded",
+    reset: options.reset ?? Effect.void
+  }
+}
 
 /**
  * A driver that only groups others.
@@ -200,13 +229,38 @@ export const make = (options: DriverOptions): Driver => ({
  * @since 0.1.0
  * @category constructors
  */
-export const composite = (children: Readonly<Record<string, Driver>>): Driver =>
-  make({ client: "jumpstarter_driver_composite.client.CompositeClient", driverType: "composite", children })
+export const composite = <Child extends Driver<unknown> = never>(
+  children: Readonly<Record<string, Child>>
+): Driver<Services<Child>> =>
+  make<never, Child>({
+    client: "jumpstarter_driver_composite.client.CompositeClient",
+    driverType: "composite",
+    children
+  })
+
+// The services of one handler of a contract. That of a byte stream is an effect, whose scope is the time a client holds it.
+type HandlerServices<Handler> = Handler extends (...args: never) => infer Result ? ResultServices<Result>
+  : Exclude<ResultServices<Handler>, Scope.Scope>
+
+type ResultServices<Result> = Result extends Effect.Effect<infer _A, infer _E, infer R> ? R
+  : Result extends Stream.Stream<infer _A, infer _E, infer R> ? R
+  : never
+
+type HandlersServices<Handlers> = { [Name in keyof Handlers]-?: HandlerServices<Handlers[Name]> }[keyof Handlers]
+
+// What handlers must be beyond their types, which inference from a type parameter does not ask for.
+type Implementing<I extends DriverInterface.Any, Handlers> = {
+  readonly [Name in keyof Handlers]: Name extends keyof I["methods"] ? Scopeless<HandlerServices<Handlers[Name]>>
+    : "the contract has no such method"
+}
 
 /**
  * A driver that implements a contract. Arguments are checked against it before a handler sees them, results before they
  * are sent; handlers are missing or mistyped at compile time only. Where the contract documents a method, the exporter's
- * report does so too. Handlers require nothing: a driver that uses a service is made by an effect that has it.
+ * report does so too.
+ *
+ * Handlers can use services. They are those that the exporter is made with, whoever calls: `Exporter.make` requires what the
+ * handlers of its drivers do. A scope is not among them.
  *
  * @since 0.1.0
  * @category constructors
@@ -227,16 +281,23 @@ export const composite = (children: Readonly<Record<string, Driver>>): Driver =>
  *
  * class Relay extends Context.Tag("Relay")<Relay, { readonly set: (closed: boolean) => Effect.Effect<void> }>() {}
  *
- * const makeSwitched = Effect.map(Relay, (relay) =>
- *   Driver.fromInterface(Power, { on: () => relay.set(true), read: () => Stream.empty }))
+ * const switched: Driver.Driver<Relay> = Driver.fromInterface(Power, {
+ *   on: () => Effect.flatMap(Relay, (relay) => relay.set(true)),
+ *   read: () => Stream.empty
+ * })
  * ```
  */
-export const fromInterface = <I extends DriverInterface.Any>(
+export const fromInterface = <
+  I extends DriverInterface.Any,
+  Handlers extends DriverInterface.Handlers<I, unknown>,
+  Child extends Driver<unknown> = never,
+  R = never
+>(
   contract: I,
-  handlers: DriverInterface.Handlers<I>,
-  options: Omit<DriverOptions, "client" | "driverType" | "methods"> = {}
-): Driver => {
-  const methods = typedDriver.methods(contract, handlers)
+  handlers: Handlers & Implementing<I, Handlers>,
+  options: Omit<DriverOptions<never, Child, R>, "client" | "driverType" | "methods"> = {}
+): Driver<HandlersServices<Handlers> | Services<Child> | R> => {
+  const methods = typedDriver.methods<HandlersServices<Handlers>>(contract, handlers)
   return make({
     ...options,
     client: contract.client,

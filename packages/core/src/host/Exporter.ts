@@ -6,8 +6,10 @@
  */
 import { ExporterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import type * as HttpClient from "@effect/platform/HttpClient"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
@@ -27,13 +29,14 @@ import * as rpcs from "../protocol/rpcs.ts"
 import type * as Resource from "../resource/Resource.ts"
 import * as GrpcServer from "../transport/GrpcServer.ts"
 import * as callRouter from "./callRouter.ts"
-import type { Driver } from "./Driver.ts"
+import * as Driver from "./Driver.ts"
 import * as driverTable from "./driverTable.ts"
 import * as inFlight from "./inFlight.ts"
 import * as hostLog from "./log.ts"
 import * as exchange from "./presigned/exchange.ts"
 import * as presignedHttpClient from "./presigned/httpClient.ts"
 import * as presignedRequests from "./presigned/requests.ts"
+import * as services from "./services.ts"
 
 /**
  * A running driver host.
@@ -154,40 +157,12 @@ const unary = <Response>(
   GrpcHandler.Unary({ handle: () => Effect.map(answer, (response) => method.responseType.encode(response).finish()) })
 ]
 
-/**
- * Hosts a tree of drivers, after resetting each of them once, parents first. What drivers log through Effect's logger
- * reaches the log stream as well, to every reader, the latest lines also to one that comes late.
- *
- * It is held by no lease: `EndSession` is answered with "No active lease context" (`protocol.md` 9.3).
- *
- * When the scope closes, calls and streams are interrupted and waited for, their finalizers included. A device acquired in
- * the same scope, or in one around it, is released after that; `Driver.make` has an example.
- *
- * @since 0.1.0
- * @category constructors
- * @example
- * ```ts
- * import { Driver, Exporter } from "@effect-jumpstarter/core"
- * import { Effect } from "effect"
- *
- * const relay = Driver.make({
- *   client: "jumpstarter_driver_power.client.PowerClient",
- *   methods: {
- *     on: Driver.call(() => Effect.log("relay closed")),
- *     off: Driver.call(() => Effect.log("relay opened"))
- *   }
- * })
- *
- * const program = Effect.gen(function*() {
- *   const exporter = yield* Exporter.make(Driver.composite({ power: relay }))
- *   yield* Exporter.serve(exporter, { path: "/tmp/bench.sock" })
- *   return yield* Effect.never
- * }).pipe(Effect.scoped)
- * ```
- */
-export const make = Effect.fnUntraced(function*(root: Driver, options: ExporterOptions = {}) {
+const host = Effect.fnUntraced(function*(
+  treeOf: (maxWaiting: number) => driverTable.HostedTree,
+  options: ExporterOptions
+) {
   const uuid = crypto.randomUUID()
-  const tree = driverTable.make(root, options.limits?.waitingCalls ?? 1_024)
+  const tree = treeOf(options.limits?.waitingCalls ?? 1_024)
   const status = yield* Ref.make<ExporterStatus.StatusReport>(
     new ExporterStatus.StatusReport({
       status: options.status ?? "LEASE_READY",
@@ -286,6 +261,48 @@ export const make = Effect.fnUntraced(function*(root: Driver, options: ExporterO
 })
 
 /**
+ * Hosts a tree of drivers, after resetting each of them once, parents first. What drivers log through Effect's logger
+ * reaches the log stream as well, to every reader, the latest lines also to one that comes late.
+ *
+ * It is held by no lease: `EndSession` is answered with "No active lease context" (`protocol.md` 9.3).
+ *
+ * Services that handlers use are those of the program that makes the exporter.
+ *
+ * When the scope closes, calls and streams are interrupted and waited for, their finalizers included. A device acquired in
+ * the same scope, or in one around it, is released after that; `Driver.make` has an example.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Driver, Exporter } from "@effect-jumpstarter/core"
+ * import { Effect } from "effect"
+ *
+ * const relay = Driver.make({
+ *   client: "jumpstarter_driver_power.client.PowerClient",
+ *   methods: {
+ *     on: Driver.call(() => Effect.log("relay closed")),
+ *     off: Driver.call(() => Effect.log("relay opened"))
+ *   }
+ * })
+ *
+ * const program = Effect.gen(function*() {
+ *   const exporter = yield* Exporter.make(Driver.composite({ power: relay }))
+ *   yield* Exporter.serve(exporter, { path: "/tmp/bench.sock" })
+ *   return yield* Effect.never
+ * }).pipe(Effect.scoped)
+ * ```
+ */
+export const make = <R = never>(
+  root: Driver.Driver<R>,
+  options: ExporterOptions = {}
+): Effect.Effect<Exporter, ResetError, R | Scope.Scope> =>
+  Effect.flatMap(Effect.context<R>(), (context) => {
+    const provide = services.provide(context)
+    return host((maxWaiting) => driverTable.make(root, provide, maxWaiting), options)
+  })
+
+/**
  * Options of one address that an exporter is served at.
  *
  * @since 0.1.0
@@ -324,3 +341,59 @@ export const serve = (
     )
   })
 }
+
+/**
+ * An exporter that is served, and where.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class ServedExporter extends Context.Tag("@effect-jumpstarter/core/Exporter/ServedExporter")<
+  ServedExporter,
+  Exporter & { readonly endpoint: Endpoint.Endpoint }
+>() {}
+
+/**
+ * Hosts drivers by name and serves them for as long as the layer lives. Drivers can come from an effect, which may be scoped:
+ * what they hold is released with the layer, after the last call. Handlers use the services of the layer.
+ *
+ * `Layer.launch` makes it a program. `ExporterTest.layer` takes the same drivers, and serves nothing.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Driver, Exporter } from "@effect-jumpstarter/core"
+ * import { Power } from "@effect-jumpstarter/core/drivers"
+ * import { Context, Effect, Layer } from "effect"
+ *
+ * class Relay extends Context.Tag("Relay")<Relay, { readonly set: (closed: boolean) => Effect.Effect<void> }>() {}
+ *
+ * const power = Driver.fromInterface(Power.contract, {
+ *   on: () => Effect.flatMap(Relay, (relay) => relay.set(true)),
+ *   off: () => Effect.flatMap(Relay, (relay) => relay.set(false))
+ * })
+ *
+ * const Bench = Exporter.layer({ power }, { path: "/tmp/bench.sock" })
+ *
+ * const RelayLive = Layer.succeed(Relay, { set: (closed) => Effect.log(closed) })
+ *
+ * const program = Layer.launch(Layer.provide(Bench, RelayLive))
+ * ```
+ */
+export const layer = <Child extends Driver.Driver<unknown> = never, E = never, R = never>(
+  drivers: Readonly<Record<string, Child>> | Effect.Effect<Readonly<Record<string, Child>>, E, R>,
+  listen: GrpcServer.Listen,
+  options: ExporterOptions & ServeOptions = {}
+): Layer.Layer<
+  ServedExporter,
+  E | ResetError | GrpcServer.GrpcServerError,
+  Exclude<R, Scope.Scope> | Driver.Services<Child>
+> =>
+  Layer.scoped(
+    ServedExporter,
+    Effect.gen(function*() {
+      const exporter = yield* make(Driver.composite(Effect.isEffect(drivers) ? yield* drivers : drivers), options)
+      return { ...exporter, endpoint: yield* serve(exporter, listen, options) }
+    })
+  )

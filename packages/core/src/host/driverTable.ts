@@ -8,6 +8,7 @@ import { normalizeUuid } from "../protocol/uuid.ts"
 import type { ContentEncoding } from "../resource/ContentEncoding.ts"
 import * as callQueue from "./callQueue.ts"
 import type { Driver } from "./Driver.ts"
+import type { ProvidedDriver } from "./services.ts"
 
 // A resource stream that waits for the driver method that takes its handle.
 export interface PendingResource {
@@ -19,7 +20,7 @@ export interface PendingResource {
 
 export interface Hosted {
   readonly uuid: string
-  readonly driver: Driver
+  readonly driver: ProvidedDriver
   // Where it is found first.
   readonly path: string
   readonly resources: Map<string, PendingResource>
@@ -35,13 +36,17 @@ export interface HostedTree {
 }
 
 // The same driver object at several places is one instance, reported at each of them (protocol.md 7).
-export const make = (root: Driver, maxWaiting: number): HostedTree => {
-  const instances = new Map<Driver, Hosted>()
+export const make = <R>(
+  root: Driver<R>,
+  provide: (driver: Driver<R>) => ProvidedDriver,
+  maxWaiting: number
+): HostedTree => {
+  const instances = new Map<Driver<R>, Hosted>()
   // As they are told, and as they may be spelled.
   const byUuid = new Map<string, Hosted>()
   const reports: Array<DriverInstanceReport> = []
 
-  const host = (driver: Driver, path: string): Hosted => {
+  const host = (driver: Driver<R>, path: string): Hosted => {
     const existing = instances.get(driver)
     if (existing !== undefined) return existing
     const { concurrency } = driver
@@ -54,7 +59,7 @@ export const make = (root: Driver, maxWaiting: number): HostedTree => {
     }
     const hosted: Hosted = {
       uuid: crypto.randomUUID(),
-      driver,
+      driver: provide(driver),
       path,
       resources: new Map(),
       queue: callQueue.make(concurrency, maxWaiting)
@@ -65,7 +70,7 @@ export const make = (root: Driver, maxWaiting: number): HostedTree => {
     return hosted
   }
 
-  const visit = (driver: Driver, path: ReadonlyArray<string>, parentUuid: string | undefined): void => {
+  const visit = (driver: Driver<R>, path: ReadonlyArray<string>, parentUuid: string | undefined): void => {
     const { uuid } = host(driver, formatPath(path))
     const name = path.at(-1)
     reports.push({

@@ -1,5 +1,4 @@
 // One method of a driver, as an exporter runs it.
-import type * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
@@ -24,25 +23,36 @@ export interface DriverContext {
 }
 
 /**
- * One method of a driver. Arguments are positional and unchecked; missing ones are `undefined`.
+ * One method of a driver. Arguments are positional and unchecked; missing ones are `undefined`. `R` are the services that it
+ * uses, which its exporter is made with.
  *
  * @since 0.1.0
  * @category models
  */
-export type DriverHandler = Data.TaggedEnum<{
-  readonly Call: {
-    readonly handle: (
-      args: ReadonlyArray<JsonValue>,
-      context: DriverContext
-    ) => Effect.Effect<JsonValue | void, DriverFailure>
-  }
-  readonly StreamingCall: {
-    readonly handle: (
-      args: ReadonlyArray<JsonValue>,
-      context: DriverContext
-    ) => Stream.Stream<JsonValue, DriverFailure>
-  }
-  readonly Stream: {
-    readonly open: Effect.Effect<ByteStream<DriverFailure>, DriverFailure, Scope.Scope>
-  }
-}>
+export type DriverHandler<R = never> = CallHandler<R> | StreamingCallHandler<R> | StreamHandler<R>
+
+export interface CallHandler<out R> {
+  readonly _tag: "Call"
+  readonly handle: (
+    args: ReadonlyArray<JsonValue>,
+    context: DriverContext
+  ) => Effect.Effect<JsonValue | void, DriverFailure, R>
+}
+
+export interface StreamingCallHandler<out R> {
+  readonly _tag: "StreamingCall"
+  readonly handle: (
+    args: ReadonlyArray<JsonValue>,
+    context: DriverContext
+  ) => Stream.Stream<JsonValue, DriverFailure, R>
+}
+
+export interface StreamHandler<out R> {
+  readonly _tag: "Stream"
+  readonly open: Effect.Effect<ByteStream<DriverFailure>, DriverFailure, Scope.Scope | R>
+}
+
+// A call has no scope of its own: making one costs more than all else that a short call does. That of the exporter would
+// keep what every call acquires.
+export type Scopeless<R> = [Extract<R, Scope.Scope>] extends [never] ? unknown
+  : "a call is given no scope: close it in the handler, with Effect.scoped or Stream.unwrapScoped"

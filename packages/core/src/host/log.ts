@@ -14,14 +14,14 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { shownText } from "../grpc/shownText.ts"
 import * as LogEntry from "../protocol/LogEntry.ts"
-import type { Driver } from "./Driver.ts"
+import type { ProvidedDriver } from "./services.ts"
 
 export interface HostLog {
   readonly publish: (entry: LogEntry.LogEntry) => void
   readonly entries: Stream.Stream<LogEntry.LogEntry>
   // Adds a line about an operation of a driver; the message is one of this program's own texts.
   readonly record: (
-    driver: Driver,
+    driver: ProvidedDriver,
     operation: string,
     severity: LogEntry.LogSeverity,
     message: string,
@@ -30,11 +30,11 @@ export interface HostLog {
   // Logs for this program only, where it wants to see what drivers log.
   readonly locally: (line: Effect.Effect<void>) => Effect.Effect<void>
   // Makes what this fiber logs lines of an operation of a driver, until it leaves with what this answers.
-  readonly enter: (driver: Driver, operation: string) => Effect.Effect<Logging>
+  readonly enter: (driver: ProvidedDriver, operation: string) => Effect.Effect<Logging>
   readonly leave: (before: Logging) => Effect.Effect<void>
   // Runs driver code between the two.
   readonly capture: <A, E, R>(
-    driver: Driver,
+    driver: ProvidedDriver,
     operation: string,
     effect: Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E, R>
@@ -219,10 +219,10 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
   // Fibers compare what they are given with what they had, by hashes that are kept with a collection. So operations that are
   // entered from the same outside are given the same collections each time.
   let outside: Logging | undefined
-  let inside = new WeakMap<Driver, Map<string, Logging>>()
+  let inside = new WeakMap<ProvidedDriver, Map<string, Logging>>()
   let local: Loggers = HashSet.empty()
 
-  const insideOf = (driver: Driver, operation: string, { annotations, loggers }: Logging): Logging => {
+  const insideOf = (driver: ProvidedDriver, operation: string, { annotations, loggers }: Logging): Logging => {
     if (annotations !== outside?.annotations || loggers !== outside.loggers) {
       outside = { annotations, loggers }
       inside = new WeakMap()

@@ -87,10 +87,10 @@ const lend = (
 ): Effect.Effect<ReadonlyArray<unknown>, DriverFailure.DriverFailure, Scope.Scope> =>
   Effect.flatMap(Effect.scope, (scope) => decode(options, given, (handle) => Scope.extend(resource(handle), scope)))
 
-const makeCall = (
+const makeCall = <R>(
   { options }: DriverMethod.Call<DriverMethod.CallOptions>,
-  handle: (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, DriverFailure.DriverFailure>
-): DriverHandler => {
+  handle: (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, DriverFailure.DriverFailure, R>
+): DriverHandler<R> => {
   const { args = [], result } = options
   const encode = (value: unknown) =>
     result === undefined
@@ -103,10 +103,10 @@ const makeCall = (
     : { _tag: "Call", handle: (given) => Effect.flatMap(decode(options, given), run) }
 }
 
-const makeStreamingCall = (
+const makeStreamingCall = <R>(
   { options }: DriverMethod.StreamingCall<DriverMethod.StreamingCallOptions>,
-  handle: (...args: ReadonlyArray<unknown>) => Stream.Stream<unknown, DriverFailure.DriverFailure>
-): DriverHandler => ({
+  handle: (...args: ReadonlyArray<unknown>) => Stream.Stream<unknown, DriverFailure.DriverFailure, R>
+): DriverHandler<R> => ({
   _tag: "StreamingCall",
   handle: (args, context) =>
     Stream.unwrapScoped(Effect.map(
@@ -119,31 +119,31 @@ const makeStreamingCall = (
     ))
 })
 
-const makeStream = (
-  open: Effect.Effect<ByteStream<DriverFailure.DriverFailure>, DriverFailure.DriverFailure, Scope.Scope>
-): DriverHandler => ({ _tag: "Stream", open })
+const makeStream = <R>(
+  open: Effect.Effect<ByteStream<DriverFailure.DriverFailure>, DriverFailure.DriverFailure, Scope.Scope | R>
+): DriverHandler<R> => ({ _tag: "Stream", open })
 
-const makeHandler = (method: DriverMethod.Any, handler: unknown): DriverHandler => {
+const makeHandler = <R>(method: DriverMethod.Any, handler: unknown): DriverHandler<R> => {
   switch (method._tag) {
     case "Call":
-      return makeCall(method, handler as Parameters<typeof makeCall>[1])
+      return makeCall(method, handler as Parameters<typeof makeCall<R>>[1])
     case "StreamingCall":
-      return makeStreamingCall(method, handler as Parameters<typeof makeStreamingCall>[1])
+      return makeStreamingCall(method, handler as Parameters<typeof makeStreamingCall<R>>[1])
     case "Stream":
-      return makeStream(handler as Parameters<typeof makeStream>[0])
+      return makeStream(handler as Parameters<typeof makeStream<R>>[0])
   }
 }
 
 // The one place where the handlers' types are taken on trust: `Handlers` gives every method the parameters that
 // `decode` yields for it. A method without a handler, an optional one, is none of the driver's.
-export const methods = <I extends DriverInterface.Any>(
-  contract: I,
-  handlers: DriverInterface.Handlers<I>
-): Readonly<Record<string, DriverHandler>> => {
+export const methods = <R>(
+  contract: DriverInterface.Any,
+  handlers: object
+): Readonly<Record<string, DriverHandler<R>>> => {
   const given = handlers as Readonly<Record<string, unknown>>
   return Object.fromEntries(
     Object.entries(contract.methods).flatMap(([name, method]) =>
-      given[name] === undefined ? [] : [[name, makeHandler(method, given[name])]]
+      given[name] === undefined ? [] : [[name, makeHandler<R>(method, given[name])]]
     )
   )
 }
@@ -151,7 +151,7 @@ export const methods = <I extends DriverInterface.Any>(
 // What a contract says about the methods that a driver has.
 export const documentation = (
   contract: DriverInterface.Any,
-  methods: Readonly<Record<string, DriverHandler>>
+  methods: object
 ): Readonly<Record<string, string>> =>
   Object.fromEntries(
     Object.keys(methods).flatMap((name) => {

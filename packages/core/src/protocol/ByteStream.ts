@@ -68,15 +68,18 @@ const endedDetails = "the byte stream has ended, nothing more can be written"
  * const echo = Driver.fromInterface(Network.contract, { connect: ByteStream.transform((input) => input) })
  * ```
  */
-export const transform = <E = never>(
-  transform: (input: Stream.Stream<Uint8Array>) => Stream.Stream<Uint8Array, E>
-): Effect.Effect<ByteStream<E | DriverFailure.DriverFailure>> =>
-  Effect.sync(() => {
+export const transform = <E = never, R = never>(
+  transform: (input: Stream.Stream<Uint8Array>) => Stream.Stream<Uint8Array, E, R>
+): Effect.Effect<ByteStream<E | DriverFailure.DriverFailure>, never, R> =>
+  Effect.map(Effect.context<R>(), (services) => {
     const input = new MemoryPipe<never>()
     let ended = false
     return {
       // What is not read any more must not keep the writer waiting.
-      read: Stream.ensuring(transform(Stream.repeatEffectChunkOption(input.take)), input.leave(Exit.void)),
+      read: transform(Stream.repeatEffectChunkOption(input.take)).pipe(
+        Stream.provideContext(services),
+        Stream.ensuring(input.leave(Exit.void))
+      ),
       write: (bytes) =>
         Effect.suspend(() => ended ? DriverFailure.make("Connection", endedDetails) : Effect.asVoid(input.send(bytes))),
       end: Effect.suspend(() => {

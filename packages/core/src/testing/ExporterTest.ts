@@ -11,8 +11,6 @@ import * as Driver from "../host/Driver.ts"
 import * as Exporter from "../host/Exporter.ts"
 import * as GrpcChannel from "../transport/GrpcChannel.ts"
 
-type Drivers = Readonly<Record<string, Driver.Driver>>
-
 /**
  * Hosts drivers by name and connects to them. It is the real host and the real client: every message is encoded and
  * decoded, and every failure travels as a status; only the socket is missing. What a driver threw or failed with is the
@@ -20,6 +18,7 @@ type Drivers = Readonly<Record<string, Driver.Driver>>
  * log only, unless `localLogs` asks for more.
  *
  * Drivers can come from an effect, which may be scoped: what they hold is released with the layer, after the last call.
+ * Services that handlers use are those of the layer.
  *
  * @since 0.1.0
  * @category layers
@@ -43,13 +42,13 @@ type Drivers = Readonly<Record<string, Driver.Driver>>
  * })
  * ```
  */
-export const layer = <E = never, R = never>(
-  drivers: Drivers | Effect.Effect<Drivers, E, R>,
+export const layer = <Child extends Driver.Driver<unknown> = never, E = never, R = never>(
+  drivers: Readonly<Record<string, Child>> | Effect.Effect<Readonly<Record<string, Child>>, E, R>,
   options?: Exporter.ExporterOptions
 ): Layer.Layer<
   ExporterConnection.ExporterConnection,
   ExporterConnection.ConnectError | E,
-  Exclude<R, Scope.Scope>
+  Exclude<R, Scope.Scope> | Driver.Services<Child>
 > =>
   Layer.scoped(
     ExporterConnection.ExporterConnection,

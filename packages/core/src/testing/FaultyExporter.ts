@@ -89,17 +89,17 @@ export interface FaultyExporterOptions extends Exporter.ExporterOptions, Exporte
   readonly prepare?: ((control: Control) => Effect.Effect<unknown>) | undefined
 }
 
-type Drivers = Readonly<Record<string, Driver.Driver>>
-
 interface Incarnation {
   readonly exporter: Exporter.Exporter
   readonly channel: GrpcChannel.Channel
   readonly scope: Scope.CloseableScope
 }
 
-const incarnate = Effect.fnUntraced(function*(root: Driver.Driver, options: Exporter.ExporterOptions) {
+type Host = Effect.Effect<Exporter.Exporter, Exporter.ResetError, Scope.Scope>
+
+const incarnate = Effect.fnUntraced(function*(host: Host) {
   const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
-  const exporter = yield* Scope.extend(Exporter.make(root, { localLogs: false, ...options }), scope)
+  const exporter = yield* Scope.extend(host, scope)
   const channel = yield* Scope.extend(GrpcChannel.fromHandlers(exporter.handlers), scope)
   return { exporter, channel, scope } satisfies Incarnation
 })
@@ -140,14 +140,13 @@ const statusesOf = (
 }
 
 const assemble = Effect.fnUntraced(function*(
-  drivers: Drivers,
+  host: Host,
   options: Exporter.ExporterOptions,
   // Runs in the background when a hook has failed.
   hookFailed: Effect.Effect<void>
 ) {
-  const root = Driver.composite(drivers)
   const outer = yield* Effect.scope
-  const start = Scope.extend(incarnate(root, options), outer)
+  const start = Scope.extend(incarnate(host), outer)
   let current: Incarnation = yield* start
   let status: Step = [options.status ?? "LEASE_READY", ""]
 
@@ -215,14 +214,30 @@ const assemble = Effect.fnUntraced(function*(
   return { channel, control }
 })
 
+// A later start uses the same services, whoever asks for it.
+const hostOf = <Child extends Driver.Driver<unknown>>(
+  drivers: Readonly<Record<string, Child>>,
+  options: Exporter.ExporterOptions
+): Effect.Effect<Host, never, Driver.Services<Child>> =>
+  Effect.map(
+    Effect.context<Driver.Services<Child>>(),
+    (services) =>
+      Effect.mapInputContext(
+        Exporter.make(Driver.composite(drivers), { localLogs: false, ...options }),
+        (started: Context.Context<Scope.Scope>) => Context.merge(services, Context.pick(Scope.Scope)(started))
+      )
+  )
+
 /**
  * Makes the exporter and a channel to it, which faults can befall, without connecting.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (drivers: Drivers, options: Exporter.ExporterOptions = {}) =>
-  assemble(drivers, options, Effect.void)
+export const make = <Child extends Driver.Driver<unknown> = never>(
+  drivers: Readonly<Record<string, Child>>,
+  options: Exporter.ExporterOptions = {}
+) => Effect.flatMap(hostOf(drivers, options), (host) => assemble(host, options, Effect.void))
 
 /**
  * Hosts drivers by name behind a connection that faults can befall, and connects to them. Like `ExporterTest` it is the
@@ -255,18 +270,18 @@ export const make = (drivers: Drivers, options: Exporter.ExporterOptions = {}) =
  * })
  * ```
  */
-export const layer = <E = never, R = never>(
-  drivers: Drivers | Effect.Effect<Drivers, E, R>,
+export const layer = <Child extends Driver.Driver<unknown> = never, E = never, R = never>(
+  drivers: Readonly<Record<string, Child>> | Effect.Effect<Readonly<Record<string, Child>>, E, R>,
   options: FaultyExporterOptions = {}
 ): Layer.Layer<
   FaultyExporter | ExporterConnection.ExporterConnection | GrpcChannel.GrpcChannel,
   ExporterConnection.ConnectError | Exporter.ResetError | E,
-  Exclude<R, Scope.Scope>
+  Exclude<R, Scope.Scope> | Driver.Services<Child>
 > =>
   Layer.scopedContext(Effect.gen(function*() {
     let ask: Effect.Effect<void> = Effect.void
     const { channel, control } = yield* assemble(
-      Effect.isEffect(drivers) ? yield* drivers : drivers,
+      yield* hostOf(Effect.isEffect(drivers) ? yield* drivers : drivers, options),
       options,
       Effect.suspend(() => ask)
     )

@@ -7,7 +7,7 @@ import * as net from "node:net"
 import { concat, numbered, text, utf8 } from "../support/bytes.ts"
 import { connect } from "./support.ts"
 
-const network = (open: (typeof Driver)["stream"] extends (open: infer Open) => unknown ? Open : never) =>
+const network = (open: Extract<Driver.DriverHandler, { readonly _tag: "Stream" }>["open"]) =>
   Driver.make({
     client: Network.contract.client,
     methods: { connect: Driver.stream(open), address: Driver.call(() => Effect.succeed("tcp://10.0.0.7:22")) }

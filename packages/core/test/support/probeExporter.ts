@@ -11,7 +11,7 @@ import { Probe } from "./probeContract.ts"
 import * as probeRecorder from "./probeRecorder.ts"
 import * as probeStreams from "./probeStreams.ts"
 
-const power = (options: Partial<Parameters<typeof Driver.make>[0]> = {}) =>
+const power = (options: Partial<Driver.DriverOptions> = {}) =>
   Driver.make({
     client: "jumpstarter_driver_power.client.PowerClient",
     driverType: "power",

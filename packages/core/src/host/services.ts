@@ -1,0 +1,51 @@
+// What handlers use besides their arguments: the services that their exporter was made with.
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
+import type { Driver } from "./Driver.ts"
+import type { DriverHandler } from "./handler.ts"
+
+/** A driver without its children, whose handlers need nothing more. */
+export type ProvidedDriver = Omit<Driver, "children">
+
+// What belongs to a call, not to the exporter.
+const ofCall: ReadonlySet<string> = new Set([Scope.Scope.key, Tracer.ParentSpan.key])
+
+const without = <R>(services: Context.Context<R>): Context.Context<R> =>
+  Context.unsafeMake(new Map([...services.unsafeMap].filter(([key]) => !ofCall.has(key))))
+
+/** In memory a handler runs where its caller does, and must not find the caller's services. */
+export const provide = <R>(services: Context.Context<R>): (driver: Driver<R>) => ProvidedDriver => {
+  const own = without(services)
+  const within = <C>(call: Context.Context<C>): Context.Context<C | R> => Context.merge(call, own)
+  const provideHandler = (handler: DriverHandler<R>): DriverHandler => {
+    switch (handler._tag) {
+      case "Call":
+        return {
+          _tag: "Call",
+          handle: (args, context) =>
+            Effect.mapInputContext(handler.handle(args, context), (call: Context.Context<never>) => within(call))
+        }
+      case "StreamingCall":
+        return {
+          _tag: "StreamingCall",
+          handle: (args, context) =>
+            Stream.mapInputContext(handler.handle(args, context), (call: Context.Context<never>) => within(call))
+        }
+      case "Stream":
+        return {
+          _tag: "Stream",
+          open: Effect.mapInputContext(handler.open, (call: Context.Context<Scope.Scope>) => within(call))
+        }
+    }
+  }
+  return (driver) => ({
+    ...driver,
+    methods: Object.fromEntries(
+      Object.entries(driver.methods).map(([name, handler]) => [name, provideHandler(handler)])
+    ),
+    reset: Effect.provide(driver.reset, own)
+  })
+}
