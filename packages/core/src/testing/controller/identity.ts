@@ -1,0 +1,110 @@
+// Who calls: the token, then the metadata, then the kind, then the object that all of them have to mean.
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import type { GrpcRequest } from "../../grpc/GrpcHandler.ts"
+import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
+import * as Metadata from "../../grpc/Metadata.ts"
+import type { ClientObject, ExporterObject, Registry } from "./registry.ts"
+import * as times from "./times.ts"
+import type { Tokens } from "./tokens.ts"
+
+type Refused = GrpcStatus.GrpcStatusError
+
+export type Kind = "Client" | "Exporter"
+
+/** The token in `authorization`. */
+export const bearerToken = (request: GrpcRequest): Either.Either<string, Refused> =>
+  Option.match(Metadata.get(request.metadata, "authorization"), {
+    onNone: () => Either.left(GrpcStatus.make("UNAUTHENTICATED", "missing authorization header")),
+    onSome: (value) =>
+      /^bearer /i.test(value)
+        ? Either.right(value.slice("Bearer ".length))
+        : Either.left(GrpcStatus.make("INVALID_ARGUMENT", "malformed authorization header"))
+  })
+
+const required = (request: GrpcRequest, key: string): Either.Either<string, Refused> =>
+  Either.fromOption(
+    Metadata.get(request.metadata, key),
+    () => GrpcStatus.make("INVALID_ARGUMENT", `missing metadata: ${key}`)
+  )
+
+const words = {
+  Client: { one: "client", kind: "clients" },
+  Exporter: { one: "exporter", kind: "exporters" }
+} as const
+
+export class Authenticator {
+  constructor(
+    private readonly registry: Registry,
+    private readonly tokens: Tokens,
+    /** Since when, or from when on, tokens can be read. */
+    private readonly warmAt: () => number
+  ) {}
+
+  /** The client that calls, of the namespace that its request is about. */
+  client(request: GrpcRequest, namespace?: string): Effect.Effect<ClientObject, Refused> {
+    return this.object("Client", request, namespace, (name) => this.registry.clients.get(name))
+  }
+
+  exporter(request: GrpcRequest): Effect.Effect<ExporterObject, Refused> {
+    return this.object("Exporter", request, undefined, (name) => this.registry.exporters.get(name))
+  }
+
+  /** Which kind a caller says it is, where both may call. */
+  kind(request: GrpcRequest): Kind {
+    return Option.getOrUndefined(Metadata.get(request.metadata, "jumpstarter-kind")) === "Exporter"
+      ? "Exporter"
+      : "Client"
+  }
+
+  private object<A extends { readonly name: string; readonly uid: string }>(
+    kind: Kind,
+    request: GrpcRequest,
+    namespace: string | undefined,
+    find: (name: string) => A | undefined
+  ): Effect.Effect<A, Refused> {
+    return Effect.flatMap(times.now, (now) =>
+      Either.gen(this, function*() {
+        const token = yield* bearerToken(request)
+        const subject = yield* Either.mapLeft(
+          this.tokens.verify(now, token, now >= this.warmAt()),
+          (text) => GrpcStatus.make("UNKNOWN", text)
+        )
+        const given = yield* required(request, "jumpstarter-kind")
+        const where = yield* required(request, "jumpstarter-namespace")
+        const name = Option.getOrElse(Metadata.get(request.metadata, "jumpstarter-name"), () => "")
+        if (given !== kind) return yield* Either.left(GrpcStatus.make("INVALID_ARGUMENT", "object kind mismatch"))
+        if (name === "") {
+          return yield* Either.left(
+            GrpcStatus.make("INVALID_ARGUMENT", "resource name required for pre-existing authentication")
+          )
+        }
+        const word = words[kind]
+        const object = where === this.registry.namespace ? find(name) : undefined
+        if (object === undefined) {
+          return yield* Either.left(
+            GrpcStatus.make(
+              "UNKNOWN",
+              `${word.one} ${where}/${name}: ${word.kind}.jumpstarter.dev ${JSON.stringify(name)} not found`
+            )
+          )
+        }
+        if (subject !== subjectOf(kind, where, object)) {
+          return yield* Either.left(
+            GrpcStatus.make("PERMISSION_DENIED", `permission denied for ${word.one} ${where}/${name}`)
+          )
+        }
+        return namespace === undefined || namespace === where
+          ? object
+          : yield* Either.left(GrpcStatus.make("PERMISSION_DENIED", "namespace mismatch"))
+      }))
+  }
+}
+
+/** Whose a token is, as it says itself. */
+export const subjectOf = (
+  kind: Kind,
+  namespace: string,
+  { name, uid }: { readonly name: string; readonly uid: string }
+): string => `${words[kind].one}:${namespace}:${name}:${uid}`

@@ -1,0 +1,45 @@
+// Names of objects as the API writes them: `namespaces/NS/leases/NAME`.
+import * as Either from "effect/Either"
+
+export type Kind = "clients" | "exporters" | "leases"
+
+export interface ObjectName {
+  readonly namespace: string
+  readonly name: string
+}
+
+export const format = (kind: Kind, { name, namespace }: ObjectName): string => `namespaces/${namespace}/${kind}/${name}`
+
+const ordinals = ["first", "second", "third", "fourth"]
+
+const segments = (
+  identifier: string,
+  // What stands in each place; any name where nothing is said.
+  expected: ReadonlyArray<string | undefined>
+): Either.Either<ReadonlyArray<string>, string> => {
+  const found = identifier.split("/")
+  if (found.length !== expected.length) {
+    return Either.left(
+      `invalid number of segments in identifier ${
+        JSON.stringify(identifier)
+      }, expecting ${expected.length}, got ${found.length}`
+    )
+  }
+  const wrong = expected.findIndex((segment, index) => segment !== undefined && segment !== found[index])
+  return wrong < 0 ? Either.right(found) : Either.left(
+    `invalid ${ordinals[wrong] ?? ""} segment in identifier ${JSON.stringify(identifier)}, expecting "${
+      expected[wrong] ?? ""
+    }", got "${found[wrong] ?? ""}"`
+  )
+}
+
+/** The namespace in `namespaces/NS`. */
+export const parseNamespace = (identifier: string): Either.Either<string, string> =>
+  Either.map(segments(identifier, ["namespaces", undefined]), ([, namespace = ""]) => namespace)
+
+/** The object in `namespaces/NS/KIND/NAME`. */
+export const parse = (kind: Kind, identifier: string): Either.Either<ObjectName, string> =>
+  Either.map(
+    segments(identifier, ["namespaces", undefined, kind, undefined]),
+    ([, namespace = "", , name = ""]) => ({ namespace, name })
+  )

@@ -1,0 +1,55 @@
+// A running service, in memory or on a socket, that can be lost and come back.
+import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type * as Endpoint from "../../grpc/Endpoint.ts"
+import type { GrpcHandlers } from "../../grpc/GrpcHandler.ts"
+import type { GrpcStatusError } from "../../grpc/GrpcStatus.ts"
+import * as GrpcChannel from "../../transport/GrpcChannel.ts"
+import * as GrpcServer from "../../transport/GrpcServer.ts"
+import * as Faults from "../Faults.ts"
+
+export interface Process {
+  readonly channel: GrpcChannel.Channel
+  /** As configurations have it. */
+  readonly address: string
+  /** Ends it at once: what is under way fails with `UNAVAILABLE`. */
+  readonly down: Effect.Effect<void>
+  readonly up: Effect.Effect<void, GrpcServer.GrpcServerError>
+}
+
+/** One that only this program reaches. */
+export const inMemory = (handlers: GrpcHandlers, address: string): Effect.Effect<Process, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { channel, control } = yield* Faults.make(yield* GrpcChannel.fromHandlers(handlers, { target: address }))
+    return { channel, address, down: control.dropConnection, up: control.restore }
+  })
+
+const addressOf = (endpoint: Endpoint.Endpoint): string =>
+  endpoint._tag === "Unix" ? endpoint.path : `${endpoint.host}:${endpoint.port}`
+
+/** One on a socket, which has the same port again when it comes back. */
+export const onSocket = (
+  handlers: GrpcHandlers,
+  listen: GrpcServer.Listen
+): Effect.Effect<Process, GrpcServer.GrpcServerError | GrpcStatusError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const outer = yield* Effect.scope
+    const start = (where: GrpcServer.Listen) =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.fork(outer, ExecutionStrategy.sequential)
+        return { scope, endpoint: yield* Scope.extend(GrpcServer.serve(handlers, where), scope) }
+      })
+    let running: { readonly scope: Scope.CloseableScope; readonly endpoint: Endpoint.Endpoint } = yield* start(listen)
+    const { endpoint } = running
+    const again = "path" in listen || endpoint._tag === "Unix" ? listen : { ...listen, port: endpoint.port }
+    return {
+      channel: yield* GrpcChannel.fromEndpoint(endpoint),
+      address: addressOf(endpoint),
+      down: Effect.suspend(() => Scope.close(running.scope, Exit.void)),
+      up: Effect.map(start(again), (started) => {
+        running = started
+      })
+    }
+  })

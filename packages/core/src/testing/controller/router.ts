@@ -1,0 +1,126 @@
+// The router: pairs two callers that bring the same token, and copies frames between them as they are. The second caller's
+// RPC does the copying, both ways, and ends when both are done. Whoever has lost his partner learns it with the next frame
+// that he sends.
+import { RouterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/router"
+import * as Chunk from "effect/Chunk"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Bytes from "../../grpc/Bytes.ts"
+import { GrpcHandler, type GrpcHandlers, type GrpcServerDuplex } from "../../grpc/GrpcHandler.ts"
+import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
+import * as interruptible from "../../util/interruptible.ts"
+import { bearerToken } from "./identity.ts"
+import * as times from "./times.ts"
+import type { Tokens } from "./tokens.ts"
+
+type Failure = GrpcStatus.GrpcStatusError
+
+interface Caller {
+  readonly duplex: GrpcServerDuplex
+  /** What its RPC ends with. */
+  readonly over: Deferred.Deferred<void, Failure>
+}
+
+const { fullName, methods } = RouterServiceDefinition
+
+const goneAway = (): Failure => GrpcStatus.make("CANCELLED", "context canceled")
+
+const codeNames: Partial<Record<GrpcStatus.GrpcCode, string>> = {
+  UNAUTHENTICATED: "Unauthenticated",
+  INVALID_ARGUMENT: "InvalidArgument"
+}
+
+// Copies frames until their sender has half-closed.
+const pipe = (from: GrpcServerDuplex, to: GrpcServerDuplex): Effect.Effect<void, Failure> =>
+  Effect.flatMap(
+    Effect.either(from.receive),
+    Either.match({
+      onLeft: Option.match({ onNone: () => Effect.void, onSome: () => Effect.fail(goneAway()) }),
+      onRight: (frames) =>
+        Effect.zipRight(
+          Effect.mapError(
+            Effect.forEach(Chunk.toReadonlyArray(frames), (frame) => to.send(Bytes.join(frame)), { discard: true }),
+            goneAway
+          ),
+          pipe(from, to)
+        )
+    })
+  )
+
+// Ends when both directions have, with what the first of them failed with.
+const forward = (
+  first: GrpcServerDuplex,
+  second: GrpcServerDuplex
+): Effect.Effect<Exit.Exit<void, Failure>> =>
+  Effect.suspend(() => {
+    let failed: Exit.Exit<void, Failure> | undefined
+    const one = (direction: Effect.Effect<void, Failure>) =>
+      Effect.map(Effect.exit(direction), (exit) => {
+        if (Exit.isFailure(exit)) failed ??= exit
+      })
+    return Effect.map(
+      interruptible.both(one(pipe(first, second)), one(pipe(second, first))),
+      () => failed ?? Exit.void
+    )
+  })
+
+/** The router's service. It copies for as long as the scope is open. */
+export const make = (tokens: Tokens, scope: Scope.Scope): GrpcHandlers => {
+  const waiting = new Map<string, Caller>()
+
+  const admit = (duplex: GrpcServerDuplex): Effect.Effect<string, Failure> =>
+    Effect.flatMap(times.now, (now) =>
+      Either.flatMap(
+        Either.mapLeft(bearerToken(duplex), ({ code, details }) =>
+          GrpcStatus.make(
+            "UNAUTHENTICATED",
+            `missing or invalid authorization: rpc error: code = ${codeNames[code] ?? "Unknown"} desc = ${details}`
+          )),
+        (token) =>
+          Either.fromOption(
+            tokens.verifyForRouter(now, token),
+            () => GrpcStatus.make("UNAUTHENTICATED", "invalid jwt token")
+          )
+      ))
+
+  const wait = (subject: string, caller: Caller) =>
+    Effect.ensuring(
+      Deferred.await(caller.over),
+      Effect.sync(() => {
+        if (waiting.get(subject) === caller) waiting.delete(subject)
+      })
+    )
+
+  // Also of an RPC that is gone the copying goes on, until the other end has noticed.
+  const join = (first: Caller, second: Caller) =>
+    Effect.zipRight(
+      interruptible.forkIn(
+        Effect.flatMap(forward(first.duplex, second.duplex), (exit) =>
+          Effect.all([Deferred.done(second.over, exit), Deferred.succeed(first.over, undefined)])),
+        scope
+      ),
+      Deferred.await(second.over)
+    )
+
+  return new Map([[
+    `/${fullName}/${methods.stream.name}`,
+    GrpcHandler.Duplex({
+      handle: (duplex) =>
+        Effect.gen(function*() {
+          const subject = yield* admit(duplex)
+          const caller: Caller = { duplex, over: yield* Deferred.make<void, Failure>() }
+          const first = waiting.get(subject)
+          if (first === undefined) {
+            waiting.set(subject, caller)
+            return yield* wait(subject, caller)
+          }
+          waiting.delete(subject)
+          return yield* join(first, caller)
+        })
+    })
+  ]])
+}

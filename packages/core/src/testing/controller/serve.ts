@@ -1,0 +1,61 @@
+// Handlers of the controller from what the generated definitions say of its methods.
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { GrpcHandler, type GrpcRequest } from "../../grpc/GrpcHandler.ts"
+import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
+
+interface Method<Request, Response> {
+  readonly name: string
+  readonly requestType: { readonly decode: (bytes: Uint8Array) => Request }
+  readonly responseType: { readonly encode: (message: Response) => { readonly finish: () => Uint8Array } }
+}
+
+interface Service {
+  readonly fullName: string
+}
+
+export type Served = readonly [path: string, handler: GrpcHandler]
+
+const decoded = <Request, Response>(
+  method: Method<Request, Response>,
+  bytes: Uint8Array
+): Effect.Effect<Request, GrpcStatus.GrpcStatusError> =>
+  Effect.try({
+    try: () => method.requestType.decode(bytes),
+    catch: (cause) => GrpcStatus.make("INTERNAL", `grpc: error unmarshalling request: ${String(cause)}`, cause)
+  })
+
+export const unary = <Request, Response>(
+  service: Service,
+  method: Method<Request, Response>,
+  handle: (request: Request, call: GrpcRequest) => Effect.Effect<Response, GrpcStatus.GrpcStatusError>
+): Served => [
+  `/${service.fullName}/${method.name}`,
+  GrpcHandler.Unary({
+    handle: (bytes, call) =>
+      decoded(method, bytes).pipe(
+        Effect.flatMap((request) => handle(request, call)),
+        Effect.map((response) => method.responseType.encode(response).finish())
+      )
+  })
+]
+
+export const streaming = <Request, Response>(
+  service: Service,
+  method: Method<Request, Response>,
+  handle: (request: Request, call: GrpcRequest) => Stream.Stream<Response, GrpcStatus.GrpcStatusError>
+): Served => [
+  `/${service.fullName}/${method.name}`,
+  GrpcHandler.ServerStreaming({
+    handle: (bytes, call) =>
+      Stream.unwrap(Effect.map(decoded(method, bytes), (request) => handle(request, call))).pipe(
+        Stream.map((response) => method.responseType.encode(response).finish())
+      )
+  })
+]
+
+/** One that this release of the controller does not have. */
+export const unimplemented = (service: Service, method: string, details: string): Served => [
+  `/${service.fullName}/${method}`,
+  GrpcHandler.Unary({ handle: () => GrpcStatus.make("UNIMPLEMENTED", details) })
+]

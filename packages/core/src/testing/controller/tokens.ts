@@ -1,0 +1,159 @@
+// Tokens as the controller issues and reads them: of clients and exporters, which the verifier of Kubernetes checks step by
+// step, and of one tunnel, which the router takes.
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { createHmac, createSign, createVerify, generateKeyPairSync, randomBytes, timingSafeEqual } from "node:crypto"
+import * as times from "./times.ts"
+
+const Claims = Schema.Struct({
+  iss: Schema.optional(Schema.String),
+  sub: Schema.optional(Schema.String),
+  aud: Schema.optional(Schema.Union(Schema.String, Schema.Array(Schema.String))),
+  exp: Schema.optional(Schema.Number),
+  nbf: Schema.optional(Schema.Number),
+  iat: Schema.optional(Schema.Number),
+  jti: Schema.optional(Schema.String)
+})
+
+/** What a token says. Instants are seconds. */
+export type Claims = typeof Claims.Type
+
+const issuer = "https://localhost:8085"
+
+const audience = "jumpstarter"
+
+// What clocks may differ by where a token says from when on it counts.
+const leeway = 5 * 60
+
+const routerIssuer = "https://jumpstarter.dev/stream"
+
+const routerAudience = "https://jumpstarter.dev/router"
+
+const routerLifetime = 30 * 60
+
+const decodeClaims = Schema.decodeUnknownOption(Schema.parseJson(Claims))
+
+interface Parts {
+  readonly claims: Claims
+  readonly signed: string
+  readonly signature: Buffer
+}
+
+// A token without a look at its signature.
+const read = (token: string): Option.Option<Parts> => {
+  const [header, payload, signature, ...more] = token.split(".")
+  if (header === undefined || payload === undefined || signature === undefined || more.length > 0) return Option.none()
+  return Option.map(decodeClaims(Buffer.from(payload, "base64url").toString()), (claims) => ({
+    claims,
+    signed: `${header}.${payload}`,
+    signature: Buffer.from(signature, "base64url")
+  }))
+}
+
+const encode = (json: object): string => Buffer.from(JSON.stringify(json)).toString("base64url")
+
+const audiences = ({ aud = [] }: Claims): ReadonlyArray<string> => typeof aud === "string" ? [aud] : aud
+
+export class Tokens {
+  private readonly keys = generateKeyPairSync("ec", { namedCurve: "P-256" })
+  private readonly routerKey = randomBytes(32)
+  // Those whose signature was seen to be right: a program sends the same one with every call.
+  private readonly genuine = new Set<string>()
+
+  /** A token of a client or an exporter. Claims that are given replace what the controller would put there. */
+  issue(now: number, subject: string, lifetime: number, claims: Claims = {}): string {
+    const seconds = Math.floor(now / 1000)
+    const signed = `${encode({ alg: "ES256", typ: "JWT" })}.${
+      encode({
+        iss: issuer,
+        sub: subject,
+        aud: [audience],
+        exp: Math.floor((now + lifetime) / 1000),
+        nbf: seconds,
+        iat: seconds,
+        jti: crypto.randomUUID(),
+        ...claims
+      })
+    }`
+    const signature = createSign("sha256").update(signed).sign({
+      key: this.keys.privateKey,
+      dsaEncoding: "ieee-p1363"
+    })
+    return `${signed}.${signature.toString("base64url")}`
+  }
+
+  /** What the controller says of a token: whose it is, or why it is refused. */
+  verify(now: number, token: string, warm: boolean): Either.Either<string, string> {
+    const parts = read(token)
+    if (Option.isNone(parts) || parts.value.claims.iss !== issuer) return Either.left("failed to authenticate token")
+    // A token of another issuer does not get that far.
+    if (!warm) return Either.left("oidc: authenticator not initialized")
+    const { claims } = parts.value
+    const refuse = (why: string) => Either.left(`oidc: verify token: ${why}`)
+    if (!audiences(claims).includes(audience)) {
+      return refuse(
+        `oidc: expected audience "${audience}" got [${audiences(claims).map((one) => JSON.stringify(one)).join(" ")}]`
+      )
+    }
+    if (claims.exp === undefined || claims.exp * 1000 < now) {
+      return refuse(`oidc: token is expired (Token Expiry: ${times.showInstant(claims.exp)})`)
+    }
+    if (claims.nbf !== undefined && now / 1000 + leeway < claims.nbf) {
+      return refuse(
+        `oidc: current time ${times.showInstant(Math.floor(now / 1000))} before the nbf (not before) time: ${
+          times.showInstant(claims.nbf)
+        }`
+      )
+    }
+    if (!this.isGenuine(token, parts.value)) {
+      return refuse("failed to verify signature: failed to verify id token signature")
+    }
+    return Either.right(claims.sub ?? "")
+  }
+
+  /** A token for the two ends of one tunnel. */
+  issueForRouter(now: number, subject: string, claims: Claims = {}): string {
+    const seconds = Math.floor(now / 1000)
+    const signed = `${encode({ alg: "HS256", typ: "JWT" })}.${
+      encode({
+        iss: routerIssuer,
+        sub: subject,
+        aud: [routerAudience],
+        exp: seconds + routerLifetime,
+        nbf: seconds,
+        iat: seconds,
+        jti: crypto.randomUUID(),
+        ...claims
+      })
+    }`
+    return `${signed}.${this.routerSignature(signed).toString("base64url")}`
+  }
+
+  /** Which tunnel a token is for, unless it is for none. */
+  verifyForRouter(now: number, token: string): Option.Option<string> {
+    return Option.flatMap(read(token), ({ claims, signature, signed }) => {
+      const expected = this.routerSignature(signed)
+      const seconds = now / 1000
+      return signature.length === expected.length && timingSafeEqual(signature, expected)
+          && claims.iss === routerIssuer && audiences(claims).includes(routerAudience)
+          && claims.exp !== undefined && seconds < claims.exp && (claims.nbf ?? 0) <= seconds
+        ? Option.some(claims.sub ?? "")
+        : Option.none()
+    })
+  }
+
+  private routerSignature(signed: string): Buffer {
+    return createHmac("sha256", this.routerKey).update(signed).digest()
+  }
+
+  private isGenuine(token: string, { signature, signed }: Parts): boolean {
+    if (this.genuine.has(token)) return true
+    const right = createVerify("sha256").update(signed).verify(
+      { key: this.keys.publicKey, dsaEncoding: "ieee-p1363" },
+      signature
+    )
+    if (right) this.genuine.add(token)
+    return right
+  }
+}

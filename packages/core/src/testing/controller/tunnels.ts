@@ -1,0 +1,137 @@
+// How the two ends of a tunnel get their tokens: the exporter listens, the client dials. Neither looks at whether the lease
+// has ended.
+import type { DialResponse } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
+import * as interruptible from "../../util/interruptible.ts"
+import type { ExporterObject } from "./registry.ts"
+import { Signal } from "./signal.ts"
+import * as times from "./times.ts"
+
+interface Listener {
+  superseded: boolean
+}
+
+interface Queue {
+  readonly waiting: Array<DialResponse>
+  readonly changed: Signal
+  listener: Listener
+}
+
+// What waits for an exporter that does not take it.
+const bufferSize = 8
+
+export class Listeners {
+  private readonly queues = new Map<string, Queue>()
+
+  /** What clients of a lease are answered with, from now on. Another one for the same lease takes over what waits. */
+  listen(lease: string): Stream.Stream<DialResponse> {
+    return Stream.unwrapScoped(
+      Effect.map(this.open(lease), ({ listener, queue }) =>
+        Stream.repeatEffectOption(
+          Effect.suspend(function next(): Effect.Effect<DialResponse, Option.Option<never>> {
+            if (listener.superseded) return Effect.fail(Option.none())
+            const change = queue.changed.next
+            const first = queue.waiting.shift()
+            return first === undefined ? Effect.zipRight(change, Effect.suspend(next)) : Effect.succeed(first)
+          })
+        ))
+    )
+  }
+
+  /** Hands an exporter what its client is answered with. */
+  offer(lease: string, answer: DialResponse): Effect.Effect<void, GrpcStatus.GrpcStatusError> {
+    return Effect.suspend(() => {
+      const queue = this.queues.get(lease)
+      if (queue === undefined) {
+        return GrpcStatus.make("UNAVAILABLE", `exporter is not listening on lease ${lease}`)
+      }
+      if (queue.waiting.length >= bufferSize) {
+        return GrpcStatus.make("RESOURCE_EXHAUSTED", `listener buffer full on lease ${lease}`)
+      }
+      queue.waiting.push(answer)
+      queue.changed.fire()
+      return Effect.void
+    })
+  }
+
+  private open(
+    lease: string
+  ): Effect.Effect<{ readonly queue: Queue; readonly listener: Listener }, never, Scope.Scope> {
+    return Effect.acquireRelease(
+      Effect.sync(() => {
+        const listener: Listener = { superseded: false }
+        const queue = this.queues.get(lease) ?? { waiting: [], changed: new Signal(), listener }
+        if (queue.listener !== listener) queue.listener.superseded = true
+        queue.listener = listener
+        this.queues.set(lease, queue)
+        queue.changed.fire()
+        return { queue, listener }
+      }),
+      ({ listener, queue }) =>
+        Effect.sync(() => {
+          if (queue.listener === listener) this.queues.delete(lease)
+        })
+    )
+  }
+}
+
+// After each of these the server looks again at an exporter that has a lease and does not know yet.
+const steps = [500, 1_000, 2_000, ...Array.from({ length: 8 }, () => 3_000)]
+
+const notReady = (exporter: ExporterObject) =>
+  GrpcStatus.make("FAILED_PRECONDITION", `exporter is not ready (status: ${shownStatus(exporter)})`)
+
+// As the objects of Kubernetes have it.
+const shownStatus = ({ status }: ExporterObject): string =>
+  status.split("_").map((word) => word.slice(0, 1) + word.slice(1).toLowerCase()).join("")
+
+/** Waits until an exporter can be dialled. */
+export const untilReady = (exporter: ExporterObject, observed: boolean) => {
+  const look: Effect.Effect<boolean, GrpcStatus.GrpcStatusError> = Effect.suspend(() => {
+    switch (exporter.status) {
+      case "AVAILABLE":
+        return Effect.succeed(false)
+      case "OFFLINE":
+        return GrpcStatus.make("FAILED_PRECONDITION", "exporter is offline")
+      case "BEFORE_LEASE_HOOK_FAILED":
+        return GrpcStatus.make("FAILED_PRECONDITION", "exporter beforeLease hook failed")
+      case "AFTER_LEASE_HOOK_FAILED":
+        return GrpcStatus.make("FAILED_PRECONDITION", "exporter afterLease hook failed")
+      case "UNSPECIFIED":
+      case "BEFORE_LEASE_HOOK":
+      case "LEASE_READY":
+      case "AFTER_LEASE_HOOK":
+        return Effect.succeed(true)
+    }
+  })
+  const bySteps = Effect.gen(function*() {
+    if (yield* look) return
+    for (const step of steps) {
+      yield* Effect.sleep(step)
+      if (yield* look) return
+    }
+    return yield* notReady(exporter)
+  })
+  const atOnce: Effect.Effect<void, GrpcStatus.GrpcStatusError> = Effect.suspend(() => {
+    const change = exporter.changed.next
+    return Effect.flatMap(look, (ready) => ready ? Effect.void : Effect.zipRight(change, atOnce))
+  })
+  return observed ? bySteps : interruptible.timeoutFail(atOnce, {
+    duration: steps.reduce((all, step) => all + step),
+    onTimeout: () => notReady(exporter)
+  })
+}
+
+/** Seen from one end, what both ends of a new tunnel are given. */
+export const makeAnswer = (
+  endpoint: string,
+  issue: (now: number, subject: string) => string
+): Effect.Effect<DialResponse> =>
+  Effect.map(times.now, (now) => ({
+    routerEndpoint: endpoint,
+    routerToken: issue(now, crypto.randomUUID())
+  }))

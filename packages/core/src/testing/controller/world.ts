@@ -1,0 +1,297 @@
+// What the controller does by itself: it gives exporters to leases and ends them, tells exporters, and notices those that
+// were lost. Each step is done at once and is given the time; the fiber of `run` takes the steps that are due.
+import * as Effect from "effect/Effect"
+import type { ExporterStatus } from "../../protocol/ExporterStatus.ts"
+import * as interruptible from "../../util/interruptible.ts"
+import * as assignment from "./assignment.ts"
+import * as leases from "./lease.ts"
+import { contactLimit, type ExporterObject, type Registry } from "./registry.ts"
+import { Signal } from "./signal.ts"
+import * as times from "./times.ts"
+
+/** What an exporter is told of its lease. */
+export interface LeaseNotice {
+  readonly lease: leases.Lease | undefined
+  readonly client: string | undefined
+}
+
+/** An exporter in the hands of a client. `until` is absent as long as it is. */
+export interface Holding {
+  readonly exporter: string
+  readonly lease: string
+  readonly client: string
+  readonly from: number
+  readonly until: number | undefined
+}
+
+export interface WorldOptions {
+  readonly observed: boolean
+  /** Whether it is the release of the published Python packages, which looks at each lease that waits once a second. */
+  readonly polls: boolean
+  readonly policies: ReadonlyArray<assignment.Policy>
+  /** From 0 to 1. */
+  readonly random: () => number
+}
+
+// From a change of an object until the controller has looked at it.
+const settling = 40
+
+const pollInterval = 1_000
+
+// From the end of the time that an exporter has until the controller looks.
+const lossDelay = 12_000
+
+type Listener = (notice: LeaseNotice) => void
+
+export class World {
+  readonly leases = new Map<string, leases.Lease>()
+  readonly holdings: Array<Holding> = []
+  private readonly due = new Map<leases.Lease, number>()
+  private readonly holders = new Map<string, leases.Lease>()
+  private readonly listeners = new Map<string, Set<Listener>>()
+  private readonly known = new Map<leases.Lease, assignment.Candidates>()
+  private readonly changed = new Signal()
+
+  constructor(readonly registry: Registry, private readonly options: WorldOptions) {}
+
+  /** Takes the steps that are due, as long as it runs. */
+  readonly run: Effect.Effect<never> = Effect.forever(Effect.gen(this, function*() {
+    const now = yield* times.now
+    this.sweep(now)
+    const change = this.changed.next
+    const due = this.nextDue()
+    yield* due === Infinity ? change : interruptible.raceFirst(change, Effect.sleep(Math.max(0, due - now)))
+  }))
+
+  // ---- leases
+
+  add(lease: leases.Lease, now: number): void {
+    this.leases.set(lease.name, lease)
+    this.due.set(lease, now)
+    this.touched(lease, now)
+  }
+
+  /** After a change of what is asked for. */
+  touched(lease: leases.Lease, now: number): void {
+    this.known.delete(lease)
+    if (lease.ended) return
+    this.due.set(lease, now + settling)
+    if (this.options.observed) this.changed.fire()
+    else this.look(lease, now)
+  }
+
+  transfer(lease: leases.Lease, client: string, now: number): void {
+    lease.client = client
+    this.touched(lease, now)
+    if (lease.exporter === undefined || this.holders.get(lease.exporter) !== lease) return
+    this.endHolding(lease, now)
+    this.beginHolding(lease, lease.exporter, now)
+    this.tell(lease.exporter)
+  }
+
+  expire(lease: leases.Lease, now: number): void {
+    if (lease.ended) return
+    leases.expire(lease, now)
+    this.ended(lease, now)
+  }
+
+  /** Its end is asked for. */
+  release(lease: leases.Lease, now: number): void {
+    if (lease.released) return
+    lease.released = true
+    lease.generation++
+    this.touched(lease, now)
+  }
+
+  /** The lease that an exporter is leased by. */
+  leaseOf(exporter: string): leases.Lease | undefined {
+    return this.holders.get(exporter)
+  }
+
+  /** Brings what is said of a lease that waits up to date. */
+  refresh(lease: leases.Lease, now: number): void {
+    if (!this.options.observed) this.look(lease, now)
+  }
+
+  // ---- exporters
+
+  /** After a change of labels, drivers, or of whether it may be leased. */
+  reconsider(now: number): void {
+    this.known.clear()
+    this.consider(this.waiting(), now)
+  }
+
+  /** It was heard of. */
+  heard(exporter: ExporterObject, now: number): void {
+    exporter.lastSeen = now
+    exporter.online = true
+    this.changed.fire()
+  }
+
+  report(exporter: ExporterObject, status: ExporterStatus, message: string, now: number): void {
+    this.heard(exporter, now)
+    exporter.status = status
+    exporter.message = message
+    if (status === "OFFLINE") exporter.online = false
+    exporter.changed.fire()
+    this.free(exporter, now)
+  }
+
+  /** An exporter listens to what becomes of its lease, until it calls what is answered. */
+  watch(exporter: ExporterObject, listener: Listener, now: number): (now: number) => void {
+    const listeners = this.listeners.get(exporter.name) ?? new Set()
+    this.listeners.set(exporter.name, listeners.add(listener))
+    exporter.watching++
+    this.heard(exporter, now)
+    if (exporter.status === "OFFLINE") {
+      exporter.status = "UNSPECIFIED"
+      exporter.message = ""
+      exporter.changed.fire()
+    }
+    listener(this.noticeFor(exporter.name))
+    this.free(exporter, now)
+    return (now) => {
+      listeners.delete(listener)
+      exporter.watching--
+      exporter.lastSeen = now
+      this.changed.fire()
+    }
+  }
+
+  lose(exporter: ExporterObject): void {
+    exporter.online = false
+    exporter.status = "OFFLINE"
+    exporter.message = "Connection lost - last seen more than 1 minute ago"
+    exporter.changed.fire()
+  }
+
+  // ---- steps
+
+  private sweep(now: number): void {
+    for (const [lease, due] of this.due) if (due <= now) this.look(lease, now)
+    for (const exporter of this.registry.exporters.values()) if (this.lossOf(exporter) <= now) this.lose(exporter)
+  }
+
+  private nextDue(): number {
+    let next = Infinity
+    for (const due of this.due.values()) next = Math.min(next, due)
+    for (const exporter of this.registry.exporters.values()) next = Math.min(next, this.lossOf(exporter))
+    return next
+  }
+
+  private lossOf({ lastSeen, online, watching }: ExporterObject): number {
+    return online && watching === 0 ? lastSeen + contactLimit + (this.options.observed ? lossDelay : 0) : Infinity
+  }
+
+  private look(lease: leases.Lease, now: number): void {
+    if (lease.ended) return
+    if (lease.released) {
+      leases.release(lease, now)
+      return this.ended(lease, now)
+    }
+    const { begin } = lease.schedule
+    if (lease.begun === undefined && begin !== undefined && begin > now) return this.schedule(lease, begin)
+    if (lease.begun === undefined) this.assign(lease, now)
+    if (lease.ended) return
+    const end = leases.expiry(lease)
+    if (end <= now) return this.expire(lease, now)
+    this.schedule(
+      lease,
+      lease.begun === undefined && this.options.observed ? now + pollInterval : end
+    )
+  }
+
+  private schedule(lease: leases.Lease, due: number): void {
+    this.due.set(lease, due)
+    this.changed.fire()
+  }
+
+  private assign(lease: leases.Lease, now: number): void {
+    const candidates = this.candidatesOf(lease)
+    if (candidates._tag === "Refused") {
+      leases.refuse(lease, now, candidates.reason, candidates.message)
+      return this.ended(lease, now)
+    }
+    const verdict = assignment.choose(candidates.approved, ({ name }) => this.holders.has(name))
+    if (verdict._tag === "Pending") {
+      return leases.setCondition(lease, now, "Pending", true, verdict.reason, verdict.message)
+    }
+    leases.begin(lease, now, verdict.exporter.name)
+    this.holders.set(verdict.exporter.name, lease)
+    this.beginHolding(lease, verdict.exporter.name, now)
+    this.tell(verdict.exporter.name)
+  }
+
+  private candidatesOf(lease: leases.Lease): assignment.Candidates {
+    const known = this.known.get(lease)
+    if (known !== undefined) return known
+    const found = assignment.candidates(
+      lease,
+      this.registry.clients.get(lease.client)?.labels ?? {},
+      this.registry.all(),
+      this.options.policies
+    )
+    this.known.set(lease, found)
+    return found
+  }
+
+  private ended(lease: leases.Lease, now: number): void {
+    this.due.delete(lease)
+    this.known.delete(lease)
+    const { exporter } = lease
+    if (exporter === undefined || this.holders.get(exporter) !== lease) return
+    this.holders.delete(exporter)
+    this.endHolding(lease, now)
+    this.tell(exporter)
+    const object = this.registry.exporters.get(exporter)
+    if (object !== undefined) this.free(object, now)
+  }
+
+  // Gives an exporter to one of those that wait for it, if it is free.
+  private free(exporter: ExporterObject, now: number): void {
+    if (this.holders.has(exporter.name)) return
+    this.consider(
+      this.waiting().filter((lease) => {
+        const candidates = this.candidatesOf(lease)
+        return candidates._tag === "Refused" || candidates.approved.some((one) => one.exporter === exporter)
+      }),
+      now
+    )
+  }
+
+  private waiting(): Array<leases.Lease> {
+    return [...this.due.keys()].filter((lease) => lease.begun === undefined)
+  }
+
+  // In no order, as they are woken.
+  private consider(waiting: Array<leases.Lease>, now: number): void {
+    if (this.options.observed) {
+      if (this.options.polls) return
+      waiting.forEach((lease) => this.schedule(lease, now + settling))
+      return
+    }
+    for (let left = waiting.length; left > 0; left--) {
+      const [lease] = waiting.splice(Math.floor(this.options.random() * left), 1)
+      if (lease !== undefined) this.look(lease, now)
+    }
+  }
+
+  private noticeFor(exporter: string): LeaseNotice {
+    const lease = this.holders.get(exporter)
+    return { lease, client: lease?.client }
+  }
+
+  private tell(exporter: string): void {
+    this.listeners.get(exporter)?.forEach((listener) => listener(this.noticeFor(exporter)))
+  }
+
+  private beginHolding(lease: leases.Lease, exporter: string, now: number): void {
+    this.holdings.push({ exporter, lease: lease.name, client: lease.client, from: now, until: undefined })
+  }
+
+  private endHolding({ name }: leases.Lease, now: number): void {
+    const index = this.holdings.findLastIndex((holding) => holding.lease === name)
+    const holding = this.holdings[index]
+    if (holding !== undefined) this.holdings[index] = { ...holding, until: now }
+  }
+}

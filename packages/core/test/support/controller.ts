@@ -1,0 +1,213 @@
+// Calls of the services of a controller, as a client or an exporter makes them.
+import { ClientServiceDefinition, Lease } from "@effect-jumpstarter/proto/jumpstarter/client/v1/client"
+import {
+  ControllerServiceDefinition,
+  type DriverInstanceReport,
+  type StatusResponse
+} from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
+import { StreamRequest, StreamResponse } from "@effect-jumpstarter/proto/jumpstarter/v1/router"
+import { Chunk, Effect, Option, Queue, Redacted, type Scope, Stream } from "effect"
+import * as Bytes from "../../src/grpc/Bytes.ts"
+import type { GrpcStatusError } from "../../src/grpc/GrpcStatus.ts"
+import * as Metadata from "../../src/grpc/Metadata.ts"
+import type { Control, Credentials } from "../../src/testing/ControllerTest.ts"
+import type { Channel } from "../../src/transport/GrpcChannel.ts"
+
+interface Codec<A> {
+  readonly decode: (bytes: Uint8Array) => A
+  readonly encode: (message: A) => { readonly finish: () => Uint8Array }
+  readonly fromPartial: (partial: Partial<A>) => A
+}
+
+interface Method<Request, Response> {
+  readonly name: string
+  readonly requestType: Codec<Request>
+  readonly responseType: Codec<Response>
+}
+
+type Entries = Readonly<Record<string, string>>
+
+/** What a caller says of himself. */
+export const metadataOf = ({ kind, name, namespace, token }: Credentials): Entries => ({
+  authorization: `Bearer ${Redacted.value(token)}`,
+  "jumpstarter-kind": kind,
+  "jumpstarter-namespace": namespace,
+  "jumpstarter-name": name
+})
+
+const call = <Request, Response>(
+  channel: Channel,
+  service: string,
+  metadata: Entries,
+  method: Method<Request, Response>,
+  request: Partial<Request>
+): Effect.Effect<Response, GrpcStatusError> =>
+  Effect.map(
+    channel.unary(
+      `/${service}/${method.name}`,
+      method.requestType.encode(method.requestType.fromPartial(request)).finish(),
+      { metadata: Metadata.make(metadata) }
+    ),
+    (bytes) => method.responseType.decode(bytes)
+  )
+
+const stream = <Request, Response>(
+  channel: Channel,
+  metadata: Entries,
+  method: Method<Request, Response>,
+  request: Partial<Request>
+): Stream.Stream<Response, GrpcStatusError> =>
+  Stream.map(
+    channel.serverStreaming(
+      `/${ControllerServiceDefinition.fullName}/${method.name}`,
+      method.requestType.encode(method.requestType.fromPartial(request)).finish(),
+      { metadata: Metadata.make(metadata) }
+    ),
+    (bytes) => method.responseType.decode(bytes)
+  )
+
+const { methods } = ClientServiceDefinition
+
+const controller = ControllerServiceDefinition.methods
+
+const seconds = (count: number) => ({ seconds: BigInt(count), nanos: 0 })
+
+/** What is asked for: a whole lease, of which most is left out. */
+export type Asked = Partial<Lease> & { readonly lasts?: number }
+
+// A lease that lasts so many seconds, half an hour unless given.
+const asked = ({ lasts = 1800, ...lease }: Asked): Lease => Lease.fromPartial({ duration: seconds(lasts), ...lease })
+
+/** The calls of a client. */
+export const clientOf = ({ controller: channel, namespace }: Control, metadata: Entries) => {
+  const ask = <Request, Response>(method: Method<Request, Response>, request: Partial<Request>) =>
+    call(channel, ClientServiceDefinition.fullName, metadata, method, request)
+  const parent = `namespaces/${namespace}`
+  const nameOf = (lease: string) => `${parent}/leases/${lease}`
+  const create = (lease: Asked, leaseId = "") => ask(methods.createLease, { parent, leaseId, lease: asked(lease) })
+  return {
+    ask,
+    create,
+    /** The name of a new lease. */
+    lease: (lease: Asked, leaseId?: string) =>
+      Effect.map(create(lease, leaseId), ({ name }) => name.slice(name.lastIndexOf("/") + 1)),
+    get: (lease: string) => ask(methods.getLease, { name: nameOf(lease) }),
+    update: (lease: string, change: Partial<Lease>) =>
+      ask(methods.updateLease, { lease: Lease.fromPartial({ ...change, name: nameOf(lease) }), updateMask: undefined }),
+    extend: (lease: string, total: number) =>
+      ask(methods.updateLease, { lease: Lease.fromPartial({ name: nameOf(lease), duration: seconds(total) }) }),
+    delete: (lease: string) => ask(methods.deleteLease, { name: nameOf(lease) }),
+    exporter: (name: string) => ask(methods.getExporter, { name: `${parent}/exporters/${name}` }),
+    exporters: (request: { readonly filter?: string; readonly pageSize?: number; readonly pageToken?: string } = {}) =>
+      ask(methods.listExporters, { parent, ...request }),
+    dial: (leaseName: string) =>
+      call(channel, ControllerServiceDefinition.fullName, metadata, controller.dial, { leaseName }),
+    /** A call of the service that exporters call, too. */
+    askController: <Request, Response>(method: Method<Request, Response>, request: Partial<Request>) =>
+      call(channel, ControllerServiceDefinition.fullName, metadata, method, request)
+  }
+}
+
+const drivers: ReadonlyArray<DriverInstanceReport> = [{
+  uuid: "4b2c2a1e-6b2f-4a3e-8f53-1d2f6c7d8e90",
+  parentUuid: undefined,
+  labels: { "jumpstarter.dev/client": "jumpstarter_driver_power.client.PowerClient" },
+  description: undefined,
+  methodsDescription: {}
+}]
+
+/** The numbers of what an exporter reports. */
+export const status = {
+  offline: 1,
+  available: 2,
+  beforeLease: 3,
+  ready: 4,
+  afterLease: 5,
+  beforeLeaseFailed: 6,
+  afterLeaseFailed: 7
+} as const
+
+/** The calls of an exporter. */
+export const exporterOf = ({ controller: channel }: Control, metadata: Entries) => {
+  const ask = <Request, Response>(method: Method<Request, Response>, request: Partial<Request>) =>
+    call(channel, ControllerServiceDefinition.fullName, metadata, method, request)
+  const register = (labels: Readonly<Record<string, string>> = {}) =>
+    ask(controller.register, { labels, reports: [...drivers] })
+  const report = (number: number, message = "", releaseLease = false) =>
+    ask(controller.reportStatus, { status: number, message, releaseLease })
+  const notices = stream(channel, metadata, controller.status, {})
+  return {
+    ask,
+    register,
+    report,
+    release: (name: string) => ask(controller.releaseLease, { name }),
+    listen: (leaseName: string) => stream(channel, metadata, controller.listen, { leaseName }),
+    notices,
+    /** Registers and waits for leases, of which it takes the notices one by one. */
+    online: Effect.gen(function*() {
+      yield* register()
+      const queue = yield* Queue.unbounded<StatusResponse>()
+      yield* Effect.forkScoped(Effect.ignore(Stream.runForEach(notices, (notice) => queue.offer(notice))))
+      const first = yield* queue.take
+      yield* report(status.available)
+      return { first, next: queue.take, queue }
+    }) satisfies Effect.Effect<unknown, GrpcStatusError, Scope.Scope>
+  }
+}
+
+/** A client of a stand-in that is new to it. */
+export const addClient = (lab: Control, name: string, labels: Readonly<Record<string, string>> = {}) =>
+  Effect.map(lab.addClient(name, { labels }), (credentials) => clientOf(lab, metadataOf(credentials)))
+
+/** An exporter that nobody has seen yet. */
+export const addExporter = (
+  lab: Control,
+  name: string,
+  options?: { readonly labels?: Readonly<Record<string, string>>; readonly enabled?: boolean }
+) => Effect.map(lab.addExporter(name, options), (credentials) => exporterOf(lab, metadataOf(credentials)))
+
+/** The reason and the text of the condition that says most. */
+export const condition = ({ conditions }: Lease, type: string): string | undefined => {
+  const found = conditions.find((one) => one.type === type)
+  return found === undefined ? undefined : `${found.status ?? ""} ${found.reason ?? ""}: ${found.message ?? ""}`
+}
+
+/** What a call was refused with. */
+export const refusal = <A>(effect: Effect.Effect<A, GrpcStatusError>): Effect.Effect<string, A> =>
+  Effect.map(Effect.flip(effect), ({ code, details }) => `${code}: ${details}`)
+
+/** One end of a tunnel. */
+export const tunnel = ({ router }: Control, token: string) =>
+  Effect.map(
+    router.duplex("/jumpstarter.v1.RouterService/Stream", {
+      metadata: Metadata.make({ authorization: `Bearer ${token}` })
+    }),
+    (duplex) => {
+      const send = (frameType: number, payload: Uint8Array | string = "") =>
+        duplex.send(
+          StreamRequest.encode({
+            frameType,
+            payload: Buffer.from(payload)
+          }).finish()
+        )
+      return {
+        send,
+        halfClose: duplex.halfClose,
+        status: duplex.status,
+        cancel: duplex.cancel,
+        /** The next frames that came, as `type:payload`; none at a clean end. */
+        receive: Effect.map(
+          duplex.receive,
+          Chunk.map((message) => {
+            const { frameType, payload } = StreamResponse.decode(Bytes.join(message))
+            return `${frameType}:${new TextDecoder().decode(payload)}`
+          })
+        ).pipe(
+          Effect.map(Chunk.toReadonlyArray),
+          Effect.catchAll(
+            Option.match({ onNone: () => Effect.succeed<ReadonlyArray<string>>([]), onSome: Effect.fail })
+          )
+        )
+      }
+    }
+  )

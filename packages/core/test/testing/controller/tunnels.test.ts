@@ -1,0 +1,333 @@
+// controller.md 5: dialling, and the tunnel through the router, in memory and on sockets.
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Stream, TestClock } from "effect"
+import * as ControllerTest from "../../../src/testing/ControllerTest.ts"
+import * as certificates from "../../support/certificates.ts"
+import { addClient, addExporter, refusal, status, tunnel } from "../../support/controller.ts"
+
+// A stand-in in which a client has an exporter that listens.
+const leased = Effect.fnUntraced(function*(options?: ControllerTest.ControllerTestOptions) {
+  const lab = yield* ControllerTest.make(options)
+  const alice = yield* addClient(lab, "alice")
+  const bench = yield* addExporter(lab, "bench", { labels: { board: "rpi4" } })
+  const notices = yield* bench.online
+  yield* alice.lease({ selector: "board=rpi4" }, "one")
+  yield* notices.next
+  return { lab, alice, bench }
+})
+
+const listening = Effect.fnUntraced(function*(options?: ControllerTest.ControllerTestOptions) {
+  const { alice, bench, lab } = yield* leased(options)
+  yield* Effect.forkScoped(Effect.ignore(Stream.runDrain(bench.listen("one"))))
+  // It is seen by nothing else that it is there.
+  yield* TestClock.adjust("1 second")
+  return { lab, alice, bench }
+})
+
+describe("a dial", () => {
+  it.scoped("of a lease that has no exporter, or none yet", () =>
+    Effect.gen(function*() {
+      const { alice } = yield* leased()
+      yield* alice.lease({ selector: "board=rpi4" }, "waits")
+      assert.strictEqual(yield* refusal(alice.dial("waits")), "UNKNOWN: lease not active")
+      yield* alice.delete("waits")
+      assert.strictEqual(yield* refusal(alice.dial("waits")), "UNKNOWN: lease not active")
+    }))
+
+  it.scoped("of somebody else's lease, or of none", () =>
+    Effect.gen(function*() {
+      const { alice, lab } = yield* leased()
+      const bob = yield* addClient(lab, "bob")
+      assert.strictEqual(yield* refusal(bob.dial("one")), "UNKNOWN: permission denied")
+      assert.strictEqual(yield* refusal(alice.dial("nope")), "UNKNOWN: leases.jumpstarter.dev \"nope\" not found")
+      assert.strictEqual(yield* refusal(alice.dial("")), "UNKNOWN: empty lease name")
+      assert.strictEqual(
+        yield* refusal(alice.dial("namespaces/lab/leases/one")),
+        "UNKNOWN: invalid resource name \"namespaces/lab/leases/one\": [may not contain '/']"
+      )
+    }))
+
+  it.scoped.each<[number, string]>([
+    [status.ready, "UNAVAILABLE: exporter is not listening on lease one"],
+    [status.beforeLease, "UNAVAILABLE: exporter is not listening on lease one"],
+    [0, "UNAVAILABLE: exporter is not listening on lease one"],
+    [status.offline, "FAILED_PRECONDITION: exporter is offline"],
+    [status.beforeLeaseFailed, "FAILED_PRECONDITION: exporter beforeLease hook failed"],
+    [status.afterLeaseFailed, "FAILED_PRECONDITION: exporter afterLease hook failed"]
+  ])("of an exporter with the status %d", ([number, expected]) =>
+    Effect.gen(function*() {
+      const { alice, bench } = yield* leased()
+      yield* bench.report(number)
+      assert.strictEqual(yield* refusal(alice.dial("one")), expected)
+    }))
+
+  it.scoped("waits while the exporter does not know of its lease, and gives up", () =>
+    Effect.gen(function*() {
+      for (const latency of ["none", "observed"] as const) {
+        const { alice } = yield* listening({ latency }).pipe(
+          Effect.raceFirst(Effect.forever(TestClock.adjust("100 millis")))
+        )
+        const dialling = yield* Effect.fork(refusal(alice.dial("one")))
+        yield* TestClock.adjust("27400 millis")
+        assert.isNull(dialling.unsafePoll())
+        yield* TestClock.adjust("200 millis")
+        assert.strictEqual(
+          yield* Fiber.join(dialling),
+          "FAILED_PRECONDITION: exporter is not ready (status: Available)"
+        )
+      }
+    }))
+
+  it.scoped("goes on with the exporter, without a step of the clock", () =>
+    Effect.gen(function*() {
+      const { alice, bench } = yield* listening()
+      const dialling = yield* Effect.fork(alice.dial("one"))
+      yield* TestClock.adjust("100 millis")
+      assert.isNull(dialling.unsafePoll())
+      yield* bench.report(status.ready)
+      assert.notStrictEqual((yield* Fiber.join(dialling)).routerToken, "")
+    }))
+
+  it.scoped("goes on in half a second and more, if asked to", () =>
+    Effect.gen(function*() {
+      const { alice, bench } = yield* listening({ latency: "observed" }).pipe(
+        Effect.raceFirst(Effect.forever(TestClock.adjust("100 millis")))
+      )
+      const dialling = yield* Effect.fork(alice.dial("one"))
+      yield* TestClock.adjust("100 millis")
+      yield* bench.report(status.ready)
+      yield* TestClock.adjust("399 millis")
+      assert.isNull(dialling.unsafePoll())
+      yield* TestClock.adjust("1 millis")
+      yield* Fiber.join(dialling)
+    }))
+
+  it.scoped("does not see that the lease has ended", () =>
+    Effect.gen(function*() {
+      const { alice, bench, lab } = yield* listening()
+      yield* bench.report(status.ready)
+      yield* lab.expire("one")
+      yield* alice.dial("one")
+    }))
+
+  it.scoped("of an exporter that takes nothing fills its buffer", () =>
+    Effect.gen(function*() {
+      const { alice, bench } = yield* leased()
+      yield* bench.report(status.ready)
+      const held = yield* Deferred.make<void>()
+      yield* Effect.forkScoped(Effect.ignore(Stream.runForEach(bench.listen("one"), () => Deferred.await(held))))
+      yield* TestClock.adjust("1 second")
+      const told = yield* Effect.iterate("", {
+        while: (told) => told === "",
+        body: () =>
+          Effect.match(alice.dial("one"), {
+            onFailure: ({ code, details }) => `${code}: ${details}`,
+            onSuccess: () => ""
+          })
+      })
+      assert.strictEqual(told, "RESOURCE_EXHAUSTED: listener buffer full on lease one")
+    }), 20_000)
+})
+
+describe("the router", () => {
+  it.scoped("lets nobody in without a token of its own", () =>
+    Effect.gen(function*() {
+      const lab = yield* ControllerTest.make()
+      const alice = yield* lab.addClient("alice")
+      const told = (token: string) => Effect.flatMap(tunnel(lab, token), ({ status }) => refusal(status))
+      assert.strictEqual(yield* told("garbage"), "UNAUTHENTICATED: invalid jwt token")
+      assert.strictEqual(
+        yield* Effect.flatMap(
+          lab.router.duplex("/jumpstarter.v1.RouterService/Stream"),
+          ({ status }) => refusal(status)
+        ),
+        "UNAUTHENTICATED: missing or invalid authorization: rpc error: code = Unauthenticated desc = missing authorization header"
+      )
+      assert.strictEqual(yield* told(String(alice.token)), "UNAUTHENTICATED: invalid jwt token")
+    }))
+
+  it.scoped("takes a token for half an hour, and lets go on who is in", () =>
+    Effect.gen(function*() {
+      const { alice, bench, lab } = yield* listening()
+      yield* bench.report(status.ready)
+      const { routerToken } = yield* alice.dial("one")
+      const first = yield* tunnel(lab, routerToken)
+      yield* TestClock.adjust("30 minutes")
+      const late = yield* tunnel(lab, routerToken)
+      assert.strictEqual(yield* refusal(late.status), "UNAUTHENTICATED: invalid jwt token")
+      yield* first.send(0, "still there")
+    }))
+})
+
+const local = { host: "127.0.0.1", port: 0 } as const
+
+const transports: ReadonlyArray<{
+  readonly name: string
+  readonly it: typeof it.scopedLive
+  readonly options: Effect.Effect<ControllerTest.ControllerTestOptions>
+}> = [
+  { name: "memory", it: it.scoped, options: Effect.succeed({}) },
+  {
+    name: "tls",
+    it: it.scopedLive,
+    options: Effect.map(certificates.localhost, ({ certificate }) => ({
+      listen: { controller: { ...local, certificate }, router: { ...local, certificate } },
+      latency: "none" as const
+    }))
+  }
+]
+
+for (const transport of transports) {
+  describe(`a tunnel over ${transport.name}`, () => {
+    // Both ends of one, in the order of their coming.
+    const pair = Effect.gen(function*() {
+      const { alice, bench, lab } = yield* leased(yield* transport.options)
+      yield* bench.report(status.ready)
+      const told = yield* Deferred.make<string>()
+      yield* Effect.forkScoped(
+        Stream.runForEach(bench.listen("one"), ({ routerToken }) => Deferred.succeed(told, routerToken)).pipe(
+          Effect.ignore
+        )
+      )
+      const { routerToken } = yield* Effect.retry(alice.dial("one"), { while: ({ code }) => code === "UNAVAILABLE" })
+      assert.strictEqual(yield* Deferred.await(told), routerToken)
+      const first = yield* tunnel(lab, routerToken)
+      return { lab, routerToken, first, second: tunnel(lab, routerToken) }
+    })
+
+    // Both, when each has heard of the other.
+    const joined = Effect.gen(function*() {
+      const { first, lab, routerToken, second } = yield* pair
+      yield* first.send(0, "a")
+      const other = yield* second
+      assert.deepStrictEqual(yield* other.receive, ["0:a"])
+      yield* other.send(0, "b")
+      assert.deepStrictEqual(yield* first.receive, ["0:b"])
+      return { lab, routerToken, first, second: other }
+    })
+
+    // Nothing more happens to a call: what it is given time for would have come with what its peer sends next.
+    const silent = <A, E>(effect: Effect.Effect<A, E>) =>
+      Effect.gen(function*() {
+        const waiting = yield* Effect.forkScoped(Effect.exit(effect))
+        yield* transport.name === "memory" ? TestClock.adjust("2 minutes") : Effect.sleep("100 millis")
+        assert.isNull(waiting.unsafePoll())
+        return waiting
+      })
+
+    transport.it("copies frames as they are, those it does not know and empty ones too", () =>
+      Effect.gen(function*() {
+        const { first, second } = yield* joined
+        yield* first.send(6)
+        yield* first.send(42, "x")
+        yield* first.send(0)
+        let got: ReadonlyArray<string> = []
+        while (got.length < 3) got = got.concat(yield* second.receive)
+        assert.deepStrictEqual(got, ["6:", "42:x", "0:"])
+      }))
+
+    transport.it(
+      "keeps what comes before the other end does, in order, and after a half-close",
+      () =>
+        Effect.gen(function*() {
+          const { first, second } = yield* pair
+          yield* first.send(0, "1")
+          yield* first.send(0, "2")
+          yield* first.halfClose
+          const other = yield* second
+          let got: ReadonlyArray<string> = []
+          while (got.length < 2) got = got.concat(yield* other.receive)
+          assert.deepStrictEqual(got, ["0:1", "0:2"])
+          yield* other.send(0, "3")
+          assert.deepStrictEqual(yield* first.receive, ["0:3"])
+          yield* other.halfClose
+          yield* first.status
+          yield* other.status
+        })
+    )
+
+    transport.it("tells nobody of a half-close", () =>
+      Effect.gen(function*() {
+        const { first, second } = yield* joined
+        yield* first.halfClose
+        const waiting = yield* silent(second.receive)
+        yield* second.halfClose
+        assert.isTrue((yield* Fiber.join(waiting))._tag === "Success")
+      }))
+
+    transport.it("the first end hears nothing of the loss of the second, then OK", () =>
+      Effect.gen(function*() {
+        const { first, second } = yield* joined
+        yield* second.cancel
+        const waiting = yield* silent(first.status)
+        yield* first.send(6)
+        assert.strictEqual((yield* Fiber.join(waiting))._tag, "Success")
+      }))
+
+    transport.it(
+      "the second end hears nothing of the loss of the first, then that it was cancelled",
+      () =>
+        Effect.gen(function*() {
+          const { first, second } = yield* joined
+          yield* first.cancel
+          const waiting = yield* silent(refusal(second.status))
+          yield* second.halfClose
+          const told = yield* Fiber.join(waiting)
+          assert.strictEqual(told._tag === "Success" && told.value, "CANCELLED: context canceled")
+        })
+    )
+
+    transport.it("the first end that had half-closed gets OK at once", () =>
+      Effect.gen(function*() {
+        const { first, second } = yield* joined
+        yield* first.halfClose
+        yield* second.cancel
+        yield* first.status
+      }))
+
+    transport.it("the second end that had half-closed is cancelled at once", () =>
+      Effect.gen(function*() {
+        const { first, second } = yield* joined
+        yield* second.halfClose
+        yield* first.cancel
+        assert.strictEqual(yield* refusal(second.status), "CANCELLED: context canceled")
+      }))
+
+    transport.it("two more make a second pair", () =>
+      Effect.gen(function*() {
+        const { first, lab, routerToken, second } = yield* joined
+        const c = yield* tunnel(lab, routerToken)
+        yield* c.send(0, "y")
+        const d = yield* tunnel(lab, routerToken)
+        assert.deepStrictEqual(yield* d.receive, ["0:y"])
+        yield* first.send(0, "x")
+        assert.deepStrictEqual(yield* second.receive, ["0:x"])
+      }))
+
+    // On a socket nobody can tell when the router has noticed.
+    it.scoped.runIf(transport.name === "memory")(
+      "an end that gives up waiting makes room",
+      () =>
+        Effect.gen(function*() {
+          const { first, lab, routerToken } = yield* pair
+          yield* first.cancel
+          const a = yield* tunnel(lab, routerToken)
+          yield* a.send(0, "x")
+          const b = yield* tunnel(lab, routerToken)
+          assert.deepStrictEqual(yield* b.receive, ["0:x"])
+        })
+    )
+
+    transport.it("both ends lose a router that is gone, and find it when it is back", () =>
+      Effect.gen(function*() {
+        const { first, lab, routerToken, second } = yield* joined
+        const ends = yield* Effect.fork(Effect.all([Effect.flip(first.status), Effect.flip(second.status)]))
+        yield* lab.loseRouter
+        assert.deepStrictEqual((yield* Fiber.join(ends)).map(({ code }) => code), ["UNAVAILABLE", "UNAVAILABLE"])
+        yield* lab.restoreRouter
+        const again = yield* tunnel(lab, routerToken)
+        yield* again.send(0, "x")
+        assert.deepStrictEqual(yield* Effect.flatMap(tunnel(lab, routerToken), ({ receive }) => receive), ["0:x"])
+      }))
+  })
+}
