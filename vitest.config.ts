@@ -26,6 +26,7 @@ const longest = [
   "core/test/suite/behaviourTcp",
   "core/test/resource/codecPackages",
   "core/test/suite/behaviourTls",
+  "core/test/suite/behaviourDuplex",
   "core/test/testing/transparent",
   "core/test/resource/ResourceFiles",
   "core/test/suite/exit",

@@ -4,15 +4,20 @@ import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import type { Endpoint } from "../grpc/Endpoint.ts"
 
-type Reason = Pick<Error, "message"> & { readonly code?: unknown }
+export type Reason = Pick<Error, "message"> & { readonly code?: unknown }
 
 interface Explanation {
   readonly code: RegExp
   readonly say: (message: string, endpoint: Endpoint | undefined) => string
 }
 
-/** The code of a connection that the server closed, in good order, before it said a word. */
-export const closedEarly = "CLOSED_EARLY"
+const closedEarly = "CLOSED_EARLY"
+
+/** Of a connection that the server closed, in good order, before it said a word. */
+export const closedBeforeHttp2: Reason = {
+  message: "the connection was closed before the HTTP/2 handshake",
+  code: closedEarly
+}
 
 const trustOf = (endpoint: Endpoint | undefined) => endpoint?._tag === "Tls" ? endpoint.trust._tag : undefined
 

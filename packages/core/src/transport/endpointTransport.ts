@@ -5,6 +5,7 @@ import type { Endpoint } from "../grpc/Endpoint.ts"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import type { ChannelOptions, GrpcTransport } from "../grpc/grpcTransport.ts"
 import * as hostPort from "../grpc/hostPort.ts"
+import * as dialler from "./http2/dialler.ts"
 import * as httpTransport from "./http2/transport.ts"
 import * as proxy from "./proxy.ts"
 import * as socketPath from "./socketPath.ts"
@@ -69,7 +70,7 @@ export const make = Effect.fnUntraced(
     const { transport: name, why } = choose(options, via)
     yield* Effect.logDebug(`${target} is reached over ${name}, ${why}`)
     const transport = name === "http2"
-      ? yield* httpTransport.make(endpoint, target, trust, connectTimeout)
+      ? yield* httpTransport.make(dialler.toEndpoint(endpoint, target, trust), connectTimeout)
       // Loading it takes longer than a call, and few programs need it.
       : yield* Effect.flatMap(
         Effect.promise(() => import("./niceGrpc/transport.ts")),

@@ -10,6 +10,7 @@ import * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
 import type { Listen } from "../../src/transport/GrpcServer.ts"
 import * as peer from "../suite/peer.ts"
 import * as certificates from "./certificates.ts"
+import * as duplex from "./duplex.ts"
 import * as probeExporter from "./probeExporter.ts"
 import { socketPath } from "./temporary.ts"
 
@@ -20,6 +21,14 @@ const memory: peer.Peer["session"] = Layer.unwrapScoped(
     probeExporter.make,
     (exporter) => peer.session(GrpcChannel.layerMemory(exporter.handlers), control(exporter))
   )
+)
+
+const overDuplex: peer.Peer["session"] = Layer.unwrapScoped(
+  Effect.gen(function*() {
+    const exporter = yield* probeExporter.make
+    const dial = yield* duplex.serve(exporter.handlers)
+    return peer.session(Layer.scoped(GrpcChannel.GrpcChannel, duplex.channel(dial)), control(exporter))
+  })
 )
 
 const served = (
@@ -57,6 +66,7 @@ const tls = Effect.map(certificates.localhost, ({ certificate }) => ({ ...anyPor
 
 export const peers: ReadonlyArray<peer.Peer> = [
   make("memory", memory, { extent: "styles" }),
+  make("duplex", overDuplex),
   make("unix", served(unix), { extent: "styles", thorough: true }),
   make("tcp", served(tcp)),
   make("tls", served(tls)),

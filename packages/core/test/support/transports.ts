@@ -7,6 +7,7 @@ import type { GrpcStatusError } from "../../src/grpc/GrpcStatus.ts"
 import * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
 import * as GrpcServer from "../../src/transport/GrpcServer.ts"
 import * as certificates from "./certificates.ts"
+import * as duplex from "./duplex.ts"
 import * as rawServer from "./rawServer.ts"
 import * as temporary from "./temporary.ts"
 
@@ -15,7 +16,7 @@ type Channel = GrpcChannel.Channel
 type Open = () => Effect.Effect<Channel, GrpcStatusError, Scope.Scope>
 
 export interface Transport {
-  readonly name: "memory" | rawServer.Kind | `${rawServer.Kind} through grpc-js`
+  readonly name: "memory" | "duplex" | rawServer.Kind | `${rawServer.Kind} through grpc-js`
   /** Tests with a socket need the real clock. */
   readonly it: typeof it.scopedLive
   /** Serves handlers until the scope closes; what it answers opens a channel to them. */
@@ -28,6 +29,12 @@ const memory: Transport = {
   name: "memory",
   it: it.scoped,
   serve: (handlers) => Effect.succeed(() => GrpcChannel.fromHandlers(handlers))
+}
+
+const overDuplex: Transport = {
+  name: "duplex",
+  it: it.scopedLive,
+  serve: (handlers) => Effect.map(duplex.serve(handlers), (dial) => () => duplex.channel(dial))
 }
 
 const listen = Effect.fnUntraced(function*(kind: rawServer.Kind, handlers: GrpcHandlers) {
@@ -63,6 +70,7 @@ const grpcJs = (kind: rawServer.Kind): Transport => ({
 
 export const transports: ReadonlyArray<Transport> = [
   memory,
+  overDuplex,
   ...rawServer.kinds.map(socket),
   ...rawServer.kinds.map(grpcJs)
 ]

@@ -9,6 +9,7 @@
 // so. The guard keeps the native half alive until the streams are gone.
 import type { Http2Session } from "node:http2"
 import { Socket } from "node:net"
+import type { Duplex } from "node:stream"
 import { clearInterval, setImmediate, setInterval } from "node:timers"
 
 // In milliseconds of real time, which is the connection's: a test's clock must not stop it.
@@ -36,38 +37,6 @@ const isWriting = (socket: Http2Session["socket"]): boolean => {
   return typeof handle !== "object" || handle === null || !("writeQueueSize" in handle) || handle.writeQueueSize !== 0
 }
 
-// A session that has stopped looks like one whose peer is silent, except that it writes nothing any more and keeps what it is
-// asked to write in its queue. So it is asked to write each time the peer has said something that was not answered. It writes
-// an empty SETTINGS: unlike PING, peers do not count them.
-const watch = (http: Http2Session, socket: Http2Session["socket"], isEager: boolean): void => {
-  let written = socket.bytesWritten
-  let explained = 0
-  let unanswered = 0
-  let asked = false
-  const look = (): void => {
-    // Since Node 24 a session that was destroyed may wait for its peer to close.
-    if (http.destroyed) return void (socket instanceof Socket && socket.destroy())
-    const read = socket.bytesRead
-    const isQuiet = socket.bytesWritten === written
-    written = socket.bytesWritten
-    if (!isQuiet) {
-      asked = false
-    } else if (asked) {
-      if ((http.state.outboundQueueSize ?? 0) > 0 && (isEager || !isWriting(socket))) http.destroy(new GivenUp())
-    } else if (read !== explained && unanswered < maxUnanswered) {
-      asked = true
-      explained = read
-      unanswered++
-      http.settings({}, (error) => {
-        unanswered--
-        if (error === null) explained += answerBytes
-      })
-    }
-  }
-  const timer = setInterval(look, interval).unref()
-  http.once("close", () => clearInterval(timer))
-}
-
 // Node's own name of a field of a session. A release that has another name gives none.
 const field = (http: Http2Session, name: string): unknown => {
   const key = Object.getOwnPropertySymbols(http).find(({ description }) => description === name)
@@ -86,9 +55,44 @@ const socketOf = (http: Http2Session): Http2Session["socket"] => {
   return socket instanceof Socket ? socket : http.socket
 }
 
-// `eager` is the socket to which an `EagerSocket` hands the bytes of the session, if there is one.
-export const guard = (http: Http2Session, eager: Socket | undefined): void => {
-  watch(http, eager ?? socketOf(http), eager !== undefined)
+// A session that has stopped looks like one whose peer is silent, except that it writes nothing any more and keeps what it is
+// asked to write in its queue. So it is asked to write each time the peer has said something that was not answered. It writes
+// an empty SETTINGS: unlike PING, peers do not count them.
+const watch = (http: Http2Session, line: Duplex | undefined): void => {
+  const socket = socketOf(http)
+  let written = socket.bytesWritten
+  let explained = 0
+  let unanswered = 0
+  let asked = false
+  const look = (): void => {
+    // Since Node 24 a session that was destroyed may wait for its peer to close.
+    if (http.destroyed) return void (line ?? (socket instanceof Socket ? socket : undefined))?.destroy()
+    const read = socket.bytesRead
+    const isQuiet = socket.bytesWritten === written
+    written = socket.bytesWritten
+    if (!isQuiet) {
+      asked = false
+    } else if (asked) {
+      if (
+        (http.state.outboundQueueSize ?? 0) > 0 && !(line === undefined ? isWriting(socket) : line.writableLength > 0)
+      ) http.destroy(new GivenUp())
+    } else if (read !== explained && unanswered < maxUnanswered) {
+      asked = true
+      explained = read
+      unanswered++
+      http.settings({}, (error) => {
+        unanswered--
+        if (error === null) explained += answerBytes
+      })
+    }
+  }
+  const timer = setInterval(look, interval).unref()
+  http.once("close", () => clearInterval(timer))
+}
+
+// `line` is what the session runs over, where that is no socket.
+export const guard = (http: Http2Session, line: Duplex | undefined): void => {
+  watch(http, line)
   if (http.connecting) http.once("connect", () => hold(http))
   else hold(http)
 }

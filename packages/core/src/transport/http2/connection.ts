@@ -3,20 +3,21 @@
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
-import type * as Scope from "effect/Scope"
+import * as FiberId from "effect/FiberId"
+import * as Runtime from "effect/Runtime"
+import * as Scope from "effect/Scope"
 import * as Http2 from "node:http2"
-import * as Net from "node:net"
-import * as Tls from "node:tls"
-import type { Endpoint } from "../../grpc/Endpoint.ts"
+import { Socket } from "node:net"
+import type { Duplex } from "node:stream"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import type { GrpcConnection } from "../../grpc/grpcTransport.ts"
-import * as hostPort from "../../grpc/hostPort.ts"
 import * as interruptible from "../../util/interruptible.ts"
 import * as connectFailure from "../connectFailure.ts"
 import * as httpGuard from "../http/guard.ts"
 import * as httpLoss from "../http/loss.ts"
-import type { TlsTrust } from "../tlsTrust.ts"
+import type { Dialler } from "./dialler.ts"
 import { EagerSocket } from "./eagerSocket.ts"
 import * as httpKeepAlive from "./keepAlive.ts"
 import { Turns } from "./sendTurns.ts"
@@ -42,25 +43,6 @@ const keepAliveTime = "20 seconds"
 
 const keepAliveTimeout = "180 seconds"
 
-const openSocket = (endpoint: Endpoint, trust: TlsTrust | undefined): Net.Socket => {
-  // A path that is given alone is taken for a port where it is a number.
-  if (endpoint._tag === "Unix") return Net.connect({ path: endpoint.path })
-  const { host, port } = endpoint
-  const socket = trust === undefined ? Net.connect({ host, port }) : Tls.connect({
-    host,
-    port,
-    ALPNProtocols: ["h2"],
-    ...hostPort.serverName(host),
-    ...trust
-  })
-  return socket.setNoDelay()
-}
-
-const authority = (endpoint: Endpoint): string =>
-  endpoint._tag === "Unix"
-    ? "localhost"
-    : `${hostPort.inUrl(endpoint.host)}:${endpoint.port}`
-
 export interface Http2Connection {
   readonly http: Http2.ClientHttp2Session
   // Where its writes are not waited for, what they wait in.
@@ -76,76 +58,104 @@ export interface Http2Connection {
   readonly goAway: () => httpLoss.GoAway | undefined
 }
 
+// What is told of a connection.
+interface Observer {
+  // It is not for new RPCs any more.
+  readonly ended: (session: Http2Connection, details: string) => void
+  // Nothing of it is left.
+  readonly closed: () => void
+  // It is given up by this side.
+  readonly forget: (session: Http2Connection) => void
+}
+
+interface Beginning {
+  readonly session: Http2Connection
+  readonly outcome: Deferred.Deferred<Http2Connection, GrpcStatus.GrpcStatusError>
+}
+
+const failure = (dialler: Dialler, line: Duplex, reason: connectFailure.Reason): GrpcStatus.GrpcStatusError =>
+  GrpcStatus.lost(
+    { rpc: "", target: dialler.target },
+    dialler.explain(reason, line),
+    reason instanceof Error ? reason : undefined
+  )
+
+// Begins HTTP/2 on what was dialled.
+const begin = (line: Duplex, dialler: Dialler, observer: Observer): Beginning => {
+  const outcome = Deferred.unsafeMake<Http2Connection, GrpcStatus.GrpcStatusError>(FiberId.none)
+  const fail = (reason: connectFailure.Reason): void => Deferred.unsafeDone(outcome, failure(dialler, line, reason))
+  const socket = line instanceof Socket ? line : undefined
+  const outlet = dialler.isLocal ? undefined : new EagerSocket(line)
+  const http = Http2.connect(dialler.origin, {
+    createConnection: () => outlet ?? line,
+    maxSessionMemory,
+    maxHeaderListPairs: headerLimits.maxHeaderListPairs,
+    settings: {
+      enablePush: false,
+      initialWindowSize: streamWindow,
+      maxFrameSize,
+      maxHeaderListSize: headerLimits.maxHeaderListSize
+    }
+  })
+  httpGuard.guard(http, outlet)
+  let error: Error | undefined
+  let goAway: httpLoss.GoAway | undefined
+  let holders = 0
+  const session: Http2Connection = {
+    http,
+    outlet,
+    turns: new Turns(http),
+    hold: () => {
+      if (holders++ === 0) socket?.ref()
+    },
+    release: () => {
+      if (--holders === 0) socket?.unref()
+    },
+    isLost: () => http.destroyed || line.destroyed,
+    goAway: () => goAway
+  }
+  http.on("error", (cause) => {
+    error = cause
+    fail(cause)
+  })
+  // What is under way goes on when a connection is wound up, and what begins after that goes to whoever is there then.
+  // Some peers say it twice: that they will, and then from where on.
+  http.on("goaway", (code, lastStream, data) => {
+    goAway = { code, lastStream, text: data === undefined ? "" : Buffer.from(data).toString() }
+    // A peer that gives up a connection also closes it, and the close handler below reports that.
+    if (code === Http2.constants.NGHTTP2_NO_ERROR) observer.ended(session, "the connection is wound up")
+  })
+  http.once("close", () => {
+    observer.ended(session, httpLoss.explain(error, goAway))
+    observer.closed()
+    fail(connectFailure.closedBeforeHttp2)
+  })
+  // The peer has spoken HTTP/2: only now is it known to be there.
+  http.once("remoteSettings", () => {
+    http.setLocalWindowSize(connectionWindow)
+    socket?.unref()
+    Deferred.unsafeDone(outcome, Effect.succeed(session))
+  })
+  return { session, outcome }
+}
+
 const connect = (
-  endpoint: Endpoint,
-  trust: TlsTrust | undefined,
-  fail: (details: string, cause?: unknown) => GrpcStatus.GrpcStatusError,
-  ended: (session: Http2Connection, details: string) => void
-): Effect.Effect<Http2Connection, GrpcStatus.GrpcStatusError> =>
-  Effect.async((resume) => {
-    const socket = openSocket(endpoint, trust)
-    // The kernel takes all that our own host lets be in flight on a Unix socket.
-    const outlet = endpoint._tag === "Unix" ? undefined : new EagerSocket(socket)
-    const http = Http2.connect(`${endpoint._tag === "Tls" ? "https" : "http"}://${authority(endpoint)}`, {
-      createConnection: () => outlet ?? socket,
-      maxSessionMemory,
-      maxHeaderListPairs: headerLimits.maxHeaderListPairs,
-      settings: {
-        enablePush: false,
-        initialWindowSize: streamWindow,
-        maxFrameSize,
-        maxHeaderListSize: headerLimits.maxHeaderListSize
-      }
-    })
-    httpGuard.guard(http, outlet === undefined ? undefined : socket)
-    let error: Error | undefined
-    let goAway: httpLoss.GoAway | undefined
-    http.on("error", (cause) => {
-      error = cause
-      const withoutAlpn = socket instanceof Tls.TLSSocket && socket.alpnProtocol === false
-      resume(
-        fail(withoutAlpn ? connectFailure.withoutAlpn(cause.message) : connectFailure.explain(cause, endpoint), cause)
-      )
-    })
-    http.once("close", () => {
-      const message = "the connection was closed before the HTTP/2 handshake"
-      const reason = { message, code: connectFailure.closedEarly }
-      const withoutAlpn = socket instanceof Tls.TLSSocket && socket.alpnProtocol === false
-      resume(fail(withoutAlpn ? connectFailure.withoutAlpn(message) : connectFailure.explain(reason, endpoint)))
-    })
-    // The peer has spoken HTTP/2: only now is it known to be there.
-    http.once("remoteSettings", () => {
-      http.setLocalWindowSize(connectionWindow)
-      socket.unref()
-      let holders = 0
-      const session: Http2Connection = {
-        http,
-        outlet,
-        turns: new Turns(http),
-        hold: () => {
-          if (holders++ === 0) {
-            socket.ref()
-          }
-        },
-        release: () => {
-          if (--holders === 0) {
-            socket.unref()
-          }
-        },
-        isLost: () => http.destroyed || socket.destroyed,
-        goAway: () => goAway
-      }
-      // What is under way goes on when a connection is wound up, and what begins after that goes to whoever is there then.
-      // Some peers say it twice: that they will, and then from where on.
-      http.on("goaway", (code, lastStream, data) => {
-        goAway = { code, lastStream, text: data === undefined ? "" : Buffer.from(data).toString() }
-        // A peer that gives up a connection also closes it, and the close handler below reports that.
-        if (code === Http2.constants.NGHTTP2_NO_ERROR) ended(session, "the connection is wound up")
-      })
-      http.once("close", () => ended(session, httpLoss.explain(error, goAway)))
-      resume(Effect.succeed(session))
-    })
-    return Effect.sync(() => http.destroy())
+  dialler: Dialler,
+  observer: Observer
+): Effect.Effect<Http2Connection, GrpcStatus.GrpcStatusError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const line = yield* dialler.dial
+    // It may have ended since it was there, and no event would say so.
+    if (line.destroyed) return yield* failure(dialler, line, line.errored ?? connectFailure.closedBeforeHttp2)
+    const { outcome } = yield* Effect.acquireRelease(
+      Effect.sync(() => begin(line, dialler, observer)),
+      ({ session }) =>
+        Effect.sync(() => {
+          observer.forget(session)
+          session.http.destroy()
+        })
+    )
+    return yield* Deferred.await(outcome)
   })
 
 export interface Sessions {
@@ -158,12 +168,12 @@ export interface Sessions {
 }
 
 export const make = Effect.fnUntraced(function*(
-  endpoint: Endpoint,
-  address: string,
-  trust: TlsTrust | undefined,
+  dialler: Dialler,
   connectTimeout: Duration.DurationInput
 ) {
+  const { target } = dialler
   const scope = yield* Effect.scope
+  const runFork = Runtime.runFork(yield* Effect.runtime<never>())
   let current: Http2Connection | undefined
   let opening: Deferred.Deferred<Http2Connection, GrpcStatus.GrpcStatusError> | undefined
   let closed = false
@@ -179,6 +189,19 @@ export const make = Effect.fnUntraced(function*(
     listeners.forEach((listener) => listener(details))
   }
 
+  const forget = (session: Http2Connection): void => {
+    if (current === session) current = undefined
+  }
+
+  // A scope of its own within the channel's lets go of what was dialled as soon as the connection is over.
+  const connectInScope = Effect.flatMap(Scope.fork(scope, ExecutionStrategy.sequential), (own) => {
+    const closed = () => void runFork(Effect.uninterruptible(Scope.close(own, Exit.void)), { scope })
+    return connect(dialler, { ended, closed, forget }).pipe(
+      Scope.extend(own),
+      Effect.onError((cause) => Scope.close(own, Exit.failCause(cause)))
+    )
+  })
+
   const drop = Effect.sync(() => {
     current = undefined
     all.forEach(({ http }) => http.destroy())
@@ -189,11 +212,10 @@ export const make = Effect.fnUntraced(function*(
   })
 
   const channelClosed = (rpc: string) =>
-    GrpcStatus.refused({ rpc, target: address }, "CANCELLED", "the channel is closed", { scope: "connection" })
+    GrpcStatus.refused({ rpc, target }, "CANCELLED", "the channel is closed", { scope: "connection" })
 
   const open = (rpc: string): Effect.Effect<Http2Connection, GrpcStatus.GrpcStatusError> =>
     Effect.suspend(() => {
-      const fail = (details: string, cause?: unknown) => GrpcStatus.lost({ rpc, target: address }, details, cause)
       // A fiber that is forked into a closed scope is interrupted before it can say so.
       if (closed) return channelClosed(rpc)
       // Who waits for an attempt that another RPC began fails for itself.
@@ -203,12 +225,13 @@ export const make = Effect.fnUntraced(function*(
       return Effect.flatMap(Deferred.make<Http2Connection, GrpcStatus.GrpcStatusError>(), (outcome) => {
         opening = outcome
         // In a fiber of the channel's: the first of several callers may be interrupted.
-        return connect(endpoint, trust, fail, ended).pipe(
+        return connectInScope.pipe(
+          Effect.mapError((error) => GrpcStatus.amend(error, { rpc })),
           interruptible.timeoutFail({
             duration: connectTimeout,
             onTimeout: () => {
               const cause = connectFailure.timeout(connectTimeout)
-              return fail(cause.message, cause)
+              return GrpcStatus.lost({ rpc, target }, cause.message, cause)
             }
           }),
           Effect.interruptible,
@@ -224,7 +247,7 @@ export const make = Effect.fnUntraced(function*(
             )
           }),
           Effect.tap(({ http }) =>
-            endpoint._tag === "Unix" ? Effect.void : Effect.map(
+            dialler.isLocal ? Effect.void : Effect.map(
               interruptible.forkIn(httpKeepAlive.run(http, keepAliveTime, keepAliveTimeout), scope),
               (fiber) => httpKeepAlive.stopWith(http, fiber)
             )
@@ -246,7 +269,7 @@ export const make = Effect.fnUntraced(function*(
       const goAway = session.goAway()
       // A connection that the peer gave up was lost. One that only refused an RPC is replaced without a word.
       if (session.isLost()) ended(session, goAway === undefined ? httpLoss.dropped : httpLoss.closed(goAway))
-      if (current === session) current = undefined
+      forget(session)
       session.http.close()
     },
     drop,

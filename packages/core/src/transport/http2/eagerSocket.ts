@@ -1,10 +1,9 @@
-// A socket that takes every write at once, for one end of an HTTP/2 connection.
+// Takes every write to a socket, or to what is in the place of one, at once: for one end of an HTTP/2 connection.
 //
 // While a write to its socket is under way, Node's HTTP/2 does not read. Two Node processes with both directions full would
 // wait for each other indefinitely. This end reports a write as done as soon as it has the bytes, and so goes on reading. What
 // waits here has no bound of its own, so senders must look at `isFull`.
 import * as Effect from "effect/Effect"
-import type { Socket } from "node:net"
 import { Duplex } from "node:stream"
 import { Waiters } from "../../util/waiters.ts"
 
@@ -16,7 +15,7 @@ const fullBytes = 4 * 1024 * 1024
 export class EagerSocket extends Duplex {
   private readonly waiters = new Waiters()
 
-  constructor(private readonly socket: Socket) {
+  constructor(private readonly socket: Duplex) {
     super({ readableHighWaterMark: readAhead })
     socket.on("data", (bytes: Uint8Array) => {
       if (!this.push(bytes)) socket.pause()

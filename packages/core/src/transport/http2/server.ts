@@ -1,51 +1,18 @@
 // Serves handlers over HTTP/2 on sockets. nice-grpc's server is built on grpc-js, which takes a message of a byte stream at
 // a time and stops the stream in between: a quarter of what the reference exporter takes in.
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as FiberSet from "effect/FiberSet"
 import * as Redacted from "effect/Redacted"
-import * as Runtime from "effect/Runtime"
-import * as Scope from "effect/Scope"
 import * as Http2 from "node:http2"
 import * as Endpoint from "../../grpc/Endpoint.ts"
 import type { GrpcHandlers } from "../../grpc/GrpcHandler.ts"
 import * as hostPort from "../../grpc/hostPort.ts"
-import { maxMessageBytes } from "../../grpc/messageLimit.ts"
-import * as interruptible from "../../util/interruptible.ts"
-import * as httpGuard from "../http/guard.ts"
 import type { Listen, ServerOptions } from "../listen.ts"
 import * as pem from "../pem.ts"
 import * as socketFile from "../socketFile.ts"
 import * as socketPath from "../socketPath.ts"
 import * as tlsTrust from "../tlsTrust.ts"
-import * as httpKeepAlive from "./keepAlive.ts"
-import { Turns } from "./sendTurns.ts"
-import * as httpServedCall from "./serverCall.ts"
-
-// What a peer may send on one stream before a handler has taken it.
-const streamWindow = 1024 * 1024
-
-// What may be in flight on all streams of a connection together. Node does not read HTTP/2 while it waits for a write, so two
-// Node processes with more in flight both ways than the kernel holds would wait for each other indefinitely. Clients that may be
-// such keep HTTP/2's default of 64 KiB, which the kernel does hold.
-const connectionWindow = 16 * 1024 * 1024
-
-// Whether a client reads whatever it writes, according to its user agent. Python's library is built on the one in C. Ours has
-// no name, and reads on TCP.
-const alwaysReads = (listen: Listen, userAgent = ""): boolean =>
-  "path" in listen ? /\bgrpc-(c|go|java-\w+)\//.test(userAgent) : !userAgent.includes("grpc-node")
-
-const maxFrameSize = 1024 * 1024
-
-// Node refuses new streams once a connection has this many megabytes in use. What streams hold is bounded one by one.
-const maxSessionMemory = 4 * 1024
-
-// How many streams a peer may reset at once, and how many a second after that, before Node closes its connection. Node's
-// own limits, 1,000 and 33, are soon met by a client that cancels its calls; before Node 22 they cannot be changed.
-const resetLimits = { streamResetBurst: 20_000, streamResetRate: 2_000 }
+import * as httpService from "./service.ts"
 
 const bound = (listen: Listen, port: number): Endpoint.Endpoint => {
   if ("path" in listen) return Endpoint.unix(listen.path)
@@ -55,16 +22,12 @@ const bound = (listen: Listen, port: number): Endpoint.Endpoint => {
     : Endpoint.tls(reachable, port, tlsTrust.trusting(listen.certificate.chain, reachable))
 }
 
-const makeServer = (listen: Listen, { maxConcurrentStreams = 2_048 }: ServerOptions) => {
-  const options = {
-    ...resetLimits,
-    maxSessionMemory,
-    settings: { initialWindowSize: streamWindow, maxConcurrentStreams, maxFrameSize }
-  }
+const makeServer = (listen: Listen, options: ServerOptions) => {
+  const sessionOptions = httpService.sessionOptions(options)
   return "path" in listen || listen.certificate === undefined
-    ? Http2.createServer(options)
+    ? Http2.createServer(sessionOptions)
     : Http2.createSecureServer({
-      ...options,
+      ...sessionOptions,
       cert: listen.certificate.chain,
       key: Redacted.value(listen.certificate.privateKey)
     })
@@ -104,79 +67,26 @@ const problemOf = (listen: Listen): string | undefined => {
 }
 
 export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen: Listen, options: ServerOptions) {
-  const runFork = Runtime.runFork(yield* Effect.runtime<never>())
-  let closing = false
-
   const listening = Effect.gen(function*() {
-    const scope = yield* Scope.make()
-    const fibers = yield* Scope.extend(FiberSet.make(), scope)
-    const fork: httpServedCall.Service["fork"] = (effect) => {
-      // What was captured is also whether a server that is part of an acquisition can be interrupted.
-      const fiber = runFork(Effect.interruptible(effect))
-      FiberSet.unsafeAdd(fibers, fiber)
-      return fiber
-    }
-    const service: httpServedCall.Service = {
-      handlers,
-      fork,
-      isClosing: () => closing,
-      maxMessageBytes: Math.min(options.maxMessageBytes ?? maxMessageBytes, maxMessageBytes),
-      requestTimeout: Duration.decode(options.requestTimeout ?? "30 seconds")
-    }
-    const sessions = new Set<Http2.ServerHttp2Session>()
     const problem = problemOf(listen)
     if (problem !== undefined) return yield* new Cause.UnknownException(new Error(problem))
+    const service = yield* httpService.make(handlers, options)
     const server = yield* Effect.try(() => makeServer(listen, options))
     server.maxConnections = options.maxConnections ?? 1_000
-    server.on("session", (session: Http2.ServerHttp2Session) => {
-      sessions.add(session)
-      session.on("close", () => sessions.delete(session))
-      // Its streams are closed, which tells their handlers.
-      session.on("error", () => {})
-      httpGuard.guard(session, undefined)
-      session.once("stream", (_: Http2.ServerHttp2Stream, headers: Http2.IncomingHttpHeaders) => {
-        if (alwaysReads(listen, headers["user-agent"])) session.setLocalWindowSize(connectionWindow)
-      })
-      const turns = new Turns(session)
-      session.on(
-        "stream",
-        (
-          stream: Http2.ServerHttp2Stream,
-          headers: Http2.IncomingHttpHeaders,
-          _flags: number,
-          rawHeaders: ReadonlyArray<string>
-        ) => httpServedCall.serve(service, turns, stream, headers, rawHeaders)
-      )
-      if (!("path" in listen)) {
-        const { keepaliveTime = "20 seconds", keepaliveTimeout = "3 minutes" } = options
-        httpKeepAlive.stopWith(session, fork(httpKeepAlive.run(session, keepaliveTime, keepaliveTimeout)))
-      }
-    })
+    server.on("session", (session: Http2.ServerHttp2Session) => service.serve(session, "path" in listen))
     return "path" in listen
-      ? { port: 0, file: yield* socketFile.listen(server, listen.path, listen.mode), scope, server, sessions }
-      : { port: yield* start(server, listen), file: undefined, scope, server, sessions }
+      ? { port: 0, file: yield* socketFile.listen(server, listen.path, listen.mode), server, service }
+      : { port: yield* start(server, listen), file: undefined, server, service }
   })
 
-  const { port } = yield* Effect.acquireRelease(listening, ({ file, scope, server, sessions }) => {
-    const close = Effect.async<void>((resume) => {
-      file?.remove()
-      server.close(() => resume(Effect.void))
-      sessions.forEach((session) => session.close())
-    })
-    return Effect.sync(() => {
-      closing = true
-    }).pipe(
-      Effect.zipRight(Scope.close(scope, Exit.void)),
-      // Peers are outside of this program, so this second is a real one whatever the program's clock says.
-      Effect.zipRight(
-        close.pipe(interruptible.timeoutOption("1 second"), Effect.withClock(Clock.make()))
-      ),
-      Effect.zipRight(Effect.sync(() => {
-        sessions.forEach((session) => session.destroy())
-        file?.release()
-      }))
-    )
-  })
+  const { port } = yield* Effect.acquireRelease(listening, ({ file, server, service }) =>
+    Effect.zipRight(
+      service.close((stopped) => {
+        file?.remove()
+        server.close(stopped)
+      }),
+      Effect.sync(() => file?.release())
+    ))
   if (isOpenToOthers(listen)) {
     yield* Effect.logWarning(
       `Serving on ${

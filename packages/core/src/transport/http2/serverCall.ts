@@ -18,6 +18,7 @@ import * as sendable from "../../grpc/sendable.ts"
 import * as interruptible from "../../util/interruptible.ts"
 import * as httpStatus from "../http/status.ts"
 import { Inbox } from "../inbox.ts"
+import type { EagerSocket } from "./eagerSocket.ts"
 import { MessageError, MessageReader } from "./messageReader.ts"
 import * as httpMessages from "./messages.ts"
 import type { Turns } from "./sendTurns.ts"
@@ -30,6 +31,12 @@ export interface Service {
   readonly isClosing: () => boolean
   readonly maxMessageBytes: number
   readonly requestTimeout: Duration.Duration
+}
+
+// What the calls of a connection send through, with what its writes wait in, where they are not waited for.
+interface Outgoing {
+  readonly turns: Turns
+  readonly outlet: EagerSocket | undefined
 }
 
 type Handle<Tag extends GrpcHandler["_tag"]> = Extract<GrpcHandler, { readonly _tag: Tag }>["handle"]
@@ -73,10 +80,10 @@ class ServedCall {
   constructor(
     private readonly service: Service,
     private readonly stream: ServerHttp2Stream,
-    turns: Turns,
+    { outlet, turns }: Outgoing,
     readonly metadata: Metadata.Metadata
   ) {
-    this.sender = new httpMessages.Sender(stream, turns)
+    this.sender = new httpMessages.Sender(stream, turns, outlet)
     // The end of the stream tells the same.
     stream.on("error", () => {})
     // Of a stream that is reset without an error, Node waits for the last of its bytes to be read.
@@ -256,13 +263,13 @@ class ServedCall {
 
 export const serve = (
   service: Service,
-  turns: Turns,
+  outgoing: Outgoing,
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
   rawHeaders: ReadonlyArray<string>
 ): void => {
   const rpc = String(headers[constants.HTTP2_HEADER_PATH])
-  const call = new ServedCall(service, stream, turns, httpStatus.fromRawHeaders(rawHeaders))
+  const call = new ServedCall(service, stream, outgoing, httpStatus.fromRawHeaders(rawHeaders))
   // Reset before anybody could look at it.
   if (stream.destroyed || stream.closed) return
   if (!httpStatus.isGrpc(headers["content-type"])) {

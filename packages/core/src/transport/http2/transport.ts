@@ -13,7 +13,6 @@ import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Bytes from "../../grpc/Bytes.ts"
-import type { Endpoint } from "../../grpc/Endpoint.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import type { CallOptions, GrpcConnection, GrpcDuplex, GrpcTransport } from "../../grpc/grpcTransport.ts"
 import { maxMessageBytes } from "../../grpc/messageLimit.ts"
@@ -21,9 +20,9 @@ import * as Metadata from "../../grpc/Metadata.ts"
 import * as httpLoss from "../http/loss.ts"
 import * as httpStatus from "../http/status.ts"
 import { Inbox } from "../inbox.ts"
-import type { TlsTrust } from "../tlsTrust.ts"
 import { HttpCall, type Outcome, type Receiver } from "./clientCall.ts"
 import * as httpSession from "./connection.ts"
+import type { Dialler } from "./dialler.ts"
 
 // Bytes an RPC may hold that its consumer has not taken yet, on top of the HTTP/2 window.
 const inboxBytes = 1024 * 1024
@@ -36,12 +35,11 @@ const toExit = (outcome: Outcome): Exit.Exit<void, GrpcStatus.GrpcStatusError> =
   Option.match(outcome, { onNone: () => Exit.void, onSome: Exit.fail })
 
 export const make = Effect.fnUntraced(function*(
-  endpoint: Endpoint,
-  target: string,
-  trust: TlsTrust | undefined,
+  dialler: Dialler,
   connectTimeout: Duration.DurationInput
 ) {
-  const { connect, drop, onEnd, retire } = yield* httpSession.make(endpoint, target, trust, connectTimeout)
+  const { target } = dialler
+  const { connect, drop, onEnd, retire } = yield* httpSession.make(dialler, connectTimeout)
   const calls = new Set<HttpCall>()
   const runFork = Runtime.runFork(yield* Effect.runtime<never>())
   yield* Effect.addFinalizer(() => Effect.forEach(calls, (call) => call.cancel, { discard: true }))

@@ -1,0 +1,160 @@
+// Serves handlers on HTTP/2 connections, wherever they come from.
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberSet from "effect/FiberSet"
+import * as Runtime from "effect/Runtime"
+import * as Scope from "effect/Scope"
+import * as Http2 from "node:http2"
+import type { Duplex } from "node:stream"
+import type { GrpcHandlers } from "../../grpc/GrpcHandler.ts"
+import { maxMessageBytes } from "../../grpc/messageLimit.ts"
+import * as interruptible from "../../util/interruptible.ts"
+import * as httpGuard from "../http/guard.ts"
+import type { ServerOptions } from "../listen.ts"
+import { EagerSocket } from "./eagerSocket.ts"
+import * as httpKeepAlive from "./keepAlive.ts"
+import { Turns } from "./sendTurns.ts"
+import * as httpServedCall from "./serverCall.ts"
+
+// What a peer may send on one stream before a handler has taken it.
+const streamWindow = 1024 * 1024
+
+// What may be in flight on all streams of a connection together. Node does not read HTTP/2 while it waits for a write, so two
+// Node processes with more in flight both ways than the kernel holds would wait for each other indefinitely. Clients that may be
+// such keep HTTP/2's default of 64 KiB, which the kernel does hold.
+const connectionWindow = 16 * 1024 * 1024
+
+// Whether a client reads whatever it writes, according to its user agent. Python's library is built on the one in C. Ours has
+// no name, and reads except on a Unix socket.
+const alwaysReads = (isLocal: boolean, userAgent = ""): boolean =>
+  isLocal ? /\bgrpc-(c|go|java-\w+)\//.test(userAgent) : !userAgent.includes("grpc-node")
+
+const maxFrameSize = 1024 * 1024
+
+// Node refuses new streams once a connection has this many megabytes in use. What streams hold is bounded one by one.
+const maxSessionMemory = 4 * 1024
+
+// How many streams a peer may reset at once, and how many a second after that, before Node closes its connection. Node's
+// own limits, 1,000 and 33, are soon met by a client that cancels its calls; before Node 22 they cannot be changed.
+const resetLimits = { streamResetBurst: 20_000, streamResetRate: 2_000 }
+
+/** The options of the HTTP/2 sessions that a service is given. */
+export const sessionOptions = ({ maxConcurrentStreams = 2_048 }: ServerOptions): Http2.ServerSessionOptions => ({
+  ...resetLimits,
+  maxSessionMemory,
+  settings: { initialWindowSize: streamWindow, maxConcurrentStreams, maxFrameSize }
+})
+
+interface Service {
+  /**
+   * Serves a connection. `isLocal` is whether the operating system tells when its peer is gone, as it does on a Unix socket; else
+   * the peer is asked for signs of life. `outlet` is what its writes wait in, where they are not waited for.
+   */
+  readonly serve: (session: Http2.ServerHttp2Session, isLocal: boolean, outlet?: EagerSocket) => void
+  /**
+   * Interrupts the handlers and waits for their finalizers, then ends the connections. `stop` stops what accepts them, and calls
+   * back when all have ended. Those that take longer than a second are cut off.
+   */
+  readonly close: (stop: (stopped: () => void) => void) => Effect.Effect<void>
+}
+
+export const make = Effect.fnUntraced(function*(handlers: GrpcHandlers, options: ServerOptions) {
+  const { keepaliveTime = "20 seconds", keepaliveTimeout = "3 minutes" } = options
+  const runFork = Runtime.runFork(yield* Effect.runtime<never>())
+  const scope = yield* Scope.make()
+  const fibers = yield* Scope.extend(FiberSet.make(), scope)
+  const sessions = new Set<Http2.ServerHttp2Session>()
+  let closing = false
+
+  const fork: httpServedCall.Service["fork"] = (effect) => {
+    // What was captured is also whether a server that is part of an acquisition can be interrupted.
+    const fiber = runFork(Effect.interruptible(effect))
+    FiberSet.unsafeAdd(fibers, fiber)
+    return fiber
+  }
+  const calls: httpServedCall.Service = {
+    handlers,
+    fork,
+    isClosing: () => closing,
+    maxMessageBytes: Math.min(options.maxMessageBytes ?? maxMessageBytes, maxMessageBytes),
+    requestTimeout: Duration.decode(options.requestTimeout ?? "30 seconds")
+  }
+
+  const service: Service = {
+    serve: (session, isLocal, outlet) => {
+      sessions.add(session)
+      session.on("close", () => sessions.delete(session))
+      // Its streams are closed, which tells their handlers.
+      session.on("error", () => {})
+      httpGuard.guard(session, outlet)
+      session.once("stream", (_: Http2.ServerHttp2Stream, headers: Http2.IncomingHttpHeaders) => {
+        if (alwaysReads(isLocal, headers["user-agent"])) session.setLocalWindowSize(connectionWindow)
+      })
+      const turns = new Turns(session)
+      session.on(
+        "stream",
+        (
+          stream: Http2.ServerHttp2Stream,
+          headers: Http2.IncomingHttpHeaders,
+          _flags: number,
+          rawHeaders: ReadonlyArray<string>
+        ) => httpServedCall.serve(calls, { turns, outlet }, stream, headers, rawHeaders)
+      )
+      if (!isLocal) httpKeepAlive.stopWith(session, fork(httpKeepAlive.run(session, keepaliveTime, keepaliveTimeout)))
+    },
+    close: (stop) => {
+      const end = Effect.async<void>((resume) => {
+        stop(() => resume(Effect.void))
+        sessions.forEach((session) => session.close())
+      })
+      return Effect.sync(() => {
+        closing = true
+      }).pipe(
+        Effect.zipRight(Scope.close(scope, Exit.void)),
+        // Peers are outside of this program, so this second is a real one whatever the program's clock says.
+        Effect.zipRight(end.pipe(interruptible.timeoutOption("1 second"), Effect.withClock(Clock.make()))),
+        Effect.zipRight(Effect.sync(() => sessions.forEach((session) => session.destroy())))
+      )
+    }
+  }
+  return service
+})
+
+/**
+ * Serves handlers on connections that something else than a socket carries, until the scope closes. What it answers serves one of them:
+ * it ends with the connection, and ends the connection when it is interrupted. A
+ * `Duplex` must not deliver what arrives from within a write to it.
+ */
+export const accept = (
+  handlers: GrpcHandlers,
+  options: ServerOptions = {}
+): Effect.Effect<(line: Duplex) => Effect.Effect<void>, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    let open = 0
+    let isClosed = false
+    let stopped = (): void => {}
+    const service = yield* Effect.acquireRelease(make(handlers, options), ({ close }) =>
+      close((callback) => {
+        isClosed = true
+        stopped = callback
+        if (open === 0) stopped()
+      }))
+    return (line) =>
+      Effect.async((resume) => {
+        if (isClosed) line.destroy()
+        // It may have ended since it was there, and no event would say so.
+        if (line.destroyed) return resume(Effect.void)
+        // Node throws where a session ends while a write to something else than a socket is waited for.
+        const outlet = new EagerSocket(line)
+        const session = Http2.performServerHandshake(outlet, sessionOptions(options))
+        open++
+        session.once("close", () => {
+          if (--open === 0) stopped()
+          resume(Effect.void)
+        })
+        service.serve(session, false, outlet)
+        return Effect.sync(() => session.destroy())
+      })
+  })

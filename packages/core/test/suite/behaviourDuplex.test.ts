@@ -1,0 +1,5 @@
+// In a file of its own to run beside the others. A router's tunnel is such a connection.
+import { peers } from "../support/probeHost.ts"
+import { behaviour } from "./behaviour.ts"
+
+peers.filter(({ name }) => name === "duplex").forEach(behaviour)
