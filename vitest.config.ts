@@ -17,6 +17,7 @@ const longest = [
   "core/test/resource/ContentEncoding",
   "core/test/host/hostile",
   "core/test/suite/behaviourUnix",
+  "core/test/suite/behaviourNiceGrpc",
   "core/test/transport/GrpcChannel",
   "core/test/interop/pythonClient",
   "core/test/interop/faults",
