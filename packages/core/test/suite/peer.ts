@@ -79,6 +79,8 @@ export interface Quirks {
   readonly concatenatedBz2: "decoded" | "refused"
   /** 8: log lines have no time, and there are none about operations. */
   readonly sparseLog: boolean
+  /** 8: a log line goes to one subscriber, which may be one that has just left. */
+  readonly competingLog: boolean
   /**
    * How many bytes of an upload the peer lets be under way to a driver that does not take them, in no section: gRPC's C core
    * grants what it measures the line to carry, and of 64 MiB has granted 50. What a client holds itself is no quirk.
@@ -104,6 +106,7 @@ export const noQuirks: Quirks = {
   cutOffEncoding: "fails",
   concatenatedBz2: "decoded",
   sparseLog: false,
+  competingLog: false,
   grantedUpload: 24 * mebibyte
 }
 
@@ -130,6 +133,7 @@ export const pythonQuirks: Quirks = {
   cutOffEncoding: "looks complete",
   concatenatedBz2: "refused",
   sparseLog: true,
+  competingLog: true,
   grantedUpload: Infinity
 }
 
