@@ -1,6 +1,7 @@
 // The arguments of a typed client's method on their way to the untyped one.
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import type { LazyArg } from "effect/Function"
 import type * as Scope from "effect/Scope"
 import * as contractArgument from "../contract/argument.ts"
 import * as contractCodec from "../contract/codec.ts"
@@ -92,13 +93,13 @@ const checkAll = (
 // Holds the arguments of a call against its contract. Nothing is sent, and no resource opened, before all are checked.
 export const check = (
   client: DriverClient,
-  site: DriverError.CallSite,
+  site: LazyArg<DriverError.CallSite>,
   options: DriverMethod.ArgumentOptions,
   given: ReadonlyArray<unknown>
 ): Either.Either<ReadonlyArray<Preparation>, DriverError.InvalidArgument> =>
   Either.mapLeft(
     checkAll(client, options, given),
-    ({ path, reason }) => clientErrors.invalidArgument(site, { details: reason, path })
+    ({ path, reason }) => clientErrors.invalidArgument(site(), { details: reason, path })
   )
 
 export const isReady = (preparations: ReadonlyArray<Preparation>): preparations is ReadonlyArray<Prepared> =>

@@ -1,6 +1,7 @@
 // The methods of a contract on top of an untyped client.
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import type { LazyArg } from "effect/Function"
 import * as Stream from "effect/Stream"
 import * as contractArgument from "../contract/argument.ts"
 import * as contractCodec from "../contract/codec.ts"
@@ -21,7 +22,8 @@ const received = (sink: typedArguments.Prepared | undefined) =>
 
 const makeMethod = (client: DriverClient, name: string, method: DriverMethod.Any) => {
   const driver = DriverTree.formatPath(client.path)
-  const siteOf = (kind: DriverError.CallKind, caller: callers.Caller | undefined): DriverError.CallSite => ({
+  // For what this side refuses. The untyped client names the call by itself.
+  const siteOf = (kind: DriverError.CallKind, caller: callers.Caller | undefined) => (): DriverError.CallSite => ({
     address: client.address,
     driver,
     uuid: client.uuid,
@@ -30,14 +32,14 @@ const makeMethod = (client: DriverClient, name: string, method: DriverMethod.Any
     caller
   })
   const decode = (
-    site: DriverError.CallSite,
+    site: LazyArg<DriverError.CallSite>,
     schema: DriverMethod.AnySchema,
     answer: JsonValue,
     at: DriverError.ValuePath
   ) =>
     Either.mapLeft(
       contractCodec.decode(schema, answer, at),
-      ({ path, reason }) => clientErrors.unexpectedResult(site, "UNKNOWN", { details: reason, path })
+      ({ path, reason }) => clientErrors.unexpectedResult(site(), "UNKNOWN", { details: reason, path })
     )
 
   switch (method._tag) {
@@ -46,14 +48,15 @@ const makeMethod = (client: DriverClient, name: string, method: DriverMethod.Any
       const { result } = options
       const sink = options.args?.findIndex(contractArgument.isSink) ?? -1
       const call = (...args: ReadonlyArray<unknown>) => {
-        const site = siteOf("call", callers.of())
+        const caller = callers.of()
+        const site = siteOf("call", caller)
         const run = (prepared: ReadonlyArray<typedArguments.Prepared>) =>
           Effect.flatMap(
-            callers.on(site.caller, () => client.call(name, ...prepared)),
+            callers.on(caller, () => client.call(name, ...prepared)),
             (answer) => result === undefined ? received(prepared[sink]) : decode(site, result, answer, [])
           )
         return Effect.flatMap(
-          Effect.suspend(() => callers.on(site.caller, () => typedArguments.check(client, site, options, args))),
+          Effect.suspend(() => callers.on(caller, () => typedArguments.check(client, site, options, args))),
           (preparations) =>
             typedArguments.isReady(preparations)
               ? run(preparations)
@@ -65,16 +68,17 @@ const makeMethod = (client: DriverClient, name: string, method: DriverMethod.Any
     case "StreamingCall": {
       const { options } = method
       const call = (...args: ReadonlyArray<unknown>) => {
-        const site = siteOf("streamingCall", callers.of())
+        const caller = callers.of()
+        const site = siteOf("streamingCall", caller)
         return Stream.unwrapScoped(
           Effect.map(
             Effect.flatMap(
-              Effect.suspend(() => callers.on(site.caller, () => typedArguments.check(client, site, options, args))),
+              Effect.suspend(() => callers.on(caller, () => typedArguments.check(client, site, options, args))),
               typedArguments.open
             ),
             (prepared) =>
               mapItems(
-                callers.on(site.caller, () => client.streamingCall(name, ...prepared)),
+                callers.on(caller, () => client.streamingCall(name, ...prepared)),
                 (item, index) => decode(site, options.item, item, [index])
               )
           )
