@@ -1,16 +1,13 @@
 // Routes the calls of clients to the handlers of drivers (protocol.md 4 and 5).
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as GrpcHandler from "../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import * as Metadata from "../grpc/Metadata.ts"
-import { type Call, callName } from "../protocol/callSite.ts"
+import type { Call } from "../protocol/callSite.ts"
 import * as driverCallCodec from "../protocol/driverCall.ts"
 import { formatValuePath, type ValuePath } from "../protocol/DriverError.ts"
 import * as DriverFailure from "../protocol/DriverFailure.ts"
@@ -21,10 +18,11 @@ import * as telemetryHost from "../telemetry/host.ts"
 import * as interruptible from "../util/interruptible.ts"
 import { mapItems } from "../util/mapItems.ts"
 import * as pull from "../util/pull.ts"
+import * as callLog from "./callLog.ts"
 import type { DriverContext, DriverHandler } from "./Driver.ts"
 import type { Hosted, HostedTree } from "./driverTable.ts"
 import * as lentResources from "./lentResources.ts"
-import { causeText, type HostLog } from "./log.ts"
+import type { HostLog } from "./log.ts"
 import type * as presignedRequests from "./presigned/requests.ts"
 
 export interface Host {
@@ -87,67 +85,6 @@ const encodeResult = (result: JsonValue, at: ValuePath): Either.Either<Uint8Arra
     )
   })
 
-// A driver's bug is reported to the caller as Python exporters report unforeseen exceptions, and logged here, where
-// somebody can mend it.
-const reportDefects = <A, E, R>(call: Call, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.tapErrorCause(
-    effect,
-    (cause) =>
-      Option.isSome(Cause.dieOption(cause))
-        ? Effect.logError(`${callName(call)} failed unexpectedly`, cause)
-        : Effect.void
-  )
-
-// What a driver fails with travels without its cause, which is often what tells somebody here what to mend.
-const reportFailure = (host: Host, call: Call, failure: DriverFailure.DriverFailure) =>
-  host.log.locally(Effect.logWarning(`${callName(call)} failed`, Cause.fail(failure)))
-
-const errorTypes: Record<DriverFailure.FailureReason, string> = {
-  NotImplemented: "not_implemented",
-  InvalidArgument: "validation_error",
-  Timeout: "timeout",
-  Connection: "connection_error",
-  Device: "device_error",
-  Other: "internal_error"
-}
-
-// The log lines that every driver call leaves (protocol.md 8).
-const started = (host: Host, hosted: Hosted, method: string) =>
-  host.log.record(hosted.driver, method, "INFO", "Operation started", {})
-
-const logEnd = (
-  host: Host,
-  hosted: Hosted,
-  method: string,
-  exit: Exit.Exit<unknown, DriverFailure.DriverFailure>
-) => {
-  if (Exit.isSuccess(exit)) {
-    return host.log.record(hosted.driver, method, "INFO", "Operation completed", { result: "success" })
-  }
-  // A caller that has heard enough is no failure.
-  if (Cause.isInterruptedOnly(exit.cause)) {
-    return host.log.record(hosted.driver, method, "INFO", "Operation cancelled", { result: "cancelled" })
-  }
-  const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
-  return host.log.record(hosted.driver, method, "WARNING", "Operation failed", {
-    result: "failure",
-    error_type: errorTypes[failure?.reason ?? "Other"],
-    error: failure?.message ?? causeText(exit.cause)
-  })
-}
-
-const ended = (
-  host: Host,
-  hosted: Hosted,
-  call: Call,
-  args: ReadonlyArray<JsonValue>,
-  exit: Exit.Exit<unknown, DriverFailure.DriverFailure>
-) => {
-  const told = Effect.zipRight(lentResources.giveBack(hosted, args, exit), logEnd(host, hosted, call.method, exit))
-  const failure = Exit.isSuccess(exit) ? Option.none() : Cause.failureOption(exit.cause)
-  return Option.isNone(failure) ? told : Effect.zipRight(told, reportFailure(host, call, failure.value))
-}
-
 const decodeCall = <Tag extends "Call" | "StreamingCall">(host: Host, message: Uint8Array, tag: Tag) =>
   Effect.zipRight(
     host.gate,
@@ -170,56 +107,36 @@ export const driverCall = (host: Host) =>
   GrpcHandler.GrpcHandler.Unary({
     handle: (message, { metadata }) =>
       Effect.flatMap(decodeCall(host, message, "Call"), ({ args, handler, hosted, method }) => {
-        const call: Call = { driver: hosted.path, kind: "call", method }
+        const { driver, path, queue } = hosted
+        const call: Call = { driver: path, kind: "call", method }
         const result = Effect.flatMap(
           Effect.suspend(() => handler.handle(args, contextOf(host, hosted))),
           (result) => encodeResult(result ?? null, [])
         )
-        // One bracket, because it is much of what a call costs.
-        const response = Effect.acquireUseRelease(
-          Effect.zipRight(started(host, hosted, method), host.log.enter(hosted.driver, method)),
-          () => reportDefects(call, result),
-          (before, exit) => Effect.zipRight(host.log.leave(before), ended(host, hosted, call, args, exit))
-        )
-        return telemetryHost.within(
-          metadata,
-          call,
-          hosted.queue.pass(Effect.mapError(response, DriverFailure.toStatus))
-        )
+        const response = lentResources.during(hosted, args, callLog.around({ log: host.log, driver, call }, result))
+        return telemetryHost.within(metadata, call, queue.pass(Effect.mapError(response, DriverFailure.toStatus)))
       })
   })
-
-// A driver's results with its logs captured as they happen, which takes running its pulls one by one.
-const captured = <A>(
-  host: Host,
-  hosted: Hosted,
-  call: Call,
-  results: Stream.Stream<A, DriverFailure.DriverFailure>
-): Stream.Stream<A, DriverFailure.DriverFailure> =>
-  Stream.unwrapScoped(Effect.gen(function*() {
-    const captured = <B, E>(effect: Effect.Effect<B, E>) =>
-      host.log.capture(hosted.driver, call.method, reportDefects(call, effect))
-    // A scope of its own, because nobody else hears of a device that fails to close.
-    const scope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => captured(Scope.close(scope, exit)))
-    return Stream.repeatEffectChunkOption(captured(yield* Scope.extend(Stream.toPull(results), scope)))
-  }))
 
 export const streamingDriverCall = (host: Host) =>
   GrpcHandler.GrpcHandler.ServerStreaming({
     handle: (message, { metadata }) =>
       Stream.unwrapScoped(Effect.gen(function*() {
         const { args, handler, hosted, method } = yield* decodeCall(host, message, "StreamingCall")
-        const call: Call = { driver: hosted.path, kind: "streamingCall", method }
+        const { driver, path, queue } = hosted
+        const call: Call = { driver: path, kind: "streamingCall", method }
         const within = yield* telemetryHost.open(metadata, call)
-        yield* hosted.queue.enter
-        yield* started(host, hosted, method)
-        const handled = Stream.suspend(() => handler.handle(args, contextOf(host, hosted)))
-        const results = captured(host, hosted, call, handled)
-        const responses = mapItems(results, (result, index) => encodeResult(result, [index])).pipe(
-          Stream.ensuringWith((exit) => ended(host, hosted, call, args, exit)),
-          Stream.mapError(DriverFailure.toStatus)
+        yield* queue.enter
+        const results = mapItems(
+          Stream.suspend(() => handler.handle(args, contextOf(host, hosted))),
+          (result, index) => encodeResult(result, [index])
         )
-        return within(responses)
+        const responses = lentResources.duringStream(
+          hosted,
+          args,
+          callLog.aroundStream({ log: host.log, driver, call }, results)
+        )
+        return within(Stream.mapError(responses, DriverFailure.toStatus))
       }))
   })
 
@@ -281,9 +198,9 @@ export const stream = (host: Host) =>
       return yield* telemetryHost.within(
         metadata,
         call,
-        Effect.tapError(
-          host.log.capture(hosted.driver, method, reportDefects(call, Effect.scoped(forward(handler, duplex)))),
-          ({ cause }) => cause instanceof DriverFailure.DriverFailure ? reportFailure(host, call, cause) : Effect.void
+        callLog.aroundByteStream(
+          { log: host.log, driver: hosted.driver, call },
+          Effect.scoped(forward(handler, duplex))
         )
       )
     })

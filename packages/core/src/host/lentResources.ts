@@ -122,14 +122,8 @@ const claim = (hosted: Hosted, uuid: string): Effect.Effect<DriverResource, Driv
 
 const isClientStream = Schema.is(Schema.encodedSchema(streamRequest.ClientStreamHandle))
 
-// Gives back what a call was lent among its arguments and has not opened: a client lends for the time of a call, and waits
-// for the end of it. Most drivers are lent nothing, and their arguments are not looked at.
-export const giveBack = (
-  { resources }: Hosted,
-  args: ReadonlyArray<JsonValue>,
-  exit: Exit.Exit<unknown, unknown>
-): Effect.Effect<void> =>
-  resources.size === 0 ? Effect.void : Effect.forEach(args, (argument) => {
+const giveBack = ({ resources }: Hosted, args: ReadonlyArray<JsonValue>) => (exit: Exit.Exit<unknown, unknown>) =>
+  Effect.forEach(args, (argument) => {
     if (!isClientStream(argument)) return Effect.void
     const key = normalizeUuid(argument.uuid)
     const pending = resources.get(key)
@@ -137,6 +131,22 @@ export const giveBack = (
     resources.delete(key)
     return Deferred.succeed(pending.released, exit)
   }, { discard: true })
+
+// Gives back what a call was lent among its arguments and has not opened: a client lends for the time of a call, and waits
+// for the end of it. What is lent to a call is open before it comes. Most drivers are lent nothing, and the arguments of their calls
+// are not looked at.
+export const during = <A, E, R>(
+  hosted: Hosted,
+  args: ReadonlyArray<JsonValue>,
+  call: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => hosted.resources.size === 0 ? call : Effect.onExit(call, giveBack(hosted, args))
+
+export const duringStream = <A, E, R>(
+  hosted: Hosted,
+  args: ReadonlyArray<JsonValue>,
+  results: Stream.Stream<A, E, R>
+): Stream.Stream<A, E, R> =>
+  hosted.resources.size === 0 ? results : Stream.ensuringWith(results, giveBack(hosted, args))
 
 export const open = (
   hosted: Hosted,

@@ -1,0 +1,99 @@
+// What the log of a host has of a call (protocol.md 8): that it begins, what the driver logs meanwhile, and how it ends.
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import { type Call, callName } from "../protocol/callSite.ts"
+import * as DriverFailure from "../protocol/DriverFailure.ts"
+import { causeText, type HostLog } from "./log.ts"
+import type { ProvidedDriver } from "./services.ts"
+
+export interface Logged {
+  readonly log: HostLog
+  readonly driver: ProvidedDriver
+  readonly call: Call
+}
+
+const errorTypes: Record<DriverFailure.FailureReason, string> = {
+  NotImplemented: "not_implemented",
+  InvalidArgument: "validation_error",
+  Timeout: "timeout",
+  Connection: "connection_error",
+  Device: "device_error",
+  Other: "internal_error"
+}
+
+// One bracket, because it is much of what a call costs. A driver's bug is reported to the caller as Python exporters report
+// unforeseen exceptions, and logged here, where somebody can mend it.
+const bracket = <A, E, R>(
+  { call, driver, log }: Logged,
+  begin: Effect.Effect<void>,
+  code: Effect.Effect<A, E, R>,
+  end: (exit: Exit.Exit<A, E>) => Effect.Effect<void>
+): Effect.Effect<A, E, R> =>
+  Effect.acquireUseRelease(
+    Effect.zipRight(begin, log.enter(driver, call.method)),
+    () => code,
+    (before, exit) => {
+      const ended = Effect.zipRight(log.leave(before), end(exit))
+      return Exit.isFailure(exit) && Option.isSome(Cause.dieOption(exit.cause))
+        ? Effect.zipRight(Effect.logError(`${callName(call)} failed unexpectedly`, exit.cause), ended)
+        : ended
+    }
+  )
+
+// Driver code that is a part of a call.
+const part = <A, E, R>(logged: Logged, code: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  bracket(logged, Effect.void, code, () => Effect.void)
+
+// What a driver fails with travels without its cause, which is often what tells somebody here what to mend.
+const reportFailure = ({ call, log }: Logged, failure: DriverFailure.DriverFailure) =>
+  log.locally(Effect.logWarning(`${callName(call)} failed`, Cause.fail(failure)))
+
+const begin = ({ call, driver, log }: Logged) => log.record(driver, call.method, "INFO", "Operation started", {})
+
+const end = (logged: Logged) => (exit: Exit.Exit<unknown, DriverFailure.DriverFailure>): Effect.Effect<void> => {
+  const { call, driver, log } = logged
+  if (Exit.isSuccess(exit)) return log.record(driver, call.method, "INFO", "Operation completed", { result: "success" })
+  // A caller that has heard enough is no failure.
+  if (Cause.isInterruptedOnly(exit.cause)) {
+    return log.record(driver, call.method, "INFO", "Operation cancelled", { result: "cancelled" })
+  }
+  const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
+  const line = log.record(driver, call.method, "WARNING", "Operation failed", {
+    result: "failure",
+    error_type: errorTypes[failure?.reason ?? "Other"],
+    error: failure?.message ?? causeText(exit.cause)
+  })
+  return failure === undefined ? line : Effect.zipRight(line, reportFailure(logged, failure))
+}
+
+export const around = <A, R>(
+  logged: Logged,
+  call: Effect.Effect<A, DriverFailure.DriverFailure, R>
+): Effect.Effect<A, DriverFailure.DriverFailure, R> => bracket(logged, begin(logged), call, end(logged))
+
+// The driver's logs are captured as they happen, which takes running its pulls one by one.
+export const aroundStream = <A>(
+  logged: Logged,
+  results: Stream.Stream<A, DriverFailure.DriverFailure>
+): Stream.Stream<A, DriverFailure.DriverFailure> =>
+  Stream.unwrapScoped(Effect.gen(function*() {
+    yield* begin(logged)
+    // A scope of its own, because nobody else hears of a device that fails to close.
+    const scope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => part(logged, Scope.close(scope, exit)))
+    return Stream.repeatEffectChunkOption(part(logged, yield* Scope.extend(Stream.toPull(results), scope)))
+  })).pipe(Stream.ensuringWith(end(logged)))
+
+// A byte stream leaves no lines of its own.
+export const aroundByteStream = <A, R>(
+  logged: Logged,
+  stream: Effect.Effect<A, GrpcStatusError, R>
+): Effect.Effect<A, GrpcStatusError, R> =>
+  bracket(logged, Effect.void, stream, (exit) => {
+    const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+    return error?.cause instanceof DriverFailure.DriverFailure ? reportFailure(logged, error.cause) : Effect.void
+  })
