@@ -5,9 +5,9 @@ import * as Stream from "effect/Stream"
 import { GrpcHandler, type GrpcHandlers } from "../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 
-// Ends with the scope: further RPCs are refused, and those under way are interrupted and waited for. Servers wait for the
-// handlers they know of as well, but a call can still reach one that has begun to close, and what it would find is a
-// device that has been released.
+// Ends with the scope: further RPCs are refused, and those under way are interrupted and waited for. Servers do that for the RPCs of
+// their own connections when they close. An exporter can end before they do, as its handlers can be served by any number of them,
+// and a call can still reach one that has begun to close: what these would find is a device that has been released.
 export const make = Effect.gen(function*() {
   const fibers = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
   let closed = false
