@@ -423,7 +423,10 @@ describe("connecting again, by a schedule", () => {
       exporter.answer("GetReport", GrpcStatus.make("UNAUTHENTICATED", "who are you"))
       yield* wire.plug(exporter.channel)
       yield* adjust("1 seconds")
-      assertInclude((yield* Fiber.join(waiting)).message, "(Unauthenticated): who are you")
+      assertInclude(
+        (yield* Fiber.join(waiting)).message,
+        "(Unauthenticated): who are you; no passphrase was given (option `passphrase`, or JMP_GRPC_PASSPHRASE)"
+      )
     }))
 
   it.scoped("does not wait for ever for an exporter that is there and silent", () =>
