@@ -8,6 +8,7 @@ import type { GrpcHandlers } from "../../grpc/GrpcHandler.ts"
 import type { GrpcStatusError } from "../../grpc/GrpcStatus.ts"
 import * as GrpcChannel from "../../transport/GrpcChannel.ts"
 import * as GrpcServer from "../../transport/GrpcServer.ts"
+import * as memoryTransport from "../../transport/memory/transport.ts"
 import * as Faults from "../Faults.ts"
 
 export interface Process {
@@ -19,10 +20,14 @@ export interface Process {
   readonly up: Effect.Effect<void, GrpcServer.GrpcServerError>
 }
 
+// What a caller may send before somebody takes it.
+const window = 64 * 1024
+
 /** One that only this program reaches. */
 export const inMemory = (handlers: GrpcHandlers, address: string): Effect.Effect<Process, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const { channel, control } = yield* Faults.make(yield* GrpcChannel.fromHandlers(handlers, { target: address }))
+    const transport = yield* memoryTransport.makeTransport(handlers, address, window)
+    const { channel, control } = yield* Faults.make(GrpcChannel.make(transport))
     return { channel, address, down: control.dropConnection, up: control.restore }
   })
 

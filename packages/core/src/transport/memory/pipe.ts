@@ -8,14 +8,7 @@ import * as Option from "effect/Option"
 import { Waiters } from "../../util/waiters.ts"
 
 // As on the wire to a host of ours, whose streams have windows of this size.
-const window = 1024 * 1024
-
-// What a reader takes at once, so that room comes back in steps.
-const batch = window / 4
-
-// Counted per message besides its bytes: of empty ones as many are under way as a bounded queue of the reference
-// implementation holds (protocol.md 5.2).
-const overhead = window / 32
+const usualWindow = 1024 * 1024
 
 interface Sending {
   readonly message: Uint8Array
@@ -29,6 +22,16 @@ export class MemoryPipe<E> {
   private sending: Array<Sending> = []
   private readonly readers = new Waiters()
   private outcome: Exit.Exit<void, E> | undefined
+  // What a reader takes at once, so that room comes back in steps.
+  private readonly batch: number
+  // Counted per message besides its bytes: of empty ones as many are under way as a bounded queue of the reference
+  // implementation holds (protocol.md 5.2).
+  private readonly overhead: number
+
+  constructor(private readonly window = usualWindow) {
+    this.batch = window / 4
+    this.overhead = window / 32
+  }
 
   // Adds a message as soon as there is room. The answer is whether it was accepted: not after the end.
   send(message: Uint8Array): Effect.Effect<boolean> {
@@ -65,8 +68,8 @@ export class MemoryPipe<E> {
     if (this.messages.length > 0) {
       let count = 0
       let bytes = 0
-      while (count < this.messages.length && bytes < batch) bytes += this.messages[count++]?.length ?? 0
-      this.taken = bytes + count * overhead
+      while (count < this.messages.length && bytes < this.batch) bytes += this.messages[count++]?.length ?? 0
+      this.taken = bytes + count * this.overhead
       this.queued -= this.taken
       return Effect.succeed(Chunk.unsafeFromArray(this.messages.splice(0, count)))
     }
@@ -104,19 +107,19 @@ export class MemoryPipe<E> {
 
   // One that waits comes before one that does not.
   private add(message: Uint8Array): boolean {
-    if (this.sending.length > 0 || this.queued + this.taken >= window) return false
+    if (this.sending.length > 0 || this.queued + this.taken >= this.window) return false
     this.push(message)
     return true
   }
 
   private push(message: Uint8Array): void {
     this.messages.push(message)
-    this.queued += message.length + overhead
+    this.queued += message.length + this.overhead
     this.readers.wake()
   }
 
   private admit(): void {
-    while (this.sending.length > 0 && this.queued + this.taken < window) {
+    while (this.sending.length > 0 && this.queued + this.taken < this.window) {
       const sending = this.sending.shift()
       if (sending === undefined) return
       this.push(sending.message)

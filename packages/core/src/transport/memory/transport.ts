@@ -22,7 +22,8 @@ import { mapItems } from "../../util/mapItems.ts"
 import { MemoryPipe } from "./pipe.ts"
 
 export const makeTransport = Effect.fnUntraced(
-  function*(handlers: GrpcHandler.GrpcHandlers, target: string) {
+  // The window is what of a bidirectional RPC's requests may wait for its handler.
+  function*(handlers: GrpcHandler.GrpcHandlers, target: string, window?: number) {
     const runtime = yield* FiberSet.makeRuntime()
     // What was captured is also whether a channel that is part of an acquisition can be interrupted.
     const run = <A, E>(effect: Effect.Effect<A, E>) => runtime(Effect.interruptible(effect))
@@ -116,7 +117,7 @@ export const makeTransport = Effect.fnUntraced(
       function*(rpc: string, options: CallOptions) {
         const handler = handlers.get(rpc)
         if (handler?._tag !== "Duplex") return yield* notImplemented(rpc)
-        const requests = new MemoryPipe<GrpcStatus.GrpcStatusError>()
+        const requests = new MemoryPipe<GrpcStatus.GrpcStatusError>(window)
         const responses = new MemoryPipe<GrpcStatus.GrpcStatusError>()
         const initialMetadata = yield* Deferred.make<Metadata.Metadata, GrpcStatus.GrpcStatusError>()
         const status = yield* Deferred.make<void, GrpcStatus.GrpcStatusError>()

@@ -304,6 +304,21 @@ for (const transport of transports) {
         assert.deepStrictEqual(yield* second.receive, ["0:x"])
       }))
 
+    it.scoped.runIf(transport.name === "memory")(
+      "takes 64 KiB from an end that is alone",
+      () =>
+        Effect.gen(function*() {
+          const { first, second } = yield* pair
+          const frame = "x".repeat(16 * 1024)
+          yield* Effect.forEach([1, 2, 3, 4], () => first.send(0, frame))
+          const fifth = yield* silent(first.send(0, frame))
+          const other = yield* second
+          let got: ReadonlyArray<string> = []
+          while (got.length < 5) got = got.concat(yield* other.receive)
+          assert.isTrue((yield* Fiber.join(fifth))._tag === "Success")
+        })
+    )
+
     // On a socket nobody can tell when the router has noticed.
     it.scoped.runIf(transport.name === "memory")(
       "an end that gives up waiting makes room",
