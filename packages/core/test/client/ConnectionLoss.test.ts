@@ -2,6 +2,7 @@
 import { describe, it } from "@effect/vitest"
 import { assertInclude, assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
@@ -21,6 +22,10 @@ import * as relay from "../support/relay.ts"
 import * as temporary from "../support/temporary.ts"
 
 const reconnect = Schedule.spaced("20 millis")
+
+// No other wait is as long as one of these.
+const deadline = Duration.seconds(1)
+const handshakeTimeout = Duration.seconds(5)
 
 /** Serves an exporter, until the scope closes or it is stopped. */
 const serve = (path: string, calls: Array<string> = []) =>
@@ -60,11 +65,11 @@ for (
         let connections = 0
         let silent = false
         const line = yield* relay.make(front, path, () => void connections++)
-        const clock = hurriedClock.make(() => silent && connections === 1)
+        const clock = hurriedClock.make((wait) => silent && connections === 1 && Duration.equals(wait, deadline))
         const connection = yield* ExporterConnection.fromEndpoint(Endpoint.unix(front), {
           ...transport,
           ...options,
-          statusPolling: { deadline: "1 second", idle: "10 millis" }
+          statusPolling: { deadline, idle: "10 millis" }
         }).pipe(Effect.withClock(clock))
         const power = yield* connection.driver("power")
         const hanging = yield* Effect.fork(Effect.flip(power.call("hang")))
@@ -155,9 +160,9 @@ for (
       const line = yield* relay.make(front, path, () => void connections++)
       const connection = yield* ExporterConnection.fromEndpoint(Endpoint.unix(front), {
         ...transport,
-        handshakeTimeout: "5 seconds",
+        handshakeTimeout,
         reconnect
-      }).pipe(Effect.withClock(hurriedClock.make(() => silent)))
+      }).pipe(Effect.withClock(hurriedClock.make((wait) => silent && Duration.equals(wait, handshakeTimeout))))
       silent = true
       yield* line.cut
       yield* until("it has connected three times", Effect.sync(() => connections), (connections) => connections >= 3)

@@ -3,6 +3,7 @@ import { describe, it } from "@effect/vitest"
 import { assertInclude, assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -185,9 +186,10 @@ const silenced = (host: hosts.Host) =>
     let connections = 0
     let silent = false
     const line = yield* relay.make(path, host.path, () => void connections++)
-    const clock = hurriedClock.make(() => silent && connections === 1)
+    const deadline = Duration.seconds(1)
+    const clock = hurriedClock.make((wait) => silent && connections === 1 && Duration.equals(wait, deadline))
     const session = yield* Effect.withClock(
-      connect(path, { reconnect: Schedule.spaced("50 millis"), statusPolling: { deadline: "1 second" } }),
+      connect(path, { reconnect: Schedule.spaced("50 millis"), statusPolling: { deadline } }),
       clock
     )
     const running = yield* begin(host, session, ongoing.map(by(clock)))
