@@ -27,7 +27,10 @@ const transports = ["http2", "niceGrpc", "memory"]
 // The files of packages/core/src that meet @effect/platform, which Effect 4 does not have, and what each of them may import of it.
 const platformEdge = {
   "controller/ClientConfig.ts": ["Error", "FileSystem", "Path"],
+  "controller/Controller.ts": ["FileSystem", "HttpClient", "Path"],
   "controller/lockFile.ts": ["Error", "FileSystem"],
+  "controller/oidc.ts": ["HttpClient", "HttpClientRequest", "HttpClientResponse"],
+  "controller/tokenSource.ts": ["HttpClient"],
   "controller/tokenFile.ts": ["FileSystem", "Path"],
   "host/Exporter.ts": ["HttpClient"],
   "host/presigned/httpClient.ts": ["FetchHttpClient", "HttpBody", "HttpClient", "HttpClientRequest"],

@@ -38,6 +38,13 @@ export * as ConnectionState from "./client/ConnectionState.ts"
 export * as ContentEncoding from "./resource/ContentEncoding.ts"
 
 /**
+ * The Jumpstarter service as a client sees it: the exporters of a lab, and the leases of them.
+ *
+ * @since 0.1.0
+ */
+export * as Controller from "./controller/Controller.ts"
+
+/**
  * Devices as services: a program depends on the devices it drives and on nothing else, and a layer says where they are.
  *
  * @since 0.1.0

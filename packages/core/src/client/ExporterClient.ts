@@ -10,7 +10,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as GrpcStatus from "../grpc/GrpcStatus.ts"
+import type * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import * as Metadata from "../grpc/Metadata.ts"
 import * as DriverTree from "../protocol/DriverTree.ts"
 import * as duplexStream from "../protocol/duplexStream.ts"
@@ -19,6 +19,7 @@ import * as logCodec from "../protocol/logCodec.ts"
 import type { LogEntry } from "../protocol/LogEntry.ts"
 import * as rpcs from "../protocol/rpcs.ts"
 import * as streamRequest from "../protocol/streamRequest.ts"
+import * as stub from "../protocol/stub.ts"
 import type { CallOptions, Channel, GrpcDuplex } from "../transport/GrpcChannel.ts"
 
 /**
@@ -85,18 +86,9 @@ export interface ExporterClient {
   ) => Effect.Effect<ExporterStream, GrpcStatus.GrpcStatusError, Scope.Scope>
 }
 
-interface MessageType<A> {
-  readonly encode: (message: A) => { readonly finish: () => Uint8Array }
-  readonly decode: (bytes: Uint8Array) => A
-}
-
-interface MethodDefinition<Request, Response> {
-  readonly name: string
-  readonly requestType: MessageType<Request>
-  readonly responseType: MessageType<Response>
-}
-
 const { methods } = ExporterServiceDefinition
+
+const peer = "exporter"
 
 /**
  * The RPCs of the exporter behind a channel.
@@ -105,31 +97,13 @@ const { methods } = ExporterServiceDefinition
  * @category constructors
  */
 export const make = (channel: Channel): ExporterClient => {
-  const malformed = (rpc: string) => (cause: unknown): GrpcStatus.GrpcStatusError =>
-    GrpcStatus.refused(
-      { rpc, target: channel.target },
-      "INTERNAL",
-      `malformed message from the exporter: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause }
-    )
-
-  const decode = <A>(
-    rpc: string,
-    type: MessageType<A>,
-    bytes: Uint8Array
-  ): Effect.Effect<A, GrpcStatus.GrpcStatusError> =>
-    Effect.try({ try: () => type.decode(bytes), catch: malformed(rpc) })
+  const { target } = channel
 
   const unary = <Request, Response>(
-    method: MethodDefinition<Request, Response>,
+    method: stub.Method<Request, Response>,
     request: Request
-  ): Effect.Effect<Response, GrpcStatus.GrpcStatusError> => {
-    const rpc = rpcs.ofExporter(method)
-    return Effect.flatMap(
-      Effect.suspend(() => channel.unary(rpc, method.requestType.encode(request).finish())),
-      (bytes) => decode(rpc, method.responseType, bytes)
-    )
-  }
+  ): Effect.Effect<Response, GrpcStatus.GrpcStatusError> =>
+    stub.unary(channel, rpcs.ofExporter(method), peer, method, request)
 
   const openStream = Effect.fnUntraced(function*(
     request: streamRequest.StreamRequest,
@@ -139,7 +113,7 @@ export const make = (channel: Channel): ExporterClient => {
       metadata: Metadata.set(sent, streamRequest.requestKey, streamRequest.toMetadata(request))
     })
     const metadata = yield* duplex.initialMetadata
-    const stream = yield* duplexStream.fromDuplex(duplex, malformed(rpcs.stream), {
+    const stream = yield* duplexStream.fromDuplex(duplex, stub.malformed({ rpc: rpcs.stream, target }, peer), {
       // When a resource is closed the call that used it is over, and with it the interest in the rest.
       closing: request.kind === "driver" ? "flush" : "cancel",
       peerEndsRpc: Metadata.has(metadata, streamRequest.hostKey)
@@ -148,7 +122,7 @@ export const make = (channel: Channel): ExporterClient => {
   })
 
   return {
-    target: channel.target,
+    target,
     getReport: Effect.flatMap(
       unary(methods.getReport, {}),
       ({ labels, motd, reports, uuid }) =>
@@ -171,7 +145,12 @@ export const make = (channel: Channel): ExporterClient => {
       ),
       (bytes) =>
         Effect.map(
-          decode(rpcs.ofExporter(methods.logStream), methods.logStream.responseType, bytes),
+          stub.decode(
+            { rpc: rpcs.ofExporter(methods.logStream), target },
+            peer,
+            methods.logStream.responseType,
+            bytes
+          ),
           logCodec.fromProto
         )
     ),

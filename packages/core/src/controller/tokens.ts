@@ -1,6 +1,10 @@
 // A client's tokens, what can be read in one, and where new ones go.
 import type * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Encoding from "effect/Encoding"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 
 /**
  * What a client proves itself with: the token that goes along with every RPC, and the one that gets a new token from the issuer.
@@ -40,3 +44,24 @@ export const problem = (token: string): string | undefined =>
     : /^[!-~]+$/.test(token)
     ? undefined
     : "has characters that no token has, such as spaces"
+const Claims = Schema.parseJson(
+  Schema.Struct({ iss: Schema.optional(Schema.String), exp: Schema.optional(Schema.Number) })
+)
+
+/**
+ * The issuer of a token and when it expires, in milliseconds since 1970, as the token says; nobody has verified that. A token that is
+ * no JWT says nothing.
+ */
+export const claims = (
+  token: Redacted.Redacted
+): { readonly issuer: string | undefined; readonly expires: number | undefined } => {
+  const [, payload = ""] = Redacted.value(token).split(".")
+  const read = Option.flatMap(
+    Either.getRight(Encoding.decodeBase64UrlString(payload.replace(/=+$/, ""))),
+    Schema.decodeOption(Claims)
+  )
+  return Option.match(read, {
+    onNone: () => ({ issuer: undefined, expires: undefined }),
+    onSome: ({ exp, iss }) => ({ issuer: iss, expires: exp === undefined ? undefined : exp * 1000 })
+  })
+}

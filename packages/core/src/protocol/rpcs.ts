@@ -1,5 +1,9 @@
-// The full method paths of the RPCs of an exporter.
-import { ExporterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
+// The full method paths of RPCs.
+import { ClientServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/client/v1/client"
+import {
+  ControllerServiceDefinition,
+  ExporterServiceDefinition
+} from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import { RouterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/router"
 
 /** Of a method of the exporter's service. */
@@ -8,3 +12,9 @@ export const ofExporter = ({ name }: { readonly name: string }): string =>
 
 /** The one that byte streams and resources travel over. */
 export const stream: string = `/${RouterServiceDefinition.fullName}/${RouterServiceDefinition.methods.stream.name}`
+
+/** Of a method that clients call on the controller. */
+export const ofClient = ({ name }: { readonly name: string }): string => `/${ClientServiceDefinition.fullName}/${name}`
+
+/** With which a client has the controller connect it to an exporter. */
+export const dial: string = `/${ControllerServiceDefinition.fullName}/${ControllerServiceDefinition.methods.dial.name}`

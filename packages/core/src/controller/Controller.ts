@@ -1,0 +1,161 @@
+/**
+ * The Jumpstarter service as a client sees it: the exporters of a lab, and the leases of them.
+ *
+ * @since 0.1.0
+ */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import * as HttpClient from "@effect/platform/HttpClient"
+import type * as Path from "@effect/platform/Path"
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import * as Endpoint from "../grpc/Endpoint.ts"
+import * as GrpcChannel from "../transport/GrpcChannel.ts"
+import * as attempts from "./attempts.ts"
+import * as ClientConfig from "./ClientConfig.ts"
+import * as controllerClient from "./controllerClient.ts"
+import { ControllerError, ControllerReason, isTransient } from "./controllerError.ts"
+import type { ControllerClient, ExporterQuery, LeaseQuery, NewLease, RouterAddress } from "./controllerRequests.ts"
+import type { ExporterInfo, LeaseCondition, LeaseInfo } from "./records.ts"
+import * as tokenSource from "./tokenSource.ts"
+
+export {
+  type ControllerClient,
+  ControllerError,
+  ControllerReason,
+  type ExporterInfo,
+  type ExporterQuery,
+  isTransient,
+  type LeaseCondition,
+  type LeaseInfo,
+  type LeaseQuery,
+  type NewLease,
+  type RouterAddress
+}
+
+/**
+ * The controller that a program leases from.
+ *
+ * @since 0.1.0
+ * @category tags
+ * @example
+ * ```ts
+ * import { Controller } from "@effect-jumpstarter/core"
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { NodeContext } from "@effect/platform-node"
+ * import { Effect, Layer, Stream } from "effect"
+ *
+ * // The environment in CI, the current client of `jmp` elsewhere.
+ * const Lab = Controller.layerFile().pipe(Layer.provide([NodeContext.layer, FetchHttpClient.layer]))
+ *
+ * const boards = Effect.gen(function*() {
+ *   const controller = yield* Controller.Controller
+ *   return yield* controller.exporters({ selector: "board=rpi4,!broken" }).pipe(
+ *     Stream.filter(({ online }) => online),
+ *     Stream.runCollect
+ *   )
+ * }).pipe(Effect.provide(Lab))
+ * ```
+ */
+export class Controller extends Context.Tag("@effect-jumpstarter/core/Controller")<Controller, ControllerClient>() {}
+
+/**
+ * The requests of a client over a channel that is there already, as one to a stand-in in memory. The token is renewed at its issuer.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromChannel = (
+  config: ClientConfig.ClientConfig,
+  channel: GrpcChannel.Channel
+): Effect.Effect<ControllerClient, never, HttpClient.HttpClient | Scope.Scope> =>
+  Effect.gen(function*() {
+    const source = yield* tokenSource.make(config, config.tokenStore, yield* HttpClient.HttpClient)
+    return controllerClient.make(config, channel, source)
+  })
+
+const firstLook = Duration.seconds(30)
+
+/**
+ * The requests of a client to the controller of its configuration, over nice-grpc, which knows proxies and channel arguments. The
+ * connection is made by the first request. Fails when certificates cannot be used, or when a server that is trusted on first use does
+ * not show its own within 30 seconds.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  config: ClientConfig.ClientConfig
+): Effect.Effect<ControllerClient, ControllerError, HttpClient.HttpClient | Scope.Scope> => {
+  const request = { name: "connect", target: Endpoint.format(config.endpoint) }
+  const connect = GrpcChannel.fromEndpoint(config.endpoint, {
+    transport: "nice-grpc",
+    grpcOptions: config.grpcOptions
+  })
+  return Effect.gen(function*() {
+    const scope = yield* Effect.scope
+    const channel = yield* attempts.persist(
+      request,
+      firstLook,
+      connect.pipe(
+        Effect.mapError(attempts.fromStatus(request.name)),
+        Effect.provideService(Scope.Scope, scope)
+      )
+    )
+    return yield* fromChannel(config, channel)
+  })
+}
+
+/**
+ * The controller of a configuration.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (
+  config: ClientConfig.ClientConfig
+): Layer.Layer<Controller, ControllerError, HttpClient.HttpClient> => Layer.scoped(Controller, make(config))
+
+/**
+ * The controller of a program's own values, out of Effect's `Config`.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Controller } from "@effect-jumpstarter/core"
+ * import { Config } from "effect"
+ *
+ * const Lab = Controller.layerConfig({
+ *   namespace: Config.succeed("lab"),
+ *   name: Config.string("LAB_CLIENT"),
+ *   endpoint: Config.string("LAB_ENDPOINT"),
+ *   token: Config.redacted("LAB_TOKEN")
+ * })
+ * ```
+ */
+export const layerConfig = (
+  config: Config.Config.Wrap<ClientConfig.ClientConfigValues>
+): Layer.Layer<
+  Controller,
+  ControllerError | ClientConfig.ClientConfigError | ConfigError.ConfigError,
+  HttpClient.HttpClient
+> => Layer.scoped(Controller, Effect.flatMap(Effect.flatMap(Config.unwrap(config), ClientConfig.make), make))
+
+/**
+ * The controller of the configuration files and variables of `jmp`, see `ClientConfig.load`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerFile = (
+  options?: ClientConfig.LoadOptions
+): Layer.Layer<
+  Controller,
+  ControllerError | ClientConfig.ClientConfigError,
+  FileSystem.FileSystem | HttpClient.HttpClient | Path.Path
+> => Layer.scoped(Controller, Effect.flatMap(ClientConfig.load(options), make))

@@ -1,0 +1,109 @@
+// A request to the controller is attempted until it is answered, fails for good, or its time is over.
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as GrpcStatus from "../grpc/GrpcStatus.ts"
+import * as interruptible from "../util/interruptible.ts"
+import { ControllerError, isTransient } from "./controllerError.ts"
+import * as controllerTexts from "./controllerTexts.ts"
+
+export interface Request {
+  /** Of the RPC. */
+  readonly name: string
+  readonly target: string
+  readonly subject?: string | undefined
+}
+
+const pauses = Schedule.exponential("100 millis", 1.5).pipe(Schedule.union(Schedule.spaced("2 seconds")))
+
+/** The error of a status. */
+export const fromStatus = (name: string, subject?: string) => (status: GrpcStatus.GrpcStatusError): ControllerError => {
+  const details = controllerTexts.shownDetails(status.details)
+  return new ControllerError({
+    reason: controllerTexts.reasonOf(status),
+    rpc: name,
+    target: status.target,
+    ...(subject === undefined ? {} : { subject }),
+    code: status.code,
+    details,
+    cause: GrpcStatus.amend(status, { details })
+  })
+}
+
+export const amended = (
+  error: ControllerError,
+  fields: Partial<Pick<ControllerError, "details" | "reason">>
+): ControllerError => new ControllerError({ ...error, cause: error.cause, ...fields })
+
+/** Tries again what passes by itself, for as long as the bound allows. */
+export const persist = <A>(
+  request: Request,
+  bound: Duration.Duration,
+  attempt: Effect.Effect<A, ControllerError>
+): Effect.Effect<A, ControllerError> =>
+  Effect.suspend(() => {
+    let last: ControllerError | undefined
+    const { name, subject, target } = request
+    return attempt.pipe(
+      Effect.tapError((error) => {
+        const isNews = last?.reason !== error.reason && isTransient(error)
+        last = error
+        if (!isNews) return Effect.void
+        const line = `${error.message}; trying again for up to ${Duration.format(bound)}`
+        return error.reason === "Starting" || error.reason === "Unavailable"
+          ? Effect.logInfo(line)
+          : Effect.logDebug(line)
+      }),
+      Effect.retry({ while: isTransient, schedule: pauses }),
+      interruptible.timeoutFail({
+        duration: bound,
+        onTimeout: () =>
+          last === undefined
+            ? new ControllerError({
+              reason: "TimedOut",
+              rpc: name,
+              target,
+              ...(subject === undefined ? {} : { subject }),
+              code: "DEADLINE_EXCEEDED",
+              details: `there was no answer within ${Duration.format(bound)}`
+            })
+            : amended(last, { details: `${last.details} (for ${Duration.format(bound)})` })
+      })
+    )
+  })
+
+// Whether a request that failed so may have been carried out.
+const mayHaveHappened = ({ code, reason }: ControllerError): boolean =>
+  reason === "Unavailable" || code === "UNAVAILABLE"
+
+/**
+ * The same for what changes something. Where the answer to an attempt was lost, `done` looks at what a later failure says of it: it may
+ * have been carried out.
+ */
+export const persistOnce = <A>(
+  request: Request,
+  bound: Duration.Duration,
+  attempt: Effect.Effect<A, ControllerError>,
+  done: (error: ControllerError) => Effect.Effect<Option.Option<A>, ControllerError>
+): Effect.Effect<A, ControllerError> =>
+  Effect.suspend(() => {
+    let unsure = false
+    return persist(
+      request,
+      bound,
+      attempt.pipe(
+        Effect.catchAll((error) =>
+          Effect.flatMap(
+            unsure ? done(error) : Effect.succeed(Option.none<A>()),
+            Option.match({ onNone: () => Effect.fail(error), onSome: Effect.succeed })
+          )
+        ),
+        Effect.tapError((error) =>
+          Effect.sync(() => {
+            unsure ||= mayHaveHappened(error)
+          })
+        )
+      )
+    )
+  })

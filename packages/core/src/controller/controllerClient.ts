@@ -1,0 +1,410 @@
+// The RPCs of a client on the controller: each with the client's identity, tried again while that helps, and with errors that say what
+// to do. Controller re-exports the types.
+import {
+  ClientServiceDefinition,
+  type CreateLeaseRequest,
+  Lease as WireLease
+} from "@effect-jumpstarter/proto/jumpstarter/client/v1/client"
+import { ControllerServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
+import * as Chunk from "effect/Chunk"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import type * as GrpcStatus from "../grpc/GrpcStatus.ts"
+import * as Metadata from "../grpc/Metadata.ts"
+import * as rpcs from "../protocol/rpcs.ts"
+import * as stub from "../protocol/stub.ts"
+import type { Channel } from "../transport/GrpcChannel.ts"
+import * as attempts from "./attempts.ts"
+import type { ClientConfig } from "./ClientConfig.ts"
+import { ControllerError, type ControllerReason } from "./controllerError.ts"
+import type { ControllerClient } from "./controllerRequests.ts"
+import * as labelSelector from "./labelSelector.ts"
+import * as records from "./records.ts"
+import * as serviceAddress from "./serviceAddress.ts"
+import * as tokens from "./tokens.ts"
+import type { TokenSource } from "./tokenSource.ts"
+
+const peer = "controller"
+
+const defaultBound = Duration.seconds(30)
+
+const defaultPageSize = 100
+
+const clientMethods = ClientServiceDefinition.methods
+
+export const make = (
+  config: ClientConfig,
+  channel: Channel,
+  source: TokenSource
+): ControllerClient => {
+  const { target } = channel
+  const parent = `namespaces/${config.namespace}`
+  const fullName = (kind: "clients" | "exporters" | "leases", name: string) => `${parent}/${kind}/${name}`
+
+  const identity = (token: Redacted.Redacted) =>
+    Metadata.make({
+      authorization: `Bearer ${Redacted.value(token)}`,
+      "jumpstarter-kind": "Client",
+      "jumpstarter-namespace": config.namespace,
+      "jumpstarter-name": config.name
+    })
+
+  const refuse = (
+    rpc: string,
+    reason: ControllerReason,
+    code: GrpcStatus.GrpcCode,
+    details: string,
+    more: { readonly subject?: string; readonly position?: number } = {}
+  ) => new ControllerError({ reason, rpc, target, code, details, ...more })
+
+  // One attempt, and a second one with another token where the first has expired. The span has what `read` makes of the answer, so that
+  // is where tokens are hidden.
+  const send = <Request, Response, A>(
+    rpc: string,
+    method: stub.Method<Request, Response>,
+    request: Request,
+    subject: string | undefined,
+    read: (response: Response) => A
+  ): Effect.Effect<A, ControllerError> => {
+    const withToken = (token: Redacted.Redacted) =>
+      Effect.mapBoth(stub.unary(channel, rpc, peer, method, request, { metadata: identity(token) }), {
+        onFailure: attempts.fromStatus(method.name, subject),
+        onSuccess: read
+      })
+    const renewed = (token: Redacted.Redacted, expired: ControllerError) =>
+      source.renew(token).pipe(
+        Effect.mapError(({ details }) =>
+          config.refreshToken === undefined
+            ? expired
+            : attempts.amended(expired, { reason: "RefreshFailed", details: `the token has expired, and ${details}` })
+        ),
+        Effect.zipRight(Effect.flatMap(source.current, withToken))
+      )
+    return Effect.flatMap(
+      source.current,
+      (token) =>
+        Effect.catchIf(
+          withToken(token),
+          ({ reason }) => reason === "TokenExpired",
+          (expired) => renewed(token, expired)
+        )
+    ).pipe(
+      Effect.withSpan(method.name, {
+        kind: "client",
+        captureStackTrace: false,
+        attributes: {
+          "rpc.system": "grpc",
+          "rpc.service": rpc.split("/")[1],
+          "rpc.method": method.name,
+          "jumpstarter.namespace": config.namespace,
+          ...(subject === undefined ? {} : { "jumpstarter.subject": subject })
+        }
+      })
+    )
+  }
+
+  const ofClient = <Request, Response, A>(
+    method: stub.Method<Request, Response>,
+    request: Request,
+    subject: string | undefined,
+    read: (response: Response) => A
+  ) => send(rpcs.ofClient(method), method, request, subject, read)
+
+  const selectorOf = (rpc: string, text: string | undefined): Either.Either<string, ControllerError> =>
+    Either.mapBoth(labelSelector.parse(text ?? ""), {
+      onLeft: ({ details, position }) =>
+        refuse(
+          rpc,
+          "Invalid",
+          "INVALID_ARGUMENT",
+          `the selector ${JSON.stringify(text)} cannot be read at character ${position}: ${details}`,
+          { position }
+        ),
+      onRight: ({ text }) => text
+    })
+
+  // They go into longer names.
+  const checkedName = (rpc: string, name: string): Either.Either<string, ControllerError> =>
+    name !== "" && !name.includes("/")
+      ? Either.right(name)
+      : Either.left(
+        refuse(
+          rpc,
+          "Invalid",
+          "INVALID_ARGUMENT",
+          `${JSON.stringify(name)} is no name: write it alone, without namespaces/`
+        )
+      )
+
+  const checkedDuration = (
+    rpc: string,
+    input: Duration.DurationInput,
+    subject?: string
+  ): Either.Either<Duration.Duration, ControllerError> => {
+    const duration = Duration.decode(input)
+    return Duration.isFinite(duration) && Duration.greaterThan(duration, Duration.zero)
+      ? Either.right(duration)
+      : Either.left(refuse(
+        rpc,
+        "Invalid",
+        "INVALID_ARGUMENT",
+        `a duration has to be finite and longer than nothing, and it is ${Duration.format(duration)}`,
+        subject === undefined ? {} : { subject }
+      ))
+  }
+
+  const view = (given: Duration.Duration | undefined): ControllerClient => {
+    const bound = given ?? defaultBound
+
+    const bounded = <A>(name: string, subject: string | undefined, attempt: Effect.Effect<A, ControllerError>) =>
+      attempts.persist({ name, target, subject }, bound, attempt)
+
+    const getLease = (name: string) =>
+      ofClient(clientMethods.getLease, { name: fullName("leases", name) }, name, records.leaseOf)
+
+    const pages = <A>(
+      name: string,
+      page: (
+        token: string
+      ) => Effect.Effect<{ readonly items: ReadonlyArray<A>; readonly next: string }, ControllerError>
+    ) =>
+      Stream.paginateChunkEffect("", (token) =>
+        Effect.map(bounded(name, undefined, page(token)), ({ items, next }) => [
+          Chunk.fromIterable(items),
+          next === "" ? Option.none<string>() : Option.some(next)
+        ]))
+
+    // From a fresh read, because the controller takes the whole duration and not what is added.
+    const changeDuration = (rpc: string, name: string, input: Duration.DurationInput, sign: 1 | -1) => {
+      const change = Effect.gen(function*() {
+        yield* checkedName(rpc, name)
+        const by = yield* checkedDuration(rpc, input, name)
+        const lease = yield* getLease(name)
+        const about = { subject: name }
+        if (records.isOver(lease)) {
+          return yield* refuse(rpc, "Ended", "FAILED_PRECONDITION", "the lease is over", about)
+        }
+        if (Option.isSome(lease.endTime) || Option.isNone(lease.duration)) {
+          return yield* refuse(
+            rpc,
+            "NotExtendable",
+            "FAILED_PRECONDITION",
+            "the lease was made with an end, and the controller changes the duration of others only",
+            about
+          )
+        }
+        const before = lease.duration.value
+        const duration = yield* checkedDuration(
+          rpc,
+          sign === 1 ? Duration.sum(before, by) : Duration.subtract(before, by),
+          name
+        )
+        const isScheduled = Option.isNone(lease.effectiveBeginTime)
+        return {
+          ...WireLease.create(),
+          name: fullName("leases", name),
+          duration: records.toDuration(duration),
+          // The controller wants both while the begin may still change, and takes none after that.
+          ...(isScheduled && Option.isSome(lease.beginTime)
+            ? { beginTime: records.toTimestamp(lease.beginTime.value) }
+            : {})
+        }
+      })
+      const update = (lease: WireLease) =>
+        ofClient(clientMethods.updateLease, { lease, updateMask: undefined }, name, records.leaseOf)
+      return Effect.flatMap(bounded(rpc, name, change), (lease) =>
+        bounded(
+          rpc,
+          name,
+          Effect.catchIf(
+            update(lease),
+            ({ reason }) => reason === "AlreadyStarted",
+            () => update({ ...lease, beginTime: undefined })
+          )
+        ))
+    }
+
+    return {
+      config,
+      target,
+      within: (bound) => view(Duration.decode(bound)),
+      exporters: ({ hiddenLabels, pageSize, selector } = {}) =>
+        Stream.unwrap(Effect.map(
+          selectorOf("ListExporters", selector),
+          (filter) =>
+            pages("ListExporters", (pageToken) =>
+              ofClient(
+                clientMethods.listExporters,
+                {
+                  parent,
+                  pageSize: pageSize ?? defaultPageSize,
+                  pageToken,
+                  filter,
+                  showHiddenLabels: hiddenLabels ?? false
+                },
+                undefined,
+                ({ exporters, nextPageToken }) => ({ items: exporters.map(records.exporterOf), next: nextPageToken })
+              ))
+        )),
+      exporter: (name) =>
+        Effect.flatMap(checkedName("GetExporter", name), (name) =>
+          bounded(
+            "GetExporter",
+            name,
+            ofClient(
+              clientMethods.getExporter,
+              { name: fullName("exporters", name), showHiddenLabels: false },
+              name,
+              records.exporterOf
+            )
+          )),
+      leases: ({ ended, pageSize, selector, tags } = {}) =>
+        Stream.unwrap(Effect.map(
+          Either.all([selectorOf("ListLeases", selector), selectorOf("ListLeases", tags)]),
+          ([filter, tagFilter]) =>
+            pages("ListLeases", (pageToken) =>
+              ofClient(
+                clientMethods.listLeases,
+                {
+                  parent,
+                  pageSize: pageSize ?? defaultPageSize,
+                  pageToken,
+                  filter,
+                  tagFilter,
+                  onlyActive: !(ended ?? false)
+                },
+                undefined,
+                ({ leases, nextPageToken }) => ({ items: leases.map(records.leaseOf), next: nextPageToken })
+              ))
+        )),
+      lease: (name) =>
+        Effect.flatMap(checkedName("GetLease", name), (name) => bounded("GetLease", name, getLease(name))),
+      createLease: (lease) =>
+        Effect.gen(function*() {
+          const rpc = "CreateLease"
+          const leaseId = lease.name === undefined ? crypto.randomUUID() : yield* checkedName(rpc, lease.name)
+          const selector = yield* selectorOf(rpc, lease.selector)
+          const { exporterName = "" } = lease
+          if (selector === "" && exporterName === "") {
+            return yield* refuse(
+              rpc,
+              "Invalid",
+              "INVALID_ARGUMENT",
+              "a lease needs a selector or the name of an exporter"
+            )
+          }
+          const duration = yield* checkedDuration(rpc, lease.duration)
+          const request: CreateLeaseRequest = {
+            parent,
+            leaseId,
+            lease: {
+              ...WireLease.create(),
+              selector,
+              exporterName,
+              duration: records.toDuration(duration),
+              beginTime: lease.beginTime && records.toTimestamp(lease.beginTime),
+              tags: { ...lease.tags },
+              context: { ...lease.context },
+              allowDisabled: lease.allowDisabled ?? false
+            }
+          }
+          const made = yield* attempts.persistOnce(
+            { name: rpc, target, subject: leaseId },
+            bound,
+            ofClient(clientMethods.createLease, request, leaseId, records.leaseOf),
+            ({ reason }) =>
+              reason === "AlreadyExists"
+                ? Effect.map(
+                  getLease(leaseId),
+                  Option.liftPredicate(({ client }) => Option.contains(client, config.name))
+                )
+                : Effect.succeed(Option.none())
+          )
+          const deprecated = Object.keys(made.deprecatedLabels)
+          if (deprecated.length > 0) {
+            yield* Effect.logWarning(
+              `the lease ${made.name} selects labels that will be gone: ${deprecated.join(", ")}`
+            )
+          }
+          return made
+        }),
+      extendLease: (name, by) => changeDuration("UpdateLease", name, by, 1),
+      shortenLease: (name, by) => changeDuration("UpdateLease", name, by, -1),
+      transferLease: (name, client) =>
+        Effect.gen(function*() {
+          yield* checkedName("UpdateLease", name)
+          yield* checkedName("UpdateLease", client)
+          const lease = { ...WireLease.create(), name: fullName("leases", name), client: fullName("clients", client) }
+          return yield* attempts.persistOnce(
+            { name: "UpdateLease", target, subject: name },
+            bound,
+            ofClient(clientMethods.updateLease, { lease, updateMask: undefined }, name, records.leaseOf),
+            ({ reason }) =>
+              reason === "NotYours"
+                ? Effect.map(getLease(name), Option.liftPredicate((lease) => Option.contains(lease.client, client)))
+                : Effect.succeed(Option.none())
+          )
+        }),
+      deleteLease: (name) =>
+        Effect.flatMap(checkedName("DeleteLease", name), (name) =>
+          attempts.persistOnce(
+            { name: "DeleteLease", target, subject: name },
+            bound,
+            ofClient(clientMethods.deleteLease, { name: fullName("leases", name) }, name, () => undefined),
+            ({ reason }) => Effect.succeed(reason === "AlreadyReleased" ? Option.some(undefined) : Option.none())
+          )),
+      rotateToken: Effect.uninterruptibleMask((restore) =>
+        Effect.gen(function*() {
+          const { expires, token } = yield* restore(
+            bounded(
+              "RotateToken",
+              undefined,
+              ofClient(clientMethods.rotateToken, { parent }, undefined, ({ expiry, token }) => ({
+                token: Redacted.make(token),
+                expires: records.toDate(expiry)
+              }))
+            )
+          )
+          const problem = tokens.problem(Redacted.value(token))
+          if (problem !== undefined) {
+            return yield* refuse("RotateToken", "Failed", "INTERNAL", `the controller's new token ${problem}`)
+          }
+          yield* source.adopt(token)
+          return { token, expires }
+        })
+      ),
+      dial: (lease) =>
+        Effect.gen(function*() {
+          yield* checkedName("Dial", lease)
+          const { address, token } = yield* attempts.persist(
+            { name: "Dial", target, subject: lease },
+            given ?? config.leases.dialTimeout,
+            send(
+              rpcs.dial,
+              ControllerServiceDefinition.methods.dial,
+              { leaseName: lease },
+              lease,
+              ({ routerEndpoint, routerToken }) => ({ address: routerEndpoint, token: Redacted.make(routerToken) })
+            )
+          )
+          const unusable = (details: string) => refuse("Dial", "Untrusted", "INTERNAL", details, { subject: lease })
+          const endpoint = yield* Either.mapLeft(
+            serviceAddress.parse(address, config.tls),
+            (problem) =>
+              unusable(
+                `the controller's address of a router, ${JSON.stringify(address)}, cannot be used: ${problem}`
+              )
+          )
+          const problem = tokens.problem(Redacted.value(token))
+          if (problem !== undefined) return yield* unusable(`the controller's token for a router ${problem}`)
+          return { endpoint, token }
+        })
+    }
+  }
+
+  return view(undefined)
+}

@@ -1,0 +1,61 @@
+// Label selectors: what the controller takes, and where a mistake is.
+import { describe, it } from "@effect/vitest"
+import { deepStrictEqual } from "@effect/vitest/utils"
+import * as Either from "effect/Either"
+import * as labelSelector from "../../src/controller/labelSelector.ts"
+
+const good: ReadonlyArray<readonly [text: string, sent: string]> = [
+  ["", ""],
+  ["  ", ""],
+  ["a=b", "a=b"],
+  ["a==b", "a=b"],
+  ["a != b", "a!=b"],
+  ["a,!b", "a,!b"],
+  ["! b", "!b"],
+  ["a in (b, c) , d notin (e)", "a in (b,c),d!=e"],
+  ["a in ()", "a in ()"],
+  ["a=", "a="],
+  ["a=,b", "a=,b"],
+  ["example.com/board=rpi4.v2_x", "example.com/board=rpi4.v2_x"],
+  ["in in (in)", "in=in"],
+  ["a=b,a=b", "a=b,a=b"],
+  ["a=b,a!=c", "a=b,a!=c"]
+]
+
+const bad: ReadonlyArray<readonly [text: string, position: number, details: string]> = [
+  ["a>3", 2, "the controller does not compare numbers, as with >; list the values: a in (4,5)"],
+  ["a < 3", 3, "the controller does not compare numbers, as with <; list the values: a in (4,5)"],
+  ["a=b,", 5, "the end is where a label should be"],
+  [",a", 1, "\",\" is where a label should be"],
+  ["=b", 1, "\"=\" is where a label should be"],
+  ["a b", 3, "\"b\" is where a comma should be"],
+  ["a=b c", 5, "\"c\" is where a comma should be"],
+  ["a in b", 6, "\"b\" is where an opening parenthesis should be"],
+  ["a in (b", 8, "the end is where a comma or a closing parenthesis should be"],
+  ["a in (b c)", 9, "\"c\" is where a comma or a closing parenthesis should be"],
+  ["a in (,)", 7, "\",\" is where a value or a closing parenthesis should be"],
+  ["a=b)", 4, "\")\" is where a comma should be"],
+  ["a/b/c", 1, "the label a/b/c has more than one slash"],
+  ["-a", 1, "\"-a\" is no label: at most 63 letters, digits, dots, dashes and underscores"],
+  ["A B/c", 3, "\"B/c\" is where a comma should be"],
+  ["Ex_ample/c", 1, "\"Ex_ample\" before the slash is no domain name"],
+  ["a=b/c", 3, "\"b/c\" is no value of a label: at most 63 letters, digits, dots, dashes and underscores"],
+  ["a=ü", 3, "\"ü\" is no value of a label: at most 63 letters, digits, dots, dashes and underscores"],
+  ["a=b,a=c", 5, "a cannot be both b and c; write a in (b,c)"]
+]
+
+describe("a selector", () => {
+  for (const [text, sent] of good) {
+    it(`${JSON.stringify(text)} is sent as ${JSON.stringify(sent)}`, () => {
+      deepStrictEqual(Either.map(labelSelector.parse(text), ({ text }) => text), Either.right(sent))
+      // What is sent means the same.
+      deepStrictEqual(labelSelector.parse(sent), labelSelector.parse(text))
+    })
+  }
+
+  for (const [text, position, details] of bad) {
+    it(`${JSON.stringify(text)} is refused at ${position}`, () => {
+      deepStrictEqual(labelSelector.parse(text), Either.left({ position, details }))
+    })
+  }
+})

@@ -1,0 +1,403 @@
+// Tokens that expire: when a new one is asked for, how often, and what happens when there is none. And where they are not to be seen.
+import { NodeFileSystem, NodePath } from "@effect/platform-node"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientError from "@effect/platform/HttpClientError"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import { describe, it } from "@effect/vitest"
+import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
+import * as Cause from "effect/Cause"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as Redacted from "effect/Redacted"
+import * as TestClock from "effect/TestClock"
+import { readFile, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { inspect } from "node:util"
+import * as ClientConfig from "../../src/controller/ClientConfig.ts"
+import * as fake from "../support/fakeController.ts"
+import * as spans from "../support/spans.ts"
+import * as temporary from "../support/temporary.ts"
+
+const base64 = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url")
+
+/** A token of the lab's issuer that expires at this second. */
+const jwt = (exp: number, id = "", iss = "https://issuer.lab/realm"): string =>
+  `${base64({ alg: "none" })}.${base64({ iss, exp, id })}.signature`
+
+interface Asked {
+  readonly url: string
+  readonly form: Readonly<Record<string, string>>
+}
+
+const formOf = ({ body }: HttpClientRequest.HttpClientRequest): Readonly<Record<string, string>> =>
+  body._tag === "Uint8Array" ? Object.fromEntries(new URLSearchParams(new TextDecoder().decode(body.body))) : {}
+
+const discovery = { token_endpoint: "https://issuer.lab/realm/token" }
+
+/** An issuer that answers with these statuses and bodies, one after the other, to requests for tokens. */
+const issuer = (
+  answers: ReadonlyArray<readonly [status: number, body: unknown]>,
+  options: { readonly discovery?: unknown; readonly before?: Effect.Effect<void> } = {}
+) => {
+  const asked: Array<Asked> = []
+  let next = 0
+  const client = HttpClient.make((request, url) =>
+    Effect.suspend(() => {
+      const isToken = request.method === "POST"
+      if (isToken) asked.push({ url: url.toString(), form: formOf(request) })
+      const [status, body] = isToken
+        ? answers[next++] ?? [500, "no answer is left"]
+        : [200, options.discovery ?? discovery]
+      const response = HttpClientResponse.fromWeb(
+        request,
+        new Response(typeof body === "string" ? body : JSON.stringify(body), { status })
+      )
+      return Effect.as(isToken ? options.before ?? Effect.void : Effect.void, response)
+    })
+  )
+  return { client, asked }
+}
+
+const expired = "oidc: verify token: oidc: token is expired (Token Expiry: 2026-11-29 00:07:24 +0000 UTC)"
+
+/** A controller that takes these tokens, and says which it got. */
+const taking = (...accepted: ReadonlyArray<string>) => {
+  const seen: Array<string> = []
+  const answers: fake.Answers = {
+    getLease: (_, { metadata }) => {
+      const token = (metadata.entries.get("authorization") ?? "").replace("Bearer ", "")
+      seen.push(token)
+      return accepted.includes(token) ? Effect.succeed(fake.lease()) : fake.fail("UNKNOWN", expired)
+    }
+  }
+  return { answers, seen }
+}
+
+const [old, fresh, third] = [jwt(1_000, "old"), jwt(10_000, "fresh"), jwt(20_000, "third")]
+
+const config = (values: Partial<ClientConfig.ClientConfigValues> = {}) =>
+  fake.config({ token: Redacted.make(old), refreshToken: Redacted.make("r1"), ...values })
+
+const grant = (token: string, refresh?: string) => [200, { access_token: token, refresh_token: refresh }] as const
+
+const quietly = Logger.withMinimumLogLevel(LogLevel.None)
+
+describe("a token that expires", () => {
+  it.scoped("is renewed two minutes before that, with the refresh token", () =>
+    Effect.gen(function*() {
+      const { asked, client } = issuer([grant(fresh, "r2")])
+      const { answers, seen } = taking(old, fresh)
+      const controller = yield* fake.client(answers, { config: config(), issuer: client })
+      yield* TestClock.setTime(879_000)
+      yield* controller.lease("l1")
+      yield* TestClock.setTime(881_000)
+      yield* controller.lease("l1")
+      yield* controller.lease("l1")
+      deepStrictEqual(seen, [old, fresh, fresh])
+      deepStrictEqual(asked, [{
+        url: "https://issuer.lab/realm/token",
+        form: { grant_type: "refresh_token", client_id: "jumpstarter-cli", refresh_token: "r1" }
+      }])
+    }))
+
+  it.scoped("is renewed when the controller says so, and the request repeated once", () =>
+    Effect.gen(function*() {
+      const { asked, client } = issuer([grant(fresh, "r2"), grant(third)])
+      const { answers, seen } = taking(fresh)
+      const controller = yield* fake.client(answers, { config: config(), issuer: client })
+      yield* controller.lease("l1")
+      deepStrictEqual(seen, [old, fresh])
+      strictEqual(asked.length, 1)
+    }))
+
+  it.scoped("is an error after that, and no loop", () =>
+    Effect.gen(function*() {
+      const { client } = issuer([grant(fresh, "r2"), grant(third)])
+      const { answers, seen } = taking()
+      const controller = yield* fake.client(answers, { config: config(), issuer: client })
+      strictEqual((yield* Effect.flip(controller.lease("l1"))).reason, "TokenExpired")
+      deepStrictEqual(seen, [old, fresh])
+    }))
+
+  it.scoped("is renewed with the refresh token that came last", () =>
+    Effect.gen(function*() {
+      const { asked, client } = issuer([grant(fresh, "r2"), grant(third)])
+      const { answers } = taking(old, fresh, third)
+      const controller = yield* fake.client(answers, { config: config(), issuer: client })
+      yield* TestClock.setTime(900_000)
+      yield* controller.lease("l1")
+      yield* TestClock.setTime(9_900_000)
+      yield* controller.lease("l1")
+      deepStrictEqual(asked.map(({ form }) => form["refresh_token"]), ["r1", "r2"])
+    }))
+
+  it.scoped("is renewed once, however many requests wait, also when the first of them is interrupted", () =>
+    Effect.gen(function*() {
+      const asking = yield* Deferred.make<void>()
+      const answer = yield* Deferred.make<void>()
+      const { asked, client } = issuer([grant(fresh, "r2")], {
+        before: Effect.zipRight(Deferred.succeed(asking, undefined), Deferred.await(answer))
+      })
+      const { answers, seen } = taking(fresh)
+      const controller = yield* fake.client(answers, { config: config(), issuer: client })
+      yield* TestClock.setTime(900_000)
+      const first = yield* Effect.fork(controller.lease("l1"))
+      yield* Deferred.await(asking)
+      const others = yield* Effect.fork(
+        Effect.all(Array.from({ length: 10 }, () => controller.lease("l1")), { concurrency: 10 })
+      )
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(first)
+      yield* Deferred.succeed(answer, undefined)
+      yield* Fiber.join(others)
+      strictEqual(asked.length, 1)
+      deepStrictEqual(new Set(seen), new Set([fresh]))
+    }))
+
+  it.scoped("that is being renewed when the scope closes is waited for", () =>
+    Effect.gen(function*() {
+      const asking = yield* Deferred.make<void>()
+      const answer = yield* Deferred.make<void>()
+      const { client } = issuer([grant(fresh, "r2")], {
+        before: Effect.zipRight(Deferred.succeed(asking, undefined), Deferred.await(answer))
+      })
+      const kept: Array<string> = []
+      const stored = { token: Redacted.make(old), refreshToken: Redacted.make("r1") }
+      const store: ClientConfig.TokenStore = {
+        exchange: (renew) =>
+          Effect.tap(renew(stored), ({ token }) => Effect.sync(() => void kept.push(Redacted.value(token))))
+      }
+      yield* TestClock.setTime(900_000)
+      const program = Effect.scoped(
+        Effect.flatMap(
+          fake.client(taking(fresh).answers, { config: config({ tokenStore: store }), issuer: client }),
+          (controller) => controller.lease("l1")
+        )
+      )
+      const fiber = yield* Effect.fork(program)
+      yield* Deferred.await(asking)
+      const interrupting = yield* Effect.fork(Fiber.interrupt(fiber))
+      yield* Effect.yieldNow()
+      yield* Deferred.succeed(answer, undefined)
+      yield* Fiber.join(interrupting)
+      deepStrictEqual(kept, [fresh])
+    }))
+
+  it.scoped("goes on where the issuer does not answer, with a warning and half a minute of peace", () =>
+    Effect.gen(function*() {
+      const { asked, client } = issuer([[503, "<html>"], grant(fresh)])
+      const { answers, seen } = taking(old, fresh)
+      const controller = yield* fake.client(answers, { config: config(), issuer: client })
+      yield* TestClock.setTime(900_000)
+      const warnings: Array<string> = []
+      const lease = controller.lease("l1").pipe(
+        Effect.provide(
+          Logger.replace(Logger.defaultLogger, Logger.make(({ message }) => void warnings.push(String(message))))
+        )
+      )
+      yield* Effect.repeatN(lease, 2)
+      strictEqual(asked.length, 1)
+      deepStrictEqual(warnings, [
+        "the token is about to expire, and could not be renewed: the issuer issuer.lab answered 503"
+      ])
+      yield* TestClock.adjust("30 seconds")
+      yield* lease
+      deepStrictEqual(seen, [old, old, old, fresh])
+    }))
+
+  const failures: ReadonlyArray<
+    readonly [string, Partial<ClientConfig.ClientConfigValues>, ReturnType<typeof issuer>, string]
+  > = [
+    [
+      "the issuer refuses",
+      {},
+      issuer([[400, { error: "invalid_grant", error_description: "Token is not active\n\u001b[31m" }]]),
+      "the token has expired, and the issuer issuer.lab answered 400: invalid_grant (Token is not active [31m); log in again with `jmp login`"
+    ],
+    [
+      "the issuer answers with a page",
+      {},
+      issuer([[200, "<html>"]]),
+      "the token has expired, and the issuer issuer.lab answered with something else than it should; log in again with `jmp login`"
+    ],
+    [
+      "the issuer names an address in cleartext",
+      {},
+      issuer([], { discovery: { token_endpoint: "http://issuer.lab/token" } }),
+      "the token has expired, and the address of the issuer's tokens is no https:// URL; log in again with `jmp login`"
+    ],
+    [
+      "the issuer is in cleartext",
+      { token: Redacted.make(jwt(1_000, "", "http://issuer.lab")) },
+      issuer([]),
+      "the token has expired, and the address of the issuer is no https:// URL; log in again with `jmp login`"
+    ],
+    [
+      "the token names no issuer",
+      { token: Redacted.make("opaque") },
+      issuer([]),
+      "the token has expired, and the token does not name its issuer; log in again with `jmp login`"
+    ]
+  ]
+
+  for (const [name, values, { client }, details] of failures) {
+    it.scoped(`is an error where ${name}`, () =>
+      Effect.gen(function*() {
+        const controller = yield* fake.client(taking().answers, { config: config(values), issuer: client })
+        const { message, reason } = yield* quietly(Effect.flip(controller.lease("l1")))
+        deepStrictEqual([reason, message], [
+          "RefreshFailed",
+          `GetLease l1 on lab failed (RefreshFailed, UNKNOWN): ${details}`
+        ])
+      }))
+  }
+
+  it.scoped("is an error where the issuer cannot be reached, without the request", () =>
+    Effect.gen(function*() {
+      const client = HttpClient.make((request) =>
+        Effect.fail(
+          new HttpClientError.RequestError({ request, reason: "Transport", description: "connect ECONNREFUSED" })
+        )
+      )
+      const controller = yield* fake.client(taking().answers, { config: config(), issuer: client })
+      const error = yield* quietly(Effect.flip(controller.lease("l1")))
+      strictEqual(
+        error.message,
+        "GetLease l1 on lab failed (RefreshFailed, UNKNOWN): the token has expired, and the issuer issuer.lab cannot be " +
+          "reached: connect ECONNREFUSED; log in again with `jmp login`"
+      )
+      assertTrue(!inspect(error, { depth: Infinity }).includes("refresh_token"))
+    }))
+
+  it.scoped("is an error where there is no refresh token", () =>
+    Effect.gen(function*() {
+      const controller = yield* fake.client(taking().answers, { config: config({ refreshToken: undefined }) })
+      strictEqual((yield* Effect.flip(controller.lease("l1"))).reason, "TokenExpired")
+    }))
+})
+
+const file = (text: string) =>
+  Effect.gen(function*() {
+    const directory = yield* temporary.directory
+    const path = join(directory, "c.yaml")
+    yield* Effect.promise(() => writeFile(path, text, { mode: 0o600 }))
+    const loaded = yield* ClientConfig.load({ path }).pipe(
+      Effect.withConfigProvider(ConfigProvider.fromMap(new Map())),
+      Effect.provide(Layer.merge(NodeFileSystem.layer, NodePath.layer))
+    )
+    return { path, loaded, read: Effect.promise(() => readFile(path, "utf8")) }
+  })
+
+const head = "metadata: {namespace: lab, name: c1}\nendpoint: lab.example:1\n"
+
+describe("a token from a file", () => {
+  // By the clock of this machine.
+  const [old, fresh, third] = [jwt(9e9, "old"), jwt(9e9, "fresh"), jwt(9e9, "third")]
+
+  it.scopedLive("is written back when it was renewed", () =>
+    Effect.gen(function*() {
+      const { loaded, read } = yield* file(`${head}token: ${old}\nrefresh_token: r1\n`)
+      const { client } = issuer([grant(fresh, "r2")])
+      const controller = yield* fake.client(taking(fresh).answers, { config: loaded, issuer: client })
+      yield* controller.lease("l1")
+      strictEqual(yield* read, `${head}token: ${fresh}\nrefresh_token: r2\n`)
+    }))
+
+  it.scopedLive("is that of the file, where somebody has logged in meanwhile", () =>
+    Effect.gen(function*() {
+      const { loaded, path, read } = yield* file(`${head}token: ${old}\n`)
+      const newer = `${head}token: ${fresh}\n`
+      yield* Effect.promise(() => writeFile(path, newer))
+      const { answers, seen } = taking(fresh)
+      const controller = yield* fake.client(answers, { config: loaded })
+      yield* controller.lease("l1")
+      deepStrictEqual(seen, [old, fresh])
+      strictEqual(yield* read, newer)
+    }))
+
+  it.scopedLive("is renewed again though the first new one could not be written", () =>
+    Effect.gen(function*() {
+      const { loaded, path } = yield* file(`${head}token: ${old}\nrefresh_token: r1\n`)
+      const { asked, client } = issuer([grant(fresh, "r2"), grant(third, "r3")])
+      const accepted = taking(third)
+      const controller = yield* fake.client(accepted.answers, { config: loaded, issuer: client })
+      yield* Effect.flip(controller.lease("l1"))
+      // As a file is that cannot be written.
+      yield* Effect.promise(() => writeFile(path, `${head}token: ${old}\nrefresh_token: r1\n`))
+      yield* controller.lease("l1")
+      deepStrictEqual(asked.map(({ form }) => form["refresh_token"]), ["r1", "r2"])
+      deepStrictEqual(accepted.seen, [old, fresh, fresh, third])
+    }))
+
+  it.scopedLive("is written back when the controller rotated it, and used from then on", () =>
+    Effect.gen(function*() {
+      const { loaded, read } = yield* file(`${head}token: ${old}\n`)
+      const { answers, seen } = taking(fresh)
+      const controller = yield* fake.client(
+        { ...answers, rotateToken: () => Effect.succeed({ token: fresh, expiry: { seconds: 10n, nanos: 0 } }) },
+        { config: loaded }
+      )
+      strictEqual(Redacted.value((yield* controller.rotateToken).token), fresh)
+      yield* controller.lease("l1")
+      deepStrictEqual(seen, [fresh])
+      strictEqual(yield* read, `${head}token: ${fresh}\n`)
+    }))
+})
+
+describe("tokens are not to be seen", () => {
+  // Each has it, so that one search finds them all.
+  const secret = "recognisable"
+
+  it.scoped("in logs, spans, errors and whatever is printed", () =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const see = (...values: ReadonlyArray<unknown>) => {
+        for (const value of values) {
+          seen.push(String(value), inspect(value, { depth: Infinity, showHidden: true, maxStringLength: Infinity }))
+          if (value instanceof Error) seen.push(value.message, value.stack ?? "")
+        }
+      }
+      const { ended, tracer } = spans.make()
+      const { client } = issuer([grant(`${secret}-new`, `${secret}-refresh-new`), [400, { error: "invalid_grant" }]])
+      const answers: fake.Answers = {
+        getLease: (_, { metadata }) =>
+          metadata.entries.get("authorization") === `Bearer ${secret}-new`
+            ? Effect.succeed(fake.lease())
+            : fake.fail("UNKNOWN", expired),
+        rotateToken: () => fake.fail("UNKNOWN", expired),
+        dial: () => Effect.succeed({ routerEndpoint: "router.lab:1", routerToken: `${secret}-router` })
+      }
+      const loaded = config({
+        token: Redacted.make(`a.${base64({ iss: "https://issuer.lab" })}.${secret}`),
+        refreshToken: Redacted.make(`${secret}-r`)
+      })
+      const program = Effect.gen(function*() {
+        const controller = yield* fake.client(answers, { config: loaded, issuer: client })
+        yield* controller.lease("l1")
+        const address = yield* controller.dial("l1")
+        yield* Effect.logInfo("connecting", address, controller.config)
+        const error = yield* Effect.flip(controller.rotateToken)
+        yield* Effect.logError("failed", error)
+        see(controller, address, error, loaded)
+      }).pipe(Effect.withSpan("program"), Effect.scoped)
+      const exit = yield* Effect.exit(program).pipe(
+        Effect.withTracer(tracer),
+        Effect.provide(Logger.replace(
+          Logger.defaultLogger,
+          Logger.make(({ annotations, cause, message }) => see(message, annotations, Cause.pretty(cause)))
+        )),
+        Logger.withMinimumLogLevel(LogLevel.All)
+      )
+      see(exit, ended)
+      assertTrue(Exit.isSuccess(exit), String(exit))
+      assertTrue(ended.length > 3, String(ended.length))
+      deepStrictEqual(seen.filter((text) => text.includes(secret)), [])
+    }))
+})
