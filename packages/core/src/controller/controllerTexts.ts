@@ -66,26 +66,26 @@ const byCode: Partial<Record<GrpcCode, ControllerReason>> = {
 }
 
 // What our own transport says of a server that will be the same in a while: its certificate, or what it speaks.
-const untrusted = new RegExp([
-  "no certificate in Trust\\.CertificateAuthority",
-  "Endpoint\\.Trust says",
-  "connect to a name in the certificate",
-  "the exporter's certificate or one that issued it",
-  "does not accept the client's certificate",
-  "asks for a client certificate",
-  "does not speak (TLS|HTTP/2)",
-  "speaks neither TLS",
-  "through ALPN, which gRPC needs",
-  "refuses the TLS handshake",
-  "a different certificate than at first"
-].join("|"))
+const untrusted: ReadonlyArray<RegExp> = [
+  /no certificate in Trust\.CertificateAuthority/,
+  /Endpoint\.Trust says/,
+  /connect to a name in the certificate/,
+  /the exporter's certificate or one that issued it/,
+  /does not accept the client's certificate/,
+  /asks for a client certificate/,
+  /does not speak (TLS|HTTP\/2)/,
+  /speaks neither TLS/,
+  /through ALPN, which gRPC needs/,
+  /refuses the TLS handshake/,
+  /a different certificate than at first/
+]
 
 /** The reason of a status of the controller, or of the transport to it. */
 export const reasonOf = ({ code, details, origin }: GrpcStatusError): ControllerReason => {
   if (origin === "peer") {
     return known.find((one) => one.codes.includes(code) && one.text.test(details))?.reason ?? byCode[code] ?? "Failed"
   }
-  if (untrusted.test(details)) return "Untrusted"
+  if (untrusted.some((text) => text.test(details))) return "Untrusted"
   switch (code) {
     case "UNAVAILABLE":
       return "Unavailable"

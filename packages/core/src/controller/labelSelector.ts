@@ -2,7 +2,7 @@
 // here first.
 import * as Either from "effect/Either"
 
-export type Requirement =
+type Requirement =
   | { readonly key: string; readonly operator: "exists" | "missing" }
   | { readonly key: string; readonly operator: "in" | "notin"; readonly values: ReadonlyArray<string> }
 

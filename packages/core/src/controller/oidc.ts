@@ -38,7 +38,7 @@ const safeUrl = (text: string, what: string): Either.Either<URL, NoToken> => {
   return url?.protocol === "https:" ||
       url?.protocol === "http:" && hostPort.isLoopback(hostPort.withoutBrackets(url.hostname))
     ? Either.right(url)
-    : Either.left(no(`the address of ${what} is no https:// URL`))
+    : Either.left(no(`${what} is no https:// URL`))
 }
 
 const ask = <A, I>(
@@ -85,7 +85,7 @@ export const refresh = (
     if (issuer === undefined) return yield* no("the token does not name its issuer")
     // The spans of requests have their bodies, and those of the answers.
     const http = HttpClient.withTracerDisabledWhen(client, () => true)
-    const url = yield* safeUrl(issuer, "the issuer")
+    const url = yield* safeUrl(issuer, "the address of the issuer")
     const { token_endpoint: endpoint } = yield* ask(
       http,
       HttpClientRequest.get(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`),
@@ -93,7 +93,7 @@ export const refresh = (
       url,
       () => Effect.succeed(" to the question for its addresses")
     )
-    const tokenUrl = yield* safeUrl(endpoint, "the issuer's tokens")
+    const tokenUrl = yield* safeUrl(endpoint, "the address of the issuer's tokens")
     const granted = yield* ask(
       http,
       HttpClientRequest.bodyUrlParams(HttpClientRequest.post(tokenUrl), {

@@ -12,7 +12,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import type { ControllerClient, ControllerReason } from "../../src/controller/Controller.ts"
+import type { ControllerClient, ControllerError, ControllerReason } from "../../src/controller/Controller.ts"
 import * as Endpoint from "../../src/grpc/Endpoint.ts"
 import type { GrpcCode } from "../../src/grpc/GrpcStatus.ts"
 import * as fake from "../support/fakeController.ts"
@@ -36,7 +36,10 @@ describe("a request carries", () => {
       const seen: Array<unknown> = []
       const controller = yield* fake.client({
         getLease: ({ name }, { metadata }) => {
-          seen.push({ name, ...Object.fromEntries(Array.from(metadata.entries).filter(([key]) => /^auth|^jump/.test(key))) })
+          seen.push({
+            name,
+            ...Object.fromEntries(Array.from(metadata.entries).filter(([key]) => /^auth|^jump/.test(key)))
+          })
           return Effect.succeed(fake.lease())
         }
       })
@@ -452,7 +455,10 @@ describe("a lease is made", () => {
 })
 
 describe("the duration of a lease", () => {
-  const changed = (read: Partial<Lease>, change: (controller: ControllerClient) => Effect.Effect<unknown, unknown>) =>
+  const changed = (
+    read: Partial<Lease>,
+    change: (controller: ControllerClient) => Effect.Effect<unknown, ControllerError>
+  ) =>
     Effect.gen(function*() {
       const updates: Array<Pick<Lease, "duration" | "beginTime" | "endTime">> = []
       const controller = yield* fake.client({
@@ -522,7 +528,7 @@ describe("the duration of a lease", () => {
       Effect.gen(function*() {
         const { exit, updates } = yield* changed(read, (controller) => controller.extendLease("l1", "30 seconds"))
         const error = yield* Effect.flip(exit)
-        strictEqual((error as { readonly reason?: string }).reason, reason)
+        strictEqual(error.reason, reason)
         deepStrictEqual(updates, [])
       }))
   }
@@ -530,7 +536,7 @@ describe("the duration of a lease", () => {
   it.scoped("does not shrink to nothing", () =>
     Effect.gen(function*() {
       const { exit, updates } = yield* changed(running, (controller) => controller.shortenLease("l1", "60 seconds"))
-      strictEqual((yield* Effect.flip(exit) as { readonly reason?: string }).reason, "Invalid")
+      strictEqual((yield* Effect.flip(exit)).reason, "Invalid")
       deepStrictEqual(updates, [])
     }))
 })
