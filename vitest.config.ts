@@ -31,6 +31,7 @@ const longest = [
   "core/test/testing/transparent",
   "core/test/resource/ResourceFiles",
   "core/test/suite/exit",
+  "core/test/contract/hover",
   "core/test/transport/answers",
   "core/test/client/ExporterConnectionStatus",
   "core/test/testing/FaultsLoss",

@@ -80,6 +80,21 @@ describe("a description", () => {
     >()
   })
 
+  it("has names for its arguments, and says when they are not in their order", () => {
+    const named = DriverMethod.named((
+      volts = Schema.Number,
+      ramp = DriverMethod.optional(Schema.Boolean)
+    ) => [volts, ramp])
+    expect(named).type.toBe<
+      [volts: typeof Schema.Number, ramp: DriverMethod.OptionalArgument<typeof Schema.Boolean, undefined>]
+    >()
+    expect(DriverMethod.call({ args: named })).type.toBe<DriverMethod.Call<{ readonly args: typeof named }>>()
+    expect(DriverMethod.named(() => [])).type.toBe<[]>()
+    expect(DriverMethod.named).type.not.toBeCallableWith((volts: typeof Schema.Number) => [volts])
+    // @ts-expect-error: return the parameters in their order
+    DriverMethod.call({ args: DriverMethod.named((a = Schema.Number, b = Schema.String) => [b, a]) })
+  })
+
   it("can be generic", () => {
     const list = <A, I>(item: Schema.Schema<A, I>) =>
       DriverMethod.call({ args: [item, DriverMethod.source], result: Schema.Array(item), documentation: "Lists." })

@@ -114,23 +114,33 @@ type Rest<Options> = Options extends { readonly rest: infer S extends DriverMeth
 type Takes<Options extends DriverMethod.ArgumentOptions, Arg> =
   Extract<DriverMethod.ArgumentsOf<Options>[number], Arg> extends never ? false : true
 
-// The parameters of a client's method; `A`, `E` and `R` are those of the resources it lends.
-type ClientParameters<Args, Further extends ReadonlyArray<unknown>, A, E, R> = Args extends
-  readonly [infer Head, ...infer Tail]
-  ? Head extends DriverMethod.OptionalArgument<infer S, infer _>
-    ? [argument?: Schema.Schema.Type<S> | undefined, ...rest: ClientParameters<Tail, Further, A, E, R>]
-  : Head extends DriverMethod.SourceArgument ? [
-      source: Resource.Source<void, E, R> | Resource.ResourceHandle<void, E> | Resource.PresignedRequest,
-      ...rest: ClientParameters<Tail, Further, A, E, R>
-    ]
-  : Head extends DriverMethod.SinkArgument ? [
-      sink: Resource.Sink<A, E, R> | Resource.ResourceHandle<A, E> | Resource.PresignedRequest,
-      ...rest: ClientParameters<Tail, Further, A, E, R>
-    ]
-  : Head extends DriverMethod.AnySchema
-    ? [argument: Schema.Schema.Type<Head>, ...rest: ClientParameters<Tail, Further, A, E, R>]
+// The first of some arguments, as a tuple of one, which keeps its name. A mapped tuple keeps names as well.
+type First<Args extends ReadonlyArray<unknown>> = Args extends readonly [unknown, ...infer Rest]
+  ? Args extends readonly [...infer Head, ...Rest] ? Head : never
   : never
-  : [...rest: Further]
+
+// What a client passes as an argument; `A`, `E` and `R` are those of the resource it lends.
+type ClientArgument<Arg, A, E, R> = Arg extends DriverMethod.OptionalArgument<infer S, infer _>
+  ? Schema.Schema.Type<S> | undefined
+  : Arg extends DriverMethod.SourceArgument
+    ? Resource.Source<void, E, R> | Resource.ResourceHandle<void, E> | Resource.PresignedRequest
+  : Arg extends DriverMethod.SinkArgument
+    ? Resource.Sink<A, E, R> | Resource.ResourceHandle<A, E> | Resource.PresignedRequest
+  : Arg extends DriverMethod.AnySchema ? Schema.Schema.Type<Arg>
+  : never
+
+type ClientTuple<Args extends ReadonlyArray<unknown>, A, E, R> = {
+  [Index in keyof Args]: ClientArgument<Args[Index], A, E, R>
+}
+
+type ClientParameters<Args extends ReadonlyArray<unknown>, Further extends ReadonlyArray<unknown>, A, E, R> =
+  Args extends readonly [infer Head, ...infer Tail] ? [
+      ...(Head extends DriverMethod.OptionalArgument<DriverMethod.AnySchema, unknown>
+        ? Partial<ClientTuple<First<Args>, A, E, R>>
+        : ClientTuple<First<Args>, A, E, R>),
+      ...ClientParameters<Tail, Further, A, E, R>
+    ]
+    : [...rest: Further]
 
 type ClientArguments<Options extends DriverMethod.ArgumentOptions, A, E, R> = ClientParameters<
   DriverMethod.ArgumentsOf<Options>,
@@ -197,19 +207,18 @@ export type Client<I extends Any> = Types.Simplify<
   }
 >
 
-type HandlerParameters<Args, Further extends ReadonlyArray<unknown>> = Args extends readonly [infer Head, ...infer Tail]
-  ? Head extends DriverMethod.OptionalArgument<infer S, infer Fallback>
-    ? [argument: Schema.Schema.Type<S> | Fallback, ...rest: HandlerParameters<Tail, Further>]
-  : Head extends DriverMethod.SourceArgument
-    ? [source: Stream.Stream<Uint8Array, DriverFailure>, ...rest: HandlerParameters<Tail, Further>]
-  : Head extends DriverMethod.SinkArgument ? [
-      write: (bytes: Stream.Stream<Uint8Array, DriverFailure>) => Effect.Effect<void, DriverFailure>,
-      ...rest: HandlerParameters<Tail, Further>
-    ]
-  : Head extends DriverMethod.AnySchema
-    ? [argument: Schema.Schema.Type<Head>, ...rest: HandlerParameters<Tail, Further>]
+type HandlerArgument<Arg> = Arg extends DriverMethod.OptionalArgument<infer S, infer Fallback>
+  ? Schema.Schema.Type<S> | Fallback
+  : Arg extends DriverMethod.SourceArgument ? Stream.Stream<Uint8Array, DriverFailure>
+  : Arg extends DriverMethod.SinkArgument
+    ? (bytes: Stream.Stream<Uint8Array, DriverFailure>) => Effect.Effect<void, DriverFailure>
+  : Arg extends DriverMethod.AnySchema ? Schema.Schema.Type<Arg>
   : never
-  : [...rest: Further]
+
+type HandlerParameters<Args extends ReadonlyArray<unknown>, Further extends ReadonlyArray<unknown>> = [
+  ...{ -readonly [Index in keyof Args]: HandlerArgument<Args[Index]> },
+  ...Further
+]
 
 type HandlerArguments<Options extends DriverMethod.ArgumentOptions> = HandlerParameters<
   DriverMethod.ArgumentsOf<Options>,

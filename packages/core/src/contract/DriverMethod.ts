@@ -230,6 +230,45 @@ export const source: SourceArgument = { _tag: "SourceArgument" }
  */
 export const sink: SinkArgument = { _tag: "SinkArgument" }
 
+// The descriptions in the parameters of a function, with their names; a complaint where the function returns something else.
+type Named<Describe extends () => Arguments> = Describe extends (...args: infer Args) => infer Returned
+  ? InOrder<{ [Index in keyof Args]-?: Exclude<Args[Index], undefined> }, Returned>
+  : never
+
+type InOrder<Args, Returned> = [Args, Returned] extends [Returned, Args] ? Args
+  : { readonly "return the parameters in their order, as in `(a = ..., b = ...) => [a, b]`": never }
+
+/**
+ * Arguments with names, which editors show where the method is called and where a handler implements it. They are the
+ * parameters of a function, with what describes them as their defaults; it returns them in the same order, which is that on
+ * the wire. TypeScript has such names for parameters only: no text in a value becomes one.
+ *
+ * A JSDoc comment above a method in the contract is shown in the same places, and above the methods of clients and fakes.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Device, DriverInterface, DriverMethod } from "@effect-jumpstarter/core"
+ * import { Effect, Schema } from "effect"
+ *
+ * const Supply = DriverInterface.make("acme_drivers.client.SupplyClient", {
+ *   setVoltage: DriverMethod.call({
+ *     args: DriverMethod.named((volts = Schema.Number, ramp = DriverMethod.optional(Schema.Boolean)) => [volts, ramp])
+ *   })
+ * })
+ *
+ * class BoardSupply extends Device.Tag("acme/BoardSupply", Supply)<BoardSupply>() {}
+ *
+ * // setVoltage(volts: number, ramp?: boolean): Effect<void, DriverCallError>
+ * const program = Effect.flatMap(BoardSupply, (supply) => supply.setVoltage(12, true))
+ * ```
+ */
+export function named<Describe extends () => Arguments | readonly []>(describe: Describe): Named<Describe>
+export function named<Args extends Arguments>(describe: () => Args): Args {
+  return describe()
+}
+
 /**
  * A method with one result, or none when no schema is given for it.
  *

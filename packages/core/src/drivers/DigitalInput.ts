@@ -26,7 +26,7 @@ export const Edge = Schema.Literal("rising", "falling")
  */
 export type Edge = typeof Edge.Type
 
-const timeout = DriverMethod.optional(Schema.Number)
+const optionalSeconds = DriverMethod.optional(Schema.Number)
 
 /**
  * The contract. Timeouts are in seconds here; `waitForActive` and its like take any duration.
@@ -45,18 +45,25 @@ const timeout = DriverMethod.optional(Schema.Number)
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_gpiod.client.DigitalInputClient", {
+  /** Reads the level of the pin. */
   read_pin: DriverMethod.call({ result: PinState, documentation: "Reads the level of the pin.", idempotent: true }),
+  /** Waits until the pin is active. */
   wait_for_active: DriverMethod.call({
-    args: [timeout],
+    args: DriverMethod.named((timeout = optionalSeconds) => [timeout]),
     documentation: "Waits until the pin is active.",
     idempotent: true
   }),
+  /** Waits until the pin is inactive. */
   wait_for_inactive: DriverMethod.call({
-    args: [timeout],
+    args: DriverMethod.named((timeout = optionalSeconds) => [timeout]),
     documentation: "Waits until the pin is inactive.",
     idempotent: true
   }),
-  wait_for_edge: DriverMethod.call({ args: [Edge, timeout], documentation: "Waits for the signal to rise or fall." })
+  /** Waits for the signal to rise or fall. */
+  wait_for_edge: DriverMethod.call({
+    args: DriverMethod.named((edge = Edge, timeout = optionalSeconds) => [edge, timeout]),
+    documentation: "Waits for the signal to rise or fall."
+  })
 }, { driverType: "gpio" })
 
 /**

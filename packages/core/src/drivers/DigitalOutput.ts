@@ -38,8 +38,11 @@ export type PinState = typeof PinState.Type
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_gpiod.client.DigitalOutputClient", {
+  /** Makes the pin active. */
   on: DriverMethod.call({ documentation: "Makes the pin active.", idempotent: true }),
+  /** Makes the pin inactive. */
   off: DriverMethod.call({ documentation: "Makes the pin inactive.", idempotent: true }),
+  /** Reads the level the pin has. */
   read_pin: DriverMethod.call({ result: PinState, documentation: "Reads the level the pin has.", idempotent: true })
 }, { driverType: "gpio" })
 

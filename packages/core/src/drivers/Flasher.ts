@@ -13,7 +13,7 @@ import type { ContentEncodingError } from "../resource/ContentEncoding.ts"
 import * as hash from "../resource/hash.ts"
 import * as Resource from "../resource/Resource.ts"
 
-const target = DriverMethod.optional(Schema.String)
+const partition = DriverMethod.optional(Schema.String)
 
 /**
  * The contract. A target is a partition or a memory of the device; a driver that has only one takes none.
@@ -37,13 +37,15 @@ const target = DriverMethod.optional(Schema.String)
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.FlasherClient", {
+  /** Writes an image to a target. */
   flash: DriverMethod.call({
-    args: [DriverMethod.source, target],
+    args: DriverMethod.named((image = DriverMethod.source, target = partition) => [image, target]),
     documentation: "Writes an image to a target.",
     idempotent: true
   }),
+  /** Reads a target back. */
   dump: DriverMethod.call({
-    args: [DriverMethod.sink, target],
+    args: DriverMethod.named((dump = DriverMethod.sink, target = partition) => [dump, target]),
     documentation: "Reads a target back.",
     idempotent: true
   })

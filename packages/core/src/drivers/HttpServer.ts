@@ -35,18 +35,23 @@ import * as Opendal from "./Opendal.ts"
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_http.client.HttpServerClient", {
+  /** Starts the server. */
   start: DriverMethod.call({ documentation: "Starts the server.", idempotent: true }),
+  /** Stops the server. */
   stop: DriverMethod.call({ documentation: "Stops the server.", idempotent: true }),
+  /** The server's address, without a slash at the end. */
   get_url: DriverMethod.call({
     result: Schema.String,
     documentation: "The server's address, without a slash at the end.",
     idempotent: true
   }),
+  /** The address the server listens on. */
   get_host: DriverMethod.call({
     result: Schema.String,
     documentation: "The address the server listens on.",
     idempotent: true
   }),
+  /** The port the server listens on. */
   get_port: DriverMethod.call({
     result: Schema.Number,
     documentation: "The port the server listens on.",

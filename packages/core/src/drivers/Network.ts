@@ -38,7 +38,9 @@ import * as portListener from "./portListener.ts"
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_network.client.NetworkClient", {
+  /** Opens a connection. */
   connect: DriverMethod.stream({ documentation: "Opens a connection." }),
+  /** Where the connections lead to, such as tcp://10.0.0.7:22 or a websocket's URL. */
   address: DriverMethod.call({
     result: Schema.String,
     optional: true,

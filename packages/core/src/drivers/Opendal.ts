@@ -77,12 +77,17 @@ export const Mode = Schema.Literal("rb", "wb")
  */
 export type Mode = typeof Mode.Type
 
-const path = Schema.String
-const fd = Schema.String
-const flag = DriverMethod.call({ args: [fd], result: Schema.Boolean, idempotent: true })
-const presign = DriverMethod.call({ args: [path, Schema.Int], result: PresignedRequest, idempotent: true })
-const paths = DriverMethod.streamingCall({ args: [path], item: path })
-const onPath = DriverMethod.call({ args: [path], idempotent: true })
+const onePath = DriverMethod.named((path = Schema.String) => [path])
+const oneFile = DriverMethod.named((fd = Schema.String) => [fd])
+const fromTo = DriverMethod.named((from = Schema.String, to = Schema.String) => [from, to])
+const flag = DriverMethod.call({ args: oneFile, result: Schema.Boolean, idempotent: true })
+const presign = DriverMethod.call({
+  args: DriverMethod.named((path = Schema.String, expireSeconds = Schema.Int) => [path, expireSeconds]),
+  result: PresignedRequest,
+  idempotent: true
+})
+const paths = DriverMethod.streamingCall({ args: onePath, item: Schema.String })
+const onPath = DriverMethod.call({ args: onePath, idempotent: true })
 
 /**
  * The contract. Paths are relative to the driver's root; those of directories end in a slash. An open file is named by
@@ -107,55 +112,82 @@ const onPath = DriverMethod.call({ args: [path], idempotent: true })
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.OpendalClient", {
-  open: DriverMethod.call({ args: [path, Mode], result: fd, documentation: "Opens a file." }),
-  file_read: DriverMethod.call({ args: [fd, DriverMethod.sink], documentation: "Reads an open file to its end." }),
-  file_write: DriverMethod.call({ args: [fd, DriverMethod.source], documentation: "Writes to an open file." }),
+  /** Opens a file. */
+  open: DriverMethod.call({
+    args: DriverMethod.named((path = Schema.String, mode = Mode) => [path, mode]),
+    result: Schema.String,
+    documentation: "Opens a file."
+  }),
+  /** Reads an open file to its end. */
+  file_read: DriverMethod.call({
+    args: DriverMethod.named((fd = Schema.String, target = DriverMethod.sink) => [fd, target]),
+    documentation: "Reads an open file to its end."
+  }),
+  /** Writes to an open file. */
+  file_write: DriverMethod.call({
+    args: DriverMethod.named((fd = Schema.String, content = DriverMethod.source) => [fd, content]),
+    documentation: "Writes to an open file."
+  }),
+  /** Moves in an open file, from its start (0), from where it is (1), or from its end (2). */
   file_seek: DriverMethod.call({
-    args: [fd, Schema.Int, DriverMethod.optional(Schema.Literal(0, 1, 2), { fallback: 0 })],
+    args: DriverMethod.named((
+      fd = Schema.String,
+      position = Schema.Int,
+      whence = DriverMethod.optional(Schema.Literal(0, 1, 2), { fallback: 0 })
+    ) => [fd, position, whence]),
     result: Schema.Number,
     documentation: "Moves in an open file, from its start (0), from where it is (1), or from its end (2)."
   }),
+  /** The position in an open file. */
   file_tell: DriverMethod.call({
-    args: [fd],
+    args: oneFile,
     result: Schema.Number,
     documentation: "The position in an open file.",
     idempotent: true
   }),
-  file_close: DriverMethod.call({ args: [fd], documentation: "Closes an open file.", idempotent: true }),
+  /** Closes an open file. */
+  file_close: DriverMethod.call({ args: oneFile, documentation: "Closes an open file.", idempotent: true }),
   file_closed: flag,
   file_readable: flag,
   file_seekable: flag,
   file_writable: flag,
-  stat: DriverMethod.call({ args: [path], result: Metadata, idempotent: true }),
+  stat: DriverMethod.call({ args: onePath, result: Metadata, idempotent: true }),
+  /** The hash of a file in hexadecimal digits. */
   hash: DriverMethod.call({
-    args: [path, DriverMethod.optional(Schema.Literal("sha256", "md5"), { fallback: "sha256" })],
+    args: DriverMethod.named((
+      path = Schema.String,
+      algorithm = DriverMethod.optional(Schema.Literal("sha256", "md5"), { fallback: "sha256" })
+    ) => [path, algorithm]),
     result: Schema.String,
     documentation: "The hash of a file in hexadecimal digits.",
     idempotent: true
   }),
-  copy: DriverMethod.call({ args: [path, path], idempotent: true }),
-  rename: DriverMethod.call({ args: [path, path] }),
+  copy: DriverMethod.call({ args: fromTo, idempotent: true }),
+  rename: DriverMethod.call({ args: fromTo }),
+  /** Removes a directory and what is below it; without its slash, all paths that begin so. */
   remove_all: DriverMethod.call({
-    args: [path],
+    args: onePath,
     documentation: "Removes a directory and what is below it; without its slash, all paths that begin so.",
     idempotent: true
   }),
   create_dir: onPath,
   delete: onPath,
-  exists: DriverMethod.call({ args: [path], result: Schema.Boolean, idempotent: true }),
+  exists: DriverMethod.call({ args: onePath, result: Schema.Boolean, idempotent: true }),
   list: paths,
   scan: paths,
   presign_stat: presign,
   presign_read: presign,
   presign_write: presign,
   capability: DriverMethod.call({ result: Capability, idempotent: true }),
+  /** The paths made in this session, which some drivers remove at its end. */
   get_created_resources: DriverMethod.call({
-    result: Schema.Array(path),
+    result: Schema.Array(Schema.String),
     documentation: "The paths made in this session, which some drivers remove at its end.",
     idempotent: true
   }),
+  /** Counts a path as made in this session. */
   register_path: DriverMethod.call({
-    args: [path],
+    args: onePath,
     documentation: "Counts a path as made in this session.",
     idempotent: true
   })

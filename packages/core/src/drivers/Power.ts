@@ -53,13 +53,17 @@ export const PowerReading: Schema.Schema<PowerReading> = Schema.Struct({
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_power.client.PowerClient", {
+  /** Switches the device on. */
   on: DriverMethod.call({ documentation: "Switches the device on.", idempotent: true }),
+  /** Switches the device off. */
   off: DriverMethod.call({ documentation: "Switches the device off.", idempotent: true }),
+  /** Measures what the device draws. */
   read: DriverMethod.streamingCall({
     item: PowerReading,
     optional: true,
     documentation: "Measures what the device draws."
   }),
+  /** Puts the device into its rescue mode. */
   rescue: DriverMethod.call({ optional: true, documentation: "Puts the device into its rescue mode." })
 }, {
   alsoSpokenBy: [

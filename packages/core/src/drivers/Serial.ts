@@ -38,16 +38,20 @@ import * as Console from "./Console.ts"
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_pyserial.client.PySerialClient", {
+  /** Opens the port. */
   connect: DriverMethod.stream({ documentation: "Opens the port." }),
+  /** Drops an open port. */
   close: DriverMethod.call({ optional: true, documentation: "Drops an open port." }),
+  /** Sets the line Data Terminal Ready. */
   set_dtr: DriverMethod.call({
-    args: [Schema.Boolean],
+    args: DriverMethod.named((enabled = Schema.Boolean) => [enabled]),
     optional: true,
     documentation: "Sets the line Data Terminal Ready.",
     idempotent: true
   }),
+  /** Sets the line Request To Send. */
   set_rts: DriverMethod.call({
-    args: [Schema.Boolean],
+    args: DriverMethod.named((enabled = Schema.Boolean) => [enabled]),
     optional: true,
     documentation: "Sets the line Request To Send.",
     idempotent: true

@@ -46,13 +46,18 @@ export type Output = typeof Output.Type
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_shell.client.ShellClient", {
+  /** The names of the commands there are. */
   get_methods: DriverMethod.call({
     result: Schema.Array(Schema.String),
     documentation: "The names of the commands there are.",
     idempotent: true
   }),
+  /** Runs a command with variables of its environment and its words, and streams its output. */
   call_method: DriverMethod.streamingCall({
-    args: [Schema.String, Schema.Record({ key: Schema.String, value: Schema.String })],
+    args: DriverMethod.named((
+      command = Schema.String,
+      environment = Schema.Record({ key: Schema.String, value: Schema.String })
+    ) => [command, environment]),
     rest: Schema.String,
     item: Output,
     documentation: "Runs a command with variables of its environment and its words, and streams its output."

@@ -31,16 +31,19 @@ import * as interruptible from "../util/interruptible.ts"
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_ssh.client.SSHWrapperClient", {
+  /** Whom to log in as. */
   get_default_username: DriverMethod.call({
     result: Schema.String,
     documentation: "Whom to log in as.",
     idempotent: true
   }),
+  /** The local command, with its options. */
   get_ssh_command: DriverMethod.call({
     result: Schema.String,
     documentation: "The local command, with its options.",
     idempotent: true
   }),
+  /** The private key to log in with, if there is one. */
   get_ssh_identity: DriverMethod.call({
     result: Schema.NullOr(Schema.String),
     documentation: "The private key to log in with, if there is one.",

@@ -31,15 +31,24 @@ import { bracket } from "./bracket.ts"
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.StorageMuxClient", {
+  /** Connects the storage to the exporter. */
   host: DriverMethod.call({ documentation: "Connects the storage to the exporter.", idempotent: true }),
+  /** Connects the storage to the device under test. */
   dut: DriverMethod.call({ documentation: "Connects the storage to the device under test.", idempotent: true }),
+  /** Disconnects the storage. */
   off: DriverMethod.call({ documentation: "Disconnects the storage.", idempotent: true }),
+  /** Writes the storage from its start. */
   write: DriverMethod.call({
-    args: [DriverMethod.source],
+    args: DriverMethod.named((image = DriverMethod.source) => [image]),
     documentation: "Writes the storage from its start.",
     idempotent: true
   }),
-  read: DriverMethod.call({ args: [DriverMethod.sink], documentation: "Reads the whole storage.", idempotent: true })
+  /** Reads the whole storage. */
+  read: DriverMethod.call({
+    args: DriverMethod.named((target = DriverMethod.sink) => [target]),
+    documentation: "Reads the whole storage.",
+    idempotent: true
+  })
 }, { alsoSpokenBy: ["jumpstarter_driver_opendal.client.StorageMuxFlasherClient"], driverType: "storage" })
 
 /**

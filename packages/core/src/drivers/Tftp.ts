@@ -31,13 +31,17 @@ import * as DriverMethod from "../contract/DriverMethod.ts"
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_tftp.client.TftpServerClient", {
+  /** Starts the server. */
   start: DriverMethod.call({ documentation: "Starts the server.", idempotent: true }),
+  /** Stops the server. */
   stop: DriverMethod.call({ documentation: "Stops the server.", idempotent: true }),
+  /** The address the server listens on. */
   get_host: DriverMethod.call({
     result: Schema.String,
     documentation: "The address the server listens on.",
     idempotent: true
   }),
+  /** The port the server listens on. */
   get_port: DriverMethod.call({
     result: Schema.Number,
     documentation: "The port the server listens on.",

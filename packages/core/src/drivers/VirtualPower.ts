@@ -26,8 +26,9 @@ import * as Power from "./Power.ts"
  */
 export const contract = DriverInterface.make("jumpstarter_driver_power.client.VirtualPowerClient", {
   on: Power.contract.methods.on,
+  /** Switches the device off, and destroys it when asked to. */
   off: DriverMethod.call({
-    args: [DriverMethod.optional(Schema.Boolean, { fallback: false })],
+    args: DriverMethod.named((destroy = DriverMethod.optional(Schema.Boolean, { fallback: false })) => [destroy]),
     documentation: "Switches the device off, and destroys it when asked to."
   }),
   read: Power.contract.methods.read
