@@ -24,7 +24,8 @@ describe("a failure of runPromise", () => {
     await runtime.dispose()
   }
 
-  const caught = (promise: Promise<unknown>): Promise<unknown> => promise.then(assert.fail, (error: unknown) => error)
+  const caught = (promise: Promise<unknown>): Promise<unknown> =>
+    promise.then(() => assert.fail("it succeeded"), (error: unknown) => error)
 
   it("is a FiberFailure, which has the message, and the tag in its name only", () =>
     use(async (runtime) => {
@@ -42,9 +43,11 @@ describe("a failure of runPromise", () => {
       assert.strictEqual(either._tag === "Left" && either.left._tag, "DriverError")
       assert.strictEqual((await runtime.runPromise(Effect.flip(on)))._tag, "DriverError")
       const exit = await runtime.runPromiseExit(on)
-      const thrown = await caught(Promise.resolve(exit).then(Exit.getOrElse((cause) => {
-        throw Cause.squash(cause)
-      })))
+      const thrown = await caught(
+        Promise.resolve(exit).then(Exit.getOrElse((cause) => {
+          throw Cause.squash(cause)
+        }))
+      )
       assert.deepInclude(thrown, { _tag: "DriverError", driver: "power", method: "on" })
     }))
 })
@@ -77,29 +80,55 @@ const run = (what: string, signal?: NodeJS.Signals) =>
     }))
 
 layer(server, { excludeTestServices: true, timeout: "30 seconds" })("a program", (it) => {
-  it.effect("of runMain closes its scopes on Ctrl-C and on SIGTERM, and its exit code is 0", () =>
-    Effect.gen(function*() {
-      for (const signal of ["SIGINT", "SIGTERM"] as const) {
-        assert.deepStrictEqual(yield* run("main", signal), { code: 0, signal: null, output: "ready\nreleased\n" })
-      }
-    }), 60_000)
+  it.effect(
+    "of runMain closes its scopes on Ctrl-C and on SIGTERM, and its exit code is 0",
+    () =>
+      Effect.gen(function*() {
+        for (const signal of ["SIGINT", "SIGTERM"] as const) {
+          assert.deepStrictEqual(yield* run("main", signal), { code: 0, signal: null, output: "ready\nreleased\n" })
+        }
+      }),
+    60_000
+  )
 
-  it.effect("has another exit code with a teardown", () =>
-    Effect.map(run("teardown", "SIGINT"), (ending) =>
-      assert.deepStrictEqual(ending, { code: 130, signal: null, output: "ready\nreleased\n" })), 30_000)
+  it.effect(
+    "has another exit code with a teardown",
+    () =>
+      Effect.map(
+        run("teardown", "SIGINT"),
+        (ending) => assert.deepStrictEqual(ending, { code: 130, signal: null, output: "ready\nreleased\n" })
+      ),
+    30_000
+  )
 
-  it.effect("is ended by SIGHUP, without closing its scopes", () =>
-    Effect.map(run("main", "SIGHUP"), (ending) =>
-      assert.deepStrictEqual(ending, { code: null, signal: "SIGHUP", output: "ready\n" })), 30_000)
+  it.effect(
+    "is ended by SIGHUP, without closing its scopes",
+    () =>
+      Effect.map(
+        run("main", "SIGHUP"),
+        (ending) => assert.deepStrictEqual(ending, { code: null, signal: "SIGHUP", output: "ready\n" })
+      ),
+    30_000
+  )
 
-  it.effect("that awaits ends by itself, with a reconnect schedule when its runtime is disposed of", () =>
-    Effect.gen(function*() {
-      for (const what of ["left", "disposed"]) {
-        assert.deepStrictEqual(yield* run(what), { code: 0, signal: null, output: "ready\n" })
-      }
-    }), 60_000)
+  it.effect(
+    "that awaits ends by itself, with a reconnect schedule when its runtime is disposed of",
+    () =>
+      Effect.gen(function*() {
+        for (const what of ["left", "disposed"]) {
+          assert.deepStrictEqual(yield* run(what), { code: 0, signal: null, output: "ready\n" })
+        }
+      }),
+    60_000
+  )
 
-  it.effect("that does not dispose of a runtime with a reconnect schedule is kept alive", () =>
-    Effect.map(run("kept"), (ending) =>
-      assert.deepStrictEqual(ending, { code: 0, signal: null, output: "ready\nalive\n" })), 30_000)
+  it.effect(
+    "that does not dispose of a runtime with a reconnect schedule is kept alive",
+    () =>
+      Effect.map(
+        run("kept"),
+        (ending) => assert.deepStrictEqual(ending, { code: 0, signal: null, output: "ready\nalive\n" })
+      ),
+    30_000
+  )
 })
