@@ -1,8 +1,9 @@
-import type { Effect, Either, Layer, Redacted, Scope } from "effect"
+import { type Effect, type Either, type Layer, pipe, type Redacted, type Scope } from "effect"
 import { describe, expect, it } from "tstyche"
 import * as Endpoint from "../src/grpc/Endpoint.ts"
 import type { GrpcHandlers } from "../src/grpc/GrpcHandler.ts"
 import type { GrpcStatusError } from "../src/grpc/GrpcStatus.ts"
+import * as Metadata from "../src/grpc/Metadata.ts"
 import * as ProtobufValue from "../src/protocol/ProtobufValue.ts"
 import * as GrpcChannel from "../src/transport/GrpcChannel.ts"
 import * as GrpcServer from "../src/transport/GrpcServer.ts"
@@ -29,6 +30,16 @@ describe("GrpcChannel", () => {
   it("knows nothing of passphrases", () => {
     expect(GrpcChannel.layer).type.not.toBeCallableWith(Endpoint.unix("/x"), { passphrase })
     expect(GrpcChannel.layerMemory).type.not.toBeCallableWith(handlers, { passphrase })
+  })
+})
+
+describe("GrpcChannel.withMetadata", () => {
+  it("takes the channel first, or last", () => {
+    const metadata = Metadata.make({ a: "1" })
+    expect(GrpcChannel.withMetadata(metadata)).type.toBe<(channel: GrpcChannel.Channel) => GrpcChannel.Channel>()
+    expect(pipe(metadata, Metadata.merge(metadata), Metadata.set("a", "1"))).type.toBe<Metadata.Metadata>()
+    expect(GrpcChannel.withMetadata).type.toBeCallableWith(channel, metadata)
+    expect(GrpcChannel.withMetadata).type.not.toBeCallableWith(metadata, channel)
   })
 })
 

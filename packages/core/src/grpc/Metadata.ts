@@ -9,6 +9,7 @@
  *
  * @since 0.1.0
  */
+import { dual } from "effect/Function"
 import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 
@@ -84,8 +85,13 @@ export const has = (metadata: Metadata, key: string): boolean => metadata.entrie
  * @since 0.1.0
  * @category combinators
  */
-export const set = (metadata: Metadata, key: string, value: string): Metadata =>
-  make([...metadata.entries, [key, value]])
+export const set: {
+  (key: string, value: string): (metadata: Metadata) => Metadata
+  (metadata: Metadata, key: string, value: string): Metadata
+} = dual(
+  3,
+  (metadata: Metadata, key: string, value: string): Metadata => make([...metadata.entries, [key, value]])
+)
 
 /**
  * The entries of both. Of a key that both have, the value of `that` counts.
@@ -93,4 +99,7 @@ export const set = (metadata: Metadata, key: string, value: string): Metadata =>
  * @since 0.1.0
  * @category combinators
  */
-export const merge = (metadata: Metadata, that: Metadata): Metadata => make([...metadata.entries, ...that.entries])
+export const merge: {
+  (that: Metadata): (metadata: Metadata) => Metadata
+  (metadata: Metadata, that: Metadata): Metadata
+} = dual(2, (metadata: Metadata, that: Metadata): Metadata => make([...metadata.entries, ...that.entries]))

@@ -9,6 +9,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -171,15 +172,17 @@ export const make = (transport: GrpcTransport): Channel => {
  * const layerToken = (endpoint: Endpoint.Endpoint, token: Redacted.Redacted) =>
  *   Layer.scoped(
  *     GrpcChannel.GrpcChannel,
- *     Effect.map(GrpcChannel.fromEndpoint(endpoint), (channel) =>
- *       GrpcChannel.withMetadata(channel, Metadata.make({ authorization: `Bearer ${Redacted.value(token)}` })))
+ *     Effect.map(
+ *       GrpcChannel.fromEndpoint(endpoint),
+ *       GrpcChannel.withMetadata(Metadata.make({ authorization: `Bearer ${Redacted.value(token)}` }))
+ *     )
  *   )
  * ```
  */
-export const withMetadata = (
-  channel: Channel,
-  metadata: Metadata.Metadata
-): Channel => {
+export const withMetadata: {
+  (metadata: Metadata.Metadata): (channel: Channel) => Channel
+  (channel: Channel, metadata: Metadata.Metadata): Channel
+} = dual(2, (channel: Channel, metadata: Metadata.Metadata): Channel => {
   const extend = (options: CallOptions | undefined): CallOptions => ({
     ...options,
     metadata: options?.metadata === undefined ? metadata : Metadata.merge(metadata, options.metadata)
@@ -190,7 +193,7 @@ export const withMetadata = (
     serverStreaming: (rpc, message, options) => channel.serverStreaming(rpc, message, extend(options)),
     duplex: (rpc, options) => channel.duplex(rpc, extend(options))
   }
-}
+})
 
 /**
  * Opens a channel to an endpoint. The connection is made by the first RPC and made again by the next one after a loss;

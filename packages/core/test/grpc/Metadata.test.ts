@@ -1,6 +1,6 @@
 // What metadata is asked for, and what it shows of itself.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Inspectable, Logger, Option } from "effect"
+import { Effect, Inspectable, Logger, Option, pipe } from "effect"
 import { format, inspect } from "node:util"
 import * as Metadata from "../../src/grpc/Metadata.ts"
 
@@ -41,6 +41,10 @@ describe("entries", () => {
       make({ "x-a": "1", "x-b": "2", "x-c": "3" })
     )
     assert.deepStrictEqual(metadata, make({ "x-a": "1", "x-b": "1" }))
+    assert.deepStrictEqual(
+      pipe(metadata, set("x-b", "2"), merge(make({ "x-c": "3" }))),
+      make({ "x-a": "1", "x-b": "2", "x-c": "3" })
+    )
   })
 })
 

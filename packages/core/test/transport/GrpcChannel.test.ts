@@ -1,5 +1,5 @@
 import { assert, describe } from "@effect/vitest"
-import { Chunk, Deferred, Effect, Exit, Fiber, Option, Queue, Ref, Scope, Stream } from "effect"
+import { Chunk, Deferred, Effect, Exit, Fiber, Option, pipe, Queue, Ref, Scope, Stream } from "effect"
 import * as Bytes from "../../src/grpc/Bytes.ts"
 import { GrpcHandler } from "../../src/grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../../src/grpc/GrpcStatus.ts"
@@ -412,7 +412,10 @@ const suite = (transport: Transport) => {
           ])
         )
         // Of a key that the channel and the call both set, the call's value counts.
-        const channel = GrpcChannel.withMetadata(yield* open(), Metadata.make({ "x-a": "1", "x-b": "1" }))
+        const channel = GrpcChannel.withMetadata(
+          pipe(yield* open(), GrpcChannel.withMetadata(Metadata.make({ "x-a": "0", "x-b": "1" }))),
+          Metadata.make({ "x-a": "1" })
+        )
         const options = { metadata: Metadata.make({ "x-b": "2", "X-C": "{\"kind\":\"driver\"}" }) }
         const expected = "1,2,{\"kind\":\"driver\"}"
         assert.strictEqual(text(yield* channel.unary("/t.S/unary", utf8(""), options)), expected)
