@@ -42,7 +42,10 @@ describe("connecting", () => {
   it.effect("is denied", () =>
     Effect.gen(function*() {
       const exit = yield* prepare(({ next }) => next({ kind: "report" }, Faults.fail("UNAUTHENTICATED", "who are you")))
-      assert.strictEqual(connectError(exit), "Unauthenticated: who are you")
+      assert.strictEqual(
+        connectError(exit),
+        "Unauthenticated: who are you; no passphrase was given (option `passphrase`, or JMP_GRPC_PASSPHRASE)"
+      )
     }))
 
   it.effect("meets an exporter that talks nonsense", () =>
