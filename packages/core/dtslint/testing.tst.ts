@@ -2,12 +2,15 @@ import type { FileSystem } from "@effect/platform"
 import type { Effect, Layer, Scope } from "effect"
 import { describe, expect, it } from "tstyche"
 import type * as ExporterConnection from "../src/client/ExporterConnection.ts"
+import type { GrpcStatusError } from "../src/grpc/GrpcStatus.ts"
 import type { Driver } from "../src/host/Driver.ts"
 import type * as Exporter from "../src/host/Exporter.ts"
+import * as ControllerTest from "../src/testing/ControllerTest.ts"
 import * as Faults from "../src/testing/Faults.ts"
 import * as FaultyExporter from "../src/testing/FaultyExporter.ts"
 import * as Recording from "../src/testing/Recording.ts"
 import type * as GrpcChannel from "../src/transport/GrpcChannel.ts"
+import type * as GrpcServer from "../src/transport/GrpcServer.ts"
 
 declare const power: Driver
 
@@ -33,6 +36,20 @@ describe("a faulty exporter", () => {
   it("asks for what its drivers ask for, but for a scope", () => {
     expect(FaultyExporter.layer(acquired)).type.toBe<
       Layer.Layer<Faulty, ExporterConnection.ConnectError | Exporter.ResetError | BusError, Bus>
+    >()
+  })
+})
+
+describe("a controller", () => {
+  it("is a layer that needs nothing, and may have no address to listen at", () => {
+    expect(ControllerTest.layer()).type.toBe<
+      Layer.Layer<ControllerTest.ControllerTest, GrpcServer.GrpcServerError | GrpcStatusError>
+    >()
+  })
+
+  it("is steered by names that may be wrong", () => {
+    expect<ControllerTest.Control["expire"]>().type.toBe<
+      (lease: string) => Effect.Effect<void, ControllerTest.UnknownObject>
     >()
   })
 })

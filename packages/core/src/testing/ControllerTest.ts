@@ -31,6 +31,7 @@ import * as processes from "./controller/process.ts"
 import { type ExporterObject, Registry } from "./controller/registry.ts"
 import * as router from "./controller/router.ts"
 import * as selectors from "./controller/selector.ts"
+import { Handlers } from "./controller/serve.ts"
 import * as times from "./controller/times.ts"
 import { Tokens } from "./controller/tokens.ts"
 import { Listeners } from "./controller/tunnels.ts"
@@ -322,7 +323,7 @@ export const make = (
       routerEndpoint: () => routing.address
     }
     const controlling = yield* start(
-      new Map([...clientService.make(parts), ...controllerService.make(parts), health.check]),
+      new Handlers([...clientService.make(parts), ...controllerService.make(parts), health.check]),
       memoryAddresses.controller,
       listen?.controller
     )

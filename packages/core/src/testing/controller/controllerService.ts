@@ -15,7 +15,7 @@ import * as leases from "./lease.ts"
 import * as leaseRequest from "./leaseRequest.ts"
 import { leaseNotFound, type Parts, plain, type Refused } from "./parts.ts"
 import * as selectors from "./selector.ts"
-import { type Served, streaming, unary, unimplemented } from "./serve.ts"
+import { nameOnly, type Served, streaming, unary } from "./serve.ts"
 import * as times from "./times.ts"
 import * as tunnels from "./tunnels.ts"
 import type { LeaseNotice } from "./world.ts"
@@ -226,13 +226,6 @@ export const make = (parts: Parts): ReadonlyArray<Served> => {
           (_, call) => Effect.as(authenticator.exporter(call), { telemetryEndpoints: [] })
         )
       ]
-      : [
-        unimplemented(
-          ControllerServiceDefinition,
-          methods.getServiceEndpoints.name,
-          `unknown method ${methods.getServiceEndpoints.name} for service ${ControllerServiceDefinition.fullName}`
-        ),
-        unimplemented(ControllerServiceDefinition, "AuditStream", "method AuditStream not implemented")
-      ])
+      : [nameOnly(ControllerServiceDefinition, "AuditStream")])
   ]
 }

@@ -54,8 +54,24 @@ export const streaming = <Request, Response>(
   })
 ]
 
-/** One that this release of the controller does not have. */
-export const unimplemented = (service: Service, method: string, details: string): Served => [
-  `/${service.fullName}/${method}`,
+// One that the controller does not have.
+const unimplemented = (details: string): GrpcHandler =>
   GrpcHandler.Unary({ handle: () => GrpcStatus.make("UNIMPLEMENTED", details) })
+
+/** One that the controller knows by name only. */
+export const nameOnly = (service: Service, method: string): Served => [
+  `/${service.fullName}/${method}`,
+  unimplemented(`method ${method} not implemented`)
 ]
+
+/** Handlers that answer what they do not know as Go does. */
+export class Handlers extends Map<string, GrpcHandler> {
+  override get(path: string): GrpcHandler {
+    const [, service = "", method = ""] = path.split("/")
+    return super.get(path) ?? unimplemented(
+      [...this.keys()].some((known) => known.startsWith(`/${service}/`))
+        ? `unknown method ${method} for service ${service}`
+        : `unknown service ${service}`
+    )
+  }
+}

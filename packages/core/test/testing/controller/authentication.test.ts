@@ -231,6 +231,16 @@ describe("the controller's authentication", () => {
         yield* refusal(exporterOf(control, metadataOf(bench)).ask(getServiceEndpoints, {})),
         "UNIMPLEMENTED: unknown method GetServiceEndpoints for service jumpstarter.v1.ControllerService"
       )
+      const told = (path: string) => refusal(control.controller.unary(path, new Uint8Array()))
+      assert.strictEqual(
+        yield* told("/jumpstarter.client.v1.ClientService/Nope"),
+        "UNIMPLEMENTED: unknown method Nope for service jumpstarter.client.v1.ClientService"
+      )
+      assert.strictEqual(yield* told("/nope.Service/Nope"), "UNIMPLEMENTED: unknown service nope.Service")
+      assert.strictEqual(
+        yield* told("/jumpstarter.v1.ControllerService/AuditStream"),
+        "UNIMPLEMENTED: method AuditStream not implemented"
+      )
       const main = yield* ControllerTest.make({ release: "main" })
       const other = yield* addExporter(main, "bench")
       assert.deepStrictEqual(yield* other.ask(getServiceEndpoints, {}), { telemetryEndpoints: [] })
