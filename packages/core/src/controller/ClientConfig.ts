@@ -107,7 +107,6 @@ const checked = (
     if (tls.ca !== "") {
       yield* Either.mapLeft(pem.certificates(tls.ca), (problem) => invalid(["tls", "ca"], `cannot be used: ${problem}`))
     }
-    const own = { token, refreshToken }
     return {
       source,
       namespace,
@@ -129,7 +128,7 @@ const checked = (
         dialTimeout: Duration.decode(leases?.dialTimeout ?? "60 seconds"),
         retryTimeout: Duration.decode(leases?.retryTimeout ?? "5 minutes")
       },
-      tokenStore: values.tokenStore ?? { exchange: (renew) => renew(own) }
+      tokenStore: values.tokenStore ?? tokens.memoryStore({ token, refreshToken })
     }
   })
 

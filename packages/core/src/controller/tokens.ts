@@ -1,5 +1,5 @@
 // A client's tokens, what can be read in one, and where new ones go.
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
@@ -30,6 +30,21 @@ export interface TokenStore {
    * tokens meanwhile. Tokens that cannot be kept are answered all the same: the store logs a warning, without them.
    */
   readonly exchange: <E>(renew: (stored: Tokens) => Effect.Effect<Tokens, E>) => Effect.Effect<Tokens, E>
+}
+
+/** For a program that keeps its tokens nowhere. */
+export const memoryStore = (loaded: Tokens): TokenStore => {
+  const turn = Effect.unsafeMakeSemaphore(1)
+  let stored = loaded
+  return {
+    exchange: <E>(renew: (stored: Tokens) => Effect.Effect<Tokens, E>): Effect.Effect<Tokens, E> =>
+      turn.withPermits(1)(
+        Effect.tap(Effect.suspend(() => renew(stored)), (renewed) =>
+          Effect.sync(() => {
+            stored = renewed
+          }))
+      )
+  }
 }
 
 export const isSame = (one: Redacted.Redacted | undefined, other: Redacted.Redacted | undefined): boolean =>

@@ -161,6 +161,17 @@ describe("a token that expires", () => {
       deepStrictEqual(new Set(seen), new Set([fresh]))
     }))
 
+  it.scoped("is renewed once for all clients of one configuration", () =>
+    Effect.gen(function*() {
+      const { asked, client } = issuer([grant(fresh, "r2")])
+      const { answers } = taking(fresh)
+      const shared = config()
+      const one = yield* fake.client(answers, { config: shared, issuer: client })
+      const other = yield* fake.client(answers, { config: shared, issuer: client })
+      yield* Effect.all([one.lease("l1"), other.lease("l1")], { concurrency: 2 })
+      strictEqual(asked.length, 1)
+    }))
+
   it.scoped("that is being renewed when the scope closes is waited for", () =>
     Effect.gen(function*() {
       const asking = yield* Deferred.make<void>()
