@@ -266,11 +266,11 @@ const policyOf = (policy: AccessPolicy): assignment.Policy => ({
   maximumDuration: Duration.toMillis(policy.maximumDuration ?? Duration.infinity)
 })
 
-// Numbers from 0 to 1 that follow from a seed, for who wakes first.
+// Numbers from 0 to 1 that follow from a seed, for who wakes first; none comes back before all 2^32 were there.
 const numbers = (seed: number) => {
   let state = seed
   return (): number => {
-    state = Math.imul(state ^ state >>> 15, state | 1) + 0x6d2b79f5 | 0
+    state = Math.imul(state, 1_664_525) + 1_013_904_223 | 0
     return (state >>> 0) / 2 ** 32
   }
 }
