@@ -1,12 +1,12 @@
 /**
- * Drivers that only group others (`protocol.md` 14.1).
+ * Drivers that only group other drivers (`protocol.md` 14.1).
  *
  * @since 0.1.0
  */
 import * as DriverInterface from "../contract/DriverInterface.ts"
 
 /**
- * The contract, which has no methods: a composite's children are drivers of their own, found by their paths.
+ * The contract. It has no methods: each child of a composite is a driver of its own, found by its path.
  *
  * @since 0.1.0
  * @category models
@@ -16,7 +16,7 @@ import * as DriverInterface from "../contract/DriverInterface.ts"
  * import { Composite, Power } from "@effect-jumpstarter/core/drivers"
  * import { Effect } from "effect"
  *
- * // Fails early, with the list of what is there, on an exporter that has no such board.
+ * // Fails early on an exporter without this board, and lists the drivers that the exporter has.
  * const board = Effect.zipRight(
  *   Device.connect(Composite.contract, "board"),
  *   Device.connect(Power.contract, "board.power")

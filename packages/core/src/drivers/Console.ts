@@ -1,5 +1,5 @@
 /**
- * A conversation over a byte stream: text is sent, and text is waited for, as with pexpect.
+ * Consoles over byte streams: send text and wait for text, as with pexpect.
  *
  * @since 0.1.0
  */
@@ -17,8 +17,8 @@ import * as transcript from "./console/transcript.ts"
 import { UnreadText } from "./console/unreadText.ts"
 
 /**
- * What was waited for did not come: within the timeout, or before the device ended the stream. `pending` is the end of
- * what came instead, as patterns see it, `console` the name of the console, and `hint` what may explain it.
+ * No text matched the pattern within the timeout, or before the device ended the stream. `pending` is the end of the
+ * unread text as patterns see it, `console` is the name of the console, and `hint` is a likely explanation.
  *
  * @since 0.1.0
  * @category errors
@@ -39,14 +39,14 @@ export class ExpectError extends Schema.TaggedError<ExpectError>(
       ? `before the device closed ${console}`
       : `within ${Duration.format(this.timeout)} on ${console}`
     const hint = this.hint === undefined ? "" : ` (${this.hint})`
-    return `${this.pattern} did not come ${reason}, only ${JSON.stringify(this.pending)}${hint}`
+    return `no match for ${this.pattern} ${reason}; unread text: ${JSON.stringify(this.pending)}${hint}`
   }
 }
 
 /**
- * What a pattern matched. `before` is what had come since the match before it, `groups` are the captures of a regular
- * expression, and `index` tells which of several patterns it was. All texts are as patterns see them, see
- * `ConsoleOptions.escapes`; `transcript` has what came.
+ * A match of a pattern. `before` is the text between the previous match and this one, `groups` are the captures of a
+ * regular expression, and `index` is the position of the matching pattern among several. All texts are as patterns see
+ * them (see `ConsoleOptions.escapes`); `transcript` has the original text.
  *
  * @since 0.1.0
  * @category models
@@ -59,7 +59,7 @@ export interface Match {
 }
 
 /**
- * Text as it is, or a regular expression.
+ * Literal text or a regular expression.
  *
  * @since 0.1.0
  * @category models
@@ -69,7 +69,7 @@ export type Pattern = string | RegExp
 type Patterns = Pattern | readonly [Pattern, ...ReadonlyArray<Pattern>]
 
 /**
- * Something that was said on a console, by either side.
+ * A piece of text that one side of a console sent.
  *
  * @since 0.1.0
  * @category models
@@ -80,29 +80,30 @@ export interface Entry {
 }
 
 /**
- * A console.
+ * A console: sends text to a device and waits for text from the device.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Console<E> {
-  /** Sends text as it is. */
+  /** Sends text unchanged. */
   readonly send: (text: string) => Effect.Effect<void, E>
-  /** Sends text and the console's line end. */
+  /** Sends text, followed by the console's line end. */
   readonly sendLine: (line: string) => Effect.Effect<void, E>
   /**
-   * Waits until the device's text has the pattern, and keeps what follows it for the next time. Of several patterns it is
-   * the one that is found first in the text. Without a timeout it waits for as long as the device keeps the stream open.
+   * Waits until the device's text matches the pattern. The text after the match stays for the next `expect`. Of several
+   * patterns, the one that matches first in the text wins. Without a timeout, `expect` waits as long as the device
+   * keeps the stream open.
    *
-   * A regular expression is tried whenever something arrives, so one that also matches a part of what it is for, as
-   * `/\d+/` does, should say what comes next: `/(\d+)\r?\n/`. A match that is longer than 4,096 characters may be found
-   * only after the device has paused for 100 ms. A pattern that does not match leaves the text for another.
+   * A regular expression is tried whenever text arrives. An expression such as `/\d+/` can match before all digits have
+   * arrived, so include what comes next: `/(\d+)\r?\n/`. A match longer than 4,096 characters may be found only after
+   * the device has paused for 100 ms. A pattern that does not match leaves the text unread.
    */
   readonly expect: (
     pattern: Pattern | readonly [Pattern, ...ReadonlyArray<Pattern>],
     options?: { readonly timeout?: Duration.DurationInput | undefined }
   ) => Effect.Effect<Match, E | ExpectError>
-  /** What both sides have said so far, in order, as it came: with its escape sequences and its byte order mark. */
+  /** The text that both sides have sent so far, in order, with escape sequences and the byte order mark. */
   readonly transcript: Effect.Effect<ReadonlyArray<Entry>>
 }
 
@@ -111,25 +112,26 @@ export interface Console<E> {
  * @category models
  */
 export interface ConsoleOptions {
-  /** What ends a line that is sent; a line feed unless given. Some boot loaders want a carriage return. */
+  /** The end of each line that `sendLine` sends; a line feed by default. Some boot loaders expect a carriage return. */
   readonly lineEnd?: string | undefined
   /**
-   * How many characters are kept: of the transcript, and of what nobody has waited for yet. The oldest ones beyond are
-   * forgotten. A million unless given.
+   * The number of characters to keep in the transcript, and of the unread text. Older characters are dropped. 1,000,000
+   * by default.
    */
   readonly limit?: number | undefined
   /**
-   * Whether patterns see the escape sequences by which a device steers a terminal: colours, cursor moves, modes such as
-   * bracketed paste, titles. They are `hidden` from patterns unless given, because shells send them where nobody sees
-   * them: with a modern Bash the line of a prompt begins with `\x1b[?2004h`, and `/^root@board:~# /m` would not match.
-   * A byte order mark at the start of the stream is hidden with them. Choose `visible` to wait for a sequence itself,
-   * such as a question for the cursor's position.
+   * Whether patterns see the escape sequences with which a device controls a terminal: colors, cursor moves, modes such
+   * as bracketed paste, titles. By default they are `hidden`, because shells send them where users do not see them: a
+   * modern Bash starts the line of its prompt with `\x1b[?2004h`, so that `/^root@board:~# /m` would not match. A byte
+   * order mark at the start of the stream is hidden as well. Choose `visible` to wait for an escape sequence, such as a
+   * query for the cursor's position.
    */
   readonly escapes?: "hidden" | "visible" | undefined
-  /** What errors call the console; the driver's path unless given, for a stream that a driver's client has opened. */
+  /** The name of the console in errors; by default the path of the driver whose client opened the stream. */
   readonly name?: string | undefined
   /**
-   * Called with all that the device says, as it came, piece by piece, to show it; what comes next waits for it.
+   * Called with each piece of text from the device, unchanged, for example to print it. The next piece waits until the
+   * effect ends.
    */
   readonly onText?: ((text: string) => Effect.Effect<void>) | undefined
 }
@@ -141,17 +143,17 @@ const name = (pattern: Patterns): string =>
     ? typeof pattern === "string" ? JSON.stringify(pattern) : String(pattern)
     : pattern.map(name).join(" or ")
 
-// As much of what came as a log line has room for.
+// The part of the unread text that fits into a log line.
 const shown = 400
 
-// A device that has been silent for so long has said what it had to say.
+// After a silence of this length, the device's output counts as complete.
 const pause = "100 millis"
 
-// The escape character, as it is written in patterns that JSON has quoted.
+// The ways to write the escape character in a pattern, after JSON has quoted the pattern.
 const escapeCharacter = /\\(x1b|u001b|u\{0*1b\}|c\[)/i
 
 /**
- * Makes a console of a byte stream. It reads from then on, and stops when the scope closes.
+ * Makes a console from a byte stream. The console reads at once, and stops when the scope closes.
  *
  * @since 0.1.0
  * @category constructors
@@ -204,7 +206,7 @@ export const make = <E>(
         escapes === undefined ? text : visibleDecoder.decode(escapes.push(bytes), { stream: true })
       )
     }
-    // A character that was cut off.
+    // At the end, an incomplete character becomes U+FFFD.
     const hearEnd = (): string => {
       const text = decoder.decode()
       return hear(text, escapes === undefined ? text : visibleDecoder.decode(escapes.end()))
@@ -217,7 +219,7 @@ export const make = <E>(
       Effect.onExit((exit) =>
         Effect.sync(() => {
           outcome = exit
-          // Who closes the console cuts nothing off.
+          // When the program closes the console, the device has not cut a character off.
           if (!Exit.isInterrupted(exit)) cutOff = hearEnd()
           arrival.unsafeOpen()
         })
@@ -236,7 +238,7 @@ export const make = <E>(
         timeout: timeout === undefined ? undefined : Duration.decode(timeout),
         console: options.name ?? stream.name,
         hint: escapes !== undefined && escapeCharacter.test(JSON.stringify(shownPattern))
-          ? "the pattern has an escape, which patterns do not see unless the option `escapes` is `visible`"
+          ? "the pattern has an escape character; patterns see escape sequences only with the option `escapes: \"visible\"`"
           : undefined
       })
     }
@@ -252,7 +254,7 @@ export const make = <E>(
         const search = new PatternSearch(isOne(pattern) ? [pattern] : pattern, unread)
         const heard = Effect.as(arrival.await, false)
         const paused = Effect.delay(Effect.succeed(true), pause)
-        // Closing the latch and looking are one step, so that nothing arrives unseen in between.
+        // The latch is closed and the text searched in one step, so that no text arrives unseen in between.
         const next = (isThorough: boolean): Effect.Effect<Match, E | ExpectError> =>
           Effect.suspend(() => {
             arrival.unsafeClose()

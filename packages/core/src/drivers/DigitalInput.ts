@@ -29,7 +29,7 @@ export type Edge = typeof Edge.Type
 const optionalSeconds = DriverMethod.optional(Schema.Number)
 
 /**
- * The contract. Timeouts are in seconds here; `waitForActive` and its like take any duration.
+ * The contract. Its timeouts are in seconds; `waitForActive`, `waitForInactive` and `waitForEdge` take any duration.
  *
  * @since 0.1.0
  * @category models
@@ -80,20 +80,20 @@ export interface Client extends DriverInterface.Client<typeof contract> {}
  */
 export interface WaitOptions {
   /**
-   * How long the driver waits before it answers with a `DriverError` of code `DEADLINE_EXCEEDED`; for ever unless
-   * given. `Effect.timeout` would only end the call: a driver in Python goes on waiting in its thread.
+   * How long the driver waits before the call fails with a `DriverError` of code `DEADLINE_EXCEEDED`; without limit by
+   * default. `Effect.timeout` only ends the call: a driver in Python keeps waiting in its thread.
    */
   readonly timeout?: Duration.DurationInput | undefined
 }
 
-// JSON has no infinity, and without a number the driver waits for ever.
+// JSON has no infinity, and without a number the driver waits without limit.
 const seconds = ({ timeout = Duration.infinity }: WaitOptions): number | undefined => {
   const seconds = Duration.toSeconds(timeout)
   return Number.isFinite(seconds) ? seconds : undefined
 }
 
 /**
- * Waits until a pin is active. It may be so already.
+ * Waits until a pin is active. Returns at once if the pin is active already.
  *
  * @since 0.1.0
  * @category combinators
@@ -104,7 +104,7 @@ export const waitForActive = (
 ): Effect.Effect<void, DriverCallError> => callers.on(callers.of(), () => pin.wait_for_active(seconds(options)))
 
 /**
- * Waits until a pin is inactive. It may be so already.
+ * Waits until a pin is inactive. Returns at once if the pin is inactive already.
  *
  * @since 0.1.0
  * @category combinators

@@ -22,7 +22,7 @@ export const PinState = Schema.Literal(0, 1)
 export type PinState = typeof PinState.Type
 
 /**
- * The contract. `Power.cycle` works for an output too.
+ * The contract. `Power.cycle` works for an output as well.
  *
  * @since 0.1.0
  * @category models
@@ -42,8 +42,8 @@ export const contract = DriverInterface.make("jumpstarter_driver_gpiod.client.Di
   on: DriverMethod.call({ documentation: "Makes the pin active.", idempotent: true }),
   /** Makes the pin inactive. */
   off: DriverMethod.call({ documentation: "Makes the pin inactive.", idempotent: true }),
-  /** Reads the level the pin has. */
-  read_pin: DriverMethod.call({ result: PinState, documentation: "Reads the level the pin has.", idempotent: true })
+  /** Reads the level of the pin. */
+  read_pin: DriverMethod.call({ result: PinState, documentation: "Reads the level of the pin.", idempotent: true })
 }, { driverType: "gpio" })
 
 /**

@@ -16,7 +16,7 @@ import * as Resource from "../resource/Resource.ts"
 const partition = DriverMethod.optional(Schema.String)
 
 /**
- * The contract. A target is a partition or a memory of the device; a driver that has only one takes none.
+ * The contract. A target is a partition or a memory of the device; a driver with a single target takes none.
  *
  * @since 0.1.0
  * @category models
@@ -43,10 +43,10 @@ export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.
     documentation: "Writes an image to a target.",
     idempotent: true
   }),
-  /** Reads a target back. */
+  /** Reads the content of a target. */
   dump: DriverMethod.call({
     args: DriverMethod.named((dump = DriverMethod.sink, target = partition) => [dump, target]),
-    documentation: "Reads a target back.",
+    documentation: "Reads the content of a target.",
     idempotent: true
   })
 }, {
@@ -69,8 +69,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.
 export interface Client extends DriverInterface.Client<typeof contract> {}
 
 /**
- * Writes several images, one after the other in the order given, each to the target it stands with. The first failure
- * ends it.
+ * Writes several images, each to its target, one after the other in the given order. Stops at the first failure.
  *
  * @since 0.1.0
  * @category combinators
@@ -86,7 +85,7 @@ export const flashAll = <E, R>(
 }
 
 /**
- * A device does not have the image that it should have.
+ * The content of the device differs from the image.
  *
  * @since 0.1.0
  * @category errors
@@ -97,17 +96,17 @@ export class HashMismatch extends Schema.TaggedError<HashMismatch>(
   target: Schema.optional(Schema.String),
   /** The SHA-256 of the image. */
   expected: Schema.String,
-  /** The SHA-256 of as many bytes of the device. */
+  /** The SHA-256 of the same number of bytes read from the device. */
   actual: Schema.String
 }) {
   override get message(): string {
     const target = this.target === undefined ? "the device" : JSON.stringify(this.target)
-    return `${target} does not have the image: its SHA-256 is ${this.actual}, not ${this.expected}`
+    return `the content of ${target} differs from the image: its SHA-256 is ${this.actual}, expected ${this.expected}`
   }
 }
 
 /**
- * An image has no bytes, so that every device has them. The build that made it has failed, most likely.
+ * An image has no bytes, so a comparison with any device would succeed. Most likely the build of the image failed.
  *
  * @since 0.1.0
  * @category errors
@@ -117,17 +116,17 @@ export class EmptyImage extends Schema.TaggedError<EmptyImage>(
 )("EmptyImage", { target: Schema.optional(Schema.String) }) {
   override get message(): string {
     const target = this.target === undefined ? "the device" : JSON.stringify(this.target)
-    return `the image for ${target} is empty, so there is nothing to verify; did the build that makes it fail?`
+    return `the image for ${target} is empty, so there is nothing to verify; check the build of the image`
   }
 }
 
 /**
- * Reads a target back and compares its SHA-256 with that of an image, decoded if it is encoded. A partition is mostly larger
- * than its image, so only as many bytes are compared as the image has. What watches the image watches the dump:
- * `ProgressBar.show` and `Resource.withIdleTimeout` do what they do for `flash`.
+ * Reads a target and compares its SHA-256 with the SHA-256 of an image, after decoding an encoded image. A partition is
+ * usually larger than its image, so only the first bytes are compared, as many as the image has. `ProgressBar.show` and
+ * `Resource.withIdleTimeout` on the image apply to the dump, as they do to `flash`.
  *
- * The image is read for its hash, so after a flash it is read again, and has to be one that can be, such as a file. An image
- * without bytes fails with `EmptyImage`.
+ * Computing the hash reads the image a second time after a flash, so the image must be readable more than once, such as
+ * a file. Fails with `EmptyImage` for an image without bytes.
  *
  * @since 0.1.0
  * @category combinators

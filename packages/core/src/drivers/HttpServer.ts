@@ -13,7 +13,7 @@ import type * as Resource from "../resource/Resource.ts"
 import * as Opendal from "./Opendal.ts"
 
 /**
- * The contract. What is served is the driver's child `storage`, which speaks `Opendal.contract`.
+ * The contract. The served files are in the driver's child `storage`, which implements `Opendal.contract`.
  *
  * @since 0.1.0
  * @category models
@@ -39,10 +39,10 @@ export const contract = DriverInterface.make("jumpstarter_driver_http.client.Htt
   start: DriverMethod.call({ documentation: "Starts the server.", idempotent: true }),
   /** Stops the server. */
   stop: DriverMethod.call({ documentation: "Stops the server.", idempotent: true }),
-  /** The server's address, without a slash at the end. */
+  /** The URL of the server, without a trailing slash. */
   get_url: DriverMethod.call({
     result: Schema.String,
-    documentation: "The server's address, without a slash at the end.",
+    documentation: "The URL of the server, without a trailing slash.",
     idempotent: true
   }),
   /** The address the server listens on. */
@@ -68,7 +68,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_http.client.Htt
 export interface Client extends DriverInterface.Client<typeof contract> {}
 
 /**
- * Writes a file into the storage of a server, and answers the URL it is served at.
+ * Writes a file into the storage of a server, and returns the URL of the file.
  *
  * @since 0.1.0
  * @category combinators

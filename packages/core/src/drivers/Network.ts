@@ -1,5 +1,5 @@
 /**
- * Networks and sockets that an exporter reaches: `jumpstarter_driver_network` (`protocol.md` 14.1).
+ * Networks and sockets that an exporter can reach: `jumpstarter_driver_network` (`protocol.md` 14.1).
  *
  * @since 0.1.0
  */
@@ -16,8 +16,8 @@ import * as interruptible from "../util/interruptible.ts"
 import * as portListener from "./portListener.ts"
 
 /**
- * The contract. Some drivers that carry its label lead to nothing that has an address. Over UDP one write is one
- * datagram.
+ * The contract. Some drivers with its label connect to peers that have no address, so `address` is optional. Over UDP,
+ * each write is one datagram.
  *
  * @since 0.1.0
  * @category models
@@ -40,11 +40,11 @@ import * as portListener from "./portListener.ts"
 export const contract = DriverInterface.make("jumpstarter_driver_network.client.NetworkClient", {
   /** Opens a connection. */
   connect: DriverMethod.stream({ documentation: "Opens a connection." }),
-  /** Where the connections lead to, such as tcp://10.0.0.7:22 or a websocket's URL. */
+  /** The peer of the connections, such as tcp://10.0.0.7:22 or the URL of a websocket. */
   address: DriverMethod.call({
     result: Schema.String,
     optional: true,
-    documentation: "Where the connections lead to, such as tcp://10.0.0.7:22 or a websocket's URL.",
+    documentation: "The peer of the connections, such as tcp://10.0.0.7:22 or the URL of a websocket.",
     idempotent: true
   })
 }, {
@@ -64,8 +64,8 @@ export const contract = DriverInterface.make("jumpstarter_driver_network.client.
 export interface Client extends DriverInterface.Client<typeof contract> {}
 
 /**
- * Joins two byte streams: each gets what the other says, and its end. It is over when both have ended, and fails when
- * one of them does.
+ * Joins two byte streams: each receives the bytes of the other, and the other's end. Completes when both have ended,
+ * and fails when one of them fails.
  *
  * @since 0.1.0
  * @category combinators
@@ -77,7 +77,7 @@ export const join = <E, E2>(left: ByteStream<E>, right: ByteStream<E2>): Effect.
   ))
 
 /**
- * The local port could not be listened on.
+ * The local port cannot be opened for listening.
  *
  * @since 0.1.0
  * @category errors
@@ -96,15 +96,15 @@ export class ListenError extends Schema.TaggedError<ListenError>(
  * @category models
  */
 export interface PortForwardOptions {
-  /** The local address; `127.0.0.1` unless given, so that nobody else can connect. */
+  /** The local address; `127.0.0.1` by default, so that other machines cannot connect. */
   readonly host?: string | undefined
-  /** The local port; a free one unless given. */
+  /** The local port; a free port by default. */
   readonly port?: number | undefined
 }
 
 /**
- * Forwards a local TCP port while the scope is open: every connection to it gets a connection of the driver's. A
- * connection that fails is closed, and the reason logged; the port stays open.
+ * Forwards a local TCP port while the scope is open: each local connection gets its own connection from the driver. A
+ * connection that fails is closed and its cause is logged; the port stays open.
  *
  * @since 0.1.0
  * @category constructors

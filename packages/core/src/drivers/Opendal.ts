@@ -1,5 +1,5 @@
 /**
- * Files of an exporter, in any storage that Apache OpenDAL reaches (`protocol.md` 14.2).
+ * Files of an exporter, in any storage that Apache OpenDAL supports (`protocol.md` 14.2).
  *
  * @since 0.1.0
  */
@@ -16,7 +16,7 @@ import * as Resource from "../resource/Resource.ts"
 import { bracket } from "./bracket.ts"
 
 /**
- * What a storage knows about a path. The length is in bytes.
+ * The metadata of a path. `content_length` is in bytes.
  *
  * @since 0.1.0
  * @category schemas
@@ -37,7 +37,7 @@ export const Metadata = Schema.Struct({
 export interface Metadata extends Schema.Schema.Type<typeof Metadata> {}
 
 /**
- * An HTTP request that somebody else can make without the storage's credentials.
+ * An HTTP request that works without the storage's credentials.
  *
  * @since 0.1.0
  * @category schemas
@@ -55,7 +55,7 @@ export const PresignedRequest = Schema.Struct({
 export interface PresignedRequest extends Schema.Schema.Type<typeof PresignedRequest> {}
 
 /**
- * What a storage can do, by OpenDAL's names, such as `write_can_append`; limits are numbers.
+ * The capabilities of a storage under OpenDAL's names, such as `write_can_append`; limits are numbers.
  *
  * @since 0.1.0
  * @category schemas
@@ -90,8 +90,8 @@ const paths = DriverMethod.streamingCall({ args: onePath, item: Schema.String })
 const onPath = DriverMethod.call({ args: onePath, idempotent: true })
 
 /**
- * The contract. Paths are relative to the driver's root; those of directories end in a slash. An open file is named by
- * what `open` answers.
+ * The contract. Paths are relative to the driver's root; paths of directories end with a slash. `open` returns the
+ * handle that the `file_` methods take.
  *
  * @since 0.1.0
  * @category models
@@ -128,7 +128,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.
     args: DriverMethod.named((fd = Schema.String, content = DriverMethod.source) => [fd, content]),
     documentation: "Writes to an open file."
   }),
-  /** Moves in an open file, from its start (0), from where it is (1), or from its end (2). */
+  /** Moves in an open file, relative to its start (0), the current position (1) or its end (2). */
   file_seek: DriverMethod.call({
     args: DriverMethod.named((
       fd = Schema.String,
@@ -136,7 +136,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.
       whence = DriverMethod.optional(Schema.Literal(0, 1, 2), { fallback: 0 })
     ) => [fd, position, whence]),
     result: Schema.Number,
-    documentation: "Moves in an open file, from its start (0), from where it is (1), or from its end (2)."
+    documentation: "Moves in an open file, relative to its start (0), the current position (1) or its end (2)."
   }),
   /** The position in an open file. */
   file_tell: DriverMethod.call({
@@ -164,10 +164,10 @@ export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.
   }),
   copy: DriverMethod.call({ args: fromTo, idempotent: true }),
   rename: DriverMethod.call({ args: fromTo }),
-  /** Removes a directory and what is below it; without its slash, all paths that begin so. */
+  /** Removes a directory with its content; without the slash, all paths that start with the path. */
   remove_all: DriverMethod.call({
     args: onePath,
-    documentation: "Removes a directory and what is below it; without its slash, all paths that begin so.",
+    documentation: "Removes a directory with its content; without the slash, all paths that start with the path.",
     idempotent: true
   }),
   create_dir: onPath,
@@ -179,16 +179,16 @@ export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.
   presign_read: presign,
   presign_write: presign,
   capability: DriverMethod.call({ result: Capability, idempotent: true }),
-  /** The paths made in this session, which some drivers remove at its end. */
+  /** The paths created in this session; some drivers remove them when the session ends. */
   get_created_resources: DriverMethod.call({
     result: Schema.Array(Schema.String),
-    documentation: "The paths made in this session, which some drivers remove at its end.",
+    documentation: "The paths created in this session; some drivers remove them when the session ends.",
     idempotent: true
   }),
-  /** Counts a path as made in this session. */
+  /** Marks a path as created in this session. */
   register_path: DriverMethod.call({
     args: onePath,
-    documentation: "Counts a path as made in this session.",
+    documentation: "Marks a path as created in this session.",
     idempotent: true
   })
 }, { driverType: "storage" })
@@ -202,8 +202,8 @@ export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.
 export interface Client extends DriverInterface.Client<typeof contract> {}
 
 /**
- * Opens a file for an effect, and closes it when the effect is over, whatever became of it. A failure to close is a
- * failure: the bytes may not have reached the storage.
+ * Opens a file for an effect, and closes the file when the effect succeeds, fails or is interrupted. Fails when the
+ * file cannot be closed, because its bytes may not have reached the storage.
  *
  * @since 0.1.0
  * @category combinators
@@ -227,7 +227,7 @@ type Reading = Pick<Client, "open" | "file_read" | "file_close">
 type Writing = Pick<Client, "open" | "file_write" | "file_close">
 
 /**
- * Reads a file, and answers what the target made of its bytes.
+ * Reads a file into a target, and returns the target's result.
  *
  * @since 0.1.0
  * @category combinators
@@ -244,14 +244,15 @@ export const readFile = <A, E, R>(
   )
 }
 
-// A storage keeps files as they are, so compressed bytes look like a mistake only where a name loses its ending on the way.
+// A storage keeps files unchanged, so compressed bytes are likely a mistake only if the path drops the extension of the
+// source's name.
 const kept = <E, R>(path: string, source: Resource.Source<void, E, R>): Resource.Source<void, E, R> => {
   const named = source.name === undefined ? undefined : encodingSigns.ofName(source.name)
   return named === undefined || encodingSigns.ofName(path) !== undefined ? { ...source, asIs: true } : source
 }
 
 /**
- * Writes a file; one that exists is replaced.
+ * Writes a file, and replaces an existing one.
  *
  * @since 0.1.0
  * @category combinators
@@ -269,7 +270,7 @@ export const writeFile = <E, R>(
 }
 
 /**
- * Reads a whole file into memory, where it has room for `limit` bytes, 64 MiB unless given; see `Resource.toBytes`.
+ * Reads a whole file of at most `limit` bytes into memory; 64 MiB by default. See `Resource.toBytes`.
  *
  * @since 0.1.0
  * @category combinators
@@ -291,8 +292,8 @@ export const writeBytes = (storage: Writing, path: string, bytes: Uint8Array): E
   callers.on(callers.of(), () => writeFile(storage, path, Resource.fromBytes(bytes)))
 
 /**
- * Reads a whole file as UTF-8, with its byte order mark if there is one; what is no UTF-8 becomes U+FFFD. The limit is that
- * of `readBytes`.
+ * Reads a whole file as UTF-8. Keeps a byte order mark, and decodes invalid bytes to U+FFFD. The limit is the one of
+ * `readBytes`.
  *
  * @since 0.1.0
  * @category combinators
@@ -317,7 +318,7 @@ export const writeString = (storage: Writing, path: string, text: string): Effec
   callers.on(callers.of(), () => writeFile(storage, path, Resource.fromString(text)))
 
 /**
- * A file in the storage is not what was uploaded.
+ * A file in the storage differs from the uploaded source.
  *
  * @since 0.1.0
  * @category errors
@@ -326,12 +327,13 @@ export class HashMismatch extends Schema.TaggedError<HashMismatch>(
   "@effect-jumpstarter/core/drivers/Opendal/HashMismatch"
 )("OpendalHashMismatch", { path: Schema.String, expected: Schema.String, actual: Schema.String }) {
   override get message(): string {
-    return `${JSON.stringify(this.path)} has the SHA-256 ${this.actual} after the upload, not ${this.expected}`
+    const path = JSON.stringify(this.path)
+    return `${path} differs from the uploaded source: its SHA-256 is ${this.actual}, expected ${this.expected}`
   }
 }
 
 /**
- * What an upload came to: whether it was necessary, and the SHA-256 of the file.
+ * The result of an upload: whether the file was written, and its SHA-256.
  *
  * @since 0.1.0
  * @category models
@@ -342,8 +344,8 @@ export interface Upload {
 }
 
 /**
- * Writes a file unless the storage has it already, and checks what has been written by its SHA-256. The source is read
- * twice, once to know its hash, so it has to be one that can be, such as a file.
+ * Writes a file unless the storage has it already, and then compares its SHA-256. Computing the hash reads the source
+ * once more, so the source must be readable twice, such as a file.
  *
  * @since 0.1.0
  * @category combinators
@@ -356,7 +358,7 @@ export const upload = <E, R>(
   const caller = callers.of()
   return Effect.gen(function*() {
     const { sha256: expected } = yield* hash.ofSource(source)
-    // A storage that cannot say gets the file.
+    // When the storage cannot tell whether it has the file, the file is written.
     const present = yield* Effect.orElseSucceed(
       Effect.if(storage.exists(path), {
         onTrue: () => Effect.map(storage.hash(path), (actual) => actual === expected),

@@ -1,5 +1,5 @@
 /**
- * Power supplies and switches: `jumpstarter_driver_power` and drivers that answer like it (`protocol.md` 14.1).
+ * Power supplies and switches: `jumpstarter_driver_power` and compatible drivers (`protocol.md` 14.1).
  *
  * @since 0.1.0
  */
@@ -32,7 +32,7 @@ export const PowerReading: Schema.Schema<PowerReading> = Schema.Struct({
 })
 
 /**
- * The contract. Of the drivers that carry its label, many cannot measure, and some send readings for ever.
+ * The contract. Many drivers with its label cannot measure, and some send readings without end.
  *
  * @since 0.1.0
  * @category models
@@ -57,11 +57,11 @@ export const contract = DriverInterface.make("jumpstarter_driver_power.client.Po
   on: DriverMethod.call({ documentation: "Switches the device on.", idempotent: true }),
   /** Switches the device off. */
   off: DriverMethod.call({ documentation: "Switches the device off.", idempotent: true }),
-  /** Measures what the device draws. */
+  /** Measures the voltage and the current of the device. */
   read: DriverMethod.streamingCall({
     item: PowerReading,
     optional: true,
-    documentation: "Measures what the device draws."
+    documentation: "Measures the voltage and the current of the device."
   }),
   /** Puts the device into its rescue mode. */
   rescue: DriverMethod.call({ optional: true, documentation: "Puts the device into its rescue mode." })
@@ -89,13 +89,13 @@ export interface Client extends DriverInterface.Client<typeof contract> {}
  * @category models
  */
 export interface CycleOptions {
-  /** How long the device stays off; 2 seconds unless given. */
+  /** How long the device stays off; 2 seconds by default. */
   readonly wait?: Duration.DurationInput | undefined
 }
 
 /**
- * Switches a device off, waits, and switches it on. It works for everything that has `on` and `off`, such as virtual
- * power and digital outputs. Interrupted in between it leaves the device off.
+ * Switches a device off, waits, and switches it on. Works for every client with `on` and `off`, such as virtual power
+ * and digital outputs. An interruption during the wait leaves the device off.
  *
  * @since 0.1.0
  * @category combinators

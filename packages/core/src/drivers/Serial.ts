@@ -13,8 +13,8 @@ import type { DriverCallError } from "../protocol/DriverError.ts"
 import * as Console from "./Console.ts"
 
 /**
- * The contract. `connect` opens the port for as long as the scope is open. It is all that some consoles under this label
- * have, such as those of simulators.
+ * The contract. `connect` keeps the port open until the scope closes. Some consoles with this label, such as those of
+ * simulators, have only `connect`.
  *
  * @since 0.1.0
  * @category models
@@ -40,20 +40,20 @@ import * as Console from "./Console.ts"
 export const contract = DriverInterface.make("jumpstarter_driver_pyserial.client.PySerialClient", {
   /** Opens the port. */
   connect: DriverMethod.stream({ documentation: "Opens the port." }),
-  /** Drops an open port. */
-  close: DriverMethod.call({ optional: true, documentation: "Drops an open port." }),
-  /** Sets the line Data Terminal Ready. */
+  /** Closes the open port. */
+  close: DriverMethod.call({ optional: true, documentation: "Closes the open port." }),
+  /** Sets the Data Terminal Ready (DTR) line. */
   set_dtr: DriverMethod.call({
     args: DriverMethod.named((enabled = Schema.Boolean) => [enabled]),
     optional: true,
-    documentation: "Sets the line Data Terminal Ready.",
+    documentation: "Sets the Data Terminal Ready (DTR) line.",
     idempotent: true
   }),
-  /** Sets the line Request To Send. */
+  /** Sets the Request To Send (RTS) line. */
   set_rts: DriverMethod.call({
     args: DriverMethod.named((enabled = Schema.Boolean) => [enabled]),
     optional: true,
-    documentation: "Sets the line Request To Send.",
+    documentation: "Sets the Request To Send (RTS) line.",
     idempotent: true
   })
 }, { driverType: "serial" })
@@ -67,8 +67,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_pyserial.client
 export interface Client extends DriverInterface.Client<typeof contract> {}
 
 /**
- * Opens the port as a console to converse with. It works for everything that has `connect`, such as a network that
- * leads to a console server.
+ * Opens the port as a console. Works for every client with `connect`, such as a network that leads to a console server.
  *
  * @since 0.1.0
  * @category constructors

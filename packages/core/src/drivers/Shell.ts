@@ -12,8 +12,8 @@ import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
 
 /**
- * A piece of a command's output, `[stdout, stderr, code]`. The last one carries the exit code; it is 199 when the
- * driver stopped the command because it took too long.
+ * A piece of a command's output, `[stdout, stderr, code]`. The last piece has the exit code, which is 199 when the
+ * driver stopped the command at its time limit.
  *
  * @since 0.1.0
  * @category schemas
@@ -46,13 +46,13 @@ export type Output = typeof Output.Type
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_shell.client.ShellClient", {
-  /** The names of the commands there are. */
+  /** The names of the commands. */
   get_methods: DriverMethod.call({
     result: Schema.Array(Schema.String),
-    documentation: "The names of the commands there are.",
+    documentation: "The names of the commands.",
     idempotent: true
   }),
-  /** Runs a command with variables of its environment and its words, and streams its output. */
+  /** Runs a command with environment variables and arguments, and streams its output. */
   call_method: DriverMethod.streamingCall({
     args: DriverMethod.named((
       command = Schema.String,
@@ -60,7 +60,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_shell.client.Sh
     ) => [command, environment]),
     rest: Schema.String,
     item: Output,
-    documentation: "Runs a command with variables of its environment and its words, and streams its output."
+    documentation: "Runs a command with environment variables and arguments, and streams its output."
   })
 }, { driverType: "shell" })
 
@@ -77,14 +77,14 @@ export interface Client extends DriverInterface.Client<typeof contract> {}
  * @category models
  */
 export interface RunOptions {
-  /** The words after the command. */
+  /** The arguments of the command. */
   readonly args?: ReadonlyArray<string> | undefined
-  /** Variables of the environment. Exporters refuse some, such as `PATH` and `LD_PRELOAD`. */
+  /** Environment variables. Exporters refuse some, such as `PATH` and `LD_PRELOAD`. */
   readonly env?: Readonly<Record<string, string>> | undefined
 }
 
 /**
- * What became of a command. `code` is null when the driver ended its answer without one.
+ * The output and exit code of a command. `code` is null when the driver's stream ended without an exit code.
  *
  * @since 0.1.0
  * @category models
@@ -96,8 +96,8 @@ export interface CommandResult {
 }
 
 /**
- * Runs a command to its end and collects what it writes. A code other than zero is a result, not a failure; an unknown
- * command is refused with `InvalidArgument`.
+ * Runs a command and collects its output. A nonzero exit code is a result, not a failure. An unknown command fails with
+ * `InvalidArgument`.
  *
  * @since 0.1.0
  * @category combinators

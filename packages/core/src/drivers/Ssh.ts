@@ -1,5 +1,5 @@
 /**
- * How to log into a device over SSH (`protocol.md` 14.1).
+ * Settings for logging in to a device over SSH (`protocol.md` 14.1).
  *
  * @since 0.1.0
  */
@@ -12,7 +12,7 @@ import type { DriverCallError } from "../protocol/DriverError.ts"
 import * as interruptible from "../util/interruptible.ts"
 
 /**
- * The contract. The connection itself is that of the driver's child `tcp`, which speaks `Network.contract`.
+ * The contract. The driver's child `tcp`, which implements `Network.contract`, opens the connection.
  *
  * @since 0.1.0
  * @category models
@@ -31,22 +31,22 @@ import * as interruptible from "../util/interruptible.ts"
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_ssh.client.SSHWrapperClient", {
-  /** Whom to log in as. */
+  /** The user to log in as; empty without a default. */
   get_default_username: DriverMethod.call({
     result: Schema.String,
-    documentation: "Whom to log in as.",
+    documentation: "The user to log in as; empty without a default.",
     idempotent: true
   }),
-  /** The local command, with its options. */
+  /** The ssh command to run locally, with its options. */
   get_ssh_command: DriverMethod.call({
     result: Schema.String,
-    documentation: "The local command, with its options.",
+    documentation: "The ssh command to run locally, with its options.",
     idempotent: true
   }),
-  /** The private key to log in with, if there is one. */
+  /** The private key to log in with, or null. */
   get_ssh_identity: DriverMethod.call({
     result: Schema.NullOr(Schema.String),
-    documentation: "The private key to log in with, if there is one.",
+    documentation: "The private key to log in with, or null.",
     idempotent: true
   })
 }, { driverType: "network" })
@@ -60,7 +60,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_ssh.client.SSHW
 export interface Client extends DriverInterface.Client<typeof contract> {}
 
 /**
- * What the driver says about logging in. The username is empty when the driver has no default.
+ * The settings for logging in. The username is empty when the driver has no default.
  *
  * @since 0.1.0
  * @category models
@@ -74,7 +74,7 @@ export interface Login {
 }
 
 /**
- * Everything the driver says about logging in.
+ * Returns all settings for logging in.
  *
  * @since 0.1.0
  * @category combinators

@@ -1,5 +1,5 @@
 /**
- * Storage that is switched between the exporter and the device under test, such as an SD card (`protocol.md` 14.1).
+ * Storage that can be switched between the exporter and the device under test, such as an SD card (`protocol.md` 14.1).
  *
  * @since 0.1.0
  */
@@ -37,10 +37,10 @@ export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.
   dut: DriverMethod.call({ documentation: "Connects the storage to the device under test.", idempotent: true }),
   /** Disconnects the storage. */
   off: DriverMethod.call({ documentation: "Disconnects the storage.", idempotent: true }),
-  /** Writes the storage from its start. */
+  /** Writes to the storage, from its start. */
   write: DriverMethod.call({
     args: DriverMethod.named((image = DriverMethod.source) => [image]),
-    documentation: "Writes the storage from its start.",
+    documentation: "Writes to the storage, from its start.",
     idempotent: true
   }),
   /** Reads the whole storage. */
@@ -60,8 +60,8 @@ export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.
 export interface Client extends DriverInterface.Client<typeof contract> {}
 
 /**
- * Connects the storage to the exporter while an effect runs, and to the device afterwards: also when the effect fails
- * or is interrupted, and when connecting it to the exporter does, because nobody knows where it is then.
+ * Connects the storage to the exporter while an effect runs, and to the device afterwards. The storage returns to the
+ * device also when the effect, or connecting the storage to the exporter, fails or is interrupted.
  *
  * @since 0.1.0
  * @category combinators
@@ -79,7 +79,7 @@ export const onHost = <A, E, R>(
 }
 
 /**
- * Writes the storage and gives it to the device, whatever became of the writing.
+ * Writes to the storage, then connects it to the device, even when writing fails or is interrupted.
  *
  * @since 0.1.0
  * @category combinators
@@ -90,8 +90,8 @@ export const write = <E, R>(
 ): Effect.Effect<void, DriverCallError | E, R> => callers.on(callers.of(), () => onHost(mux, mux.write(source)))
 
 /**
- * Reads the whole storage and gives it to the device, whatever became of the reading. Answers what the target made of
- * the bytes.
+ * Reads the whole storage into a target, and returns the target's result. Afterwards the storage is connected to the
+ * device, even when reading fails or is interrupted.
  *
  * @since 0.1.0
  * @category combinators

@@ -8,7 +8,7 @@ import * as DriverInterface from "../contract/DriverInterface.ts"
 import * as DriverMethod from "../contract/DriverMethod.ts"
 
 /**
- * The contract. What is served is the driver's child `storage`, which speaks `Opendal.contract`.
+ * The contract. The served files are in the driver's child `storage`, which implements `Opendal.contract`.
  *
  * @since 0.1.0
  * @category models

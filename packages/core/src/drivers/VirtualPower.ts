@@ -1,5 +1,5 @@
 /**
- * The power of virtual devices, which can be destroyed when they are switched off (`protocol.md` 14.1).
+ * The power of virtual devices, which `off` can destroy (`protocol.md` 14.1).
  *
  * @since 0.1.0
  */
@@ -9,7 +9,7 @@ import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as Power from "./Power.ts"
 
 /**
- * The contract: that of `Power`, with an `off` that can destroy the instance.
+ * The contract: like `Power.contract`, except that `off` can destroy the instance.
  *
  * @since 0.1.0
  * @category models
@@ -26,10 +26,10 @@ import * as Power from "./Power.ts"
  */
 export const contract = DriverInterface.make("jumpstarter_driver_power.client.VirtualPowerClient", {
   on: Power.contract.methods.on,
-  /** Switches the device off, and destroys it when asked to. */
+  /** Switches the device off, and destroys it if the argument is true. */
   off: DriverMethod.call({
     args: DriverMethod.named((destroy = DriverMethod.optional(Schema.Boolean, { fallback: false })) => [destroy]),
-    documentation: "Switches the device off, and destroys it when asked to."
+    documentation: "Switches the device off, and destroys it if the argument is true."
   }),
   read: Power.contract.methods.read
 }, { alsoSpokenBy: ["jumpstarter_driver_cuttlefish.client.CvdPowerClient"], driverType: "power" })

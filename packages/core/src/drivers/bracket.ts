@@ -1,5 +1,5 @@
-// Brackets around remote state, such as an open file of the exporter: what was acquired by one call is given back by
-// another, and both can be slow, fail, or be lost.
+// Brackets around remote state, such as an open file of the exporter: one call acquires the state and another releases
+// it. Both can be slow, fail, or be lost.
 import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -7,8 +7,8 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as interruptible from "../util/interruptible.ts"
 
-// Runs an effect during an interruption and waits for it, but no longer than `patience`. The limit is real time whatever
-// the program's clock says, so that an interruption cannot hang on a test's clock.
+// Runs an effect during an interruption and waits for it, for at most `patience`. The limit is real time, not the
+// program's clock, so that an interruption cannot hang on a test clock.
 const bounded = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   patience: Duration.DurationInput
@@ -22,9 +22,9 @@ const bounded = <A, E, R>(
     yield* Fiber.interruptFork(timer)
   })
 
-// Releases on success, failure and interruption of the use. A failure to release fails the whole, after that of the use if
-// there is one, because the device stays where it was put. An interruption waits for the release, and
-// before that for an acquisition that is under way, because its answer says what to give back.
+// Releases on success, failure and interruption of the use. When the release fails, the bracket fails, because the
+// device stays in its acquired state; a failure of the use comes first in the cause. An interruption waits for the
+// release. It first waits for an acquisition in progress, whose result names the state to release.
 export const bracket = <A, E, R, B, E2, R2, E3, R3>(
   acquire: Effect.Effect<A, E, R>,
   use: (acquired: A) => Effect.Effect<B, E2, R2>,

@@ -1,5 +1,5 @@
-// A local TCP port as byte streams, one for each connection. A `Socket` of @effect/platform closes as a whole when the
-// peer has ended its direction, and does not slow its peer down; a forwarded port must do neither.
+// A local TCP port as byte streams, one for each connection. A `Socket` of @effect/platform closes both directions when
+// the peer ends its own, and has no backpressure; a forwarded port needs half-close and backpressure.
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
@@ -27,7 +27,7 @@ const toByteStream = (socket: Socket): Effect.Effect<ByteStream<Error>, never, S
     })
   )
 
-// Listens until the scope closes, and answers with the port. Each connection is open while its handler runs.
+// Listens until the scope closes, and returns the port. Each connection stays open while its handler runs.
 export const listen = <R>(
   options: { readonly host: string; readonly port: number },
   handle: (connection: ByteStream<Error>) => Effect.Effect<void, never, R | Scope.Scope>
@@ -37,9 +37,10 @@ export const listen = <R>(
     if (problem !== undefined) return yield* Effect.fail(toError(problem))
     const run = yield* FiberSet.makeRuntime<Exclude<R, Scope.Scope>, void>()
     const server = createServer({ allowHalfOpen: true }, (socket) => {
-      // Errors are told by what reads and writes; without a listener they would end the process.
+      // Reads and writes report errors; without a listener an error would end the process.
       socket.on("error", () => {})
-      // What was captured is also whether a port that is part of an acquisition can be interrupted.
+      // The runtime also captures interruptibility, and a port may be opened in an acquisition that cannot be
+      // interrupted.
       run(Effect.interruptible(Effect.ensuring(
         Effect.scoped(Effect.flatMap(toByteStream(socket), handle)),
         Effect.sync(() => socket.destroy())
@@ -47,7 +48,7 @@ export const listen = <R>(
     })
     yield* Effect.acquireRelease(
       Effect.async<void, Error>((resume) => {
-        // Later ones are about connections that could not be accepted.
+        // Later errors are about connections that could not be accepted.
         server.on("error", (error) => resume(Effect.fail(error)))
         server.listen({ ...options, exclusive: true }, () => resume(Effect.void))
       }),

@@ -1,4 +1,4 @@
-// Patterns with an escape are what some of this is about.
+// Some tests are about patterns with an escape character.
 /* eslint-disable no-control-regex */
 import type { ByteStream } from "@effect-jumpstarter/core/ByteStream"
 import { Console } from "@effect-jumpstarter/core/drivers"
@@ -6,7 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Deferred, Effect, Exit, FastCheck as fc, Fiber, Mailbox, Scope, TestClock } from "effect"
 import { text, utf8 } from "../support/bytes.ts"
 
-// A device that says what the test feeds it.
+// A device that sends the text that the test passes to `say`.
 const device = Effect.gen(function*() {
   const output = yield* Mailbox.make<Uint8Array, string>()
   const written: Array<string> = []
@@ -41,7 +41,7 @@ describe("Console", () => {
       assert.deepStrictEqual(match, { before: "root\n", match: "Password:", groups: ["Password", undefined], index: 0 })
     }))
 
-  it.scoped("finds the first of several patterns, and says which", () =>
+  it.scoped("finds the first match of several patterns, and returns the index of its pattern", () =>
     Effect.gen(function*() {
       const { say, stream } = yield* device
       const console = yield* Console.make(stream)
@@ -58,11 +58,11 @@ describe("Console", () => {
       yield* TestClock.adjust("1 second")
       assert.include(
         String(yield* Fiber.join(waiting)),
-        "\"login: \" or /panic: (.*)\\n/ did not come within 1s on the console"
+        "no match for \"login: \" or /panic: (.*)\\n/ within 1s on the console"
       )
     }))
 
-  it.scoped("shows what the device says as it comes, each character whole", () =>
+  it.scoped("passes text to onText as it arrives, in whole characters", () =>
     Effect.gen(function*() {
       const { output, say, stream } = yield* device
       const shown: Array<string> = []
@@ -77,7 +77,7 @@ describe("Console", () => {
       assert.deepStrictEqual(shown, ["n", "é", "n", "\ufffd"])
     }))
 
-  it.scoped("sends lines with the end the device wants", () =>
+  it.scoped("sends lines with the configured line end", () =>
     Effect.gen(function*() {
       const { stream, written } = yield* device
       const console = yield* Console.make(stream, { lineEnd: "\r" })
@@ -88,7 +88,7 @@ describe("Console", () => {
       assert.deepStrictEqual(written, ["é\r", "\x03", "\n"])
     }))
 
-  it.scoped("gives up on Effect's clock, says what came instead, and goes on", () =>
+  it.scoped("times out on Effect's clock, reports the unread text, and stays usable", () =>
     Effect.gen(function*() {
       const { say, stream } = yield* device
       const console = yield* Console.make(stream)
@@ -100,11 +100,11 @@ describe("Console", () => {
       const error = yield* Fiber.join(waiting)
       if (typeof error === "string") return assert.fail(error)
       assert.strictEqual(error.reason, "Timeout")
-      assert.strictEqual(error.message, "/login/i did not come within 1m on the console, only \"Kernel panic\"")
+      assert.strictEqual(error.message, "no match for /login/i within 1m on the console; unread text: \"Kernel panic\"")
       assert.strictEqual((yield* console.expect("panic")).before, "Kernel ")
     }))
 
-  it.scoped("fails when the device ends the stream, after what it had said", () =>
+  it.scoped("fails when the device ends the stream, and keeps the text from before the end", () =>
     Effect.gen(function*() {
       const { output, say, stream } = yield* device
       const console = yield* Console.make(stream)
@@ -114,11 +114,14 @@ describe("Console", () => {
       const error = yield* Fiber.join(waiting)
       if (typeof error === "string") return assert.fail(error)
       assert.strictEqual(error.reason, "Closed")
-      assert.include(error.message, "\"never\" did not come before the device closed the console, only \"last words\"")
+      assert.include(
+        error.message,
+        "no match for \"never\" before the device closed the console; unread text: \"last words\""
+      )
       assert.strictEqual((yield* console.expect("last ")).match, "last ")
     }))
 
-  it.scoped("fails with the failure of the stream", () =>
+  it.scoped("fails with the stream's failure", () =>
     Effect.gen(function*() {
       const { output, stream } = yield* device
       const console = yield* Console.make(stream)
@@ -127,7 +130,7 @@ describe("Console", () => {
       assert.strictEqual(yield* Effect.flip(console.expect("x")), "cable cut")
     }))
 
-  it.scoped("keeps the latest text only", () =>
+  it.scoped("keeps only the latest text", () =>
     Effect.gen(function*() {
       const { say, stream } = yield* device
       const console = yield* Console.make(stream, { limit: 10 })
@@ -143,7 +146,7 @@ describe("Console", () => {
       ])
     }))
 
-  it.scoped("takes expressions with a memory, and callers at the same time, in order", () =>
+  it.scoped("accepts expressions with the flag g, and serves concurrent callers in order", () =>
     Effect.gen(function*() {
       const { say, stream } = yield* device
       const console = yield* Console.make(stream)
@@ -156,7 +159,7 @@ describe("Console", () => {
     }))
 
   it.scoped.prop(
-    "finds the same whatever the chunks",
+    "finds the same matches for any chunking",
     {
       words: fc.array(
         fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 }).filter((word) => !word.includes(";")),
@@ -190,7 +193,7 @@ describe("Console", () => {
       })
   )
 
-  it.scoped("finds a long match once the device has paused, and at its end", () =>
+  it.scoped("finds a long match once the device pauses, and at the end of its stream", () =>
     Effect.gen(function*() {
       const { output, say, stream } = yield* device
       const console = yield* Console.make(stream)
@@ -218,19 +221,22 @@ describe("Console", () => {
       yield* TestClock.adjust("1 second")
       assert.include(
         String(yield* Fiber.join(waiting)),
-        "\"$\" did not come within 1s on the console board.serial, only"
+        "no match for \"$\" within 1s on the console board.serial; unread text"
       )
       yield* output.end
       const renamed = yield* Console.make({ ...stream, name: "board.serial" }, { name: "left board" })
       assert.include(
         String(yield* Effect.flip(renamed.expect("$"))),
-        "before the device closed the console left board, only"
+        "before the device closed the console left board; unread text"
       )
       const root = yield* Console.make({ ...stream, name: "" })
-      assert.include(String(yield* Effect.flip(root.expect("$"))), "before the device closed the console (root), only")
+      assert.include(
+        String(yield* Effect.flip(root.expect("$"))),
+        "before the device closed the console (root); unread text"
+      )
     }))
 
-  it.effect("shows nothing when it is closed, and can be closed while what it shows waits", () =>
+  it.effect("shows nothing once it is closed, and closes while onText waits", () =>
     Effect.gen(function*() {
       const { say, stream } = yield* device
       const shown: Array<string> = []
@@ -254,7 +260,7 @@ describe("Console", () => {
       assert.deepStrictEqual(yield* console.transcript, [{ from: "device", text: "n" }])
     }))
 
-  it.effect("can be closed while its last text is shown", () =>
+  it.effect("closes while onText waits with the last text", () =>
     Effect.gen(function*() {
       const { output, say, stream } = yield* device
       const stuck = yield* Deferred.make<void>()
@@ -272,7 +278,7 @@ describe("Console", () => {
   describe("escape sequences", () => {
     const prompt = "\x1b[?2004h\x1b]0;root@board: ~\x07\x1b[01;32mroot@board\x1b[00m:\x1b[01;34m~\x1b[00m# "
 
-    it.scoped("are hidden from patterns, and in the transcript", () =>
+    it.scoped("are hidden from patterns, and kept in the transcript", () =>
       Effect.gen(function*() {
         const { say, stream } = yield* device
         const shown: Array<string> = []
@@ -289,7 +295,7 @@ describe("Console", () => {
         assert.deepStrictEqual(shown, [said])
       }))
 
-    it.scoped("are visible where that is asked for", () =>
+    it.scoped("are visible to patterns with `escapes: visible`", () =>
       Effect.gen(function*() {
         const { say, stream } = yield* device
         const console = yield* Console.make(stream, { escapes: "visible" })
@@ -303,7 +309,7 @@ describe("Console", () => {
       }))
 
     it.scoped.each(["\x1b[6n", /\x1b\[6n/, /\u001b\[6n/, new RegExp("\x1b\\[6n")])(
-      "that a pattern waits for in vain are explained: %s",
+      "are named in the error of a pattern with an escape character: %s",
       (pattern) =>
         Effect.gen(function*() {
           const { output, say, stream } = yield* device
@@ -312,12 +318,12 @@ describe("Console", () => {
           yield* output.end
           assert.include(
             String(yield* Effect.flip(console.expect(pattern))),
-            "only \"where?\" (the pattern has an escape,"
+            "unread text: \"where?\" (the pattern has an escape character;"
           )
         })
     )
 
-    it.scoped("say nothing about patterns without one", () =>
+    it.scoped("are not named in the error of a pattern without an escape character", () =>
       Effect.gen(function*() {
         const { output, stream } = yield* device
         const console = yield* Console.make(stream)

@@ -33,7 +33,7 @@ describe("Flasher", () => {
       ])
     }))
 
-  it.scoped("flashes several targets in the order given, and stops at a failure", () =>
+  it.scoped("flashes several targets in the given order, and stops at a failure", () =>
     Effect.gen(function*() {
       const fake = yield* FlasherTest.make({ targets: ["root", "boot", "9", "1"] })
       const flasher = yield* connect(Flasher.contract, fake.driver)
@@ -59,7 +59,7 @@ describe("Flasher", () => {
       assert.strictEqual(sha256(yield* flasher.dump(collect)), expected)
     }))
 
-  it.scoped("tells an image that the device has from one that it has not, byte for byte", () =>
+  it.scoped("verifies every byte of an image", () =>
     Effect.gen(function*() {
       const fake = yield* FlasherTest.make({ chunkSize: 7 })
       const flasher = yield* connect(Flasher.contract, fake.driver)
@@ -68,7 +68,7 @@ describe("Flasher", () => {
       const image = Resource.source(encoded, { contentEncoding: "gzip" })
       yield* flasher.flash(image, "root")
       yield* Flasher.verify(flasher, image, "root")
-      // What follows an image in its partition is not part of it.
+      // The bytes of a partition after the image are not compared.
       yield* fake.setContent("root", concat([content, utf8("rest")]))
       yield* Flasher.verify(flasher, image, "root")
 
@@ -89,11 +89,13 @@ describe("Flasher", () => {
       )
       assert.strictEqual(
         short.message,
-        `the device does not have the image: its SHA-256 is ${sha256(content.subarray(0, 39))}, not ${expected}`
+        `the content of the device differs from the image: its SHA-256 is ${
+          sha256(content.subarray(0, 39))
+        }, expected ${expected}`
       )
     }))
 
-  it.scoped("does not take an empty image for one that the device has", () =>
+  it.scoped("does not verify an empty image", () =>
     Effect.gen(function*() {
       const fake = yield* FlasherTest.make()
       const flasher = yield* connect(Flasher.contract, fake.driver)
@@ -102,7 +104,7 @@ describe("Flasher", () => {
       assert.include(error.message, "the image for \"root\" is empty")
     }))
 
-  it.scoped("shows the progress of a dump that is compared", () =>
+  it.scoped("shows the progress of verify's dump", () =>
     Effect.gen(function*() {
       const fake = yield* FlasherTest.make()
       const flasher = yield* connect(Flasher.contract, fake.driver)
@@ -128,7 +130,7 @@ describe("Flasher", () => {
       }
     }))
 
-  it.scoped("shows the progress of a flash and waits for who watches it", () =>
+  it.scoped("shows the progress of a flash, and waits for the observer", () =>
     Effect.gen(function*() {
       const fake = yield* FlasherTest.make()
       const flasher = yield* connect(Flasher.contract, fake.driver)
@@ -179,7 +181,7 @@ describe("Flasher", () => {
       assert.deepStrictEqual(seen.at(-1), { bytes: 10, total: Option.none(), done: true })
     }))
 
-  it.scoped("draws a bar for every transfer of an image, complete before the flash is", () =>
+  it.scoped("draws a bar for each transfer of an image, and completes it before the flash", () =>
     Effect.gen(function*() {
       const fake = yield* FlasherTest.make()
       const flasher = yield* connect(Flasher.contract, fake.driver)
@@ -193,7 +195,7 @@ describe("Flasher", () => {
       assert.deepStrictEqual(lines, [line, line])
     }))
 
-  it.scoped("is watched by every observer, and fails with one that dies", () =>
+  it.scoped("notifies every observer of a flash, and fails when an observer dies", () =>
     Effect.gen(function*() {
       const fake = yield* FlasherTest.make()
       const flasher = yield* connect(Flasher.contract, fake.driver)
@@ -210,7 +212,7 @@ describe("Flasher", () => {
       assert.deepStrictEqual(exit, Exit.die("no terminal"))
     }))
 
-  it.scoped("is spoken by the flashers that have more methods", () =>
+  it.scoped("accepts labels of flashers with more methods", () =>
     Effect.gen(function*() {
       for (const client of Flasher.contract.alsoSpokenBy) {
         const { driver } = recording(client, { flash: nothing })
@@ -220,7 +222,7 @@ describe("Flasher", () => {
 })
 
 describe("FlasherTest", () => {
-  it.scoped("refuses an image that is not the accepted one", () =>
+  it.scoped("refuses an image other than the accepted one", () =>
     Effect.gen(function*() {
       const fake = yield* FlasherTest.make({ accept: { boot: sha256(utf8("signed")).toUpperCase() } })
       const flasher = yield* connect(Flasher.contract, fake.driver)
@@ -233,7 +235,7 @@ describe("FlasherTest", () => {
       assert.lengthOf(yield* fake.flashed, 2)
     }))
 
-  it.scoped("breaks off after as many bytes as it is told to", () =>
+  it.scoped("fails after the given number of bytes", () =>
     Effect.gen(function*() {
       const fake = yield* FlasherTest.make({ chunkSize: 4 })
       const flasher = yield* connect(Flasher.contract, fake.driver)
@@ -249,7 +251,7 @@ describe("FlasherTest", () => {
       assert.strictEqual(text(yield* flasher.dump(collect)), "12345678")
     }))
 
-  it.scoped("takes its time to write", () =>
+  it.scoped("writes at the given rate", () =>
     Effect.gen(function*() {
       const fake = yield* FlasherTest.make({ bytesPerSecond: 4 })
       const flasher = yield* connect(Flasher.contract, fake.driver)
@@ -261,7 +263,7 @@ describe("FlasherTest", () => {
       assert.lengthOf(yield* fake.flashed, 1)
     }))
 
-  it.scoped("has nothing to dump where nothing was flashed", () =>
+  it.scoped("fails to dump a target that was never flashed", () =>
     Effect.gen(function*() {
       const fake = yield* FlasherTest.make({ defaultTarget: "mtd0" })
       const flasher = yield* connect(Flasher.contract, fake.driver)

@@ -13,7 +13,7 @@ const network = (open: Extract<Driver.DriverHandler, { readonly _tag: "Stream" }
     methods: { connect: Driver.stream(open), address: Driver.call(() => Effect.succeed("tcp://10.0.0.7:22")) }
   })
 
-// Sends back everything once the client has ended, which shows that a half-close is none.
+// Sends everything back once the client has ended its direction, so that a half-close must not close the connection.
 const reverseEcho = Driver.make({
   client: Network.contract.client,
   methods: {
@@ -49,7 +49,7 @@ const received = (socket: Socket): Effect.Effect<Uint8Array> =>
 const quiet = Effect.provide(Layer.mergeAll(Logger.remove(Logger.defaultLogger)))
 
 describe("Network", () => {
-  it.scoped("connects and knows its address", () =>
+  it.scoped("connects, and returns its address", () =>
     Effect.gen(function*() {
       const client = yield* connect(Network.contract, network(DriverFailure.make("Connection", "refused")))
       assert.strictEqual(yield* client.address(), "tcp://10.0.0.7:22")
@@ -57,7 +57,7 @@ describe("Network", () => {
       assert.strictEqual(error.code, "UNAVAILABLE")
     }))
 
-  it.scopedLive("forwards a port: a half-close is passed on and the answer still arrives", () =>
+  it.scopedLive("forwards a half-close, and the reply still arrives", () =>
     Effect.gen(function*() {
       const client = yield* connect(Network.contract, reverseEcho)
       const { host, port } = yield* Network.portForward(client)
@@ -68,8 +68,8 @@ describe("Network", () => {
       assert.strictEqual(text(yield* Fiber.join(answer)), "hello")
     }))
 
-  // As when the process has no descriptors left.
-  it.scopedLive("goes on when connections cannot be accepted", () =>
+  // As happens when the process has no file descriptors left.
+  it.scopedLive("keeps the port open when connections cannot be accepted", () =>
     Effect.gen(function*() {
       const client = yield* connect(Network.contract, reverseEcho)
       const servers: Array<net.Server> = []
@@ -95,7 +95,7 @@ describe("Network", () => {
       assert.strictEqual(text(yield* Fiber.join(answer)), "hello")
     }))
 
-  it.scopedLive("gives every connection one of its own, and moves megabytes in order", () =>
+  it.scopedLive("opens one driver connection per local connection, and moves megabytes in order", () =>
     Effect.gen(function*() {
       const client = yield* connect(Network.contract, echo)
       const { port } = yield* Network.portForward(client)
@@ -109,7 +109,7 @@ describe("Network", () => {
         }), { concurrency: "unbounded" })
     }))
 
-  it.scopedLive("closes the driver's connection when the local one is reset, and a local one that cannot connect", () =>
+  it.scopedLive("closes the driver's connection when the local one is reset, and the local one when the driver cannot connect", () =>
     Effect.gen(function*() {
       const closed = yield* Deferred.make<void>()
       const opened = yield* Deferred.make<void>()
@@ -139,7 +139,7 @@ describe("Network", () => {
       assert.lengthOf(yield* received(refused), 0)
     }).pipe(quiet))
 
-  it.scopedLive("frees the port and cuts the connections with the scope", () =>
+  it.scopedLive("releases the port and closes the connections with the scope", () =>
     Effect.gen(function*() {
       const client = yield* connect(Network.contract, echo)
       const cut = yield* Effect.scoped(Effect.gen(function*() {

@@ -33,7 +33,7 @@ const drain = Resource.sink(Sink.drain)
 const run = <A, E>(stream: Stream.Stream<A, E>) => Effect.map(Stream.runCollect(stream), Chunk.toReadonlyArray)
 
 describe("Opendal", () => {
-  it.scoped("opens, moves the bytes, and closes", () =>
+  it.scoped("opens a file, transfers its bytes, and closes it", () =>
     Effect.gen(function*() {
       const { calls, client } = yield* scripted({
         file_read: { write: Stream.make(utf8("over "), utf8("there")) },
@@ -51,7 +51,7 @@ describe("Opendal", () => {
       ])
     }))
 
-  it.scoped("sends arguments by position and leaves out those with a default", () =>
+  it.scoped("sends arguments by position, and omits those with a default", () =>
     Effect.gen(function*() {
       const { calls, client } = yield* scripted({
         file_seek: { value: 3 },
@@ -75,7 +75,7 @@ describe("Opendal", () => {
       ])
     }))
 
-  it.scoped("closes after a failure of the driver, of the target and of the source", () =>
+  it.scoped("closes the file after a failure of the driver, the target or the source", () =>
     Effect.gen(function*() {
       const { client, storage } = yield* fake({ a: "content" })
       const refused = yield* Effect.flip(
@@ -91,7 +91,7 @@ describe("Opendal", () => {
       assert.deepStrictEqual(failing.calls.at(-1), ["file_close", "fd-1"])
     }))
 
-  it.scoped("closes, before it is over, when it is interrupted", () =>
+  it.scoped("closes the file before an interruption completes", () =>
     Effect.gen(function*() {
       const writing = yield* Deferred.make<void>()
       const { calls, client } = yield* scripted({
@@ -119,7 +119,7 @@ describe("Opendal", () => {
       assert.deepStrictEqual(calls, [["open", "a", "rb"], ["file_close", "fd-9"]])
     }))
 
-  it.scoped("fails when the file cannot be closed, since it may not be complete", () =>
+  it.scoped("fails when the file cannot be closed, because it may be incomplete", () =>
     Effect.gen(function*() {
       const { client } = yield* scripted({ file_write: { read: () => Effect.void }, file_close: { run: broken } })
       assert.include((yield* Effect.flip(Opendal.writeString(client, "a", "b"))).message, "device.file_close failed")
@@ -140,7 +140,7 @@ describe("Opendal", () => {
   )
 })
 
-it.scoped("Opendal.readBytes and readString read no more than their limit", () =>
+it.scoped("Opendal.readBytes and readString read at most their limit", () =>
   Effect.gen(function*() {
     const { client, storage } = yield* fake({ a: "12345" })
     assert.strictEqual(yield* Opendal.readString(client, "a", { limit: 5 }), "12345")
@@ -158,7 +158,7 @@ describe("Opendal.upload", () => {
     { name: "present and another of the same size", files: { image: "THE IMAGE" }, uploaded: true }
   ]
   for (const { files, name, uploaded } of cases) {
-    it.scoped(`a file that is ${name}`, () =>
+    it.scoped(`handles a file that is ${name}`, () =>
       Effect.gen(function*() {
         const { client, storage } = yield* fake(files)
         const result = yield* Opendal.upload(client, "image", source(content))
@@ -167,14 +167,14 @@ describe("Opendal.upload", () => {
       }))
   }
 
-  it.scoped("does not open what it need not write", () =>
+  it.scoped("does not open a file that needs no upload", () =>
     Effect.gen(function*() {
       const { calls, client } = yield* scripted({ exists: { value: true }, hash: { value: sha256(content) } })
       yield* Opendal.upload(client, "image", source(content))
       assert.deepStrictEqual(calls, [["exists", "image"], ["hash", "image"]])
     }))
 
-  it.scoped("uploads when the storage cannot say what it has", () =>
+  it.scoped("uploads when the storage cannot tell whether it has the file", () =>
     Effect.gen(function*() {
       const { calls, client } = yield* scripted({
         exists: { run: broken },
@@ -185,18 +185,18 @@ describe("Opendal.upload", () => {
       assert.deepStrictEqual(calls.map(([method]) => method), ["exists", "open", "file_write", "file_close", "hash"])
     }))
 
-  it.scoped("fails when the storage has something else afterwards", () =>
+  it.scoped("fails when the uploaded file differs from its source", () =>
     Effect.gen(function*() {
       const { client, storage } = yield* fake()
       yield* storage.corrupt((bytes) => bytes.slice(1))
       const error = yield* Effect.flip(Opendal.upload(client, "image", source(content)))
       assert.strictEqual(error._tag, "OpendalHashMismatch")
-      assert.include(error.message, `"image" has the SHA-256 ${sha256("he image")} after the upload`)
+      assert.include(error.message, `"image" differs from the uploaded source: its SHA-256 is ${sha256("he image")}`)
       yield* storage.corrupt(undefined)
       assert.isTrue((yield* Opendal.upload(client, "image", source(content))).uploaded)
     }))
 
-  it.scoped("changes what is written by the fake, each byte once", () =>
+  it.scoped("corrupts each written byte once", () =>
     Effect.gen(function*() {
       const { client, storage } = yield* fake()
       yield* storage.corrupt((bytes) => bytes.map((byte) => byte ^ 0xff))
@@ -207,7 +207,7 @@ describe("Opendal.upload", () => {
       assert.deepStrictEqual((yield* storage.files).get("image"), Uint8Array.of(254, 253))
     }))
 
-  it.scoped("compares what an encoded source decodes to", () =>
+  it.scoped("compares the decoded bytes of an encoded source", () =>
     Effect.gen(function*() {
       const { client, storage } = yield* fake()
       const encoded = Resource.source(Stream.make(new Uint8Array(gzipSync(content))), { contentEncoding: "gzip" })
@@ -216,7 +216,7 @@ describe("Opendal.upload", () => {
       assert.isFalse((yield* Opendal.upload(client, "image", encoded)).uploaded)
     }))
 
-  it.scoped("fails with the failure of its source", () =>
+  it.scoped("fails with its source's failure", () =>
     Effect.gen(function*() {
       const { client } = yield* fake()
       const failing = Resource.source(Stream.fail("unreadable" as const))
@@ -226,17 +226,17 @@ describe("Opendal.upload", () => {
 
 describe("StorageTest", () => {
   for (const { shows, what } of conduct) {
-    it.scoped(`as OpenDAL ${what}`, () => Effect.flatMap(fake(), ({ client }) => shows(client)))
+    it.scoped(`behaves as OpenDAL: ${what}`, () => Effect.flatMap(fake(), ({ client }) => shows(client)))
   }
 
-  it.scoped("dies of a file that cannot be", () =>
+  it.scoped("dies when a file cannot be written", () =>
     Effect.gen(function*() {
       const storage = yield* StorageTest.make({ a: "" })
       const message = yield* Effect.catchAllDefect(storage.write("a/b", ""), Effect.succeed)
       assert.include(String(message), "StorageTest cannot have the file \"a/b\"")
     }))
 
-  it.scoped("lists as the file system service of OpenDAL does", () =>
+  it.scoped("lists like OpenDAL's file system service", () =>
     Effect.gen(function*() {
       const { client } = yield* fake({ "a.txt": "hi", "/sub/deep/b.txt": "x" })
       assert.deepStrictEqual(yield* run(client.list("/")), ["/", "a.txt", "sub/"])
@@ -249,7 +249,7 @@ describe("StorageTest", () => {
       assert.deepStrictEqual(yield* run(client.scan("nope/")), [])
     }))
 
-  it.scoped("knows files and directories", () =>
+  it.scoped("tells files from directories", () =>
     Effect.gen(function*() {
       const { client } = yield* fake({ "a.txt": "hi", "sub/b.txt": "x" })
       const file = yield* client.stat("/a.txt")
@@ -265,7 +265,7 @@ describe("StorageTest", () => {
       assert.include((yield* Effect.flip(client.presign_read("a.txt", 5))).message, "Unsupported")
     }))
 
-  it.scoped("copies, renames, makes and removes", () =>
+  it.scoped("copies, renames, creates and removes", () =>
     Effect.gen(function*() {
       const { client, storage } = yield* fake({ a: "1", "old/x": "2", "old/y/z": "3" })
       const names = Effect.map(storage.files, (files) => [...files.keys()].sort())
@@ -283,7 +283,7 @@ describe("StorageTest", () => {
       assert.sameMembers([...yield* client.get_created_resources()], ["c/d", "empty", "elsewhere"])
     }))
 
-  it.scoped("keeps a position in files that are read, and appends to those that are written", () =>
+  it.scoped("keeps a position in files open for reading, and appends to files open for writing", () =>
     Effect.gen(function*() {
       const { client, storage } = yield* fake({ a: "0123456789" })
       const fd = yield* client.open("a", "rb")
@@ -318,7 +318,7 @@ describe("StorageTest", () => {
 })
 
 describe("HttpServer and Tftp", () => {
-  it.scoped("puts a file and answers its URL", () =>
+  it.scoped("writes a file, and returns its URL", () =>
     Effect.gen(function*() {
       const { client, storage } = yield* fake()
       const { calls, driver } = recording(HttpServer.contract.client, {

@@ -6,7 +6,7 @@ import { Chunk, Duration, Effect, Fiber, Stream, TestClock } from "effect"
 import { broken, connect, nothing, recording } from "./support.ts"
 
 describe("Power", () => {
-  it.scoped("cycles with Effect's clock: off, two seconds, on", () =>
+  it.scoped("cycles on Effect's clock: off, two seconds, on", () =>
     Effect.gen(function*() {
       const supply = yield* PowerTest.make()
       const power = yield* connect(Power.contract, supply.driver)
@@ -23,7 +23,7 @@ describe("Power", () => {
       ])
     }))
 
-  it.scoped("cycles with a wait of the caller's", () =>
+  it.scoped("cycles with the caller's wait", () =>
     Effect.gen(function*() {
       const supply = yield* PowerTest.make()
       const power = yield* connect(Power.contract, supply.driver)
@@ -35,7 +35,7 @@ describe("Power", () => {
       assert.isTrue(yield* supply.isOn)
     }))
 
-  it.scoped("does not switch on what it could not switch off", () =>
+  it.scoped("does not switch on a device that it could not switch off", () =>
     Effect.gen(function*() {
       const { calls, driver } = recording(Power.contract.client, { on: nothing, off: { run: broken } })
       const power = yield* connect(Power.contract, driver)
@@ -45,7 +45,7 @@ describe("Power", () => {
       assert.deepStrictEqual(calls, [["off"]])
     }))
 
-  it.scoped("is spoken by switches under labels of their own", () =>
+  it.scoped("accepts switches with their own labels", () =>
     Effect.gen(function*() {
       const labels = ["cuttlefish.client.CvdPower", "ridesx.client.RideSXPower", "snmp.client.SNMPServer"]
       for (const label of labels) {
@@ -55,7 +55,7 @@ describe("Power", () => {
       }
     }))
 
-  it.scoped("takes virtual power, and sends `off` with and without its argument", () =>
+  it.scoped("accepts virtual power, and sends `off` with and without its argument", () =>
     Effect.gen(function*() {
       const { calls, driver } = recording(VirtualPower.contract.client, { on: nothing, off: nothing })
       const power = yield* connect(VirtualPower.contract, driver)
@@ -66,13 +66,13 @@ describe("Power", () => {
       yield* plain.on()
     }))
 
-  it("knows the apparent power of a reading", () => {
+  it("computes the apparent power of a reading", () => {
     assert.strictEqual(Power.apparentPower({ voltage: 5, current: 2 }), 10)
   })
 })
 
 describe("PowerTest", () => {
-  it.scoped("measures at an interval what its load draws since it is on", () =>
+  it.scoped("measures its load at an interval from the moment of switching on", () =>
     Effect.gen(function*() {
       const supply = yield* PowerTest.make({ voltage: 5, load: Duration.toSeconds, interval: "500 millis" })
       const power = yield* connect(Power.contract, supply.driver)
@@ -88,7 +88,7 @@ describe("PowerTest", () => {
       ])
     }))
 
-  it.scoped("measures nothing while it is off, and follows voltage and load as they are set", () =>
+  it.scoped("reads zero while it is off, and follows changes of voltage and load", () =>
     Effect.gen(function*() {
       const supply = yield* PowerTest.make()
       const power = yield* connect(Power.contract, supply.driver)
@@ -111,7 +111,7 @@ describe("PowerTest", () => {
       assert.deepStrictEqual(yield* supply.reading, { voltage: 0, current: 0 })
     }))
 
-  it.scoped("stays on since it was switched on, when it is switched on again", () =>
+  it.scoped("keeps the time of switching on when it is switched on again", () =>
     Effect.gen(function*() {
       const supply = yield* PowerTest.make({ load: Duration.toSeconds })
       const power = yield* connect(Power.contract, supply.driver)
@@ -121,7 +121,7 @@ describe("PowerTest", () => {
       assert.strictEqual((yield* supply.reading).current, 2)
     }))
 
-  it.scoped("tells the rest of the bench when it switches, before it answers, and only then", () =>
+  it.scoped("calls onSwitch for each change, before the call returns", () =>
     Effect.gen(function*() {
       const seen: Array<boolean> = []
       const supply = yield* PowerTest.make({ onSwitch: (on) => Effect.sync(() => void seen.push(on)) })
@@ -135,7 +135,7 @@ describe("PowerTest", () => {
       assert.lengthOf(yield* supply.events, 4)
     }))
 
-  it.scoped("fails its calls when it is told to", () =>
+  it.scoped("fails its calls with the failure that is set", () =>
     Effect.gen(function*() {
       const supply = yield* PowerTest.make()
       const power = yield* connect(Power.contract, supply.driver)

@@ -21,7 +21,7 @@ describe("Serial and SerialTest", () => {
       return { fake, serial: yield* connect(Serial.contract, fake.driver) }
     })
 
-  it.scoped("hears a byte order mark as a part of what it was sent", () =>
+  it.scoped("keeps a byte order mark in the line that it receives", () =>
     Effect.gen(function*() {
       const { fake, serial } = yield* board({ banner: "", prompt: "" })
       const console = yield* Serial.console(serial)
@@ -31,7 +31,7 @@ describe("Serial and SerialTest", () => {
       assert.deepStrictEqual(yield* fake.unexpected, ["\ufeffuname"])
     }))
 
-  it.scoped("converses by the script", () =>
+  it.scoped("replies by its script", () =>
     Effect.gen(function*() {
       const { fake, serial } = yield* board()
       const console = yield* Serial.console(serial)
@@ -55,7 +55,7 @@ describe("Serial and SerialTest", () => {
       assert.deepStrictEqual(yield* console.transcript, yield* fake.transcript)
     }))
 
-  it.scoped("takes lines in pieces and with any end, and echoes when asked to", () =>
+  it.scoped("accepts lines in pieces and with any line end, and echoes on request", () =>
     Effect.gen(function*() {
       const { fake, serial } = yield* board({ banner: "", echo: true, otherwise: (line) => `${line}?\r\n` })
       const console = yield* Serial.console(serial, { lineEnd: "\r\n" })
@@ -69,7 +69,7 @@ describe("Serial and SerialTest", () => {
       assert.deepStrictEqual(yield* fake.unexpected, ["what"])
     }))
 
-  it.scoped("boots, speaks up, hangs up, and knows who is connected", () =>
+  it.scoped("boots, sends text on its own, hangs up, and counts its connections", () =>
     Effect.gen(function*() {
       const { fake, serial } = yield* board()
       assert.strictEqual(yield* fake.connections, 0)
@@ -108,7 +108,7 @@ describe("Serial and SerialTest", () => {
       assert.deepStrictEqual(yield* fake.lines, { dtr: false, rts: true })
     }))
 
-  it.scoped("forgets clients that went away in the middle of a line", () =>
+  it.scoped("drops clients that disconnect in the middle of a line", () =>
     Effect.gen(function*() {
       const { fake, serial } = yield* board()
       const half = yield* Effect.fork(

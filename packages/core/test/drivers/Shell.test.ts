@@ -6,7 +6,7 @@ import { Duration, Effect, Stream } from "effect"
 import { connect, nothing, recording } from "./support.ts"
 
 describe("Shell", () => {
-  it.scoped("collects the output of a command; its code is no failure", () =>
+  it.scoped("collects the output of a command, and returns its code as a result", () =>
     Effect.gen(function*() {
       const { calls, driver } = recording(Shell.contract.client, {
         get_methods: { value: ["ls", "flash"] },
@@ -24,7 +24,7 @@ describe("Shell", () => {
       ])
     }))
 
-  it.scoped("takes any number of words", () =>
+  it.scoped("accepts any number of arguments", () =>
     Effect.gen(function*() {
       const { calls, driver } = recording(Shell.contract.client, { call_method: { items: [] } })
       const shell = yield* connect(Shell.contract, driver)
@@ -34,7 +34,7 @@ describe("Shell", () => {
       assert.deepStrictEqual(calls, [["call_method", "echo", {}, ...args]])
     }))
 
-  it.scoped("streams output to whoever wants it as it comes, from a host with the contract", () =>
+  it.scoped("streams output as it arrives from a host with the contract", () =>
     Effect.gen(function*() {
       const driver = Driver.fromInterface(Shell.contract, {
         get_methods: () => Effect.succeed(["count"]),
@@ -57,7 +57,7 @@ describe("Shell", () => {
 })
 
 describe("DigitalOutput and DigitalInput", () => {
-  it.scoped("switches and reads an output, and cycles it as power", () =>
+  it.scoped("switches and reads an output, and power cycles it", () =>
     Effect.gen(function*() {
       const { calls, driver } = recording(DigitalOutput.contract.client, {
         on: nothing,
@@ -70,7 +70,7 @@ describe("DigitalOutput and DigitalInput", () => {
       assert.deepStrictEqual(calls, [["read_pin"], ["off"], ["on"]])
     }))
 
-  it.scoped("sends timeouts in seconds, and none when there is none", () =>
+  it.scoped("sends timeouts in seconds, and no argument without a timeout", () =>
     Effect.gen(function*() {
       const { calls, driver } = recording(DigitalInput.contract.client, {
         wait_for_active: nothing,
@@ -97,7 +97,7 @@ describe("DigitalOutput and DigitalInput", () => {
 })
 
 describe("Ssh and Composite", () => {
-  it.scoped("says how to log in, with and without an identity", () =>
+  it.scoped("returns the login settings, with and without an identity", () =>
     Effect.gen(function*() {
       for (const identity of ["-----BEGIN KEY-----", null]) {
         const { driver } = recording(Ssh.contract.client, {

@@ -20,7 +20,7 @@ const image = Resource.source(Stream.make(utf8("boot"), utf8("able")))
 const collect = Resource.sink(Sink.map(Sink.collectAll<Uint8Array>(), (chunks) => text(concat(chunks))))
 
 describe("StorageMux", () => {
-  it.scoped("writes between host and dut", () =>
+  it.scoped("calls host, write and dut in this order", () =>
     Effect.gen(function*() {
       const written: Array<Uint8Array> = []
       const { calls, client } = yield* mux({ write: { read: (bytes) => Effect.sync(() => void written.push(bytes)) } })
@@ -29,14 +29,14 @@ describe("StorageMux", () => {
       assert.strictEqual(text(concat(written)), "bootable")
     }))
 
-  it.scoped("reads between host and dut, and answers what the target made of it", () =>
+  it.scoped("calls host, read and dut in this order, and returns the target's result", () =>
     Effect.gen(function*() {
       const { calls, client } = yield* mux({ read: { write: Stream.make(utf8("boot"), utf8("ed")) } })
       assert.strictEqual(yield* StorageMux.read(client, collect), "booted")
       assert.deepStrictEqual(calls, [["host"], ["read", "handle"], ["dut"]])
     }))
 
-  it.scoped("goes to dut after a failure of the driver", () =>
+  it.scoped("calls dut after a failure of the driver", () =>
     Effect.gen(function*() {
       const { calls, client } = yield* mux({ write: { run: broken } })
       const error = yield* Effect.flip(StorageMux.write(client, image))
@@ -44,7 +44,7 @@ describe("StorageMux", () => {
       assert.deepStrictEqual(calls, [["host"], ["write", "handle"], ["dut"]])
     }))
 
-  it.scoped("goes to dut after a failure of the source", () =>
+  it.scoped("calls dut after a failure of the source", () =>
     Effect.gen(function*() {
       const { calls, client } = yield* mux({ write: { read: () => Effect.void } })
       const source = Resource.source(Stream.concat(Stream.make(utf8("boot")), Stream.fail("no more" as const)))
@@ -52,14 +52,14 @@ describe("StorageMux", () => {
       assert.deepStrictEqual(calls.at(-1), ["dut"])
     }))
 
-  it.scoped("goes to dut when it does not get to host, since nobody knows where it is then", () =>
+  it.scoped("calls dut when host fails, because the storage may be on either side", () =>
     Effect.gen(function*() {
       const { calls, client } = yield* mux({ host: { run: broken }, write: { read: () => Effect.void } })
       assert.include((yield* Effect.flip(StorageMux.write(client, image))).message, "device.host failed")
       assert.deepStrictEqual(calls, [["host"], ["dut"]])
     }))
 
-  it.scoped("goes to dut when it is interrupted, once, before the interruption is over", () =>
+  it.scoped("calls dut once, before an interruption completes", () =>
     Effect.gen(function*() {
       const writing = yield* Deferred.make<void>()
       const { calls, client } = yield* mux({
@@ -72,7 +72,7 @@ describe("StorageMux", () => {
       assert.deepStrictEqual(calls, [["host"], ["write", "handle"], ["dut"]])
     }))
 
-  it.scoped("goes to dut when it is interrupted on its way to host", () =>
+  it.scoped("calls dut when it is interrupted during host", () =>
     Effect.gen(function*() {
       const switching = yield* Deferred.make<void>()
       const { calls, client } = yield* mux({
@@ -84,13 +84,13 @@ describe("StorageMux", () => {
       assert.deepStrictEqual(calls, [["host"], ["dut"]])
     }))
 
-  it.scoped("fails when it does not get to dut", () =>
+  it.scoped("fails when dut fails", () =>
     Effect.gen(function*() {
       const { client } = yield* mux({ dut: { run: broken }, write: { read: () => Effect.void } })
       assert.include((yield* Effect.flip(StorageMux.write(client, image))).message, "device.dut failed")
     }))
 
-  it.scoped("keeps the storage on the host for an effect", () =>
+  it.scoped("keeps the storage on the host while an effect runs", () =>
     Effect.gen(function*() {
       const { calls, client } = yield* mux({ read: { write: Stream.make(utf8("x")) } })
       const result = yield* StorageMux.onHost(client, Effect.sync(() => calls.length))

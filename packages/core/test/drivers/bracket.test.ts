@@ -9,7 +9,7 @@ const setup = Effect.gen(function*() {
 })
 
 describe("bracket", () => {
-  it.effect("acquires, uses and releases, in this order and once", () =>
+  it.effect("acquires, uses and releases once, in this order", () =>
     Effect.gen(function*() {
       const { events, say } = yield* setup
       const result = yield* bracket(Effect.as(say("acquire"), 7), (n) =>
@@ -19,7 +19,7 @@ describe("bracket", () => {
       assert.deepStrictEqual(events, ["acquire", "use 7", "release"])
     }))
 
-  it.effect("neither uses nor releases what could not be acquired", () =>
+  it.effect("neither uses nor releases after a failed acquisition", () =>
     Effect.gen(function*() {
       const { events, say } = yield* setup
       const error = yield* Effect.flip(bracket(Effect.fail("no"), () => say("use"), () => say("release")))
@@ -27,7 +27,7 @@ describe("bracket", () => {
       assert.deepStrictEqual(events, [])
     }))
 
-  it.effect("fails with the failure of the use, and then with that of the release", () =>
+  it.effect("fails with the failure of the use, followed by the failure of the release", () =>
     Effect.gen(function*() {
       const exit = yield* Effect.exit(bracket(Effect.void, () => Effect.fail("use"), () => Effect.fail("release")))
       assert.deepStrictEqual(exit, Exit.failCause(Cause.sequential(Cause.fail("use"), Cause.fail("release"))))
@@ -43,7 +43,7 @@ describe("bracket", () => {
       assert.deepStrictEqual(events, ["release"])
     }))
 
-  it.effect("releases once, and waits for it, when the use is interrupted", () =>
+  it.effect("releases once, and waits for the release, when the use is interrupted", () =>
     Effect.gen(function*() {
       const { events, say } = yield* setup
       const using = yield* Deferred.make<void>()
@@ -57,7 +57,7 @@ describe("bracket", () => {
       assert.deepStrictEqual(events, ["released"])
     }))
 
-  it.effect("releases what an acquisition that was under way comes to", () =>
+  it.effect("releases the result of an acquisition that was interrupted", () =>
     Effect.gen(function*() {
       const { events, say } = yield* setup
       const acquiring = yield* Deferred.make<void>()
@@ -76,7 +76,7 @@ describe("bracket", () => {
       assert.deepStrictEqual(events, ["release 3"])
     }))
 
-  it.effect("does not wait for ever for an acquisition or a release, and gives both up", () =>
+  it.effect("limits the wait for an acquisition or a release, and then interrupts it", () =>
     Effect.gen(function*() {
       const { events, say } = yield* setup
       const hang = (name: string) => Effect.onInterrupt(Effect.never, () => say(`${name} given up`))

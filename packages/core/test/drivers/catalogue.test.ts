@@ -2,8 +2,8 @@ import { DriverError, DriverInterface, type DriverMethod } from "@effect-jumpsta
 import * as drivers from "@effect-jumpstarter/core/drivers"
 import { assert, describe, it } from "@effect/vitest"
 
-// The tables of protocol.md 14.1 and 14.2: C is a call, S a streaming call, X a byte stream. An argument with a question
-// mark can be left out, one with an asterisk comes any number of times; not every driver has a method in brackets.
+// The tables of protocol.md 14.1 and 14.2: C is a call, S a streaming call, X a byte stream. `?` marks an optional
+// argument, `*` an argument that can be repeated. Not every driver has the methods in brackets.
 const table: ReadonlyArray<readonly [DriverInterface.Any, label: string, methods: string]> = [
   [drivers.Power.contract, "jumpstarter_driver_power.client.PowerClient", "C on(), C off(), [S read()], [C rescue()]"],
   [
@@ -99,7 +99,7 @@ describe("the catalogue", () => {
     })
   }
 
-  it("is all in the table, under labels of its own", () => {
+  it("has every contract in the table, under a unique label", () => {
     const contracts = Object.values(drivers).flatMap((module) => "contract" in module ? [module.contract] : [])
     assert.sameMembers(contracts, table.map(([contract]) => contract))
     const labels = contracts.map(({ client }) => client)
@@ -110,7 +110,7 @@ describe("the catalogue", () => {
     }
   })
 
-  it("marks all calls as idempotent but those that do something more when they are made again", () => {
+  it("marks all calls as idempotent except those whose repetition has an effect", () => {
     const unmarked = table.flatMap(([{ client, methods }]) =>
       Object.entries(methods).flatMap(([name, method]) =>
         method._tag === "Call" && method.options.idempotent !== true ? [`${client.split(".").at(-1)}.${name}`] : []
@@ -140,21 +140,21 @@ describe("DriverInterface.isRetryable", () => {
     new DriverError.ConnectionLost({ driver: "a", uuid: "", method, kind, code: "UNAVAILABLE", details: "", origin })
   const retryable = (contract: DriverInterface.Any, error: unknown) => DriverInterface.isRetryable(contract)(error)
 
-  it("is a lost call of a method that is marked", () => {
+  it("accepts a lost call of an idempotent method", () => {
     assert.isTrue(retryable(drivers.Power.contract, lost("on")))
     assert.isFalse(retryable(drivers.Power.contract, lost("rescue")))
     assert.isFalse(retryable(drivers.Power.contract, lost("read", { kind: "streamingCall" })))
     assert.isFalse(retryable(drivers.Power.contract, lost("limit")))
   })
 
-  it("is a lost transfer when every method that transfers is marked", () => {
+  it("accepts a lost transfer when every method with a transfer is idempotent", () => {
     const transfer = lost("resource", { kind: "resource" })
     assert.isTrue(retryable(drivers.Flasher.contract, transfer))
     assert.isFalse(retryable(drivers.Opendal.contract, transfer))
     assert.isFalse(retryable(drivers.Power.contract, transfer))
   })
 
-  it("is nothing that was not sent, and no other failure", () => {
+  it("rejects calls that were not sent, and other failures", () => {
     const { code, details, driver, kind, method, uuid } = lost("on")
     const failed = new DriverError.DriverError({ driver, uuid, method, kind, code, details, origin: "driver" })
     assert.isFalse(retryable(drivers.Power.contract, failed))

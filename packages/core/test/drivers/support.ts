@@ -1,11 +1,11 @@
-// A typed client of a driver behind the real codec, and a host that records what arrives.
+// A typed client of a driver behind the real codec, and a host that records the calls that arrive.
 import type { Driver, DriverInterface } from "@effect-jumpstarter/core"
 import { Device, Driver as Drivers, DriverFailure } from "@effect-jumpstarter/core"
 import type { JsonValue } from "@effect-jumpstarter/core/ProtobufValue"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
 import { Effect, Layer, Stream } from "effect"
 
-/** The typed client of a driver of an exporter in memory, for as long as the scope is open. */
+/** Returns the typed client of a driver of an exporter in memory, which runs until the scope closes. */
 export const connect = <I extends DriverInterface.DriverInterface<DriverInterface.Methods>>(
   contract: I,
   driver: Driver.Driver
@@ -17,7 +17,7 @@ export const connect = <I extends DriverInterface.DriverInterface<DriverInterfac
 
 export type Call = readonly [method: string, ...args: ReadonlyArray<JsonValue>]
 
-/** What a method of the recording host does: answer a value, run an effect, or stream items. */
+/** What a method of the recording host does: return a value, run an effect, or stream items or bytes. */
 export type Answer =
   | { readonly value: JsonValue }
   | { readonly run: Effect.Effect<JsonValue | void, DriverFailure.DriverFailure> }
@@ -26,8 +26,8 @@ export type Answer =
   | { readonly write: Stream.Stream<Uint8Array, DriverFailure.DriverFailure> }
 
 /**
- * A driver that records the arguments of its calls as they come from the wire, without a contract of its own. A resource
- * handle is recorded as `"handle"`.
+ * A driver without a contract that records the arguments of its calls as they arrive on the wire. A resource handle is
+ * recorded as `"handle"`.
  */
 export const recording = (
   client: string,

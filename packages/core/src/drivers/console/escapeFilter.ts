@@ -1,6 +1,6 @@
-// Takes the sequences out of a device's bytes with which it steers a terminal (ECMA-48, and what xterm, screen and the
-// Linux console add to it): colours, cursor moves, modes, character sets, titles. Pieces may end anywhere. It works on
-// bytes, because a control sequence that begins with the single byte 0x9B is no text in UTF-8.
+// Removes the sequences that control a terminal from a device's bytes (ECMA-48, and the extensions of xterm, screen and
+// the Linux console): colors, cursor moves, modes, character sets, titles. Pieces may end anywhere. The filter works on
+// bytes, because a control sequence that begins with the single byte 0x9B is not valid UTF-8.
 
 const bel = 0x07
 const cancel = 0x18
@@ -8,20 +8,20 @@ const substitute = 0x1a
 const escape = 0x1b
 const csi8 = 0x9b
 const st8 = 0x9c
-// The first byte of U+0080 to U+00BF in UTF-8: the C1 controls, and some text.
+// The first UTF-8 byte of U+0080 to U+00BF: the C1 controls and some text.
 const c1Lead = 0xc2
 
 const code = (character: string): number => character.charCodeAt(0)
 
-// Strings that end with ST: DCS, OSC, SOS, PM and APC, and the title of a window of screen.
+// Starts of strings that end with ST: DCS, OSC, SOS, PM and APC, and the window title of screen.
 const stringStarts = new Set(Array.from("P]X^_k", code))
 
-// Palette colours of the Linux console, which have a length instead of an end.
+// A palette color of the Linux console has a fixed length instead of an end.
 const paletteLength = 7
 
 type State = "text" | "escape" | "intermediate" | "control" | "string" | "palette"
 
-// How many bytes of a character follow its first one.
+// The number of bytes that follow the first byte of a character.
 const following = (byte: number): number => byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : byte >= 0xc2 ? 1 : 0
 
 const isPlain = (bytes: Uint8Array): boolean => {
@@ -31,9 +31,9 @@ const isPlain = (bytes: Uint8Array): boolean => {
 
 export class EscapeFilter {
   private state: State = "text"
-  // Bytes that are still to come, of the character that has begun or of a palette colour.
+  // The number of missing bytes of the current character or palette color.
   private rest = 0
-  // The first byte of what may become an 8-bit control is held back.
+  // Whether the first byte of a possible 8-bit control is held back.
   private isHeld = false
   // Whether a string has just begun.
   private isNew = false
@@ -55,14 +55,14 @@ export class EscapeFilter {
     return text.subarray(0, length)
   }
 
-  // What was held back when the device has ended.
+  // Returns the byte that was held back when the device's stream ended.
   end(): Uint8Array {
     const text = this.isHeld && this.state === "text" ? [c1Lead] : []
     this.isHeld = false
     return Uint8Array.from(text)
   }
 
-  // Whether a control was taken in whose first byte has been held back.
+  // Whether this byte completes an 8-bit control with the byte that was held back.
   private takeHeld(byte: number): boolean {
     if (this.state === "text" && byte === csi8) this.state = "control"
     else if (this.state === "string" && byte === st8) this.state = "text"
@@ -74,7 +74,7 @@ export class EscapeFilter {
   }
 
   private isText(byte: number): boolean {
-    // These end whatever has begun, as on a terminal.
+    // These bytes end any sequence in progress, as on a terminal.
     if (byte === escape) return this.become("escape")
     if (byte === cancel || byte === substitute) return this.state === "text" || this.become("text")
     switch (this.state) {
@@ -106,7 +106,7 @@ export class EscapeFilter {
     return isPart
   }
 
-  // A sequence ends with a byte from `final` on; what cannot be a part of it is text again.
+  // A byte of at least `final` ends a sequence; a byte that cannot be part of the sequence is text.
   private isTextAtEnd(byte: number, final: number): boolean {
     this.become("text")
     return byte >= final && byte <= 0x7e ? false : this.isText(byte)
@@ -125,7 +125,7 @@ export class EscapeFilter {
   private isTextAfterString(byte: number): boolean {
     const isNew = this.isNew
     this.isNew = false
-    // The two of the Linux console that no ST ends.
+    // The two sequences of the Linux console that do not end with ST.
     if (isNew && byte === code("R")) return this.become("text")
     if (isNew && byte === code("P")) {
       this.become("palette")
@@ -133,7 +133,7 @@ export class EscapeFilter {
       return false
     }
     if (byte === bel) return this.become("text")
-    // No string goes on in the next line; one that was never ended does not hide the rest of the conversation.
+    // A line end ends a string, so that a string without an end does not hide the rest of the output.
     if (byte === code("\n") || byte === code("\r")) return this.isTextAtEnd(byte, 0x30)
     return !this.isPartOfCharacter(byte) && byte === st8 && this.become("text")
   }

@@ -1,4 +1,4 @@
-// Looks for the first match of several patterns in text that grows, without reading all of it again for every piece.
+// Finds the first match of several patterns in text that grows, without searching all of the text again for each piece.
 import type { UnreadText } from "./unreadText.ts"
 
 export type Pattern = string | RegExp
@@ -21,7 +21,7 @@ const finder = (pattern: Pattern): Finder => {
       return start < 0 ? undefined : { start, match: pattern, groups: [] }
     }
   }
-  // A copy, because it remembers where it was last; and it shall not stick to that place.
+  // A copy, because a RegExp keeps its last position; without the flag y, which would match at that position only.
   const expression = new RegExp(pattern.source, `${pattern.flags.replaceAll(/[gy]/g, "")}g`)
   return (text, from) => {
     expression.lastIndex = from
@@ -32,19 +32,19 @@ const finder = (pattern: Pattern): Finder => {
   }
 }
 
-// What is searched at a time.
+// The number of characters that one search looks at.
 const windowLength = 16_384
 
-// A match up to this length is found wherever it lies, and whatever follows a match within this length has been looked
-// at with it.
+// Windows overlap by this length, so that a match up to this length is found wherever it is. The text that follows a
+// match within this length is in the same window as the match.
 const overlap = 4_096
 
 export class PatternSearch {
   private readonly finders: ReadonlyArray<Finder>
   private readonly overlap: number
-  // Text has no matches of another length than its own.
+  // Whether all patterns are literal text, whose matches have a known length.
   private readonly isText: boolean
-  // Up to where the text has been searched for matches up to the overlap's length, and for matches of any length.
+  // The positions up to which the text has been searched for matches up to the overlap, and for matches of any length.
   private searched = 0
   private searchedWhole = 0
 
@@ -54,8 +54,8 @@ export class PatternSearch {
     this.overlap = Math.max(overlap, ...patterns.map((pattern) => typeof pattern === "string" ? pattern.length : 0))
   }
 
-  // Looks into what is new. All of the text is searched as well when a quarter of it is new, which costs each character a
-  // bounded number of looks.
+  // Searches the new text. Searches all of the text once a quarter of it is new, so that each character is searched a
+  // bounded number of times.
   next(): Found | undefined {
     const { text } = this
     const found = this.inWindows()
@@ -84,7 +84,7 @@ export class PatternSearch {
       const found = this.within(from, to)
       if (found !== undefined) {
         if (to === text.end || found.end + overlap <= to) return found
-        // What comes next may belong to it.
+        // The text that follows may extend the match.
         length *= 2
       } else if (to === text.end) break
       else from = to - overlap
@@ -94,7 +94,8 @@ export class PatternSearch {
     return undefined
   }
 
-  // The first match in a part of the text, of which one more character is there to tell what starts a line or a word.
+  // The first match in a part of the text. The character before the part tells whether the part starts a line or a
+  // word.
   private within(from: number, to: number): Found | undefined {
     const view = this.text.slice(from, to)
     const lookback = from > this.text.start ? 1 : 0

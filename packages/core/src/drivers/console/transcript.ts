@@ -1,4 +1,4 @@
-// The latest part of what two sides said to each other.
+// The latest part of a conversation between two sides.
 import * as MutableList from "effect/MutableList"
 
 interface Entry {
@@ -11,8 +11,8 @@ export interface Transcript {
   readonly entries: () => ReadonlyArray<Entry>
 }
 
-// A run of one side's text, of about this length at most, in the pieces it came in until it is full: joining pieces one
-// by one would copy what is there for each of them.
+// A run is text of one side, of about this length at most. It keeps its pieces until it is full, because joining them
+// one by one would copy the run for each piece.
 const runLength = 16_384
 
 interface Run {
@@ -21,8 +21,8 @@ interface Run {
   length: number
 }
 
-// Keeps the latest `limit` characters. The oldest run is forgotten as a whole, so up to one more run is kept and cut off
-// when it is read. Neighbouring text of one side is one entry.
+// Keeps the latest `limit` characters. The oldest run is dropped as a whole, so up to one run more is kept, and
+// `entries` cuts off the excess. Adjacent text of one side becomes one entry.
 export const make = (limit: number): Transcript => {
   const runs = MutableList.empty<Run>()
   let size = 0

@@ -1,10 +1,10 @@
-// The text that a reader has not taken yet, as far as it is kept. It lies in blocks, so that neither what is added at the
-// end nor what is taken from the start copies the rest.
+// The latest text that no reader has taken yet. The text is kept in blocks, so that neither adding at the end nor
+// taking from the start copies the rest.
 
 const blockLength = 16_384
 
 interface Block {
-  // Positions count from the first character of all.
+  // Positions count from the first character ever added.
   readonly at: number
   readonly text: string
 }
@@ -41,7 +41,7 @@ export class UnreadText {
     this.drop(this.to - this.limit)
   }
 
-  // Forgets what comes before a position.
+  // Drops the text before a position.
   drop(position: number): void {
     this.from = Math.max(this.from, position)
     while (this.blocks[0] !== undefined && this.blocks[0].at + this.blocks[0].text.length <= this.from) {

@@ -4,7 +4,7 @@ import { type Pattern, PatternSearch } from "../../../src/drivers/console/patter
 import * as transcript from "../../../src/drivers/console/transcript.ts"
 import { UnreadText } from "../../../src/drivers/console/unreadText.ts"
 
-// Counts the characters that are looked at.
+// Counts the characters that a search looks at.
 class CountedText extends UnreadText {
   looks = 0
 
@@ -19,7 +19,7 @@ const million = 1_000_000
 
 const line = "[   12.345678] usb 1-1: ok.....\n"
 
-// How long one of many pieces takes, in the best of several batches.
+// The time that one of many pieces takes, in the best of several batches.
 const timePerPiece = (step: () => void): number => {
   let best = Infinity
   for (let batch = 0; batch < 20; batch++) {
@@ -30,7 +30,7 @@ const timePerPiece = (step: () => void): number => {
   return best / 500
 }
 
-// How many times as much a step costs when it is done with what has kept as much as it may.
+// The ratio between the cost of a step at the limit and its cost when empty.
 const growth = (make: () => { readonly fill: () => void; readonly step: () => void }): number => {
   const empty = make()
   const early = timePerPiece(empty.step)
@@ -41,7 +41,7 @@ const growth = (make: () => { readonly fill: () => void; readonly step: () => vo
 
 describe("UnreadText", () => {
   it.prop(
-    "has the latest text that was not dropped",
+    "returns the latest text that was not dropped",
     {
       limit: fc.constantFrom(0, 1, 10, 20_000, 40_000, Infinity),
       steps: fc.array(fc.tuple(fc.constantFrom(1, 7, 5_000, 20_000), fc.constantFrom(0, 0.5, 1)), { maxLength: 20 })
@@ -75,7 +75,7 @@ describe("UnreadText", () => {
 
 type Entry = ReturnType<transcript.Transcript["entries"]>[number]
 
-// The latest part of a conversation, made slowly.
+// A slow implementation that keeps the latest part of a conversation.
 const latest = (entries: ReadonlyArray<Entry>, limit: number): ReadonlyArray<Entry> => {
   const merged: Array<Entry> = []
   let excess = Math.max(0, entries.reduce((size, { text }) => size + text.length, 0) - limit)
@@ -92,7 +92,7 @@ const latest = (entries: ReadonlyArray<Entry>, limit: number): ReadonlyArray<Ent
 
 describe("transcript", () => {
   it.prop(
-    "has the latest of what both sides said",
+    "returns the latest text of both sides",
     {
       limit: fc.constantFrom(1, 10, 20_000, 40_000, Infinity),
       steps: fc.array(
@@ -142,13 +142,13 @@ describe("PatternSearch", () => {
         unread.add(line)
         assert.isUndefined(search.next())
       }
-      // Of each piece: itself, and as much before it as a match may be long.
+      // Each piece costs its own length and the length of the overlap before it.
       const pieces = 1.5 * million / line.length
       assert.isBelow(unread.looks, pieces * 4_200 + 12 * 1.5 * million)
     }
   )
 
-  it("takes lines from the start of much text at a cost that is bounded for each", () => {
+  it("takes lines from the start of a long text at a bounded cost per line", () => {
     const unread = new CountedText(million)
     unread.add(line.repeat(million / line.length))
     let lines = 0
@@ -163,7 +163,7 @@ describe("PatternSearch", () => {
     assert.isBelow(unread.looks / lines, 20_000)
   })
 
-  it("finds the first of several, wherever it lies", () => {
+  it("finds the first of several matches at any position", () => {
     for (const length of [0, 1, 4_095, 4_096, 12_287, 12_288, 16_383, 16_384, 100_000]) {
       const unread = new UnreadText(million)
       unread.add(`${"x".repeat(length)}panic: no init\n${"y".repeat(30_000)}login: `)
@@ -172,14 +172,14 @@ describe("PatternSearch", () => {
     }
   })
 
-  it("looks at what follows a match that is not at the end of the text", () => {
+  it("extends a match beyond the searched window", () => {
     const unread = new UnreadText(million)
     unread.add(`${"x".repeat(16_383)}12345\n${"y".repeat(100)}`)
     assert.strictEqual(new PatternSearch([/\d+/], unread).next()?.match, "12345")
     assert.isUndefined(new PatternSearch([/x$/], unread).next())
   })
 
-  it("finds a text that is longer than what it searches at a time, come in pieces", () => {
+  it("finds a text in pieces that is longer than the searched window", () => {
     const unread = new UnreadText(million)
     const needle = Array.from({ length: 10_000 }, (_, index) => `${index};`).join("")
     const search = new PatternSearch([needle], unread)
@@ -191,7 +191,7 @@ describe("PatternSearch", () => {
     assert.strictEqual(search.next()?.match.length, needle.length)
   })
 
-  it("knows what comes before the part that it searches", () => {
+  it("sees the character before the searched window", () => {
     const unread = new UnreadText(million)
     const start = new PatternSearch([/^x/], unread)
     const word = new PatternSearch([/\bend/], unread)
