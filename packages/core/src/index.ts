@@ -24,7 +24,7 @@ export * as Bytes from "./grpc/Bytes.ts"
 export * as ClientConfig from "./controller/ClientConfig.ts"
 
 /**
- * Whether a connection to an exporter stands.
+ * The state of a connection to an exporter.
  *
  * @since 0.1.0
  */
@@ -45,7 +45,7 @@ export * as ContentEncoding from "./resource/ContentEncoding.ts"
 export * as Controller from "./controller/Controller.ts"
 
 /**
- * Devices as services: a program depends on the devices it drives and on nothing else, and a layer says where they are.
+ * Devices as services: a program depends only on the devices it drives, and a layer says where they are.
  *
  * @since 0.1.0
  */

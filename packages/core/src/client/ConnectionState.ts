@@ -1,17 +1,16 @@
 /**
- * Whether a connection to an exporter stands.
+ * The state of a connection to an exporter.
  *
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
 
 /**
- * - `Ready`: the last that was heard from the exporter was an answer
- * - `Lost`: the connection ended, it was given up because nothing was answered any more, or another instance of the exporter
- *   answered. Without a policy for reconnecting the next call connects anew, and asks who is there before it is sent; with
- *   one, it has given up, until the next call.
- * - `Connecting`: the connection is re-established, by the policy; calls wait for the outcome. `reason` is why it is not
- *   there yet.
+ * - `Ready`: the exporter answered last time
+ * - `Lost`: the connection ended, was given up because the exporter no longer answers, or another instance of the exporter
+ *   answered. Without a `reconnect` policy the next call connects again and checks which exporter is there before the call
+ *   is sent. With a policy, reconnecting was given up until the next call.
+ * - `Connecting`: the policy is reconnecting, and calls wait for the outcome. `reason` says why the last attempt failed.
  * - `Closed`: the scope of the connection has closed
  *
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * Devices as services: a program depends on the devices it drives and on nothing else, and a layer says where they are.
+ * Devices as services: a program depends only on the devices it drives, and a layer says where they are.
  *
  * @since 0.1.0
  */
@@ -21,7 +21,7 @@ import * as ExporterConnection from "./ExporterConnection.ts"
 import * as typedClient from "./typedClient.ts"
 
 /**
- * The driver at a path speaks another interface than the device's contract.
+ * The driver at a path does not speak the interface of the device's contract.
  *
  * @since 0.1.0
  * @category errors
@@ -32,9 +32,9 @@ export class InterfaceMismatch extends Schema.TaggedError<InterfaceMismatch>(
   path: Schema.String,
   expected: Schema.Array(Schema.String),
   actual: Schema.String,
-  /** The paths of drivers that do speak it. */
+  /** The paths of the drivers that speak the expected interface. */
   candidates: Schema.Array(Schema.String),
-  /** All drivers, with what they speak. */
+  /** All drivers, with the interface each one speaks. */
   available: Schema.Array(Schema.Struct({ path: Schema.String, client: Schema.String }))
 }) {
   override get message(): string {
@@ -54,9 +54,9 @@ export class InterfaceMismatch extends Schema.TaggedError<InterfaceMismatch>(
 }
 
 /**
- * The typed client of a contract on top of an untyped one. Arguments are checked against the contract before they are
- * sent and results when they arrive. Methods with a source or a sink take a `Resource`, which is open during the call, the
- * handle of one that is open already, or a presigned request.
+ * Returns the typed client of a contract on top of an untyped one. Arguments are checked against the contract before they
+ * are sent, results when they arrive. A method with a source or a sink takes a `Resource`, which is open during the call,
+ * the handle of an open resource, or a presigned request.
  *
  * @since 0.1.0
  * @category constructors
@@ -67,7 +67,7 @@ export const fromInterface: <I extends DriverInterface.Any>(
 ) => DriverInterface.Client<I> = typedClient.make
 
 /**
- * What a device can fail to be found with.
+ * Why a device was not found.
  *
  * @since 0.1.0
  * @category errors
@@ -75,7 +75,8 @@ export const fromInterface: <I extends DriverInterface.Any>(
 export type DeviceError = DriverTree.DriverNotFound | InterfaceMismatch
 
 /**
- * The typed client of the driver at a path. Fails when there is no driver, or one of another interface.
+ * Returns the typed client of the driver at a path. Fails when there is no driver, or when the driver speaks another
+ * interface.
  *
  * @since 0.1.0
  * @category constructors
@@ -106,24 +107,28 @@ export const connect = <I extends DriverInterface.Any>(
  */
 export interface DeviceLayers<Self, I extends DriverInterface.Any> {
   readonly contract: I
-  /** The device at a path of a connected exporter; it is looked for, and its interface checked, when the layer is built. */
+  /**
+   * The device at a path of a connected exporter. The driver is looked up, and its interface checked, when the layer is
+   * built.
+   */
   readonly layer: (
     path: string | ReadonlyArray<string>
   ) => Layer.Layer<Self, DeviceError, ExporterConnection.ExporterConnection>
   /**
-   * The device if there is a driver at the path. A program asks for it with `Effect.serviceOption`, and requires nothing
-   * then. A driver of another interface is a failure as it is for `layer`.
+   * The device, if there is a driver at the path. A program reads it with `Effect.serviceOption`, which requires nothing. A
+   * driver of another interface is a failure, as with `layer`.
    */
   readonly layerOptional: (
     path: string | ReadonlyArray<string>
   ) => Layer.Layer<never, InterfaceMismatch, ExporterConnection.ExporterConnection>
   /**
-   * A plain fake from functions, without codec or exporter. Methods that are left out fail with `MethodNotImplemented`.
-   * A function of the object itself, such as a mock or a spy, is the device's method as it is; a method of a class is bound
-   * to its instance.
+   * A plain fake made from functions, without codec or exporter. Methods that are left out fail with
+   * `MethodNotImplemented`. An own function of the object, such as a mock or a spy, becomes the device's method unchanged;
+   * a method of a class is bound to its instance.
    *
-   * Nothing checks arguments and results against the contract at run time: what the wire could not carry passes. The
-   * checked fake is `ExporterTest.layer` with a `Driver.fromInterface`, or one of the fakes in `testing`.
+   * Arguments and results are not checked against the contract at run time, so values that could not travel over the wire
+   * pass. For a fake that checks them, use `ExporterTest.layer` with a `Driver.fromInterface`, or one of the fakes in
+   * `testing`.
    */
   readonly layerTest: (
     methods: { readonly [Name in keyof DriverInterface.Client<I>]?: DriverInterface.Client<I>[Name] | undefined }
@@ -152,15 +157,15 @@ const missing = (device: string, method: string, described: DriverMethod.Any) =>
   }
 }
 
-// Own functions stay what they are, because a mock is asked through the device what it was called with. The methods of a
-// class are on its prototype, and may use what only its instances can.
+// Own functions stay unchanged, because tests read a mock's calls through the device. The methods of a class are on its
+// prototype, and may use private members of the instance.
 const faked = (methods: object, name: string): unknown => {
   const method: unknown = Reflect.get(methods, name)
   if (typeof method !== "function" || method === Reflect.get(Object.prototype, name)) return undefined
   return Object.hasOwn(methods, name) ? method : method.bind(methods)
 }
 
-// `this` of an own function is the device, which has the fake behind its methods.
+// `this` of an own function is the device, so the device has the fake as its prototype.
 const behind = (methods: object): object =>
   new Proxy(methods, {
     get: (target, key) => Reflect.get(target, key),
@@ -177,8 +182,7 @@ const makeFake = (device: string, contract: DriverInterface.Any, methods: object
     behind(methods)
   )
 
-// How many classes there are with an id, in whichever copies of this module: a program can load it twice, as ESM and as
-// CommonJS.
+// The number of classes per id, across all copies of this module: a program can load it twice, as ESM and as CommonJS.
 const classes = globalValue(Symbol.for("@effect-jumpstarter/core/Device/classes"), () => new Map<string, number>())
 
 const nextKey = <Id extends string>(id: Id): `${Id}#${number}` => {
@@ -190,11 +194,11 @@ const nextKey = <Id extends string>(id: Id): `${Id}#${number}` => {
 /**
  * Makes the class of a device's tag, with the layers that install it.
  *
- * The id is the name of the device in messages; choose one with a namespace, such as `acme/BoardPower`. Two classes never
- * share a device, whatever their ids are: the `key` of each is the id and an ordinal. A layer that is missing is therefore
- * always the defect "Service not found", and never another board that answers to the same name.
+ * The id names the device in messages; choose one with a namespace, such as `acme/BoardPower`. Two classes never share a
+ * device, even with the same id: the `key` of each is the id and an ordinal. A missing layer is therefore always the defect
+ * "Service not found", and never another board of the same name.
  *
- * This also holds for two copies of one module, which a hot reload makes, or a program that loads a module as ESM and as
+ * The same holds for two copies of one module, made by a hot reload or by a program that loads a module both as ESM and as
  * CommonJS: the layer of one copy does not provide the device of the other. Make the layer from the class that the program
  * uses, and export both from one module.
  *
@@ -230,7 +234,7 @@ export const Tag =
     const defined = callers.here()
     // @effect-diagnostics-next-line classSelfMismatch:off -- Self is the class that the program derives from this one.
     class Defined extends Context.Tag(nextKey(id))<Self, DriverInterface.Client<I>>() {
-      // Where a service is not found, Effect names the second line of this. That would be this module.
+      // When a service is not found, Effect names the second line of this stack, which would otherwise be this module.
       static override get stack(): string | undefined {
         return defined.stack
       }

@@ -58,10 +58,11 @@ export interface DriverClient extends Omit<DriverTree.DriverNode, "children"> {
   readonly child: (path: string | ReadonlyArray<string>) => Effect.Effect<DriverClient, DriverTree.DriverNotFound>
 
   /**
-   * Calls a method. Arguments are positional; a trailing one can be left out, and null stands for one in the middle.
-   * Nothing that may have been done is retried, and no deadline is set: use `Effect.timeout`, which cancels the call.
+   * Calls a method. Arguments are positional. A trailing optional argument can be left out; pass null for one in the
+   * middle. Calls that may have run are never retried, and no deadline is set: use `Effect.timeout`, which cancels the
+   * call.
    *
-   * With resources among its arguments the call succeeds only when their transfers did.
+   * With resources among its arguments, the call succeeds only when their transfers succeed.
    */
   readonly call: <Args extends ReadonlyArray<Resource.Argument | Resource.Unready>>(
     method: string,
@@ -75,9 +76,9 @@ export interface DriverClient extends Omit<DriverTree.DriverNode, "children"> {
   ) => Stream.Stream<JsonValue, DriverError.DriverCallError | Resource.TransferError<Args>>
 
   /**
-   * Opens a byte stream, such as a serial console. It is closed with the scope, and with it the device behind it. Where
-   * something was written and the scope closes with a success, the device first gets up to half a second of real time to read
-   * it.
+   * Opens a byte stream, such as a serial console. Closing the scope closes the stream and the device behind it. If
+   * something was written and the scope closes with a success, the device first gets up to half a second of real time to
+   * read it.
    */
   readonly stream: (method: string) => Effect.Effect<DriverStream, DriverError.DriverCallError, Scope.Scope>
 
@@ -103,14 +104,14 @@ export interface Session {
   readonly exporter: ExporterClient
   readonly logs: LogStream.LogStream
   /**
-   * Comes before every call: waits while the connection is re-established, finds the uuid that the driver at this place
-   * has now, and fails when the exporter's status is known to forbid calls.
+   * Runs before every call. Waits while the connection is re-established, finds the current uuid of the driver at this
+   * path, and fails when the exporter's status is known to forbid calls.
    */
   readonly admit: (
     node: DriverTree.DriverNode,
     call: Pick<DriverError.CallSite, "method" | "kind" | "caller">
   ) => Effect.Effect<DriverError.CallSite, DriverError.DriverCallError>
-  /** Makes an error of the status that a call ended with. */
+  /** Turns the status that a call ended with into an error. */
   readonly explain: (
     node: DriverTree.DriverNode,
     status: GrpcStatusError,
@@ -142,7 +143,8 @@ type Handles<E> = ReadonlyArray<Resource.ResourceHandle<unknown, E>>
 
 const settleAll = <E>(handles: Handles<E>) => Effect.forEach(handles, ({ settle }) => settle, { discard: true })
 
-// Never ends while the transfers do well. Of one that the driver broke off the answer to the call knows the reason.
+// Fails with the first failed transfer, and never ends otherwise. A transfer that the driver broke off is left out: the
+// answer to the call has the reason.
 const firstFailure = <E>(handles: Handles<E>): Effect.Effect<never, E | DriverError.DriverCallError> =>
   Effect.zipRight(
     interruptible.forEach(
@@ -291,7 +293,8 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
           site,
           Duration.decode(session.transferIdleTimeout)
         )
-        // One whose scope closes before it is complete was cancelled from here, which is no failure of its own.
+        // A resource that is closed before its transfer is complete was cancelled on this side, so it counts as
+        // interrupted, not failed.
         ongoing.outcome = Effect.exit(Effect.catchIf(
           lent.result,
           (error) => DriverError.isDriverCallError(error) && error.origin === "client" && error.code === "CANCELLED",

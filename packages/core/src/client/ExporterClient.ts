@@ -1,6 +1,6 @@
 /**
- * The exporter's services as effects and streams, one function per RPC. Failures are the statuses of the wire;
- * `DriverClient` makes driver errors of them.
+ * The exporter's services as effects and streams, one function per RPC. They fail with the statuses of the wire, which
+ * `DriverClient` turns into driver errors.
  *
  * @since 0.1.0
  */
@@ -55,19 +55,19 @@ export interface ExporterClient {
   readonly target: string
   readonly getReport: Effect.Effect<ExporterReport, GrpcStatus.GrpcStatusError | DriverTree.InvalidReport>
   readonly getStatus: Effect.Effect<ExporterStatus.StatusReport, GrpcStatus.GrpcStatusError>
-  /** Asks for the end of the session (`protocol.md` 9.3); never on a direct connection. */
+  /** Ends the session (`protocol.md` 9.3); never call it on a direct connection. */
   readonly endSession: Effect.Effect<
     { readonly success: boolean; readonly message: string },
     GrpcStatus.GrpcStatusError
   >
-  /** The exporter's log from now on, after its backlog; ends only with the RPC. */
+  /** The exporter's log from now on, after its backlog. It ends only when the RPC ends. */
   readonly logStream: Stream.Stream<LogEntry, GrpcStatus.GrpcStatusError>
-  /** Calls a driver with an encoded `DriverCallRequest`, answering an encoded `DriverCallResponse`. */
+  /** Calls a driver with an encoded `DriverCallRequest`, and returns an encoded `DriverCallResponse`. */
   readonly driverCall: (
     request: Uint8Array,
     options?: CallOptions
   ) => Effect.Effect<Uint8Array, GrpcStatus.GrpcStatusError>
-  /** As `driverCall`, for any number of answers. */
+  /** Like `driverCall`, with any number of results. */
   readonly streamingDriverCall: (
     request: Uint8Array,
     options?: CallOptions
@@ -114,7 +114,7 @@ export const make = (channel: Channel): ExporterClient => {
     })
     const metadata = yield* duplex.initialMetadata
     const stream = yield* duplexStream.fromDuplex(duplex, stub.malformed({ rpc: rpcs.stream, target }, peer), {
-      // When a resource is closed the call that used it is over, and with it the interest in the rest.
+      // A resource is closed after the call that used it, so nobody needs the remaining bytes.
       closing: request.kind === "driver" ? "flush" : "cancel",
       peerEndsRpc: Metadata.has(metadata, streamRequest.hostKey)
     })

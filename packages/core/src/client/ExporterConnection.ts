@@ -1,5 +1,5 @@
 /**
- * A live connection to an exporter: its drivers, its status and its log. This is the layer a program runs with.
+ * A live connection to an exporter: its drivers, its status and its log. Programs provide it as a layer.
  *
  * @since 0.1.0
  */
@@ -43,7 +43,7 @@ export class ExporterConnection extends Context.Tag("@effect-jumpstarter/core/Ex
 >() {}
 
 /**
- * The client of the driver at a path, as in `storage.mux`.
+ * Returns the client of the driver at a path, such as `storage.mux`.
  *
  * @since 0.1.0
  * @category constructors
@@ -77,8 +77,8 @@ const connect = (
   )
 
 /**
- * Connects through a channel: asks for the driver tree and the status. Warns in the log when there is a real connection beneath
- * the channel and the program runs on a `TestClock`, on which nothing ends that waits for time to pass.
+ * Connects through a channel, and requests the driver tree and the status. Logs a warning when the channel has a real
+ * connection and the program runs on a `TestClock`: sleeps and time limits end only when a test adjusts that clock.
  *
  * @since 0.1.0
  * @category constructors
@@ -116,8 +116,8 @@ const connectTo = (
   })
 
 /**
- * Connects to an endpoint. Warns in the log when the program runs on a `TestClock`, on which nothing ends that waits for time
- * to pass.
+ * Connects to an endpoint. Logs a warning when the program runs on a `TestClock`: sleeps and time limits end only when a
+ * test adjusts that clock.
  *
  * @since 0.1.0
  * @category constructors
@@ -139,8 +139,8 @@ export const layer = (
 ): Layer.Layer<ExporterConnection, ConnectError> => Layer.scoped(ExporterConnection, fromEndpoint(endpoint, options))
 
 /**
- * A connection to an endpoint that the program's configuration names, with options from there. An option that is constant is a
- * `Config.succeed`. `layerEnv` reads what `jmp shell` says instead.
+ * A connection to an endpoint named by the program's configuration, with options from there. Pass a constant option as
+ * `Config.succeed`. To use the variables of `jmp shell` instead, see `layerEnv`.
  *
  * @since 0.1.0
  * @category layers
@@ -182,8 +182,8 @@ export const layerChannel = (
 export { environment }
 
 /**
- * Options of a connection from the environment. `trust` is what a TLS exporter is checked against, and `certificate` what
- * the client proves itself with, which no variable of `jmp shell` can say.
+ * Options of a connection from the environment: `trust`, which the certificate of a TLS exporter is checked against, and
+ * `certificate`, which identifies the client. `jmp shell` has no variables for these two.
  *
  * @since 0.1.0
  * @category models
@@ -194,8 +194,8 @@ export interface EnvironmentOptions extends Omit<EndpointOptions, "passphrase"> 
 }
 
 /**
- * A connection as `jmp shell` describes it to its child in `JUMPSTARTER_HOST`, `JMP_GRPC_INSECURE` and
- * `JMP_GRPC_PASSPHRASE`. What it says of a lease is the connection's `metadata`.
+ * A connection from the variables that `jmp shell` sets for its child: `JUMPSTARTER_HOST`, `JMP_GRPC_INSECURE` and
+ * `JMP_GRPC_PASSPHRASE`. Its variables about the lease become the connection's `metadata`.
  *
  * @since 0.1.0
  * @category layers

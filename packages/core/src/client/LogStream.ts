@@ -32,60 +32,63 @@ export interface LogStreamOptions {
   readonly minimumLogLevel?: LogLevel.LogLevel | undefined
   /** Sources to write; all unless given. */
   readonly sources?: ReadonlyArray<LogEntry.LogSource> | undefined
-  /** Whether to write what the exporter has kept from before; written, with the annotation `backlog`, unless `false`. */
+  /**
+   * Whether to write the lines that the exporter has kept from before. They are written, with the annotation `backlog`,
+   * unless `false`.
+   */
   readonly backlog?: boolean | undefined
 }
 
 export type { CallCount }
 
 /**
- * The log of one exporter. There is one subscription per connection, held while somebody listens: Python exporters
- * give each line to one subscriber only.
+ * The log of one exporter. Each connection has one subscription, held while somebody listens: Python exporters send each
+ * line to one subscriber only.
  *
- * A subscription begins with its backlog: the lines that the exporter has kept for a listener who comes late, some of them
- * from other clients. They have `backlog: true`. No line says by itself that it is old, and the exporter's clock may differ
- * from this one. So the backlog is what comes before the exporter has answered a question without a line in between, and
- * before this connection begins a driver call. A line that the exporter logs in that moment counts as backlog, and a
- * call that is made without waiting for that moment ends the backlog early.
+ * A subscription begins with its backlog: lines that the exporter has kept for late listeners, some of them from other
+ * clients. They have `backlog: true`. Lines carry no mark of their age, and the exporter's clock may differ from this one.
+ * So a line counts as backlog until the exporter answers a request with no line in between, or until this connection begins
+ * a driver call. A line that the exporter logs before that also counts as backlog, and a call made before that ends the
+ * backlog early.
  *
  * @since 0.1.0
  * @category models
  */
 export interface LogStream {
   /**
-   * Log lines, for any number of consumers: those from now on, and before them, for the first consumer, what the exporter
-   * has kept for one who comes late. A consumer that falls behind by more than 1,024 lines loses some and is told how many by
-   * a `LogGap`. The stream ends when the exporter has no log or stays unreachable.
+   * Log lines, for any number of consumers. The first consumer also gets the lines that the exporter has kept for late
+   * listeners; the others get lines from now on. A consumer that falls behind by more than 1,024 lines loses some, and a
+   * `LogGap` says how many. The stream ends when the exporter has no log or stays unreachable.
    */
   readonly events: Stream.Stream<LogEntry.LogEvent>
   /**
-   * Writes log lines into Effect's logger until the scope closes, see `LogEntry.log`. Goes on once the backlog has been read,
-   * so that a call made after that logs none of it.
+   * Writes log lines into Effect's logger until the scope closes, see `LogEntry.log`. Returns once the backlog has been
+   * read, so that a later call logs none of it.
    *
-   * The log travels beside the answers of calls. If calls have ended while the scope was open, closing it waits for their
-   * lines: until the exporter has answered a question and no line came, over a connection for 75 ms. That and reading the
-   * backlog take half a second at most, in real time, whatever the program's clock says.
+   * Log lines and the results of calls travel separately. If calls have ended while the scope was open, closing it waits
+   * for their lines: until the exporter has answered a request and no line has come, over a connection for 75 ms. This
+   * wait, and the one for the backlog, each take half a second at most, in real time, regardless of the program's clock.
    */
   readonly forward: (options?: LogStreamOptions) => Effect.Effect<void, never, Scope.Scope>
   /**
-   * Waits as closing the scope of `forward` does, until the lines of what the exporter has done so far have been read.
-   * There has to be a consumer.
+   * Waits, as closing the scope of `forward` does, until the lines of everything the exporter has done so far have been
+   * read. Needs at least one consumer.
    */
   readonly settled: Effect.Effect<void>
-  /** Kept by the clients of the connection's drivers. */
+  /** Updated by the clients of the connection's drivers. */
   readonly calls: CallCount
 }
 
 /**
- * What the maker of a connection knows about its log.
+ * What the creator of a connection knows about its log.
  *
  * @since 0.1.0
  * @category models
  */
 export interface MakeOptions {
-  /** Is told each line before the consumers are, whether or not they have room for it. */
+  /** Receives each line before the consumers do, even when their queues are full. */
   readonly note?: ((entry: LogEntry.LogEntry) => void) | undefined
-  /** Whether there is a connection to the exporter, over which lines may come later than the answers they belong to. */
+  /** Whether there is a connection to the exporter, over which lines may arrive after the results they belong to. */
   readonly isRemote?: boolean | undefined
 }
 
@@ -97,25 +100,25 @@ const firstDelay = Duration.millis(100)
 
 const longStanding = Duration.seconds(10)
 
-// How long lines that may be on their way are waited for.
+// How long to wait for lines that may be on their way.
 const patience = Duration.millis(500)
 
-// For how long no line comes when there is none on its way: between those that an exporter sends one after the other, and
-// behind the answer of a call. Python exporters look for new lines every 50 ms (protocol.md 8). In memory they come at once.
+// Once no line has come for this long, none is on its way: `backlog` for lines that an exporter sends in a row, `call` for
+// lines after a result. Python exporters look for new lines every 50 ms (protocol.md 8). In memory lines arrive at once.
 const pauses = {
   memory: { backlog: Duration.zero, call: Duration.zero },
   remote: { backlog: Duration.millis(20), call: Duration.millis(75) }
 }
 
-// A consumer's queue. Lines that do not fit are counted; the consumer gets their number once it has taken the rest.
+// A consumer's queue. Lines that do not fit are counted, and the consumer gets the count after the queued lines.
 interface Subscriber {
   readonly mailbox: Mailbox.Mailbox<LogEntry.LogEvent>
   dropped: number
-  // How many calls had ended when it came.
+  // The number of calls that had ended when the consumer subscribed.
   readonly since: number
 }
 
-// How a subscription begins: with its backlog, for as long as `LogStream` says.
+// The start of a subscription: its backlog, which lasts as long as `LogStream` says.
 class Beginning {
   private readonly latch = Effect.unsafeMakeLatch()
   private readonly begun: number
@@ -141,7 +144,7 @@ const offer = (subscriber: Subscriber, event: LogEntry.LogEvent): void => {
   if (subscriber.dropped > 0 || !subscriber.mailbox.unsafeOffer(event)) subscriber.dropped++
 }
 
-// What a consumer gets: all that waits for it, and then how much did not fit behind that.
+// What a consumer gets: the queued lines, then a gap for the lines that did not fit.
 const eventsOf = (subscriber: Subscriber): Stream.Stream<LogEntry.LogEvent> =>
   Stream.repeatEffectChunkOption(
     Effect.flatMap(subscriber.mailbox.takeAll, ([events, done]) => {
@@ -163,7 +166,7 @@ const matches = (options: LogStreamOptions) => (event: LogEntry.LogEvent): boole
     (options.backlog !== false || event.backlog !== true)
   )
 
-// Our host has no other way to say that it has dropped lines than with another one.
+// The host reports lines that it has dropped with a line of its own, because the protocol has no other way.
 const toEvent = (entry: LogEntry.LogEntry): LogEntry.LogEvent => {
   const { dropped = "" } = entry.fields
   return entry.source === "SYSTEM" && /^\d+$/.test(dropped)
@@ -173,10 +176,10 @@ const toEvent = (entry: LogEntry.LogEntry): LogEntry.LogEvent => {
 
 /**
  * Subscribes to an exporter's log on behalf of any number of consumers. A lost subscription is renewed after 100 ms,
- * doubling to 2 seconds, and given up after 10 attempts without a line, as the reference client does; a subscription
- * that lasts 10 seconds resets the attempts. Consumers get a `LogGap` for a loss, whether lines follow or not. What the
- * exporter then repeats is left out, as far as its lines have a time that tells them apart. Consumers that are there when
- * the scope closes get what belongs to calls that have ended, as with `forward`.
+ * doubling to 2 seconds, and given up after 10 attempts without a line, as the reference client does. A subscription that
+ * lasts 10 seconds resets the attempts. Consumers get a `LogGap` for each loss, even if no lines follow. Lines that the
+ * exporter then repeats are left out if they have a time, without which a repetition cannot be recognized. When the scope
+ * closes, consumers still get the lines of calls that have ended, as with `forward`.
  *
  * @since 0.1.0
  * @category constructors
@@ -189,16 +192,16 @@ export const make = Effect.fnUntraced(function*(
   let closed = false
   const pause = isRemote ? pauses.remote : pauses.memory
   const calls: CallCount = { begun: 0, ended: 0 }
-  // Lines that have been read. How many calls had ended when all that belongs to them was among these.
+  // `lines` counts the lines that have been read. They include all lines of the first `settledCalls` calls that ended.
   let lines = 0
   let settledCalls = 0
   let beginning = new Beginning(calls)
 
-  // Something that goes to the exporter and back. A failure is an answer as well, unless it was made on this side.
+  // A round trip to the exporter. A failure that the exporter sent is an answer, too.
   const roundTrip = Effect.catchIf(exporter.getStatus, ({ origin }) => origin === "peer", () => Effect.void)
 
-  // Waits until no line has come in a pause and a round trip. The pause goes first: a timer that is late precedes what has
-  // arrived meanwhile. It is of real time, so that no scope hangs on a test's clock.
+  // Waits until no line has come during a pause and a round trip. The pause comes first: a timer that fires late runs
+  // before data that arrived meanwhile. It uses real time, so that no scope hangs on a test's clock.
   const settleAfter = (pause: Duration.Duration) =>
     Effect.clockWith((clock) => {
       const isQuiet = Effect.suspend(() => {
@@ -222,7 +225,7 @@ export const make = Effect.fnUntraced(function*(
     })
   })
 
-  // What consumers are owed before they end: lines of calls that have ended since they came.
+  // The lines consumers must get before they end: those of calls that have ended since they subscribed.
   const settledFor = (consumers: Iterable<Subscriber>) =>
     Effect.suspend(() => {
       const isOwed = ({ since }: Subscriber) => calls.ended > Math.max(since, settledCalls)
@@ -236,7 +239,7 @@ export const make = Effect.fnUntraced(function*(
     subscribers.clear()
   }
 
-  // The reader goes on until the last lines have been read.
+  // The reader continues until the last lines have been read.
   const reader = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
   yield* Effect.addFinalizer(() =>
     Effect.zipRight(
@@ -291,7 +294,9 @@ export const make = Effect.fnUntraced(function*(
         if (!told) yield* publish(new LogEntry.LogGap({ reason: "interrupted", dropped: Option.none() }))
         told = true
       }
-      yield* Effect.logWarning(`gave up the log of ${exporter.target} after ${maxAttempts} attempts without a line`)
+      yield* Effect.logWarning(
+        `gave up subscribing to the log of ${exporter.target} after ${maxAttempts} attempts without a line`
+      )
     }))
 
   const reading = yield* Scope.extend(sharedFiber.make(() => read(beginning = new Beginning(calls)), endAll), reader)
@@ -317,7 +322,7 @@ export const make = Effect.fnUntraced(function*(
 
   const logStream: LogStream = {
     events,
-    // Subscribing before forking: what the exporter logs from here on is not missed.
+    // Subscribe before forking, so that no line from here on is missed.
     forward: Effect.fnUntraced(function*(options: LogStreamOptions = {}) {
       const subscriber = yield* subscribe
       const writing = yield* eventsOf(subscriber).pipe(

@@ -1,4 +1,4 @@
-// What every call passes on its way out, and what a status that comes back means for it.
+// What every call passes before it is sent, and what the status it ends with means.
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
@@ -20,8 +20,9 @@ export const make = (
   status: KnownStatus,
   poller: StatusPoller
 ): Pick<Session, "admit" | "explain"> => {
-  // A known status that admits calls is trusted: if it has changed since, the exporter refuses the call. For any other the
-  // exporter is asked again before the call is refused, so that an old status never holds up a ready exporter.
+  // A known status that admits calls is trusted: if it has changed, the exporter refuses the call. For any other known
+  // status, the exporter is queried again before the call is refused, so that an old status never holds up a ready
+  // exporter.
   const checkStatus = (
     site: DriverError.CallSite
   ): Effect.Effect<void, DriverError.ConnectionLost | DriverError.ExporterNotReady> => {
@@ -31,14 +32,14 @@ export const make = (
         site
       )
 
-    // Asking for the status failed, so the call was not sent.
+    // The status request failed, so the call was not sent.
     const unasked = (
       error: GrpcStatusError
     ): Effect.Effect<never, DriverError.ConnectionLost | DriverError.ExporterNotReady> =>
       error.origin === "transport"
         ? clientErrors.connectionLost(site, "client", error)
         : refuse(
-          `the exporter's status was ${status.report().status}, and asking for the present one failed: ${error.details}`
+          `the exporter's status was ${status.report().status}, and the request for its current status failed: ${error.details}`
         )
 
     return Effect.suspend(() =>
@@ -71,7 +72,7 @@ export const make = (
     const turn = ++begun
     return Effect.zipRight(
       link.identify,
-      // The one before was not interrupted while it asked, or this is another exporter.
+      // The previous query ran to its end, or this is another exporter.
       Effect.suspend(() => status.isCurrent() ? Effect.void : Effect.ignore(poller.ask))
     ).pipe(
       Effect.onExit((exit) =>
@@ -82,15 +83,15 @@ export const make = (
     )
   })
 
-  // One answer is for all who asked before the question was sent. It is waited for in the fiber of one of them: when that fiber
-  // is interrupted, the next one asks again.
+  // One answer serves all callers that were waiting before the request was sent. The request runs in the fiber of one of
+  // them: when that fiber is interrupted, the next one sends it again.
   const identify = Effect.suspend(() => {
     const before = begun
     return identifying.withPermits(1)(Effect.suspend(() => answered > before ? Effect.void : identifyNow))
   })
 
-  // An exporter that restarted does not know the uuids of the one before: our host answers NOT_FOUND, Python's UNKNOWN, as
-  // both do for other reasons. So the exporter is asked who it is, for these only.
+  // An exporter that restarted does not know the old uuids: our host answers NOT_FOUND, Python's UNKNOWN. Both also have
+  // other causes, so these two codes make the client ask the exporter for its identity.
   const explain: Session["explain"] = (node, error, site) =>
     Effect.suspend((): Effect.Effect<never, DriverError.DriverCallError> => {
       const meant = DriverError.fromStatus(error, site)
@@ -100,7 +101,7 @@ export const make = (
         if (Either.isRight(now) && now.right.uuid === site.uuid) return Effect.fail(meant)
         const news = Either.match(now, {
           onLeft: ({ details }) => details,
-          onRight: () => "the exporter restarted, the next call goes to the new one"
+          onRight: () => "the exporter restarted; the next call goes to the new instance"
         })
         return clientErrors.connectionLost(site, "transport", error, `${news}: ${error.details}`)
       })

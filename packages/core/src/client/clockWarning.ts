@@ -1,11 +1,11 @@
-// A real exporter does not wait for the clock of a test, and a test that has such a clock waits for it in vain.
+// A real exporter does not run on a test's clock, so a test with such a clock waits for it in vain.
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as HashSet from "effect/HashSet"
 import * as Logger from "effect/Logger"
 import * as Predicate from "effect/Predicate"
 
-// The environment of `it.effect` has a `TestClock` and no logger, and then the line would be seen nowhere.
+// The environment of `it.effect` has a `TestClock` and no logger, so a log line would not be shown anywhere.
 const visibly = (line: Effect.Effect<void>): Effect.Effect<void> =>
   Effect.flatMap(
     FiberRef.get(FiberRef.currentLoggers),
@@ -15,8 +15,8 @@ const visibly = (line: Effect.Effect<void>): Effect.Effect<void> =>
         : Effect.provide(line, Logger.add(Logger.defaultLogger))
   )
 
-// Warns when a connection is opened while the program's clock is one that has to be adjusted, as Effect's `TestClock`. The
-// class itself is not looked at: it would be loaded by every program.
+// Logs a warning when a connection is opened while the program's clock has to be adjusted, like Effect's `TestClock`. The
+// class itself is not imported, because every program would then load it.
 export const warn = (address: string): Effect.Effect<void> =>
   Effect.clockWith((clock) =>
     Predicate.hasProperty(clock, "adjust")

@@ -1,4 +1,4 @@
-// What a connection to an exporter is, the options it is made with, and why there is none.
+// The type of a connection to an exporter, its options, and the error when connecting fails.
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
@@ -14,14 +14,14 @@ import type * as DriverClient from "./DriverClient.ts"
 import type * as LogStream from "./LogStream.ts"
 
 /**
- * The exporter could not be connected to.
+ * Connecting to the exporter failed.
  *
  * - `Address`: the address, its certificate authority or the passphrase cannot be used
  * - `Unreachable`: nothing answers there
  * - `Timeout`: there was no connection within `connectTimeout`, or no answer within `handshakeTimeout` after that
  * - `Unauthenticated`: the passphrase is missing or wrong
  * - `Refused`: the exporter answered the first request with another failure
- * - `InvalidReport`: the exporter's answer makes no driver tree
+ * - `InvalidReport`: the exporter's answer does not describe a driver tree
  *
  * @since 0.1.0
  * @category errors
@@ -35,14 +35,14 @@ export class ConnectError extends Schema.TaggedError<ConnectError>(
   cause: Schema.optional(Schema.Defect)
 }) {
   override get message(): string {
-    // What is no address can be anything, also of several lines.
+    // Something that is not an address can be any text, even of several lines.
     const address = /^[\x21-\x7e]+$/.test(this.address) ? this.address : JSON.stringify(this.address)
     return `cannot connect to the exporter at ${address} (${this.reason}): ${this.details}`
   }
 }
 
 /**
- * What the controller of a lab knows of a leased exporter, as `jmp shell` hands it on.
+ * What the lab's controller knows about a leased exporter, as `jmp shell` passes it on.
  *
  * @since 0.1.0
  * @category models
@@ -52,7 +52,7 @@ export interface ExporterMetadata {
   readonly name: string
   /** The name of the lease. */
   readonly lease: Option.Option<string>
-  /** The labels by which it is leased. Its own labels, as it reports them, can be others. */
+  /** The labels by which the exporter is leased. They can differ from those it reports itself. */
   readonly labels: Readonly<Record<string, string>>
 }
 
@@ -65,45 +65,45 @@ export interface ExporterMetadata {
 export interface Connection {
   /** The exporter's address. */
   readonly address: string
-  /** Random for every instance of the exporter: it is another one after a restart. */
+  /** Random for every instance of the exporter: a restart changes it. */
   readonly uuid: string
   readonly labels: Readonly<Record<string, string>>
   /** The message of the day; empty when there is none. */
   readonly motd: string
   /**
-   * What `jmp shell` says of the exporter it leased: `JMP_EXPORTER`, `JMP_LEASE` and `JMP_EXPORTER_LABELS`, with `layerEnv`
-   * (`protocol.md` 10.6). None with other connections, and where there is no lease: outside a shell, and in that of an
-   * exporter that was reached directly.
+   * What `jmp shell` says about the exporter it leased: `JMP_EXPORTER`, `JMP_LEASE` and `JMP_EXPORTER_LABELS`, with
+   * `layerEnv` (`protocol.md` 10.6). None on other connections, or when there is no lease: outside a shell, and in the
+   * shell of an exporter that was reached directly.
    */
   readonly metadata: Option.Option<ExporterMetadata>
-  /** The client of the root driver, through which all others are found. */
+  /** The client of the root driver, the parent of all others. */
   readonly root: DriverClient.DriverClient
-  /** The client of the driver at a path, as in `storage.mux`. */
+  /** Returns the client of the driver at a path, such as `storage.mux`. */
   readonly driver: DriverClient.DriverClient["child"]
 
-  /** Whether the connection stands, as far as is known. */
+  /** The state of the connection, as far as is known. */
   readonly state: Effect.Effect<ConnectionState>
   /**
-   * The state as of now and its changes, until the connection is closed. While somebody listens the exporter is asked for
-   * its status from time to time, so that a loss shows on an idle connection too.
+   * The current state and its changes, until the connection is closed. While somebody listens, the exporter is queried for
+   * its status from time to time, so that a loss also shows on an idle connection.
    */
   readonly stateChanges: Stream.Stream<ConnectionState>
 
   /**
-   * The exporter's status, asked for, which takes `statusPolling.deadline` at most. An exporter that predates statuses
-   * counts as `LEASE_READY`, without a version (`protocol.md` 9.5).
+   * Requests the exporter's status, for at most `statusPolling.deadline`. An exporter that predates statuses counts as
+   * `LEASE_READY`, without a version (`protocol.md` 9.5).
    */
   readonly status: Effect.Effect<ExporterStatus.StatusReport, GrpcStatusError>
   /**
-   * The status as of now and its changes, for any number of consumers. Ends with the connection, and after the first
-   * element where the exporter predates statuses. An exporter that is gone is waited for; it fails when one that is there
-   * does not answer any more (`statusPolling.deadline`), and when reconnecting was given up.
+   * The current status and its changes, for any number of consumers. Ends with the connection, and after the first element
+   * if the exporter predates statuses. Waits for an exporter that is gone. Fails when an exporter stays connected but no
+   * longer answers (`statusPolling.deadline`), and when reconnecting was given up.
    */
   readonly statusChanges: Stream.Stream<ExporterStatus.StatusChange, ExporterStatus.StatusNotReached>
   /**
-   * Waits until the exporter is in one of these statuses, for `readyTimeout` at most. Fails early when a hook failed or the
-   * exporter went offline, unless that is what is awaited. It asks at once, and then every `statusPolling.awaited` by Effect's
-   * clock, which a test with a `TestClock` adjusts.
+   * Waits until the exporter has one of these statuses, for at most `readyTimeout`. Fails early when a hook failed or the
+   * exporter went offline, unless that is the awaited status. It queries at once, and then every `statusPolling.awaited` by
+   * Effect's clock, which a test with a `TestClock` adjusts.
    */
   readonly awaitStatus: (
     ...statuses: readonly [ExporterStatus.ExporterStatus, ...ReadonlyArray<ExporterStatus.ExporterStatus>]
@@ -114,9 +114,10 @@ export interface Connection {
     ExporterStatus.HookFailed | ExporterStatus.StatusNotReached
   >
   /**
-   * Has the exporter end the session: it runs the afterLease hook, and is `AVAILABLE` after that, which can be awaited.
-   * The log goes on until then. Nothing is ended where there is no lease, or the exporter cannot do it (`protocol.md` 9.3);
-   * an exporter that is gone counts as one that has ended it. While the connection is re-established it waits, as calls do.
+   * Ends the session: the exporter runs the afterLease hook and then becomes `AVAILABLE`, which `awaitStatus` can await.
+   * The log continues until then. Nothing happens when there is no lease, or when the exporter cannot end a session
+   * (`protocol.md` 9.3). An exporter that is gone counts as one that has ended it. Waits while the connection is
+   * re-established, as calls do.
    */
   readonly endSession: Effect.Effect<
     { readonly ended: boolean; readonly message: string },
@@ -124,37 +125,37 @@ export interface Connection {
   >
 
   /**
-   * The exporter's log, for any number of consumers, see `LogStream.LogStream`. Consumers that outlive the connection get the
-   * lines of calls that have ended before it is closed.
+   * The exporter's log, for any number of consumers, see `LogStream.LogStream`. Consumers that outlive the connection get
+   * the lines of calls that ended before it was closed.
    */
   readonly logs: Stream.Stream<LogEvent>
   /**
-   * Writes the exporter's log into Effect's logger while the scope is open. A scope that closes right after a call waits for
-   * the lines of that call; lines from before have the annotation `backlog`.
+   * Writes the exporter's log into Effect's logger while the scope is open. A scope that closes right after a call waits
+   * for the lines of that call. Older lines have the annotation `backlog`.
    */
   readonly logStream: LogStream.LogStream["forward"]
 }
 
 /**
- * How often an exporter is asked for its status while somebody wants to know.
+ * How often an exporter is queried for its status while somebody listens.
  *
  * @since 0.1.0
  * @category models
  */
 export interface StatusPolling {
-  /** The pause while a status is awaited; 100 ms unless given. */
+  /** The pause between queries while a status is awaited; 100 ms unless given. */
   readonly awaited?: Duration.DurationInput | undefined
-  /** The pause otherwise; 300 ms unless given. */
+  /** The pause in all other cases; 300 ms unless given. */
   readonly watched?: Duration.DurationInput | undefined
   /** The pause while the exporter is `LEASE_READY` and nothing is awaited; 5 seconds unless given. */
   readonly idle?: Duration.DurationInput | undefined
-  /** How long an answer may take, 5 seconds unless given. After twenty in a row that took longer the connection is given up. */
+  /** How long an answer may take, 5 seconds unless given. After twenty late answers in a row the connection is given up. */
   readonly deadline?: Duration.DurationInput | undefined
 }
 
 /**
- * Options of a connection. Connecting, the first answers, and the waits for a status have their bounds here. Driver calls
- * have none but the caller's, and reconnecting has that of its schedule.
+ * Options of a connection. They limit connecting, the first answers, and waits for a status. Driver calls have only the
+ * limits that the caller sets, and reconnecting has that of its schedule.
  *
  * @since 0.1.0
  * @category models
@@ -184,11 +185,11 @@ export interface StatusPolling {
  * ```
  */
 export interface ConnectOptions {
-  /** Sent along with every RPC; direct-mode exporters may require it. */
+  /** Sent with every RPC; direct-mode exporters may require it. */
   readonly passphrase?: Redacted.Redacted | undefined
   /**
-   * How long the exporter may take for its first answers once there is a connection; 30 seconds unless given. An exporter
-   * whose beforeLease hook runs may take as long as the hook.
+   * How long the exporter may take for its first answers once there is a connection; 30 seconds unless given. While its
+   * beforeLease hook runs, an exporter may take as long as the hook.
    */
   readonly handshakeTimeout?: Duration.DurationInput | undefined
   /** How long `awaitReady` and `awaitStatus` wait; 5 minutes unless given. */
@@ -199,15 +200,15 @@ export interface ConnectOptions {
   readonly transferIdleTimeout?: Duration.DurationInput | undefined
   readonly statusPolling?: StatusPolling | undefined
   /**
-   * When to connect again after a loss; never unless given, then the next call does, once. What was under way at the loss has
-   * failed, and is not repeated. Calls made meanwhile wait, until there is a connection or the schedule ends, and drivers
-   * are found again by their place in the tree. The schedule's input is why an attempt failed.
+   * When to reconnect after a loss. Unless given, only the next call reconnects, and tries once. Calls under way at the
+   * loss fail, and are not repeated. Calls made meanwhile wait until there is a connection or the schedule ends, and
+   * drivers are found again by their path. The schedule's input is the reason why an attempt failed.
    */
   readonly reconnect?: Schedule.Schedule<unknown, ConnectError> | undefined
   /**
-   * Whether the exporter is held by a lease, which `endSession` would end. Unless given, this is what the endpoint says:
-   * leases are reached through Unix sockets. An exporter reached over TCP or TLS is taken for one that is not leased, and so
-   * is one behind a channel: asking it to end a session could leave it unusable for good (`protocol.md` 9.3).
+   * Whether the exporter is held by a lease, which `endSession` would end. Unless given, the endpoint decides: leases are
+   * reached through Unix sockets. An exporter reached over TCP or TLS, or behind a channel, counts as not leased: ending a
+   * session without a lease could leave it permanently unusable (`protocol.md` 9.3).
    */
   readonly leased?: boolean | undefined
 }

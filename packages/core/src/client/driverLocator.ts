@@ -1,4 +1,5 @@
-// Finds the drivers of an exporter in its last report, by their paths: their uuids change when it restarts (protocol.md 7).
+// Finds the drivers of an exporter in its last report by their paths, because their uuids change when it restarts
+// (protocol.md 7).
 import * as Either from "effect/Either"
 import { blame } from "../protocol/callerFrame.ts"
 import { clientOf } from "../protocol/clientOf.ts"
@@ -8,9 +9,9 @@ import type { ExporterReport } from "./ExporterClient.ts"
 
 export interface DriverLocator {
   readonly report: () => ExporterReport
-  // Takes note of a report, and says whether it is that of another exporter than the one before.
+  // Records a report, and returns whether it is from the same exporter as the previous one.
   readonly learn: (report: ExporterReport) => "same" | "replaced"
-  // The call site with the uuid that a driver has now. Fails when the driver is gone, or another one took its place.
+  // Returns the call site with the driver's current uuid. Fails when the driver is gone, or another one took its place.
   readonly locate: (
     node: DriverTree.DriverNode,
     site: DriverError.CallSite
@@ -32,7 +33,7 @@ export const make = (initial: ExporterReport): DriverLocator => {
         clientOf(now) === clientOf(node)
           ? Either.right({ ...site, uuid: now.uuid })
           : Either.left(
-            gone(`the exporter has changed: the driver here is a ${clientOf(now)}, it was a ${clientOf(node)}`)
+            gone(`the exporter has changed: the driver here was a ${clientOf(node)} and is now a ${clientOf(now)}`)
           )
     )
   }

@@ -1,5 +1,5 @@
-// Warns of bytes that travel as they are although they look encoded: a board that boots from a compressed image does not
-// boot, and the transfer has succeeded.
+// Warns about bytes that are sent unchanged although they look encoded: the transfer succeeds, but a board does not boot
+// from an image that is still compressed.
 import * as Effect from "effect/Effect"
 import { isPresigned } from "../protocol/streamRequest.ts"
 import * as encodingSigns from "../resource/encodingSigns.ts"
@@ -7,14 +7,14 @@ import { presignedAsIs } from "../resource/presignedAsIs.ts"
 import type * as Resource from "../resource/Resource.ts"
 
 interface Watch {
-  // Looks at the next bytes. Bytes after the first ones make no difference.
+  // Looks at the next bytes. Only the first ones matter.
   readonly look: (bytes: Uint8Array) => Effect.Effect<void>
   readonly end: Effect.Effect<void>
 }
 
 const silent: Watch = { look: () => Effect.void, end: Effect.void }
 
-// Judges the first bytes when there are enough of them, or the content has ended. Nothing is said of an empty one.
+// Judges the first bytes when there are enough of them, or the content has ended. Empty content gives no warning.
 const watchHead = (judge: (head: Uint8Array) => string | undefined): Watch => {
   let head: Uint8Array | undefined = new Uint8Array(0)
   const say = (bytes: Uint8Array): Effect.Effect<void> => {
@@ -50,12 +50,12 @@ export const ofSource = <A, E, R>(source: Resource.Source<A, E, R>, driver: stri
     if (found !== undefined) {
       const signs = found === named ? "its name and its first bytes say" : "its first bytes say"
       return `${nameOf(source)} is sent to ${driver} as it is, still compressed: ${signs} ${found}. ` +
-        `contentEncoding: "${found}" has it decoded, ${asIs} says that the compressed bytes are meant`
+        `contentEncoding: "${found}" decodes it, ${asIs} keeps it compressed`
     }
     return named === undefined
       ? undefined
       : `${nameOf(source)} is sent to ${driver} as it is: its name says ${named}, but its first bytes do not. ` +
-        `Is it the right file? ${asIs} says that it is`
+        `Is it the right file? ${asIs} confirms it`
   })
 }
 
@@ -66,29 +66,30 @@ export const ofTarget = <A, E, R>(target: Resource.Sink<A, E, R>, driver: string
     encodingSigns.ofHead(head) === named
       ? undefined
       : `${JSON.stringify(target.name)} gets what ${driver} writes as it is: its name says ${named}, but the first ` +
-        `bytes do not. contentEncoding: "${named}" has it encoded, ${asIs} says that it is meant`
+        `bytes do not. contentEncoding: "${named}" encodes it, ${asIs} keeps it as it is`
   )
 }
 
-// An exporter neither decodes nor encodes what a presigned request carries. The query of a URL is its signature.
+// An exporter neither decodes nor encodes what a presigned request carries. The query of a URL holds its signature, so it
+// is left out.
 const ofPresigned = (request: Resource.PresignedRequest, driver: string): Effect.Effect<void> => {
   if (presignedAsIs.has(request) || !URL.canParse(request.url)) return Effect.void
   const { origin, pathname } = new URL(request.url)
   const named = encodingSigns.ofName(pathname)
   if (named === undefined) return Effect.void
   const location = `${origin}${pathname}`
-  const meant = `Resource.presigned(url, { ${asIs} }) says that it is meant`
+  const meant = `Resource.presigned(url, { ${asIs} }) confirms that this is intended`
   return Effect.logWarning(
     request.method === "GET"
-      ? `${driver} gets ${location} as it is, still compressed if its name is right, which says ${named}: an exporter ` +
-        "does not decode what it fetches. To have it decoded, send it from here as a source with " +
+      ? `${driver} gets ${location} as it is, still compressed if it is ${named} as its name says: an exporter ` +
+        "does not decode what it fetches. To decode it, send it from here as a source with " +
         `contentEncoding: "${named}"; ${meant}`
       : `${location} gets what ${driver} writes as it is, although its name says ${named}: an exporter does not encode ` +
-        `what it puts. To have it encoded, receive it here in a sink with contentEncoding: "${named}"; ${meant}`
+        `what it puts. To encode it, receive it here in a sink with contentEncoding: "${named}"; ${meant}`
   )
 }
 
-// The warnings about the presigned requests among the arguments of a call; undefined when there are none.
+// Returns the warnings about the presigned requests among the arguments of a call, or undefined when there are none.
 export const ofArguments = (
   args: ReadonlyArray<Resource.Argument>,
   driver: string

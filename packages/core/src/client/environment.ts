@@ -1,4 +1,4 @@
-// What the environment of `jmp shell` says of the exporter to connect to.
+// What the environment of `jmp shell` says about the exporter to connect to.
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Either from "effect/Either"
@@ -8,10 +8,10 @@ import type { ExporterMetadata } from "./connection.ts"
 
 const insecure = (name: string) => Config.map(Config.withDefault(Config.string(name), ""), (value) => value === "1")
 
-// An empty variable is none, as in Python.
+// An empty variable counts as unset, as in Python.
 const text = (name: string) => Config.map(Config.option(Config.string(name)), Option.filter((value) => value !== ""))
 
-// Values are not escaped: a label goes up to the next comma.
+// Values are not escaped: a label ends at the next comma.
 const labels = Config.map(
   text("JMP_EXPORTER_LABELS"),
   Option.match({
@@ -26,7 +26,7 @@ const labels = Config.map(
   })
 )
 
-// A shell that leased nothing, because it was given an address, says `direct` twice.
+// A shell that leased nothing, because it was given an address, sets both variables to `direct`.
 const metadata = Config.map(
   Config.all({ name: text("JMP_EXPORTER"), lease: text("JMP_LEASE"), labels }),
   ({ labels, lease, name }): Option.Option<ExporterMetadata> =>

@@ -1,5 +1,5 @@
-// How a client meets an exporter, at first and after each loss: it opens the connection, asks who is there, and says why that
-// came to nothing.
+// How a client meets an exporter, first and after each loss: it opens the connection, requests the report and the status,
+// and explains a failure.
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -45,7 +45,7 @@ export const explained = <A, R>(
 ): Effect.Effect<A, ConnectError, R> =>
   Effect.mapError(effect, (error) => error._tag === "ConnectError" ? error : refusal(address, error))
 
-// Says what a client without the right passphrase can do.
+// Tells a client without the right passphrase what to do.
 const advise = (error: ConnectError, { passphrase }: Pick<ConnectOptions, "passphrase">): ConnectError =>
   error.reason === "Unauthenticated"
     ? new ConnectError({
@@ -84,7 +84,7 @@ export const make = (
   )
 }
 
-// Asks again, over a connection that is there, whether the exporter is still the same. Calls that have failed wait for it.
+// Checks, over an existing connection, whether the exporter is still the same. Calls that have failed wait for the answer.
 export const reportAgain = (exporter: ExporterClient.ExporterClient) =>
   interruptible.timeoutFail(exporter.getReport, {
     duration: "5 seconds",

@@ -1,4 +1,4 @@
-// What lease hooks wrote into the log, run by run, as far as somebody listened to it.
+// What lease hooks wrote into the log, run by run, while somebody listened.
 import * as Option from "effect/Option"
 import { type ExporterStatus, failedHook, type LeaseHook, type StatusReport } from "../protocol/ExporterStatus.ts"
 import type { LogEntry, LogSource } from "../protocol/LogEntry.ts"
@@ -20,7 +20,7 @@ export class HookLog {
     const hook = hooks.find((hook) => sources[hook] === entry.source)
     if (hook === undefined) return
     const lines = this.lines[hook]
-    // Whatever this hook wrote before the other one ran is of an earlier lease.
+    // Lines that this hook wrote before the other one ran are from an earlier lease.
     if (hook !== this.last) lines.length = 0
     this.last = hook
     lines.push(entry)
@@ -30,12 +30,12 @@ export class HookLog {
   learn(report: StatusReport): void {
     const failed = Option.getOrUndefined(failedHook(report))
     for (const hook of hooks) {
-      // Who has been told of a failure goes on with the lines of that run.
+      // A reader that was told of a failure still needs the lines of that run.
       if (report.status !== sources[hook] && hook !== failed) this.lines[hook] = []
     }
   }
 
-  // The lines of the latest run, to which others may come.
+  // The lines of the latest run. More may follow.
   of(hook: LeaseHook): ReadonlyArray<LogEntry> {
     return this.lines[hook]
   }

@@ -1,4 +1,4 @@
-// What is known of an exporter's status, and who hears of it.
+// The last known status of an exporter, and its subscribers.
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
@@ -10,13 +10,14 @@ import { StatusReport } from "../protocol/ExporterStatus.ts"
 import type { ExporterClient } from "./ExporterClient.ts"
 import type { HookLog } from "./hookLog.ts"
 
-// Statuses a subscriber may be behind; older ones make place.
+// How many statuses a subscriber may be behind. Older ones make room.
 const backlog = 64
 
-// Why no status comes any more.
+// Why no more statuses come.
 export type End = "closed" | "unsupported" | { readonly lost: string }
 
-// While somebody awaits a status it is asked for more often. An exporter that has none is asked all the same for a sign of life.
+// While somebody awaits a status, it is requested more often. An exporter without statuses is still queried, as a sign of
+// life.
 export type Mode = "await" | "watch" | "liveness"
 
 export type Statuses = Mailbox.ReadonlyMailbox<StatusReport, End>
@@ -28,28 +29,28 @@ interface Subscriber {
 }
 
 export interface KnownStatus {
-  // What was heard last.
+  // The last status that was received.
   readonly report: () => StatusReport
-  // Why there was no answer when it was asked last.
+  // Why the last request got no answer.
   readonly trouble: () => GrpcStatusError | undefined
-  // Whether the exporter that is there now has said it.
+  // Whether this status came from the exporter that is there now.
   readonly isCurrent: () => boolean
-  // Takes note of what the exporter has answered, or of why it has not.
+  // Records the exporter's answer, or why there was none.
   readonly learn: (report: StatusReport) => Effect.Effect<void>
   readonly miss: (trouble: GrpcStatusError) => void
-  // Takes note that another exporter has taken the place of the one that was heard.
+  // Records that another exporter has taken the place of the one that answered last.
   readonly expire: () => void
-  // The modes of those who listen.
+  // The modes of the subscribers.
   readonly modes: () => ReadonlyArray<Mode>
-  // The status as of now and every change from here on, until the scope closes.
+  // The current status and every change from now on, until the scope closes.
   readonly subscribe: (mode: Mode) => Effect.Effect<Statuses, never, Scope.Scope>
-  // Ends the subscriptions, all of them or those of some modes.
+  // Ends the subscriptions, either all or those of some modes.
   readonly end: (exit: Exit.Exit<void, End>, of?: (mode: Mode) => boolean) => void
-  // Ends all subscriptions, also those that are yet to come.
+  // Ends all subscriptions, including future ones.
   readonly close: () => void
 }
 
-// What an exporter that predates statuses counts as.
+// The status of an exporter that predates statuses.
 const unversioned = new StatusReport({
   status: "LEASE_READY",
   message: "",

@@ -1,4 +1,4 @@
-// Whether the connection to an exporter stands, as told by all that passes through its channel, and how it is
+// Whether the connection to an exporter is up, judged by everything that passes through its channel, and how it is
 // re-established.
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -21,16 +21,17 @@ import type { KnownStatus } from "./knownStatus.ts"
 const closed = "the connection was closed"
 
 export interface Link {
-  // The exporter's RPCs, watched: a failure of the transport is a loss.
+  // The exporter's RPCs, watched: a failure of the transport counts as a loss.
   readonly exporter: ExporterClient.ExporterClient
   readonly state: SubscriptionRef.SubscriptionRef<ConnectionState>
-  // Waits while the connection is re-established by the policy, and fails when that was given up.
+  // Waits while the policy re-establishes the connection. Fails when reconnecting was given up.
   readonly settled: Effect.Effect<void, GrpcStatus.GrpcStatusError>
-  // Waits until there is a connection and it is known who is there now. What was given up is tried anew.
+  // Waits until there is a connection and the exporter behind it is known. Tries again if reconnecting was given up.
   readonly ready: Effect.Effect<void, GrpcStatus.GrpcStatusError>
-  // Gives up a connection that is silent, and says whether another one is made now.
+  // Gives up a silent connection. Returns whether a new one is being made.
   readonly lose: (reason: string) => Effect.Effect<boolean>
-  // Asks who is at the other end. Another exporter is noticed as a loss, and is the one that is connected to now.
+  // Checks which exporter is at the other end. If it is another one, that counts as a loss, and the client is then
+  // connected to the new one.
   readonly identify: Effect.Effect<void>
 }
 
@@ -39,7 +40,7 @@ interface Known {
   readonly status: KnownStatus
 }
 
-// Without a policy it is connected to again once, and only when somebody calls.
+// Without a policy, nothing reconnects until a call is made, and that call tries once.
 export const make = Effect.fnUntraced(function*(
   channel: Channel,
   introduction: handshake.Handshake,
@@ -49,11 +50,11 @@ export const make = Effect.fnUntraced(function*(
   const scope = yield* Effect.scope
   const state = yield* SubscriptionRef.make<ConnectionState>(ConnectionState.Ready())
   let now: ConnectionState = ConnectionState.Ready()
-  // What was begun before a loss and fails after it is no news.
+  // An RPC that began before a loss and fails after it says nothing new.
   let losses = 0
   let round: Deferred.Deferred<void, GrpcStatus.GrpcStatusError> | undefined
 
-  // At once, whenever it is told.
+  // Sets `now` when it is called. The effect it returns informs the subscribers.
   const become = (next: ConnectionState): Effect.Effect<void> => {
     if (now._tag === "Closed") return Effect.void
     now = next
@@ -102,13 +103,13 @@ export const make = Effect.fnUntraced(function*(
     )
   }
 
-  // All who wait share a round of attempts and its outcome.
+  // All waiters share a round of attempts and its outcome.
   const begin = Effect.uninterruptible(
     Effect.flatMap(Deferred.make<void, GrpcStatus.GrpcStatusError>(), (outcome) =>
       Effect.suspend(() => {
         if (round !== undefined) return Effect.succeed(round)
         round = outcome
-        // eslint-disable-next-line no-restricted-syntax -- it can be interrupted, and has an outcome even before it begins
+        // eslint-disable-next-line no-restricted-syntax -- it can be interrupted, and has an outcome even before it starts
         return Effect.as(Effect.forkIn(attempts(outcome), scope), outcome)
       }))
   )
@@ -136,7 +137,7 @@ export const make = Effect.fnUntraced(function*(
   const lost = (reason: string, drop: Effect.Effect<void>): Effect.Effect<boolean> =>
     Effect.uninterruptible(Effect.suspend(() => {
       if (now._tag !== "Ready") {
-        // The one before was silent, too.
+        // The connection before this one was silent, too.
         return now._tag === "Lost" && round === undefined
           ? Effect.as(drop, false)
           : Effect.succeed(round !== undefined)
@@ -148,8 +149,8 @@ export const make = Effect.fnUntraced(function*(
       )
     }))
 
-  // Without a policy it is an answer that tells that the exporter is there again, though it may be another one. What began
-  // before a loss says nothing of what is there now.
+  // Without a policy, an answer shows that the exporter is back, though it may be another one. An RPC that began before a
+  // loss says nothing about the exporter that is there now.
   const answered = (seen: number): Effect.Effect<void> =>
     seen === losses && now._tag === "Lost" && schedule === undefined ? Effect.asVoid(begin) : Effect.void
 
@@ -181,12 +182,12 @@ export const make = Effect.fnUntraced(function*(
     })
 
   const run = Runtime.runFork(yield* Effect.runtime())
-  // An idle connection has nothing that would fail.
+  // An idle connection has no RPC that could fail.
   yield* channel.connection?.onEnd((details) => {
     run(lost(`UNAVAILABLE: ${details}`, Effect.void))
   }) ?? Effect.void
 
-  // No RPC of an exporter streams from the client only.
+  // No RPC of an exporter streams only from the client.
   const exporter = ExporterClient.make({
     ...channel,
     unary: (rpc, message, options) => watch(channel.unary(rpc, message, options)),

@@ -1,9 +1,9 @@
-// The latest lines of a log, by which those are known that an exporter says again to a reader who comes back: our host
-// begins with what it has kept for readers who come late.
+// The latest lines of a log. They identify the lines that an exporter repeats to a reader that comes back: our host begins
+// each subscription with the lines it has kept for late readers.
 import * as Option from "effect/Option"
 import type { LogEntry } from "../protocol/LogEntry.ts"
 
-// More than our host keeps unless told otherwise.
+// More than our host keeps by default.
 const capacity = 1_024
 
 const isSame = (a: LogEntry, b: LogEntry): boolean => {
@@ -18,17 +18,18 @@ const isSame = (a: LogEntry, b: LogEntry): boolean => {
 export class SeenLines {
   private older: ReadonlyArray<LogEntry> = []
   private newer: Array<LogEntry> = []
-  // What may be said again: from `next` on, which comes after the last that was.
+  // The lines that may be repeated: those from `next` on, just after the last repetition.
   private expected: ReadonlyArray<LogEntry> = []
   private next = 0
 
-  // The subscription is a new one.
+  // Call it when a new subscription begins.
   resume(): void {
     this.expected = [...this.older, ...this.newer]
     this.next = 0
   }
 
-  // Takes note of the next line; answers whether it has been seen before. Lines without a time look alike.
+  // Records the next line, and returns whether it was seen before. Lines without a time look alike, so they never count as
+  // seen.
   isRepeated(entry: LogEntry): boolean {
     if (Option.isSome(entry.timestamp)) {
       for (let index = this.next; index < this.expected.length; index++) {

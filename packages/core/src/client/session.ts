@@ -1,4 +1,4 @@
-// A connection put together: what its drivers, its status and its log share.
+// A complete connection: what its drivers, its status and its log share.
 import * as Effect from "effect/Effect"
 import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
@@ -42,7 +42,7 @@ const endSession = ({ exporter, settled }: reconnect.Link): Connection["endSessi
   return Effect.zipRight(Effect.mapError(settled, failed("ConnectionLost")), answer)
 }
 
-// What a connection is made with; `metadata` is known where the environment of `jmp shell` has it.
+// The options of a connection; `metadata` is set when the environment of `jmp shell` has it.
 export interface Options extends ConnectOptions {
   readonly metadata?: ExporterMetadata | undefined
 }
@@ -86,8 +86,8 @@ export const make = Effect.fnUntraced(function*(channel: Channel, options: Optio
     return clients.root
   }
 
-  // Asks for the status from time to time, so that a loss shows without a call, and so does its end. After reconnecting was
-  // given up, the next call tries again.
+  // Queries the status from time to time, so that a loss, and its end, show without a call. After reconnecting was given
+  // up, the next call tries again.
   const heartbeat = Effect.scoped(
     Effect.flatMap(poller.subscribe("liveness"), (statuses) => Stream.runDrain(Mailbox.toStream(statuses)))
   ).pipe(
@@ -129,8 +129,8 @@ export const make = Effect.fnUntraced(function*(channel: Channel, options: Optio
     endSession: options.leased === true ? endSession(link) : new EndSessionError({
       address: exporter.target,
       reason: "NotLeased",
-      details: "this connection does not belong to a lease, and an exporter without one would stay " +
-        "AVAILABLE for good; where there is a lease, set the option `leased`"
+      details: "this connection has no lease, and ending the session of an exporter without one leaves it " +
+        "AVAILABLE and unusable; if there is a lease, set the option `leased`"
     }),
     logs: logs.events,
     logStream: logs.forward

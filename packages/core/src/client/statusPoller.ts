@@ -1,4 +1,4 @@
-// Asks an exporter for its status while somebody wants to know, on behalf of all (protocol.md 9.5).
+// Queries an exporter for its status while somebody listens, on behalf of all subscribers (protocol.md 9.5).
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -17,9 +17,9 @@ import type { Link } from "./reconnect.ts"
 const maxUnanswered = 20
 
 export interface StatusPoller {
-  // Asks now.
+  // Queries now.
   readonly ask: Effect.Effect<StatusReport, GrpcStatus.GrpcStatusError>
-  // Has the exporter asked until the scope closes, and answers with what is heard from it.
+  // Keeps querying the exporter until the scope closes, and returns the statuses as they arrive.
   readonly subscribe: (mode: knownStatus.Mode) => Effect.Effect<knownStatus.Statuses, never, Scope.Scope>
 }
 
@@ -51,7 +51,7 @@ export const make = Effect.fnUntraced(
               )
           }),
           Effect.tap((report) => {
-            // An answer that was overtaken by that to a later question is old news.
+            // Ignore an answer that arrives after the answer to a later request.
             const learn = Effect.suspend(() => {
               if (turn < answered) return Effect.void
               answered = turn
@@ -73,8 +73,8 @@ export const make = Effect.fnUntraced(
 
     const pause = interruptible.raceFirst(Effect.suspend(() => Effect.sleep(interval())), Queue.take(wake))
 
-    // A loop and no `Schedule`: how long it pauses depends on who listens and on the last answer, a new subscriber ends a
-    // pause, and a question that timed out is asked again at once. It all goes by Effect's clock.
+    // A loop and not a `Schedule`: the pause depends on the subscribers and on the last answer, a new subscriber ends it,
+    // and a request that timed out is repeated at once. All of it runs on Effect's clock.
     const poll: Effect.Effect<void, knownStatus.End> = Effect.gen(function*() {
       yield* Queue.takeAll(wake)
       let unanswered = 0
@@ -94,7 +94,7 @@ export const make = Effect.fnUntraced(
             unanswered = 0
           }
         } else {
-          // The client itself refuses when the connection was given up.
+          // The client itself refuses after the connection was given up.
           if (answer.left.origin === "client" && answer.left.scope === "connection") {
             return yield* Effect.fail({ lost: answer.left.details })
           }

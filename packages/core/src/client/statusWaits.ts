@@ -1,4 +1,4 @@
-// What can be made of an exporter's statuses: a stream of changes, and waiting for one of them.
+// What can be made of an exporter's statuses: a stream of changes, and a wait for one of them.
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -20,8 +20,8 @@ import type { End, KnownStatus } from "./knownStatus.ts"
 import type { LogStream } from "./LogStream.ts"
 import type { StatusPoller } from "./statusPoller.ts"
 
-// What hooks write into the log, listened to from when that is asked for until the scope closes. Nobody listens without
-// need: a Python exporter gives each line to one subscriber only (protocol.md 8).
+// What hooks write into the log, from the first call of `listen` until the scope closes. The log is read only when needed:
+// a Python exporter sends each line to one subscriber only (protocol.md 8).
 const hookLines = Effect.fnUntraced(function*(logs: LogStream, log: HookLog) {
   const scope = yield* Effect.scope
   let isListening = false
@@ -35,7 +35,7 @@ const hookLines = Effect.fnUntraced(function*(logs: LogStream, log: HookLog) {
   const of = (hook: LeaseHook) =>
     Effect.suspend(() => {
       const lines = log.of(hook)
-      // The log travels apart from the status.
+      // The log and the status travel separately.
       return listen.pipe(Effect.zipRight(logs.settled), Effect.map(() => lines.slice()))
     })
 
@@ -45,7 +45,7 @@ const hookLines = Effect.fnUntraced(function*(logs: LogStream, log: HookLog) {
 const missedBetween = (before: Option.Option<bigint>, now: Option.Option<bigint>): number => {
   if (Option.isNone(before) || Option.isNone(now)) return 0
   const step = now.value - before.value
-  // A version that goes back is that of another serving instance, which began with 0.
+  // A version that goes back is from another serving instance, which began with 0.
   return Number(step > 0n ? step - 1n : step < 0n ? now.value : 0n)
 }
 
@@ -79,10 +79,10 @@ export const make = (
 
     const ended = (end: End): StatusNotReached =>
       end === "unsupported"
-        ? notReached("Unsupported", "it does not tell its status")
+        ? notReached("Unsupported", "it does not report its status")
         : notReached("ConnectionLost", end === "closed" ? "the connection was closed" : end.lost)
 
-    // A failure may have been awaited, too.
+    // The caller may have awaited a failure, too.
     const failure = (report: StatusReport): Option.Option<LeaseHook> =>
       awaited.includes(report.status) && report.status !== "AVAILABLE" ? Option.none() : failedHook(report)
 

@@ -1,4 +1,4 @@
-// Copies between a local source or sink and a resource stream (protocol.md 6.2).
+// Copies bytes between a local source or sink and a resource stream (protocol.md 6.2).
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -20,25 +20,25 @@ import * as pull from "../util/pull.ts"
 import * as encodingWarning from "./encodingWarning.ts"
 import type { ExporterStream } from "./ExporterClient.ts"
 
-// The most that is sent of a chunk at a time. Exporters in Python queue 32 frames of a resource (protocol.md 5.2).
+// The largest piece of a chunk to send at once. Python exporters queue 32 frames of a resource (protocol.md 5.2).
 const frameBytes = 256 * 1024
 
 interface Copy<A, E, R> {
   readonly total: Option.Option<number>
   readonly run: Effect.Effect<A, E | DriverError.DriverCallError, R>
-  // The outcome when the call has been answered while `run`, whose outcome is given, still goes on.
+  // The outcome when the call has been answered while `run` continues; its argument is the outcome of `run`.
   readonly settle: (
     outcome: Effect.Effect<A, E | DriverError.DriverCallError>
   ) => Effect.Effect<A, E | DriverError.DriverCallError>
 }
 
-// The bytes that have moved by now, as the stream counts them.
+// The bytes that have moved so far, as counted by the stream.
 interface Moved {
   readonly sent: number
   readonly received: number
 }
 
-// An argument is invalid as long as nothing was sent. After that the driver may have used a part of it.
+// The argument is invalid as long as nothing was sent. After that, the driver may have used part of it.
 const undecodable = (
   cause: ContentEncoding.ContentEncodingError,
   sent: number,
@@ -47,7 +47,7 @@ const undecodable = (
   sent === 0
     ? clientErrors.invalidArgument(site, { details: cause.message, cause })
     : clientErrors.unexpectedResult(site, "UNKNOWN", {
-      details: `the source does not decode, ${sent} bytes of its content were sent: ${cause.message}`,
+      details: `the source could not be decoded after ${sent} bytes of its content were sent: ${cause.message}`,
       cause
     })
 
@@ -59,7 +59,7 @@ const upload = <A, E, R>(
 ): Copy<A, E, R> => {
   const fail = (status: GrpcStatusError) => DriverError.fromStatus(status, site)
   // Frame by frame, so that a large chunk makes progress while it is sent. A write fails only when the stream is over, and
-  // `peerEnded` then says what happened.
+  // `peerEnded` then has the reason.
   const send = (chunk: Uint8Array): Effect.Effect<void> => {
     const bytes = chunk.subarray(0, frameBytes)
     const sent = Effect.orElse(stream.write(bytes), () => Effect.never)
@@ -67,7 +67,7 @@ const upload = <A, E, R>(
       ? sent
       : Effect.zipRight(sent, Effect.suspend(() => send(chunk.subarray(bytes.length))))
   }
-  // An exporter that does not say what it accepts takes the bytes as they are (protocol.md 6.3).
+  // An exporter that does not say which encodings it accepts gets the bytes unchanged (protocol.md 6.3).
   const decoded = Metadata.has(stream.metadata, acceptEncodingKey) ? Option.none() : source.contentEncoding
   const content = Option.match(decoded, {
     onNone: (): Stream.Stream<Uint8Array, E | DriverError.DriverCallError, R> => source.stream,
@@ -82,8 +82,8 @@ const upload = <A, E, R>(
   const warning = encodingWarning.ofSource(source, site.driver)
   return {
     total: Option.isSome(decoded) ? Option.none() : source.size,
-    // The driver may stop reading before the end: its GOAWAY then ends the transfer, and that is no failure. Losing the
-    // stream before everything was sent is one, because the exporter would take what it has for the whole.
+    // The driver may stop reading before the end: its GOAWAY then ends the transfer, which is not a failure. Losing the
+    // stream before everything was sent is a failure, because the exporter would treat what it has as the whole.
     run: interruptible.raceFirst(
       Stream.runForEach(content, (chunk) => Effect.zipRight(warning.look(chunk), send(chunk))).pipe(
         Effect.zipRight(warning.end),
@@ -92,8 +92,8 @@ const upload = <A, E, R>(
       ),
       Effect.as(Effect.mapError(stream.peerEnded, fail), source.result)
     ),
-    // A driver that has answered reads no more: it did not want what is not sent by now. But the stream may have broken off
-    // before that without the driver noticing.
+    // A driver that has answered reads no more, so it did not want the bytes that are still unsent. But the stream may have
+    // broken off before the answer without the driver noticing.
     settle: () =>
       Effect.as(interruptible.raceFirst(Effect.mapError(stream.peerEnded, fail), Effect.void), source.result)
   }
@@ -109,7 +109,7 @@ const download = <A, E, R>(
   idleTimeout: Duration.Duration
 ): Copy<A, E, R> => {
   const fail = (status: GrpcStatusError) => DriverError.fromStatus(status, site)
-  // Only time spent waiting for the driver counts against it, not what the sink takes.
+  // Only time spent waiting for the driver counts, not the time that the sink takes.
   const peer = { pulls: 0, waiting: false }
   const receive = Effect.suspend(() => {
     peer.pulls++
@@ -144,7 +144,7 @@ const download = <A, E, R>(
       Effect.suspend(() =>
         waiting && peer.waiting && peer.pulls === pulls
           ? clientErrors.unexpectedResult(site, "UNKNOWN", {
-            details: "the driver has answered but did not finish the resource: nothing came within " +
+            details: "the driver has answered but did not finish the resource: nothing arrived within " +
               `${Duration.format(idleTimeout)} (transferIdleTimeout)`
           })
           : idle
@@ -153,7 +153,7 @@ const download = <A, E, R>(
   })
   return {
     total: target.size,
-    // A sink may be done early; the driver is not, so the rest is received all the same.
+    // A sink may finish before the driver does, so the rest is still received.
     run: Effect.zipRight(
       stream.end,
       Effect.zipLeft(
@@ -164,7 +164,7 @@ const download = <A, E, R>(
         )
       )
     ),
-    // The answer and the bytes travel apart, so the last bytes may still be under way.
+    // The answer and the bytes travel separately, so the last bytes may still be on their way.
     settle: (outcome) => interruptible.raceFirst(outcome, idle)
   }
 }

@@ -1,4 +1,4 @@
-// The arguments of a typed client's method on their way to the untyped one.
+// Prepares the arguments of a typed client's method for the untyped one.
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { LazyArg } from "effect/Function"
@@ -14,12 +14,12 @@ import { isPresigned } from "../protocol/streamRequest.ts"
 import * as Resource from "../resource/Resource.ts"
 import type { DriverClient } from "./DriverClient.ts"
 
-// What a lent resource fails with and requires is erased here; the types of the contract have it.
+// The error and requirement types of a lent resource are erased here; the types of the contract keep them.
 type Handle = Resource.ResourceHandle<unknown, never>
 
 export type Prepared = JsonValue | Handle
 
-// A resource that is still to be opened is an effect.
+// A resource that is not open yet is an effect.
 type Preparation = Prepared | Effect.Effect<Handle, DriverError.DriverCallError, Scope.Scope>
 
 type Checked = Either.Either<Preparation, mismatch.Mismatch>
@@ -55,7 +55,7 @@ const lend = (client: DriverClient, direction: "in" | "out", value: unknown, ind
   return Either.left(wrong(index, expected, value))
 }
 
-// An optional argument that is left out in front of another one travels as its fallback, or as null.
+// An optional argument that is left out before another one is sent as its fallback, or as null.
 const checkAll = (
   client: DriverClient,
   options: DriverMethod.ArgumentOptions,
@@ -90,7 +90,7 @@ const checkAll = (
   ])
 }
 
-// Holds the arguments of a call against its contract. Nothing is sent, and no resource opened, before all are checked.
+// Checks the arguments of a call against its contract. Nothing is sent, and no resource opened, before all are checked.
 export const check = (
   client: DriverClient,
   site: LazyArg<DriverError.CallSite>,

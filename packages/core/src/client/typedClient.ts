@@ -16,13 +16,13 @@ import { mapItems } from "../util/mapItems.ts"
 import type { DriverClient } from "./DriverClient.ts"
 import * as typedArguments from "./typedArguments.ts"
 
-// What a sink made of the bytes. The call has succeeded by then, and so has the transfer.
+// The result of a sink. By then, the call and the transfer have succeeded.
 const received = (sink: typedArguments.Prepared | undefined) =>
   typedArguments.isHandle(sink) ? sink.result : Effect.void
 
 const makeMethod = (client: DriverClient, name: string, method: DriverMethod.Any) => {
   const driver = DriverTree.formatPath(client.path)
-  // For what this side refuses. The untyped client names the call by itself.
+  // For errors raised on this side. The untyped client names the call itself.
   const siteOf = (kind: DriverError.CallKind, caller: callers.Caller | undefined) => (): DriverError.CallSite => ({
     address: client.address,
     driver,
@@ -93,8 +93,8 @@ const makeMethod = (client: DriverClient, name: string, method: DriverMethod.Any
   }
 }
 
-// The one place where the types of a contract are taken on trust: `check` and `decode` hold every argument and result
-// against its schema, and the type tests hold this façade against them.
+// The only place that trusts the types of a contract without checking them: `check` and `decode` check every argument and
+// result against its schema, and the type tests check this façade against the schemas.
 export const make = <I extends DriverInterface.Any>(
   client: DriverClient,
   contract: I

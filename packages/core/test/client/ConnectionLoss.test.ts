@@ -23,11 +23,11 @@ import * as temporary from "../support/temporary.ts"
 
 const reconnect = Schedule.spaced("20 millis")
 
-// No other wait is as long as one of these.
+// No other wait takes as long as one of these.
 const deadline = Duration.seconds(1)
 const handshakeTimeout = Duration.seconds(5)
 
-/** Serves an exporter, until the scope closes or it is stopped. */
+/** Serves an exporter until the scope closes or the test stops it. */
 const serve = (path: string, calls: Array<string> = []) =>
   Effect.gen(function*() {
     const scope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
@@ -39,7 +39,7 @@ const serve = (path: string, calls: Array<string> = []) =>
     return (exit: Parameters<typeof Scope.close>[1]) => Scope.close(scope, exit)
   })
 
-/** Waits until the connection is in a state; what is asked of it meanwhile goes by the clock. */
+/** Waits until the connection is in a state. Meanwhile the connection runs on the clock of the test. */
 const awaitState = (
   { stateChanges }: ExporterConnection.Connection,
   tag: ConnectionState["_tag"],
@@ -79,7 +79,7 @@ for (
         return { clock, connection, connections: () => connections, hanging, power }
       })
 
-    it.scopedLive("is given up after twenty questions, and so are its calls; another one is made", () =>
+    it.scopedLive("is given up with its calls after twenty unanswered status requests, and the client reconnects", () =>
       Effect.gen(function*() {
         const { connection, connections, hanging, power } = yield* silenced({ reconnect })
         const error = yield* Effect.timeout(Fiber.join(hanging), "10 seconds")
@@ -89,7 +89,7 @@ for (
         deepStrictEqual([connections(), (yield* connection.state)._tag], [2, "Ready"])
       }))
 
-    it.scopedLive("without a policy is given up, too, while somebody watches, and the next call connects anew", () =>
+    it.scopedLive("without a policy is also given up while somebody watches, and the next call reconnects", () =>
       Effect.gen(function*() {
         const { clock, connection, hanging, power } = yield* silenced({})
         yield* awaitState(connection, "Lost", clock)
@@ -99,7 +99,7 @@ for (
       }))
   })
 
-  it.scopedLive(`through ${name}, first answers have their time from the connection on, and no more`, () =>
+  it.scopedLive(`through ${name}, the time limit of the first answers starts with the connection`, () =>
     Effect.gen(function*() {
       const path = yield* temporary.socketPath
       yield* rawServer.serve({ path }, () => {})
@@ -111,7 +111,7 @@ for (
       deepStrictEqual([error.reason, error.details], ["Timeout", "no answer within 50ms (handshakeTimeout)"])
     }))
 
-  describe(`through ${name}, an exporter that restarts while nothing is called`, () => {
+  describe(`through ${name}, an exporter that restarts while no call is made`, () => {
     const restarted = (options: ExporterConnection.EndpointOptions) =>
       Effect.gen(function*() {
         const path = yield* temporary.socketPath
@@ -120,14 +120,14 @@ for (
         const power = yield* connection.driver("power")
         const { uuid } = connection
         yield* Effect.scoped(Effect.addFinalizer(stop))
-        // Without watching, which asks for the status.
+        // Without watching, because watching requests the status.
         yield* until("it is lost", connection.state, ({ _tag }) => _tag !== "Ready")
         const calls: Array<string> = []
         yield* serve(path, calls)
         return { calls, connection, power, uuid }
       })
 
-    it.scopedLive("is noticed, and the next call goes to the new one", () =>
+    it.scopedLive("is noticed, and the next call goes to the new instance", () =>
       Effect.gen(function*() {
         const { calls, connection, power, uuid } = yield* restarted({})
         strictEqual(yield* power.call("on"), "on")
@@ -136,7 +136,7 @@ for (
         strictEqual((yield* connection.state)._tag, "Ready")
       }))
 
-    it.scopedLive("is connected to by the policy, although nobody calls", () =>
+    it.scopedLive("is reconnected to by the policy without a call", () =>
       Effect.gen(function*() {
         const { connection, uuid } = yield* restarted({ reconnect })
         yield* until("it is ready", connection.state, ({ _tag }) => _tag === "Ready")
@@ -144,7 +144,7 @@ for (
       }))
   })
 
-  it.scopedLive(`through ${name}, a connection whose exporter took too long for its first answers is not used again`, () =>
+  it.scopedLive(`through ${name}, a connection is not reused when the exporter took too long for its first answers`, () =>
     Effect.gen(function*() {
       const [path, front] = [yield* temporary.socketPath, yield* temporary.socketPath]
       const exporter = yield* Exporter.make(Driver.composite(bench.drivers()), { localLogs: false })

@@ -1,4 +1,4 @@
-// Losing a connection: that it shows, what becomes of calls, and connecting again.
+// Losing a connection: the states it shows, the outcome of calls, and reconnecting.
 import { describe, it } from "@effect/vitest"
 import { assertInclude, assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Effect from "effect/Effect"
@@ -46,7 +46,7 @@ const states = (connection: ExporterConnection.Connection) =>
 
 const outcome = (error: DriverCallError) => [error._tag, error.origin, error.code]
 
-/** Fails soon enough, without the help of the clock. */
+/** Fails within a bounded time that does not depend on the clock. */
 const failing = <A, E>(effect: Effect.Effect<A, E>) =>
   Effect.gen(function*() {
     const fiber = yield* Effect.fork(Effect.flip(effect))
@@ -54,7 +54,7 @@ const failing = <A, E>(effect: Effect.Effect<A, E>) =>
     return yield* Fiber.join(fiber)
   })
 
-/** What goes on until it is ended. */
+/** What runs until it is ended. */
 const interactions: ReadonlyArray<
   readonly [string, (power: DriverClient.DriverClient) => Effect.Effect<unknown, DriverCallError>]
 > = [
@@ -99,7 +99,7 @@ describe("the state of a connection", () => {
       deepStrictEqual(seen, ["ready", "lost: UNAVAILABLE: connect ECONNREFUSED", "ready"])
     }))
 
-  it.scoped("shows a loss of an idle exporter that predates statuses, too", () =>
+  it.scoped("also shows the loss of an idle exporter that predates statuses", () =>
     Effect.gen(function*() {
       const { connection, exporter, wire } = yield* bench.make()
       exporter.answer("GetStatus", GrpcStatus.make("UNIMPLEMENTED", ""))
@@ -111,7 +111,7 @@ describe("the state of a connection", () => {
       deepStrictEqual(seen, ["ready", "lost: UNAVAILABLE: connect ECONNREFUSED"])
     }))
 
-  it.scoped("is ready again with the first that a stream says", () =>
+  it.scoped("is ready again with the first message of a stream", () =>
     Effect.gen(function*() {
       const { connection, exporter, wire } = yield* bench.make()
       yield* Effect.fork(Stream.runDrain(connection.logs))
@@ -126,7 +126,7 @@ describe("the state of a connection", () => {
       strictEqual((yield* connection.state)._tag, "Ready")
     }))
 
-  it.scoped("is watched for as long as somebody looks at it", () =>
+  it.scoped("is watched while somebody reads its changes", () =>
     Effect.gen(function*() {
       const { connection, wire } = yield* bench.make()
       const { fiber } = yield* states(connection)
@@ -137,7 +137,7 @@ describe("the state of a connection", () => {
       strictEqual(wire.begun("GetStatus"), 4)
     }))
 
-  it.scoped("is lost when twenty answers in a row do not come, and ready with the next one", () =>
+  it.scoped("is lost after twenty missing answers in a row, and ready with the next answer", () =>
     Effect.gen(function*() {
       const { connection, exporter, power } = yield* bench.make()
       const { seen } = yield* states(connection)
@@ -152,7 +152,7 @@ describe("the state of a connection", () => {
     }))
 
   for (const [what, wait] of interactions) {
-    it.scoped(`is told by ${what} that breaks`, () =>
+    it.scoped(`becomes Lost when ${what} breaks`, () =>
       Effect.gen(function*() {
         const { connection, power, wire } = yield* bench.make()
         const waiting = yield* Effect.fork(Effect.flip(wait(power)))
@@ -163,7 +163,7 @@ describe("the state of a connection", () => {
       }))
   }
 
-  it.scoped("is no matter of what began before the last loss", () =>
+  it.scoped("ignores failures of RPCs that began before the last loss", () =>
     Effect.gen(function*() {
       const { connection, exporter, power, wire } = yield* bench.make()
       const hanging = yield* Effect.fork(Effect.flip(power.call("hang")))
@@ -178,7 +178,7 @@ describe("the state of a connection", () => {
       strictEqual((yield* connection.state)._tag, "Ready")
     }))
 
-  it.scoped("is not told of an exporter that is there again by what began before the loss", () =>
+  it.scoped("ignores answers to RPCs that began before the loss", () =>
     Effect.gen(function*() {
       const { connection, exporter, power, wire } = yield* bench.make()
       const { read, write } = yield* power.stream("connect")
@@ -192,7 +192,7 @@ describe("the state of a connection", () => {
       strictEqual((yield* connection.state)._tag, "Lost")
     }))
 
-  it.scoped("is no matter of what drivers and this client refuse", () =>
+  it.scoped("ignores refusals by drivers and by this client", () =>
     Effect.gen(function*() {
       const { connection, exporter, power } = yield* bench.make()
       const { seen } = yield* states(connection)
@@ -204,7 +204,7 @@ describe("the state of a connection", () => {
     }))
 
   for (const [scope, state] of [["rpc", "Ready"], ["connection", "Lost"]] as const) {
-    it.scoped(`is ${state} after a failure of scope ${scope}, whatever its text says`, () =>
+    it.scoped(`is ${state} after a failure of scope ${scope}, regardless of its text`, () =>
       Effect.gen(function*() {
         const { channel } = yield* bench.host(bench.drivers())
         for (const details of ["Connection dropped", "Stream refused by server"]) {
@@ -220,7 +220,7 @@ describe("the state of a connection", () => {
       }))
   }
 
-  it.scoped("is no matter of a question about the status that the exporter refused to begin", () =>
+  it.scoped("ignores a status request that the exporter refused before it began", () =>
     Effect.gen(function*() {
       const { channel } = yield* bench.host(bench.drivers())
       const refused = GrpcStatus.refused({ rpc: "", target: "bench" }, "UNAVAILABLE", "refused before it began")
@@ -240,7 +240,7 @@ describe("the state of a connection", () => {
       strictEqual(yield* Fiber.poll(watching).pipe(Effect.map(Option.isNone)), true)
     }))
 
-  it.effect("is closed with the scope, which is the end of its changes", () =>
+  it.effect("is Closed when the scope closes, which ends its changes", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const { connection } = yield* Scope.extend(bench.make(), scope)
@@ -257,7 +257,7 @@ describe("the state of a connection", () => {
 
 describe("a connection that is closed", () => {
   for (const [what, run] of interactions) {
-    it.effect(`ends ${what} that is under way, whose outcome is unknown, and sends none any more`, () =>
+    it.effect(`ends ${what} under way with an unknown outcome, and sends no more`, () =>
       Effect.gen(function*() {
         const scope = yield* Scope.make()
         const { power, wire } = yield* Scope.extend(bench.make(), scope)
@@ -274,10 +274,10 @@ describe("a connection that is closed", () => {
   }
 })
 
-describe("connecting again, by a schedule", () => {
+describe("reconnecting by a schedule", () => {
   const everySecond = { reconnect: Schedule.spaced("1 seconds") }
 
-  it.scoped("goes on with the exporter that is there now; nothing is sent twice", () =>
+  it.scoped("continues with the exporter that is there now, and sends nothing twice", () =>
     Effect.gen(function*() {
       const { calls, connection, power, wire } = yield* bench.make(everySecond)
       const { seen } = yield* states(connection)
@@ -306,7 +306,7 @@ describe("connecting again, by a schedule", () => {
       ])
     }))
 
-  it.scoped("finds drivers by their place, devices and the root included", () =>
+  it.scoped("finds drivers by their path, including devices and the root", () =>
     Effect.gen(function*() {
       const { connection, power, wire } = yield* bench.make(everySecond)
       const Power = DriverInterface.make(bench.powerClient, { on: DriverMethod.call({ result: DriverMethod.Json }) })
@@ -326,7 +326,7 @@ describe("connecting again, by a schedule", () => {
       strictEqual(connection.root.children.size, 2)
     }))
 
-  it.scoped("says which driver is gone, and which is another one now", () =>
+  it.scoped("says which driver is gone, and which was replaced", () =>
     Effect.gen(function*() {
       const { connection, power, wire } = yield* bench.make(everySecond)
       yield* wire.cut
@@ -346,11 +346,11 @@ describe("connecting again, by a schedule", () => {
       yield* adjust("1 seconds")
       assertInclude(
         (yield* Effect.flip(power.call("on"))).message,
-        `the driver here is a disk, it was a ${bench.powerClient}`
+        `the driver here was a ${bench.powerClient} and is now a disk`
       )
     }))
 
-  it.scoped("is noticed and done although nobody calls", () =>
+  it.scoped("happens without a call", () =>
     Effect.gen(function*() {
       const { connection, exporter, wire } = yield* bench.make(everySecond)
       yield* wire.cut
@@ -364,7 +364,7 @@ describe("connecting again, by a schedule", () => {
       strictEqual((yield* connection.state)._tag, "Connecting")
     }))
 
-  it.scoped("is given up where the schedule ends, and tried anew for the next call", () =>
+  it.scoped("is given up when the schedule ends, and tried again for the next call", () =>
     Effect.gen(function*() {
       const { calls, connection, exporter, power, wire } = yield* bench.make({
         reconnect: Schedule.intersect(Schedule.spaced("1 seconds"), Schedule.recurs(2))
@@ -396,7 +396,7 @@ describe("connecting again, by a schedule", () => {
       deepStrictEqual([wire.begun("GetReport"), (yield* connection.state)._tag], [5, "Ready"])
     }))
 
-  it.scoped("asks for the status, too, before any call that has waited", () =>
+  it.scoped("requests the status before it releases the calls that wait", () =>
     Effect.gen(function*() {
       const { connection, power, wire } = yield* bench.make(everySecond)
       yield* wire.cut
@@ -429,7 +429,7 @@ describe("connecting again, by a schedule", () => {
       )
     }))
 
-  it.scoped("does not wait for ever for an exporter that is there and silent", () =>
+  it.scoped("does not wait indefinitely for an exporter that accepts connections and stays silent", () =>
     Effect.gen(function*() {
       const { connection, exporter, power, wire } = yield* bench.make({ ...everySecond, handshakeTimeout: "7 seconds" })
       yield* wire.cut
@@ -446,7 +446,7 @@ describe("connecting again, by a schedule", () => {
       strictEqual(yield* Fiber.join(waiting), "on")
     }))
 
-  it.scoped("goes on when one of those who wait for it is interrupted", () =>
+  it.scoped("continues when one of its waiters is interrupted", () =>
     Effect.gen(function*() {
       const { connection, exporter, power, wire } = yield* bench.make(everySecond)
       yield* wire.cut
@@ -459,7 +459,7 @@ describe("connecting again, by a schedule", () => {
       strictEqual(yield* Fiber.join(second), "on")
     }))
 
-  it.effect("ends with the connection, and with it the waiting", () =>
+  it.effect("ends with the connection, and so do the calls that wait", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const { connection, power, wire } = yield* Scope.extend(bench.make(everySecond), scope)
@@ -489,7 +489,7 @@ describe("connecting again, by a schedule", () => {
       yield* exporter.log("SYSTEM", "before")
       yield* bench.settle
       yield* wire.cut
-      // Much longer than the log would be tried for on its own.
+      // Much longer than the log alone would retry.
       yield* adjust("1 minute")
       const successor = yield* bench.host(bench.drivers(), { status: "BEFORE_LEASE_HOOK" })
       yield* wire.plug(successor.channel)
@@ -501,7 +501,7 @@ describe("connecting again, by a schedule", () => {
       deepStrictEqual(statuses, ["LEASE_READY", "BEFORE_LEASE_HOOK"])
     }))
 
-  it.scopedLive("over Unix sockets: a program goes on with an exporter that was started anew", () =>
+  it.scopedLive("over Unix sockets, a program continues with an exporter that was restarted", () =>
     Effect.gen(function*() {
       const path = yield* temporary.socketPath
       const serve = (calls: Array<string>) =>
@@ -521,7 +521,7 @@ describe("connecting again, by a schedule", () => {
       strictEqual(yield* power.call("on"), "on")
       yield* stop
       yield* Fiber.join(hanging)
-      // If it has not been noticed yet.
+      // In case the loss has not been noticed yet.
       yield* Effect.ignore(Effect.timeout(connection.status, "1 seconds"))
       const waiting = yield* Effect.fork(power.call("on"))
       yield* connection.stateChanges.pipe(
@@ -537,13 +537,13 @@ describe("connecting again, by a schedule", () => {
 })
 
 describe("an exporter that restarted unnoticed", () => {
-  // What exporters say to a uuid they do not know: ours, and Python's.
+  // What exporters answer for a uuid they do not know: ours, and Python's.
   for (const [name, status] of [["ours", undefined], ["Python's", GrpcStatus.make("UNKNOWN", "KeyError")]] as const) {
-    it.scoped(`is told once, and then called: ${name}`, () =>
+    it.scoped(`fails one call and serves the next: ${name}`, () =>
       Effect.gen(function*() {
         const { calls, connection, exporter, power, wire } = yield* bench.make()
         const { seen } = yield* states(connection)
-        // The version of the successor goes back.
+        // The version of the new instance is lower.
         exporter.answer("GetStatus", bench.statusAnswer("LEASE_READY", { version: 3n }))
         yield* connection.status
         const newCalls: Array<string> = []
@@ -552,14 +552,14 @@ describe("an exporter that restarted unnoticed", () => {
         yield* wire.plug(successor.channel)
         const error = yield* failing(power.call("on"))
         deepStrictEqual([error._tag, error.code], ["ConnectionLost", status?.code ?? "NOT_FOUND"])
-        assertInclude(error.message, "the exporter restarted, the next call goes to the new one: ")
+        assertInclude(error.message, "the exporter restarted; the next call goes to the new instance: ")
         deepStrictEqual(seen, ["ready", "lost: the exporter restarted", "ready"])
         if (status === undefined) strictEqual(yield* power.call("on"), "on")
         deepStrictEqual([calls, newCalls], [[], status === undefined ? ["on"] : []])
       }))
   }
 
-  it.scoped("is told by every kind of interaction", () =>
+  it.scoped("is noticed by every kind of interaction", () =>
     Effect.gen(function*() {
       const interactions: ReadonlyArray<(power: DriverClient.DriverClient) => Effect.Effect<unknown, unknown>> = [
         (power) => Stream.runDrain(power.streamingCall("read")),
@@ -573,24 +573,27 @@ describe("an exporter that restarted unnoticed", () => {
       }
     }))
 
-  it.scoped("is asked for its status, too", () =>
+  it.scoped("is also queried for its status", () =>
     Effect.gen(function*() {
       const { power, wire } = yield* bench.make()
       const successor = yield* bench.host(bench.drivers(), { status: "AVAILABLE" })
-      // As one does that does not check the status before a call.
+      // Like an exporter that does not check the status before a call.
       successor.answer("DriverCall", GrpcStatus.make("UNKNOWN", "KeyError"))
       yield* wire.plug(successor.channel)
       yield* failing(power.call("on"))
       deepStrictEqual(outcome(yield* failing(power.call("on"))), ["ExporterNotReady", "client", "FAILED_PRECONDITION"])
     }))
 
-  it.scoped("is told with what is in the place of the driver now", () =>
+  it.scoped("is reported with the driver that is now at the path", () =>
     Effect.gen(function*() {
       const uart = Driver.make({ client: "acme.Uart", methods: {} })
       for (
         const [drivers, news] of [
           [{ uart }, "the exporter has changed: no driver at \"power\""],
-          [{ power: uart }, `the exporter has changed: the driver here is a acme.Uart, it was a ${bench.powerClient}: `]
+          [
+            { power: uart },
+            `the exporter has changed: the driver here was a ${bench.powerClient} and is now a acme.Uart: `
+          ]
         ] as const
       ) {
         const { power, wire } = yield* bench.make()
@@ -601,7 +604,7 @@ describe("an exporter that restarted unnoticed", () => {
       }
     }))
 
-  it.scoped("is noticed by the calls that wait for a report when those that read it are interrupted", () =>
+  it.scoped("is noticed by the waiting calls when the call that requests the report is interrupted", () =>
     Effect.gen(function*() {
       const { power, wire } = yield* bench.make()
       const successor = yield* bench.host(bench.drivers())
@@ -623,7 +626,7 @@ describe("an exporter that restarted unnoticed", () => {
       strictEqual(wire.begun("GetReport"), 4)
     }))
 
-  it.scoped("is asked for its status by the next who notices when the first is interrupted", () =>
+  it.scoped("is queried for its status by the next call when the first is interrupted", () =>
     Effect.gen(function*() {
       const { connection, power, wire } = yield* bench.make()
       const { seen } = yield* states(connection)
@@ -640,7 +643,7 @@ describe("an exporter that restarted unnoticed", () => {
       deepStrictEqual(outcome(yield* failing(power.call("on"))), ["ExporterNotReady", "client", "FAILED_PRECONDITION"])
     }))
 
-  it.scoped("is told by a status whose version goes back, without a call", () =>
+  it.scoped("is noticed by a status whose version goes back, without a call", () =>
     Effect.gen(function*() {
       const { connection, exporter, power, wire } = yield* bench.make()
       yield* exporter.setStatus("BEFORE_LEASE_HOOK")
@@ -655,7 +658,7 @@ describe("an exporter that restarted unnoticed", () => {
       deepStrictEqual(calls, ["on"])
     }))
 
-  it.scoped("is not suspected without reason, and asked once for many failures", () =>
+  it.scoped("is not suspected without reason, and is queried once for many failures", () =>
     Effect.gen(function*() {
       const { exporter, power, wire } = yield* bench.make()
       deepStrictEqual(outcome(yield* failing(power.call("missing"))), ["MethodNotImplemented", "driver", "NOT_FOUND"])
@@ -671,7 +674,7 @@ describe("an exporter that restarted unnoticed", () => {
       assertTrue(wire.begun("GetReport") <= 4, `${wire.begun("GetReport")}`)
     }))
 
-  it.scoped("is not waited for in vain: what the driver said is told when there is no report", () =>
+  it.scoped("keeps the driver's own failure when the exporter sends no report", () =>
     Effect.gen(function*() {
       const { exporter, power } = yield* bench.make()
       exporter.answer("DriverCall", GrpcStatus.make("UNKNOWN", "no"))

@@ -21,13 +21,13 @@ class BoardReset extends Device.Tag("acme/BoardReset", DigitalOutput.contract)<B
 const relay = Driver.make({ client: DigitalOutput.contract.client })
 
 describe("layer", () => {
-  it.effect("says which drivers there are when there is none at the path", () =>
+  it.effect("lists the drivers when there is none at the path", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(Layer.build(BoardPower.layer("board.power")))
       assert.strictEqual(error.message, "no driver at \"board.power\", there are: board, board.reset")
     }).pipe(Effect.scoped, Effect.provide(ExporterTest.layer({ board: Driver.composite({ reset: relay }) }))))
 
-  it.effect("says what the driver at the path speaks, and which drivers speak the contract", () =>
+  it.effect("names the interface of the driver at the path, and the drivers that speak the contract", () =>
     Effect.gen(function*() {
       const { driver } = yield* PowerTest.make()
       const { driver: virtual } = yield* PowerTest.make()
@@ -54,7 +54,7 @@ describe("layer", () => {
       ])
     }).pipe(Effect.scoped))
 
-  it.effect("says that nobody speaks the contract, or that a driver does not say what it speaks", () =>
+  it.effect("says when no driver speaks the contract, and when a driver has no label", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(Layer.build(BoardReset.layer("odd")))
       assert.strictEqual(
@@ -73,7 +73,7 @@ describe("layer", () => {
       }))
     ))
 
-  it.effect("lists drivers so that they are found by what it says", () =>
+  it.effect("lists drivers by paths that find them", () =>
     Effect.gen(function*() {
       const absent = yield* Effect.flip(Layer.build(BoardPower.layer("usb.1")))
       assert.strictEqual(
@@ -97,7 +97,7 @@ describe("layer", () => {
 describe("layerOptional", () => {
   const fans = Effect.serviceOption(FanPower)
 
-  it.effect("provides the device where there is one", () =>
+  it.effect("provides the device when there is one", () =>
     Effect.gen(function*() {
       const fan = yield* PowerTest.make()
       yield* Effect.flatMap(fans, Option.match({ onNone: () => Effect.die("no fan"), onSome: (fan) => fan.on() })).pipe(
@@ -107,7 +107,7 @@ describe("layerOptional", () => {
       assert.isTrue(yield* fan.isOn)
     }))
 
-  it.effect("provides nothing where there is none, along with other devices", () =>
+  it.effect("provides nothing when there is none, next to other devices", () =>
     Effect.gen(function*() {
       const board = yield* PowerTest.make()
       const devices = Layer.merge(BoardPower.layer("power"), FanPower.layerOptional("fan"))
@@ -118,7 +118,7 @@ describe("layerOptional", () => {
       assert.isTrue(yield* board.isOn)
     }))
 
-  it.effect("fails where there is something else", () =>
+  it.effect("fails when the driver speaks another interface", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(Layer.build(FanPower.layerOptional("fan")))
       assert.strictEqual(error._tag, "InterfaceMismatch")
@@ -126,7 +126,7 @@ describe("layerOptional", () => {
 })
 
 describe("devices of several exporters", () => {
-  // A memory exporter that counts how often it is connected to.
+  // A memory exporter that counts its connections.
   const exporterOf = (drivers: Readonly<Record<string, Driver.Driver>>) => {
     const counted = { connections: 0 }
     const layer = Layer.scoped(
@@ -180,11 +180,11 @@ describe("two devices of one id", () => {
     yield* router.on()
   })
 
-  // What the types would not allow: a program that is run with the layer of another device.
+  // Runs a program with the layer of another device, which the types do not allow.
   const runWith = <A>(device: Layer.Layer<A>): Effect.Effect<Exit.Exit<void>> =>
     Effect.exit(Effect.provide(switchOn as Effect.Effect<void, never, A>, device))
 
-  it.effect("share no service: the one that is missing is not found, by its name, and where it is defined", () =>
+  it.effect("share no service: a missing one is reported with its name and the place of its definition", () =>
     Effect.gen(function*() {
       const switched: Array<string> = []
       const phone = Phone.layerTest({ on: () => Effect.sync(() => void switched.push("phone")) })
@@ -196,7 +196,7 @@ describe("two devices of one id", () => {
       )
     }))
 
-  it.effect("are both there when both are provided", () =>
+  it.effect("are both available when both are provided", () =>
     Effect.gen(function*() {
       const switched: Array<string> = []
       const on = (name: string) => ({ on: () => Effect.sync(() => void switched.push(name)) })
@@ -205,7 +205,7 @@ describe("two devices of one id", () => {
       assert.deepStrictEqual(switched, ["router", "phone"])
     }))
 
-  it.effect("are two for another service of their id, and for a second copy of this module", () =>
+  it.effect("stay separate from another service of the same id, and from a second copy of this module", () =>
     Effect.gen(function*() {
       vi.resetModules()
       const copy = yield* Effect.promise(() => import("../../src/client/Device.ts"))
@@ -225,7 +225,7 @@ describe("layerTest", () => {
       assert.strictEqual((yield* Effect.flip(power.on()))._tag, "MethodNotImplemented")
     }).pipe(Effect.provide(BoardPower.layerTest({ on: undefined }))))
 
-  it.effect("finds the methods of a class, and none of an object's own", () =>
+  it.effect("finds the methods of a class, but not those every object has", () =>
     Effect.gen(function*() {
       class Fake {
         readonly calls: Array<string> = []
@@ -244,7 +244,7 @@ describe("layerTest", () => {
       assert.strictEqual(error._tag, "MethodNotImplemented")
     }))
 
-  it.effect("gives a mock function as it is, so that it is asked through the device what it was called with", () =>
+  it.effect("passes a mock function unchanged, so that its calls can be read through the device", () =>
     Effect.gen(function*() {
       const on = vi.fn(() => Effect.void)
       const fake = { on, off: vi.fn(() => Effect.void) }
@@ -259,7 +259,7 @@ describe("layerTest", () => {
       }).pipe(Effect.provide(BoardPower.layerTest(fake)))
     }))
 
-  it.effect("gives a spy on a method of a class as it is", () =>
+  it.effect("passes a spy on a method of a class unchanged", () =>
     Effect.gen(function*() {
       class Fake {
         private switched = 0
@@ -281,7 +281,7 @@ describe("layerTest", () => {
       assert.strictEqual(fake.count, 1)
     }))
 
-  it.effect("lets methods of an object share what else the object has", () =>
+  it.effect("lets methods of an object use its other properties", () =>
     Effect.gen(function*() {
       const fake = {
         switched: 0,
@@ -298,7 +298,7 @@ describe("layerTest", () => {
       assert.strictEqual(fake.switched, 3)
     }))
 
-  it.effect("binds the methods of a class, also to what only the class can see", () =>
+  it.effect("binds the methods of a class, including access to private members", () =>
     Effect.gen(function*() {
       class Fake {
         #switched = false
@@ -319,7 +319,7 @@ describe("layerTest", () => {
       assert.isTrue(fake.isOn)
     }))
 
-  it.effect("fakes what it is given, and fails with the name of the device otherwise", () =>
+  it.effect("fakes the methods it is given, and fails with the name of the device for others", () =>
     Effect.gen(function*() {
       const power = yield* BoardPower
       yield* power.on()

@@ -1,4 +1,4 @@
-// Connecting: what goes wrong and how it is told, the environment of `jmp shell`, and what waits for a time.
+// Connecting: the failures and their messages, the environment of `jmp shell`, and the time limits.
 import { describe, it } from "@effect/vitest"
 import { assertInclude, assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Config from "effect/Config"
@@ -40,7 +40,7 @@ const serve = (listen: Listen, passphrase?: string) =>
 
 const anyPort = { host: "127.0.0.1", port: 0 }
 
-/** The port of a server that is no exporter. */
+/** The port of a server that is not an exporter. */
 const listening = (onConnection: (socket: Socket) => void) =>
   Effect.map(
     Effect.acquireRelease(
@@ -70,7 +70,7 @@ const listening = (onConnection: (socket: Socket) => void) =>
 /** Takes connections and never says anything. */
 const blackHole = listening(() => {})
 
-/** Says something of its own accord. */
+/** Speaks first, without waiting for the client. */
 const talking = (text: string) => listening((socket) => socket.write(text))
 
 /** A port that was free a moment ago. */
@@ -179,7 +179,7 @@ describe("connecting to what is not there", () => {
     }))
 })
 
-it.scopedLive("every RPC that waits for a connection in vain has the reason why there is none", () =>
+it.scopedLive("every RPC that waits for a connection in vain fails with the reason why there is none", () =>
   Effect.gen(function*() {
     const channel = yield* GrpcChannel.fromEndpoint(Endpoint.tcp("127.0.0.1", yield* refusedPort))
     const rpc = Effect.flip(channel.unary("/t.S/M", new Uint8Array()))
@@ -189,7 +189,7 @@ it.scopedLive("every RPC that waits for a connection in vain has the reason why 
     }
   }))
 
-describe("being turned away", () => {
+describe("being refused", () => {
   it.scopedLive("without the passphrase, and with another", () =>
     Effect.gen(function*() {
       const endpoint = yield* serve(anyPort, "open sesame")
@@ -200,13 +200,13 @@ describe("being turned away", () => {
       }, {
         passphrase: Redacted.make("open barley")
       })
-      // The advice is put on top of what the exporter has answered.
+      // The advice follows the exporter's own answer.
       const { cause } = yield* Effect.flip(Effect.scoped(ExporterConnection.fromEndpoint(endpoint)))
       assertTrue(cause instanceof GrpcStatus.GrpcStatusError && cause.code === "UNAUTHENTICATED")
       yield* ExporterConnection.fromEndpoint(endpoint, { passphrase: Redacted.make("open sesame") })
     }))
 
-  it.scopedLive("through a channel as well", () =>
+  it.scopedLive("also through a channel", () =>
     Effect.gen(function*() {
       const channel = yield* GrpcChannel.fromEndpoint(yield* serve(anyPort, "open sesame"))
       const none = yield* Effect.flip(ExporterConnection.fromChannel(channel))
@@ -238,7 +238,7 @@ describe("being turned away", () => {
       deepStrictEqual([error.reason, error.details], ["Refused", "PERMISSION_DENIED: not yours"])
     }))
 
-  it.scoped("by a report that makes no tree", () =>
+  it.scoped("by a report that describes no driver tree", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(connectTo((handlers) => [
         ...handlers,
@@ -270,7 +270,7 @@ describe("waiting, by the program's clock", () => {
     return { connection, exporter, probe: yield* connection.driver("probe") }
   })
 
-  // As exporters in Python keep what their driver has not opened (protocol.md 6.2).
+  // Python exporters keep open what their driver has not opened (protocol.md 6.2).
   const answer = GrpcHandler.Unary({
     handle: () => Effect.orDie(driverCallCodec.encodeResponse(crypto.randomUUID(), null))
   })
@@ -292,10 +292,10 @@ describe("waiting, by the program's clock", () => {
         const error = yield* Fiber.join(calling)
         assertTrue(DriverError.isDriverCallError(error))
         deepStrictEqual([error._tag, error.kind, error.origin], ["UnexpectedResult", "resource", "client"])
-        assertInclude(error.message, `nothing came within ${limit}s (transferIdleTimeout)`)
+        assertInclude(error.message, `nothing arrived within ${limit}s (transferIdleTimeout)`)
       }))
 
-    it.scoped(`an exporter that does not answer is given up after ${limit * 3} seconds`, () =>
+    it.scoped(`an exporter that does not answer fails the connection after ${limit * 3} seconds`, () =>
       Effect.gen(function*() {
         const { handlers } = yield* probeExporter.make
         const silent = GrpcHandler.Unary({ handle: () => Effect.never })
@@ -324,7 +324,7 @@ describe("waiting, by the program's clock", () => {
       strictEqual(yield* Fiber.poll(calling), Option.none())
     }))
 
-  it.scoped("awaitReady asks every 100 ms, for as long as it takes", () =>
+  it.scoped("awaitReady queries every 100 ms, for as long as it takes", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* connect
       yield* exporter.setStatus("BEFORE_LEASE_HOOK")
@@ -355,7 +355,7 @@ describe("waiting, by the program's clock", () => {
 })
 
 describe("a clock that a test adjusts", () => {
-  // What a logger is given, and what is written where there is none.
+  // The lines a logger receives, and the lines written to the console when there is no logger.
   const warnings = (connecting: Effect.Effect<unknown, unknown, Scope.Scope>, loggers: Layer.Layer<never>) =>
     Effect.gen(function*() {
       const written: Array<string> = []
@@ -376,7 +376,7 @@ describe("a clock that a test adjusts", () => {
 
   const nowhere = Logger.remove(Logger.defaultLogger)
 
-  it.scoped("is warned of once when a real connection is opened, though no logger is there", () =>
+  it.scoped("gives one warning when a real connection is opened, even without a logger", () =>
     Effect.gen(function*() {
       const endpoint = yield* real
       const written = yield* warnings(ExporterConnection.fromEndpoint(endpoint), nowhere)
@@ -384,7 +384,7 @@ describe("a clock that a test adjusts", () => {
       assertInclude(written[0], expected(Endpoint.format(endpoint)))
     }))
 
-  it.scoped("is warned of in the program's own logger, and there only", () =>
+  it.scoped("gives the warning only in the program's own logger", () =>
     Effect.gen(function*() {
       const endpoint = yield* real
       const logged: Array<string> = []
@@ -397,14 +397,14 @@ describe("a clock that a test adjusts", () => {
       deepStrictEqual([written, logged], [[], [expected(Endpoint.format(endpoint))]])
     }))
 
-  it.scoped("is warned of before an exporter is waited for that is not there", () =>
+  it.scoped("gives the warning before the wait for an exporter that is not there", () =>
     Effect.gen(function*() {
       const endpoint = Endpoint.unix(yield* temporary.socketPath)
       const written = yield* warnings(Effect.flip(ExporterConnection.fromEndpoint(endpoint)), nowhere)
       strictEqual(written.length, 1)
     }))
 
-  it.scoped("is what an exporter in memory is made for", () =>
+  it.scoped("gives no warning with an exporter in memory", () =>
     Effect.gen(function*() {
       const exporter = yield* probeExporter.make
       const connecting = Effect.flatMap(GrpcChannel.fromHandlers(exporter.handlers), (channel) =>
@@ -412,7 +412,7 @@ describe("a clock that a test adjusts", () => {
       deepStrictEqual(yield* warnings(connecting, nowhere), [])
     }))
 
-  it.scopedLive("is no other clock", () =>
+  it.scopedLive("is not confused with other clocks", () =>
     Effect.gen(function*() {
       deepStrictEqual(yield* warnings(ExporterConnection.fromEndpoint(yield* real), nowhere), [])
     }))
@@ -427,7 +427,7 @@ describe("whether there is a lease", () => {
 
   const answered = Either.right({ ended: false, message: "No active lease context" })
 
-  it.scopedLive("is what a Unix socket stands for, and TCP does not", () =>
+  it.scopedLive("defaults to yes for Unix sockets and no for TCP", () =>
     Effect.gen(function*() {
       const unix = yield* serve({ path: yield* temporary.socketPath })
       const tcp = yield* serve(anyPort)
@@ -449,7 +449,7 @@ describe("a connection from the configuration", () => {
       Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
     )
 
-  it.scopedLive("has its endpoint and its options from there", () =>
+  it.scopedLive("takes its endpoint and its options from there", () =>
     Effect.gen(function*() {
       const BENCH = Endpoint.format(yield* serve(anyPort, "open sesame"))
       const options = { passphrase: Config.redacted("PASSPHRASE"), leased: Config.succeed(false) }
@@ -525,7 +525,7 @@ describe("the environment of jmp shell", () => {
       )
     })
 
-  it.scopedLive("the exporter that is leased", () =>
+  it.scopedLive("describes the leased exporter", () =>
     Effect.gen(function*() {
       deepStrictEqual(
         yield* metadata({
@@ -545,7 +545,7 @@ describe("the environment of jmp shell", () => {
       )
     }))
 
-  it.scopedLive("no exporter that is leased, outside a lease", () =>
+  it.scopedLive("describes no leased exporter outside a lease", () =>
     Effect.gen(function*() {
       deepStrictEqual(yield* metadata({}), Option.none())
       deepStrictEqual(yield* metadata({ JMP_LEASE: "mine" }), Option.none())

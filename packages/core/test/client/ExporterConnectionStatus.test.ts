@@ -31,7 +31,7 @@ const watch = (connection: ExporterConnection.Connection) =>
 const adjust = (duration: Parameters<typeof TestClock.adjust>[0]) =>
   Effect.zipRight(TestClock.adjust(duration), bench.settle)
 
-/** How many times the status is asked for while some time passes. */
+/** How many times the status is requested while some time passes. */
 const asked = (wire: { readonly begun: (method: string) => number }, duration: Parameters<typeof adjust>[0]) =>
   Effect.suspend(() => {
     const before = wire.begun("GetStatus")
@@ -39,7 +39,7 @@ const asked = (wire: { readonly begun: (method: string) => number }, duration: P
   })
 
 describe("watching the status", () => {
-  it.scoped("tells what it is, and then each change", () =>
+  it.scoped("begins with the current status, followed by each change", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* bench.make()
       const { seen } = yield* watch(connection)
@@ -51,7 +51,7 @@ describe("watching the status", () => {
       deepStrictEqual(seen, ["LEASE_READY", "AFTER_LEASE_HOOK", "AVAILABLE"])
     }))
 
-  it.scoped("asks first, and does not tell what it heard an hour ago", () =>
+  it.scoped("begins with a new request, not with a status from an hour ago", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* bench.make()
       yield* exporter.setStatus("AVAILABLE")
@@ -59,7 +59,7 @@ describe("watching the status", () => {
       deepStrictEqual((yield* watch(connection)).seen, ["AVAILABLE"])
     }))
 
-  it.scoped("tells what it missed, on the way and by a restart", () =>
+  it.scoped("counts the missed statuses, in sequence and across a restart", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* bench.make()
       const { seen } = yield* watch(connection)
@@ -73,7 +73,7 @@ describe("watching the status", () => {
       deepStrictEqual(seen.slice(2), ["LEASE_READY, missed 2"])
     }))
 
-  it.scoped("tells an update to the same status, too", () =>
+  it.scoped("also reports an update to the same status", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* bench.make()
       const { seen } = yield* watch(connection)
@@ -82,7 +82,7 @@ describe("watching the status", () => {
       deepStrictEqual(seen, ["LEASE_READY", "LEASE_READY"])
     }))
 
-  it.scoped("tells a consumer that is slow how much it missed", () =>
+  it.scoped("tells a slow consumer how much it missed", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* bench.make({ statusPolling: { idle: "1 seconds", watched: "1 seconds" } })
       const pull = yield* Stream.toPull(connection.statusChanges)
@@ -95,7 +95,7 @@ describe("watching the status", () => {
       deepStrictEqual([changes.length, changes[0]?.missed, changes[1]?.missed], [64, 36, 0])
     }))
 
-  it.scoped("is shared by all who do, and ends with the last", () =>
+  it.scoped("is shared by all consumers, and ends with the last", () =>
     Effect.gen(function*() {
       const { connection, exporter, wire } = yield* bench.make({}, { status: "BEFORE_LEASE_HOOK" })
       strictEqual(yield* asked(wire, "1 minute"), 0)
@@ -111,7 +111,7 @@ describe("watching the status", () => {
       strictEqual(yield* asked(wire, "1 minute"), 0)
     }))
 
-  it.scoped("adapts to what is wanted, in the pauses that are asked for", () =>
+  it.scoped("adapts its pauses to the subscribers and the options", () =>
     Effect.gen(function*() {
       const { connection, exporter, wire } = yield* bench.make({
         statusPolling: { awaited: "10 millis", watched: "1 seconds", idle: "10 seconds" }
@@ -129,7 +129,7 @@ describe("watching the status", () => {
       strictEqual(yield* asked(wire, "100 seconds"), 100)
     }))
 
-  it.scoped("does not wait for the end of a long pause when somebody comes", () =>
+  it.scoped("ends a long pause when a consumer subscribes", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* bench.make()
       yield* watch(connection)
@@ -137,7 +137,7 @@ describe("watching the status", () => {
       deepStrictEqual((yield* watch(connection)).seen, ["AVAILABLE"])
     }))
 
-  it.scoped("goes on over failures, whatever they are", () =>
+  it.scoped("continues after failures of any kind", () =>
     Effect.gen(function*() {
       const { connection, exporter, wire } = yield* bench.make({}, { status: "BEFORE_LEASE_HOOK" })
       const { seen } = yield* watch(connection)
@@ -153,12 +153,12 @@ describe("watching the status", () => {
       deepStrictEqual(seen, ["BEFORE_LEASE_HOOK", "LEASE_READY"])
     }))
 
-  it.scoped("gives up when twenty answers in a row are too late", () =>
+  it.scoped("gives up after twenty late answers in a row", () =>
     Effect.gen(function*() {
       const { connection, exporter, wire } = yield* bench.make()
       const { fiber, seen } = yield* watch(connection)
       exporter.answer("GetStatus", Effect.never)
-      // The pause, and then twenty deadlines without a pause.
+      // One pause, then twenty deadlines without a pause.
       yield* adjust("104 seconds")
       strictEqual(Option.isNone(yield* Fiber.poll(fiber)), true)
       yield* adjust("1 seconds")
@@ -186,7 +186,7 @@ describe("watching the status", () => {
       strictEqual(Option.isNone(yield* Fiber.poll(fiber)), true)
     }))
 
-  it.scoped("ends at once where the exporter predates statuses, which counts as ready", () =>
+  it.scoped("ends at once when the exporter predates statuses, which counts as ready", () =>
     Effect.gen(function*() {
       const { connection, exporter, wire } = yield* bench.make()
       exporter.answer("GetStatus", GrpcStatus.make("UNIMPLEMENTED", ""))
@@ -199,7 +199,7 @@ describe("watching the status", () => {
       assertTrue(error._tag === "StatusNotReached" && error.reason === "Unsupported")
     }))
 
-  it.effect("ends when the connection closes, and so does waiting", () =>
+  it.effect("ends when the connection closes, and so does awaiting", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const { connection } = yield* Scope.extend(bench.make({}, { status: "BEFORE_LEASE_HOOK" }), scope)
@@ -213,13 +213,13 @@ describe("watching the status", () => {
       yield* Stream.runDrain(connection.statusChanges)
     }))
 
-  it.scoped("is one knowledge, shared with the check before each call", () =>
+  it.scoped("shares its status with the check before each call", () =>
     Effect.gen(function*() {
       const { connection, exporter, power, wire } = yield* bench.make({}, { status: "BEFORE_LEASE_HOOK" })
       yield* watch(connection)
       exporter.answer("GetStatus", bench.statusAnswer("OFFLINE", { version: 1n, message: "going down" }))
       yield* adjust("300 millis")
-      // This exporter itself would take the call.
+      // The exporter itself would accept the call.
       const error = yield* Effect.flip(power.call("on"))
       deepStrictEqual([error._tag, error.origin], ["ExporterNotReady", "client"])
       assertInclude(error.message, "OFFLINE: going down")
@@ -230,7 +230,7 @@ describe("watching the status", () => {
       strictEqual(wire.begun("GetStatus"), before)
     }))
 
-  it.scoped("is not misled by an answer that another one has overtaken", () =>
+  it.scoped("ignores an answer that a later one has overtaken", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* bench.make()
       const { seen } = yield* watch(connection)
@@ -246,7 +246,7 @@ describe("watching the status", () => {
 })
 
 describe("awaiting a status", () => {
-  it.scoped("takes any of several, and one that is there already", () =>
+  it.scoped("accepts any of several, including the current one", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* bench.make()
       const waiting = yield* Effect.fork(connection.awaitStatus("AVAILABLE", "AFTER_LEASE_HOOK"))
@@ -258,7 +258,7 @@ describe("awaiting a status", () => {
       strictEqual((yield* connection.awaitStatus("AFTER_LEASE_HOOK")).status, "AFTER_LEASE_HOOK")
     }))
 
-  it.scoped("ends within its time, and says in what it ended", () =>
+  it.scoped("fails after its timeout, with the last status", () =>
     Effect.gen(function*() {
       const { connection, exporter, wire } = yield* bench.make(
         { statusPolling: { awaited: "10 seconds" } },
@@ -278,7 +278,7 @@ describe("awaiting a status", () => {
       strictEqual(yield* asked(wire, "1 minute"), 0)
     }))
 
-  it.scoped("says so when the exporter did not answer at last", () =>
+  it.scoped("says when the exporter did not answer the last request", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* bench.make({ readyTimeout: "2 seconds" }, { status: "BEFORE_LEASE_HOOK" })
       exporter.answer("GetStatus", GrpcStatus.make("UNAVAILABLE", "restarting"))
@@ -304,8 +304,8 @@ describe("awaiting a status", () => {
     }))
 })
 
-describe("what failures say", () => {
-  it.scoped("is something where the exporter gives no reason", () =>
+describe("the message of a failure", () => {
+  it.scoped("says so when the exporter gives no reason", () =>
     Effect.gen(function*() {
       const { connection } = yield* bench.make({}, { status: "OFFLINE" })
       strictEqual(
@@ -314,7 +314,7 @@ describe("what failures say", () => {
       )
     }))
 
-  it.scoped("is which exporter did not tell its status", () =>
+  it.scoped("names the exporter that did not report its status", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* bench.make()
       exporter.answer("GetStatus", Effect.never)
@@ -328,7 +328,7 @@ describe("what failures say", () => {
 })
 
 describe("a hook that fails", () => {
-  it.scoped("is told with what it wrote, and by whom", () =>
+  it.scoped("is reported with its lines and their source", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* bench.make({}, { status: "BEFORE_LEASE_HOOK" })
       yield* exporter.log("AFTER_LEASE_HOOK", "of another hook")
@@ -337,7 +337,7 @@ describe("a hook that fails", () => {
       yield* adjust("1 seconds")
       yield* exporter.log("SYSTEM", "something else")
       yield* exporter.setStatus("BEFORE_LEASE_HOOK_FAILED", "beforeLease hook failed: Hook failed with exit code 3")
-      // The log travels apart from the status, and may be behind.
+      // The log and the status travel separately, so the log may be behind.
       yield* exporter.log("BEFORE_LEASE_HOOK", "no such image")
       yield* adjust("100 millis")
       const error = yield* Fiber.join(waiting)
@@ -354,17 +354,17 @@ describe("a hook that fails", () => {
       )
     }))
 
-  it.scoped("is told although it had failed before anybody waited, and there is no log", () =>
+  it.scoped("is reported even if it failed before the wait and there is no log", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* bench.make({}, { status: "BEFORE_LEASE_HOOK_FAILED" })
       yield* exporter.log("BEFORE_LEASE_HOOK", "no such image")
-      // The time of the test stands still.
+      // The clock of the test does not move.
       const error = yield* Effect.flip(connection.awaitReady)
       deepStrictEqual(error._tag === "HookFailed" && error.logs.map(({ message }) => message), ["no such image"])
     }))
 
   // protocol.md 9.2: with `onFailure: exit` the failed status lives for microseconds.
-  it.scoped("is told with its lines although the program reads the log, too", () =>
+  it.scoped("is reported with its lines even if the program reads the log, too", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* bench.make({}, { status: "BEFORE_LEASE_HOOK" })
       yield* Effect.fork(Stream.runDrain(connection.logs))
@@ -383,7 +383,7 @@ describe("a hook that fails", () => {
       ])
     }))
 
-  it.scoped("is told without the lines of an earlier run, and with its own although the status has moved on", () =>
+  it.scoped("is reported with its own lines only, even if the status has moved on", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* bench.make()
       yield* Effect.fork(Stream.runDrain(connection.logs))
@@ -408,7 +408,7 @@ describe("a hook that fails", () => {
       deepStrictEqual(error._tag === "HookFailed" && error.logs.map(({ message }) => message), ["of the second lease"])
     }))
 
-  it.scoped("is told without the lines of an earlier run that nobody watched", () =>
+  it.scoped("is reported without the lines of an earlier run that nobody watched", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* bench.make({}, { status: "BEFORE_LEASE_HOOK" })
       yield* exporter.log("BEFORE_LEASE_HOOK", "of the first lease")
@@ -426,7 +426,7 @@ describe("a hook that fails", () => {
     ]] as const
   ) {
     for (const status of ["OFFLINE", "AVAILABLE"] as const) {
-      it.scoped(`is told by ${failed} right before ${status}`, () =>
+      it.scoped(`is reported when ${failed} comes right before ${status}`, () =>
         Effect.gen(function*() {
           const { connection, exporter } = yield* bench.make({}, { status: "BEFORE_LEASE_HOOK" })
           yield* exporter.setStatus(failed)
@@ -438,7 +438,7 @@ describe("a hook that fails", () => {
     }
   }
 
-  it.scoped("is no failure when it is what was awaited, or when the exporter is ready again", () =>
+  it.scoped("is not a failure when its status was awaited, or when the exporter is ready again", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* bench.make()
       yield* exporter.setStatus("AFTER_LEASE_HOOK_FAILED")
@@ -447,7 +447,7 @@ describe("a hook that fails", () => {
       strictEqual((yield* connection.awaitReady).status, "LEASE_READY")
     }))
 
-  it.scoped("and lets the lease go on is a warning, on the status and in the log, once", () =>
+  it.scoped("and lets the lease continue is one warning, on the status and in the log", () =>
     Effect.gen(function*() {
       const logged: Array<unknown> = []
       const logger = Logger.make<unknown, void>(({ annotations, logLevel, message }) => {
@@ -467,7 +467,7 @@ describe("a hook that fails", () => {
       }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
     }))
 
-  it.scoped("costs no line of the log while there is no hook to wait for", () =>
+  it.scoped("leaves the log to other subscribers while no hook is awaited", () =>
     Effect.gen(function*() {
       const { connection, exporter, wire } = yield* bench.make({}, { status: "AVAILABLE" })
       const waiting = yield* Effect.fork(connection.awaitReady)
@@ -501,7 +501,7 @@ describe("ending the session", () => {
       strictEqual(wire.begun("EndSession"), 0)
     }))
 
-  it.effect("is left to the program: neither a loss nor the end of the connection does it", () =>
+  it.effect("is left to the program: neither a loss nor closing the connection does it", () =>
     Effect.gen(function*() {
       const used = yield* Effect.scoped(Effect.gen(function*() {
         const { exporter, power, wire } = yield* bench.make({ ...leased, reconnect: Schedule.spaced("1 second") })
@@ -523,7 +523,7 @@ describe("ending the session", () => {
       deepStrictEqual(yield* connection.endSession, { ended: false, message: "No active lease context" })
     }))
 
-  it.scoped("leaves the log and the status on until the afterLease hook is through", () =>
+  it.scoped("keeps the log and the status until the afterLease hook has finished", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* bench.make(leased)
       // { success: true }
@@ -553,7 +553,7 @@ describe("ending the session", () => {
       ))
   }
 
-  it.scoped("counts as done when the answer does not come within five seconds", () =>
+  it.scoped("counts as done when no answer comes within five seconds", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* bench.make(leased)
       exporter.answer("EndSession", Effect.never)
@@ -562,7 +562,7 @@ describe("ending the session", () => {
       deepStrictEqual(yield* Fiber.join(ending), { ended: true, message: "no answer within 5s" })
     }))
 
-  it.scoped("waits for a connection that is re-established, however long that takes", () =>
+  it.scoped("waits until the connection is re-established, however long that takes", () =>
     Effect.gen(function*() {
       const { connection, exporter, wire } = yield* bench.make({ ...leased, reconnect: Schedule.spaced("1 second") })
       yield* wire.cut
@@ -577,7 +577,7 @@ describe("ending the session", () => {
       deepStrictEqual([(yield* Fiber.join(ending)).ended, wire.begun("EndSession")], [true, 1])
     }))
 
-  it.scoped("is not done where reconnecting was given up", () =>
+  it.scoped("fails after reconnecting was given up", () =>
     Effect.gen(function*() {
       const { connection, wire } = yield* bench.make({ ...leased, reconnect: Schedule.recurs(0) })
       yield* wire.cut
@@ -588,14 +588,14 @@ describe("ending the session", () => {
       assertInclude(error.message, "gave up reconnecting after 1 attempt")
     }))
 
-  it.scoped("is not done by a connection that is closed", () =>
+  it.scoped("fails on a closed connection", () =>
     Effect.gen(function*() {
       const { connection, wire } = yield* Effect.scoped(bench.make(leased))
       const error = yield* Effect.flip(connection.endSession)
       deepStrictEqual([error.reason, wire.begun("EndSession")], ["ConnectionLost", 0])
     }))
 
-  it.effect("is not known to be done when the connection is closed meanwhile", () =>
+  it.effect("has an unknown outcome when the connection closes meanwhile", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const { connection, exporter } = yield* Scope.extend(bench.make(leased), scope)
@@ -613,6 +613,6 @@ describe("ending the session", () => {
       deepStrictEqual([error.reason, error.details], ["Failed", "UNKNOWN: no idea"])
     }))
 
-  it.scoped("is not done by an exporter that cannot", () =>
+  it.scoped("does nothing on an exporter that cannot end sessions", () =>
     Effect.map(ended(GrpcStatus.make("UNIMPLEMENTED", "")), ({ ended }) => strictEqual(ended, false)))
 })

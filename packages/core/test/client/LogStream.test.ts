@@ -90,10 +90,10 @@ const scripted = Effect.gen(function*() {
   }
 })
 
-// Gives all fibers the turns they need to come to rest.
+// Yields until all fibers have come to rest.
 const settle = Effect.repeatN(Effect.yieldNow(), 200)
 
-// A consumer, and what it has got so far.
+// A consumer, and the events it has received so far.
 const consume = (logs: LogStream.LogStream) =>
   Effect.gen(function*() {
     const seen: Array<string> = []
@@ -110,20 +110,20 @@ describe("LogStream", () => {
     const at = (message: string, time: number) =>
       new LogEntry.LogEntry({ ...entry(message), timestamp: Option.some(DateTime.unsafeMake(time)) })
 
-    it.scoped("leaves out what the exporter says again", () =>
+    it.scoped("leaves out lines that the exporter repeats", () =>
       Effect.gen(function*() {
         const exporter = yield* scripted
         const { seen } = yield* consume(exporter.logs)
         yield* exporter.send(at("a", 1), at("b", 2), at("b", 2), at("c", 3), outage)
         yield* settle
         yield* TestClock.adjust("1 second")
-        // Not as much as had been said, and more.
+        // Fewer lines than before, then new ones.
         yield* exporter.send(at("b", 2), at("c", 3), at("d", 4), at("c", 3))
         yield* settle
         assert.deepStrictEqual(seen, ["a", "b", "b", "c", "gap: interrupted ?", "d", "c"])
       }))
 
-    it.scoped("leaves out nothing that has no time, and so looks alike", () =>
+    it.scoped("keeps lines without a time, because they look alike", () =>
       Effect.gen(function*() {
         const exporter = yield* scripted
         const { seen } = yield* consume(exporter.logs)
@@ -137,7 +137,7 @@ describe("LogStream", () => {
   })
 
   describe("one subscription", () => {
-    it.scoped("is there while somebody listens, and only then", () =>
+    it.scoped("is held only while somebody listens", () =>
       Effect.gen(function*() {
         const exporter = yield* scripted
         yield* settle
@@ -154,7 +154,7 @@ describe("LogStream", () => {
         assert.strictEqual(yield* exporter.subscriptions, 2)
       }))
 
-    it.scoped("is shared by all consumers, who get every line", () =>
+    it.scoped("is shared by all consumers, and each gets every line", () =>
       Effect.gen(function*() {
         const exporter = yield* scripted
         const first = yield* consume(exporter.logs)
@@ -177,7 +177,7 @@ describe("LogStream", () => {
         assert.strictEqual(yield* exporter.open, 0)
       }))
 
-    it.scoped("is given back when a consumer has enough", () =>
+    it.scoped("is released when a consumer stops early", () =>
       Effect.gen(function*() {
         const exporter = yield* scripted
         yield* exporter.send(entry("a"), entry("b"))
@@ -201,7 +201,7 @@ describe("LogStream", () => {
   })
 
   describe("a consumer that is too slow", () => {
-    it.scoped("keeps what fits, and is told how much it lost", () =>
+    it.scoped("keeps the lines that fit, and learns how many it lost", () =>
       Effect.gen(function*() {
         const exporter = yield* scripted
         const pull = yield* Stream.toPull(Stream.rechunk(exporter.logs.events, 1))
@@ -213,7 +213,7 @@ describe("LogStream", () => {
         const total = 1_500
         yield* exporter.send(...Array.from({ length: total }, (_, index) => entry(`${index}`)))
         yield* settle
-        // Whoever keeps up loses nothing on account of the other.
+        // A consumer that keeps up loses nothing because of a slow one.
         assert.deepStrictEqual(fast.seen.length, total + 1)
         const kept: Array<string> = []
         for (let index = 0; index < 1_024; index++) kept.push(show(Chunk.unsafeHead(yield* pull)))
@@ -225,7 +225,7 @@ describe("LogStream", () => {
         assert.notInclude(fast.seen.join(), "gap")
       }))
 
-    it.scoped("is told although the log goes quiet", () =>
+    it.scoped("learns of the loss even if the log goes quiet", () =>
       Effect.gen(function*() {
         const exporter = yield* scripted
         const taken = yield* Ref.make<ReadonlyArray<string>>([])
@@ -246,7 +246,7 @@ describe("LogStream", () => {
   })
 
   describe("a subscription that is lost", () => {
-    it.scoped("is renewed after 100 ms, and the gap is told", () =>
+    it.scoped("is renewed after 100 ms, with a gap", () =>
       Effect.gen(function*() {
         const exporter = yield* scripted
         const { seen } = yield* consume(exporter.logs)
@@ -263,7 +263,7 @@ describe("LogStream", () => {
         assert.deepStrictEqual(seen, ["a", "gap: interrupted ?", "b", "c"])
       }))
 
-    it.scoped("is told to have been lost although the log then goes quiet", () =>
+    it.scoped("gives a gap even if the log then goes quiet", () =>
       Effect.gen(function*() {
         const exporter = yield* scripted
         const { seen } = yield* consume(exporter.logs)
@@ -276,7 +276,7 @@ describe("LogStream", () => {
         assert.deepStrictEqual(seen, ["a", "gap: interrupted ?"])
       }))
 
-    it.scoped("is renewed after a clean end too", () =>
+    it.scoped("is also renewed after a clean end", () =>
       Effect.gen(function*() {
         const exporter = yield* scripted
         const { seen } = yield* consume(exporter.logs)
@@ -290,7 +290,7 @@ describe("LogStream", () => {
         assert.deepStrictEqual(seen, ["a", "gap: interrupted ?", "b"])
       }))
 
-    it.scoped("is a gap although nothing had been heard, and one gap however often it is lost", () =>
+    it.scoped("gives one gap, even before the first line and after several losses", () =>
       Effect.gen(function*() {
         const exporter = yield* scripted
         const { seen } = yield* consume(exporter.logs)
@@ -306,7 +306,7 @@ describe("LogStream", () => {
         assert.deepStrictEqual(seen, ["gap: interrupted ?", "a"])
       }))
 
-    it.scoped("is tried for anew after it stood for ten seconds, silent as it was", () =>
+    it.scoped("starts its attempts over after it lasted ten seconds in silence", () =>
       Effect.gen(function*() {
         const exporter = yield* scripted
         const { fiber } = yield* consume(exporter.logs)
@@ -321,7 +321,7 @@ describe("LogStream", () => {
         assert.deepStrictEqual(yield* Fiber.poll(fiber), Option.none())
       }))
 
-    it.scoped("is tried for at doubling delays up to two seconds, ten times", () =>
+    it.scoped("is retried ten times, with delays that double up to two seconds", () =>
       Effect.gen(function*() {
         const exporter = yield* scripted
         const { fiber } = yield* consume(exporter.logs)
@@ -345,7 +345,7 @@ describe("LogStream", () => {
         assert.strictEqual(yield* exporter.subscriptions, 10)
       }))
 
-    it.scoped("is tried for as long as there are lines in between", () =>
+    it.scoped("is retried as long as there are lines in between", () =>
       Effect.gen(function*() {
         const exporter = yield* scripted
         const { fiber, seen } = yield* consume(exporter.logs)
@@ -353,7 +353,7 @@ describe("LogStream", () => {
         for (let round = 0; round < 30; round++) {
           yield* exporter.send(entry(`${round}`), outage)
           yield* settle
-          // The delay starts over with every line.
+          // Every line resets the delay.
           yield* TestClock.adjust("100 millis")
           yield* exporter.subscribed
         }
@@ -364,7 +364,7 @@ describe("LogStream", () => {
         )
       }))
 
-    it.scoped("is asked for anew by the next consumer after it was given up", () =>
+    it.scoped("is made again by the next consumer after it was given up", () =>
       Effect.gen(function*() {
         const exporter = yield* scripted
         const { fiber } = yield* consume(exporter.logs)
@@ -382,7 +382,7 @@ describe("LogStream", () => {
         assert.deepStrictEqual(seen, ["back"])
       }))
 
-    it.scoped("is not asked for again while nobody listens", () =>
+    it.scoped("is not renewed while nobody listens", () =>
       Effect.gen(function*() {
         const exporter = yield* scripted
         const { fiber } = yield* consume(exporter.logs)
@@ -397,7 +397,7 @@ describe("LogStream", () => {
   })
 
   it.scoped.each(["UNIMPLEMENTED", "CANCELLED"] as const)(
-    "%s ends the stream for good",
+    "%s ends the stream without a retry",
     (code) =>
       Effect.gen(function*() {
         const exporter = yield* scripted
@@ -418,7 +418,7 @@ describe("LogStream", () => {
       assert.deepStrictEqual(yield* Stream.runCollect(logs.events), Chunk.empty())
     }))
 
-  it.scoped("begins with what the exporter has kept, and goes on in order", () =>
+  it.scoped("begins with the lines that the exporter has kept, and continues in order", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* bench.make()
       const lines = Array.from({ length: 200 }, (_, index) => `${index}`)
@@ -437,7 +437,7 @@ describe("LogStream", () => {
       assert.deepStrictEqual([early, late], [lines, lines.slice(100)])
     }))
 
-  it.scoped("keeps a byte order mark, which is a part of the line", () =>
+  it.scoped("keeps a byte order mark, which is part of the line", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* bench.make()
       const line = "\ufeffa line that is longer than a name"
@@ -460,7 +460,7 @@ describe("LogStream", () => {
       return { ...made, seen }
     })
 
-    it.scoped("is what comes before the exporter has answered a question, without a line in between", () =>
+    it.scoped("is every line before the exporter answers a request with no line in between", () =>
       Effect.gen(function*() {
         const { connection, exporter, seen } = yield* read
         yield* Effect.scoped(connection.logStream())
@@ -469,7 +469,7 @@ describe("LogStream", () => {
         assert.deepStrictEqual(seen, ["early (backlog)", "late"])
       }))
 
-    it.scoped("ends with the first call, so that no line of a call counts as old", () =>
+    it.scoped("ends with the first call, so that no line of a call counts as backlog", () =>
       Effect.gen(function*() {
         const { exporter, power, seen } = yield* read
         exporter.answer("GetStatus", Effect.never)
@@ -479,7 +479,7 @@ describe("LogStream", () => {
         assert.deepStrictEqual(seen, ["early (backlog)", "Operation started", "Operation completed"])
       }))
 
-    it.scoped("of another subscription is what came between the two", () =>
+    it.scoped("of a second subscription is what came between the two", () =>
       Effect.gen(function*() {
         const { connection, exporter } = yield* bench.make()
         yield* Effect.scoped(connection.logStream())
@@ -488,7 +488,7 @@ describe("LogStream", () => {
         assert.strictEqual(first && marked(first), "in between (backlog)")
       }))
 
-    it.scoped("is not waited for longer than half a second, and not by the clock of a test", () =>
+    it.scoped("is awaited for at most half a second of real time, even on a TestClock", () =>
       Effect.gen(function*() {
         const { connection, exporter } = yield* bench.make()
         exporter.answer("GetStatus", Effect.never)
@@ -500,7 +500,7 @@ describe("LogStream", () => {
   })
 
   describe("the end of a scope", () => {
-    // Uses a connection whose log goes into a logger, and answers with what was logged.
+    // Uses a connection whose log goes into a logger, and returns the logged lines.
     const logged = (
       use: (made: Effect.Effect.Success<ReturnType<typeof bench.make>>) => Effect.Effect<unknown, unknown, Scope.Scope>
     ) =>
@@ -527,19 +527,19 @@ describe("LogStream", () => {
         assert.deepStrictEqual((yield* logged(({ power }) => power.call("on"))).seen, whole)
       }))
 
-    it.scoped("waits for them after a failure, too", () =>
+    it.scoped("also waits for them after a failure", () =>
       Effect.gen(function*() {
         const { seen } = yield* logged(({ power }) => Effect.zipRight(power.call("on"), Effect.fail("no")))
         assert.deepStrictEqual(seen, whole)
       }))
 
-    it.scoped("waits for them after an interruption, too", () =>
+    it.scoped("also waits for them after an interruption", () =>
       Effect.gen(function*() {
         const { seen } = yield* logged(({ power }) => Effect.zipRight(power.call("on"), Effect.interrupt))
         assert.deepStrictEqual(seen, whole)
       }))
 
-    it.scoped("waits for those of a call that was given up", () =>
+    it.scoped("waits for the lines of a call that was interrupted", () =>
       Effect.gen(function*() {
         const { seen } = yield* logged(({ calls, power }) =>
           Effect.raceFirst(power.call("hang"), Effect.repeat(bench.settle, { until: () => calls.length > 0 }))
@@ -555,7 +555,7 @@ describe("LogStream", () => {
         assert.strictEqual(asked, 0)
       }))
 
-    it.scoped("waits once for all who read", () =>
+    it.scoped("waits once for all readers", () =>
       Effect.gen(function*() {
         const { asked } = yield* logged(({ power }) =>
           Effect.all([power.logStream(), power.logStream(), power.call("on")])
@@ -564,7 +564,7 @@ describe("LogStream", () => {
         assert.strictEqual(asked, alone)
       }))
 
-    it.scoped("of the connection waits for them, when somebody else reads them", () =>
+    it.scoped("of the connection waits for them when somebody else reads the log", () =>
       Effect.gen(function*() {
         const seen: Array<string> = []
         const scope = yield* Scope.make()
@@ -579,7 +579,7 @@ describe("LogStream", () => {
         assert.deepStrictEqual(seen, whole)
       }))
 
-    // An exporter in another process, which says something all the time, a little after it was done.
+    // An exporter in another process, which logs without pause, a little after each call.
     const remote = (pause: number) =>
       Effect.gen(function*() {
         const channel = yield* GrpcChannel.fromHandlers(new Map())
@@ -614,13 +614,13 @@ describe("LogStream", () => {
         return seen
       })
 
-    it.scoped("waits for lines that come later than the answer", () =>
+    it.scoped("waits for lines that arrive after the answer", () =>
       Effect.gen(function*() {
         const { call, logs } = yield* remote(50)
         assert.deepStrictEqual(yield* forwarded(logs, call), ["late"])
       }))
 
-    it.scoped("does not wait for an exporter that says something all the time", () =>
+    it.scoped("does not wait indefinitely for an exporter that logs without pause", () =>
       Effect.gen(function*() {
         const { call, ended, logs } = yield* remote(10)
         yield* Queue.offerAll(ended, Array.from({ length: 10_000 }, () => undefined))
@@ -629,7 +629,7 @@ describe("LogStream", () => {
   })
 
   describe("forward", () => {
-    it.scoped("says when it has given up, and keeps nobody else from trying anew", () =>
+    it.scoped("says when it has given up, and lets others try again", () =>
       Effect.gen(function*() {
         const seen: Array<string> = []
         const logger = Logger.make<unknown, void>(({ logLevel, message }) => {
@@ -651,11 +651,11 @@ describe("LogStream", () => {
         }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
         assert.deepStrictEqual(seen, [
           "WARN log lines may be missing (interrupted)",
-          "WARN gave up the log of bench after 10 attempts without a line"
+          "WARN gave up subscribing to the log of bench after 10 attempts without a line"
         ])
       }))
 
-    // Forwards with some options while lines are sent, and answers with what reached the logger.
+    // Forwards with some options while lines are sent, and returns the lines that reached the logger.
     const forwarded = (options: LogStream.LogStreamOptions | undefined, ...lines: ReadonlyArray<LogEntry.LogEntry>) =>
       Effect.gen(function*() {
         const seen: Array<{ readonly line: string; readonly exporter: unknown }> = []
@@ -681,7 +681,7 @@ describe("LogStream", () => {
         return seen
       })
 
-    it.scoped("tells how many lines the exporter has dropped, whatever sources are written", () =>
+    it.scoped("reports how many lines the exporter has dropped, regardless of `sources`", () =>
       Effect.gen(function*() {
         const marker = new LogEntry.LogEntry({
           ...entry("7 log lines were dropped, the reader is too slow", "WARNING", "SYSTEM"),
@@ -693,7 +693,7 @@ describe("LogStream", () => {
         )
       }))
 
-    it.scoped("says which exporter it is, whatever a line says", () =>
+    it.scoped("annotates each line with its exporter, regardless of the line's fields", () =>
       Effect.gen(function*() {
         const line = new LogEntry.LogEntry({ ...entry("hello"), fields: { exporter: "another" } })
         assert.deepStrictEqual((yield* forwarded({}, line)).map(({ exporter }) => exporter), ["bench"])
@@ -720,7 +720,7 @@ describe("LogStream", () => {
         assert.deepStrictEqual([...new Set(seen.map(({ exporter }) => exporter))], ["bench"])
       }))
 
-    it.scoped("leaves out what is below a level", () =>
+    it.scoped("leaves out lines below a level", () =>
       Effect.gen(function*() {
         const seen = yield* forwarded({ minimumLogLevel: LogLevel.Warning }, ...lines)
         assert.deepStrictEqual(seen.map(({ line }) => line), ["WARN warning", "ERROR error", "FATAL critical"])

@@ -1,4 +1,4 @@
-// What is told of a connection that was not made in time, and of one that was made and then failed, on both clients.
+// The errors of a connection that was not made in time, and of one that was made and then failed, with both clients.
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Fiber, TestClock, TestServices } from "effect"
 import type { ServerHttp2Stream } from "node:http2"
@@ -15,14 +15,14 @@ const clients: ReadonlyArray<readonly [string, ExporterConnection.EndpointOption
   ["nice-grpc", { transport: "nice-grpc" }]
 ]
 
-// How a connection that was made ends.
+// How an established connection ends.
 const endings: ReadonlyArray<readonly [string, (stream: ServerHttp2Stream) => void]> = [
   ["the connection breaks", (stream) => stream.session?.destroy()],
   ["the RPC is reset", (stream) => stream.close(2)],
   ["a proxy answers", (stream) => stream.respond({ ":status": 503, "content-type": "text/html" }, { endStream: true })]
 ]
 
-// Takes connections and says nothing.
+// Accepts connections and sends nothing.
 const blackHole = Effect.map(
   Effect.acquireRelease(
     Effect.async<readonly [Net.Server, Set<Net.Socket>]>((resume) => {
@@ -48,7 +48,7 @@ for (const [client, options] of clients) {
   describe(`through ${client}`, () => {
     for (const kind of rawServer.kinds) {
       for (const [ending, end] of endings) {
-        it.scoped(`a handshake over ${kind} in which ${ending} after connectTimeout says so`, () =>
+        it.scoped(`a handshake over ${kind} in which ${ending} after connectTimeout does not blame connectTimeout`, () =>
           Effect.gen(function*() {
             const begun: Array<ServerHttp2Stream> = []
             const { endpoint } = yield* rawServer.serveAt(kind, (stream) => void begun.push(stream))
@@ -88,7 +88,7 @@ for (const [client, options] of clients) {
       ]
     ]
     for (const [how, trust, expected] of silences) {
-      it.scoped(`a server that stays silent, ${how}, is a Timeout with its cause`, () =>
+      it.scoped(`a server that stays silent, ${how}, gives a Timeout with its cause`, () =>
         Effect.gen(function*() {
           const [endpoint, sockets] = yield* silent(trust)
           const connecting = yield* Effect.fork(
@@ -106,7 +106,7 @@ for (const [client, options] of clients) {
         }))
     }
 
-    it.scopedLive("an RPC on a channel that cannot connect in time says so too", () =>
+    it.scopedLive("an RPC on a channel that cannot connect in time says so", () =>
       Effect.gen(function*() {
         const { port } = yield* blackHole
         const channel = yield* GrpcChannel.fromEndpoint(Endpoint.tcp("127.0.0.1", port), {

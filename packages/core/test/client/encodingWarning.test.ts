@@ -1,4 +1,4 @@
-// A content that looks encoded, and travels as it is because nobody said that it is encoded.
+// Warnings about content that looks encoded but is sent unchanged because no encoding is set.
 import { Device, Driver, ExporterConnection, Resource } from "@effect-jumpstarter/core"
 import { Flasher, Opendal, StorageMux } from "@effect-jumpstarter/core/drivers"
 import { ExporterTest, FlasherTest, StorageTest } from "@effect-jumpstarter/core/testing"
@@ -32,7 +32,7 @@ const bench = Layer.unwrapEffect(Effect.gen(function*() {
     write: drain,
     read: (write) => write(Stream.make(utf8("firmware")))
   })
-  // Takes presigned requests too, and fetches nothing.
+  // Also takes presigned requests, and fetches nothing.
   const taking = Driver.make({ client: "taking", methods: { take: Driver.call(() => Effect.void) } })
   return Layer.provideMerge(
     Layer.mergeAll(Board.layer("flasher"), Card.layer("mux"), Files.layer("files")),
@@ -74,9 +74,9 @@ const only = (lines: ReadonlyArray<string>): string => {
 
 const endings = { gzip: "GZ", xz: "xz", bz2: "bz2", zstd: "zst" } as const
 
-describe("a source that looks encoded and says nothing of it", () => {
+describe("a source that looks encoded and has no contentEncoding", () => {
   for (const encoding of ContentEncoding.ContentEncoding.literals) {
-    it.scopedLive(`warns of ${encoding} by name and first bytes, and of either alone`, () =>
+    it.scopedLive(`warns of ${encoding} by name and first bytes, and by either alone`, () =>
       Effect.gen(function*() {
         const bytes = yield* encoded(encoding)
         const path = yield* file(`image.raw.${endings[encoding]}`, bytes)
@@ -86,10 +86,10 @@ describe("a source that looks encoded and says nothing of it", () => {
           both,
           `is sent to flasher as it is, still compressed: its name and its first bytes say ${encoding}`
         )
-        assert.include(both, `contentEncoding: "${encoding}" has it decoded`)
-        assert.include(both, `contentEncoding: "identity" says that the compressed bytes are meant`)
+        assert.include(both, `contentEncoding: "${encoding}" decodes it`)
+        assert.include(both, `contentEncoding: "identity" keeps it compressed`)
 
-        // One byte at a time, as a stream may come.
+        // One byte per chunk, as in a slow stream.
         const trickle = Resource.source(Stream.map(Stream.fromIterable(bytes), (byte) => Uint8Array.of(byte)))
         assert.include(
           only(yield* warnings(flash(trickle))),
@@ -102,7 +102,7 @@ describe("a source that looks encoded and says nothing of it", () => {
         assert.include(only(yield* warnings(flash(short))), `its name says ${encoding}, but its first bytes do not`)
       }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-    it.scopedLive(`is silent when ${encoding}, or identity, was asked for`, () =>
+    it.scopedLive(`gives no warning when ${encoding}, or identity, is set`, () =>
       Effect.gen(function*() {
         const path = yield* file(`image.raw.${endings[encoding]}`, yield* encoded(encoding))
         for (const contentEncoding of [encoding, "identity"] as const) {
@@ -116,7 +116,7 @@ describe("a source that looks encoded and says nothing of it", () => {
       }).pipe(Effect.provide(NodeFileSystem.layer)))
   }
 
-  it.live("is silent when it does not", () =>
+  it.live("gives no warning when it does not look encoded", () =>
     Effect.gen(function*() {
       for (const name of [undefined, "image.raw", "notes.about.xz.txt", "xz", "image.constructor"]) {
         for (const content of [utf8("firmware"), new Uint8Array(0), Uint8Array.of(0x1f, 0x8b), utf8("BZhurray")]) {
@@ -125,7 +125,7 @@ describe("a source that looks encoded and says nothing of it", () => {
       }
     }))
 
-  it.live("warns whichever driver it is for, and however it is lent", () =>
+  it.live("warns for every driver, and for every way to lend it", () =>
     Effect.gen(function*() {
       const image = Resource.source(Stream.make(yield* encoded("xz")))
       assert.include(
@@ -141,7 +141,7 @@ describe("a source that looks encoded and says nothing of it", () => {
       assert.include(only(yield* warnings(flash(watched))), "is sent to flasher as it is")
     }))
 
-  it.live("is kept by a storage, with a warning only when its name loses the ending", () =>
+  it.live("is stored as it is, with a warning only when its new name loses the ending", () =>
     Effect.gen(function*() {
       const bytes = yield* encoded("xz")
       const named = Resource.source(Stream.make(bytes), { name: "image.raw.xz" })
@@ -153,7 +153,7 @@ describe("a source that looks encoded and says nothing of it", () => {
     }))
 })
 
-describe("a file that is dumped into, and named as encoded", () => {
+describe("a dump into a file that is named as encoded", () => {
   const dump = (name: string, content: Uint8Array, options?: Resource.ResourceOptions) =>
     warnings(Effect.gen(function*() {
       const board = yield* Board
@@ -161,18 +161,18 @@ describe("a file that is dumped into, and named as encoded", () => {
       yield* board.dump(Resource.sink(Sink.drain, { name, ...options }))
     }))
 
-  it.live("warns when it gets bytes that are not", () =>
+  it.live("warns when the bytes are not encoded", () =>
     Effect.gen(function*() {
       const warning = only(yield* dump("dump.img.xz", utf8("firmware")))
       assert.include(warning, "\"dump.img.xz\" gets what flasher writes as it is: its name says xz")
       assert.include(
         warning,
-        "contentEncoding: \"xz\" has it encoded, contentEncoding: \"identity\" says that it is meant"
+        "contentEncoding: \"xz\" encodes it, contentEncoding: \"identity\" keeps it as it is"
       )
       assert.include(only(yield* dump("dump.img.xz", utf8("f"))), "its name says xz")
     }))
 
-  it.live("is silent otherwise", () =>
+  it.live("gives no other warning", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* dump("dump.img.xz", utf8("firmware"), { contentEncoding: "xz" }), [])
       assert.deepStrictEqual(yield* dump("dump.img.xz", utf8("firmware"), { contentEncoding: "identity" }), [])
@@ -190,12 +190,12 @@ describe("a file that is dumped into, and named as encoded", () => {
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 })
 
-describe("a presigned request for what is named as encoded", () => {
+describe("a presigned request for a file that is named as encoded", () => {
   const url = "https://images.example/board/image.raw.xz?signature=secret"
   const take = (request: Resource.PresignedRequest) =>
     warnings(Effect.flatMap(ExporterConnection.driver("taking"), (driver) => driver.call("take", request)))
 
-  it.live("warns, and keeps the signature to itself", () =>
+  it.live("warns without the signature", () =>
     Effect.gen(function*() {
       const get = only(yield* take(Resource.presigned(url)))
       assert.include(get, "taking gets https://images.example/board/image.raw.xz as it is")
@@ -207,14 +207,14 @@ describe("a presigned request for what is named as encoded", () => {
       assert.notInclude(put, "secret")
     }))
 
-  it.live("is silent when that is meant, and about other names", () =>
+  it.live("gives no warning when identity is set, or for other names", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* take(Resource.presigned(url, { contentEncoding: "identity" })), [])
       assert.deepStrictEqual(yield* take(Resource.presigned("https://images.example/image.raw?of=image.xz")), [])
       assert.deepStrictEqual(yield* take(Resource.presigned("no URL.xz")), [])
     }))
 
-  it.live("warns in a typed call too", () =>
+  it.live("also warns in a typed call", () =>
     Effect.gen(function*() {
       const lines = yield* warnings(
         Effect.flatMap(Board, (board) => Effect.ignore(board.flash(Resource.presigned("http://127.0.0.1:1/image.gz"))))

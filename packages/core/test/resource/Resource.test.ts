@@ -363,7 +363,7 @@ describe("an exporter that does not say what it accepts", () => {
       assert.deepStrictEqual([error._tag, "origin" in error ? error.origin : ""], ["UnexpectedResult", "client"])
       assert.match(
         error.message,
-        /: the source does not decode, \d+ bytes of its content were sent: gzip data ends too early: unexpected end of file$/
+        /: the source could not be decoded after \d+ bytes of its content were sent: gzip data ends too early: unexpected end of file$/
       )
     }))
 
