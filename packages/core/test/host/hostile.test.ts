@@ -59,9 +59,10 @@ layer(victim.layer, { excludeTestServices: true, timeout: "30 seconds" })("an ex
       for (const { answer, name, request } of malformedRequests) {
         it.scoped(name, () =>
           Effect.gen(function*() {
-            const { details = "", ...rest } = yield* raw.ask(yield* session(kind), request(yield* uuid))
-            const { details: expected = "", ...others } = answer
+            const { details = "", reset, ...rest } = yield* raw.ask(yield* session(kind), request(yield* uuid))
+            const { details: expected = "", reset: resets = [undefined], ...others } = answer
             deepStrictEqual(rest, others)
+            strictEqual(resets.includes(reset), true, `reset ${reset}`)
             if (typeof expected === "string") strictEqual(details, expected)
             else strictEqual(expected.test(details), true, details)
           }))
