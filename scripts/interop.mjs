@@ -18,7 +18,8 @@ const stampFile = join(venv, ".stamp")
 const lockFile = join(directory, "lock")
 
 const probe = "import sys; print(*sys.version_info[:2])"
-const check = "import grpc, jumpstarter.exporter.session, jumpstarter_driver_opendal.driver, serial_asyncio"
+const check =
+  "import grpc, jumpstarter.exporter.session, jumpstarter_cli, jumpstarter_driver_opendal.driver, serial_asyncio"
 
 /** Why there is no interop environment. */
 export class InteropUnavailable extends Error {

@@ -1,4 +1,5 @@
 // The Python exporter of interop/exporter.py; scripts/test.mjs says where its Python is.
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { Command } from "./process.ts"
 
@@ -23,3 +24,6 @@ export const drive = (): Command => program("drive.py")
 
 /** A Python program given as text. */
 export const script = (text: string): Command => [python(), "-c", text]
+
+/** Python's own command line. */
+export const jmp = (): Command => [join(dirname(python()), "jmp")]
