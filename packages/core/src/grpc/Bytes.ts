@@ -1,6 +1,6 @@
 /**
- * Bytes in one piece, or in several that follow each other: what is large is handed on in the pieces it came in, because
- * putting them together costs more than anything else that happens to it.
+ * Bytes in one piece or in several consecutive pieces. Large messages are passed on in the pieces they arrived in, because
+ * joining the pieces would cost more than all other work on the message.
  *
  * @since 0.1.0
  */
@@ -12,7 +12,7 @@
 export type Bytes = Uint8Array | ReadonlyArray<Uint8Array>
 
 /**
- * The pieces, in their order.
+ * Returns the pieces in order.
  *
  * @since 0.1.0
  * @category combinators
@@ -20,7 +20,7 @@ export type Bytes = Uint8Array | ReadonlyArray<Uint8Array>
 export const pieces = (bytes: Bytes): ReadonlyArray<Uint8Array> => bytes instanceof Uint8Array ? [bytes] : bytes
 
 /**
- * How many bytes there are in all pieces.
+ * Returns the total number of bytes in all pieces.
  *
  * @since 0.1.0
  * @category combinators
@@ -29,7 +29,7 @@ export const size = (bytes: Bytes): number =>
   bytes instanceof Uint8Array ? bytes.length : bytes.reduce((sum, { length }) => sum + length, 0)
 
 /**
- * The same bytes in one piece: the piece itself when there is one, otherwise a copy.
+ * Returns the same bytes in one piece: the piece itself when there is only one, otherwise a copy.
  *
  * @since 0.1.0
  * @category combinators

@@ -1,5 +1,5 @@
 /**
- * Where an exporter listens, and how to trust it.
+ * Where an exporter listens, and how a client authenticates it.
  *
  * @since 0.1.0
  */
@@ -15,12 +15,12 @@ import * as hostPort from "./hostPort.ts"
 /**
  * How the server of a TLS endpoint is authenticated (`protocol.md` 10.2).
  *
- * - `SystemRoots`: the certificates the runtime trusts
- * - `CertificateAuthority`: only these certificates, as PEM or as base64 of PEM. As in gRPC that can be a root, an
- *   intermediate, or the exporter's own certificate. `serverName` is the name that the exporter's certificate is made for,
- *   where it is not the host of the endpoint, as through a forwarded port
- * - `TrustOnFirstUse`: whatever the server presents at first, and nothing else for as long as the channel lives. The
- *   host name is not checked, where the Python client still insists on it.
+ * - `SystemRoots`: trusts the certificates that the runtime trusts
+ * - `CertificateAuthority`: trusts only these certificates, given as PEM or as base64 of PEM. As in gRPC, each can be a root, an
+ *   intermediate, or the exporter's own certificate. Set `serverName` to the name in the exporter's certificate when it differs
+ *   from the host of the endpoint, for instance behind a forwarded port
+ * - `TrustOnFirstUse`: trusts the certificate that the server presents first, and no other as long as the channel is open. The
+ *   host name is not checked; the Python client still checks it.
  *
  * @since 0.1.0
  * @category models
@@ -57,7 +57,7 @@ export interface Tcp {
 }
 
 /**
- * The certificate chain, as PEM, and private key that a client proves itself with, to a server that asks for it.
+ * A client certificate, for servers that request one: the certificate chain and the private key, both as PEM.
  *
  * @since 0.1.0
  * @category models
@@ -106,8 +106,8 @@ export const unix = (path: string): Unix => constructors.Unix({ path })
 export const tcp = (host: string, port: number): Tcp => constructors.Tcp({ host, port })
 
 /**
- * HTTP/2 over TLS; trusts the system's roots unless told otherwise. Jumpstarter's own exporters ask for no `certificate` of
- * the client; a proxy in front of them may.
+ * HTTP/2 over TLS. `trust` defaults to the system's roots. Jumpstarter's own exporters request no client `certificate`, but a
+ * proxy in front of them may.
  *
  * @since 0.1.0
  * @category constructors
@@ -126,7 +126,7 @@ export const tls = (
   })
 
 /**
- * Text that is no address.
+ * The text is not a valid address. `reason` says why.
  *
  * @since 0.1.0
  * @category errors
@@ -142,11 +142,11 @@ export class InvalidAddress extends Schema.TaggedError<InvalidAddress>(
 const refuse = (address: string, reason: string): Either.Either<never, InvalidAddress> =>
   Either.left(new InvalidAddress({ address, reason }))
 
-// gRPC's names are URIs, in which brackets and the percent sign of a zone may be escaped.
+// gRPC names are URIs, so brackets and the percent sign of a zone may be escaped.
 const unescape = (text: string): string =>
   text.replace(/%(5b|5d|25)/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
 
-// What a scheme of gRPC's, or one of ours, is followed by: `host:port`.
+// The `host:port` that follows a scheme, one of gRPC's or one of ours.
 const withoutScheme = (scheme: string, rest: string): Either.Either<string, string> => {
   if (scheme === "tcp" || scheme === "tls") {
     const text = rest.replace(/^\/\//, "").replace(/\/$/, "")
@@ -163,7 +163,7 @@ const schemes = /^(tcp|tls|dns|ipv4|ipv6):(?!\d+$)(.*)$/is
 
 const isSocketName = (text: string): boolean => /(^|\.)(sock|socket)$/.test(text)
 
-// A host has no slash, and no backslash.
+// A host contains neither a slash nor a backslash.
 const isPath = (text: string): boolean => /[\\/]/.test(text)
 
 const unknownScheme = (scheme: string): string => {
@@ -176,18 +176,18 @@ const unknownScheme = (scheme: string): string => {
 }
 
 /**
- * Reads an address as Jumpstarter writes it in `JUMPSTARTER_HOST` (`protocol.md` 10.1), or as `format` writes it:
+ * Parses an address in the form that Jumpstarter writes to `JUMPSTARTER_HOST` (`protocol.md` 10.1), or that `format` returns:
  *
- * - `bench-3.lab:8090`, `10.0.0.7:8090`, `[fe80::1%eth0]:8090`: TLS, or cleartext TCP when `security` says `insecure`
- * - `tls://bench-3.lab:8090`, `tcp://bench-3.lab:8090`: TLS, and cleartext TCP, whatever is insecure otherwise
- * - `dns:bench-3.lab:8090`, `dns:///bench-3.lab:8090`, `ipv4:10.0.0.7:8090`, `ipv6:[::1]:8090`: the names of gRPC for the
+ * - `bench-3.lab:8090`, `10.0.0.7:8090`, `[fe80::1%eth0]:8090`: TLS, or cleartext TCP when `security` is `insecure`
+ * - `tls://bench-3.lab:8090`, `tcp://bench-3.lab:8090`: always TLS, and always cleartext TCP, even when `security` is `insecure`
+ * - `dns:bench-3.lab:8090`, `dns:///bench-3.lab:8090`, `ipv4:10.0.0.7:8090`, `ipv6:[::1]:8090`: gRPC's names for the
  *   first form
- * - `/run/x.sock`, `./x.sock`, `x.sock`: a Unix socket. Its path has a slash, or ends in `.sock` or `.socket`
+ * - `/run/x.sock`, `./x.sock`, `x.sock`: a Unix socket. The path contains a slash, or ends in `.sock` or `.socket`
  * - `unix:PATH`, `unix:///run/x.sock`: a Unix socket at any path
  * - `unix-abstract:NAME`: an abstract Unix socket, on Linux
  *
- * Anything else is an `InvalidAddress`, which says what is wrong. `security` is what a TLS endpoint trusts, as no address
- * can say; `tcp://` with something to trust is refused.
+ * Any other text fails with `InvalidAddress`, which says what is wrong. An address cannot say what a TLS endpoint trusts;
+ * `security` does. A `tcp://` address fails when `security` is a `Trust`.
  *
  * @since 0.1.0
  * @category constructors
@@ -216,13 +216,13 @@ export const parse = (
     return path === ""
       ? refuse(address, "the path of the socket is missing")
       : path.startsWith("//") && !socket.startsWith("////")
-      ? refuse(address, `after unix:// a path starts with a slash: unix:/${path}`)
+      ? refuse(address, `the path after unix:// must start with a slash; write unix:/${path}`)
       : path.startsWith("\0")
       ? refuse(address, "write an abstract socket as unix-abstract:NAME")
       : Either.right(unix(path))
   }
   if (address !== address.trim()) {
-    return refuse(address, `there is white space around the address; without it: ${address.trim()}`)
+    return refuse(address, `the address has white space around it; write ${address.trim()}`)
   }
   if (/\p{Cc}/u.test(address)) return refuse(address, "the address contains a control character")
   const named = schemes.exec(address)
@@ -270,8 +270,8 @@ export const parse = (
 }
 
 /**
- * An endpoint as a setting of the program, such as an environment variable: the address in it is read as by `parse`.
- * `ExporterConnection.layerConfig` connects to it.
+ * Reads an endpoint from Effect's `Config`, by default from an environment variable. Its value is an address, parsed by `parse`.
+ * `ExporterConnection.layerConfig` connects to the endpoint.
  *
  * @since 0.1.0
  * @category constructors
@@ -295,8 +295,8 @@ export const config = (
   )
 
 /**
- * Writes an endpoint so that `parse` reads it back, as in `unix:/run/x.sock` or `tls:lab:8090`. What a TLS endpoint trusts
- * and proves itself with is not a part of it.
+ * Formats an endpoint as text that `parse` accepts, such as `unix:/run/x.sock` or `tls:lab:8090`. The trust and the client
+ * certificate of a TLS endpoint are left out.
  *
  * @since 0.1.0
  * @category combinators
@@ -335,7 +335,7 @@ const isEndpoint = Schema.is(Schema.Union(
 ))
 
 /**
- * An endpoint in memory.
+ * A schema for `Endpoint` values that are already in memory.
  *
  * @since 0.1.0
  * @category schemas
@@ -346,9 +346,8 @@ export const schemaFromSelf: Schema.Schema<Endpoint> = Schema.declare(
 )
 
 /**
- * An endpoint as text, for files and messages: decoded as by `parse`, and encoded as by `format`. A TLS endpoint that trusts
- * something else than the system's roots, or has a certificate of the client, does not encode, because no address can say
- * so.
+ * A schema for endpoints as text, for files and messages. It decodes with `parse` and encodes with `format`. Encoding fails for
+ * a TLS endpoint that trusts anything but the system's roots or has a client certificate, because an address cannot carry them.
  *
  * @since 0.1.0
  * @category schemas
@@ -376,7 +375,9 @@ export const schemaFromString: Schema.Schema<Endpoint, string> = Schema.transfor
           new ParseResult.Type(
             ast,
             endpoint,
-            `no address can say what ${format(endpoint)} trusts and proves itself with`
+            `${
+              format(endpoint)
+            } cannot be written as an address: an address carries neither trust nor a client certificate`
           )
         )
   }

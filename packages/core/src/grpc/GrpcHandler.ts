@@ -15,7 +15,7 @@ import type * as GrpcStatus from "./GrpcStatus.ts"
 import type * as Metadata from "./Metadata.ts"
 
 /**
- * What the caller sent along with an RPC. Of metadata keys that occur more than once the last counts.
+ * What the caller sent along with an RPC. When a metadata key occurs more than once, the last value wins.
  *
  * @since 0.1.0
  * @category models
@@ -26,28 +26,28 @@ export interface GrpcRequest {
 
 /**
  * A bidirectional RPC as its handler sees it. The RPC ends with `OK` when the handler succeeds and with the handler's
- * failure otherwise; when the caller goes away the handler is interrupted.
+ * failure otherwise. When the caller goes away, the handler is interrupted.
  *
  * @since 0.1.0
  * @category models
  */
 export interface GrpcServerDuplex extends GrpcRequest {
   /**
-   * The caller's messages since the last time, at least one, for one consumer; waits for it. After the last one it fails,
-   * with `None` when the caller has half-closed.
+   * Returns the messages that arrived since the last `receive`, and waits until there is at least one. For one consumer only.
+   * After the last message it fails: with `None` when the caller has half-closed.
    */
   readonly receive: Effect.Effect<Chunk.Chunk<Bytes>, Option.Option<GrpcStatus.GrpcStatusError>>
-  /** Sends a message, waiting while the caller does not read. Its bytes must not be changed afterwards. */
+  /** Sends a message, and waits while the caller does not read. Do not change the bytes afterwards. */
   readonly send: (message: Bytes) => Effect.Effect<void, GrpcStatus.GrpcStatusError>
   /**
    * Sends the response headers. Python clients wait for them before they send anything (`protocol.md` 5.1). Metadata that
-   * cannot be sent (see `CallOptions.metadata` of `GrpcChannel`) fails with `INTERNAL`: it is the handler's mistake.
+   * cannot be sent (see `CallOptions.metadata` of `GrpcChannel`) is the handler's mistake and fails with `INTERNAL`.
    */
   readonly sendInitialMetadata: (metadata: Metadata.Metadata) => Effect.Effect<void, GrpcStatus.GrpcStatusError>
 }
 
 /**
- * One served RPC. Whoever serves it runs each RPC in a fiber of its own, which is over when the RPC is.
+ * The handler of one RPC method. The server runs each RPC in its own fiber, which ends with the RPC.
  *
  * @since 0.1.0
  * @category models
@@ -77,7 +77,7 @@ export type GrpcHandler = Data.TaggedEnum<{
 export const GrpcHandler = Data.taggedEnum<GrpcHandler>()
 
 /**
- * Served RPCs by full method path, as in `/jumpstarter.v1.ExporterService/GetReport`.
+ * Handlers by full method path, such as `/jumpstarter.v1.ExporterService/GetReport`.
  *
  * @since 0.1.0
  * @category models

@@ -38,7 +38,7 @@ export const GrpcCode = Schema.Literal(
 export type GrpcCode = typeof GrpcCode.Type
 
 /**
- * The code with this number; `UNKNOWN` for numbers gRPC does not define, as the gRPC specification asks.
+ * Returns the code with this number, and `UNKNOWN` for numbers that gRPC does not define, as its specification requires.
  *
  * @since 0.1.0
  * @category constructors
@@ -46,7 +46,7 @@ export type GrpcCode = typeof GrpcCode.Type
 export const codeFromNumber = (number: number): GrpcCode => GrpcCode.literals[number] ?? "UNKNOWN"
 
 /**
- * The number a code travels as.
+ * Returns the number of a code on the wire.
  *
  * @since 0.1.0
  * @category combinators
@@ -54,8 +54,8 @@ export const codeFromNumber = (number: number): GrpcCode => GrpcCode.literals[nu
 export const codeToNumber = (code: GrpcCode): number => GrpcCode.literals.indexOf(code)
 
 /**
- * Who made up a status: the `peer` answered with it, the `transport` reports that it failed to get an answer, or the
- * `client` refused to send or to accept a message, or reports that the peer never began the RPC.
+ * Where a status comes from. The `peer` sent it. Or the `transport` reports that it got no answer. Or the `client` refused to
+ * send or to accept a message, or reports that the peer never began the RPC.
  *
  * @since 0.1.0
  * @category schemas
@@ -69,9 +69,9 @@ export const StatusOrigin = Schema.Literal("peer", "transport", "client")
 export type StatusOrigin = typeof StatusOrigin.Type
 
 /**
- * What failed: one RPC, or the connection that all RPCs of a channel share. A peer that fails an RPC, and a stream that is
- * reset, leave the connection as it is. Of scope `connection` is a connection that was lost, could not be made, or leads to
- * something that does not speak gRPC.
+ * What failed: one RPC, or the connection that all RPCs of a channel share. The scope is `rpc` when the peer fails an RPC or
+ * resets its stream; the connection stays usable. The scope is `connection` when the connection was lost, could not be made, or
+ * leads to a server that does not speak gRPC.
  *
  * @since 0.1.0
  * @category schemas
@@ -85,7 +85,7 @@ export const StatusScope = Schema.Literal("rpc", "connection")
 export type StatusScope = typeof StatusScope.Type
 
 /**
- * Which RPC, by its full method path, and on which address. `rpc` is empty when none was begun.
+ * The RPC, by its full method path, and its address. `rpc` is empty when no RPC was begun.
  *
  * @since 0.1.0
  * @category models
@@ -98,9 +98,9 @@ export interface StatusPlace {
 const oneRpc = (): StatusScope => "rpc"
 
 /**
- * An RPC that ended with another status than `OK`. `rpc` is the full method path, empty when none was begun, and `target`
- * the address; both are empty on the serving side, where handlers fail with the status they want to send. `scope` says
- * whether the connection failed or this RPC only, which it is unless given.
+ * An RPC ended with a status other than `OK`. `rpc` is the full method path, and empty when no RPC was begun; `target` is the
+ * address. Both are empty on the serving side, where handlers fail with the status they want to send. `scope` says whether only
+ * this RPC failed (the default) or the connection.
  *
  * @since 0.1.0
  * @category errors
@@ -127,7 +127,7 @@ export class GrpcStatusError extends Schema.TaggedError<GrpcStatusError>(
 }
 
 /**
- * The status a served RPC ends with.
+ * Makes the status that a served RPC ends with.
  *
  * @since 0.1.0
  * @category constructors
@@ -136,7 +136,7 @@ export const make = (code: GrpcCode, details: string, cause?: unknown): GrpcStat
   new GrpcStatusError({ code, details, origin: "peer", rpc: "", target: "", cause })
 
 /**
- * A status of this client, which refuses to send a message or to accept what came. `scope` is `rpc` unless given.
+ * Makes a status of origin `client`: this side refuses to send or to accept a message. `scope` defaults to `rpc`.
  *
  * @since 0.1.0
  * @category constructors
@@ -158,7 +158,7 @@ export const refused = (
   })
 
 /**
- * The status of an RPC whose connection was lost, or could not be made: `UNAVAILABLE` of origin `transport`.
+ * Makes the status of an RPC whose connection was lost or could not be made: `UNAVAILABLE` of origin `transport`.
  *
  * @since 0.1.0
  * @category constructors
@@ -167,7 +167,7 @@ export const lost = ({ rpc, target }: StatusPlace, details: string, cause?: unkn
   new GrpcStatusError({ code: "UNAVAILABLE", details, origin: "transport", scope: "connection", rpc, target, cause })
 
 /**
- * The same status with other fields. A spread would lose the cause.
+ * Returns the status with some fields replaced. A spread would lose the cause.
  *
  * @since 0.1.0
  * @category combinators

@@ -1,11 +1,11 @@
 /**
- * The metadata of an RPC: text that travels beside its messages, by keys.
+ * The metadata of an RPC: text by key that travels beside the messages.
  *
- * Keys have no case and are kept in lower case. A key has one value; of one that a peer repeats the last counts. Binary metadata,
- * whose keys end in `-bin`, is not supported: a peer's is left out, and sending some fails.
+ * Keys are case-insensitive and stored in lower case. A key has one value; when a peer repeats a key, the last value wins. Binary
+ * metadata, whose keys end in `-bin`, is not supported: received entries are dropped, and sending one fails.
  *
- * Any value may be a secret: a passphrase, a token, the handle of a resource. So metadata shows its keys when it is printed, logged
- * or turned into JSON, and no values.
+ * Any value may be a secret: a passphrase, a token, the handle of a resource. So metadata that is printed, logged or turned into
+ * JSON shows its keys and no values.
  *
  * @since 0.1.0
  */
@@ -20,7 +20,7 @@ import * as Option from "effect/Option"
  * @category models
  */
 export interface Metadata extends Inspectable.Inspectable {
-  /** The values by their keys in lower case. */
+  /** The values by lower-case key. */
   readonly entries: ReadonlyMap<string, string>
 }
 
@@ -34,9 +34,9 @@ class MetadataImpl extends Inspectable.Class implements Metadata {
 }
 
 /**
- * Metadata with these entries. Of a key that occurs more than once the last value counts.
+ * Makes metadata of these entries. When a key occurs more than once, the last value wins.
  *
- * Nothing is checked here: an RPC that is given what cannot be sent fails, see `CallOptions.metadata` of `GrpcChannel`.
+ * The entries are not checked here. An RPC fails when its metadata cannot be sent; see `CallOptions.metadata` of `GrpcChannel`.
  *
  * @since 0.1.0
  * @category constructors
@@ -65,7 +65,7 @@ export const make = (
 export const empty: Metadata = make([])
 
 /**
- * The value of a key.
+ * Returns the value of a key, if there is one.
  *
  * @since 0.1.0
  * @category getters
@@ -80,7 +80,7 @@ export const get = (metadata: Metadata, key: string): Option.Option<string> =>
 export const has = (metadata: Metadata, key: string): boolean => metadata.entries.has(key.toLowerCase())
 
 /**
- * The metadata with one more entry, or another value of one.
+ * Returns the metadata with an entry added or replaced.
  *
  * @since 0.1.0
  * @category combinators
@@ -94,7 +94,7 @@ export const set: {
 )
 
 /**
- * The entries of both. Of a key that both have, the value of `that` counts.
+ * Returns the entries of both. When both have a key, the value of `that` wins.
  *
  * @since 0.1.0
  * @category combinators

@@ -1,16 +1,16 @@
-// What a served RPC ends with, for every transport.
+// The status that a served RPC ends with, for every transport.
 import * as Cause from "effect/Cause"
 import * as Option from "effect/Option"
 import * as GrpcStatus from "./GrpcStatus.ts"
 import { shownText } from "./shownText.ts"
 
-// gRPC takes 8 KiB of trailers unless told otherwise, and longer ones cost the peer the status or even the connection.
+// gRPC accepts 8 KiB of trailers by default. Longer trailers make the peer lose the status or even the connection.
 const maxDetailsBytes = 6 * 1024
 
-// A character takes up to nine bytes there: three of UTF-8, each percent-encoded.
+// A UTF-16 unit takes up to nine bytes in trailers: three bytes of UTF-8, each percent-encoded.
 const bytesPerUnit = 9
 
-// Details that travel. They may quote what a peer has sent, and so be of any length and no Unicode.
+// Makes details fit to be sent. They may quote what a peer has sent, so they may have any length and be invalid Unicode.
 const toDetails = (text: string): string => {
   const details = text.toWellFormed()
   if (details.length * bytesPerUnit <= maxDetailsBytes) return details
@@ -26,13 +26,13 @@ const toDetails = (text: string): string => {
 
 const textOf = (defect: unknown): string => shownText(defect, "the driver failed with something that cannot be shown")
 
-// A failure is the status to send, an interruption a cancellation, and a defect an `UNKNOWN` that says what happened:
-// the reference implementation answers unforeseen exceptions the same way (protocol.md 4.3).
+// A failure is the status to send, and an interruption becomes `CANCELLED`. A defect becomes an `UNKNOWN` that says what
+// happened, as unforeseen exceptions do in the reference implementation (protocol.md 4.3).
 export const statusOf = (cause: Cause.Cause<GrpcStatus.GrpcStatusError>): GrpcStatus.GrpcStatusError => {
   const failure = Cause.failureOption(cause)
   if (Option.isSome(failure)) {
     const details = toDetails(failure.value.details)
-    // Sent as it is it would tell the caller that all went well.
+    // The status OK would tell the caller that the RPC succeeded.
     if (failure.value.code === "OK") {
       return GrpcStatus.make("UNKNOWN", `the handler failed with the status OK: ${details}`, failure.value)
     }

@@ -1,4 +1,4 @@
-// What a transport of gRPC is, below the channel that programs use.
+// The interface of a gRPC transport, below the channel that programs use.
 import type * as Chunk from "effect/Chunk"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
@@ -17,37 +17,37 @@ import type * as Metadata from "./Metadata.ts"
  */
 export interface CallOptions {
   /**
-   * Sent along with the RPC. Keys are made of lower-case letters, digits, `-`, `_` and `.`, values of printable ASCII without
-   * spaces at the ends. What else a program gives, and what HTTP or gRPC reserve, fails the RPC with `INVALID_ARGUMENT` before
-   * anything is sent; what the transport sends itself, such as `content-type`, keeps the transport's value.
+   * Sent along with the RPC. Keys consist of lower-case letters, digits, `-`, `_` and `.`; values are printable ASCII without
+   * spaces at the ends. Any other entry, or a key that HTTP or gRPC reserves, fails the RPC with `INVALID_ARGUMENT` before
+   * anything is sent. An entry that the transport sends itself, such as `content-type`, is ignored: the transport's value is sent.
    */
   readonly metadata?: Metadata.Metadata | undefined
 }
 
 /**
- * A bidirectional RPC. It is cancelled when its scope closes before it ended by itself.
+ * A bidirectional RPC. When its scope closes before the RPC has ended, the RPC is cancelled.
  *
  * @since 0.1.0
  * @category models
  */
 export interface GrpcDuplex {
-  /** The peer's response headers, as soon as they arrive. Fails when the RPC ends without any. */
+  /** Waits for the peer's response headers. Fails when the RPC ends without any. */
   readonly initialMetadata: Effect.Effect<Metadata.Metadata, GrpcStatusError>
   /**
-   * The peer's messages since the last time, at least one, for one consumer; waits for it. After the last one it fails, with
-   * `None` when the RPC ended with `OK`.
+   * Returns the messages that arrived since the last `receive`, and waits until there is at least one. For one consumer only.
+   * After the last message it fails: with `None` when the RPC ended with `OK`.
    */
   readonly receive: Effect.Effect<Chunk.Chunk<Bytes.Bytes>, Option.Option<GrpcStatusError>>
   /**
-   * Sends a message, waiting while the peer does not read. Its bytes must not be changed afterwards: they may still be on
-   * their way. Fails once the RPC has ended.
+   * Sends a message, and waits while the peer does not read. Do not change the bytes afterwards: they may not have been sent
+   * yet. Fails once the RPC has ended.
    */
   readonly send: (message: Bytes.Bytes) => Effect.Effect<void, GrpcStatusError>
-  /** Says that nothing more will be sent. Receiving goes on. */
+  /** Ends the sending direction. Receiving continues. */
   readonly halfClose: Effect.Effect<void>
   /** Cancels the RPC and waits until it has ended. */
   readonly cancel: Effect.Effect<void>
-  /** Waits for the end of the RPC; fails unless its status is `OK`. Messages must be consumed for it to come. */
+  /** Waits for the end of the RPC, and fails unless its status is `OK`. The end comes only after all messages are consumed. */
   readonly status: Effect.Effect<void, GrpcStatusError>
 }
 
@@ -58,19 +58,23 @@ export interface GrpcDuplex {
  * @category models
  */
 export interface GrpcConnection {
-  /** Connects, where there is no connection yet. Fails as an RPC that cannot connect. */
+  /** Connects unless there is a connection already. Fails like an RPC that cannot connect. */
   readonly open: Effect.Effect<void, GrpcStatusError>
   /**
-   * Gives up the connection, for one that has gone silent: RPCs under way fail with `UNAVAILABLE` of origin `transport`, and
-   * the next one connects anew.
+   * Drops a connection that has gone silent. Running RPCs fail with `UNAVAILABLE` of origin `transport`, and the next RPC
+   * connects again.
    */
   readonly drop: (details: string) => Effect.Effect<void>
-  /** Tells, until the scope closes, of each connection that ends or is wound up by the peer; not of those given up here. */
+  /**
+   * Calls the listener, until the scope closes, for each connection that ends or that the peer is shutting down; not for those
+   * that `drop` ends.
+   */
   readonly onEnd: (listener: (details: string) => void) => Effect.Effect<void, never, Scope.Scope>
 }
 
 /**
- * What carries the RPCs of a channel: Node's HTTP/2, nice-grpc on grpc-js, or nothing, because they stay in this process.
+ * What carries the RPCs of a channel: Node's HTTP/2, nice-grpc on grpc-js, or nothing (`memory`) because the RPCs stay in this
+ * process.
  *
  * @since 0.1.0
  * @category models
@@ -87,7 +91,7 @@ export interface GrpcTransport {
   readonly transport: TransportName
   /** The peer's address, for error messages. */
   readonly target: string
-  /** Absent where there is none, as in memory. */
+  /** Absent when the transport has no connection, as in memory. */
   readonly connection?: GrpcConnection | undefined
   readonly unary: (
     rpc: string,
@@ -109,13 +113,13 @@ export interface GrpcTransport {
  * @category models
  */
 export interface ChannelOptions {
-  /** How long one attempt to connect may take; 10 seconds unless given. */
+  /** How long one attempt to connect may take; 10 seconds by default. */
   readonly connectTimeout?: Duration.DurationInput | undefined
   /**
-   * What carries the RPCs; `http2` unless given, or `nice-grpc` where there are `grpcOptions` or a proxy, see `fromEndpoint`.
-   * `http2` connects directly whatever proxy is set.
+   * What carries the RPCs. The default is `http2`, or `nice-grpc` when `grpcOptions` or a proxy are set; see `fromEndpoint`.
+   * With `http2` the proxy settings are ignored.
    */
   readonly transport?: Exclude<TransportName, "memory"> | undefined
-  /** gRPC channel arguments, as `grpcOptions` in a client configuration. Only nice-grpc takes them. */
+  /** gRPC channel arguments, like `grpcOptions` in a client configuration. Only nice-grpc supports them. */
   readonly grpcOptions?: Readonly<Record<string, string | number>> | undefined
 }

@@ -1,4 +1,4 @@
-// A host and a port as people write them. Node throws on some of what is neither, and takes an empty host for this machine.
+// Checks hosts and ports as people write them. Node throws on some invalid hosts, and treats an empty host as this machine.
 import * as Either from "effect/Either"
 import { BlockList, isIP, isIPv6 } from "node:net"
 
@@ -9,35 +9,35 @@ export interface HostPort {
 
 const maxPort = 65_535
 
-// An IPv6 address may name the interface it belongs to.
+// An IPv6 address may end with the interface it belongs to, such as %eth0.
 const withoutZone = (host: string): string => {
   const zone = /^([^%]+)%[^\s%/[\]]+$/.exec(host)
   return zone?.[1] !== undefined && isIPv6(zone[1]) ? zone[1] : host
 }
 
-// A URL has an IPv6 address in brackets.
+// URLs put IPv6 addresses in brackets.
 export const withoutBrackets = (host: string): string => host.replace(/^\[(.*)\]$/, "$1")
 
 export const isAddress = (host: string): boolean => isIP(withoutZone(host)) !== 0
 
-// The name that a client of TLS tells a server. An address is no name.
+// The server name that a TLS client sends. It must not be an IP address.
 export const serverName = (host: string): { readonly servername?: string } =>
   isAddress(host) ? {} : { servername: host }
 
-// The host as a URL and HTTP have it, which know no zones.
+// The host as URLs and HTTP write it, without a zone.
 export const inUrl = (host: string): string => {
   const address = withoutZone(host)
   return address.includes(":") ? `[${address}]` : address
 }
 
-// Port 0 is the system's choice, for listening only.
+// Port 0 lets the system choose, for listening only.
 const portProblem = (port: number, lowest: 0 | 1 = 1): string | undefined =>
   Number.isInteger(port) && port >= lowest && port <= maxPort
     ? undefined
     : `${port} is not a port; a port is a whole number from ${lowest} to ${maxPort}`
 
 export const hostProblem = (host: string): string | undefined => {
-  // A program in JavaScript, or an environment variable that is not set, can bring no host at all.
+  // JavaScript programs and unset environment variables can pass no host at all.
   if (typeof host !== "string" || host === "") return "the host is missing"
   if (isAddress(host)) return undefined
   const bracketed = /^\[(.*)\]$/.exec(host)?.[1]
@@ -45,7 +45,7 @@ export const hostProblem = (host: string): string | undefined => {
   const shown = JSON.stringify(host)
   if (host.includes(":")) return `${shown} is not an IPv6 address`
   if (host.length > 253) return "the host name is longer than 253 characters"
-  // What is no name for a URL is none for HTTP/2, such as 300.1.1.1.
+  // A name that URLs refuse, such as 300.1.1.1, does not work with HTTP/2 either.
   return /^[\p{L}\p{M}\p{N}._-]+$/u.test(host) && URL.canParse(`http://${host}/`)
     ? undefined
     : `${shown} is neither a host name nor an IP address`
@@ -54,16 +54,16 @@ export const hostProblem = (host: string): string | undefined => {
 export const problem = ({ host, port }: HostPort, lowest: 0 | 1 = 1): string | undefined =>
   hostProblem(host) ?? portProblem(port, lowest)
 
-// Also for what has a problem: errors show it.
+// Formats invalid hosts and ports too, because errors show them.
 export const format = ({ host, port }: HostPort): string => `${/:/.test(host) ? `[${host}]` : host}:${port}`
 
-// What is listened on, for errors and logs.
+// The address that a server listens on, for errors and logs.
 export const formatListen = (listen: { readonly path: string } | HostPort): string =>
   "path" in listen ? listen.path : format(listen)
 
-// Reads `host:port` or `[host]:port`. As in Python the last colon of an IPv6 address without brackets begins the port.
+// Parses `host:port` or `[host]:port`. As in Python, the last colon of an IPv6 address without brackets begins the port.
 export const parse = (text: string): Either.Either<HostPort, string> => {
-  // Without brackets it is the address itself that ends in what looks like a port.
+  // The last group of an IPv6 address without brackets looks like a port.
   const isHost = isIPv6(text) && !text.includes("%")
   const found = /^\[([^\]]*)\](?::(.*))?$/s.exec(text) ?? /^(.*):([^:]*)$/s.exec(text)
   const host = found?.[1]
@@ -86,14 +86,14 @@ export const parse = (text: string): Either.Either<HostPort, string> => {
   return reason === undefined ? Either.right(read) : Either.left(reason)
 }
 
-// The name of this machine, and those below it (RFC 6761).
+// Whether a name is localhost or below it (RFC 6761).
 export const isLocalhost = (host: string): boolean => /^(.+\.)?localhost\.?$/i.test(host)
 
 const loopback = new BlockList()
 loopback.addSubnet("127.0.0.0", 8, "ipv4")
 loopback.addAddress("::1", "ipv6")
 
-// Whether only this machine reaches what listens there.
+// Whether only this machine can connect to a server on this host.
 export const isLoopback = (host: string): boolean => {
   const address = withoutZone(host)
   const version = isIP(address)

@@ -1,3 +1,2 @@
-// The name of an exporter in this process unless it is given another one. Nobody can connect to it, so it is no address to
-// show or to keep.
+// The default name of an exporter in this process. Clients cannot connect to it, so it is not shown or stored as an address.
 export const memory = "memory"

@@ -1,4 +1,4 @@
-// How large a message may be.
+// The limit on the size of a message.
 
 /**
  * The largest message peers accept, in bytes (`protocol.md` 3.2).

@@ -1,5 +1,5 @@
-// Which paths and which metadata an RPC can have. A key that is no HTTP token makes Node destroy the whole connection, and what
-// HTTP/2 cannot carry, proxies and peers drop or refuse.
+// Checks the path and the metadata of an RPC before they are sent. A key that is not an HTTP token makes Node destroy the whole
+// connection, and proxies and peers drop or refuse what HTTP/2 cannot carry.
 import * as Either from "effect/Either"
 import * as GrpcStatus from "./GrpcStatus.ts"
 import * as Metadata from "./Metadata.ts"
@@ -9,7 +9,7 @@ const isKey = (key: string): boolean => /^[0-9a-z_.-]+$/.test(key)
 // Printable ASCII that neither begins nor ends with a space.
 const isValue = (value: string): boolean => /^(?:[!-~](?:[ -~]*[!-~])?)?$/.test(value)
 
-// What one transport or another sends by itself. Its own values stay.
+// Headers that some transport sends itself. A program's values for them are ignored.
 const ours = new Set([
   ":authority",
   ":method",
@@ -25,7 +25,7 @@ const ours = new Set([
   "te"
 ])
 
-// They are about a connection or a body, of which HTTP/2 and gRPC speak in other ways.
+// Headers about the connection or the body, which HTTP/2 and gRPC express in other ways.
 const ofHttp1 = new Set([
   "connection",
   "content-length",
@@ -37,11 +37,11 @@ const ofHttp1 = new Set([
   "upgrade"
 ])
 
-// Why a key and its value cannot be sent. It does not show the value, which may be a passphrase.
+// Says why an entry cannot be sent. The text does not show the value, which may be a passphrase.
 const problem = (key: string, value: string | undefined): string | undefined => {
   const name = `the metadata key ${JSON.stringify(key)}`
   return !isKey(key)
-    ? `${name} cannot be sent: keys are made of lower-case letters, digits, "-", "_" and "."`
+    ? `${name} cannot be sent: keys consist of lower-case letters, digits, "-", "_" and "."`
     : key.startsWith("grpc-") || ofHttp1.has(key)
     ? `${name} cannot be sent: ${key.startsWith("grpc-") ? "gRPC" : "HTTP"} reserves it`
     : key.endsWith("-bin")
@@ -54,7 +54,7 @@ const problem = (key: string, value: string | undefined): string | undefined => 
     : undefined
 }
 
-/** The metadata to send, without what transports send themselves; or why it cannot be sent. */
+/** Returns the metadata to send, without the headers that transports send themselves, or why it cannot be sent. */
 export const metadata = (given: Metadata.Metadata): Either.Either<Metadata.Metadata, string> => {
   const sent: Array<readonly [string, string]> = []
   for (const [key, value] of given.entries) {
@@ -66,9 +66,9 @@ export const metadata = (given: Metadata.Metadata): Either.Either<Metadata.Metad
   return Either.right(Metadata.make(sent))
 }
 
-/** For the serving side: what cannot be sent is a mistake of the handler. */
+/** The same for the serving side, where metadata that cannot be sent is the handler's mistake. */
 export const served = (given: Metadata.Metadata): Either.Either<Metadata.Metadata, GrpcStatus.GrpcStatusError> =>
   Either.mapLeft(metadata(given), (details) => GrpcStatus.make("INTERNAL", details))
 
-/** Whether a path can be sent: HTTP/2 takes it for a header. */
+/** Whether a path can be sent. HTTP/2 sends it as a header. */
 export const isRpc = (path: string): boolean => /^\/[!-.0-~]+\/[!-.0-~]+$/.test(path)

@@ -1,4 +1,4 @@
-// The text of anything that can be thrown or logged. Total: nobody catches what it would throw.
+// Returns the text of any value that can be thrown or logged. It never throws, because callers would not catch it.
 import * as Inspectable from "effect/Inspectable"
 
 export const shownText = (value: unknown, otherwise: string): string => {

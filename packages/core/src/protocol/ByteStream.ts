@@ -1,5 +1,5 @@
 /**
- * Byte streams: a pull-based stream in, an effect that writes out, and a half-close that is not a close.
+ * Byte streams: a pull-based stream of incoming bytes, an effect that writes, and a half-close that leaves reading open.
  *
  * @since 0.1.0
  */
@@ -10,30 +10,30 @@ import { MemoryPipe } from "../transport/memory/pipe.ts"
 import * as DriverFailure from "./DriverFailure.ts"
 
 /**
- * Two directions of bytes. Each is bounded: reading slowly slows the peer's writing down, and the other way round.
+ * A bidirectional stream of bytes. Each direction has backpressure: a slow reader slows the writer down.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ByteStream<E> {
   /**
-   * The peer's bytes, for one consumer at a time. It ends when the peer ended its direction and fails when it was cut
-   * off; it is never merely short.
+   * The peer's bytes, for one consumer at a time. The stream ends when the peer ends its direction, and fails when the peer is
+   * cut off, so a truncated stream never looks complete.
    */
   readonly read: Stream.Stream<Uint8Array, E>
   /**
-   * Writes bytes, waiting while the peer does not read. They must not be changed afterwards: they may still be on their
-   * way. Fails once the stream has ended.
+   * Writes bytes, and waits while the peer does not read. Do not change the bytes afterwards: they may not have been sent yet.
+   * Fails once the stream has ended.
    */
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, E>
-  /** Ends this direction. The other one stays open. */
+  /** Ends the writing direction. Reading stays open. */
   readonly end: Effect.Effect<void>
-  /** What errors call it: the driver's path, where a driver's client has opened it. */
+  /** The name of the stream in errors. For a stream that a driver's client opened, it is the driver's path. */
   readonly name?: string | undefined
 }
 
 /**
- * A byte stream of its parts, which gives their types to them.
+ * Makes a byte stream from its parts, and infers their types.
  *
  * @since 0.1.0
  * @category constructors
@@ -54,9 +54,9 @@ export const make = <E = never>(stream: ByteStream<E>): ByteStream<E> => stream
 const endedDetails = "the byte stream has ended, nothing more can be written"
 
 /**
- * A byte stream that reads what a transformation makes of what is written. A writer waits when it is a mebibyte, or 32 pieces,
- * ahead of the transformation. What is written after the end fails; what a transformation that is over has not read is
- * discarded.
+ * Makes a byte stream from a transformation: its input is what is written, and its output is what is read. A writer waits while
+ * it is a mebibyte or 32 pieces ahead of the transformation. Writing after the end fails. Bytes that the transformation has not
+ * read when it ends are discarded.
  *
  * @since 0.1.0
  * @category constructors
@@ -75,7 +75,7 @@ export const transform = <E = never, R = never>(
     const input = new MemoryPipe<never>()
     let ended = false
     return {
-      // What is not read any more must not keep the writer waiting.
+      // A writer must not wait for a transformation that has ended.
       read: transform(Stream.repeatEffectChunkOption(input.take)).pipe(
         Stream.provideContext(services),
         Stream.ensuring(input.leave(Exit.void))

@@ -1,6 +1,6 @@
 /**
- * Everything a driver call can fail with, and the one table from gRPC status to error. Calls, streaming calls and byte
- * streams share both (`protocol.md` 4.3 and 4.4).
+ * The errors of driver calls, and the one table from gRPC status to error. Calls, streaming calls and byte streams share both
+ * (`protocol.md` 4.3 and 4.4).
  *
  * @since 0.1.0
  */
@@ -14,8 +14,8 @@ import * as pythonTexts from "./pythonTexts.ts"
 export { CallKind, type CallSite, type ValuePath }
 
 /**
- * Who reported the failure: the `driver` (or its exporter) answered with it, the `transport` failed, or the `client`
- * refused locally.
+ * Where the failure comes from: the `driver` (or its exporter) reported it, the `transport` failed, or the `client` refused
+ * locally.
  *
  * @since 0.1.0
  * @category schemas
@@ -29,7 +29,7 @@ export const ErrorOrigin = Schema.Literal("driver", "transport", "client")
 export type ErrorOrigin = typeof ErrorOrigin.Type
 
 const fields = {
-  // Errors that were encoded by something else may not have it.
+  // Errors that other software encoded may have no address.
   address: Schema.optionalWith(Schema.String, { default: () => "" }).pipe(Schema.withConstructorDefault(() => "")),
   driver: Schema.String,
   uuid: Schema.String,
@@ -48,7 +48,7 @@ const describe = (
   outcome: string
 ): string => {
   const details = error.details === "" ? "no details" : error.details
-  // Details of a connection or of a recording say it already.
+  // Details about a connection or a recording may contain the address already.
   const isShown = error.address !== memory && !error.details.includes(error.address)
   const where = isShown ? `, ${error.address}` : ""
   const advice = error.origin === "driver" ? pythonTexts.advice(error) : undefined
@@ -56,7 +56,7 @@ const describe = (
 }
 
 /**
- * Renders a path inside a value the way JavaScript would write it, as in `[0].channels[2]`.
+ * Formats a path inside a value as JavaScript would write it, such as `[0].channels[2]`.
  *
  * @since 0.1.0
  * @category combinators
@@ -69,7 +69,7 @@ export const formatValuePath = (steps: ValuePath): string =>
 const at = (steps: ValuePath): string => steps.length === 0 ? "" : ` at ${formatValuePath(steps)}`
 
 /**
- * The driver has no such method, has it as another kind of call, or answered that it is not implemented.
+ * The driver has no such method, or has it as another kind of call, or reported that it is not implemented.
  *
  * @since 0.1.0
  * @category errors
@@ -83,8 +83,8 @@ export class MethodNotImplemented extends Schema.TaggedError<MethodNotImplemente
 }
 
 /**
- * An argument was refused: by the driver, or locally and before anything was sent (`origin` is `"client"`), in which
- * case `path` leads to the offending value.
+ * An argument was refused. Either the driver refused it, or this client did before anything was sent (`origin` is `"client"`);
+ * then `path` leads to the offending value.
  *
  * @since 0.1.0
  * @category errors
@@ -130,9 +130,9 @@ export class DriverError extends Schema.TaggedError<DriverError>(
 }
 
 /**
- * The connection to the exporter failed, or was closed, before an answer arrived. The driver may or may not have acted: the
- * outcome of the call is unknown. With `origin` `"client"` the connection was known to be lost or closed, or the byte stream
- * had ended (`FAILED_PRECONDITION`), and nothing was sent.
+ * The connection to the exporter failed or was closed before an answer arrived. The driver may or may not have acted: the
+ * outcome of the call is unknown. With `origin` `"client"` nothing was sent, because the connection was known to be lost or
+ * closed, or because the byte stream had ended (`FAILED_PRECONDITION`).
  *
  * @since 0.1.0
  * @category errors
@@ -153,8 +153,8 @@ export class ConnectionLost extends Schema.TaggedError<ConnectionLost>(
 }
 
 /**
- * An answer arrived that does not decode; `path` leads to the offending part. Or a transfer went wrong on this side after
- * something was sent, for instance because its source does not decode.
+ * The driver's answer does not decode; `path` leads to the offending part. Or a transfer failed on this side after something
+ * was sent, for instance because its source does not decode.
  *
  * @since 0.1.0
  * @category errors
@@ -163,12 +163,12 @@ export class UnexpectedResult extends Schema.TaggedError<UnexpectedResult>(
   "@effect-jumpstarter/core/DriverError/UnexpectedResult"
 )("UnexpectedResult", { ...fields, ...path }) {
   override get message(): string {
-    return describe(this, `gave an unexpected result${at(this.path)}`)
+    return describe(this, `returned an unexpected result${at(this.path)}`)
   }
 }
 
 /**
- * Every way in which a call, a streaming call, a byte stream or a transfer can fail.
+ * The union of all errors of a call, a streaming call, a byte stream or a transfer.
  *
  * @since 0.1.0
  * @category schemas
@@ -195,7 +195,7 @@ export type DriverCallError =
   | UnexpectedResult
 
 /**
- * Tells whether a value is any of the driver call errors.
+ * Returns whether a value is one of the driver call errors.
  *
  * @since 0.1.0
  * @category guards
@@ -203,11 +203,14 @@ export type DriverCallError =
 export const isDriverCallError: (u: unknown) => u is DriverCallError = Schema.is(DriverCallError)
 
 /**
- * The table from gRPC status to error. It is total: what the transport made up is a `ConnectionLost`, and so is what
- * this client did not send or cancelled because there is no connection or no open stream any more; what else it refused is an
- * `InvalidArgument` or an `UnexpectedResult`, and every status of the peer has its row.
+ * Returns the error for a gRPC status. The table is total:
  *
- * `NOT_FOUND` means the same for every kind of call, where the Python client maps it for unary calls only.
+ * - a status of the transport is a `ConnectionLost`
+ * - a call that this client did not send, or cancelled, because the connection or the stream was gone is a `ConnectionLost` too
+ * - any other refusal of this client is an `InvalidArgument` or an `UnexpectedResult`
+ * - every status of the peer has its row
+ *
+ * `NOT_FOUND` means the same for every kind of call; the Python client maps it for unary calls only.
  *
  * @since 0.1.0
  * @category constructors
@@ -232,11 +235,11 @@ const make = (status: GrpcStatusError, site: CallSite): DriverCallError => {
       switch (status.code) {
         case "INVALID_ARGUMENT":
           return new InvalidArgument({ ...common, origin: "client", path: [] })
-        // There is no connection any more, or the byte stream has ended.
+        // The connection is gone, or the byte stream has ended.
         case "UNAVAILABLE":
         case "FAILED_PRECONDITION":
           return new ConnectionLost({ ...common, origin: "client" })
-        // Who interrupts a call is told nothing. This is one whose connection was closed, and it may have been sent.
+        // An interrupted call reports no error, so the connection was closed. The call may have been sent.
         case "CANCELLED":
           return new ConnectionLost({ ...common, origin: "transport" })
         default:

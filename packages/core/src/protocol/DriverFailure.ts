@@ -1,5 +1,5 @@
 /**
- * What a driver fails with on the serving side, and the status each failure travels as (`protocol.md` 4.3).
+ * The failures of a driver on the serving side, and the gRPC status of each on the wire (`protocol.md` 4.3).
  *
  * @since 0.1.0
  */
@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 
 /**
- * The six families of driver failures, as callers can tell them apart.
+ * The six kinds of driver failures that callers can tell apart.
  *
  * @since 0.1.0
  * @category schemas
@@ -28,7 +28,7 @@ export const FailureReason = Schema.Literal(
 export type FailureReason = typeof FailureReason.Type
 
 /**
- * A failure a driver reports to its caller. Only the reason, as a status code, and the message travel.
+ * A failure that a driver reports to its caller. Only the reason (as a status code) and the message are sent.
  *
  * @since 0.1.0
  * @category errors
@@ -38,7 +38,7 @@ export class DriverFailure extends Schema.TaggedError<DriverFailure>(
 )("DriverFailure", { reason: FailureReason, message: Schema.String, cause: Schema.optional(Schema.Defect) }) {}
 
 /**
- * A failure with a reason.
+ * Makes a failure from its reason, a message and an optional cause.
  *
  * @since 0.1.0
  * @category constructors
@@ -56,7 +56,7 @@ const codes: Record<FailureReason, GrpcStatus.GrpcCode> = {
 }
 
 /**
- * The status a failure travels as.
+ * Returns the gRPC status of a failure.
  *
  * @since 0.1.0
  * @category combinators

@@ -1,5 +1,5 @@
 /**
- * The tree of drivers an exporter offers, as told by `GetReport` (`protocol.md` 7).
+ * The tree of drivers that an exporter reports through `GetReport` (`protocol.md` 7).
  *
  * @since 0.1.0
  */
@@ -11,7 +11,7 @@ import { shownPath } from "./shownPath.ts"
 import { isUuid, normalizeUuid } from "./uuid.ts"
 
 /**
- * The label that names the Python client class of a driver, which is what identifies its interface.
+ * The label with the Python client class of a driver. The class identifies the driver's interface.
  *
  * @since 0.1.0
  * @category models
@@ -19,7 +19,7 @@ import { isUuid, normalizeUuid } from "./uuid.ts"
 export const clientLabel = "jumpstarter.dev/client"
 
 /**
- * The label that carries a driver's name among its siblings.
+ * The label with a driver's name among its siblings.
  *
  * @since 0.1.0
  * @category models
@@ -27,8 +27,8 @@ export const clientLabel = "jumpstarter.dev/client"
 export const nameLabel = "jumpstarter.dev/name"
 
 /**
- * One driver in the tree. A proxied driver occurs at several places with the same uuid, so a place in the tree is
- * identified by its path and not by its uuid.
+ * One driver in the tree. The path identifies a place in the tree. The uuid does not, because a proxied driver occurs at several
+ * places with the same uuid.
  *
  * @since 0.1.0
  * @category models
@@ -36,9 +36,9 @@ export const nameLabel = "jumpstarter.dev/name"
 export interface DriverNode {
   /** Random for every driver instance: it changes when the exporter restarts or the lease changes hands. */
   readonly uuid: string
-  /** The name among its siblings; empty for the root. */
+  /** The driver's name among its siblings; empty for the root. */
   readonly name: string
-  /** The names from the root to here; empty for the root. */
+  /** The names from the root to this driver; empty for the root. */
   readonly path: ReadonlyArray<string>
   readonly labels: Readonly<Record<string, string>>
   readonly description: Option.Option<string>
@@ -48,7 +48,7 @@ export interface DriverNode {
 }
 
 /**
- * A report that makes no tree.
+ * The exporter's report does not describe a tree of drivers. `reason` says why.
  *
  * @since 0.1.0
  * @category errors
@@ -62,7 +62,7 @@ export class InvalidReport extends Schema.TaggedError<InvalidReport>(
 }
 
 /**
- * A path at which there is no driver. `available` lists the paths that exist, as lists of names where a name has a dot.
+ * No driver has this path. `available` lists the paths that exist; a path with a dot in a name is written as a list of names.
  *
  * @since 0.1.0
  * @category errors
@@ -71,20 +71,20 @@ export class DriverNotFound extends Schema.TaggedError<DriverNotFound>(
   "@effect-jumpstarter/core/DriverTree/DriverNotFound"
 )("DriverNotFound", { path: Schema.String, available: Schema.Array(Schema.String) }) {
   override get message(): string {
-    const list = this.available.length === 0 ? "there are none" : `there are: ${this.available.join(", ")}`
-    return `no driver at ${JSON.stringify(this.path)}, ${list}`
+    const list = this.available.length === 0 ? "none" : this.available.join(", ")
+    return `no driver at ${JSON.stringify(this.path)}; available: ${list}`
   }
 }
 
 /**
- * Writes the path of a driver with dots, as in `storage.mux`.
+ * Formats the path of a driver with dots, such as `storage.mux`.
  *
  * @since 0.1.0
  * @category combinators
  */
 export const formatPath = (path: ReadonlyArray<string>): string => path.join(".")
 
-// No bench is that deep; a report that is would exhaust the stack.
+// No real bench is this deep. A deeper report would exhaust the stack.
 const maxDepth = 500
 
 interface Draft {
@@ -104,9 +104,9 @@ const finish = (draft: Draft, name: string, path: ReadonlyArray<string>): Driver
 })
 
 /**
- * Builds the tree. Reports must come parents first; a child belongs to the latest report with its parent's uuid, so
- * that proxied subtrees find their place. Of several roots, and of several siblings with one name, the last counts, as
- * in the reference implementation.
+ * Builds the tree. Parents must come before their children. A child belongs to the latest report with its parent's uuid, so
+ * proxied subtrees find their place. The last of several roots wins, and so does the last of several siblings with the same name,
+ * as in the reference implementation.
  *
  * @since 0.1.0
  * @category constructors
@@ -146,7 +146,7 @@ export const fromReports = (
 }
 
 /**
- * What a tree of drivers is made of: the nodes of a report, and the clients made from them.
+ * A node of a tree of drivers: a node of a report, or a client made from one.
  *
  * @since 0.1.0
  * @category models
@@ -157,7 +157,7 @@ export interface Branch<Self> {
 }
 
 /**
- * A node and all nodes below it, parents first.
+ * Returns a node and all nodes below it, parents first.
  *
  * @since 0.1.0
  * @category combinators
@@ -173,8 +173,8 @@ export const nodes = <Node extends Branch<Node>>(node: Node): ReadonlyArray<Node
 }
 
 /**
- * The node at a path below another: names joined by dots, or a list of names where a name itself has a dot. The empty
- * path is the node itself.
+ * Finds the node at a path below another node. The path is names joined by dots, or a list of names when a name contains a dot.
+ * The empty path is the node itself.
  *
  * @since 0.1.0
  * @category combinators

@@ -1,6 +1,5 @@
 /**
- * The states of an exporter (`protocol.md` 9), which of them admit driver calls (4.2), and what waiting for one can fail
- * with.
+ * The statuses of an exporter (`protocol.md` 9), which of them admit driver calls (4.2), and the errors of waiting for one.
  *
  * @since 0.1.0
  */
@@ -30,7 +29,8 @@ export const ExporterStatus = Schema.Literal(
 export type ExporterStatus = typeof ExporterStatus.Type
 
 /**
- * The status with this number on the wire; `UNSPECIFIED` for numbers a newer exporter may use (`protocol.md` 9.1).
+ * Returns the status with this number on the wire, and `UNSPECIFIED` for numbers that only newer exporters use (`protocol.md`
+ * 9.1).
  *
  * @since 0.1.0
  * @category constructors
@@ -38,7 +38,7 @@ export type ExporterStatus = typeof ExporterStatus.Type
 export const fromNumber = (number: number): ExporterStatus => ExporterStatus.literals[number] ?? "UNSPECIFIED"
 
 /**
- * The number a status travels as.
+ * Returns the number of a status on the wire.
  *
  * @since 0.1.0
  * @category combinators
@@ -46,8 +46,8 @@ export const fromNumber = (number: number): ExporterStatus => ExporterStatus.lit
 export const toNumber = (status: ExporterStatus): number => ExporterStatus.literals.indexOf(status)
 
 /**
- * Whether an exporter in this status accepts driver calls. A status this version does not know is given the benefit of
- * the doubt: the exporter itself will refuse the call if it must.
+ * Returns whether an exporter in this status accepts driver calls. A status that this version does not know gets the benefit of
+ * the doubt: the exporter refuses the call itself if it must.
  *
  * @since 0.1.0
  * @category guards
@@ -57,7 +57,7 @@ export const admitsDriverCalls = (status: ExporterStatus): boolean =>
   status === "UNSPECIFIED"
 
 /**
- * What the message of a status begins with when a hook failed and the lease goes on all the same (`protocol.md` 9.2).
+ * The prefix of a status message when a hook failed but the lease continues (`protocol.md` 9.2).
  *
  * @since 0.1.0
  * @category models
@@ -65,8 +65,8 @@ export const admitsDriverCalls = (status: ExporterStatus): boolean =>
 export const hookWarningPrefix = "[HOOK_WARNING] "
 
 /**
- * One answer of `GetStatus`. `version` counts the status updates of a serving instance, so a step of more than one
- * means that transitions were missed. It is absent when the exporter predates `GetStatus`.
+ * One answer of `GetStatus`. `version` counts the status updates of a serving instance, so a step of more than one means that
+ * updates were missed. `version` is absent when the exporter predates `GetStatus`.
  *
  * @since 0.1.0
  * @category models
@@ -79,14 +79,14 @@ export class StatusReport extends Schema.Class<StatusReport>(
   version: Schema.OptionFromSelf(Schema.BigIntFromSelf),
   previous: Schema.OptionFromSelf(ExporterStatus)
 }) {
-  /** What a hook that failed has to say, when its failure did not keep the exporter from going on. */
+  /** The message of a failed hook, when the exporter continued despite the failure. */
   get warning(): Option.Option<string> {
     return this.message.startsWith(hookWarningPrefix)
       ? Option.some(this.message.slice(hookWarningPrefix.length))
       : Option.none()
   }
 
-  /** For loggers: JSON has no integers as large as a version may be. */
+  /** For loggers. A version may be too large for a JSON number, so it becomes a string. */
   toJSON(): object {
     return {
       ...this,
@@ -97,8 +97,8 @@ export class StatusReport extends Schema.Class<StatusReport>(
 }
 
 /**
- * A status among those that were watched. `missed` counts the updates before it that were not seen: they came too fast for
- * the polling, or the consumer was too slow.
+ * A status seen while watching. `missed` counts the updates before it that were not seen, because they came faster than the
+ * polling or because the consumer was too slow.
  *
  * @since 0.1.0
  * @category models
@@ -127,8 +127,8 @@ const failures: Partial<Record<ExporterStatus, LeaseHook>> = {
 }
 
 /**
- * The hook that failed, if one did. The status that says so may be gone within microseconds, so an exporter that is
- * `OFFLINE` or `AVAILABLE` right after it counts too (`protocol.md` 9.2).
+ * Returns the hook that failed, if one did. The status of the failure may last only microseconds, so a report whose `previous`
+ * status is the failure counts too when the exporter is now `OFFLINE` or `AVAILABLE` (`protocol.md` 9.2).
  *
  * @since 0.1.0
  * @category combinators
@@ -154,9 +154,12 @@ export class HookFailed extends Schema.TaggedError<HookFailed>(
   address: Schema.String,
   hook: LeaseHook,
   status: ExporterStatus,
-  /** What the exporter says about it. */
+  /** What the exporter says about the failure. */
   details: Schema.String,
-  /** What the hook wrote in this run, the last 256 lines of it, as far as somebody listened or the exporter still had them. */
+  /**
+   * The last 256 lines that the hook wrote in this run, as far as a log subscription received them or the exporter still had
+   * them.
+   */
   logs: Schema.Array(LogEntry)
 }) {
   override get message(): string {
@@ -167,12 +170,12 @@ export class HookFailed extends Schema.TaggedError<HookFailed>(
 }
 
 /**
- * The exporter did not come into an awaited status.
+ * The exporter did not reach an awaited status.
  *
- * - `Offline`: it went offline instead
- * - `Timeout`: it was not there in time
- * - `Unsupported`: it predates statuses, and counts as `LEASE_READY` for good
- * - `ConnectionLost`: it is there and does not answer any more, reconnecting was given up, or the connection was closed
+ * - `Offline`: the exporter went offline instead
+ * - `Timeout`: the exporter did not reach the status in time
+ * - `Unsupported`: the exporter predates statuses, and always counts as `LEASE_READY`
+ * - `ConnectionLost`: the exporter no longer responds, reconnecting was given up, or the connection was closed
  *
  * @since 0.1.0
  * @category errors
@@ -181,7 +184,7 @@ export class StatusNotReached extends Schema.TaggedError<StatusNotReached>(
   "@effect-jumpstarter/core/ExporterStatus/StatusNotReached"
 )("StatusNotReached", {
   address: Schema.String,
-  /** Any of these was awaited; none when the status was only watched. */
+  /** The statuses that were awaited; empty when the status was only watched. */
   awaited: Schema.Array(ExporterStatus),
   reason: Schema.Literal("Offline", "Timeout", "Unsupported", "ConnectionLost"),
   details: Schema.String
@@ -198,10 +201,10 @@ export class StatusNotReached extends Schema.TaggedError<StatusNotReached>(
 /**
  * The session was not ended.
  *
- * - `NotLeased`: nothing was sent, because the connection is not taken for one of a lease, see
+ * - `NotLeased`: nothing was sent, because the connection is not treated as part of a lease, see
  *   `ExporterConnection.ConnectOptions`
- * - `ConnectionLost`: the connection was closed before there was an answer, or its policy has given up reconnecting
- * - `Failed`: the exporter answered with a failure, or with what does not decode
+ * - `ConnectionLost`: the connection was closed before an answer arrived, or its policy gave up reconnecting
+ * - `Failed`: the exporter reported a failure, or its answer does not decode
  *
  * @since 0.1.0
  * @category errors

@@ -29,7 +29,7 @@ export const LogSource = Schema.Literal(
 export type LogSource = typeof LogSource.Type
 
 /**
- * The severities of the protocol. Python readers break on any other spelling.
+ * The severities of the protocol. Python readers fail on any other spelling.
  *
  * @since 0.1.0
  * @category schemas
@@ -43,7 +43,7 @@ export const LogSeverity = Schema.Literal("DEBUG", "INFO", "WARNING", "ERROR", "
 export type LogSeverity = typeof LogSeverity.Type
 
 /**
- * One line of an exporter's log. A severity the protocol does not define is read as `INFO`.
+ * One line of an exporter's log. A severity that the protocol does not define is read as `INFO`.
  *
  * @since 0.1.0
  * @category models
@@ -56,12 +56,12 @@ export class LogEntry extends Schema.TaggedClass<LogEntry>("@effect-jumpstarter/
   operation: Schema.OptionFromSelf(Schema.String),
   timestamp: Schema.OptionFromSelf(Schema.DateTimeUtcFromSelf),
   fields: Schema.Record({ key: Schema.String, value: Schema.String }),
-  /** Set on a line that the exporter had kept from before the subscription it was read from; see `LogStream`. */
+  /** Set on a line that the exporter wrote before this subscription began and had kept; see `LogStream`. */
   backlog: Schema.optional(Schema.Boolean)
 }) {}
 
 /**
- * Stands where log lines are missing: `dropped` of them when the reader was too slow, or an unknown number while the
+ * Marks a place where log lines are missing: `dropped` lines when the reader was too slow, or an unknown number when the
  * subscription was interrupted.
  *
  * @since 0.1.0
@@ -87,7 +87,7 @@ const levels: Record<LogSeverity, LogLevel.LogLevel> = {
 }
 
 /**
- * Effect's level for a severity.
+ * Returns Effect's log level for a severity.
  *
  * @since 0.1.0
  * @category combinators
@@ -95,7 +95,7 @@ const levels: Record<LogSeverity, LogLevel.LogLevel> = {
 export const logLevel = (severity: LogSeverity): LogLevel.LogLevel => levels[severity]
 
 /**
- * The severity for one of Effect's levels.
+ * Returns the severity for one of Effect's log levels.
  *
  * @since 0.1.0
  * @category combinators
@@ -111,13 +111,13 @@ export const severity = (level: LogLevel.LogLevel): LogSeverity =>
     ? "ERROR"
     : "CRITICAL"
 
-// These say what the connection knows, whatever a driver has put into its fields.
+// The connection sets these annotations. Fields of a driver must not replace them.
 const reserved: ReadonlyArray<string> = ["exporter", "source", "driver_type", "operation", "timestamp", "backlog"]
 
 /**
- * Writes an event to Effect's logger: the level is mapped, and source, driver type, operation, remote timestamp and
- * structured fields become annotations; fields with the names of the others, or of the `exporter`, are left out. A line of
- * the backlog has the annotation `backlog`. Which driver spoke is not on the wire, only its type.
+ * Writes an event to Effect's logger. The severity becomes the log level. Source, driver type, operation, remote timestamp and
+ * structured fields become annotations; a field with the name of another annotation, or named `exporter`, is left out. A line
+ * of the backlog has the annotation `backlog`. The wire carries the type of the driver that wrote the line, but not its name.
  *
  * @since 0.1.0
  * @category combinators

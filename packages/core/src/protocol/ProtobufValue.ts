@@ -1,10 +1,9 @@
 /**
  * `google.protobuf.Value`, the encoding of every driver argument and result (`protocol.md` 3).
  *
- * What the wire cannot carry is refused with the path of the offending value, before anything is sent, where the
- * reference implementation rounds it, replaces it by null, or fails somewhere else. The codec writes and reads the
- * protobuf bytes itself: generated code assigns keys such as `__proto__` instead of defining them, and lets `NaN` and
- * class instances through.
+ * A value that the wire cannot carry is refused before anything is sent, with the path of the offending part. The reference
+ * implementation rounds it, replaces it by null, or fails somewhere else. The codec writes and reads the protobuf bytes itself,
+ * because generated code assigns keys such as `__proto__` instead of defining them, and lets `NaN` and class instances through.
  *
  * @since 0.1.0
  */
@@ -18,7 +17,7 @@ import * as valueCodec from "./valueCodec.ts"
 export type { JsonValue }
 
 /**
- * A value the wire cannot carry, or bytes that are no value.
+ * The wire cannot carry a value, or the bytes are not a value. `path` leads to the offending part.
  *
  * @since 0.1.0
  * @category errors
@@ -37,11 +36,11 @@ export class ValueError extends Schema.TaggedError<ValueError>(
 const toError = ({ path, reason }: valueCodec.Refusal): ValueError => new ValueError({ path, reason })
 
 /**
- * The bytes of a `google.protobuf.Value`.
+ * Encodes a value as the bytes of a `google.protobuf.Value`.
  *
- * Refused are `NaN` and infinities, integers beyond 2^53 - 1, strings with lone surrogates, `undefined`, functions,
- * symbols, bigints, byte arrays, class instances, cyclic values, and values nested so deeply that peers refuse the whole
- * message: with more than 49 lists or 33 objects in each other.
+ * Fails for `NaN` and infinities, integers beyond 2^53 - 1, strings with lone surrogates, `undefined`, functions, symbols,
+ * bigints, byte arrays, class instances, cyclic values, and values that peers refuse because they are nested too deeply: more
+ * than 49 lists or 33 objects inside each other.
  *
  * @since 0.1.0
  * @category combinators
@@ -59,8 +58,8 @@ export const encode = (value: JsonValue): Either.Either<Uint8Array, ValueError> 
   Either.mapLeft(valueCodec.attempt(() => valueCodec.write(new BinaryWriter(), value, []).finish()), toError)
 
 /**
- * The value in the bytes of a `google.protobuf.Value`. A value with no kind set is null, as in the reference
- * implementation; unknown fields are skipped. Numbers that are not finite are refused.
+ * Decodes the bytes of a `google.protobuf.Value`. A value with no kind set is null, as in the reference implementation. Unknown
+ * fields are skipped. Numbers that are not finite fail.
  *
  * @since 0.1.0
  * @category combinators
@@ -75,7 +74,7 @@ export const decode = (bytes: Uint8Array): Either.Either<JsonValue, ValueError> 
   )
 
 /**
- * Whether a value of unknown origin can be sent as it is.
+ * Returns whether a value of unknown origin can be sent as it is.
  *
  * @since 0.1.0
  * @category guards

@@ -1,9 +1,9 @@
-// Which call something is about, and how it is named where people read it: in errors, and in the spans of either side.
+// The call that an error or a span is about, and its name there.
 import * as Schema from "effect/Schema"
 import type { Caller } from "./callerFrame.ts"
 
 /**
- * The kind of interaction that failed. `resource` is the transfer of client-side bytes to or from a driver.
+ * The kind of a call. `resource` is the transfer of client-side bytes to or from a driver.
  *
  * @since 0.1.0
  * @category schemas
@@ -17,8 +17,8 @@ export const CallKind = Schema.Literal("call", "streamingCall", "stream", "resou
 export type CallKind = typeof CallKind.Type
 
 /**
- * Which method of which driver was called. `driver` is the name path in the tree, empty for the root. `address` is the
- * exporter's, and empty for a fake without one.
+ * The method that was called, and its driver. `driver` is the path of names in the tree, and empty for the root. `address` is the
+ * exporter's address, and empty for a fake without one.
  *
  * @since 0.1.0
  * @category models
@@ -29,12 +29,12 @@ export interface CallSite {
   readonly uuid: string
   readonly method: string
   readonly kind: CallKind
-  /** Where the program made the call. It goes into the `stack` of an error, and is no field of it. */
+  /** Where the program made the call. It becomes the `stack` of an error, not one of its fields. */
   readonly caller?: Caller | undefined
 }
 
 /**
- * Steps from an argument list or a result to the offending value.
+ * The steps from an argument list or a result to the offending value.
  *
  * @since 0.1.0
  * @category models

@@ -1,22 +1,22 @@
-// Where the program made a call, as `Effect.fn` finds it out: the top of the stack is captured at once, which takes a few
-// microseconds, and made readable only when somebody reads the stack of an error.
+// Finds where the program made a call, in the way that `Effect.fn` does. The top of the stack is captured at the call, which takes
+// a few microseconds, and formatted only when the stack of an error is read.
 
 export interface Caller {
   readonly stack?: string | undefined
 }
 
-// The program's own functions, in the order in which they called one another.
+// How many frames of the program to capture.
 const frames = 3
 
-// The frames above the program's: `capture`, what calls it, and the library's function that the program called.
+// The number of frames above the program's: `capture`, its caller, and the library function that the program called.
 const own = 3
 
-// The stack with as many of the program's frames. An `Error` costs half of what `captureStackTrace` does.
-// `node --stack-trace-limit=0` captures nothing.
+// Captures the stack with `limit` frames of the program. An `Error` costs half as much as `captureStackTrace`. Under
+// `node --stack-trace-limit=0` nothing is captured.
 const capture = (limit: number): Caller | undefined => {
   const before = Error.stackTraceLimit
   if (!(before > 0)) return undefined
-  // Where the intrinsics are frozen the limit is as it is.
+  // With frozen intrinsics the limit cannot be changed.
   Reflect.set(Error, "stackTraceLimit", own + limit)
   const caller = new Error()
   Reflect.set(Error, "stackTraceLimit", before)
@@ -26,7 +26,7 @@ const capture = (limit: number): Caller | undefined => {
 const linesOf = ({ stack = "" }: Caller): ReadonlyArray<string> =>
   stack.split("\n").filter((line) => /^\s+at /.test(line)).slice(own)
 
-// Where the program calls the function that calls this one: the second line of a stack, as Effect reads it.
+// Returns where the program called the function that calls `here`. Effect reads the place from the second frame of a stack.
 export const here = (): Caller => {
   const caller = capture(1)
   return caller === undefined ? {} : {
@@ -38,10 +38,11 @@ export const here = (): Caller => {
 
 let current: Caller | undefined
 
-// The program's call of a function of this library, which has to call this one by itself, not in a function of its own.
+// Returns the place of the program's call of a library function. The library function must call `of` directly, not through a
+// nested function.
 export const of = (): Caller | undefined => current ?? capture(frames)
 
-// Runs a function of this library that makes calls for a caller of the program.
+// Runs a library function that makes calls on behalf of the program's caller.
 export const on = <A>(behalf: Caller | undefined, run: () => A): A => {
   const before = current
   current = behalf
@@ -52,7 +53,7 @@ export const on = <A>(behalf: Caller | undefined, run: () => A): A => {
   }
 }
 
-// What is below these lines is Effect's.
+// The frames from the first such line on are Effect's.
 const below = /Generator\.next|[\\/]node_modules[\\/](?:\.pnpm[\\/])?effect[@\\/]/
 
 const programOf = (caller: Caller): ReadonlyArray<string> => {
@@ -61,8 +62,8 @@ const programOf = (caller: Caller): ReadonlyArray<string> => {
   return end === -1 ? lines : lines.slice(0, end)
 }
 
-// The same error, whose stack is where the program made the call. The stack is no field: equality and encoding do not know
-// it.
+// Returns the same error with a stack that shows where the program made the call. The stack is not a field, so it takes no part in
+// equality and encoding.
 export const blame = <E extends Error>(error: E, { caller }: { readonly caller?: Caller | undefined }): E =>
   caller === undefined ? error : Object.defineProperty(error, "stack", {
     configurable: true,

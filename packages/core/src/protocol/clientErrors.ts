@@ -1,4 +1,4 @@
-// The errors of a call that this side makes by itself, without a status of the peer that says the same.
+// Errors of a call that this side raises itself, without a status of the peer.
 import type { GrpcCode, GrpcStatusError } from "../grpc/GrpcStatus.ts"
 import { blame } from "./callerFrame.ts"
 import type { CallSite, ValuePath } from "./callSite.ts"

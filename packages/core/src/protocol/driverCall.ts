@@ -1,5 +1,5 @@
-// The four messages that carry driver arguments and results (protocol.md 2.3, 4). They are read and written here
-// because their values need a codec that loses nothing; see ProtobufValue.
+// The codec of the four messages that carry driver arguments and results (protocol.md 2.3, 4). Generated code would lose some of
+// their values; see ProtobufValue.
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire"
 import type * as Either from "effect/Either"
 import type { JsonValue } from "./ProtobufValue.ts"
@@ -57,7 +57,7 @@ export const encodeResponse = (
     return writer.finish()
   })
 
-// The uuid of a response is random and means nothing (protocol.md 4.1), so only the result is kept.
+// The uuid of a response is random and has no meaning (protocol.md 4.1), so only the result is kept.
 export const decodeResponse = (bytes: Uint8Array): Either.Either<JsonValue, valueCodec.Refusal> =>
   valueCodec.attempt(() => {
     const reader = new BinaryReader(bytes)

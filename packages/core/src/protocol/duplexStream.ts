@@ -15,25 +15,25 @@ import * as pull from "../util/pull.ts"
 import type { ByteStream } from "./ByteStream.ts"
 import * as frame from "./routerFrame.ts"
 
-/** The most bytes put into one frame. A write of no more than this stays one frame, so datagrams keep their borders. */
+/** The largest payload of one frame, in bytes. A write up to this size stays one frame, so datagrams keep their boundaries. */
 export const maxFrameBytes: number = 1024 * 1024
 
 const endedDetails = "the byte stream has ended, nothing more can be written"
 
 /**
- * A stream of frames on top of a bidirectional RPC. `peerEnded` waits until the peer has ended its direction or the RPC
- * is over, and fails unless that end was clean; it discards what the peer still sends.
+ * A byte stream on top of a bidirectional RPC. `peerEnded` waits until the peer has ended its direction or the RPC has ended,
+ * and fails unless that end was clean. Meanwhile it discards what the peer still sends.
  *
  * @since 0.1.0
  * @category models
  */
 export interface DuplexStream extends ByteStream<GrpcStatusError> {
-  /** One step of `read`; fails with `None` after the last one. */
+  /** Returns the next bytes of `read`; fails with `None` after the last ones. */
   readonly receive: Effect.Effect<Uint8Array, Option.Option<GrpcStatusError>>
   readonly peerEnded: Effect.Effect<void, GrpcStatusError>
 }
 
-// How long a peer may take to finish with bytes that were written right before a stream is closed.
+// How long a closing stream waits for the peer to read what was written last.
 const closeGrace = Duration.millis(500)
 
 interface Side extends Pick<GrpcDuplex, "receive" | "send"> {
@@ -43,8 +43,8 @@ interface Side extends Pick<GrpcDuplex, "receive" | "send"> {
 const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) => {
   const state = { peerEnded: false, ended: false, wrote: false }
 
-  // Messages arrive in batches, and large payloads in pieces. What a reader leaves of them is there for the next reader, and
-  // so is the GOAWAY among them.
+  // Messages arrive in batches, and large payloads in pieces. The rest that one reader leaves, a GOAWAY included, is kept for the
+  // next reader.
   let batch: ReadonlyArray<Bytes.Bytes> = []
   let next = 0
   let pieces: ReadonlyArray<Uint8Array> = []
@@ -55,7 +55,7 @@ const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) 
     return Effect.fail(Option.none<GrpcStatusError>())
   })
 
-  // The next payload or piece of one. What follows a GOAWAY is ignored, as the reference implementation does.
+  // Returns the next payload, or the next piece of one. Messages after a GOAWAY are ignored, as in the reference implementation.
   const receive: Effect.Effect<Uint8Array, Option.Option<GrpcStatusError>> = Effect.suspend(() => {
     if (state.peerEnded) return Effect.fail(Option.none())
     while (true) {
@@ -87,7 +87,7 @@ const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) 
 
   const write = (bytes: Uint8Array): Effect.Effect<void, GrpcStatusError> => {
     if (bytes.length === 0) return Effect.void
-    // The peer ignores what follows a GOAWAY.
+    // The peer ignores messages after a GOAWAY.
     if (state.ended) return refused({ rpc: "", target: "" }, "FAILED_PRECONDITION", endedDetails)
     state.wrote = true
     return bytes.length <= maxFrameBytes
@@ -98,7 +98,7 @@ const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) 
       )
   }
 
-  // A peer that is gone already needs no GOAWAY.
+  // A failure to send the GOAWAY means that the peer is gone, and then it needs none.
   const end = Effect.suspend(() => {
     if (state.ended) return Effect.void
     state.ended = true
@@ -123,15 +123,15 @@ const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) 
 }
 
 /**
- * The calling side of a stream. When its scope closes the RPC is cancelled, so that no device stays open on the
- * exporter, as it does behind the Python client.
+ * Makes the calling side of a stream. When its scope closes, the RPC is cancelled so that no device stays open on the exporter.
+ * The Python client leaves it open.
  *
- * With `closing: "flush"`, a scope that closes after a success and after something was written first gives the peer a
- * moment to finish reading: this direction is ended, and the peer's end awaited for at most half a second. That moment
- * is real time whatever the program's clock says, so that a scope cannot hang on a test's clock.
+ * With `closing: "flush"`, a scope that closes with success after something was written first lets the peer finish reading: it
+ * ends the writing direction and waits for the peer's end, for at most half a second. The wait is in real time, so a scope
+ * cannot hang on a test's clock.
  *
- * With `peerEndsRpc` the peer is known to end the RPC once both directions have ended, and is let: servers count the RPCs that
- * are cancelled, and close connections with too many.
+ * Set `peerEndsRpc` for a peer that ends the RPC itself once both directions have ended. The scope then waits for that end instead
+ * of cancelling, because servers count cancelled RPCs and close connections with too many.
  */
 export const fromDuplex = (
   duplex: GrpcDuplex,
@@ -165,7 +165,7 @@ export const fromDuplex = (
   )
 
 /**
- * The serving side of a stream. Its `end` sends a GOAWAY only: a server half-closes by ending the RPC.
+ * Makes the serving side of a stream. Its `end` only sends a GOAWAY: a server half-closes by ending the RPC.
  */
 export const fromServerDuplex = (
   duplex: Pick<GrpcDuplex, "receive" | "send">,

@@ -1,7 +1,7 @@
-// What arguments and results are.
+// The type of arguments and results.
 
 /**
- * What travels: JSON. Results are plain objects and arrays; a key such as `__proto__` is data.
+ * A JSON value, the type of every argument and result. Results are plain objects and arrays; a key such as `__proto__` is data.
  *
  * @since 0.1.0
  * @category models

@@ -1,4 +1,4 @@
-// LogEntry to and from the wire (protocol.md 8).
+// Converts LogEntry to and from the wire (protocol.md 8).
 import { type LogStreamResponse } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"

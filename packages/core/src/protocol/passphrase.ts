@@ -1,5 +1,5 @@
-// The passphrase of an exporter in direct mode (`protocol.md` 10.4): metadata that a client sends with every RPC, and that a
-// host asks for.
+// The passphrase of an exporter in direct mode (`protocol.md` 10.4): metadata that a client sends with every RPC, and that a host
+// requires.
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -13,7 +13,7 @@ const key = "x-jumpstarter-passphrase"
 
 const maxLength = 4_096
 
-// Why a passphrase cannot travel as metadata: gRPC allows printable ASCII, and HTTP trims it.
+// Says why a passphrase cannot be sent as metadata: gRPC allows only printable ASCII, and HTTP trims spaces.
 const problemOf = (passphrase: string): string | undefined =>
   !/^[\x20-\x7e]*$/.test(passphrase)
     ? "the passphrase has characters other than printable ASCII, which metadata cannot carry"
@@ -23,7 +23,7 @@ const problemOf = (passphrase: string): string | undefined =>
     ? `the passphrase is longer than ${maxLength} characters`
     : undefined
 
-/** Sends the passphrase with every RPC of a channel. One that cannot be sent fails before the channel is opened. */
+/** Sends the passphrase with every RPC of a channel. A passphrase that cannot be sent fails before the channel opens. */
 export const present = <R>(
   channel: Effect.Effect<GrpcChannel.Channel, GrpcStatus.GrpcStatusError, R>,
   target: string,
@@ -37,7 +37,7 @@ export const present = <R>(
     : GrpcStatus.refused({ rpc: "connect", target }, "INVALID_ARGUMENT", problem)
 }
 
-/** Why clients cannot be asked for a passphrase. One that has none sends the empty one. */
+/** Says why a host cannot require a passphrase. A client without a passphrase sends the empty one. */
 export const problemToDemand = (passphrase: Redacted.Redacted): string | undefined =>
   Redacted.value(passphrase) === ""
     ? "the passphrase is empty, which is what a client without a passphrase presents"
@@ -46,13 +46,13 @@ export const problemToDemand = (passphrase: Redacted.Redacted): string | undefin
 const digest = (text: string): Effect.Effect<Uint8Array> =>
   Effect.promise(async () => new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))))
 
-// Comparing digests makes the time independent of where two passphrases differ and of their lengths.
+// Comparing digests takes the same time wherever two passphrases differ and whatever their lengths are.
 const matches = Effect.fnUntraced(function*(expected: Redacted.Redacted, given: string) {
   const [a, b] = yield* Effect.all([digest(Redacted.value(expected)), digest(given)])
   return a.reduce((difference, byte, index) => difference | byte ^ (b[index] ?? 0), 0) === 0
 })
 
-/** Asks every RPC for the passphrase, and refuses those without it as `UNAUTHENTICATED`. */
+/** Requires the passphrase from every RPC, and refuses RPCs without it as `UNAUTHENTICATED`. */
 export const demand = (handlers: GrpcHandlers, passphrase: Redacted.Redacted): GrpcHandlers => {
   const check = Effect.fnUntraced(function*(request: GrpcRequest) {
     const given = Option.getOrElse(Metadata.get(request.metadata, key), () => "")

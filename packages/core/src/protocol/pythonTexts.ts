@@ -1,5 +1,5 @@
-// What Python exporters say without a code that would say it, and what to do then. This is the only place that reads the
-// text of a peer: it adds to messages, and decides nothing else but whether a session has ended (`isExporterGone`).
+// Recognizes error texts of Python exporters that no status code distinguishes, and adds advice to them. No other module reads the
+// texts of a peer. Apart from the advice, the texts decide only whether a session has ended (`isExporterGone`).
 import type { GrpcCode } from "../grpc/GrpcStatus.ts"
 import type { CallKind } from "./callSite.ts"
 
@@ -16,7 +16,7 @@ interface Known {
   readonly advice: (failure: Failure, groups: ReadonlyArray<string>) => string
 }
 
-// The marker of the driver's method is missing, so it is none of these (protocol.md 4.1).
+// The other kinds of calls to try when the marker of a driver's method is missing (protocol.md 4.1).
 const others: Record<CallKind, string> = {
   call: "`streamingCall` or `stream`",
   streamingCall: "`call` or `stream`",
@@ -33,7 +33,7 @@ const kinds: Record<CallKind, string> = {
 
 const uuid = "UUID\\('[0-9a-f-]{36}'\\)"
 
-// Of a method, without `self`.
+// The number of arguments of a Python method, without `self`.
 const argumentCount = (text: string): string => {
   const count = Number(text) - 1
   return count === 0 ? "no arguments" : count === 1 ? "1 argument" : `${count} arguments`
@@ -85,7 +85,7 @@ const known: ReadonlyArray<Known> = [
   {
     codes: ["UNKNOWN"],
     text: /missing \d+ required positional arguments?: (.+)$/,
-    advice: (_, [names = ""]) => `the call lacks these arguments, in this order: ${names}`
+    advice: (_, [names = ""]) => `the call is missing these arguments, in this order: ${names}`
   },
   {
     codes: ["INVALID_ARGUMENT"],
@@ -96,7 +96,7 @@ const known: ReadonlyArray<Known> = [
     codes: ["INVALID_ARGUMENT"],
     text: /^\d+ validation errors? for /,
     advice: ({ details }) => {
-      // The places count from `self`.
+      // Python counts the arguments from `self`.
       const places = Array.from(details.matchAll(/^(\d+)(?=[.\n])/gm), ([place]) => `arguments[${Number(place) - 1}]`)
       return places.length === 0
         ? "the second line names what the driver refused"
@@ -112,7 +112,7 @@ const known: ReadonlyArray<Known> = [
   {
     codes: ["RESOURCE_EXHAUSTED"],
     text: /message larger than max \(\d+ vs\. \d+\)/,
-    advice: () => "a message has at most 4 MiB; lend the bytes as a resource, or split them over several calls"
+    advice: () => "a message holds at most 4 MiB; lend the bytes as a resource, or split them over several calls"
   },
   {
     codes: ["UNAUTHENTICATED"],
@@ -122,13 +122,13 @@ const known: ReadonlyArray<Known> = [
   {
     codes: ["FAILED_PRECONDITION"],
     text: /^Exporter not ready for driver calls/,
-    advice: () => "wait for it with `awaitReady` of the connection"
+    advice: () => "wait with the connection's `awaitReady`"
   },
   {
     codes: ["UNKNOWN"],
     text: /^(?:Already at end of stream|End of stream already reached)$/,
     advice: () =>
-      "Python exporters decode one compressed stream, and the content is several in a row: compress it as one"
+      "Python exporters decode a single compressed stream, but the content is several in a row: compress it as one"
   },
   {
     codes: ["UNKNOWN", "INTERNAL"],
@@ -143,7 +143,7 @@ const known: ReadonlyArray<Known> = [
   {
     codes: ["UNKNOWN", "DEADLINE_EXCEEDED"],
     text: /^Presigned HTTP /,
-    advice: () => "the exporter requests the URL, not this program, so the exporter has to reach it"
+    advice: () => "the exporter requests the URL, not this program, so the exporter must be able to reach the server"
   },
   {
     codes: ["ABORTED"],
@@ -158,11 +158,11 @@ const known: ReadonlyArray<Known> = [
   {
     codes: ["UNKNOWN"],
     text: /^'[^']*'$/,
-    advice: () => "this is all that a KeyError of Python says: the driver has nothing of this name"
+    advice: () => "Python raised a KeyError: the driver has nothing by this name"
   }
 ]
 
-// What to do about a failure that the peer reports.
+// Returns what to do about a failure that the peer reports, if it is known.
 export const advice = (failure: Failure): string | undefined => {
   for (const { advice, codes, text } of known) {
     const match = codes.includes(failure.code) ? text.exec(failure.details) : null
@@ -171,7 +171,7 @@ export const advice = (failure: Failure): string | undefined => {
   return undefined
 }
 
-// An exporter that is gone, or goes, has ended the session with that (protocol.md 9.3).
+// Whether a failure means that the exporter is gone or is shutting down. The session has then ended too (protocol.md 9.3).
 export const isExporterGone = ({ code, details }: Pick<Failure, "code" | "details">): boolean =>
   code === "UNAVAILABLE" || code === "CANCELLED" || code === "DEADLINE_EXCEEDED" ||
   code === "UNKNOWN" && details.includes("Stream removed")

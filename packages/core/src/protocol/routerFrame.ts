@@ -1,5 +1,5 @@
-// The frames of RouterService.Stream (protocol.md 5.2). StreamRequest and StreamResponse have the same fields, so one
-// codec serves both sides; it writes around the payload and reads it as a view, where generated code copies both ways.
+// The frames of RouterService.Stream (protocol.md 5.2). StreamRequest and StreamResponse have the same fields, so one codec serves
+// both sides. It never copies the payload: it writes a header in front of it, and reads it as a view. Generated code copies both ways.
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire"
 import * as Bytes from "../grpc/Bytes.ts"
 
@@ -16,7 +16,7 @@ export interface Frame {
   readonly payload: Bytes.Bytes
 }
 
-// What comes before a payload of a length.
+// The bytes in front of a payload of the given length.
 const header = (length: number): Uint8Array => {
   const bytes = [payloadTag]
   let rest = length
@@ -29,10 +29,10 @@ export const encodeData = (payload: Uint8Array): Bytes.Bytes => [header(payload.
 
 export const goAway: Uint8Array = Uint8Array.of(typeTag, goAwayType)
 
-// A tag and a length take no more.
+// A tag and a length take at most this many bytes.
 const maxHeaderBytes = 6
 
-// Of a message in pieces that is data and nothing else, the payload.
+// Returns the payload of a message in pieces, if the message is data and nothing else.
 const dataOf = (message: ReadonlyArray<Uint8Array>): Bytes.Bytes | undefined => {
   const [first, ...rest] = message
   if (first === undefined || first.length < maxHeaderBytes || first[0] !== payloadTag) return undefined
@@ -42,7 +42,7 @@ const dataOf = (message: ReadonlyArray<Uint8Array>): Bytes.Bytes | undefined => 
   return reader.pos + length === Bytes.size(message) ? [first.subarray(reader.pos), ...rest] : undefined
 }
 
-// Throws when the bytes are no frame.
+// Throws when the bytes are not a frame.
 export const decode = (message: Bytes.Bytes): Frame => {
   if (message instanceof Uint8Array) return decodeWhole(message)
   const payload = dataOf(message)

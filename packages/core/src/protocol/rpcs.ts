@@ -6,11 +6,11 @@ import {
 } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import { RouterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/router"
 
-/** Of a method of the exporter's service. */
+/** Returns the path of a method of the exporter's service. */
 export const ofExporter = ({ name }: { readonly name: string }): string =>
   `/${ExporterServiceDefinition.fullName}/${name}`
 
-/** The one that byte streams and resources travel over. */
+/** The path of the RPC that carries byte streams and resources. */
 export const stream: string = `/${RouterServiceDefinition.fullName}/${RouterServiceDefinition.methods.stream.name}`
 
 /** Of a method that clients call on the controller. */

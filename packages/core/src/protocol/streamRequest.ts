@@ -1,4 +1,4 @@
-// The metadata that opens RouterService.Stream on an exporter and answers it (protocol.md 5.1, 6.1, 6.2).
+// The request and response metadata of RouterService.Stream on an exporter (protocol.md 5.1, 6.1, 6.2).
 import * as Schema from "effect/Schema"
 
 export const requestKey = "request"
@@ -7,8 +7,8 @@ export const resourceKey = "resource"
 
 export const acceptEncodingKey = "x_jmp_accept_encoding"
 
-// Sent by hosts of ours, which end the RPC of a stream when both directions have ended. Python's leave that to the client
-// (protocol.md 5.3), and nobody minds a key that it does not know.
+// Hosts of this library send this key to say that they end the RPC of a stream when both directions have ended. Python hosts
+// leave that to the client (protocol.md 5.3). Peers ignore keys that they do not know.
 export const hostKey = "x-jumpstarter-host"
 
 export const hostName = "effect-jumpstarter"
@@ -24,7 +24,7 @@ export type StreamRequest = typeof StreamRequest.Type
 
 const encode = Schema.encodeSync(StreamRequest)
 
-// Metadata is ASCII, and JSON can say everything in it.
+// Metadata must be ASCII, so other characters become JSON escapes.
 export const toMetadata = (request: StreamRequest): string =>
   encode(request).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
@@ -37,8 +37,9 @@ export const ClientStreamHandle = Schema.Struct({
 export type ClientStreamHandle = typeof ClientStreamHandle.Encoded
 
 /**
- * A request for the exporter to make, instead of bytes that come from here: what a driver reads is fetched from a server,
- * or what it writes put there. It is plain data, to be passed to a call as an argument (`protocol.md` 6.4).
+ * An HTTP request that the exporter makes, in place of bytes that the client sends or receives. The exporter fetches what a driver
+ * reads from a server (`GET`), or uploads what it writes (`PUT`). Pass it to a call as an argument; it is plain data
+ * (`protocol.md` 6.4).
  *
  * @since 0.1.0
  * @category models
@@ -53,7 +54,7 @@ export type PresignedRequest = {
 export const isPresigned = (value: unknown): value is PresignedRequest =>
   typeof value === "object" && value !== null && "kind" in value && value.kind === "presigned_request"
 
-// What HTTP allows. A client that lets others through would say their values in its error, and those can be secret.
+// The names and values that HTTP allows. An HTTP client that gets others shows the values in its error, and they may be secret.
 const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/
 

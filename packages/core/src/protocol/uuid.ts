@@ -1,4 +1,4 @@
-// Uuids are compared leniently (protocol.md 4.1).
+// Uuids are compared without dashes and without case (protocol.md 4.1).
 
 export const normalizeUuid = (uuid: string): string => uuid.replaceAll("-", "").toLowerCase()
 

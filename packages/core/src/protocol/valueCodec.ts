@@ -4,16 +4,16 @@ import * as Either from "effect/Either"
 import type { ValuePath } from "./DriverError.ts"
 import type { JsonValue } from "./json.ts"
 
-// Protobuf parsers built on C refuse a message of more than 100 levels. A call takes one of them, a value in it two
-// per list and three per struct (protocol.md 3; measured with a Python exporter).
+// Protobuf parsers built on C refuse a message of more than 100 levels. A call takes one level; a value in it takes two per list
+// and three per struct (protocol.md 3; measured with a Python exporter).
 const maxMessageDepth = 100
 
 const callDepth = 2
 
-// How deep a received value may be nested, so that a hostile peer cannot exhaust the stack.
+// The limit on the nesting of a received value, so that a hostile peer cannot exhaust the stack.
 const maxReceivedDepth = 1_000
 
-// Thrown inside the codec only; `attempt` is the way out.
+// Thrown inside the codec only; `attempt` turns it into a Left.
 export class Refusal {
   constructor(readonly path: ValuePath, readonly reason: string) {}
 }
@@ -33,7 +33,7 @@ const describeType = (value: unknown): string => {
   return typeof name === "string" && name !== "" ? `an instance of ${name}` : "an object with a custom prototype"
 }
 
-// Plain objects may come from another realm, whose Object.prototype is another object.
+// Plain objects may come from another realm, which has its own Object.prototype.
 const isRootPrototype = (prototype: unknown): boolean =>
   prototype === Object.prototype ||
   typeof prototype === "object" && prototype !== null && Object.hasOwn(prototype, "isPrototypeOf") &&
@@ -170,13 +170,13 @@ class Decoder {
     return value
   }
 
-  // It is no JSON, and Python decodes it neither (protocol.md 3.2).
+  // JSON has no such numbers, and Python does not decode them either (protocol.md 3.2).
   finite(number: number): number {
     if (Number.isFinite(number)) return number
     throw new Refusal([], `${number} was received, the protocol has finite numbers only`)
   }
 
-  // A field that reaches beyond the message it is in would take its bytes from what follows.
+  // A field that ends beyond its message would contain bytes of what follows.
   ended(end: number): void {
     if (this.reader.pos !== end) throw new Refusal([], "a field ends beyond its message")
   }

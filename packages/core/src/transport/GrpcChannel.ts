@@ -1,8 +1,8 @@
 /**
- * The transport seam: gRPC calls over encoded messages, to a peer on a Unix socket, TCP, TLS, or in memory.
+ * The service that all RPCs go through: gRPC calls over encoded messages, to a peer on a Unix socket, TCP, TLS, or in memory.
  *
- * Everything above knows only this service. A wrapper of it sees every message that travels, which is where a
- * token is added and where recording, fault injection or metrics belong.
+ * All modules above use only this service. A wrapper of it sees every message, so it is the place to add a token, and the place
+ * for recording, fault injection and metrics.
  *
  * @since 0.1.0
  */
@@ -43,9 +43,9 @@ export {
 }
 
 /**
- * gRPC calls over encoded messages. `rpc` is the full method path, as in `/jumpstarter.v1.ExporterService/GetReport`.
- * Interrupting a call, a stream or the scope of a duplex cancels the RPC. No deadline is set. Nothing is retried, except that an RPC
- * that the peer never began, as HTTP/2 tells, is sent again once.
+ * gRPC calls over encoded messages. `rpc` is the full method path, such as `/jumpstarter.v1.ExporterService/GetReport`.
+ * Interrupting a call or a stream, or closing the scope of a duplex, cancels the RPC. No deadline is set. Nothing is retried, with
+ * one exception: an RPC that the peer never began, according to HTTP/2, is sent again once.
  *
  * @since 0.1.0
  * @category models
@@ -54,7 +54,7 @@ export interface Channel {
   readonly target: string
   /** What carries the RPCs. */
   readonly transport: TransportName
-  /** Absent where there is none, as in memory. */
+  /** Absent when the channel has no connection, as in memory. */
   readonly connection?: GrpcConnection | undefined
   readonly unary: (
     rpc: string,
@@ -87,7 +87,7 @@ export class GrpcChannel extends Context.Tag("@effect-jumpstarter/core/GrpcChann
  * @category constructors
  */
 export const make = (transport: GrpcTransport): Channel => {
-  // Checked here because the transports below put the value, which may be a secret, into what they throw.
+  // Checked here because the transports below throw errors that contain the value, which may be a secret.
   const checkedOptions = (
     rpc: string,
     options: CallOptions
@@ -160,7 +160,7 @@ export const make = (transport: GrpcTransport): Channel => {
 }
 
 /**
- * Sends metadata along with every RPC of a channel. Where an RPC has the same key, its own value is sent.
+ * Sends metadata along with every RPC of a channel. When an RPC has the same key, the RPC's own value is sent.
  *
  * @since 0.1.0
  * @category combinators
@@ -196,17 +196,17 @@ export const withMetadata: {
 })
 
 /**
- * Opens a channel to an endpoint. The connection is made by the first RPC and made again by the next one after a loss;
- * an RPC that cannot connect fails with `UNAVAILABLE` of origin `transport`.
+ * Opens a channel to an endpoint. The first RPC connects. After the connection is lost, the next RPC connects again. An RPC that
+ * cannot connect fails with `UNAVAILABLE` of origin `transport`.
  *
- * RPCs travel over Node's HTTP/2, all on one connection. With channel arguments in `grpcOptions`, and through a proxy, they go
- * through nice-grpc, at two to four times the processor time. The option `transport` chooses otherwise. `transport` of the channel
- * and a debug line in the log say which it is. The proxy is read from Effect's `Config`: `grpc_proxy`, `https_proxy` or
- * `http_proxy`, with exceptions in `no_grpc_proxy` or `no_proxy`. So is `GRPC_DEFAULT_SSL_ROOTS_FILE_PATH`, a file of
- * certificates that takes the place of the system's roots.
+ * All RPCs share one connection over Node's HTTP/2. With channel arguments in `grpcOptions`, or through a proxy, they use nice-grpc
+ * instead, which takes two to four times the processor time. The option `transport` overrides this choice; `transport` of the
+ * channel and a debug line in the log show the result. The proxy is read from Effect's `Config`: `grpc_proxy`, `https_proxy` or
+ * `http_proxy`, with exceptions in `no_grpc_proxy` or `no_proxy`. So is `GRPC_DEFAULT_SSL_ROOTS_FILE_PATH`, the path of a file of
+ * certificates that replace the system's roots.
  *
- * Fails when the endpoint or its certificates cannot be used, or when the first look at a trust-on-first-use server
- * fails.
+ * Fails when the endpoint or its certificates cannot be used, or when the certificate of a trust-on-first-use server cannot be
+ * read.
  *
  * @since 0.1.0
  * @category constructors
@@ -218,8 +218,8 @@ export const fromEndpoint = (
   Effect.suspend(() => Effect.map(endpointTransport.make(endpoint, Endpoint.format(endpoint), options), make))
 
 /**
- * A channel to handlers in this process. Every message is encoded and decoded, headers, cancellation, backpressure
- * and size limits behave as on a socket, and handlers run apart from the caller's fiber.
+ * Makes a channel to handlers in this process. Every message is encoded and decoded. Headers, cancellation, backpressure and size
+ * limits behave as on a socket. Handlers do not run in the caller's fiber.
  *
  * @since 0.1.0
  * @category constructors

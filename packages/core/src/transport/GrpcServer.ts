@@ -13,7 +13,7 @@ import * as httpServer from "./http2/server.ts"
 import type { Listen, ServerCertificate, ServerOptions } from "./listen.ts"
 
 /**
- * A server that could not start to listen.
+ * The server cannot listen at its address. `details` says why.
  *
  * @since 0.1.0
  * @category errors
@@ -29,11 +29,11 @@ export class GrpcServerError extends Schema.TaggedError<GrpcServerError>(
 export type { Listen, ServerCertificate, ServerOptions }
 
 /**
- * Serves handlers until the scope closes, and answers with the endpoint a client on this machine can reach. One with TLS
- * trusts the certificate that is served.
+ * Serves handlers until the scope closes. Returns an endpoint that a client on this machine can connect to; with TLS, the endpoint
+ * trusts the served certificate.
  *
- * Closing interrupts the handlers, which wait for their finalizers, then ends the connections; a peer that does not
- * take its answers is cut off after a second.
+ * Closing interrupts the handlers, waits for their finalizers, and then ends the connections. A peer that does not read its
+ * responses is cut off after a second.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,5 +1,5 @@
-// Why there is no connection, with what it is likely to mean. OpenSSL and Node speak to those who know their insides, and give
-// codes. grpc-js gives none, and niceGrpc/texts reads the code from the text.
+// Explains why a connection could not be made, and what the likely cause is. The messages of OpenSSL and Node are for experts, but
+// come with codes. grpc-js gives no codes, so niceGrpc/texts finds the code in the text.
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import type { Endpoint } from "../grpc/Endpoint.ts"
@@ -13,7 +13,7 @@ interface Explanation {
 
 const closedEarly = "CLOSED_EARLY"
 
-/** Of a connection that the server closed, in good order, before it said a word. */
+/** The reason for a connection that the server closed in good order before it sent anything. */
 export const closedBeforeHttp2: Reason = {
   message: "the connection was closed before the HTTP/2 handshake",
   code: closedEarly
@@ -31,8 +31,8 @@ const explanations: ReadonlyArray<Explanation> = [
       /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(VERIFY|GET)_\w+|CERT_UNTRUSTED|CERT_SIGNATURE_FAILURE)$/,
     say: (message, endpoint) =>
       trustOf(endpoint) === "CertificateAuthority"
-        ? `${message}; no certificate in Trust.CertificateAuthority is the exporter's or has issued it`
-        : `${message}; Endpoint.Trust says what to trust besides the system's roots`
+        ? `${message}; Trust.CertificateAuthority contains neither the exporter's certificate nor one that issued it`
+        : `${message}; to trust certificates other than the system's roots, pass an Endpoint.Trust`
   },
   {
     code: /^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/,
@@ -79,7 +79,7 @@ const explanations: ReadonlyArray<Explanation> = [
     say: (message, endpoint) =>
       endpoint?._tag === "Unix"
         ? `${message}: the socket belongs to another user; the exporter sets its mode, which decides who may connect`
-        : `${message}: this machine does not let the program connect there; does a firewall forbid it?`
+        : `${message}: this machine does not let the program connect; does a firewall block it?`
   },
   {
     code: /^(ENOTFOUND|EAI_\w+)$/,
@@ -97,7 +97,7 @@ const explanations: ReadonlyArray<Explanation> = [
     say: (message, endpoint) => {
       switch (endpoint?._tag) {
         case "Unix":
-          return `${message}; is it an exporter that listens there, or a \`jmp shell\` whose lease has ended?`
+          return `${message}; does an exporter listen there, or has the lease of its \`jmp shell\` ended?`
         case "Tls":
           return `${message}; does the server speak TLS, and offer HTTP/2 through ALPN?`
         default:
@@ -107,8 +107,8 @@ const explanations: ReadonlyArray<Explanation> = [
   }
 ]
 
-// OpenSSL's own form is "error:number:library:function:reason:file". Node makes codes of the reasons, except where a write fails,
-// whose code is EPROTO.
+// OpenSSL's own form is "error:number:library:function:reason:file". Node turns the reasons into codes, except for a failed write,
+// which gets the code EPROTO.
 const openSslCode = (message: string): string | undefined => {
   const reason = /\berror:[\dA-F]{8}:[^:]*:[^:]*:([^:]+)/.exec(message)?.[1]
   return reason === undefined ? undefined : `ERR_SSL_${reason.toUpperCase().replaceAll(" ", "_")}`
@@ -121,13 +121,13 @@ export const explain = (reason: Reason, endpoint?: Endpoint): string => {
     (reason.message === "" ? code ?? "no reason was given" : reason.message)
 }
 
-// The cause of an RPC that did not get a connection in time, and of no other.
+// The cause of an RPC that got no connection in time. No other failure has this cause.
 export const timeout = (
   connectTimeout: Duration.DurationInput,
   missing = "no connection"
 ): Cause.TimeoutException =>
   new Cause.TimeoutException(`${missing} within ${Duration.format(Duration.decode(connectTimeout))} (connectTimeout)`)
 
-// TLS stood, and what came then was no HTTP/2.
+// The details of a failure where the TLS handshake succeeded, but HTTP/2 did not follow.
 export const withoutAlpn = (message: string): string =>
   `the server does not offer HTTP/2 through ALPN, which gRPC needs (${message})`

@@ -1,4 +1,4 @@
-// The transport to an endpoint: HTTP/2 by hand, or nice-grpc, which only some channels need.
+// The transport to an endpoint: our own over node:http2, or nice-grpc, which only some channels need.
 import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import type { Endpoint } from "../grpc/Endpoint.ts"
@@ -11,7 +11,7 @@ import * as proxy from "./proxy.ts"
 import * as socketPath from "./socketPath.ts"
 import * as tlsTrust from "./tlsTrust.ts"
 
-// A failure to connect says as well what could not be done as the configuration has it.
+// Adds a note to failures to connect: which part of the configuration could not be followed.
 const noting = (transport: GrpcTransport, note: string): GrpcTransport => {
   const { connection } = transport
   return connection === undefined ? transport : {
@@ -33,12 +33,12 @@ interface Choice {
 
 const choose = (options: ChannelOptions, via: proxy.Proxy | undefined): Choice =>
   options.transport !== undefined
-    ? { transport: options.transport, why: "which the option transport chooses" }
+    ? { transport: options.transport, why: "because the option transport says so" }
     : hasGrpcOptions(options)
-    ? { transport: "nice-grpc", why: "because there are grpcOptions" }
+    ? { transport: "nice-grpc", why: "because grpcOptions are set" }
     : via !== undefined
     ? { transport: "nice-grpc", why: `because of the proxy ${via.address} (${via.variable})` }
-    : { transport: "http2", why: "as nothing asks for nice-grpc" }
+    : { transport: "http2", why: "because nothing needs nice-grpc" }
 
 const hasGrpcOptions = ({ grpcOptions = {} }: ChannelOptions): boolean => Object.keys(grpcOptions).length > 0
 

@@ -1,12 +1,12 @@
-// A mailbox between a producer in callback or promise code and one consumer that is an Effect. Messages that arrived
-// since the last take leave together as one chunk, so that the consumer pays per batch and not per message.
+// A mailbox between a producer in callback or promise code and one consumer that is an Effect. All messages that arrived since the
+// last take are taken together as one chunk, so the consumer pays per batch and not per message.
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type { Bytes } from "../grpc/Bytes.ts"
 import { Waiters } from "../util/waiters.ts"
 
-// Counted per message besides its bytes, so that a flood of tiny messages is bounded too.
+// Added to the size of every message, so that a flood of tiny messages is bounded too.
 const overhead = 512
 
 export class Inbox<M extends Bytes, E> {
@@ -14,14 +14,14 @@ export class Inbox<M extends Bytes, E> {
   private weight = 0
   private lastBuffer: ArrayBufferLike | undefined
   private end: Option.Option<E> | undefined
-  // A stream that is being closed is read by the one who closes it as well.
+  // While a stream is being closed, the closing fiber reads it too.
   private readonly consumers = new Waiters()
   private wakeProducer: (() => void) | undefined
   private discarding = false
 
   constructor(private readonly limit: number) {}
 
-  // Accepts a message. When it returns a promise the inbox is full: produce no more until it resolves.
+  // Accepts a message. Returns a promise when the inbox is full; the producer must wait until it resolves.
   push(message: M): Promise<void> | undefined {
     if (this.discarding) return undefined
     this.messages.push(message)
@@ -39,7 +39,7 @@ export class Inbox<M extends Bytes, E> {
     return this.end !== undefined
   }
 
-  // Nothing follows: `None` is a clean end. Messages already accepted can still be taken. The first end counts.
+  // Marks the end; `None` is a clean one. Messages already accepted can still be taken. Later calls have no effect.
   close(end: Option.Option<E>): void {
     if (this.end !== undefined) return
     this.end = end
@@ -47,8 +47,8 @@ export class Inbox<M extends Bytes, E> {
     this.wakeProducer?.()
   }
 
-  // Drops what was not taken and all that still comes, so that the producer gets on to its end. After the end there is
-  // nobody to get on, and what is here stays: without it a clean end would be a lie.
+  // Drops all messages, present and future, so that the producer can run to its end. Does nothing after the end: a clean end must
+  // not hide that messages were dropped.
   discard(): void {
     if (this.end !== undefined) return
     this.discarding = true
@@ -57,7 +57,7 @@ export class Inbox<M extends Bytes, E> {
     this.wakeProducer = undefined
   }
 
-  // The messages that arrived since the last take, waiting for the first; fails with the end once all are taken.
+  // Takes the messages that arrived since the last take, and waits until there is one. Fails with the end after the last message.
   readonly take: Effect.Effect<Chunk.Chunk<M>, Option.Option<E>> = Effect.suspend(() => {
     if (this.messages.length > 0) {
       const chunk = Chunk.unsafeFromArray(this.messages)
@@ -70,7 +70,7 @@ export class Inbox<M extends Bytes, E> {
     return Effect.zipRight(this.consumers.wait, this.take)
   })
 
-  // It may be a small view of a large piece of what came in, all of which it keeps alive.
+  // Counts the whole buffer: a message may be a small view of a large buffer, and keeps all of it alive.
   private weigh({ buffer }: Uint8Array): void {
     if (buffer !== this.lastBuffer) this.weight += buffer.byteLength
     this.lastBuffer = buffer

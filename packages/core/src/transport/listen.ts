@@ -1,9 +1,9 @@
-// Where a server listens, and what it concedes to its peers.
+// Where a server listens, and its limits for peers.
 import type * as Duration from "effect/Duration"
 import type * as Redacted from "effect/Redacted"
 
 /**
- * The certificate chain and private key a server proves itself with, as PEM.
+ * The certificate chain and the private key of a server, both as PEM.
  *
  * @since 0.1.0
  * @category models
@@ -14,8 +14,8 @@ export interface ServerCertificate {
 }
 
 /**
- * Where to listen: a Unix socket, or a host and port over TCP, with TLS when there is a certificate. Port 0 lets the
- * system choose. Without a certificate a host that other machines can reach has to be asked for, with `insecure`.
+ * Where to listen: a Unix socket, or a host and port over TCP, with TLS when there is a `certificate`. Port 0 lets the system
+ * choose. A host that other machines can connect to needs a `certificate` or `insecure: true`.
  *
  * @since 0.1.0
  * @category models
@@ -24,8 +24,8 @@ export type Listen =
   | {
     readonly path: string
     /**
-     * The permissions of the socket; `0o600` unless given, so that only this user can connect. It never has wider ones, also
-     * not while it is made.
+     * The permissions of the socket; `0o600` by default, so that only this user can connect. The socket never has wider
+     * permissions, not even while it is created.
      */
     readonly mode?: number | undefined
   }
@@ -33,46 +33,45 @@ export type Listen =
     readonly host: string
     readonly port: number
     /**
-     * Whether to serve without TLS where others than this machine can connect. A warning in the log says so. Not needed on
-     * loopback addresses.
+     * Allows serving without TLS to other machines, and logs a warning. Not needed on loopback addresses.
      */
     readonly insecure?: boolean | undefined
     readonly certificate?: ServerCertificate | undefined
-    /** An endpoint of TLS has it. It says what a client trusts, and makes no certificate to serve with. */
+    /** Only so that a TLS `Endpoint` does not type-check here: its trust is a client's, and no certificate to serve with. */
     readonly trust?: never
   }
 
 /**
- * What a server concedes to its peers. One connection can make it hold `maxConcurrentStreams` times the buffers of a
- * call, which are a message of `maxMessageBytes` and a megabyte or two; where that is too much, lower both.
+ * The limits of a server for its peers. One connection can make the server hold the buffers of `maxConcurrentStreams` calls, each
+ * a message of `maxMessageBytes` and one or two megabytes. Lower both if that is too much.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ServerOptions {
-  /** Connections that may be open; further ones are closed at once. 1,000 unless given. */
+  /** How many connections may be open; 1,000 by default. Further ones are closed immediately. */
   readonly maxConnections?: number | undefined
-  /** Calls and streams that one connection may have open; its peer holds further ones back. 2,048 unless given. */
+  /** How many calls and streams one connection may have open; 2,048 by default. The peer holds further ones back. */
   readonly maxConcurrentStreams?: number | undefined
   /**
-   * The largest message taken, in bytes; 4 MiB unless given, and at most. A larger one fails with
-   * `RESOURCE_EXHAUSTED` (`protocol.md` 4.1). Clients of this library send byte streams in messages of up to 1 MiB and a
-   * few bytes.
+   * The largest message accepted, in bytes; 4 MiB by default, which is also the maximum. A larger message fails with
+   * `RESOURCE_EXHAUSTED` (`protocol.md` 4.1). Clients of this library send byte streams in messages of up to 1 MiB plus a few
+   * bytes.
    */
   readonly maxMessageBytes?: number | undefined
   /**
-   * How long a call may be open before its request message is here; 30 seconds unless given. It then fails with
-   * `DEADLINE_EXCEEDED`. Byte streams and resources, whose clients may be silent, have no such limit.
+   * How long a call may wait for its request message; 30 seconds by default. The call then fails with `DEADLINE_EXCEEDED`. Byte
+   * streams and resources have no such limit, because their clients may be silent.
    */
   readonly requestTimeout?: Duration.DurationInput | undefined
   /**
-   * How often the peer of a TCP or TLS connection is asked for a sign of life; every 20 seconds unless given, never when
-   * infinite. Unix sockets need none: the system says when their peer is gone.
+   * How often to ping the peer of a TCP or TLS connection; every 20 seconds by default, never when infinite. Unix sockets need no
+   * pings: the system reports when their peer is gone.
    */
   readonly keepaliveTime?: Duration.DurationInput | undefined
   /**
-   * How long a peer may take to give that sign; 3 minutes unless given, the time that clients give exporters
-   * (`protocol.md` 10.3). Then it counts as gone: the connection is cut, and what it held is released.
+   * How long a peer may take to answer a ping; 3 minutes by default, as clients give exporters (`protocol.md` 10.3). After that the
+   * connection is closed, and everything it held is released.
    */
   readonly keepaliveTimeout?: Duration.DurationInput | undefined
 }

@@ -1,10 +1,10 @@
-// Certificates as text, and what somebody may have given instead.
+// Reads certificates from text, and recognizes what else the text may be.
 import * as Either from "effect/Either"
 import { X509Certificate } from "node:crypto"
 
 const block = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g
 
-// Errors show it, so it cannot be a part of what is secret.
+// Errors show the label, so the pattern must not match parts of a secret.
 const label = /-----BEGIN ([A-Z0-9 ]{1,40})-----/
 
 const isCertificate = (bytes: Buffer): boolean => {
@@ -29,7 +29,7 @@ const problemOf = (text: string): string => {
   const kind = label.exec(text)?.[1]
   if (kind === "CERTIFICATE") return "it has no complete certificate: the line -----END CERTIFICATE----- is missing"
   if (kind !== undefined) return `it is ${nameOf(kind)}, not a certificate`
-  // Read as text, what is no UTF-8 in DER has become something else.
+  // Reading DER as UTF-8 text has replaced the bytes that are not UTF-8.
   if (isCertificate(Buffer.from(text, "latin1")) || text.startsWith("0") && text.includes("\ufffd")) {
     return "it is DER; convert it to PEM with `openssl x509 -inform der`"
   }
@@ -41,12 +41,12 @@ const problemOf = (text: string): string => {
     : "it is neither PEM nor base64 of PEM"
 }
 
-// The certificates in PEM, or in base64 of PEM, in their order.
+// Returns the certificates in PEM, or in base64 of PEM, in order.
 export const certificates = (text: string): Either.Either<ReadonlyArray<X509Certificate>, string> => {
   const pem = text.includes("-----BEGIN ") ? text : Buffer.from(text, "base64").toString("utf8")
   const blocks = pem.match(block)
   if (blocks === null) return Either.left(problemOf(pem.includes("-----BEGIN ") ? pem : text))
-  // Node skips what it cannot read, and would then fail every connection without saying why.
+  // Node would skip a certificate that it cannot read, and then fail every connection without saying why.
   return Either.all(blocks.map((one, index) =>
     Either.try({
       try: () => new X509Certificate(one),
@@ -58,7 +58,7 @@ export const certificates = (text: string): Either.Either<ReadonlyArray<X509Cert
   ))
 }
 
-// What keeps a certificate and its key from proving anything.
+// Says why a certificate chain and its private key cannot be used.
 export const keyProblem = (chain: string, privateKey: string): string | undefined => {
   const read = certificates(chain)
   if (Either.isLeft(read)) return `the certificate chain cannot be read: ${read.left}`

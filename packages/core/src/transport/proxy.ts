@@ -1,5 +1,5 @@
-// The proxy that an endpoint is reached through, as gRPC libraries read it from the environment. Here it is the program's
-// configuration, which is the environment unless the program says otherwise.
+// Finds the proxy for an endpoint. gRPC libraries read it from the environment; this reads the same variables from the program's
+// configuration, which is the environment by default.
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
@@ -9,10 +9,10 @@ import * as hostPort from "../grpc/hostPort.ts"
 
 export interface Proxy {
   readonly variable: string
-  // Without the name and password that may be in it.
+  // Without the user name and password that the URL may contain.
   readonly address: string
   readonly host: string
-  // As in the URL: a name and a password.
+  // The user name and password of the URL.
   readonly credentials: Redacted.Redacted | undefined
 }
 
@@ -20,7 +20,7 @@ export interface Unusable {
   readonly problem: string
 }
 
-// The first that is set counts.
+// The first variable that is set wins.
 const variables = ["grpc_proxy", "https_proxy", "http_proxy"]
 
 const exceptions = ["no_grpc_proxy", "no_proxy"]
@@ -45,7 +45,7 @@ const inRange = (host: string, address: string, prefix: number): boolean => {
   return range.check(host, family)
 }
 
-// An address, a range of addresses, the end of a name, `*`, or one of these with a port.
+// Matches a pattern: an address, a range of addresses, the end of a name, `*`, or one of these with a port.
 const matches = (pattern: string, { host, port }: hostPort.HostPort): boolean => {
   const range = /^([^/]+)\/(\d{1,3})$/.exec(pattern)
   if (range?.[1] !== undefined) return inRange(host, range[1], Number(range[2]))
@@ -57,7 +57,7 @@ const matches = (pattern: string, { host, port }: hostPort.HostPort): boolean =>
 
 const isExcepted = (endpoint: hostPort.HostPort): Effect.Effect<boolean, ConfigError.ConfigError> =>
   Effect.map(first(exceptions), (found) =>
-    // People write spaces after commas.
+    // Lists may have spaces after their commas.
     found?.[1].split(/[\s,]+/).some((pattern) => pattern !== "" && matches(pattern, endpoint)) ?? false)
 
 const decoded = (text: string): string | undefined => {
@@ -70,7 +70,7 @@ const decoded = (text: string): string | undefined => {
 
 const parse = (variable: string, value: string): Proxy | Unusable => {
   const url = URL.canParse(value) ? new URL(value) : undefined
-  // The value of what is no URL may have a password anywhere.
+  // The message does not show the value: without a valid URL, a password could be anywhere in it.
   if (url === undefined || url.hostname === "") {
     return { problem: `the proxy in ${variable} is not a URL such as http://proxy:3128` }
   }
@@ -80,7 +80,7 @@ const parse = (variable: string, value: string): Proxy | Unusable => {
   }
   const [user, password] = [decoded(url.username), decoded(url.password)]
   return user === undefined || password === undefined
-    ? { problem: `the user or password of the proxy ${address} in ${variable} has a % that encodes nothing` }
+    ? { problem: `the user or password of the proxy ${address} in ${variable} contains a % that is not an escape` }
     : {
       variable,
       address,
@@ -89,10 +89,10 @@ const parse = (variable: string, value: string): Proxy | Unusable => {
     }
 }
 
-// The proxy to an endpoint, unless there is none, or why it cannot be used.
+// Returns the proxy for an endpoint if there is one, or why it cannot be used.
 export const find = Effect.fnUntraced(function*(endpoint: hostPort.HostPort) {
   const found = yield* first(variables)
-  // What is reached through an interface is near.
+  // An address with an interface is on the local network.
   if (found === undefined || endpoint.host.includes("%") || (yield* isExcepted(endpoint))) return undefined
   return parse(...found)
 }) satisfies (...args: never) => Effect.Effect<Proxy | Unusable | undefined, ConfigError.ConfigError>

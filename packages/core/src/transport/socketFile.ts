@@ -1,4 +1,4 @@
-// The file of a Unix socket that a server listens on: who may open it, and whose it is.
+// The file of a Unix socket that a server listens on: its permissions, and which server owns it.
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
@@ -7,14 +7,14 @@ import { dirname, join } from "node:path"
 import * as socketPath from "./socketPath.ts"
 
 export interface SocketFile {
-  // Removes the file, unless another server has put its own there since.
+  // Removes the file, unless another server has replaced it.
   readonly remove: () => void
-  // Gives back what had to be kept until the server has closed.
+  // Releases the descriptor that had to stay open until the server has closed.
   readonly release: () => void
 }
 
-// A socket file outlives a server that was killed. One that nobody answers on is in the way and is removed, as servers
-// built on gRPC's C core do; one that somebody answers on is left, and binding fails.
+// Removes the socket file of a killed server, as servers built on gRPC's C core do. When a server still listens on the file, it
+// stays, and binding fails.
 const removeStale = (path: string): Effect.Effect<void> =>
   Effect.async((resume) => {
     const socket = Net.connect({ path })
@@ -37,12 +37,12 @@ const removeStale = (path: string): Effect.Effect<void> =>
 
 const codeOf = (error: unknown): unknown => error instanceof Error && "code" in error ? error.code : undefined
 
-// Gives a file its name, unless there is one of that name.
+// Moves a file to a path, unless the path exists.
 const moveTo = (from: string, path: string): void => {
   try {
     Fs.linkSync(from, path)
   } catch (error) {
-    // Some file systems have no links.
+    // Some file systems do not support hard links.
     if (codeOf(error) !== "EEXIST" && !Fs.existsSync(path)) return Fs.renameSync(from, path)
     throw new Error(`EADDRINUSE: another server or another file is at ${path}`, { cause: error })
   }
@@ -50,13 +50,13 @@ const moveTo = (from: string, path: string): void => {
 
 const listening = (server: Net.Server, path: string): Effect.Effect<void, Cause.UnknownException> =>
   Effect.async((resume) => {
-    // Later ones are about connections that could not be accepted, which is for their peers to notice.
+    // Later errors are about connections that could not be accepted; their peers notice.
     server.on("error", (error: Error) => resume(new Cause.UnknownException(error)))
     server.listen({ path }, () => resume(Effect.void))
   })
 
-// A socket gets its permissions from the umask, which belongs to the whole process, and can be narrowed only once it is there.
-// It is made in a directory that nobody else can enter, and moved to its path when it has its mode.
+// A new socket gets its permissions from the umask of the whole process, and they can be narrowed only once the socket exists. So it
+// is created in a directory that no other user can enter, and moved to its path when it has its mode.
 const listenPrivately = (
   server: Net.Server,
   path: string,
@@ -65,8 +65,8 @@ const listenPrivately = (
   Effect.gen(function*() {
     const directory = yield* Effect.try(() => Fs.mkdtempSync(`${dirname(path)}/.`))
     const file = join(directory, "s")
-    // Where the directory leaves no room for another one, Linux has a shorter way to it. The server removes the file of that
-    // name when it closes, and until then the descriptor must be no other directory's.
+    // When the path of the temporary directory is too long for a socket, Linux offers a shorter one through a descriptor. The server
+    // removes the file at that path when it closes, so the descriptor must stay open until then and refer to this directory.
     const isLong = Buffer.byteLength(file) > socketPath.maxBytes
     const descriptor = isLong && process.platform === "linux"
       ? yield* Effect.try(() => Fs.openSync(directory, "r"))

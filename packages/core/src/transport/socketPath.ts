@@ -1,14 +1,14 @@
-// What can be wrong with the path of a Unix socket. The system keeps it in a field of fixed size, and Node cuts off what does
-// not fit: a server would listen under another name, and its clients would look for a third.
+// Checks the path of a Unix socket. The system stores it in a field of fixed size, and Node truncates a longer path: a server would
+// listen under another name, and its clients would look for a third one.
 import * as Fs from "node:fs"
 import { dirname } from "node:path"
 
 export const maxBytes = process.platform === "darwin" ? 103 : 107
 
-// Named pipes of Windows are no files.
+// On Windows the path names a pipe, which is not a file.
 export const isFile = process.platform !== "win32"
 
-// A socket without a file, which Linux knows by name.
+// An abstract socket has a name but no file. Only Linux has them.
 const isAbstract = (path: string): boolean => path.startsWith("\0")
 
 export const problem = (path: string): string | undefined => {
@@ -21,11 +21,11 @@ export const problem = (path: string): string | undefined => {
     : undefined
 }
 
-// The same for who is to listen there. Node says of a directory that is not there that it is forbidden.
+// The same for a server. Node reports a missing directory as a permission error.
 export const problemToListen = (path: string): string | undefined =>
   problem(path) ??
     (isAbstract(path)
       ? "an abstract socket has no permissions and is open to every user of the machine; listen on a path"
       : isFile && !Fs.existsSync(dirname(path))
-      ? `there is no directory ${dirname(path)}`
+      ? `the directory ${dirname(path)} does not exist`
       : undefined)

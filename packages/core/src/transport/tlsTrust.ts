@@ -1,4 +1,4 @@
-// What proves a server to be the endpoint's (protocol.md 10.2), and what proves a client to a server that asks.
+// How a TLS client authenticates the server (protocol.md 10.2), and itself to a server that requests a certificate.
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import type * as Duration from "effect/Duration"
@@ -15,7 +15,7 @@ import * as interruptible from "../util/interruptible.ts"
 import * as connectFailure from "./connectFailure.ts"
 import * as pem from "./pem.ts"
 
-// Empty where the system's roots are trusted.
+// The TLS options of a connection. They are empty when the system's roots are trusted.
 export interface TlsTrust {
   readonly secureContext?: Tls.SecureContext
   readonly servername?: string
@@ -39,7 +39,7 @@ const secureContext = (target: string, options: Tls.SecureContextOptions) =>
       )
   })
 
-// The client's own certificate, as Node takes it.
+// The client's certificate, as options for Node.
 const identity = Effect.fnUntraced(function*({ certificate }: Endpoint.Tls, target: string) {
   if (certificate === undefined) return {}
   const key = Redacted.value(certificate.privateKey)
@@ -48,18 +48,18 @@ const identity = Effect.fnUntraced(function*({ certificate }: Endpoint.Tls, targ
     return yield* unusable(target, `the client's certificate cannot be used: ${problem}`)
   }
   const options = { cert: certificate.chain, key }
-  // Whether they belong together.
+  // Fails when the certificate and the key do not belong together.
   yield* secureContext(target, options)
   return options
 }) satisfies (...args: never) => Effect.Effect<Tls.SecureContextOptions, GrpcStatus.GrpcStatusError>
 
-// As gRPC does, trust ends at what was given, whether it is a root, an intermediate, or the server's own certificate.
+// As in gRPC, each given certificate is trusted by itself, whether it is a root, an intermediate, or the server's own certificate.
 const trustOnly = (certificates: ReadonlyArray<X509Certificate>): Tls.SecureContextOptions => ({
   ca: certificates.map(String),
   allowPartialTrustChain: true
 })
 
-// The certificates a server presents, the leaf first, from a connection that verifies nothing.
+// Returns the certificates that a server presents, leaf first, over a connection that verifies nothing.
 const presentedChain = (
   endpoint: Endpoint.Tls,
   target: string,
@@ -87,13 +87,13 @@ const presentedChain = (
     })
     socket.on("error", (cause) => {
       socket.destroy()
-      const details = `could not look at the server's certificate: ${connectFailure.explain(cause, endpoint)}`
+      const details = `could not read the server's certificate: ${connectFailure.explain(cause, endpoint)}`
       resume(unreachable(target, details, cause))
     })
     return Effect.sync(() => socket.destroy())
   })
 
-// Trusts exactly what the server presents now. A leaf whose issuer is not presented is trusted as it is.
+// Trusts exactly the certificates that the server presents now. A leaf without its issuer is trusted by itself.
 const trustOnFirstUse = Effect.fnUntraced(function*(
   endpoint: Endpoint.Tls,
   target: string,
@@ -118,18 +118,20 @@ const trustOnFirstUse = Effect.fnUntraced(function*(
   return {
     secureContext: yield* secureContext(target, { ...trustOnly(presented), ...options }),
     checkServerIdentity: (_, certificate) =>
-      certificate.raw.equals(leaf) ? undefined : new Error("the server presents a different certificate than at first")
+      certificate.raw.equals(leaf)
+        ? undefined
+        : new Error("the server presents a different certificate than on first use")
   } satisfies TlsTrust
 })
 
-// The name that a certificate is checked for, where it is not that of the host.
+// Options that check the certificate for `serverName` instead of the host.
 const named = (serverName: string | undefined): TlsTrust =>
   serverName === undefined ? {} : {
     ...hostPort.serverName(serverName),
     checkServerIdentity: (_, certificate) => Tls.checkServerIdentity(serverName, certificate)
   }
 
-// A variable of gRPC's. What it names takes the place of the system's roots.
+// A variable that gRPC defines. The certificates in its file replace the system's roots.
 const rootsFile = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
 
 const systemRoots = Effect.fnUntraced(function*(target: string) {
@@ -181,7 +183,7 @@ export const make = Effect.fnUntraced(function*(
 const isNamed = (certificate: X509Certificate, name: string): boolean =>
   Tls.checkServerIdentity(name, certificate.toLegacyObject()) === undefined
 
-// A name that a certificate is made for.
+// Returns a name that a certificate is valid for.
 const nameOf = (certificate: X509Certificate): string | undefined => {
   const names = certificate.subjectAltName ?? ""
   const name = /(?:^|, )DNS:([^,"]+)/.exec(names)?.[1] ?? /(?:^|, )IP Address:([^,"]+)/.exec(names)?.[1] ??
@@ -190,10 +192,10 @@ const nameOf = (certificate: X509Certificate): string | undefined => {
   return one !== undefined && hostPort.hostProblem(one) === undefined && isNamed(certificate, one) ? one : undefined
 }
 
-// What a client on this machine trusts to reach a server with this certificate.
+// Returns the trust with which a client on this machine can connect to a server with this certificate.
 export const trusting = (chain: string, host: string): Endpoint.Trust => {
   const [leaf] = Either.getOrElse(pem.certificates(chain), () => [])
-  // What has no name that can be checked proves nothing but itself.
+  // A certificate without a name that can be checked is trusted on first use.
   if (leaf === undefined) return Endpoint.Trust.TrustOnFirstUse()
   if (isNamed(leaf, host)) return Endpoint.Trust.CertificateAuthority({ ca: chain })
   const serverName = nameOf(leaf)

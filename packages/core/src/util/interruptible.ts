@@ -1,6 +1,7 @@
-// Effect's races, time limits, forks and concurrent loops for code that may run where it cannot be interrupted: in a finalizer, or as an
-// acquisition. The fibers that are forked there inherit that, and then what loses a race, outlasts its time or belongs to a
-// scope that closes is waited for without end. Here they can be interrupted; whoever waits for them stays as it is.
+// Effect's races, time limits, forks and concurrent loops for code that may run uninterruptibly: in a finalizer or an
+// acquisition. Fibers forked there inherit the uninterruptibility. The loser of a race, an effect that outlasts its time limit and
+// a fiber of a closing scope would then be awaited indefinitely. The functions below make the forked fibers interruptible and
+// leave the calling fiber as it is.
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -59,7 +60,7 @@ export const both = <A, E, R, A2, E2, R2>(
 ): Effect.Effect<[A, A2], E | E2, R | R2> =>
   Effect.zip(Effect.interruptible(self), Effect.interruptible(that), { concurrent: true })
 
-// All at once.
+// Runs the effects of all items concurrently.
 export const forEach = <A, B, E, R>(
   items: Iterable<A>,
   body: (item: A) => Effect.Effect<B, E, R>

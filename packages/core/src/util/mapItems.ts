@@ -1,6 +1,6 @@
-// Maps the items of a stream with a function that can fail, and is told their numbers. What comes before an item that
-// fails is passed on. It goes chunk by chunk: `Stream.mapEffect` would run an effect for every item, which costs more than
-// what is done to one here.
+// Maps the items of a stream with a function that gets each item and its index, and can fail. The items before a failing one
+// are still emitted. Items are mapped chunk by chunk: `Stream.mapEffect` would run an effect for every item, which costs more
+// than the mapping itself.
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Either from "effect/Either"

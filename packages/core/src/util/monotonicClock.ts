@@ -1,8 +1,8 @@
-// Milliseconds for durations. The wall clock is set forward and back while a program runs, by NTP or by hand; this one never
-// jumps. The zero is arbitrary, so a value makes sense only next to another one. `TestClock` drives it.
+// Milliseconds for measuring durations. NTP or a person may set the wall clock forward or back while a program runs; this clock
+// never jumps. Its zero is arbitrary, so only the difference between two values has a meaning. `TestClock` drives it.
 import * as Effect from "effect/Effect"
 
-// `Clock.currentTimeNanos` of the test clock is a defect when the test's time has a fraction of a nanosecond.
+// The test clock's `currentTimeNanos` dies when the test's time has a fraction of a nanosecond.
 export const currentMillis: Effect.Effect<number> = Effect.clockWith((clock) =>
   Effect.sync(() => Number(clock.unsafeCurrentTimeNanos()) / 1e6)
 )

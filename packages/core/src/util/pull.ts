@@ -1,9 +1,9 @@
-// Effects that answer with the next of several things, and fail with `None` after the last. Running a stream of them takes
-// some 500 steps whatever is in it, more than most calls.
+// Pulls: effects that return the next value each time they run, and fail with `None` after the last one. Running a `Stream`
+// over a pull costs some 500 steps even when it is empty, which is more than most calls take.
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 
-// Does something with each, until the last.
+// Runs `f` with each value until the pull ends.
 export const forEach = <A, E, E2>(
   pull: Effect.Effect<A, Option.Option<E>>,
   f: (value: A) => Effect.Effect<void, E2>

@@ -1,4 +1,4 @@
-// What a readable stream of Node gives, read only when somebody asks for it.
+// Reads a Node readable stream on demand.
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -6,7 +6,8 @@ import type { Readable } from "node:stream"
 
 const events = ["readable", "end", "error", "close"] as const
 
-// Answers with all there is, and waits until there is something. `closed` is what it fails with when it was closed before its end.
+// Returns a pull of everything that is buffered; it waits while the buffer is empty. A stream that is closed before its end
+// fails with `closed`.
 export const make = <E>(
   readable: Readable,
   failed: (cause: Error) => E,

@@ -1,6 +1,6 @@
-// A fiber that runs while somebody uses it: the first user starts it, the last one ends it. One that has ended by itself,
-// which `ended` is told in the same instant, is started anew by the next user. `run` is called before a user goes on, and
-// the fiber begins after that.
+// A fiber that runs while it has users: the first user starts it, and the last one interrupts it. When the fiber ends by itself,
+// `ended` is called in the same instant, and the next user starts a new fiber. `run` is called before the user continues; the
+// effect it returns starts later.
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"

@@ -1,4 +1,4 @@
-// Fibers that wait until something changes, and then look again.
+// Fibers that wait for a change and then check their condition again.
 import * as Effect from "effect/Effect"
 
 export class Waiters {

@@ -337,7 +337,7 @@ describe("reconnecting by a schedule", () => {
       strictEqual(
         gone.message,
         "call power.on is not implemented (NOT_FOUND, bench): " +
-          "the exporter has changed: no driver at \"power\", there are: relay"
+          "the exporter has changed: no driver at \"power\"; available: relay"
       )
       strictEqual(gone.origin, "client")
       yield* wire.cut

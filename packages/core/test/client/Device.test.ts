@@ -24,7 +24,7 @@ describe("layer", () => {
   it.effect("lists the drivers when there is none at the path", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(Layer.build(BoardPower.layer("board.power")))
-      assert.strictEqual(error.message, "no driver at \"board.power\", there are: board, board.reset")
+      assert.strictEqual(error.message, "no driver at \"board.power\"; available: board, board.reset")
     }).pipe(Effect.scoped, Effect.provide(ExporterTest.layer({ board: Driver.composite({ reset: relay }) }))))
 
   it.effect("names the interface of the driver at the path, and the drivers that speak the contract", () =>
@@ -78,7 +78,7 @@ describe("layer", () => {
       const absent = yield* Effect.flip(Layer.build(BoardPower.layer("usb.1")))
       assert.strictEqual(
         absent.message,
-        "no driver at \"usb.1\", there are: [\"usb.1\"], [\"\"], hub, hub.port, [\"hub\",\"usb.1\"]"
+        "no driver at \"usb.1\"; available: [\"usb.1\"], [\"\"], hub, hub.port, [\"hub\",\"usb.1\"]"
       )
       const other = yield* Effect.flip(Layer.build(BoardReset.layer("hub")))
       assert.include(other.message, "; these drivers speak it: [\"usb.1\"], [\"\"], hub.port, [\"hub\",\"usb.1\"]")

@@ -360,35 +360,35 @@ describe("a typed client tells what a driver answers that its contract does not 
   says(
     "a result of another shape",
     "UnexpectedResult",
-    "call supply.verify gave an unexpected result (UNKNOWN): expected number, actual \"12\"",
+    "call supply.verify returned an unexpected result (UNKNOWN): expected number, actual \"12\"",
     answering({ verify: "12" }),
     (client) => client.verify(Resource.source(Stream.empty))
   )
   says(
     "a result of another shape inside, with its path",
     "UnexpectedResult",
-    "call supply.last gave an unexpected result at .voltage (UNKNOWN): it is missing, expected number",
+    "call supply.last returned an unexpected result at .voltage (UNKNOWN): it is missing, expected number",
     answering({ last: { current: 1 } }),
     (client) => client.last()
   )
   says(
     "a variant there is not",
     "UnexpectedResult",
-    "call supply.state gave an unexpected result at ._tag (UNKNOWN): expected \"Idle\" | \"Busy\", actual \"Broken\"",
+    "call supply.state returned an unexpected result at ._tag (UNKNOWN): expected \"Idle\" | \"Busy\", actual \"Broken\"",
     answering({ state: { _tag: "Broken" } }),
     (client) => client.state()
   )
   says(
     "null for a result there should be",
     "UnexpectedResult",
-    "call supply.verify gave an unexpected result (UNKNOWN): expected number, actual null",
+    "call supply.verify returned an unexpected result (UNKNOWN): expected number, actual null",
     answering({ verify: null }),
     (client) => client.verify(Resource.source(Stream.empty))
   )
   says(
     "an item of another shape, with its number",
     "UnexpectedResult",
-    "streaming call supply.read gave an unexpected result at [2].voltage (UNKNOWN): expected number, actual \"high\"",
+    "streaming call supply.read returned an unexpected result at [2].voltage (UNKNOWN): expected number, actual \"high\"",
     answering({ read: [{ voltage: 1 }, { voltage: 2 }, { voltage: "high" }, { voltage: 4 }] }, true),
     (client) => Stream.runDrain(client.read(4))
   )

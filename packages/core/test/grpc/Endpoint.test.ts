@@ -62,11 +62,11 @@ describe("Endpoint", () => {
       ["  ", "the address is empty"],
       ["unix:", "the path of the socket is missing"],
       ["unix-abstract:", "the name of the socket is missing"],
-      ["unix://run/x.sock", "after unix:// a path starts with a slash: unix:///run/x.sock"],
+      ["unix://run/x.sock", "the path after unix:// must start with a slash; write unix:///run/x.sock"],
       ["unix:\0x", "write an abstract socket as unix-abstract:NAME"],
-      [" lab:8090", "there is white space around the address; without it: lab:8090"],
-      ["lab:8090\n", "there is white space around the address; without it: lab:8090"],
-      ["/x.sock\n", "there is white space around the address; without it: /x.sock"],
+      [" lab:8090", "the address has white space around it; write lab:8090"],
+      ["lab:8090\n", "the address has white space around it; write lab:8090"],
+      ["/x.sock\n", "the address has white space around it; write /x.sock"],
       ["lab\n:8090", "the address contains a control character"],
       ["~/x.sock", "only shells expand ~; write the full path"],
       [":8090", "the host is missing"],
@@ -188,7 +188,10 @@ describe("Endpoint", () => {
       assert.include(wrong(decode("http://lab:1")), "for cleartext write tcp://HOST:PORT")
       const certificate = { chain: "pem", privateKey: Redacted.make("secret") }
       const refusal = wrong(encode(Endpoint.tls("lab", 1, Endpoint.Trust.SystemRoots(), { certificate })))
-      assert.include(refusal, "no address can say what tls:lab:1 trusts and proves itself with")
+      assert.include(
+        refusal,
+        "tls:lab:1 cannot be written as an address: an address carries neither trust nor a client certificate"
+      )
       assert.notInclude(refusal, "secret")
     })
 

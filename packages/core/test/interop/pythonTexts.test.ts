@@ -83,7 +83,7 @@ const cases: Readonly<
   "an argument that is missing": {
     run: (driver) => driver.call("depth"),
     original: "ProbeDriver.depth() missing 1 required positional argument: 'value'",
-    advice: "the call lacks these arguments, in this order: 'value'"
+    advice: "the call is missing these arguments, in this order: 'value'"
   },
   "arguments of other types": {
     run: (driver) => driver.call("typed", "one", 2),
@@ -98,7 +98,7 @@ const cases: Readonly<
   "a key error": {
     run: (driver) => driver.call("fail", "key_error", "boot"),
     original: "'boot'",
-    advice: "this is all that a KeyError of Python says"
+    advice: "Python raised a KeyError: the driver has nothing by this name"
   }
 }
 

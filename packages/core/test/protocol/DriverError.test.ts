@@ -151,7 +151,7 @@ describe("DriverError", () => {
           path: ["volts"],
           details: ""
         }),
-        "transfer (root).write gave an unexpected result at .volts (INTERNAL, unix:/x): no details"
+        "transfer (root).write returned an unexpected result at .volts (INTERNAL, unix:/x): no details"
       ]
     ]
     it.each(table.map(([error, message]) => ({ error, message })))("$message", ({ error, message }) => {

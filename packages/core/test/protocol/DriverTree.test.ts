@@ -201,7 +201,7 @@ describe("DriverTree", () => {
       assert.deepStrictEqual(error.available, ["storage", "storage.mux", "[\"eth0.100\"]", "[\"eth0.100\",\"dhcp\"]"])
       assert.strictEqual(
         error.message,
-        "no driver at \"storage.nix\", there are: storage, storage.mux, [\"eth0.100\"], [\"eth0.100\",\"dhcp\"]"
+        "no driver at \"storage.nix\"; available: storage, storage.mux, [\"eth0.100\"], [\"eth0.100\",\"dhcp\"]"
       )
     })
 
@@ -214,7 +214,7 @@ describe("DriverTree", () => {
 
     it("says so when there is nothing to find", () => {
       const error = Either.getOrThrow(Either.flip(DriverTree.find(build(report(1)), "power")))
-      assert.strictEqual(error.message, "no driver at \"power\", there are none")
+      assert.strictEqual(error.message, "no driver at \"power\"; available: none")
     })
   })
 })

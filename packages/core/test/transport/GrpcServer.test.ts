@@ -149,7 +149,7 @@ describe("GrpcServer", () => {
           const error = yield* Effect.flip(GrpcServer.serve(echo, { host, port: 0 }))
           assert.match(
             error.details,
-            /there is no TLS; give a `certificate`, listen on 127\.0\.0\.1, or set `insecure: true`$/
+            /without TLS; pass a `certificate`, listen on 127\.0\.0\.1, or set `insecure: true`$/
           )
         }))
     }
@@ -192,7 +192,7 @@ describe("GrpcServer", () => {
         const path = join(yield* temporary.directory, "nowhere", "s")
         const error = yield* Effect.flip(GrpcServer.serve(echo, { path }))
         assert.strictEqual(error.address, path)
-        assert.strictEqual(error.details, `there is no directory ${dirname(path)}`)
+        assert.strictEqual(error.details, `the directory ${dirname(path)} does not exist`)
       }))
 
     it.scopedLive("at a path that no socket can have", () =>

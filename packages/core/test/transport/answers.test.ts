@@ -66,7 +66,7 @@ const respond = (headers: http2.OutgoingHttpHeaders, body?: Uint8Array | string)
   if (body !== undefined) stream.end(body)
 }
 
-const hint = "instead of an answer of gRPC; is this the address of a proxy, a load balancer or a login page?"
+const hint = "instead of a gRPC response; is this the address of a proxy, a load balancer or a login page?"
 
 const page = (code: string, status: number, type = "text/html") =>
   `${code} transport (connection): Received HTTP status code ${status} (${type}) ${hint}`
@@ -203,7 +203,7 @@ const answers: Readonly<Record<string, Answer>> = {
       stream.write(message, () => stream.session?.ping(() => stream.destroy(new Error("no more"))))
     },
     end:
-      "INTERNAL transport: Received RST_STREAM with code 2 (INTERNAL_ERROR); the exporter, or a proxy in between, failed: look into its log",
+      "INTERNAL transport: Received RST_STREAM with code 2 (INTERNAL_ERROR); the exporter or a proxy in between failed: check its log",
     grpcJs: "INTERNAL transport: Received RST_STREAM with code 2 (Internal server error)",
     got: ["a"]
   },

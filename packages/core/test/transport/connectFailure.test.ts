@@ -56,7 +56,7 @@ for (const [client, options] of clients) {
           const port = yield* closing({ host: "127.0.0.1", port: 0 }, close)
           assert.match(
             yield* detailsOf(Endpoint.unix(path)),
-            /^[^;]+; is it an exporter that listens there, or a `jmp shell` whose lease has ended\?$/
+            /^[^;]+; does an exporter listen there, or has the lease of its `jmp shell` ended\?$/
           )
           assert.match(yield* detailsOf(Endpoint.tcp("127.0.0.1", port)), /^[^;]+; does the server expect TLS\?$/)
           assert.match(
@@ -75,7 +75,7 @@ it("a connection that the system does not allow is explained by what the address
     const text = connectFailure.explain(reason, endpoint)
     assert.strictEqual(
       text,
-      "connect EACCES: this machine does not let the program connect there; does a firewall forbid it?"
+      "connect EACCES: this machine does not let the program connect; does a firewall block it?"
     )
     assert.strictEqual(
       connectFailure.explain(texts.connectFailure("connect EACCES 10.0.0.7:1234"), endpoint).split(": ")[1],

@@ -172,7 +172,10 @@ describe("a proxy", () => {
     ["user:sesame@proxy", /the proxy in http_proxy is not a URL such as http:\/\/proxy:3128$/],
     ["127.0.0.1:3128", /is not a URL such as http:\/\/proxy:3128$/],
     ["http://", /is not a URL such as http:\/\/proxy:3128$/],
-    ["http://a:%zz@127.0.0.1:1", /the user or password of the proxy http:\/\/127\.0\.0\.1:1 in http_proxy has a %/],
+    [
+      "http://a:%zz@127.0.0.1:1",
+      /the user or password of the proxy http:\/\/127\.0\.0\.1:1 in http_proxy contains a %/
+    ],
     [" ", /is not a URL/]
   ])("that cannot be used is explained, and connected without: %j", ([value, text]) =>
     Effect.gen(function*() {
@@ -280,19 +283,19 @@ describe("the transport of a channel", () => {
       why: string
     ]
   >([
-    ["unset", {}, {}, "http2", "as nothing asks for nice-grpc"],
-    ["unset, with empty grpcOptions", { grpcOptions: {} }, {}, "http2", "as nothing asks for nice-grpc"],
-    ["unset, with grpcOptions", { grpcOptions }, {}, "nice-grpc", "because there are grpcOptions"],
+    ["unset", {}, {}, "http2", "because nothing needs nice-grpc"],
+    ["unset, with empty grpcOptions", { grpcOptions: {} }, {}, "http2", "because nothing needs nice-grpc"],
+    ["unset, with grpcOptions", { grpcOptions }, {}, "nice-grpc", "because grpcOptions are set"],
     ["unset, with a proxy", {}, proxied, "nice-grpc", "because of the proxy http://127.0.0.1:3128 (http_proxy)"],
-    ["unset, with a proxy for others", {}, { ...proxied, no_proxy: "*" }, "http2", "as nothing asks for nice-grpc"],
-    ["http2", { transport: "http2" }, proxied, "http2", "which the option transport chooses"],
-    ["nice-grpc", { transport: "nice-grpc" }, {}, "nice-grpc", "which the option transport chooses"],
+    ["unset, with a proxy for others", {}, { ...proxied, no_proxy: "*" }, "http2", "because nothing needs nice-grpc"],
+    ["http2", { transport: "http2" }, proxied, "http2", "because the option transport says so"],
+    ["nice-grpc", { transport: "nice-grpc" }, {}, "nice-grpc", "because the option transport says so"],
     [
       "nice-grpc, with grpcOptions",
       { transport: "nice-grpc", grpcOptions },
       {},
       "nice-grpc",
-      "which the option transport chooses"
+      "because the option transport says so"
     ]
   ])("%s", ([, options, variables, expected, why]) =>
     Effect.gen(function*() {

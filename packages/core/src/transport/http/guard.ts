@@ -1,28 +1,27 @@
-// Guards a connection against two faults of Node's HTTP/2 that a peer's mistake sets off.
+// Guards a connection against two bugs in Node's HTTP/2 that a peer's mistake triggers.
 //
-// nghttp2 answers many mistakes, a header of more than 64 KiB among them, with a GOAWAY of its own. It stops there, and Node
-// emits no event: every RPC on the connection waits without end. The guard destroys such a connection, as Node does where it
-// notices.
+// nghttp2 responds to many mistakes, such as a header of more than 64 KiB, with a GOAWAY of its own. Then it stops, and Node emits
+// no event: every RPC on the connection waits indefinitely. The guard destroys such a connection, as Node does when it notices.
 //
-// Node frees the native half of a destroyed session before its streams. When the headers of an answer are incomplete then, a
-// garbage collection in between aborts the process with "Assertion failed: (current_nghttp2_memory_) == (0)". Node 20 to 26 do
-// so. The guard keeps the native half alive until the streams are gone.
+// Node frees the native half of a destroyed session before its streams. When the headers of a response are incomplete at that
+// moment, a garbage collection in between aborts the process with "Assertion failed: (current_nghttp2_memory_) == (0)". This
+// happens in Node 20 to 26. The guard keeps the native half alive until the streams are gone.
 import type { Http2Session } from "node:http2"
 import { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { clearInterval, setImmediate, setInterval } from "node:timers"
 
-// In milliseconds of real time, which is the connection's: a test's clock must not stop it.
+// In milliseconds of real time: a test's clock must not stop the guard.
 const interval = 250
 
-// The bytes that acknowledge an empty SETTINGS.
+// The size of the frame that acknowledges a SETTINGS.
 const answerBytes = 9
 
-// Node destroys a session with ten unacknowledged SETTINGS.
+// Stay below ten: Node destroys a session with ten unacknowledged SETTINGS.
 const maxUnanswered = 4
 
 class GivenUp extends Error {
-  // What Node gives to a session that nghttp2 refuses to go on with.
+  // The code that Node reports when nghttp2 gives up a session.
   readonly code = "ERR_HTTP2_ERROR"
 
   constructor() {
@@ -30,14 +29,14 @@ class GivenUp extends Error {
   }
 }
 
-// Whether the kernel still has to take bytes. Only a private handle of Node tells. Without it the answer is yes, so that no
+// Whether bytes still wait for the kernel. Only a private handle of Node knows. Without the handle the result is true, so that no
 // connection is destroyed by mistake.
 const isWriting = (socket: Http2Session["socket"]): boolean => {
   const handle: unknown = Reflect.get(socket, "_handle")
   return typeof handle !== "object" || handle === null || !("writeQueueSize" in handle) || handle.writeQueueSize !== 0
 }
 
-// Node's own name of a field of a session. A release that has another name gives none.
+// Reads a private field of a session by Node's name for it. Returns undefined in a release that has no such field.
 const field = (http: Http2Session, name: string): unknown => {
   const key = Object.getOwnPropertySymbols(http).find(({ description }) => description === name)
   return key === undefined ? undefined : Reflect.get(http, key)
@@ -45,19 +44,19 @@ const field = (http: Http2Session, name: string): unknown => {
 
 const hold = (http: Http2Session): void => {
   const held = new Set<unknown>([field(http, "kHandle")])
-  // Node frees the streams before the immediates of programs run.
+  // Node frees the streams before the program's immediates run.
   http.once("close", () => setImmediate(() => held.clear()))
 }
 
-// What a session shows as its socket is a stand-in that cannot be destroyed.
+// The public `socket` of a session is a proxy that cannot be destroyed, so this finds the real one.
 const socketOf = (http: Http2Session): Http2Session["socket"] => {
   const socket = field(http, "socket")
   return socket instanceof Socket ? socket : http.socket
 }
 
-// A session that has stopped looks like one whose peer is silent, except that it writes nothing any more and keeps what it is
-// asked to write in its queue. So it is asked to write each time the peer has said something that was not answered. It writes
-// an empty SETTINGS: unlike PING, peers do not count them.
+// A stopped session looks like one with a silent peer, except that it no longer writes: frames stay in its queue. So the guard has
+// it send an empty SETTINGS whenever the peer has sent something that got no reply, and checks whether the frame leaves the queue.
+// Peers do not count SETTINGS, unlike PING.
 const watch = (http: Http2Session, line: Duplex | undefined): void => {
   const socket = socketOf(http)
   let written = socket.bytesWritten
@@ -65,7 +64,7 @@ const watch = (http: Http2Session, line: Duplex | undefined): void => {
   let unanswered = 0
   let asked = false
   const look = (): void => {
-    // Since Node 24 a session that was destroyed may wait for its peer to close.
+    // Since Node 24 a destroyed session may wait for its peer to close.
     if (http.destroyed) return void (line ?? (socket instanceof Socket ? socket : undefined))?.destroy()
     const read = socket.bytesRead
     const isQuiet = socket.bytesWritten === written
@@ -90,7 +89,7 @@ const watch = (http: Http2Session, line: Duplex | undefined): void => {
   http.once("close", () => clearInterval(timer))
 }
 
-// `line` is what the session runs over, where that is no socket.
+// `line` is the stream that the session runs over, when that is not a socket.
 export const guard = (http: Http2Session, line: Duplex | undefined): void => {
   watch(http, line)
   if (http.connecting) http.once("connect", () => hold(http))

@@ -1,4 +1,4 @@
-// Statuses and metadata as HTTP/2 headers and trailers carry them.
+// Converts statuses and metadata to and from HTTP/2 headers and trailers.
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import * as Metadata from "../../grpc/Metadata.ts"
@@ -6,8 +6,8 @@ import * as httpLoss from "./loss.ts"
 
 const encoder = new TextEncoder()
 
-// Everything but printable ASCII, and the percent sign itself, travels as percent-encoded UTF-8; so do spaces at the
-// ends, where HTTP/2 allows none.
+// Percent-encodes everything but printable ASCII as UTF-8, and the percent sign itself. Spaces at the ends are encoded too, because
+// HTTP/2 does not allow them there.
 const encodeMessage = (text: string): string =>
   text.replace(/[^ -$&-~]+|^ +| +$/gu, (part) => {
     let encoded = ""
@@ -15,7 +15,7 @@ const encodeMessage = (text: string): string =>
     return encoded
   })
 
-// Receivers must not fail on what is badly encoded.
+// gRPC requires receivers to accept badly encoded text.
 const decodeMessage = (text: string): string => {
   try {
     return decodeURIComponent(text)
@@ -45,18 +45,19 @@ export const fromTrailers = (
 // The details of an RPC that ended without a status.
 export const noStatus = "the RPC ended without a status"
 
-// The details of a call that should have one answer and had none, or several.
+// The details of a call that should have one answer but had none, or several.
 export const noAnswer = "the RPC ended without an answer"
 export const manyAnswers = "the RPC had more than one answer"
 
-// The media type of gRPC with the message format that this library speaks. Media types have no case.
+// Whether a content type is gRPC's, with a message format that this library speaks. Media types are case-insensitive.
 export const isGrpc = (contentType: string | undefined): boolean =>
   contentType !== undefined && /^application\/grpc(\+proto)?[ \t]*(;|$)/i.test(contentType)
 
-// The header is the peer's, and may be of any length.
+// The peer may send a header of any length.
 const maxShown = 100
 
-// What gRPC makes of an answer that is none of gRPC, if it is that: a proxy answered, a load balancer, a page to log in.
+// Returns the status that gRPC defines for an HTTP response that is not gRPC, such as one from a proxy, a load balancer or a login
+// page. Returns undefined for a gRPC response.
 export const problemOfAnswer = (
   httpStatus: number | undefined,
   contentType: string | undefined
@@ -64,12 +65,12 @@ export const problemOfAnswer = (
   const hint = "is this the address of a proxy, a load balancer or a login page?"
   const type = contentType?.slice(0, maxShown) ?? "no content type"
   if (httpStatus !== constants.HTTP_STATUS_OK) {
-    const details = `Received HTTP status code ${httpStatus} (${type}) instead of an answer of gRPC; ${hint}`
+    const details = `Received HTTP status code ${httpStatus} (${type}) instead of a gRPC response; ${hint}`
     return { code: codeOfHttpStatus(httpStatus), details }
   }
   return isGrpc(contentType)
     ? undefined
-    : { code: "UNKNOWN", details: `Received ${type} (HTTP status code 200) instead of an answer of gRPC; ${hint}` }
+    : { code: "UNKNOWN", details: `Received ${type} (HTTP status code 200) instead of a gRPC response; ${hint}` }
 }
 
 const codeOfHttpStatus = (status: number | undefined): GrpcStatus.GrpcCode => {
@@ -92,7 +93,7 @@ const codeOfHttpStatus = (status: number | undefined): GrpcStatus.GrpcCode => {
   }
 }
 
-// What gRPC maps the reset of a stream to, and how to say it.
+// Returns the status that gRPC maps the reset of a stream to.
 export const statusOfReset = (
   code: number
 ): { readonly code: GrpcStatus.GrpcCode; readonly details: string } => {
@@ -110,8 +111,8 @@ export const statusOfReset = (
       return {
         code: "RESOURCE_EXHAUSTED",
         details:
-          "Bandwidth exhausted or memory limit exceeded; the answer has more than 256 KiB of headers, or the exporter limits " +
-          "what it takes"
+          "Bandwidth exhausted or memory limit exceeded; the response has more than 256 KiB of headers, or the exporter limits " +
+          "what it accepts"
       }
     case constants.NGHTTP2_INADEQUATE_SECURITY:
       return {
@@ -123,8 +124,8 @@ export const statusOfReset = (
   }
 }
 
-// Of a key that occurs more than once the last counts, which only the headers as they were on the wire can tell: names
-// and values in turns. Binary metadata, which nothing in the protocol uses, is left out.
+// When a key occurs more than once, the last value wins. Only the raw headers, alternating names and values, keep the order.
+// Binary metadata is left out, because nothing in the protocol uses it.
 export const fromRawHeaders = (rawHeaders: ReadonlyArray<string>): Metadata.Metadata => {
   const entries: Array<readonly [string, string]> = []
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {

@@ -13,17 +13,17 @@ import * as httpMessages from "./messages.ts"
 
 const { HTTP2_HEADER_CONTENT_TYPE, HTTP2_HEADER_METHOD, HTTP2_HEADER_PATH, HTTP2_HEADER_TE } = Http2.constants
 
-// How an RPC ended; none is `OK`.
+// How an RPC ended; `None` is `OK`.
 export type Outcome = Option.Option<GrpcStatus.GrpcStatusError>
 
 // Callbacks for what the peer sends.
 export interface Receiver {
   readonly onHeaders: (headers: Http2.IncomingHttpHeaders) => void
-  // The next message is read after the returned promise resolves.
+  // When it returns a promise, the next message is read after the promise resolves.
   readonly onMessage: (message: Bytes) => Promise<void> | undefined
-  // This side cancels the RPC: what was received is of no use any more.
+  // This side cancels the RPC, so received messages are no longer needed.
   readonly onCancel: () => void
-  // Nothing follows.
+  // The RPC has ended. No other callback follows.
   readonly onEnd: (outcome: Outcome) => void
 }
 
@@ -37,7 +37,7 @@ export class HttpCall {
   private readonly sender: httpMessages.Sender
   private readonly stream: Http2.ClientHttp2Stream
   private readonly reading: httpMessages.Reading
-  // What the peer said about the end of the RPC: its status, or how it failed to be a gRPC peer.
+  // The status that the peer sent.
   private answer: Outcome | undefined
   private error: Error | undefined
   private responded = false
@@ -62,14 +62,14 @@ export class HttpCall {
       const code = error instanceof MessageError ? error.code : "INTERNAL"
       this.abort(this.fail(code, error instanceof Error ? error.message : String(error), "client", { cause: error }))
     })
-    // Node emits the body that comes along with the headers before them.
+    // Node may emit the beginning of the body before the headers that precede it.
     stream.on("response", (headers, flags) => {
       this.responded = true
       const problem = httpStatus.problemOfAnswer(headers[":status"], headers["content-type"])
-      // A status in headers that something follows is none, and an error page is no success.
+      // A status in the headers counts only when they end the stream, and OK in an error page does not count.
       const ends = (flags & Http2.constants.NGHTTP2_FLAG_END_STREAM) !== 0
       if (ends && this.answered(headers) && (problem === undefined || !this.isSuccess())) return
-      // The peer is not the exporter.
+      // The address leads to something that is not an exporter.
       if (problem !== undefined) {
         return this.abort(this.fail(problem.code, problem.details, "transport", { scope: "connection" }))
       }
@@ -84,8 +84,8 @@ export class HttpCall {
     stream.on("end", () => {
       if (this.answer === undefined) return this.over ? undefined : this.abort(this.cutOff())
       this.end(this.outcome())
-      // Nobody reads what this side may still be sending. Where nothing is left a reset would only count against it:
-      // servers close connections with too many.
+      // The peer does not read what this side may still be sending, so the stream is reset. With nothing left to send it is ended
+      // instead: servers count resets, and close connections with too many.
       if (this.sender.isIdle) this.sender.end()
       else this.reset()
     })
@@ -98,13 +98,13 @@ export class HttpCall {
   }
 
   readonly cancel = Effect.sync(() => {
-    // Every RPC is cancelled when its scope closes, and most are over by then.
+    // Every RPC is cancelled when its scope closes, and most have ended by then.
     if (this.over) return
     this.receiver.onCancel()
     this.abort(this.fail("CANCELLED", "the RPC was cancelled by this client", "client"))
   })
 
-  // Whether it has ended. What is sent then goes nowhere.
+  // Whether the RPC has ended. Messages sent after that are dropped.
   get isOver(): boolean {
     return this.over
   }
@@ -113,7 +113,7 @@ export class HttpCall {
     return this.sender.send([message])
   }
 
-  // A message that is the only one.
+  // Sends the only message of an RPC.
   sendOnly(message: Uint8Array): void {
     this.sender.sendFirst(message)
     this.sender.end()
@@ -123,7 +123,7 @@ export class HttpCall {
     this.sender.end()
   })
 
-  // Ends the RPC for this side's own reasons, behind the messages that are here.
+  // Ends the RPC from this side, after the messages that have arrived.
   abort(outcome: Outcome): void {
     if (this.over) return
     this.reading.drain()
@@ -138,17 +138,17 @@ export class HttpCall {
     { cause, scope = "rpc" }: { readonly cause?: unknown; readonly scope?: GrpcStatus.StatusScope } = {}
   ): Outcome {
     const { name: rpc, target } = this.rpc
-    // Every byte stream that is left makes one, and checking what is typed would be most of its cost.
+    // Every abandoned byte stream makes such an error, and validating typed fields would be most of its cost.
     const unchecked = { disableValidation: true }
     return Option.some(new GrpcStatus.GrpcStatusError({ code, details, origin, scope, rpc, target, cause }, unchecked))
   }
 
-  // Ends with the connection.
+  // The outcome of an RPC whose connection was lost.
   lost(details: string): Outcome {
     return this.fail("UNAVAILABLE", details, "transport", { scope: "connection", cause: this.error })
   }
 
-  // Node would first end the messages of a stream that it resets, as if that were all.
+  // Without the empty `_final`, Node would end the messages before the reset, as if they were complete.
   private reset(): void {
     this.sender.close()
     this.stream._final = (callback) => callback()
@@ -173,7 +173,7 @@ export class HttpCall {
       : this.answer
   }
 
-  // The end of an RPC that the peer did not end.
+  // The outcome of an RPC that ended without a status of the peer.
   private cutOff(): Outcome {
     const goAway = this.session.goAway()
     const { error: cause } = this
@@ -185,8 +185,8 @@ export class HttpCall {
     return this.fail(code, details, "transport", { cause })
   }
 
-  // Whether HTTP/2 promises that nothing was done. Since Node 24 a session that is gone gives out streams, which have no number and
-  // are never begun.
+  // Whether HTTP/2 guarantees that the peer did nothing. Since Node 24 a closed session still returns streams, which have no number
+  // and never begin.
   private isUnseen(goAway: httpLoss.GoAway | undefined): boolean {
     const { id, rstCode } = this.stream
     return id === undefined || rstCode === Http2.constants.NGHTTP2_REFUSED_STREAM ||

@@ -1,5 +1,5 @@
-// One HTTP/2 connection to an exporter, made by the first call that needs it and made again by the next one after it was
-// lost.
+// One HTTP/2 connection to an exporter. The first call that needs it connects. After the connection is lost, the next call connects
+// again.
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -22,20 +22,20 @@ import { EagerSocket } from "./eagerSocket.ts"
 import * as httpKeepAlive from "./keepAlive.ts"
 import { Turns } from "./sendTurns.ts"
 
-// What a peer may send on one stream before the reader has taken it. HTTP/2's default of 64 KiB caps a byte stream at a
+// How many bytes a peer may send on one stream before the reader takes them. HTTP/2's default of 64 KiB limits a byte stream to a
 // fraction of what a connection can carry.
 const streamWindow = 4 * 1024 * 1024
 
 const connectionWindow = 4 * streamWindow
 
-// Large frames are fewer events for the same bytes.
+// Large frames cause fewer events for the same bytes.
 const maxFrameSize = 1024 * 1024
 
-// Node refuses new streams once a connection has this many megabytes in use. What streams hold is bounded one by one.
+// Node refuses new streams once a connection uses this many megabytes. Each stream is bounded by itself.
 const maxSessionMemory = 4 * 1024
 
-// The text of a failure travels in a header. nghttp2 takes 64 KiB in one header, which no option changes; these limits are for
-// all headers of an answer together.
+// The text of a failure is sent in a header. nghttp2 accepts at most 64 KiB in one header, and no option changes that. These limits
+// apply to all headers of a response together.
 const headerLimits = { maxHeaderListSize: 256 * 1024, maxHeaderListPairs: 1_024 }
 
 // protocol.md 10.3
@@ -45,26 +45,26 @@ const keepAliveTimeout = "180 seconds"
 
 export interface Http2Connection {
   readonly http: Http2.ClientHttp2Session
-  // Where its writes are not waited for, what they wait in.
+  // The socket that buffers the writes, when they are reported as done at once.
   readonly outlet: EagerSocket | undefined
-  // Between its streams.
+  // Turns between the streams of the connection.
   readonly turns: Turns
-  // Called by each RPC that begins and that ends: as long as there are any, the connection keeps the process alive.
+  // Each RPC calls `hold` when it begins and `release` when it ends. While RPCs are running, the connection keeps the process alive.
   readonly hold: () => void
   readonly release: () => void
-  // Whether the connection is gone, as opposed to being wound up in good order.
+  // Whether the connection is gone, as opposed to being shut down in good order.
   readonly isLost: () => boolean
-  // What the peer said when it wound up or gave up the connection.
+  // The GOAWAY that the peer sent, if any.
   readonly goAway: () => httpLoss.GoAway | undefined
 }
 
-// What is told of a connection.
+// Callbacks for the end of a connection.
 interface Observer {
-  // It is not for new RPCs any more.
+  // The connection accepts no new RPCs.
   readonly ended: (session: Http2Connection, details: string) => void
-  // Nothing of it is left.
+  // The connection is closed.
   readonly closed: () => void
-  // It is given up by this side.
+  // This side gives up the connection.
   readonly forget: (session: Http2Connection) => void
 }
 
@@ -80,7 +80,7 @@ const failure = (dialler: Dialler, line: Duplex, reason: connectFailure.Reason):
     reason instanceof Error ? reason : undefined
   )
 
-// Begins HTTP/2 on what was dialled.
+// Begins HTTP/2 on the dialled stream.
 const begin = (line: Duplex, dialler: Dialler, observer: Observer): Beginning => {
   const outcome = Deferred.unsafeMake<Http2Connection, GrpcStatus.GrpcStatusError>(FiberId.none)
   const fail = (reason: connectFailure.Reason): void => Deferred.unsafeDone(outcome, failure(dialler, line, reason))
@@ -118,11 +118,11 @@ const begin = (line: Duplex, dialler: Dialler, observer: Observer): Beginning =>
     error = cause
     fail(cause)
   })
-  // What is under way goes on when a connection is wound up, and what begins after that goes to whoever is there then.
-  // Some peers say it twice: that they will, and then from where on.
+  // A GOAWAY shuts a connection down: running RPCs continue, and new RPCs need another connection. Some peers send two, the first to
+  // announce the shutdown, the second with the last stream.
   http.on("goaway", (code, lastStream, data) => {
     goAway = { code, lastStream, text: data === undefined ? "" : Buffer.from(data).toString() }
-    // A peer that gives up a connection also closes it, and the close handler below reports that.
+    // A peer that gives up a connection with an error also closes it, and the close handler below reports that.
     if (code === Http2.constants.NGHTTP2_NO_ERROR) observer.ended(session, "the connection is wound up")
   })
   http.once("close", () => {
@@ -130,7 +130,7 @@ const begin = (line: Duplex, dialler: Dialler, observer: Observer): Beginning =>
     observer.closed()
     fail(connectFailure.closedBeforeHttp2)
   })
-  // The peer has spoken HTTP/2: only now is it known to be there.
+  // The first SETTINGS prove that the peer speaks HTTP/2, so only now is the connection established.
   http.once("remoteSettings", () => {
     http.setLocalWindowSize(connectionWindow)
     socket?.unref()
@@ -145,7 +145,7 @@ const connect = (
 ): Effect.Effect<Http2Connection, GrpcStatus.GrpcStatusError, Scope.Scope> =>
   Effect.gen(function*() {
     const line = yield* dialler.dial
-    // It may have ended since it was there, and no event would say so.
+    // The stream may have ended since it was dialled, and no event would report that.
     if (line.destroyed) return yield* failure(dialler, line, line.errored ?? connectFailure.closedBeforeHttp2)
     const { outcome } = yield* Effect.acquireRelease(
       Effect.sync(() => begin(line, dialler, observer)),
@@ -159,9 +159,9 @@ const connect = (
   })
 
 export interface Sessions {
-  // The connection, which is made where there is none.
+  // Returns the connection, and connects when there is none.
   readonly connect: (rpc: string) => Effect.Effect<Http2Connection, GrpcStatus.GrpcStatusError>
-  // Starts no more RPCs on a connection, and closes it when those under way have ended.
+  // Starts no more RPCs on a connection, and closes it when the running ones have ended.
   readonly retire: (session: Http2Connection) => void
   readonly drop: Effect.Effect<void>
   readonly onEnd: GrpcConnection["onEnd"]
@@ -177,11 +177,11 @@ export const make = Effect.fnUntraced(function*(
   let current: Http2Connection | undefined
   let opening: Deferred.Deferred<Http2Connection, GrpcStatus.GrpcStatusError> | undefined
   let closed = false
-  // Those that are being wound up, too.
+  // All open connections, including those that are shutting down.
   const all = new Set<Http2Connection>()
   const listeners = new Set<(details: string) => void>()
 
-  // One that has been replaced is old news.
+  // The end of a connection that has been replaced is not reported.
   const ended = (session: Http2Connection, details: string): void => {
     if (session.http.destroyed) all.delete(session)
     if (current !== session) return
@@ -193,7 +193,7 @@ export const make = Effect.fnUntraced(function*(
     if (current === session) current = undefined
   }
 
-  // A scope of its own within the channel's lets go of what was dialled as soon as the connection is over.
+  // A child scope of the channel's releases the dialled stream as soon as the connection has ended.
   const connectInScope = Effect.flatMap(Scope.fork(scope, ExecutionStrategy.sequential), (own) => {
     const closed = () => void runFork(Effect.uninterruptible(Scope.close(own, Exit.void)), { scope })
     return connect(dialler, { ended, closed, forget }).pipe(
@@ -216,15 +216,15 @@ export const make = Effect.fnUntraced(function*(
 
   const open = (rpc: string): Effect.Effect<Http2Connection, GrpcStatus.GrpcStatusError> =>
     Effect.suspend(() => {
-      // A fiber that is forked into a closed scope is interrupted before it can say so.
+      // In a closed scope the forked fiber would be interrupted before it could report that the channel is closed.
       if (closed) return channelClosed(rpc)
-      // Who waits for an attempt that another RPC began fails for itself.
+      // Another RPC has begun to connect. An error that this RPC gets from that attempt must name this RPC.
       if (opening !== undefined) {
         return Effect.mapError(Deferred.await(opening), (error) => GrpcStatus.amend(error, { rpc }))
       }
       return Effect.flatMap(Deferred.make<Http2Connection, GrpcStatus.GrpcStatusError>(), (outcome) => {
         opening = outcome
-        // In a fiber of the channel's: the first of several callers may be interrupted.
+        // The attempt runs in a fiber of the channel, because the caller that began it may be interrupted while others wait.
         return connectInScope.pipe(
           Effect.mapError((error) => GrpcStatus.amend(error, { rpc })),
           interruptible.timeoutFail({
@@ -267,7 +267,7 @@ export const make = Effect.fnUntraced(function*(
       ),
     retire: (session) => {
       const goAway = session.goAway()
-      // A connection that the peer gave up was lost. One that only refused an RPC is replaced without a word.
+      // A connection that the peer gave up was lost, and that is reported. One that only refused an RPC is replaced silently.
       if (session.isLost()) ended(session, goAway === undefined ? httpLoss.dropped : httpLoss.closed(goAway))
       forget(session)
       session.http.close()

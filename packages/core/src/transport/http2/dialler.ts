@@ -1,5 +1,5 @@
-// How an HTTP/2 connection comes by the bytes beneath it. A socket is one way. Anything else that carries bytes in both
-// directions, such as a stream of another connection, is as good.
+// Opens the byte stream that an HTTP/2 connection runs over: a socket, or anything else that carries bytes in both directions, such
+// as a stream of another connection.
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Net from "node:net"
@@ -17,22 +17,22 @@ export interface Dialler {
   /** The scheme and the authority of each request, as a URL. */
   readonly origin: string
   /**
-   * Whether the operating system tells when the peer is gone, and takes all that may be in flight, as it does on a Unix socket. Else
-   * the peer is asked for signs of life, and what it does not take yet waits in this process.
+   * Whether the operating system reports when the peer is gone, and buffers all bytes in flight, as on a Unix socket. Otherwise the
+   * peer is pinged, and bytes that it has not taken wait in this process.
    */
   readonly isLocal: boolean
   /**
-   * Opens what the connection runs over. The connection ends it, or destroys it, and closes the scope when both are over. A failure is
-   * that of every RPC that waits for the connection. What arrives must not be delivered from within a write to it: Node aborts where
-   * HTTP/2 is called forth by its own write.
+   * Opens the byte stream. The connection ends or destroys it, and closes the scope when both have ended. Every RPC that waits for
+   * the connection fails with the failure of `dial`. The stream must not deliver data from within a write to it: Node aborts when a
+   * write of HTTP/2 calls HTTP/2 again.
    */
   readonly dial: Effect.Effect<Duplex, GrpcStatus.GrpcStatusError, Scope.Scope>
-  /** Says why HTTP/2 did not begin on it. */
+  /** Says why HTTP/2 did not begin on the byte stream. */
   readonly explain: (reason: connectFailure.Reason, line: Duplex) => string
 }
 
 const openSocket = (endpoint: Endpoint, trust: TlsTrust | undefined): Net.Socket => {
-  // A path that is given alone is taken for a port where it is a number.
+  // Without `path:`, Node would treat a path that is a number as a port.
   if (endpoint._tag === "Unix") return Net.connect({ path: endpoint.path })
   const { host, port } = endpoint
   const socket = trust === undefined ? Net.connect({ host, port }) : Tls.connect({
@@ -59,14 +59,14 @@ export const toEndpoint = (endpoint: Endpoint, target: string, trust: TlsTrust |
     const socket = openSocket(endpoint, trust)
     const failed = (reason: connectFailure.Reason, cause?: Error) =>
       resume(GrpcStatus.lost({ rpc: "", target }, connectFailure.explain(reason, endpoint), cause))
-    // Later ones are for the connection, which has listeners of its own.
+    // The connection has its own listeners for later errors.
     socket.on("error", (error) => failed(error, error))
     socket.once("close", () => failed(connectFailure.closedBeforeHttp2))
     socket.once(trust === undefined ? "connect" : "secureConnect", () => resume(Effect.succeed(socket)))
     return Effect.sync(() => socket.destroy())
   }),
   explain: (reason, line) =>
-    // TLS stood, and what came then was no HTTP/2.
+    // The TLS handshake succeeded, but HTTP/2 did not follow.
     line instanceof Tls.TLSSocket && line.alpnProtocol === false
       ? connectFailure.withoutAlpn(reason.message)
       : connectFailure.explain(reason, endpoint)

@@ -1,15 +1,15 @@
-// Takes every write to a socket, or to what is in the place of one, at once: for one end of an HTTP/2 connection.
+// Wraps the socket, or another byte stream, of an HTTP/2 connection and accepts every write at once.
 //
-// While a write to its socket is under way, Node's HTTP/2 does not read. Two Node processes with both directions full would
-// wait for each other indefinitely. This end reports a write as done as soon as it has the bytes, and so goes on reading. What
-// waits here has no bound of its own, so senders must look at `isFull`.
+// Node's HTTP/2 does not read while a write to its socket is pending. Two Node processes with both directions full would wait for
+// each other indefinitely. This socket reports a write as done as soon as it has the bytes, so Node continues to read. The buffered
+// bytes have no bound, so senders must check `isFull`.
 import * as Effect from "effect/Effect"
 import { Duplex } from "node:stream"
 import { Waiters } from "../../util/waiters.ts"
 
 const readAhead = 256 * 1024
 
-// From here on nobody should hand over more.
+// With this many bytes buffered, senders should wait.
 const fullBytes = 4 * 1024 * 1024
 
 export class EagerSocket extends Duplex {
@@ -26,12 +26,12 @@ export class EagerSocket extends Duplex {
     socket.on("close", () => this.destroy())
   }
 
-  // Whether as much waits for the peer as should.
+  // Whether senders should wait.
   get isFull(): boolean {
     return this.socket.writableLength >= fullBytes
   }
 
-  // Waits until the peer has taken what waits for it, or is gone.
+  // Waits until the peer has taken the buffered bytes, or is gone.
   readonly room: Effect.Effect<void> = Effect.suspend(() =>
     this.isFull && !this.destroyed ? this.waiters.wait : Effect.void
   )

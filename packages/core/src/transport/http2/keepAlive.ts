@@ -1,4 +1,4 @@
-// Asks the peer of a connection for a sign of life, so that one that is gone without a word is noticed.
+// Pings the peer of a connection, to notice a peer that is gone without closing it.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -12,18 +12,18 @@ const ping = (session: Http2Session): Effect.Effect<void, "closed"> =>
     session.ping((error) => resume(error === null ? Effect.void : Effect.fail("closed")))
   })
 
-// Node's timers take no more, which is 25 days.
+// The longest time of Node's timers, almost 25 days.
 const longest = 2 ** 31 - 1
 
-// In real time, which is the peer's, and without keeping the process alive for it.
+// Sleeps in real time, which is the peer's time, and does not keep the process alive.
 const pass = (time: Duration.DurationInput): Effect.Effect<void> =>
   Duration.toMillis(time) > longest ? Effect.never : Effect.async((resume) => {
     const timer = setTimeout(() => resume(Effect.void), Duration.toMillis(time)).unref()
     return Effect.sync(() => clearTimeout(timer))
   })
 
-// Ends after the connection has, and ends it when an answer takes longer than `timeout`. A connection that is wound up
-// answers no pings any more, while RPCs on it may still be answered.
+// Pings every `time`, and destroys the connection when an answer takes longer than `timeout`. Ends after the connection. A
+// connection that is shutting down answers no pings, although RPCs on it may still be running.
 export const run = (
   session: Http2Session,
   time: Duration.DurationInput,
@@ -35,7 +35,7 @@ export const run = (
     Effect.catchAll((end) => end === "silent" ? Effect.sync(() => session.destroy()) : Effect.void)
   )
 
-// Ends a fiber that runs this as soon as the connection has.
+// Interrupts a fiber of `run` as soon as the connection closes.
 export const stopWith = (session: Http2Session, fiber: Fiber.RuntimeFiber<void>): void => {
   session.once("close", () => fiber.unsafeInterruptAsFork(fiber.id()))
 }

@@ -1,5 +1,5 @@
-// gRPC's length-prefixed messages on top of HTTP/2 DATA: a byte that says whether the message is compressed, four bytes
-// with its length, the message.
+// Reads gRPC's length-prefixed messages from HTTP/2 DATA: one byte that says whether the message is compressed, four bytes with its
+// length, then the message.
 import * as Bytes from "../../grpc/Bytes.ts"
 
 const prefixBytes = 5
@@ -12,14 +12,14 @@ const prefixInto = (target: Uint8Array, offset: number, length: number): void =>
   target[offset + 4] = length
 }
 
-// What goes in front of a message.
+// Returns the prefix of a message.
 export const prefix = (length: number): Uint8Array => {
   const bytes = new Uint8Array(prefixBytes)
   prefixInto(bytes, 0, length)
   return bytes
 }
 
-// Messages with their prefixes, in one piece.
+// Joins messages with their prefixes into one piece.
 export const join = (messages: ReadonlyArray<Bytes.Bytes>): Uint8Array => {
   let size = 0
   for (const message of messages) size += prefixBytes + Bytes.size(message)
@@ -42,38 +42,38 @@ export class MessageError extends Error {
   }
 }
 
-// A message of no more than this is always one piece: frames carry datagrams, which are no larger.
+// A message up to this size is always one piece, because datagrams are no larger and must not be split.
 const wholeBytes = 64 * 1024 - 1
 
-// Pieces that are smaller are gathered into larger ones. As views they would keep alive what they came in, which may be much
-// more, and there would be many: peers on Node cut all they send to 16 KiB.
+// Smaller pieces are copied into larger ones. As views they would keep alive the buffers they arrived in, which may be much larger,
+// and there would be many views: peers on Node split everything into 16 KiB.
 const viewBytes = 32 * 1024
 
-// Cuts a byte stream into messages. One that came in one piece is a view of it. Of one that came in several, and is large,
-// the pieces are views: to assemble it would take memory for each megabyte once more, which a collector that has seen
-// the program idle answers with a collection of the whole heap every few megabytes.
+// Cuts a byte stream into messages. A message that arrives in one piece is a view of that piece. A large message that arrives in
+// several pieces is emitted as views of them. Joining them would allocate every megabyte again, and after an idle period the garbage
+// collector reacts to that with a full collection every few megabytes.
 export class MessageReader {
   private readonly prefix = new Uint8Array(prefixBytes)
   private prefixed = 0
   private length = 0
   private received = 0
   private pieces: Array<Uint8Array> = []
-  // The last of the pieces while it has room for small ones, and how much of it is filled.
+  // The last piece while it has room for small ones, and how many of its bytes are filled.
   private gathering: Uint8Array | undefined
   private gathered = 0
   private failed = false
-  // What the peer says that messages are compressed with.
+  // The encoding that the peer declares for compressed messages.
   encoding: string | undefined
 
   constructor(private readonly maxMessageBytes: number) {}
 
-  // Whether bytes of an incomplete message are here. A stream that ends now was cut off.
+  // Whether an incomplete message has begun. A stream that ends now was cut off.
   get isPartial(): boolean {
     return this.prefixed > 0
   }
 
-  // Emits the messages that are complete with these bytes. Throws `MessageError` for one that cannot be taken, and reads no
-  // more then: what follows begins in the middle of it.
+  // Emits the messages that these bytes complete. Throws `MessageError` for a message that cannot be accepted, and reads nothing
+  // after that, because the following bytes begin in the middle of that message.
   read(bytes: Uint8Array, emit: (message: Bytes.Bytes) => void): void {
     let offset = 0
     while (!this.failed && offset < bytes.length) {
@@ -126,7 +126,7 @@ export class MessageReader {
     }
   }
 
-  // Leaves the piece that small ones are gathered in at what it has.
+  // Ends the piece that small ones are gathered in, at its current size.
   private settle(): void {
     if (this.gathering === undefined) return
     this.pieces[this.pieces.length - 1] = Uint8Array.from(this.gathering.subarray(0, this.gathered))

@@ -1,5 +1,5 @@
-// Messages over one HTTP/2 stream, for both ends of an RPC: incoming ones as they come, outgoing ones as fast as the peer
-// takes them.
+// Messages over one HTTP/2 stream, for both ends of an RPC: reads messages as they arrive, and sends them as fast as the peer takes
+// them.
 import * as Effect from "effect/Effect"
 import type { Http2Stream } from "node:http2"
 import * as Bytes from "../../grpc/Bytes.ts"
@@ -7,22 +7,22 @@ import { Waiters } from "../../util/waiters.ts"
 import * as messageReader from "./messageReader.ts"
 import { Turn, type Turns } from "./sendTurns.ts"
 
-// Messages that are smaller together than this are copied into one write, larger ones are written as they are.
+// Messages that together are no larger than this are copied into one write. Larger ones are written without a copy.
 const joinBytes = 4 * 1024
 
-// What may be on its way into the stream before a sender has to wait. It must be a few writes, or the connection idles
-// between them.
+// How many bytes may be pending before a sender has to wait. There must be room for a few writes, or the connection idles between
+// them.
 const sendBytes = 1536 * 1024
 
-// Counted per message besides its bytes: a sender of tiny ones would make thousands before it notices that nobody wants
-// them.
+// Added to the size of every message. Without it a sender of tiny messages would make thousands before it notices that the peer does
+// not read.
 const overhead = 512
 
-// Reads messages as they come, from the moment `start` is called. While the receiver of one is not ready for the next the
-// stream is paused, which closes its flow-control window.
+// Reads messages as they arrive, beginning when `start` is called. While the receiver is not ready for the next message the stream
+// is paused, which closes its flow-control window.
 export class Reading {
   private readonly reader: messageReader.MessageReader
-  // What came before the start.
+  // The bytes that arrived before the start.
   private early: Array<Uint8Array> | undefined = []
   private readonly onData = (bytes: Uint8Array): void => {
     if (this.early === undefined) this.read(bytes)
@@ -39,12 +39,12 @@ export class Reading {
     stream.on("data", this.onData)
   }
 
-  // Whether bytes of an incomplete message are here. A stream that ends now was cut off.
+  // Whether an incomplete message has begun. A stream that ends now was cut off.
   get isPartial(): boolean {
     return this.reader.isPartial
   }
 
-  // Takes the bytes of the stream for messages.
+  // Begins to read the bytes of the stream as messages.
   start(encoding?: string): void {
     const { early } = this
     this.early = undefined
@@ -52,7 +52,7 @@ export class Reading {
     early?.forEach((bytes) => this.read(bytes))
   }
 
-  // Reads what a stream that ends now still holds because it was paused. Node drops it with the stream.
+  // Reads the bytes that an ending stream still holds because it was paused. Node would drop them with the stream.
   drain(): void {
     if (this.early !== undefined) return
     this.stream.off("data", this.onData)
@@ -80,26 +80,26 @@ export class Reading {
   }
 }
 
-// What all streams of a connection go through, where its writes are not waited for.
+// The socket that buffers the writes of all streams of a connection, when they are reported as done at once.
 interface Outlet {
   readonly isFull: boolean
   readonly room: Effect.Effect<void>
 }
 
-// A part of what waits to be handed to the stream.
+// A piece of a message that waits to be written to the stream.
 interface Piece {
   readonly bytes: Uint8Array
-  // What its message counts besides, in its last piece.
+  // The overhead of the message, counted with its last piece.
   readonly extra: number
 }
 
 export class Sender {
-  // What has not been sent yet, inside and outside of the stream.
+  // How many bytes have not been sent yet, inside and outside of the stream.
   private pending = 0
   private readonly waiters = new Waiters()
-  // Sends that wait for room.
+  // How many sends wait for room.
   private blocked = 0
-  // What waits for a turn, outside of the stream.
+  // The pieces that wait for a turn, outside of the stream.
   private queue: Array<Piece> = []
   private queued = 0
   private isEnding = false
@@ -110,8 +110,8 @@ export class Sender {
     this.turn = new Turn(stream)
   }
 
-  // Hands messages to the stream, waiting while the peer does not take what was sent before. Once the stream is over, or was
-  // ended before this began, messages are dropped.
+  // Writes messages to the stream, and waits while the peer does not take earlier ones. Messages are dropped once the stream is
+  // closed, or when it was ended before this effect began.
   send(messages: ReadonlyArray<Bytes.Bytes>): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.isEnding) return Effect.void
@@ -128,29 +128,29 @@ export class Sender {
     })
   }
 
-  // Hands a message to the stream that nothing comes before.
+  // Writes the first message of a stream.
   sendFirst(message: Bytes.Bytes): void {
     this.writeSome([message], 0)
   }
 
-  // Ends the stream after what was sent, and what waits to be.
+  // Ends the stream after all messages, including those that still wait.
   end(): void {
     if (this.isEnding) return
     this.isEnding = true
     this.finishWhenDone()
   }
 
-  // Whether there is anything left to send.
+  // Whether nothing is left to send.
   get isIdle(): boolean {
     return this.queued === 0 && this.blocked === 0 && this.stream.writableLength === 0
   }
 
-  // Lets everybody look again; to be called when the stream is over.
+  // Wakes all waiting sends. Call it when the RPC has ended.
   release(): void {
     this.waiters.wake()
   }
 
-  // Drops what is left; to be called when the stream is reset or closed.
+  // Drops all waiting messages. Call it when the stream is reset or closed.
   close(): void {
     this.queue = []
     this.queued = 0
@@ -180,7 +180,7 @@ export class Sender {
     )
   }
 
-  // Writes messages until the peer should take some first. It answers with the first that is left.
+  // Writes messages until the peer has to take some first. Returns the index of the first message that is left.
   private writeFitting(messages: ReadonlyArray<Bytes.Bytes>, from: number): number {
     let next = from
     while (next < messages.length) {
@@ -219,7 +219,7 @@ export class Sender {
     this.pump()
   }
 
-  // Hands over as much as the other streams of the connection leave to this one.
+  // Writes as many bytes to the stream as its turn allows.
   private pump(): void {
     const size = this.turns.take(this.turn, this.queued)
     if (size === 0) return

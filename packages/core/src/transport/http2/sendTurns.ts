@@ -1,54 +1,53 @@
-// Takes turns between the streams that send on one HTTP/2 connection.
+// Makes the streams that send on one HTTP/2 connection take turns.
 //
-// The library inside Node (nghttp2, since Node 22) sends DATA strictly in the order in which streams were opened: a stream
-// gets nothing of the connection's window while an older one has bytes waiting. What has been handed to Node cannot be
-// reordered, so each stream hands over a bounded share, and a stream that has had its share waits until the streams that
-// asked before it have had theirs.
+// Since Node 22, the library inside Node (nghttp2) sends DATA strictly in the order in which streams were opened: a stream gets
+// nothing of the connection's window while an older stream has bytes waiting. Bytes that Node already has cannot be reordered. So
+// each stream hands over a bounded share, and then waits until the streams that asked before it have had theirs.
 import type { Http2Session, Http2Stream } from "node:http2"
 
-// What waits inside Node for the window to open, together, so that the connection never idles.
+// How many bytes of all streams together wait inside Node for the window to open, so that the connection never idles.
 const ahead = 128 * 1024
 
-// What waits there of a stream that nothing else sends beside. One that begins then waits for this once.
+// How many bytes wait there when only one stream sends. A stream that begins then waits for these bytes once.
 const aheadAlone = 1024 * 1024
 
-// The smallest share of a stream, however many there are.
+// The smallest share of a stream, however many streams there are.
 const minShare = 16 * 1024
 
-// Handed over by a stream that waits for others. Older than theirs, it is sent as soon as the window opens at all, and
-// leaves the rest of the window to them.
+// The number of bytes that a waiting stream hands over. If the stream is older than the others, this byte is sent as soon as the
+// window opens at all, and leaves the rest of the window to them.
 const probe = 1
 
 export class Turn {
-  // Bytes that Node has been handed and has not sent.
+  // How many bytes Node has and has not sent.
   handed = 0
-  // When its last share was granted.
+  // When the stream's last share was granted.
   granted = 0
-  // Whether only its end may still be on the way.
+  // Whether the end of the stream has been handed over.
   isEnding = false
 
   constructor(readonly stream: Http2Stream) {}
 
-  // Node does not tell when the end of a stream has been sent. Nothing else does: the end is a frame of its own, and waits
-  // for the window although it is empty.
+  // No event reports when the end of a stream has been sent, so this checks its state. The end is a frame of its own, and waits for
+  // the window although it is empty.
   get isDone(): boolean {
     return this.isEnding && this.handed === 0 && (this.stream.destroyed || this.stream.state.localClose === 1)
   }
 }
 
 export class Turns {
-  // Those with something inside Node, by when it was granted.
+  // The streams with bytes or an end inside Node, in the order of their grants.
   private readonly waiting = new Set<Turn>()
   private sending = 0
   private handed = 0
-  // At least this much of the window is left when all that was handed over is sent.
+  // A lower bound for the rest of the window after all handed-over bytes are sent.
   private room = 0
   private clock = 0
 
   constructor(private readonly session: Http2Session) {}
 
-  // How many of `size` bytes a stream may hand over now. None means that the stream has bytes inside Node, and should ask
-  // again when they are sent.
+  // Returns how many of `size` bytes a stream may hand over now. With 0 the stream has bytes inside Node, and should ask again when
+  // they are sent.
   take(turn: Turn, size: number): number {
     if (this.room < size) this.room = (this.session.state.remoteWindowSize ?? 0) - this.handed
     const sending = turn.handed > 0 ? this.sending : this.sending + 1
@@ -63,9 +62,9 @@ export class Turns {
     return turn.handed > 0 ? 0 : this.hand(turn, probe)
   }
 
-  // Takes a note that bytes of a stream have been sent.
+  // Records that bytes of a stream have been sent.
   sent(turn: Turn, size: number): void {
-    // Those of a stream that has left were given back when it left.
+    // The bytes of a stream that has left were subtracted when it left.
     if (turn.handed === 0) return
     turn.handed -= size
     this.handed -= size
@@ -74,7 +73,7 @@ export class Turns {
     if (!turn.isEnding) this.waiting.delete(turn)
   }
 
-  // Takes a note that the end of a stream has been handed over.
+  // Records that the end of a stream has been handed over.
   end(turn: Turn): void {
     turn.isEnding = true
     turn.granted = ++this.clock
@@ -82,7 +81,7 @@ export class Turns {
     this.waiting.add(turn)
   }
 
-  // Forgets a stream that is gone.
+  // Removes a closed stream.
   leave(turn: Turn): void {
     if (turn.handed > 0) this.sending--
     this.handed -= turn.handed
@@ -99,8 +98,8 @@ export class Turns {
     return size
   }
 
-  // Whether others have waited since before the last share of a stream. While the window is open, those that wait are
-  // held up by the windows of their own streams.
+  // Whether another stream has waited since before the last share of this one. While the connection's window is open, waiting
+  // streams are held up only by their own windows.
   private isOvertaking(turn: Turn): boolean {
     if (this.room + this.handed > 0) return false
     for (const first of this.waiting) {

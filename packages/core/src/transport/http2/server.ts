@@ -1,5 +1,5 @@
-// Serves handlers over HTTP/2 on sockets. nice-grpc's server is built on grpc-js, which takes a message of a byte stream at
-// a time and stops the stream in between: a quarter of what the reference exporter takes in.
+// Serves handlers over HTTP/2 on sockets. nice-grpc's server is built on grpc-js, which takes one message of a byte stream at a time
+// and pauses the stream in between, and so reaches a quarter of the reference exporter's throughput.
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -38,7 +38,7 @@ const start = (
   listen: hostPort.HostPort
 ): Effect.Effect<number, Cause.UnknownException> =>
   Effect.async((resume) => {
-    // Later ones are about connections that could not be accepted, which is for their peers to notice.
+    // Later errors are about connections that could not be accepted; their peers notice.
     server.on("error", (error: Error) => resume(new Cause.UnknownException(error)))
     server.listen({ host: listen.host, port: listen.port }, () => {
       const address = server.address()
@@ -49,7 +49,7 @@ const start = (
 const isOpenToOthers = (listen: Listen): boolean =>
   !("path" in listen) && listen.certificate === undefined && !hostPort.isLoopback(listen.host)
 
-// What Node would throw on, or take for something else; and what nobody should do without knowing.
+// Finds values that Node would throw on or misread, and a server that is open to other machines by accident.
 const problemOf = (listen: Listen): string | undefined => {
   if ("path" in listen) {
     return socketPath.problemToListen(listen.path) ??
@@ -62,7 +62,7 @@ const problemOf = (listen: Listen): string | undefined => {
       ? undefined
       : pem.keyProblem(listen.certificate.chain, Redacted.value(listen.certificate.privateKey))) ??
     (isOpenToOthers(listen) && listen.insecure !== true
-      ? `other machines can reach ${listen.host}, and there is no TLS; give a \`certificate\`, listen on 127.0.0.1, or set \`insecure: true\``
+      ? `other machines can connect to ${listen.host} without TLS; pass a \`certificate\`, listen on 127.0.0.1, or set \`insecure: true\``
       : undefined)
 }
 
@@ -91,7 +91,7 @@ export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen:
     yield* Effect.logWarning(
       `Serving on ${
         hostPort.formatListen({ ...listen, port })
-      } without TLS (\`insecure: true\`): the traffic can be read and changed on its way`
+      } without TLS (\`insecure: true\`): others can read and change the traffic`
     )
   }
   return bound(listen, port)

@@ -33,7 +33,7 @@ export interface Service {
   readonly requestTimeout: Duration.Duration
 }
 
-// What the calls of a connection send through, with what its writes wait in, where they are not waited for.
+// What the calls of a connection send through. `outlet` buffers the writes, when they are reported as done at once.
 interface Outgoing {
   readonly turns: Turns
   readonly outlet: EagerSocket | undefined
@@ -41,8 +41,8 @@ interface Outgoing {
 
 type Handle<Tag extends GrpcHandler["_tag"]> = Extract<GrpcHandler, { readonly _tag: Tag }>["handle"]
 
-// Receivers ignore keys they do not know. Without trailing metadata a client over grpc-js cannot tell every failure of
-// ours from one of its own transport.
+// Trailing metadata for failures. Without it a client over grpc-js cannot always distinguish our failure from one of its own
+// transport. Receivers ignore keys that they do not know.
 const presence = { "x-effect-grpc": "1" }
 
 const responseHeaders = {
@@ -67,7 +67,7 @@ const parseTimeout = (timeout: string): Option.Option<Duration.Duration> => {
 
 const deadlinePassed = "the caller's deadline has passed"
 
-// Timers of Node that are to run for longer, some 24 days, run at once.
+// The longest time of Node's timers, almost 25 days. Timers with a longer time fire at once.
 const maxTimer = 2 ** 31 - 1
 
 class ServedCall {
@@ -84,9 +84,9 @@ class ServedCall {
     readonly metadata: Metadata.Metadata
   ) {
     this.sender = new httpMessages.Sender(stream, turns, outlet)
-    // The end of the stream tells the same.
+    // The close event reports the same.
     stream.on("error", () => {})
-    // Of a stream that is reset without an error, Node waits for the last of its bytes to be read.
+    // When a stream is reset without an error, Node would wait until its last bytes are read.
     stream.on("aborted", () => stream.destroy())
     stream.on("close", () => {
       this.sender.close()
@@ -99,12 +99,12 @@ class ServedCall {
       }))
   }
 
-  // How long the caller waits.
+  // The deadline that the caller sent.
   private get timeout(): Option.Option<Duration.Duration> {
     return Option.flatMap(Metadata.get(this.metadata, "grpc-timeout"), parseTimeout)
   }
 
-  // Ends the RPC. What the caller still sends is dropped.
+  // Ends the RPC, and drops what the caller still sends.
   end(status?: GrpcStatus.GrpcStatusError): void {
     if (this.ended || this.stream.destroyed || this.stream.closed) return
     this.ended = true
@@ -146,8 +146,8 @@ class ServedCall {
       (error) => this.refuse(error)
     )
     reading.start()
-    // Node ends the messages of a call before it resets it. Whoever reads, a driver that was lent a resource perhaps,
-    // must not take what it has for the whole.
+    // Node emits the end of a call's messages before it resets the call. A reader, such as a driver that uses a resource, must not
+    // treat a truncated stream as complete.
     this.stream.on("end", () =>
       setImmediate(() => {
         if (this.stream.closed) return
@@ -158,7 +158,7 @@ class ServedCall {
         )
       }))
     this.stream.on("close", () => {
-      // Most have ended by then, and an error costs more than the question.
+      // Most inboxes are closed by then, and checking costs less than making an error.
       if (!inbox.isClosed) inbox.close(Option.some(GrpcStatus.make("CANCELLED", "the caller went away")))
     })
     this.run(
@@ -187,14 +187,14 @@ class ServedCall {
     this.stream.respond({ ...Object.fromEntries(metadata.entries), ...responseHeaders }, { waitForTrailers: true })
   }
 
-  // Ends the RPC for what its caller sent, and the handler with it: it may wait for more, or for nothing.
+  // Ends the RPC because of what its caller sent, and interrupts the handler, which may be waiting for anything.
   private refuse(error: unknown): void {
     const details = error instanceof Error ? error.message : String(error)
     this.end(GrpcStatus.make(error instanceof MessageError ? error.code : "INTERNAL", details, error))
     this.stop()
   }
 
-  // Waits for the one message of a call that has one.
+  // Runs the handler of a call with one request message, once the message has arrived.
   private withRequest(handle: (message: Uint8Array) => Effect.Effect<void, GrpcStatus.GrpcStatusError>): void {
     const { maxMessageBytes, requestTimeout } = this.service
     const messages: Array<Uint8Array> = []
@@ -237,7 +237,8 @@ class ServedCall {
     })
   }
 
-  // Runs a handler for as long as the caller stays, and ends the RPC with its outcome once its finalizers have run.
+  // Runs a handler, and ends the RPC with its outcome once its finalizers have run. The handler is interrupted when the caller goes
+  // away.
   private run(effect: Effect.Effect<void, GrpcStatus.GrpcStatusError>): void {
     const fiber = this.service.fork(Option.match(this.timeout, {
       onNone: () => effect,
@@ -270,7 +271,7 @@ export const serve = (
 ): void => {
   const rpc = String(headers[constants.HTTP2_HEADER_PATH])
   const call = new ServedCall(service, stream, outgoing, httpStatus.fromRawHeaders(rawHeaders))
-  // Reset before anybody could look at it.
+  // The peer may have reset the stream already.
   if (stream.destroyed || stream.closed) return
   if (!httpStatus.isGrpc(headers["content-type"])) {
     stream.respond({ [constants.HTTP2_HEADER_STATUS]: constants.HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE }, {

@@ -1,4 +1,4 @@
-// Serves handlers on HTTP/2 connections, wherever they come from.
+// Serves handlers on HTTP/2 connections, over sockets and other byte streams.
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -18,29 +18,29 @@ import * as httpKeepAlive from "./keepAlive.ts"
 import { Turns } from "./sendTurns.ts"
 import * as httpServedCall from "./serverCall.ts"
 
-// What a peer may send on one stream before a handler has taken it.
+// How many bytes a peer may send on one stream before a handler takes them.
 const streamWindow = 1024 * 1024
 
-// What may be in flight on all streams of a connection together. Node does not read HTTP/2 while it waits for a write, so two
-// Node processes with more in flight both ways than the kernel holds would wait for each other indefinitely. Clients that may be
-// such keep HTTP/2's default of 64 KiB, which the kernel does hold.
+// How many bytes may be in flight on all streams of a connection together. Node does not read HTTP/2 while it waits for a write. Two
+// Node processes with more bytes in flight both ways than the kernel buffers would wait for each other indefinitely. Clients that may
+// be such processes keep HTTP/2's default of 64 KiB, which the kernel can buffer.
 const connectionWindow = 16 * 1024 * 1024
 
-// Whether a client reads whatever it writes, according to its user agent. Python's library is built on the one in C. Ours has
-// no name, and reads except on a Unix socket.
+// Whether a client, according to its user agent, reads even while its writes wait. Python's gRPC library is built on the one in C.
+// Our own client sends no user agent; it always reads except on a Unix socket.
 const alwaysReads = (isLocal: boolean, userAgent = ""): boolean =>
   isLocal ? /\bgrpc-(c|go|java-\w+)\//.test(userAgent) : !userAgent.includes("grpc-node")
 
 const maxFrameSize = 1024 * 1024
 
-// Node refuses new streams once a connection has this many megabytes in use. What streams hold is bounded one by one.
+// Node refuses new streams once a connection uses this many megabytes. Each stream is bounded by itself.
 const maxSessionMemory = 4 * 1024
 
-// How many streams a peer may reset at once, and how many a second after that, before Node closes its connection. Node's
-// own limits, 1,000 and 33, are soon met by a client that cancels its calls; before Node 22 they cannot be changed.
+// How many streams a peer may reset in a burst, and how many a second after that, before Node closes its connection. A client that
+// cancels its calls soon meets Node's own limits, 1,000 and 33. Before Node 22 they cannot be changed.
 const resetLimits = { streamResetBurst: 20_000, streamResetRate: 2_000 }
 
-/** The options of the HTTP/2 sessions that a service is given. */
+/** Returns the options of the HTTP/2 sessions that a service serves. */
 export const sessionOptions = ({ maxConcurrentStreams = 2_048 }: ServerOptions): Http2.ServerSessionOptions => ({
   ...resetLimits,
   maxSessionMemory,
@@ -49,13 +49,13 @@ export const sessionOptions = ({ maxConcurrentStreams = 2_048 }: ServerOptions):
 
 interface Service {
   /**
-   * Serves a connection. `isLocal` is whether the operating system tells when its peer is gone, as it does on a Unix socket; else
-   * the peer is asked for signs of life. `outlet` is what its writes wait in, where they are not waited for.
+   * Serves a connection. `isLocal` says that the operating system reports when the peer is gone, as on a Unix socket; otherwise the
+   * peer is pinged. `outlet` buffers the writes, when they are reported as done at once.
    */
   readonly serve: (session: Http2.ServerHttp2Session, isLocal: boolean, outlet?: EagerSocket) => void
   /**
-   * Interrupts the handlers and waits for their finalizers, then ends the connections. `stop` stops what accepts them, and calls
-   * back when all have ended. Those that take longer than a second are cut off.
+   * Interrupts the handlers, waits for their finalizers, and then ends the connections. `stop` stops accepting connections, and calls
+   * back when all have ended. Connections that take longer than a second are cut off.
    */
   readonly close: (stop: (stopped: () => void) => void) => Effect.Effect<void>
 }
@@ -69,7 +69,7 @@ export const make = Effect.fnUntraced(function*(handlers: GrpcHandlers, options:
   let closing = false
 
   const fork: httpServedCall.Service["fork"] = (effect) => {
-    // What was captured is also whether a server that is part of an acquisition can be interrupted.
+    // A server that is started in an acquisition captures a runtime that is uninterruptible.
     const fiber = runFork(Effect.interruptible(effect))
     FiberSet.unsafeAdd(fibers, fiber)
     return fiber
@@ -86,7 +86,7 @@ export const make = Effect.fnUntraced(function*(handlers: GrpcHandlers, options:
     serve: (session, isLocal, outlet) => {
       sessions.add(session)
       session.on("close", () => sessions.delete(session))
-      // Its streams are closed, which tells their handlers.
+      // The handlers learn of the error when their streams close.
       session.on("error", () => {})
       httpGuard.guard(session, outlet)
       session.once("stream", (_: Http2.ServerHttp2Stream, headers: Http2.IncomingHttpHeaders) => {
@@ -113,7 +113,7 @@ export const make = Effect.fnUntraced(function*(handlers: GrpcHandlers, options:
         closing = true
       }).pipe(
         Effect.zipRight(Scope.close(scope, Exit.void)),
-        // Peers are outside of this program, so this second is a real one whatever the program's clock says.
+        // Peers are outside of this program, so the second is in real time whatever the program's clock says.
         Effect.zipRight(end.pipe(interruptible.timeoutOption("1 second"), Effect.withClock(Clock.make()))),
         Effect.zipRight(Effect.sync(() => sessions.forEach((session) => session.destroy())))
       )
@@ -123,9 +123,9 @@ export const make = Effect.fnUntraced(function*(handlers: GrpcHandlers, options:
 })
 
 /**
- * Serves handlers on connections that something else than a socket carries, until the scope closes. What it answers serves one of them:
- * it ends with the connection, and ends the connection when it is interrupted. A
- * `Duplex` must not deliver what arrives from within a write to it.
+ * Serves handlers on connections over byte streams other than sockets, until the scope closes. Returns a function that serves one
+ * connection: its effect ends with the connection, and ends the connection when it is interrupted. A `Duplex` must not deliver data
+ * from within a write to it.
  */
 export const accept = (
   handlers: GrpcHandlers,
@@ -144,9 +144,9 @@ export const accept = (
     return (line) =>
       Effect.async((resume) => {
         if (isClosed) line.destroy()
-        // It may have ended since it was there, and no event would say so.
+        // The stream may have ended already, and no event would report that.
         if (line.destroyed) return resume(Effect.void)
-        // Node throws where a session ends while a write to something else than a socket is waited for.
+        // Node throws when a session ends while it waits for a write to a stream that is not a socket.
         const outlet = new EagerSocket(line)
         const session = Http2.performServerHandshake(outlet, sessionOptions(options))
         open++

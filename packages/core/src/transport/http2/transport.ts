@@ -1,5 +1,5 @@
-// The transport over node:http2: every RPC of a channel on one connection. grpc-js takes three times the processor time for
-// a call, reads a byte stream one message at a time, and copies what it reads.
+// The transport over node:http2, with all RPCs of a channel on one connection. grpc-js takes three times the processor time for a
+// call, reads a byte stream one message at a time, and copies what it reads.
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
@@ -24,10 +24,10 @@ import { HttpCall, type Outcome, type Receiver } from "./clientCall.ts"
 import * as httpSession from "./connection.ts"
 import type { Dialler } from "./dialler.ts"
 
-// Bytes an RPC may hold that its consumer has not taken yet, on top of the HTTP/2 window.
+// How many bytes an RPC may buffer for its consumer, on top of the HTTP/2 window.
 const inboxBytes = 1024 * 1024
 
-// Nothing was done for an RPC that failed so. It is sent once more, and no other is.
+// Whether the peer never began an RPC. Only such an RPC is sent once more.
 const isUnseen = ({ code, origin }: GrpcStatus.GrpcStatusError): boolean =>
   code === "UNAVAILABLE" && origin === "client"
 
@@ -71,7 +71,7 @@ export const make = Effect.fnUntraced(function*(
       catch: (cause) => {
         const details = cause instanceof Error ? cause.message : String(cause)
         const place = { rpc: name, target }
-        // Either the connection went away since it was looked at, or it is the metadata.
+        // Either the connection has closed in the meantime, or Node refused the metadata.
         return session.http.closed || session.http.destroyed
           ? GrpcStatus.refused(place, "UNAVAILABLE", httpLoss.unseen(session.goAway()), { cause })
           : GrpcStatus.refused(place, "INVALID_ARGUMENT", details, { cause })
@@ -111,8 +111,8 @@ export const make = Effect.fnUntraced(function*(
     return Effect.catchIf(attempt, isUnseen, () => attempt)
   }
 
-  // Begins an RPC that ends with the scope. It is begun again, once, when the peer never began it and this side has sent
-  // nothing but the request.
+  // Begins an RPC that ends with the scope. The RPC is begun once more when the peer never began it and this side has sent only the
+  // request.
   const begin = Effect.fnUntraced(function*(
     rpc: string,
     options: CallOptions,
@@ -120,7 +120,7 @@ export const make = Effect.fnUntraced(function*(
     request: Option.Option<Uint8Array>
   ) {
     let repeatable = true
-    // The second beginning, while it is under way.
+    // The second attempt, while it is running.
     let beginning: Deferred.Deferred<void> | undefined
     let fiber: Fiber.RuntimeFiber<void> | undefined
     let call: HttpCall | undefined
@@ -160,7 +160,7 @@ export const make = Effect.fnUntraced(function*(
     )
     yield* Effect.catchIf(attempt, isUnseen, () => attempt)
     return {
-      // Does something that rules out a second beginning.
+      // Runs an effect after which the RPC cannot be begun again.
       use: (effect: (call: HttpCall) => Effect.Effect<void>): Effect.Effect<void> =>
         Effect.suspend(() => {
           repeatable = false
@@ -201,7 +201,7 @@ export const make = Effect.fnUntraced(function*(
         inbox.close(outcome)
       }
     }, Option.none())
-    // A message that went nowhere because the RPC had ended fails with the reason.
+    // Sending a message that was dropped because the RPC had ended fails with the reason.
     const ended = Effect.suspend(() =>
       call.isOver()
         ? Effect.zipRight(

@@ -1,13 +1,13 @@
-// Messages on their way in memory: one direction of an RPC, or what is written to a transformation. The bytes under way are
-// bounded, as by a flow-control window, so that a sender is never far ahead of a reader. What the reader has taken counts as
-// under way until it asks for more.
+// A bounded pipe of messages in memory: one direction of an RPC, or the input of a transformation. The bytes in the pipe are
+// bounded as by a flow-control window, so a sender is never far ahead of the reader. Messages that the reader has taken count until
+// its next take.
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { Waiters } from "../../util/waiters.ts"
 
-// As on the wire to a host of ours, whose streams have windows of this size.
+// The same size as the window of a stream to a host of this library.
 const usualWindow = 1024 * 1024
 
 interface Sending {
@@ -22,10 +22,10 @@ export class MemoryPipe<E> {
   private sending: Array<Sending> = []
   private readonly readers = new Waiters()
   private outcome: Exit.Exit<void, E> | undefined
-  // What a reader takes at once, so that room comes back in steps.
+  // The limit on the bytes of one take, so that room becomes free in steps.
   private readonly batch: number
-  // Counted per message besides its bytes: of empty ones as many are under way as a bounded queue of the reference
-  // implementation holds (protocol.md 5.2).
+  // Added to the size of every message. With it the pipe holds as many empty messages as a bounded queue of the reference
+  // implementation (protocol.md 5.2).
   private readonly overhead: number
 
   constructor(private readonly window = usualWindow) {
@@ -33,7 +33,7 @@ export class MemoryPipe<E> {
     this.overhead = window / 32
   }
 
-  // Adds a message as soon as there is room. The answer is whether it was accepted: not after the end.
+  // Adds a message as soon as there is room. Returns whether it was accepted; after the end none is.
   send(message: Uint8Array): Effect.Effect<boolean> {
     return Effect.suspend(() => {
       if (this.outcome !== undefined) return Effect.succeed(false)
@@ -48,7 +48,7 @@ export class MemoryPipe<E> {
     })
   }
 
-  // Adds messages one after the other, until one is not accepted.
+  // Adds messages one after another until one is not accepted.
   sendAll(messages: Chunk.Chunk<Uint8Array>, from = 0): Effect.Effect<void> {
     return Effect.suspend(() => {
       let next = from
@@ -61,7 +61,7 @@ export class MemoryPipe<E> {
     })
   }
 
-  // Messages that are here, waiting for the first; fails with the end once all are taken.
+  // Takes messages from the pipe, and waits until there is one. Fails with the end after the last message.
   readonly take: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<E>> = Effect.suspend(() => {
     this.taken = 0
     this.admit()
@@ -82,8 +82,8 @@ export class MemoryPipe<E> {
     return Effect.zipRight(this.readers.wait, this.take)
   })
 
-  // Nothing is sent any more: the reader gets what was sent, also what still waits for room, and then the outcome. The first
-  // one counts.
+  // Ends the pipe from the sending side. The reader gets all messages, including those that still wait for room, and then the
+  // outcome. The first outcome wins.
   readonly end = (outcome: Exit.Exit<void, E>): Effect.Effect<void> =>
     Effect.sync(() => {
       if (this.outcome !== undefined) return
@@ -91,7 +91,7 @@ export class MemoryPipe<E> {
       this.finish(outcome, true)
     })
 
-  // Nobody reads any more what still waits for room.
+  // Ends the pipe from the reading side. Messages that still wait for room are not accepted.
   readonly leave = (outcome: Exit.Exit<void, E>): Effect.Effect<void> =>
     Effect.sync(() => {
       if (this.outcome === undefined) this.finish(outcome, false)
@@ -105,7 +105,7 @@ export class MemoryPipe<E> {
     this.readers.wake()
   }
 
-  // One that waits comes before one that does not.
+  // A message that waits goes before a new one.
   private add(message: Uint8Array): boolean {
     if (this.sending.length > 0 || this.queued + this.taken >= this.window) return false
     this.push(message)

@@ -1,6 +1,6 @@
-// A transport to handlers in the same process. Handlers run on the runtime that was current when the channel was made,
-// in fibers of their own, as a server's would: they see neither the caller's loggers nor its annotations. Encoded messages
-// cross, and the cause of a failure, so that a test shows the stack of what a driver threw.
+// A transport to handlers in the same process. Handlers run in their own fibers on the runtime in which the channel was made. As on
+// a server, they see neither the caller's loggers nor its annotations. Messages cross encoded. The cause of a failure crosses as
+// well, so that a test shows the stack of a driver's error.
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -25,7 +25,7 @@ export const makeTransport = Effect.fnUntraced(
   // The window is what of a bidirectional RPC's requests may wait for its handler.
   function*(handlers: GrpcHandler.GrpcHandlers, target: string, window?: number) {
     const runtime = yield* FiberSet.makeRuntime()
-    // What was captured is also whether a channel that is part of an acquisition can be interrupted.
+    // A channel that is made in an acquisition captures a runtime that is uninterruptible.
     const run = <A, E>(effect: Effect.Effect<A, E>) => runtime(Effect.interruptible(effect))
     let closed = false
     yield* Effect.addFinalizer(() =>
@@ -47,7 +47,7 @@ export const makeTransport = Effect.fnUntraced(
     const afterClose = (rpc: string) =>
       GrpcStatus.refused({ rpc, target }, "CANCELLED", "the channel is closed", { scope: "connection" })
 
-    // A fiber of a set that is closed is interrupted before it can say so.
+    // In a closed set the fiber would be interrupted before it could report that the channel is closed.
     const fork = <A, E>(
       rpc: string,
       effect: Effect.Effect<A, E>
@@ -58,7 +58,7 @@ export const makeTransport = Effect.fnUntraced(
           : Effect.succeed(run(effect))
       )
 
-    // A handler that was interrupted from here was cancelled by this client.
+    // When this side interrupted the handler, the status is a cancellation by this client.
     const statusOf = (
       rpc: string,
       cause: Cause.Cause<GrpcStatus.GrpcStatusError>,
@@ -127,7 +127,7 @@ export const makeTransport = Effect.fnUntraced(
         const served = Effect.scoped(handler.handle({
           ...requestOf(options),
           receive: requests.take,
-          // A message that is too large for the caller ends the RPC, as it does when a socket's client cancels it.
+          // A message that is too large for the caller ends the RPC. On a socket the client would cancel it.
           send: (message) =>
             Effect.matchEffect(received(rpc, Bytes.join(message)), {
               onFailure: (refusal) =>
@@ -152,9 +152,9 @@ export const makeTransport = Effect.fnUntraced(
             return Effect.all([
               Deferred.done(status, exit),
               responses.end(exit),
-              // Whoever still reads, a driver that was lent a resource perhaps, must not take this for the end.
+              // A reader, such as a driver that uses a resource, must not treat this as a clean end.
               requests.leave(Exit.fail(GrpcStatus.make("CANCELLED", "the caller went away"))),
-              // A handler that ends without sending headers sends them with its status.
+              // When a handler ends without sending headers, they go with its status.
               Deferred.done(initialMetadata, Exit.as(exit, Metadata.empty))
             ])
           })

@@ -7,8 +7,8 @@ const bytes = {
   decode: (message: Uint8Array) => message
 }
 
-// A service with one method, `call`. nice-grpc copies incoming messages of definitions in its own format, but not of
-// definitions in ts-proto's, so this takes the latter's shape.
+// A service with one method, `call`. The definition has ts-proto's format, because nice-grpc copies incoming messages for definitions
+// in its own format.
 export const rawMethod = <Requests extends boolean, Responses extends boolean>(
   rpc: string,
   requestStream: Requests,
@@ -24,7 +24,7 @@ export const rawMethod = <Requests extends boolean, Responses extends boolean>(
   } as const
 }
 
-// Binary metadata, which nothing in the protocol uses, is left out.
+// Converts metadata. Binary entries are left out, because nothing in the protocol uses them.
 export const fromMetadata = (metadata: NiceMetadata): Metadata.Metadata =>
   Metadata.make(
     Array.from(metadata).flatMap(([key, values]) => {

@@ -1,6 +1,6 @@
-// Keeps grpc-js from offering to decompress. A peer that takes the offer has the last of its messages dropped when the RPC
-// fails: grpc-js decompresses them while the failure passes. It has no option for this, and sets what it offers on a copy of
-// the metadata that an RPC starts with.
+// Keeps grpc-js from offering to decompress messages. When a peer accepts the offer and the RPC fails, its last messages are lost:
+// the failure overtakes them while grpc-js decompresses them. grpc-js has no option for this. It sets its offer on a copy of the
+// metadata that an RPC starts with.
 import type { Channel } from "nice-grpc"
 
 const offer = "grpc-accept-encoding"
@@ -15,7 +15,7 @@ const guarded = (metadata: Metadata): Metadata => {
   return metadata
 }
 
-/** The channel itself, whose calls offer nothing but identity. */
+/** Makes the calls of a channel offer only identity, and returns the channel. */
 export const of = (channel: Channel): Channel => {
   const createCall = channel.createCall.bind(channel)
   channel.createCall = (...args) => {

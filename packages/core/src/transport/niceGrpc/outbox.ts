@@ -1,6 +1,6 @@
-// The reverse of an inbox: an Effect produces, an async iteration consumes. nice-grpc pulls outgoing messages this way,
-// and pulls the next one only when the previous one has been written and the HTTP/2 stream has drained, so a bounded
-// outbox is what makes sending wait for a peer that does not read.
+// The reverse of an inbox: an Effect produces, and an async iteration consumes. nice-grpc pulls outgoing messages from one. It pulls
+// the next message only when the previous one has been written and the HTTP/2 stream has drained, so a bounded outbox makes senders
+// wait for a peer that does not read.
 import * as Effect from "effect/Effect"
 import { Waiters } from "../../util/waiters.ts"
 
@@ -10,12 +10,12 @@ export class Outbox implements AsyncIterable<Uint8Array> {
   private isClosed = false
   private wakeConsumer: (() => void) | undefined
   private readonly producers = new Waiters()
-  // Producers that wait for room.
+  // How many producers wait for room.
   private blocked = 0
 
   constructor(private readonly limit: number) {}
 
-  // Waits for room and adds a message. What comes after the end is dropped.
+  // Waits for room and adds a message. Messages after the end are dropped.
   send(message: Uint8Array): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.isEnded) return Effect.void
@@ -47,13 +47,13 @@ export class Outbox implements AsyncIterable<Uint8Array> {
     return Effect.void
   }
 
-  // Nothing follows. The consumer gets what was sent before, also what still waits for room.
+  // Ends the messages. The consumer still gets those sent before, including those that wait for room.
   end(): void {
     this.isEnded = true
     this.wakeConsumer?.()
   }
 
-  // Nobody consumes any more. What waits for room is dropped.
+  // Ends the consumption. Messages that wait for room are dropped.
   close(): void {
     this.isClosed = true
     this.end()

@@ -1,5 +1,5 @@
-// The HTTP/2 sessions of a channel of grpc-js. It has no option that gives them, so they are taken where its private methods make
-// them. Where another release has other methods none are taken, and the test of a peer's mistakes fails.
+// Finds the HTTP/2 sessions of a grpc-js channel. No option exposes them, so this intercepts the private methods that create them.
+// In a release of grpc-js with other methods no session is found, and the test of a peer's mistakes fails.
 import type { Channel } from "nice-grpc"
 import type { Http2Session } from "node:http2"
 import * as httpGuard from "../http/guard.ts"
@@ -7,7 +7,7 @@ import * as httpGuard from "../http/guard.ts"
 const field = (value: unknown, name: string): unknown =>
   typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined
 
-// Does something after each call of a method.
+// Calls `after` with the result of each call of a method.
 const follow = (object: unknown, name: string, after: (result: unknown) => void): void => {
   const method = field(object, name)
   if (typeof object !== "object" || object === null || typeof method !== "function") return
@@ -21,7 +21,7 @@ const follow = (object: unknown, name: string, after: (result: unknown) => void)
 const isSession = (value: unknown): value is Http2Session =>
   typeof field(value, "settings") === "function" && field(value, "destroyed") === false
 
-/** Guards each session of a channel from its beginning. */
+/** Guards each session of a channel as soon as it is created. */
 export const guard = (channel: Channel): void => {
   const connectors = new WeakSet<WeakKey>()
   follow(field(field(channel, "internalChannel"), "subchannelPool"), "getOrCreateSubchannel", (subchannel) => {
@@ -32,7 +32,7 @@ export const guard = (channel: Channel): void => {
       const session = field(connector, "session")
       if (!isSession(session)) return
       httpGuard.guard(session, undefined)
-      // gRPC knows no pushes, which grpc-js leaves allowed.
+      // gRPC has no server push, but grpc-js leaves it allowed.
       session.settings({ enablePush: false })
     })
   })

@@ -1,5 +1,5 @@
-// What grpc-js says in English and with no code that would say it. This is the only place that reads its texts. All statuses of
-// a call that it makes up are in its subchannel-call.ts.
+// Recognizes texts of grpc-js that no code distinguishes. No other module reads its texts. All statuses that grpc-js makes up for a
+// call are in its subchannel-call.ts.
 import type { GrpcCode, StatusScope } from "../../grpc/GrpcStatus.ts"
 
 interface Known {
@@ -20,18 +20,18 @@ const known: ReadonlyArray<Known> = [
   { code: "PERMISSION_DENIED", text: /^Protocol not secure enough$/, scope: "rpc" }
 ]
 
-/** What failed, where grpc-js made up the status of a call. A peer that has answered may say other things. */
+/** Returns what failed, if grpc-js made up the status of a call. Other texts come from a peer that has answered. */
 export const localScope = (code: GrpcCode, details: string): StatusScope | undefined =>
   known.find((one) => one.code === code && one.text.test(details))?.scope
 
 /** Whether the peer never began the call (REFUSED_STREAM). */
 export const isRefused = (details: string): boolean => details === refusedStream
 
-/** The HTTP status of what is no answer of gRPC. */
+/** Returns the HTTP status of a response that is not gRPC. */
 export const httpStatusCode = (details: string): string | undefined =>
   /^Received HTTP status code (\d+)$/.exec(details)?.[1]
 
-/** Whether an answer was larger than this side takes. */
+/** Whether a response was larger than this side accepts. */
 export const isTooLarge = (code: GrpcCode, details: string): boolean =>
   code === "RESOURCE_EXHAUSTED" &&
   /^Received message (larger than max|that decompresses to a size larger than)/.test(details)
@@ -39,13 +39,13 @@ export const isTooLarge = (code: GrpcCode, details: string): boolean =>
 const lossText =
   /^Received RST_STREAM with code \d+ triggered by internal client error: (?:Session closed with error code (\d+)|(.*))$/
 
-/** How the connection was lost: by the error code of the peer, or by a mistake of the peer's that Node's message tells of. */
+/** Returns why the connection was lost: the error code that the peer sent, or Node's message about a mistake of the peer. */
 export const loss = (details: string): { readonly code: number } | { readonly mistake: string } | undefined => {
   const [isLoss, code, mistake = ""] = lossText.exec(details) ?? []
   return isLoss === undefined ? undefined : code === undefined ? { mistake } : { code: Number(code) }
 }
 
-// Node's codes for what there is only a text of. The first that matches counts.
+// Node's error codes for texts without a code. The first match wins.
 const connectCodes: ReadonlyArray<readonly [text: RegExp, code: string]> = [
   [/self[- ]signed certificate/, "DEPTH_ZERO_SELF_SIGNED_CERT"],
   [/unable to (verify|get)/, "UNABLE_TO_VERIFY_LEAF_SIGNATURE"],
@@ -64,7 +64,7 @@ const connectCodes: ReadonlyArray<readonly [text: RegExp, code: string]> = [
   [/^(Client network socket disconnected before|Failed to connect$)/, "ECONNRESET"]
 ]
 
-/** Why there is no connection, out of the summary of its attempts that grpc-js makes, with Node's code where it is known. */
+/** Returns why a connection could not be made, from grpc-js's summary of its attempts, with Node's code if it is known. */
 export const connectFailure = (details: string): { readonly message: string; readonly code?: string | undefined } => {
   const message = details.replace(/^No connection established\. Last error: (?:Error: )?/, "")
     .replace(/\.? Resolution note: $/, "").replace(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)$/, "")
@@ -72,5 +72,5 @@ export const connectFailure = (details: string): { readonly message: string; rea
   return { message, code: connectCodes.find(([text]) => text.test(message))?.[1] }
 }
 
-/** Whether nice-grpc gave up an attempt of grpc-js to connect, by the message of `connectFailure`. */
+/** Whether the message of `connectFailure` says that nice-grpc gave up an attempt to connect. */
 export const isConnectTimeout = (message: string): boolean => /^Connection attempt timed out after \d+ms$/.test(message)

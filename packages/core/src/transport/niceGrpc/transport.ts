@@ -1,5 +1,5 @@
-// The transport over nice-grpc, to Unix sockets, TCP and TLS. Messages stay encoded: methods are defined with
-// serializers that pass bytes through.
+// The transport over nice-grpc, to Unix sockets, TCP and TLS. Messages stay encoded: the serializers of all methods pass bytes
+// through.
 import type * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -45,7 +45,7 @@ import { Outbox } from "./outbox.ts"
 import * as niceGrpcSessions from "./sessions.ts"
 import * as texts from "./texts.ts"
 
-// Bytes a call may hold that its consumer has not taken yet, on top of the HTTP/2 window.
+// How many bytes a call may buffer for its consumer, on top of the HTTP/2 window.
 const inboxBytes = 1024 * 1024
 
 const outboxMessages = 16
@@ -54,10 +54,10 @@ interface Options extends Pick<ChannelOptions, "grpcOptions"> {
   readonly connectTimeout: Duration.DurationInput
 }
 
-// grpc-js opens windows of 64 KiB, which caps a byte stream at a quarter of what the reference client moves.
+// The 64 KiB windows of grpc-js would limit a byte stream to a quarter of the reference client's throughput.
 const windowBytes = 4 * 1024 * 1024
 
-// protocol.md 10.3: tunnelled Unix sockets may punish keepalive pings, so only TCP sends them.
+// Peers behind tunnelled Unix sockets may punish keepalive pings, so only TCP connections send them (protocol.md 10.3).
 const tcpOptions = {
   "grpc.lb_policy_name": "round_robin",
   "grpc.keepalive_time_ms": 20_000,
@@ -76,8 +76,8 @@ const target = (endpoint: Endpoint): string => {
   }
 }
 
-// grpc-js tells a server the name that it checks, and Node refuses to tell an address since release 26. The address is checked
-// all the same.
+// grpc-js sends the server the name that it checks. Since release 26 Node refuses to send an address, so this name is sent instead.
+// The certificate is still checked for the address.
 const nameOfAddress = "localhost"
 
 const toldName = (endpoint: Endpoint, trust: TlsTrust | undefined): string | undefined =>
@@ -93,7 +93,8 @@ const toCredentials = (endpoint: Endpoint, trust: TlsTrust | undefined): Channel
   })
 }
 
-// What grpc-js makes of the variables of the process, which it reads past the program's configuration.
+// The channel arguments that grpc-js derives from proxy variables. They are set here because grpc-js reads the variables from the
+// process, not from the program's configuration.
 const throughProxy = (endpoint: Endpoint, { credentials }: Proxy) => ({
   "grpc.http_connect_target": target(endpoint),
   "grpc.default_authority": target(endpoint).replace(/^dns:/, ""),
@@ -111,16 +112,16 @@ const openChannel = (
   return identityOnly.of(createChannel(address, toCredentials(endpoint, trust), {
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc-node.flow_control_window": windowBytes,
-    // grpc-js then sends again what HTTP/2 promises was never begun. Nothing else is sent again without a service config, which
+    // With this grpc-js retries only RPCs that the peer never began according to HTTP/2. Other retries need a service config, which
     // is not looked up: a repeated driver call can repeat a physical side effect.
     "grpc.enable_retries": 1,
     "grpc.service_config_disable_resolution": 1,
-    // grpc-js shares connections between channels to one address: a new channel would inherit the back-off of an
-    // old one, and fail although the exporter is there again.
+    // By default grpc-js shares connections between channels to one address. A new channel would inherit the back-off of an old one,
+    // and fail although the exporter is back.
     "grpc.use_local_subchannel_pool": 1,
     // nice-grpc bounds a connection attempt by this argument.
     "grpc.min_reconnect_backoff_ms": Duration.toMillis(options.connectTimeout),
-    // While grpc-js backs off it answers with the error of its last attempt, however long the exporter has been back.
+    // During a back-off grpc-js fails every RPC with the error of its last attempt, even if the exporter is back.
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 500,
     "grpc.enable_http_proxy": 0,
@@ -131,16 +132,16 @@ const openChannel = (
   }))
 }
 
-// Why there is no connection, with the cause where it is known.
+// Why a connection could not be made, with the cause if it is known.
 interface Explained {
   readonly details: string
   readonly reason?: Cause.TimeoutException
 }
 
-// One call, which can be aborted. It is watched, to tell afterwards who made up its status. Trailing metadata comes from a peer:
-// an answer that is a failure and nothing else carries its content type there, and our own host adds a key to every failure. A
-// status made up locally has none. Without any, it is the peer's when response headers have arrived, unless it is in
-// `texts.localScope`.
+// One call, which can be aborted. It records what arrives, to decide afterwards where its status came from. A status with trailing
+// metadata comes from the peer: a response that is only a failure has its content type there, and our own host adds a key to every
+// failure. A status that grpc-js made up has no trailing metadata. Without any, the status is the peer's if response headers have
+// arrived, unless `texts.localScope` knows it.
 class Call {
   private readonly controller = new AbortController()
   private headers = false
@@ -158,7 +159,7 @@ class Call {
     this.controller.abort()
   }
 
-  // Aborts the call with a status of this side's.
+  // Aborts the call with a status of this side.
   refuse(refusal: GrpcStatus.GrpcStatusError): void {
     this.refusal ??= refusal
     this.abort()
@@ -180,12 +181,12 @@ class Call {
     }
   }
 
-  // Whether the peer says that it answers with messages of gRPC.
+  // Whether the content type of the response is gRPC's.
   get isGrpc(): boolean {
     return httpStatus.isGrpc(this.contentType)
   }
 
-  // What to make of an end that grpc-js takes for a success.
+  // Returns the failure, if any, of a call that grpc-js reports as successful.
   statusOfSuccess(): GrpcStatus.GrpcStatusError | undefined {
     return this.refusal ?? this.statusOfPage("")
   }
@@ -200,7 +201,7 @@ class Call {
     const page = this.statusOfPage(cause instanceof ClientError ? cause.details : "", cause)
     if (page !== undefined) return page
     if (!(cause instanceof ClientError)) {
-      // It rejects with an error of no code when there is no way to decompress a message.
+      // The call rejects with an error without a code when grpc-js cannot decompress a message.
       return cause instanceof Error && "code" in cause && cause.code === undefined
         ? refused("INTERNAL", "Received a compressed message, but no encoding (grpc-encoding) that grpc-js knows")
         : refused("INTERNAL", cause instanceof Error ? cause.message : String(cause))
@@ -231,15 +232,15 @@ class Call {
     return scope === undefined ? make(details, "peer", "rpc") : make(details, "transport", scope)
   }
 
-  // What is no answer of gRPC. grpc-js looks at the content type of none.
+  // Returns the status of a response that is not gRPC. grpc-js does not check the content type of responses.
   private statusOfPage(details: string, cause?: unknown): GrpcStatus.GrpcStatusError | undefined {
     const code = texts.httpStatusCode(details)
     if (code === undefined && this.contentType === undefined) return undefined
     if (this.isGrpc && code === "200") return this.make("UNKNOWN", httpStatus.noStatus, "transport", "rpc", cause)
-    // A peer of gRPC may say this, too.
+    // A gRPC peer may send the same text as its status.
     if (this.trailers && this.isGrpc) return undefined
     const problem = httpStatus.problemOfAnswer(code === undefined ? 200 : Number(code), this.contentType)
-    // Whatever answers there is not the exporter.
+    // The server at this address is not an exporter.
     return problem && this.make(problem.code, problem.details, "transport", "connection", cause)
   }
 
@@ -254,12 +255,12 @@ class Call {
   }
 }
 
-// These of grpc-js's connectivity states.
+// Two of grpc-js's connectivity states.
 const ready = 2
 
 const transientFailure = 3
 
-// Has a channel connect, and waits until it has tried.
+// Makes a channel connect, and waits until the attempt has succeeded or failed.
 const settled = (channel: Channel): Effect.Effect<void> =>
   Effect.async<void>((resume) => {
     const look = (): void => {
@@ -281,8 +282,8 @@ const memoize = <A>(make: (rpc: string) => A): (rpc: string) => A => {
   }
 }
 
-// Reads the messages of a call into an inbox until the call ends, and cancels the call when the scope closes first.
-// The signal goes first: nice-grpc's iterators do not return while a `next` is pending.
+// Reads the messages of a call into an inbox until the call ends, and cancels the call when the scope closes first. Cancelling
+// aborts the signal before anything else, because nice-grpc's iterators do not return while a `next` is pending.
 const readInto = (
   calls: Set<Call>,
   inbox: Inbox<Uint8Array, GrpcStatus.GrpcStatusError>,
@@ -328,7 +329,7 @@ export const make = Effect.fnUntraced(function*(
   options: Options
 ) {
   const { connectTimeout } = options
-  // grpc-js says nothing of why a proxy did not connect.
+  // grpc-js does not report why a proxy failed to connect.
   const throughProxy = (reason: string): string =>
     proxy === undefined
       ? reason
@@ -360,14 +361,14 @@ export const make = Effect.fnUntraced(function*(
       "nice-grpc cannot connect to an address with an interface such as %eth0; the transport http2 can"
     )
   }
-  // grpc-js looks at the channel arguments here.
+  // Creating the channel checks the channel arguments.
   let methods = yield* Effect.try({
     try: open,
     catch: (cause) => refused(cause instanceof Error ? cause.message : String(cause), cause)
   })
   const calls = new Set<Call>()
   const listeners = new Set<(details: string) => void>()
-  // Closing a grpc-js channel leaves its calls as they are, and nobody could end them any more.
+  // Closing a grpc-js channel does not end its calls, and later they could not be ended.
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
       listeners.clear()
@@ -376,7 +377,7 @@ export const make = Effect.fnUntraced(function*(
     })
   )
 
-  // Tells when a channel has lost the connection it had.
+  // Calls the listener when a channel loses its connection.
   const follow = (channel: Channel, listener: (details: string) => void): void => {
     const state = channel.getConnectivityState(false)
     channel.watchConnectivityState(state, Infinity, () => {
@@ -392,11 +393,11 @@ export const make = Effect.fnUntraced(function*(
     Effect.async((resume) => {
       const call = new Call({ rpc, target: address }, explain)
       calls.add(call)
-      // As a stream of answers: of a second one to a unary call grpc-js makes a call that never ends.
+      // The call is made as server-streaming, because a unary call of grpc-js with a second response never ends.
       const read = async (): Promise<Effect.Effect<Uint8Array, GrpcStatus.GrpcStatusError>> => {
         let answer: Uint8Array | undefined
         for await (const message of methods.serverStreaming(rpc)(request, call.options(options))) {
-          // What is read of a page as messages says nothing.
+          // Messages read from a response that is not gRPC have no meaning.
           if (answer !== undefined && call.isGrpc) call.refuse(unimplemented(call, httpStatus.manyAnswers))
           answer = message
         }
@@ -445,7 +446,7 @@ export const make = Effect.fnUntraced(function*(
         outbox.close()
       }
     )
-    // A message that went nowhere because the call had ended fails with the reason.
+    // Sending a message that was dropped because the call had ended fails with the reason.
     const ended = Effect.flatMap(
       Deferred.poll(status),
       Option.match({
@@ -468,7 +469,7 @@ export const make = Effect.fnUntraced(function*(
   })
 
   const connection: GrpcConnection = {
-    // Why it cannot connect tells the first RPC.
+    // A failure to connect is not reported here. The first RPC reports it.
     open: Effect.suspend(() => settled(methods.channel)).pipe(
       interruptible.timeoutFail({
         duration: connectTimeout,
