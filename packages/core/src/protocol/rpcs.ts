@@ -13,8 +13,8 @@ export const ofExporter = ({ name }: { readonly name: string }): string =>
 /** The path of the RPC that carries byte streams and resources. */
 export const stream: string = `/${RouterServiceDefinition.fullName}/${RouterServiceDefinition.methods.stream.name}`
 
-/** Of a method that clients call on the controller. */
+/** Returns the path of a method that clients call on the controller. */
 export const ofClient = ({ name }: { readonly name: string }): string => `/${ClientServiceDefinition.fullName}/${name}`
 
-/** With which a client has the controller connect it to an exporter. */
+/** The path of the RPC that makes the controller connect a client to an exporter. */
 export const dial: string = `/${ControllerServiceDefinition.fullName}/${ControllerServiceDefinition.methods.dial.name}`

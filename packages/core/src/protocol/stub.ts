@@ -1,4 +1,4 @@
-// RPCs from their generated definitions. `peer` is who answers, in words.
+// Calls RPCs through their generated definitions. `peer` names the other side in errors, such as "controller".
 import * as Effect from "effect/Effect"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import type { CallOptions, Channel } from "../transport/GrpcChannel.ts"

@@ -25,10 +25,10 @@ describe("Endpoint", () => {
       ["::1:8090", { security: "insecure" }, Endpoint.tcp("::1", 8090)],
       ["LAB_2.example.:8090", undefined, Endpoint.tls("LAB_2.example.", 8090)],
       ["b\u00fccher.example:8090", undefined, Endpoint.tls("b\u00fccher.example", 8090)],
-      // What an address is looked up as, and what its interface is.
+      // A zone names an interface, and is not part of the address.
       ["[fe80::1%eth0]:8090", undefined, Endpoint.tls("fe80::1%eth0", 8090)],
       ["fe80::1%br_lan:8090", undefined, Endpoint.tls("fe80::1%br_lan", 8090)],
-      // The names of gRPC.
+      // gRPC's names.
       ["dns:lab:8090", undefined, Endpoint.tls("lab", 8090)],
       ["dns:///lab:8090", { security: "insecure" }, Endpoint.tcp("lab", 8090)],
       ["ipv4:10.0.0.1:8090", undefined, Endpoint.tls("10.0.0.1", 8090)],
@@ -36,21 +36,21 @@ describe("Endpoint", () => {
       ["ipv6:%5B::1%5d:8090", undefined, Endpoint.tls("::1", 8090)],
       ["ipv6:[fe80::1%25eth0]:8090", undefined, Endpoint.tls("fe80::1%eth0", 8090)],
       ["unix-abstract:jumpstarter", undefined, Endpoint.unix("\0jumpstarter")],
-      // Ours, which say what security they have.
+      // Schemes of this library, which say whether TLS is used.
       ["tcp://lab:8090", undefined, Endpoint.tcp("lab", 8090)],
       ["tcp:lab:8090", { security: "insecure" }, Endpoint.tcp("lab", 8090)],
       ["tls://lab:8090/", { security: authority }, Endpoint.tls("lab", 8090, authority)],
       ["TLS://[::1]:8090", { security: "insecure" }, Endpoint.tls("::1", 8090)],
-      // A host can be named as a scheme is.
+      // A host may have the name of a scheme.
       ["tcp:8090", undefined, Endpoint.tls("tcp", 8090)],
       ["tls:dns:8090", undefined, Endpoint.tls("dns", 8090)],
-      // No host has a slash, and the reference implementation takes the path of a socket that ends in a port for one.
+      // A host has no slash. The reference implementation also treats a path that ends like a port as the path of a socket.
       ["/tmp/sock:123", undefined, Endpoint.unix("/tmp/sock:123")],
       ["run/lab:8090", undefined, Endpoint.unix("run/lab:8090")],
       ["a:b.sock", undefined, Endpoint.unix("a:b.sock")],
       ["unix:/tmp/sock:123", undefined, Endpoint.unix("/tmp/sock:123")],
       ["unix:bench", undefined, Endpoint.unix("bench")],
-      // Security is no concern of a local socket.
+      // A local socket ignores security.
       ["/x.sock", { security: authority }, Endpoint.unix("/x.sock")]
     ]
     it.each(table)("%s with %o", (address, options, expected) => {
@@ -110,12 +110,12 @@ describe("Endpoint", () => {
       assert.strictEqual(error.message, `invalid exporter address ${JSON.stringify(address)}: ${reason}`)
     })
 
-    it("does not fall back to cleartext where it was told what to trust", () => {
+    it("does not fall back to cleartext when trust is given", () => {
       const error = Either.getOrThrow(Either.flip(Endpoint.parse("tcp://lab:8090", { security: authority })))
       assert.match(error.reason, /for TLS write tls:\/\/HOST:PORT$/)
     })
 
-    it.prop("reads any text as an address or refuses it", { text: fc.string() }, ({ text }) => {
+    it.prop("parses or refuses any text", { text: fc.string() }, ({ text }) => {
       assert.isTrue(Either.isEither(Endpoint.parse(text)))
     })
   })
@@ -131,7 +131,7 @@ describe("Endpoint", () => {
       assert.strictEqual(Endpoint.format(endpoint), text)
     })
 
-    it.prop("is read back, whatever the endpoint", { endpoint: arbitraries.endpoint }, ({ endpoint }) => {
+    it.prop("is parsed back to the same endpoint", { endpoint: arbitraries.endpoint }, ({ endpoint }) => {
       const security = endpoint._tag === "Tls" ? endpoint.trust : undefined
       assert.deepStrictEqual(Endpoint.parse(Endpoint.format(endpoint), { security }), Either.right(endpoint))
     }, { fastCheck: { numRuns: 1_000 } })
@@ -141,7 +141,7 @@ describe("Endpoint", () => {
     const read = (variables: Readonly<Record<string, string>>, config: Config.Config<Endpoint.Endpoint>) =>
       ConfigProvider.fromMap(new Map(Object.entries(variables))).load(config)
 
-    it.effect("reads a variable as parse does", () =>
+    it.effect("parses a variable like parse does", () =>
       Effect.gen(function*() {
         const variables = { BENCH: "lab:8090", "nested.BENCH": "/run/x.sock" }
         assert.deepStrictEqual(yield* read(variables, Endpoint.config("BENCH")), Endpoint.tls("lab", 8090))
@@ -157,7 +157,7 @@ describe("Endpoint", () => {
         assert.deepStrictEqual(yield* read({}, Config.withDefault(Endpoint.config("BENCH"), other)), other)
       }))
 
-    it.effect("refuses what is no address, and says which variable it is in", () =>
+    it.effect("refuses an invalid address, and names its variable", () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(
           read({ BENCH: "lab" }, Config.withDefault(Endpoint.config("BENCH"), Endpoint.unix("/x")))
@@ -174,7 +174,7 @@ describe("Endpoint", () => {
     const decode = Schema.decodeEither(Endpoint.schemaFromString)
     const encode = Schema.encodeEither(Endpoint.schemaFromString)
 
-    it.prop("reads back what it writes, and what it cannot write it refuses", { endpoint: arbitraries.endpoint }, ({
+    it.prop("decodes what it encodes, and refuses to encode anything else", { endpoint: arbitraries.endpoint }, ({
       endpoint
     }) => {
       const encoded = encode(endpoint)
@@ -195,7 +195,7 @@ describe("Endpoint", () => {
       assert.notInclude(refusal, "secret")
     })
 
-    it("knows endpoints from other values", () => {
+    it("tells endpoints from other values", () => {
       const is = Schema.is(Endpoint.schemaFromSelf)
       const privateKey = Redacted.make("secret")
       assert.isTrue(is(Endpoint.tls("lab", 1, authority, { certificate: { chain: "pem", privateKey } })))
@@ -205,7 +205,7 @@ describe("Endpoint", () => {
     })
   })
 
-  it("trusts the system's roots unless told otherwise", () => {
+  it("trusts the system's roots by default", () => {
     assert.deepStrictEqual(Endpoint.tls("lab", 1), Endpoint.tls("lab", 1, Endpoint.Trust.SystemRoots()))
   })
 })

@@ -7,7 +7,7 @@ const place = { rpc: "/t.S/Rpc", target: "tcp:lab:1" }
 const fields = { _tag: "GrpcStatusError", code: "INTERNAL", details: "no", origin: "transport", ...place } as const
 
 describe("GrpcStatusError", () => {
-  it("is about one RPC unless it says otherwise, also where it was encoded before there was a scope", () => {
+  it("has the scope of one RPC by default, also when it was encoded without a scope", () => {
     assert.strictEqual(new GrpcStatus.GrpcStatusError(fields).scope, "rpc")
     assert.strictEqual(Schema.decodeUnknownSync(GrpcStatus.GrpcStatusError)(fields).scope, "rpc")
   })
@@ -33,7 +33,7 @@ describe("GrpcStatusError", () => {
     ])
   })
 
-  it("keeps all that is not amended, the cause included", () => {
+  it("keeps all fields that are not amended, including the cause", () => {
     const cause = new Error("socket")
     const amended = GrpcStatus.amend(GrpcStatus.lost(place, "no", cause), { rpc: "/t.S/Other" })
     assert.deepInclude(amended, { code: "UNAVAILABLE", origin: "transport", scope: "connection", rpc: "/t.S/Other" })

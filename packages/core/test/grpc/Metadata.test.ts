@@ -1,4 +1,4 @@
-// What metadata is asked for, and what it shows of itself.
+// How metadata is read, and what it shows when it is printed.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Inspectable, Logger, Option, pipe } from "effect"
 import { format, inspect } from "node:util"
@@ -13,11 +13,11 @@ describe("entries", () => {
     assert.strictEqual(Metadata.empty.entries.size, 0)
   })
 
-  it("have the last of several values", () => {
+  it("keep the last of several values", () => {
     assert.deepStrictEqual(get(make([["x-a", "first"], ["X-A", "last"]]), "x-a"), Option.some("last"))
   })
 
-  it("are found in any case, and only those that are there", () => {
+  it("are found in any case, and only if they exist", () => {
     const metadata = make({ "x-a": "1", "x-empty": "" })
     assert.deepStrictEqual(get(metadata, "X-A"), Option.some("1"))
     assert.deepStrictEqual(get(metadata, "x-empty"), Option.some(""))
@@ -27,13 +27,13 @@ describe("entries", () => {
     }
   })
 
-  it("keep keys that objects have by nature", () => {
+  it("keep keys that every object inherits", () => {
     const metadata = make([["__proto__", "1"], ["constructor", "2"]])
     assert.deepStrictEqual(get(metadata, "__proto__"), Option.some("1"))
     assert.deepStrictEqual(get(metadata, "constructor"), Option.some("2"))
   })
 
-  it("are added to others, which stay as they were", () => {
+  it("are added to other metadata without changing it", () => {
     const metadata = make({ "x-a": "1", "x-b": "1" })
     assert.deepStrictEqual(set(metadata, "X-B", "2"), make({ "x-a": "1", "x-b": "2" }))
     assert.deepStrictEqual(
@@ -52,7 +52,7 @@ describe("what is shown", () => {
   const metadata = make({ "x-jumpstarter-passphrase": "hunter2", authorization: "Bearer hunter2", request: "hunter2" })
   const nested = { rpc: "/t.S/M", sent: [metadata] }
 
-  it("are the keys and no value, however it is printed", () => {
+  it("is the keys and no value, however metadata is printed", () => {
     const shown = [
       String(metadata),
       JSON.stringify(nested),
@@ -74,7 +74,7 @@ describe("what is shown", () => {
       json: Logger.jsonLogger
     })
   ) {
-    it.effect(`are the keys and no value in the log: ${name}`, () => {
+    it.effect(`is the keys and no value in the log: ${name}`, () => {
       const lines: Array<string> = []
       const kept = Logger.map(logger, (line) => void lines.push(line))
       return Effect.log(metadata, nested).pipe(

@@ -6,7 +6,7 @@ import { utf8 } from "../support/bytes.ts"
 import { transports } from "../support/transports.ts"
 
 describe.each(transports)("the details of a status over $name", (transport) => {
-  // What arrives of a handler that fails with some details, and of one that dies of an error that has them.
+  // Returns the details that arrive from a handler that fails with them, and from one that dies with them.
   const arriving = (details: string) =>
     Effect.gen(function*() {
       const open = yield* transport.serve(
@@ -23,7 +23,7 @@ describe.each(transports)("the details of a status over $name", (transport) => {
       return fail.details
     })
 
-  transport.it("of a failure that claims to be none are told as one", () =>
+  transport.it("of a failure with the code OK arrive as a failure", () =>
     Effect.gen(function*() {
       const fail = GrpcHandler.Unary({ handle: () => GrpcStatus.make("OK", "all is well") })
       const open = yield* transport.serve(new Map([["/t.S/Fail", fail]]))
@@ -48,7 +48,7 @@ describe.each(transports)("the details of a status over $name", (transport) => {
       }
     }))
 
-  transport.it("say something of whatever is thrown", () =>
+  transport.it("describe anything that is thrown", () =>
     Effect.gen(function*() {
       const odd = (message: unknown) => Object.defineProperty(new Error(), "message", { value: message })
       const nameless: unknown = Object.create(null)
@@ -75,7 +75,7 @@ describe.each(transports)("the details of a status over $name", (transport) => {
     }))
 
   transport.it(
-    "leave the cause of a failure where it can be had, also when they have to be changed",
+    "keep the cause of a failure, even when they have to be changed",
     () =>
       Effect.gen(function*() {
         const cause = new Error("the reason")
@@ -89,7 +89,7 @@ describe.each(transports)("the details of a status over $name", (transport) => {
       })
   )
 
-  transport.it("of another channel that failed are a peer's", () =>
+  transport.it("of a failure from another channel are the peer's", () =>
     Effect.gen(function*() {
       const upstream = new GrpcStatus.GrpcStatusError({
         code: "UNAVAILABLE",
@@ -105,8 +105,8 @@ describe.each(transports)("the details of a status over $name", (transport) => {
       assert.deepStrictEqual([error.code, error.origin], ["UNAVAILABLE", "peer"])
     }))
 
-  // gRPC's C core takes 8 KiB of trailers, and Node cuts off connections that bring more than 64.
-  transport.it("are cut when peers would not take them", () =>
+  // gRPC's C core accepts 8 KiB of trailers, and Node closes connections that send more than 64 KiB.
+  transport.it("are truncated when peers would not accept them", () =>
     Effect.gen(function*() {
       for (const unit of ["x", " ", "é", "漢", "\u{1f600}"]) {
         const details = yield* arriving(unit.repeat(1_000_000))
@@ -118,7 +118,7 @@ describe.each(transports)("the details of a status over $name", (transport) => {
       }
     }))
 
-  transport.it("are made Unicode when they are none", () =>
+  transport.it("are made well-formed when they are invalid Unicode", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* arriving("half a \ud83d"), "half a \ufffd")
     }))

@@ -5,7 +5,7 @@ import { text, utf8 } from "../support/bytes.ts"
 
 const mebibyte = 1024 * 1024
 
-// Writes without end, and counts the bytes of the writes that are done.
+// Writes forever, and counts the bytes of the completed writes.
 const writer = (stream: ByteStream.ByteStream<unknown>, bytes: Uint8Array) => {
   const written = { bytes: 0 }
   const writing = stream.write(bytes).pipe(
@@ -21,7 +21,7 @@ const writer = (stream: ByteStream.ByteStream<unknown>, bytes: Uint8Array) => {
 const settle = Effect.repeatN(Effect.yieldNow(), 2_000)
 
 describe("ByteStream.transform", () => {
-  it.effect("refuses what is written after its end, and keeps what was written before", () =>
+  it.effect("refuses writes after its end, and keeps earlier ones", () =>
     Effect.gen(function*() {
       const stream = yield* ByteStream.transform((input) => input)
       yield* stream.write(utf8("before"))
@@ -34,7 +34,7 @@ describe("ByteStream.transform", () => {
       assert.strictEqual((yield* Effect.flip(stream.write(utf8("after")))).reason, error.reason)
     }))
 
-  it.effect("keeps what waits for room when it ends", () =>
+  it.effect("keeps writes that wait for room when it ends", () =>
     Effect.gen(function*() {
       const stream = yield* ByteStream.transform((input) => input)
       yield* stream.write(new Uint8Array(mebibyte))
@@ -48,7 +48,7 @@ describe("ByteStream.transform", () => {
     }))
 
   for (const size of [256 * 1024, 1024, 1]) {
-    it.effect(`has a writer wait when a mebibyte of pieces of ${size} bytes is not read`, () =>
+    it.effect(`makes a writer wait while a mebibyte in pieces of ${size} bytes is unread`, () =>
       Effect.gen(function*() {
         const stream = yield* ByteStream.transform((input) => input)
         const { fiber, written } = yield* writer(stream, new Uint8Array(size))
@@ -63,7 +63,7 @@ describe("ByteStream.transform", () => {
       }))
   }
 
-  it.effect("does not keep a writer waiting when nothing is read any more", () =>
+  it.effect("does not keep a writer waiting when reading has stopped", () =>
     Effect.gen(function*() {
       const read = yield* Deferred.make<string>()
       const stream = yield* ByteStream.transform((input) =>

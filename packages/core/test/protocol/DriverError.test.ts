@@ -14,7 +14,7 @@ const site: DriverError.CallSite = {
 const status = (code: GrpcCode, origin: StatusOrigin, details = "why"): GrpcStatusError =>
   new GrpcStatusError({ code, details, origin, rpc: "/jumpstarter.v1.ExporterService/DriverCall", target: "unix:/x" })
 
-// What the peer may answer, written out, so that a change of the table shows here.
+// The table for statuses of the peer, written out so that a change of it shows here.
 const fromPeer: Record<GrpcCode, DriverError.DriverCallError["_tag"]> = {
   OK: "DriverError",
   CANCELLED: "DriverError",
@@ -158,7 +158,7 @@ describe("DriverError", () => {
       assert.strictEqual(error.message, message)
     })
 
-    it("names no exporter in this process, and none a second time", () => {
+    it("does not name an exporter in this process, and names no address twice", () => {
       const failed = (address: string, details: string) =>
         new DriverError.DriverError({ ...site, address, details, code: "UNKNOWN", origin: "driver" }).message
       const plain = "call storage.mux.write failed (UNKNOWN): no answer from unix:/x"
@@ -202,7 +202,7 @@ describe("DriverError", () => {
         }
       }))
 
-    it.effect("decodes one that was encoded without an address, and is made without one", () =>
+    it.effect("decodes an error without an address, and can be made without one", () =>
       Effect.gen(function*() {
         const { address, ...rest } = yield* Schema.encode(DriverError.DriverError)(
           new DriverError.DriverError({ ...site, code: "UNKNOWN", details: "oops", origin: "driver" })
@@ -223,7 +223,7 @@ describe("DriverError", () => {
         assert.isTrue(Equal.equals(copy, made))
       }))
 
-    it.effect("encodes a cause as what can be read of it", () =>
+    it.effect("encodes the readable part of a cause", () =>
       Effect.gen(function*() {
         const lost = new DriverError.ConnectionLost({
           ...site,

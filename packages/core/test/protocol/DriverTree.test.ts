@@ -30,7 +30,7 @@ const paths = (root: DriverTree.DriverNode): ReadonlyArray<string> =>
 
 describe("DriverTree", () => {
   describe("fromReports", () => {
-    it("builds the tree with all a report says", () => {
+    it("builds the tree with everything a report contains", () => {
       const root = build(
         report(1),
         report(2, 1, "power", {
@@ -57,7 +57,7 @@ describe("DriverTree", () => {
       assert.deepStrictEqual(root.description, Option.none())
     })
 
-    it("takes parents that do not directly precede their children", () => {
+    it("accepts parents that do not directly precede their children", () => {
       const root = build(report(1), report(2, 1, "a"), report(3, 1, "b"), report(4, 2, "x"), report(5, 3, "y"))
       assert.deepStrictEqual(paths(root), ["", "a", "a.x", "b", "b.y"])
     })
@@ -72,23 +72,23 @@ describe("DriverTree", () => {
       assert.deepStrictEqual(paths(root), ["", "a"])
     })
 
-    it("takes an empty parent for none", () => {
+    it("treats an empty parent as none", () => {
       assert.deepStrictEqual(paths(build(report(1, undefined, undefined, { parentUuid: "" }))), [""])
     })
 
-    it("takes the last of several roots", () => {
+    it("keeps the last of several roots", () => {
       const root = build(report(1), report(2, 1, "lost"), report(3), report(4, 3, "kept"))
       assert.strictEqual(root.uuid, uuid(3))
       assert.deepStrictEqual(paths(root), ["", "kept"])
     })
 
-    it("takes the last of several siblings with one name", () => {
+    it("keeps the last of several siblings with the same name", () => {
       const root = build(report(1), report(2, 1, "a"), report(3, 2, "x"), report(4, 1, "a"))
       assert.strictEqual(root.children.get("a")?.uuid, uuid(4))
       assert.deepStrictEqual(paths(root), ["", "a"])
     })
 
-    it("takes a missing name for the empty one", () => {
+    it("treats a missing name as the empty name", () => {
       const root = build(report(1), report(2, 1))
       assert.strictEqual(root.children.get("")?.uuid, uuid(2))
     })
@@ -115,7 +115,7 @@ describe("DriverTree", () => {
       assert.deepStrictEqual(paths(root), ["", "__proto__", "__proto__.constructor"])
     })
 
-    it("refuses what makes no tree", () => {
+    it("refuses reports that form no tree", () => {
       assert.strictEqual(reasonOf(), "the exporter's report is not a driver tree: it is empty")
       assert.strictEqual(
         reasonOf(report(1), report(3, 2, "x"), report(2, 1, "a")),
@@ -133,12 +133,12 @@ describe("DriverTree", () => {
       }
     })
 
-    it("takes 5,000 drivers", () => {
+    it("accepts 5,000 drivers", () => {
       const flat = build(report(0), ...Array.from({ length: 4_999 }, (_, i) => report(i + 1, 0, `d${i}`)))
       assert.strictEqual(DriverTree.nodes(flat).length, 5_000)
     })
 
-    it("takes 501 drivers below each other, and refuses more before the stack is exhausted", () => {
+    it("accepts 501 levels of drivers, and refuses more before the stack is exhausted", () => {
       const chain = (
         length: number
       ) => [report(0), ...Array.from({ length: length - 1 }, (_, i) => report(i + 1, i, "d"))]
@@ -178,24 +178,24 @@ describe("DriverTree", () => {
       report(5, 4, "dhcp")
     )
 
-    it("goes down names joined by dots, or a list of them", () => {
+    it("follows names joined by dots, or a list of names", () => {
       assert.strictEqual(Either.getOrThrow(DriverTree.find(root, "storage.mux")).uuid, uuid(3))
       assert.strictEqual(Either.getOrThrow(DriverTree.find(root, ["storage", "mux"])).uuid, uuid(3))
       const storage = Either.getOrThrow(DriverTree.find(root, "storage"))
       assert.strictEqual(Either.getOrThrow(DriverTree.find(storage, "mux")).uuid, uuid(3))
     })
 
-    it("answers the node itself for the empty path", () => {
+    it("returns the node itself for the empty path", () => {
       assert.strictEqual(Either.getOrThrow(DriverTree.find(root, "")), root)
       assert.strictEqual(Either.getOrThrow(DriverTree.find(root, [])), root)
     })
 
-    it("finds names with dots by list only", () => {
+    it("finds names with dots only by a list", () => {
       assert.strictEqual(Either.getOrThrow(DriverTree.find(root, ["eth0.100", "dhcp"])).uuid, uuid(5))
       assert.isTrue(Either.isLeft(DriverTree.find(root, "eth0.100")))
     })
 
-    it("fails with the paths there are", () => {
+    it("fails with the paths that exist", () => {
       const error = Either.getOrThrow(Either.flip(DriverTree.find(root, "storage.nix")))
       assert.strictEqual(error.path, "storage.nix")
       assert.deepStrictEqual(error.available, ["storage", "storage.mux", "[\"eth0.100\"]", "[\"eth0.100\",\"dhcp\"]"])
@@ -212,7 +212,7 @@ describe("DriverTree", () => {
       assert.deepStrictEqual(error.available, ["storage.mux"])
     })
 
-    it("says so when there is nothing to find", () => {
+    it("fails with `none` when there are no drivers", () => {
       const error = Either.getOrThrow(Either.flip(DriverTree.find(build(report(1)), "power")))
       assert.strictEqual(error.message, "no driver at \"power\"; available: none")
     })

@@ -26,7 +26,7 @@ describe("ExporterStatus", () => {
     )
   })
 
-  it.effect("can be logged, its version in full", () =>
+  it.effect("can be logged with its full version", () =>
     Effect.gen(function*() {
       const lines: Array<string> = []
       const change = new ExporterStatus.StatusChange({
@@ -62,7 +62,7 @@ describe("ExporterStatus", () => {
       previous: Option.fromNullable(options.previous)
     })
 
-  it("knows a failed hook by the status, and by the one before it where nothing but that is left of it", () => {
+  it("recognizes a failed hook by the status, or by the previous status when the failure has passed", () => {
     const failed = ["BEFORE_LEASE_HOOK_FAILED", "AFTER_LEASE_HOOK_FAILED"] as const
     for (const status of statuses) {
       for (const previous of statuses) {
@@ -79,7 +79,7 @@ describe("ExporterStatus", () => {
     }
   })
 
-  it("tells the warning of a hook without its prefix", () => {
+  it("returns the warning of a hook without its prefix", () => {
     assert.deepStrictEqual(report("LEASE_READY", { message: "[HOOK_WARNING] careful" }).warning, Option.some("careful"))
     assert.deepStrictEqual(report("LEASE_READY", { message: "all is well" }).warning, Option.none())
   })
@@ -104,7 +104,7 @@ describe("ExporterStatus", () => {
       logs: Array.from({ length: lines }, (_, index) => line(`${index}`))
     })
 
-  it("tells of a failed hook with the last ten lines it wrote", () => {
+  it("shows the last ten lines of a failed hook", () => {
     assert.strictEqual(
       failure(12, "it exited with code 3").message,
       "the beforeLease hook of the exporter at bench failed: it exited with code 3" +

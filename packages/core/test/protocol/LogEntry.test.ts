@@ -16,7 +16,7 @@ const entry = (more: Partial<ConstructorParameters<typeof LogEntry.LogEntry>[0]>
     ...more
   })
 
-// What reaches Effect's logger.
+// Collects what reaches Effect's logger.
 const logged = (event: LogEntry.LogEvent) =>
   Effect.gen(function*() {
     const lines: Array<{ level: string; message: unknown; annotations: Record<string, unknown> }> = []
@@ -51,7 +51,7 @@ describe("LogEntry", () => {
   })
 
   describe("log", () => {
-    it.effect("annotates the line with everything the entry says", () =>
+    it.effect("annotates the line with everything in the entry", () =>
       Effect.gen(function*() {
         const lines = yield* logged(entry({
           severity: "WARNING",
@@ -75,7 +75,7 @@ describe("LogEntry", () => {
         }])
       }))
 
-    it.effect("annotates a line of the backlog, and no other, whatever its fields say", () =>
+    it.effect("annotates only lines of the backlog as such, whatever their fields say", () =>
       Effect.gen(function*() {
         const [[old], [other]] = [
           yield* logged(entry({ backlog: true })),
@@ -87,21 +87,21 @@ describe("LogEntry", () => {
         ])
       }))
 
-    it.effect("adds nothing that the entry does not say", () =>
+    it.effect("adds nothing that is not in the entry", () =>
       Effect.gen(function*() {
         assert.deepStrictEqual(yield* logged(entry({ source: "SYSTEM" })), [
           { level: "INFO", message: ["hello"], annotations: { source: "SYSTEM" } }
         ])
       }))
 
-    it.effect("does not let a structured field pretend to be something else", () =>
+    it.effect("does not let a structured field replace another annotation", () =>
       Effect.gen(function*() {
         const pretences = ["exporter", "source", "driver_type", "operation", "timestamp"]
         const lines = yield* logged(entry({ fields: Object.fromEntries(pretences.map((name) => [name, "pretended"])) }))
         assert.deepStrictEqual(lines[0]?.annotations, { source: "DRIVER" })
       }))
 
-    it.effect("says where lines are missing", () =>
+    it.effect("reports missing lines", () =>
       Effect.gen(function*() {
         assert.deepStrictEqual(
           yield* logged(new LogEntry.LogGap({ reason: "slow reader", dropped: Option.some(7) })),
@@ -149,13 +149,13 @@ describe("LogEntry", () => {
       assert.strictEqual(logCodec.fromProto({ ...logCodec.toProto(entry()), severity }).severity, expected)
     })
 
-    it("reads a source that no version defines yet, and none, as unspecified", () => {
+    it("reads an unknown source, and a missing one, as unspecified", () => {
       const proto = logCodec.toProto(entry())
       assert.strictEqual(logCodec.fromProto({ ...proto, source: 99 as WireSource }).source, "UNSPECIFIED")
       assert.strictEqual(logCodec.fromProto({ ...proto, source: undefined }).source, "UNSPECIFIED")
     })
 
-    it("reads a timestamp out of range as none", () => {
+    it("ignores a timestamp out of range", () => {
       const proto = logCodec.toProto(entry())
       const timestamp = { seconds: 9_000_000_000_000_000n, nanos: 0 }
       assert.deepStrictEqual(logCodec.fromProto({ ...proto, timestamp }).timestamp, Option.none())

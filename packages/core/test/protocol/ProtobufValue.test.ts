@@ -7,7 +7,7 @@ import * as ProtobufValue from "../../src/protocol/ProtobufValue.ts"
 import { jsonValue, ordinaryJsonValue, record } from "../support/arbitraries.ts"
 import { fromHex, hex } from "../support/bytes.ts"
 
-// Unlike chai's comparison this one tells -0 from 0 and sees prototypes, so `__proto__` that became one is noticed.
+// Unlike chai's comparison, this one distinguishes -0 from 0 and compares prototypes, so it notices when `__proto__` became one.
 const same = (actual: unknown, expected: unknown): void =>
   assert.isTrue(isDeepStrictEqual(actual, expected), `${inspect(actual)} is not ${inspect(expected)}`)
 
@@ -15,7 +15,7 @@ const encode = (value: ProtobufValue.JsonValue) => Either.getOrThrowWith(Protobu
 
 const decode = (bytes: Uint8Array) => Either.getOrThrowWith(ProtobufValue.decode(bytes), (error) => error)
 
-// What the compiler refuses is refused at run time as well: callers can be JavaScript, or hold an `any`.
+// The codec refuses at run time what the compiler refuses, because callers may be JavaScript or pass an `any`.
 const refusal = (value: unknown) =>
   Either.getOrThrow(Either.flip(ProtobufValue.encode(value as ProtobufValue.JsonValue)))
 
@@ -33,17 +33,17 @@ const nestedObjects = (levels: number, innermost: unknown = undefined): unknown 
 
 describe("ProtobufValue", () => {
   describe("round trip", () => {
-    it.prop("gives back any JSON", { value: jsonValue }, ({ value }) => same(decode(encode(value)), value), {
+    it.prop("returns any JSON unchanged", { value: jsonValue }, ({ value }) => same(decode(encode(value)), value), {
       fastCheck: { numRuns: 500 }
     })
 
     it.prop(
-      "what was decoded can be encoded again",
+      "encodes anything that was decoded",
       { value: jsonValue },
       ({ value }) => assert.isTrue(ProtobufValue.isJsonValue(decode(encode(value))))
     )
 
-    it("keeps keys that objects have already as data", () => {
+    it("keeps keys that every object inherits as data", () => {
       const value = record<ProtobufValue.JsonValue>([
         ["__proto__", { polluted: true }],
         ["constructor", null],
@@ -56,11 +56,11 @@ describe("ProtobufValue", () => {
       assert.isUndefined(({} as { polluted?: unknown }).polluted)
     })
 
-    it("takes objects without a prototype", () => {
+    it("accepts objects without a prototype", () => {
       same(decode(encode(Object.assign(Object.create(null), { a: 1 }))), { a: 1 })
     })
 
-    it("takes one reference at several places", () => {
+    it("accepts the same reference in several places", () => {
       const shared = { volts: [3.3] }
       same(decode(encode([shared, shared, { again: shared }])), [shared, shared, { again: shared }])
     })
@@ -103,7 +103,7 @@ describe("ProtobufValue", () => {
     )
   })
 
-  it("takes plain data of another realm", () => {
+  it("accepts plain data of another realm", () => {
     const foreign: ProtobufValue.JsonValue = runInNewContext("({ list: [{ deep: null }] })")
     same(Either.getOrThrow(ProtobufValue.decode(encode(foreign))), { list: [{ deep: null }] })
   })
@@ -186,21 +186,21 @@ describe("ProtobufValue", () => {
       assert.isFalse(ProtobufValue.isJsonValue(value))
     })
 
-    it("with a message that shows the way", () => {
+    it("with a message that says what to do", () => {
       assert.strictEqual(
         refusal({ channels: [{ "my key": [1, NaN] }] }).message,
         ".channels[0][\"my key\"][1]: NaN cannot be sent, the protocol has finite numbers only"
       )
     })
 
-    it("nothing that was refused stays behind in the next encoding", () => {
+    it("a refused value leaves nothing behind in the next encoding", () => {
       const shared = [NaN]
       refusal([shared, shared])
       same(decode(encode([[1], [1]])), [[1], [1]])
     })
   })
 
-  // Parsers built on C take 100 levels of messages: a call is one, a list two and an object three (protocol.md 3).
+  // Parsers built on C accept 100 levels of messages: a call is one, a list two and an object three (protocol.md 3).
   describe("nesting", () => {
     const taken: ReadonlyArray<readonly [string, unknown]> = [
       ["49 lists", nestedLists(49)],
@@ -248,7 +248,7 @@ describe("ProtobufValue", () => {
       return Uint8Array.from(parts.reverse().flat())
     }
 
-    it("receives 1,000 levels, and no more", () => {
+    it("accepts 1,000 received levels, and no more", () => {
       same(decode(wrapped(1_000)), nestedLists(1_000))
       const error = Either.getOrThrow(Either.flip(ProtobufValue.decode(wrapped(1_001))))
       assert.strictEqual(error.message, "the value is nested more than 1000 levels deep")
@@ -275,7 +275,7 @@ describe("ProtobufValue", () => {
     it.each(table)("%s", (_, bytes, value) => same(decode(fromHex(bytes)), value))
   })
 
-  describe("refuses what no peer can have meant", () => {
+  describe("refuses bytes that no peer can have meant", () => {
     it.each([
       ["NaN", "11 000000000000f87f"],
       ["-Infinity", "32 0b 0a 09 11 000000000000f0ff"]
@@ -297,7 +297,7 @@ describe("ProtobufValue", () => {
     })
 
     it.prop(
-      "on bytes that were cut or bent",
+      "on truncated or changed bytes",
       { value: jsonValue, cut: fc.double({ min: 0, max: 1, noNaN: true }), bits: fc.integer({ min: 0, max: 255 }) },
       ({ bits, cut, value }) => {
         const bytes = encode(value)

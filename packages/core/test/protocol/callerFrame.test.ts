@@ -1,4 +1,4 @@
-// Whose stack an error of a call has: the program's, from the line that made the call.
+// The stack of a call's error is the program's, from the line that made the call.
 import {
   Device,
   Driver,
@@ -72,7 +72,7 @@ const linesOf = (error: Error): ReadonlyArray<string> =>
 
 type Program = Effect.Effect<unknown, DriverError.DriverCallError, Board | ExporterConnection.ExporterConnection>
 
-// Each makes its call in the line that says so.
+// Each program makes its call in the line marked "here".
 const programs: Readonly<Record<string, Program>> = {
   "a call": Effect.gen(function*() {
     const board = yield* untyped
@@ -105,7 +105,7 @@ const programs: Readonly<Record<string, Program>> = {
     const board = yield* Board
     yield* board.fail() // here
   }),
-  "a typed call of a method that is not there": Effect.flatMap(
+  "a typed call of a missing method": Effect.flatMap(
     Board,
     (board) => board.absent() // here
   ),
@@ -135,7 +135,7 @@ const programs: Readonly<Record<string, Program>> = {
     const board = yield* Board
     yield* board.flash(bytes) // here
   }),
-  "a call after others, with time between": Effect.gen(function*() {
+  "a call after other calls, some time later": Effect.gen(function*() {
     const board = yield* Board
     yield* Effect.exit(board.fail())
     yield* Effect.yieldNow()
@@ -143,11 +143,11 @@ const programs: Readonly<Record<string, Program>> = {
   })
 }
 
-// The board has nothing of this, so each fails with its first call, or with the one that a fake does not answer.
+// The board has none of these drivers, so each helper fails with its first call, or with the first that a fake does not answer.
 const as = <I extends DriverInterface.Any>(contract: I) =>
   Effect.map(untyped, (board) => Device.fromInterface(board, contract))
 
-// A storage that opens files, and does nothing else.
+// A storage that can only open files.
 const opens = Effect.map(as(Opendal.contract), (storage) => ({ ...storage, open: () => Effect.succeed("1") }))
 
 const conveniences: Readonly<Record<string, Program>> = {
@@ -216,13 +216,13 @@ describe("the stack of a failure begins where the program made the call:", () =>
       const error = yield* failing(all[name] ?? Effect.void)
       const [first = "", ...rest] = linesOf(error)
       assert.match(first, /\/\/ here$/)
-      // Nothing of this library, and nothing of Effect's, is in it.
+      // The stack has no lines of this library or of Effect.
       assert.deepStrictEqual(rest.filter((line) => line.includes("/src/") || line.includes("node_modules")), [])
       assert.strictEqual((error.stack ?? "").split("\n    at ")[0], `${error.name}: ${error.message}`)
       assert.include(Cause.pretty(Cause.fail(error)), "callerFrame.test.ts:")
     }))
 
-  it.effect("and goes on with who called that function", () =>
+  it.effect("and continues with the callers of that function", () =>
     Effect.gen(function*() {
       const helper = (board: Effect.Effect.Success<typeof Board>) => board.fail() // the helper's
       const error = yield* failing(Effect.gen(function*() {
@@ -235,7 +235,7 @@ describe("the stack of a failure begins where the program made the call:", () =>
       )
     }))
 
-  it.effect("and is no part of the error otherwise", () =>
+  it.effect("and takes no part in equality or encoding", () =>
     Effect.gen(function*() {
       const board = yield* untyped
       const one = yield* Effect.flip(board.call("fail"))
@@ -244,7 +244,7 @@ describe("the stack of a failure begins where the program made the call:", () =>
       assert.isTrue(Equal.equals(one, other))
       assert.notInclude(Object.keys(one), "stack")
       assert.notInclude(yield* Schema.encode(Schema.parseJson(DriverError.DriverCallError))(one), "callerFrame.test")
-      // As vitest and others do it.
+      // Vitest and other tools set the stack.
       one.stack = "elsewhere"
       assert.strictEqual(one.stack, "elsewhere")
     }).pipe(Effect.provide(exporter)))

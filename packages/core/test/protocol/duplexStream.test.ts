@@ -47,7 +47,7 @@ const outcome = (stream: duplexStream.DuplexStream) =>
 
 describe("duplexStream", () => {
   describe("reading", () => {
-    it.scoped("ends with the peer's GOAWAY, while the RPC goes on", () =>
+    it.scoped("ends with the peer's GOAWAY, while the RPC continues", () =>
       Effect.gen(function*() {
         const stream = yield* peerSends(frame.encodeData(utf8("a")), frame.encodeData(utf8("b")), frame.goAway)
         assert.deepStrictEqual(yield* texts(stream), ["a", "b"])
@@ -55,14 +55,14 @@ describe("duplexStream", () => {
         yield* stream.peerEnded
       }))
 
-    it.scoped("ignores what follows the GOAWAY", () =>
+    it.scoped("ignores messages after the GOAWAY", () =>
       Effect.gen(function*() {
         const stream = yield* peerSends(frame.encodeData(utf8("a")), frame.goAway, frame.encodeData(utf8("b")))
         assert.deepStrictEqual(yield* texts(stream), ["a"])
         assert.deepStrictEqual(yield* texts(stream), [])
       }))
 
-    it.scoped("makes no chunks of empty data and of frames it does not know", () =>
+    it.scoped("emits nothing for empty data and unknown frames", () =>
       Effect.gen(function*() {
         const stream = yield* peerSends(
           frame.encodeData(new Uint8Array()),
@@ -77,14 +77,14 @@ describe("duplexStream", () => {
         assert.deepStrictEqual(yield* texts(stream), ["a", "b"])
       }))
 
-    it.scoped("ends with an RPC that ends well, GOAWAY or not", () =>
+    it.scoped("ends when the RPC ends with OK, with or without a GOAWAY", () =>
       Effect.gen(function*() {
         const stream = yield* connect(({ send }) => send(frame.encodeData(utf8("a"))))
         assert.deepStrictEqual(yield* texts(stream), ["a"])
         yield* stream.peerEnded
       }))
 
-    it.scoped("fails with an RPC that fails before the GOAWAY", () =>
+    it.scoped("fails when the RPC fails before the GOAWAY", () =>
       Effect.gen(function*() {
         const stream = yield* connect(({ send }) =>
           Effect.zipRight(send(frame.encodeData(utf8("a"))), GrpcStatus.make("ABORTED", "RouterStream: aclose"))
@@ -96,7 +96,7 @@ describe("duplexStream", () => {
         assert.strictEqual((yield* Effect.flip(stream.peerEnded)).code, "ABORTED")
       }))
 
-    it.scoped("has ended well when the RPC fails after the GOAWAY", () =>
+    it.scoped("ends without a failure when the RPC fails after the GOAWAY", () =>
       Effect.gen(function*() {
         const stream = yield* connect(({ send }) =>
           send(frame.encodeData(utf8("a"))).pipe(
@@ -121,7 +121,7 @@ describe("duplexStream", () => {
         assert.strictEqual((yield* Effect.flip(exit)).code, "CANCELLED")
       }))
 
-    it.scoped("fails on a message that is no frame", () =>
+    it.scoped("fails on a message that is not a frame", () =>
       Effect.gen(function*() {
         const stream = yield* peerSends(frame.encodeData(utf8("a")), fromHex("0a 05 01"))
         const { exit, seen } = yield* outcome(stream)
@@ -129,14 +129,14 @@ describe("duplexStream", () => {
         assert.strictEqual((yield* Effect.flip(exit)).details, "malformed")
       }))
 
-    // A console is read up to a prompt, and then on from there.
-    it.scoped("goes on where the reader before stopped", () =>
+    // A console is read up to a prompt, and then from there.
+    it.scoped("continues where the previous reader stopped", () =>
       Effect.gen(function*() {
         const stream = yield* peerSends(
           ...["login: ", "password: ", "$ "].map((line) => frame.encodeData(utf8(line))),
           frame.goAway
         )
-        // Whatever the peer has to send has arrived by the time of the first read.
+        // Everything the peer sends has arrived before the first read.
         yield* Effect.repeatN(Effect.yieldNow(), 100)
         for (const line of ["login: ", "password: "]) {
           const reader = yield* Effect.fork(Stream.runHead(stream.read))
@@ -150,7 +150,7 @@ describe("duplexStream", () => {
         assert.deepStrictEqual(yield* texts(stream), ["$ "])
       }))
 
-    it.effect("goes on in the midst of a payload that came in pieces", () =>
+    it.effect("continues in the middle of a payload that arrived in pieces", () =>
       Effect.gen(function*() {
         const [header, payload] = Bytes.pieces(frame.encodeData(utf8("a".repeat(70_000))))
         assert.isDefined(header)
@@ -171,7 +171,7 @@ describe("duplexStream", () => {
         assert.deepStrictEqual(yield* texts(stream), [])
       }))
 
-    it.scoped("gives whoever only waits for the end no data, and discards it", () =>
+    it.scoped("discards data for a consumer that only waits for the end", () =>
       Effect.gen(function*() {
         const stream = yield* peerSends(frame.encodeData(utf8("a")), frame.goAway)
         yield* stream.peerEnded
@@ -180,7 +180,7 @@ describe("duplexStream", () => {
   })
 
   describe("writing", () => {
-    // What a peer receives, message by message, once the stream has ended.
+    // Returns the messages that a peer has received when the stream has ended.
     const received = <E>(use: (stream: duplexStream.DuplexStream) => Effect.Effect<void, E>) =>
       Effect.scoped(Effect.gen(function*() {
         const all = yield* Deferred.make<ReadonlyArray<frame.Frame>>()
@@ -233,7 +233,7 @@ describe("duplexStream", () => {
       { fastCheck: { numRuns: 50 } }
     )
 
-    it.effect("does not hold on to the bytes it was given", () =>
+    it.effect("does not keep the bytes it was given", () =>
       Effect.gen(function*() {
         const buffer = utf8("before")
         const frames = yield* received((stream) =>
@@ -248,7 +248,7 @@ describe("duplexStream", () => {
         assert.deepStrictEqual(frames.map(({ kind }) => kind), ["goAway"])
       }))
 
-    it.scoped("goes on reading after the end of this direction", () =>
+    it.scoped("still reads after the end of the writing direction", () =>
       Effect.gen(function*() {
         const stream = yield* connect(({ receive, send }) =>
           Effect.zipRight(Stream.runDrain(messages(receive)), send(frame.encodeData(utf8("bye"))))
@@ -257,7 +257,7 @@ describe("duplexStream", () => {
         assert.deepStrictEqual(yield* texts(stream), ["bye"])
       }))
 
-    it.scoped("fails after the end of this direction", () =>
+    it.scoped("fails after the end of the writing direction", () =>
       Effect.gen(function*() {
         const stream = yield* connect(() => Effect.never)
         yield* stream.end
@@ -293,7 +293,7 @@ describe("duplexStream", () => {
 
   // A device stays open on the exporter until the RPC is over, so the end of the scope is always its end.
   describe("closing", () => {
-    it.scoped("after a success lets the peer finish with what was written", () =>
+    it.scoped("after a success lets the peer read everything that was written", () =>
       Effect.gen(function*() {
         const probe = yield* Probe.make
         const got = yield* Ref.make("")
@@ -301,7 +301,7 @@ describe("duplexStream", () => {
           const stream = yield* connect(({ receive, send }) =>
             probe.watch(
               Stream.runForEach(messages(receive), (message) =>
-                // A slow device: every message takes it many turns.
+                // A slow device needs many turns for each message.
                 Effect.repeatN(Effect.yieldNow(), 50).pipe(
                   Effect.zipRight(Ref.update(got, (all) => all + text(frame.decode(message).payload)))
                 )).pipe(Effect.zipRight(send(frame.goAway)), Effect.zipRight(Effect.never))
@@ -332,7 +332,7 @@ describe("duplexStream", () => {
         )
       )
 
-    it.scoped("after a success says nothing when nothing was written", () =>
+    it.scoped("after a success sends nothing when nothing was written", () =>
       Effect.gen(function*() {
         const probe = yield* Probe.make
         const queue = yield* Queue.unbounded<frame.Frame["kind"]>()
@@ -341,7 +341,7 @@ describe("duplexStream", () => {
         assert.deepStrictEqual(Array.from(yield* Queue.takeAll(queue)), [])
       }))
 
-    it.scoped("cancels at once when asked to, whatever was written", () =>
+    it.scoped("cancels at once with `closing: cancel`, whatever was written", () =>
       Effect.gen(function*() {
         const probe = yield* Probe.make
         const queue = yield* Queue.unbounded<frame.Frame["kind"]>()
@@ -387,7 +387,7 @@ describe("duplexStream", () => {
   })
 
   describe("on the serving side", () => {
-    it.scoped("ends with a GOAWAY, and the RPC goes on until its handler is done", () =>
+    it.scoped("ends with a GOAWAY, and the RPC continues until its handler ends", () =>
       Effect.gen(function*() {
         const stream = yield* connect((peer) =>
           Effect.gen(function*() {
@@ -407,7 +407,7 @@ describe("duplexStream", () => {
         yield* stream.peerEnded
       }))
 
-    it.scoped("takes a half-close for the end", () =>
+    it.scoped("treats a half-close as the end", () =>
       Effect.gen(function*() {
         const channel = yield* GrpcChannel.fromHandlers(
           new Map([[
@@ -431,7 +431,7 @@ describe("duplexStream", () => {
         const probe = yield* Probe.make
         yield* Effect.scoped(Effect.zipRight(
           connect((peer) =>
-            // A driver that was lent the stream reads it apart from the RPC's handler.
+            // A driver reads the stream in another fiber than the RPC's handler.
             Effect.zipRight(
               Effect.forkDaemon(
                 probe.watch(Stream.runDrain(duplexStream.fromServerDuplex(peer, malformed).read)).pipe(

@@ -9,7 +9,7 @@ const malformed = (cause: unknown) =>
   new GrpcStatusError({ code: "INTERNAL", details: String(cause), origin: "client", rpc: "", target: "" })
 
 describe("duplexStream.end", () => {
-  it.effect("can be tried again after it was interrupted while the peer did not read", () =>
+  it.effect("can be run again after an interruption while the peer did not read", () =>
     Effect.gen(function*() {
       const sent: Array<Bytes> = []
       let reading = false
@@ -29,7 +29,7 @@ describe("duplexStream.end", () => {
       assert.deepStrictEqual(sent, [frame.goAway])
     }))
 
-  it.effect("has writes refused from then on, also while the peer has not taken it", () =>
+  it.effect("makes later writes fail, even before the peer has read the GOAWAY", () =>
     Effect.gen(function*() {
       const sent: Array<Bytes> = []
       const stream = duplexStream.fromServerDuplex(

@@ -11,7 +11,7 @@ const { Duplex, ServerStreaming, Unary } = GrpcHandler
 
 const secret = Redacted.make("sesame oeffne dich")
 
-// One RPC of each shape. A handler notes that it ran, and answers with its request.
+// One RPC of each shape. Its handler records that it ran, and echoes its request.
 const shapes = ["Unary", "ServerStreaming", "Duplex"] as const
 
 const handlers = (note: Effect.Effect<void>) =>
@@ -53,7 +53,7 @@ describe.each(transports)("a passphrase over $name", (transport) => {
       }))
   }
 
-  transport.it("does not make an unknown method known", () =>
+  transport.it("leaves an unknown method UNIMPLEMENTED", () =>
     Effect.gen(function*() {
       const open = yield* transport.serve(passphrases.demand(handlers(Effect.void), secret))
       const error = yield* Effect.flip((yield* open()).unary("/t.S/Nope", utf8("")))
@@ -61,7 +61,7 @@ describe.each(transports)("a passphrase over $name", (transport) => {
     }))
 })
 
-it.effect("a passphrase that cannot be sent is refused before there is a channel", () =>
+it.effect("a passphrase that cannot be sent is refused before a channel is opened", () =>
   Effect.gen(function*() {
     const open = Effect.dieMessage("a channel was opened")
     const error = yield* Effect.flip(passphrases.present(open, "there", Redacted.make("h\u00fcnter2")))

@@ -9,7 +9,7 @@ const generated = (payload: Uint8Array, frameType: FrameType) =>
   StreamRequest.encode({ payload: Buffer.from(payload), frameType }).finish()
 
 describe("frame", () => {
-  // Around the borders of one, two, three and four bytes of length.
+  // Around the limits of one, two, three and four bytes of length.
   it.each([1, 127, 128, 16_383, 16_384, 1024 * 1024, 2_097_151, 2_097_152])(
     "data of %d bytes is written as generated code writes it",
     (size) => {
@@ -23,7 +23,7 @@ describe("frame", () => {
     }
   )
 
-  it("no data is read back as no data, by generated code too", () => {
+  it("empty data is decoded as empty data, by generated code too", () => {
     const empty = Bytes.join(frame.encodeData(new Uint8Array()))
     assert.deepStrictEqual(frame.decode(empty), { kind: "data", payload: new Uint8Array() })
     assert.strictEqual(StreamRequest.decode(empty).payload.length, 0)
@@ -76,7 +76,7 @@ describe("frame", () => {
     assert.strictEqual(hex(decoded.payload), payload)
   })
 
-  it("throws on pieces that are no frame", () => {
+  it("throws on pieces that are not a frame", () => {
     assert.throws(() => pieces("0a 07 010203040506", ""))
     assert.throws(() => pieces("0a ffffffffffff", "01"))
   })

@@ -24,7 +24,7 @@ describe("mapItems", () => {
       assert.deepStrictEqual(yield* run(items), { exit: Exit.void, seen: [["0: 5", "1: 6"], ["2: 7"]] })
     }))
 
-  it.effect("passes on what came before an item that fails, in the same chunk too", () =>
+  it.effect("emits the items before a failing one, even of the same chunk", () =>
     Effect.gen(function*() {
       const items = Stream.fromChunks(Chunk.make(5), Chunk.make(6, 7, -1, 8), Chunk.make(9))
       assert.deepStrictEqual(yield* run(items), {
@@ -33,7 +33,7 @@ describe("mapItems", () => {
       })
     }))
 
-  it.effect("fails as the stream does, and begins anew when it is run again", () =>
+  it.effect("fails when the stream fails, and starts again when it is run again", () =>
     Effect.gen(function*() {
       const items = mapItems(Stream.concat(Stream.make(5), Stream.fail("broken")), positive)
       const once = Effect.either(Stream.runForEach(items, (item) => Effect.sync(() => seen.push(item))))

@@ -1,5 +1,5 @@
-// Finalizers and acquisitions cannot be interrupted, and neither can the fibers that are forked there, unless they say so.
-// What loses a race, outlasts its time or belongs to a scope that closes would be waited for without end.
+// Finalizers and acquisitions are uninterruptible, and so are the fibers forked there unless they are made interruptible.
+// The loser of a race, an effect past its time limit and a fiber of a closing scope would be awaited indefinitely.
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, type Scope, Sink, Stream, TestClock } from "effect"
 import * as net from "node:net"
@@ -24,7 +24,7 @@ import * as bench from "../support/bench.ts"
 import * as Probe from "../support/probe.ts"
 import * as temporary from "../support/temporary.ts"
 
-// Where something is done, which opens and closes all it needs: its outcome, unless it hangs.
+// Places to run an effect in. Each opens and closes what the effect needs, and returns its outcome unless it hangs.
 const places = {
   "a finalizer": <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) =>
     Effect.flatMap(Deferred.make<A, E>(), (outcome) =>
@@ -32,7 +32,7 @@ const places = {
         Effect.scoped(Effect.addFinalizer(() => Effect.intoDeferred(Effect.scoped(effect), outcome))),
         Deferred.await(outcome)
       )),
-  "a finalizer of a fiber that is interrupted": <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) =>
+  "a finalizer of an interrupted fiber": <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) =>
     Effect.gen(function*() {
       const outcome = yield* Deferred.make<A, E>()
       const started = yield* Deferred.make<void>()
@@ -49,7 +49,7 @@ const places = {
     Effect.scoped(Effect.acquireRelease(effect, () => Effect.void))
 }
 
-// In a fiber of its own, as one that hangs there cannot be interrupted.
+// Runs in a fiber of its own, because a fiber that hangs there cannot be interrupted.
 const soon = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.flatMap(Effect.forkDaemon(effect), (fiber) =>
     Fiber.join(fiber).pipe(
@@ -117,7 +117,7 @@ describe("a console closes", () => {
   everywhere(withSerial((serial) => Effect.flatMap(Serial.console(serial), (console) => console.sendLine("exit"))))
 })
 
-describe("what a console is expected to say has its time", () => {
+describe("waiting for console output has a time limit", () => {
   everywhere(
     withSerial((serial) =>
       Effect.flatMap(Serial.console(serial), (console) => console.expect("nothing", { timeout: "50 millis" }))
@@ -126,7 +126,7 @@ describe("what a console is expected to say has its time", () => {
   )
 })
 
-describe("a port that is forwarded closes", () => {
+describe("a forwarded port closes", () => {
   everywhere(withSerial((serial) =>
     Effect.gen(function*() {
       const { port } = yield* Network.portForward(serial)
@@ -144,13 +144,13 @@ describe("a port that is forwarded closes", () => {
 const fails = <E>(error: E) => (outcome: Exit.Exit<unknown, unknown>) =>
   assert.isTrue(Exit.isFailure(outcome) && Array.from(Cause.failures(outcome.cause)).includes(error), String(outcome))
 
-describe("two streams that are joined fail with the first of them", () => {
+describe("two joined streams fail when one of them fails", () => {
   const broken = { read: Stream.fail("broken"), write: () => Effect.void, end: Effect.void }
   const silent = { read: Stream.never, write: () => Effect.void, end: Effect.void }
   everywhere(Network.join(broken, silent), fails("broken"))
 })
 
-describe("a login fails with the first of its questions", () => {
+describe("a login fails when the first of its calls fails", () => {
   const error = new Error("no username")
   const ssh: Ssh.Client = Object.assign(Object.create(null), {
     get_default_username: () => Effect.fail(error),
@@ -160,7 +160,7 @@ describe("a login fails with the first of its questions", () => {
   everywhere(Ssh.login(ssh), fails(error))
 })
 
-describe("connecting has its time", () => {
+describe("connecting has a time limit", () => {
   const silent = Effect.acquireRelease(
     Effect.async<net.Server>((resume) => {
       const server = net.createServer(() => {})
@@ -193,7 +193,7 @@ describe("connecting has its time", () => {
     })
   }
 
-  describe("to an exporter that does not answer", () => {
+  describe("to an exporter that does not respond", () => {
     const never = GrpcHandler.Unary({ handle: () => Effect.never })
     const rpc = (name: string) => `/jumpstarter.v1.ExporterService/${name}`
     everywhere(
@@ -206,7 +206,7 @@ describe("connecting has its time", () => {
   })
 })
 
-describe("an exporter that was served as an acquisition", () => {
+describe("an exporter served in an acquisition", () => {
   const hosts = {
     "on a socket": (exporter: Exporter.Exporter) =>
       Effect.flatMap(temporary.socketPath, (path) =>
@@ -233,7 +233,7 @@ describe("an exporter that was served as an acquisition", () => {
   }
 })
 
-describe("a planned fault befalls a call", () => {
+describe("a planned fault happens to a call", () => {
   everywhere(
     Effect.gen(function*() {
       const exporter = yield* FaultyExporter.FaultyExporter
@@ -244,7 +244,7 @@ describe("a planned fault befalls a call", () => {
   )
 })
 
-describe("by the clock of a test, in a finalizer", () => {
+describe("on a test's clock, in a finalizer", () => {
   const connected = (status?: "AVAILABLE") =>
     Effect.gen(function*() {
       const exporter = yield* bench.host(bench.drivers(), { status })
@@ -265,7 +265,7 @@ describe("by the clock of a test, in a finalizer", () => {
     }
   )
 
-  it.scoped("the end of a session has its time", () =>
+  it.scoped("ending a session has a time limit", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* connected()
       exporter.answer("EndSession", Effect.never)
@@ -275,16 +275,16 @@ describe("by the clock of a test, in a finalizer", () => {
       )
     }))
 
-  it.scoped("a status has its deadline", () =>
+  it.scoped("requesting the status has a deadline", () =>
     Effect.gen(function*() {
       const { connection, exporter, power } = yield* connected("AVAILABLE")
       exporter.answer("GetStatus", Effect.never)
       assert.include(String(yield* ends(connection.status)), "DEADLINE_EXCEEDED")
-      // It is asked for it first.
+      // The call requests the status first.
       assert.isTrue(Exit.isFailure(yield* ends(power.call("on"))))
     }))
 
-  it.scoped("a status that is awaited has its time, and may be reached through a hook", () =>
+  it.scoped("awaiting a status has a time limit, and may end through a hook", () =>
     Effect.gen(function*() {
       const { connection, exporter } = yield* connected()
       assert.include(String(yield* ends(connection.awaitStatus("AVAILABLE"))), "readyTimeout")
@@ -293,7 +293,7 @@ describe("by the clock of a test, in a finalizer", () => {
       assert.isTrue(Exit.isSuccess(reached), String(reached))
     }))
 
-  it.scoped("a failed call does not wait for the report that would explain it", () =>
+  it.scoped("a failed call does not wait for the report that would explain the failure", () =>
     Effect.gen(function*() {
       const { exporter, power } = yield* connected()
       exporter.answer("GetReport", Effect.never)

@@ -1,5 +1,5 @@
-// A wall clock that is set while a program runs: by NTP on a board without a battery, by hand, by a virtual machine that
-// wakes. No duration may follow it.
+// The wall clock may be set while a program runs: by NTP on a board without a battery, by hand, or by a virtual machine that
+// resumes. Durations must not depend on it.
 import { Driver, Endpoint, ExporterConnection, ProgressBar, Resource } from "@effect-jumpstarter/core"
 import { Power } from "@effect-jumpstarter/core/drivers"
 import type { TransferProgress } from "@effect-jumpstarter/core/Resource"
@@ -25,7 +25,7 @@ for (const direction of ["forward", "back"] as const) {
   const jumping = withJumpingClock("1 hour", direction)
 
   describe(`a wall clock that is set ${direction}`, () => {
-    it.effect("does not end a transfer that moves, and does not keep one that stalls", () =>
+    it.effect("does not end a transfer that moves, and does not keep a stalled one alive", () =>
       Effect.gen(function*() {
         const flash = (source: Resource.Source<void, never, never>) =>
           Effect.gen(function*() {
@@ -47,7 +47,7 @@ for (const direction of ["forward", "back"] as const) {
         assert.strictEqual((yield* Fiber.join(stalls))._tag, "TransferStalled")
       }))
 
-    it.effect("does not show in a rate", () =>
+    it.effect("does not change a rate", () =>
       Effect.gen(function*() {
         let shown = ""
         const at = (bytes: number): TransferProgress => ({
@@ -68,14 +68,14 @@ for (const direction of ["forward", "back"] as const) {
         assert.match(shown, /100 % \(4\.0 of 4\.0 MB\) at 1\.\d MB\/s in [34]\.0 s\n$/)
       }))
 
-    it.live("does not make a connection that was refused one that took too long", () =>
+    it.live("does not turn a refused connection into a timeout", () =>
       Effect.gen(function*() {
         const endpoint = Endpoint.unix("/nowhere/exporter.sock")
         const error = yield* Effect.flip(jumping(Effect.scoped(ExporterConnection.fromEndpoint(endpoint))))
         assert.strictEqual(error.reason, "Unreachable")
       }))
 
-    it.scoped("does not age a device that was switched on", () =>
+    it.scoped("does not change how long a device has been on", () =>
       Effect.gen(function*() {
         const ages: Array<string> = []
         const supply = yield* PowerTest.make({
@@ -91,7 +91,7 @@ for (const direction of ["forward", "back"] as const) {
         assert.deepStrictEqual(ages, ["3s"])
       }))
 
-    it.scoped("does not hurry a planned fault, nor hold it back", () =>
+    it.scoped("neither speeds up nor delays a planned fault", () =>
       Effect.gen(function*() {
         const { drivers } = yield* bench.make
         const calling = yield* Effect.gen(function*() {
@@ -105,7 +105,7 @@ for (const direction of ["forward", "back"] as const) {
         yield* Fiber.join(calling)
       }))
 
-    it.scoped("does not show in a recording", () =>
+    it.scoped("does not change a recording", () =>
       Effect.gen(function*() {
         const path = yield* file
         yield* jumping(record(path, Effect.flatMap(bench.power, (power) => power.call("on"))))

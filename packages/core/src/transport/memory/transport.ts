@@ -22,7 +22,7 @@ import { mapItems } from "../../util/mapItems.ts"
 import { MemoryPipe } from "./pipe.ts"
 
 export const makeTransport = Effect.fnUntraced(
-  // The window is what of a bidirectional RPC's requests may wait for its handler.
+  // `window` bounds the bytes of a bidirectional RPC's requests that may wait for its handler.
   function*(handlers: GrpcHandler.GrpcHandlers, target: string, window?: number) {
     const runtime = yield* FiberSet.makeRuntime()
     // A channel that is made in an acquisition captures a runtime that is uninterruptible.
