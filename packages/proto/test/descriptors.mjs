@@ -1,5 +1,5 @@
-// Proves the .proto files against the published Python package jumpstarter-protocol: builds a descriptor image with buf
-// and hands it to descriptors.py.
+// Checks the .proto files against the published Python package jumpstarter-protocol: builds a descriptor image with buf and passes
+// it to descriptors.py.
 //
 // usage: node packages/proto/test/descriptors.mjs [PYTHON]
 //

@@ -18,10 +18,10 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 PACKAGE = "jumpstarter_protocol"
 DISTRIBUTION = "jumpstarter-protocol"
 
-# Ours follows a newer state of the protocol (0.10.0-dev) than the newest published package (0.9.0). The differences are
-# listed here, each one whole and not just by its name. An entry that has gone out of date fails until it is taken out.
+# Our files follow a newer state of the protocol (0.10.0-dev) than the newest published package (0.9.0). Each difference is listed
+# here in full, not just by its name. An entry that is out of date fails until it is removed.
 ADDITIONS = {
-    # A lease carries a context from the client to the exporter.
+    # A lease passes a context from the client to the exporter.
     "message jumpstarter.client.v1.Lease.ContextEntry": "in jumpstarter/client/v1/client.proto map-entry",
     "field jumpstarter.client.v1.Lease.ContextEntry.key": "1 string json=key",
     "field jumpstarter.client.v1.Lease.ContextEntry.value": "2 string json=value",
@@ -92,7 +92,7 @@ ADDITIONS = {
     "field jumpstarter.v1.LogEntry.ExtraFieldsEntry.value": "2 string json=value",
 }
 
-# What the published package still has and the newer state of the protocol does not.
+# Items of the published package that the newer state of the protocol no longer has.
 REMOVALS = {
     "method jumpstarter.v1.ControllerService.AuditStream": (
         "stream jumpstarter.v1.AuditStreamRequest -> google.protobuf.Empty"
@@ -109,7 +109,7 @@ TYPE_NAMES = {number: name.removeprefix("TYPE_").lower() for name, number in FIE
 
 
 def field_facts(field, descriptor):
-    """One line for everything about a field that the wire or a generated API depends on."""
+    """Describes in one line everything about a field that the wire or a generated API depends on."""
     words = [str(field.number)]
     if field.label == FIELD.LABEL_REPEATED:
         words.append("repeated")
@@ -120,13 +120,12 @@ def field_facts(field, descriptor):
     words.append(TYPE_NAMES[field.type])
     if field.type_name:
         words.append(field.type_name.removeprefix("."))
-    # The descriptor knows what the bare flags amount to: presence follows from optional, message type or oneof, and
-    # packing from the syntax.
+    # The descriptor knows what the flags imply: presence follows from optional, message type or oneof, and packing from the syntax.
     if descriptor.has_presence:
         words.append("presence")
     if field.label == FIELD.LABEL_REPEATED and descriptor.is_packed:
         words.append("packed")
-    # A proto3 optional field has a oneof of its own, which proto3_optional already stands for.
+    # A proto3 optional field has its own oneof, which proto3_optional already covers.
     if descriptor.containing_oneof is not None and not field.proto3_optional:
         words.append(f"oneof={descriptor.containing_oneof.name}")
     if field.HasField("default_value"):
@@ -165,12 +164,12 @@ def service_facts(facts, file, prefix, service):
 
 
 def file_facts(descriptors):
-    """The facts of some files, each as a key that names an item and a text that says all about it."""
+    """Returns the facts of files: a key for each item, with a text that describes it completely."""
     facts = {}
     for descriptor in descriptors:
         file = descriptor_pb2.FileDescriptorProto()
         descriptor.CopyToProto(file)
-        # Imports and options are left out: neither has an effect on the wire, and ours have no google/api annotations.
+        # Imports and options are omitted: neither has an effect on the wire, and our files have no google/api annotations.
         facts[f"file {file.name}"] = f"package {file.package} syntax {file.syntax or 'proto2'}"
         for message in file.message_type:
             message_facts(facts, file, file.package, message, descriptor.message_types_by_name[message.name])
@@ -184,8 +183,8 @@ def file_facts(descriptors):
 def our_descriptors(path):
     with open(path, "rb") as image:
         files = descriptor_pb2.FileDescriptorSet.FromString(image.read()).file
-    # A pool of its own, because the default pool already has upstream's files under the same names. A pool checks every
-    # reference it resolves, so an image that does not hold together fails here.
+    # Use a separate pool, because the default pool already has upstream's files under the same names. A pool checks every reference
+    # that it resolves, so an inconsistent image fails here.
     pool = descriptor_pool.DescriptorPool()
     for file in files:
         pool.Add(file)
@@ -194,13 +193,13 @@ def our_descriptors(path):
 
 def upstream_descriptors():
     package = importlib.import_module(PACKAGE)
-    # Found rather than listed, so that a file which a later version adds is not overlooked.
+    # The files are found rather than listed, so that a file of a later version is not overlooked.
     names = [module.name for module in pkgutil.walk_packages(package.__path__, f"{PACKAGE}.")]
     return [importlib.import_module(name).DESCRIPTOR for name in names if name.endswith("_pb2")]
 
 
 def difference(key, our, their):
-    """What is wrong with an item, or None."""
+    """Returns what is wrong with an item, or None."""
     addition, removal = ADDITIONS.get(key), REMOVALS.get(key)
     if addition is not None:
         if their is not None:

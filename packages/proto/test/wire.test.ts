@@ -26,8 +26,8 @@ interface Codec<T> {
   decode(input: Uint8Array): T
 }
 
-// The expectations are written by hand, a field at a time: tag, length where there is one, content. Comparing with
-// absolute bytes is the point. A round trip alone would pass with any two mistakes that cancel each other out.
+// The expected bytes are written by hand, one field at a time: tag, length if there is one, content. A round trip alone would pass
+// with two mistakes that cancel each other out.
 const bytes = (...fields: ReadonlyArray<string>): Uint8Array =>
   Uint8Array.from(Buffer.from(fields.join("").replaceAll(" ", ""), "hex"))
 
@@ -45,7 +45,7 @@ const isOnTheWire = <T>(codec: Codec<T>, message: T, ...fields: ReadonlyArray<st
 }
 
 describe("messages", () => {
-  it("leaves fields out that have their default", () => {
+  it("omits fields with their default value", () => {
     isOnTheWire(DriverCallRequest, DriverCallRequest.create(), "")
     isOnTheWire(GetStatusResponse, GetStatusResponse.create(), "")
     isOnTheWire(StreamRequest, StreamRequest.create(), "")
@@ -218,14 +218,14 @@ describe("messages", () => {
 })
 
 describe("maps", () => {
-  it("takes a key or a value that an entry leaves out for empty", () => {
+  it("treats a missing key or value of an entry as empty", () => {
     decodesTo(StatusResponse, StatusResponse.create({ context: { "": "" } }), "22 00")
     decodesTo(StatusResponse, StatusResponse.create({ context: { "": "" } }), "22 04 0a 00 12 00")
     const encoded = StatusResponse.encode(StatusResponse.create({ context: { "": "" } })).finish()
     assert.deepStrictEqual(StatusResponse.decode(encoded).context, { "": "" })
   })
 
-  it("takes the last of two entries with the same key, and a value ahead of its key", () => {
+  it("keeps the last of two entries with the same key, and accepts a value before its key", () => {
     decodesTo(
       StatusResponse,
       StatusResponse.create({ context: { k: "2" } }),
@@ -267,7 +267,7 @@ describe("unknown fields", () => {
     "high number": "faffffff0f 01 00"
   }
   for (const [kind, field] of Object.entries(unknown)) {
-    it(`skips a ${kind} field wherever it stands`, () => {
+    it(`skips a ${kind} field at any position`, () => {
       decodesTo(DriverCallRequest, message, field, ...known)
       decodesTo(DriverCallRequest, message, known[0], field, known[1])
       decodesTo(DriverCallRequest, message, ...known, field)
@@ -293,8 +293,8 @@ describe("unknown fields", () => {
   })
 })
 
-// What the generated code does with google.protobuf.Value at its edges, where generators have been wrong before: null
-// must not become 0, nor an empty container null.
+// Edge cases of google.protobuf.Value in the generated code, where generators have been wrong before: null must not become 0, and an
+// empty container must not become null.
 describe("google.protobuf.Value", () => {
   // [name, value, the encoded Value]
   const values: ReadonlyArray<readonly [string, unknown, string]> = [
@@ -318,7 +318,7 @@ describe("google.protobuf.Value", () => {
   const lengthOf = (encoded: string): string => bytes(encoded).length.toString(16).padStart(2, "0")
 
   for (const [name, value, encoded] of values) {
-    // The generator leaves an empty key out of its entry, as it does with any default. Both forms mean the same.
+    // The generated code omits an empty key from its entry, like any default. Both forms mean the same.
     const check = name === "an empty key" ? decodesTo : isOnTheWire
 
     it(`carries ${name} as a result`, () => {
@@ -331,12 +331,12 @@ describe("google.protobuf.Value", () => {
     })
   }
 
-  it("tells -0 from 0", () => {
+  it("distinguishes -0 from 0", () => {
     const { result } = DriverCallResponse.decode(bytes("12 09 11 0000000000000080"))
     assert.isTrue(Object.is(result, -0))
   })
 
-  it("tells a null result from none", () => {
+  it("tells a null result from a missing one", () => {
     isOnTheWire(DriverCallResponse, { uuid: "u", result: null }, "0a 01 75", "12 02 08 00")
     isOnTheWire(DriverCallResponse, { uuid: "u", result: undefined }, "0a 01 75")
   })
@@ -355,7 +355,7 @@ describe("services", () => {
   }): ReadonlyArray<string> =>
     Object.values(service.methods).map((method) => `/${service.fullName}/${method.name} ${kind(method)}`)
 
-  it("ExporterService has its paths and kinds", () => {
+  it("ExporterService has the right paths and kinds", () => {
     assert.deepStrictEqual(methods(ExporterServiceDefinition), [
       "/jumpstarter.v1.ExporterService/GetReport one -> one",
       "/jumpstarter.v1.ExporterService/DriverCall one -> one",
@@ -367,7 +367,7 @@ describe("services", () => {
     ])
   })
 
-  it("RouterService and TelemetryService have theirs", () => {
+  it("RouterService and TelemetryService have the right paths and kinds", () => {
     assert.deepStrictEqual(methods(RouterServiceDefinition), ["/jumpstarter.v1.RouterService/Stream stream -> stream"])
     assert.deepStrictEqual(methods(TelemetryServiceDefinition), [
       "/jumpstarter.v1.TelemetryService/PushLogs one -> one"

@@ -10,8 +10,8 @@ export const protobufFileName = "jumpstarter/v1/common.proto";
 /** Enumerations that exporters, clients and the controller share. */
 
 /**
- * What an exporter is doing. The set is closed in practice: Python clients fail on a number they do not know, so a
- * reader should treat an unknown number as unspecified and a writer must not invent new ones.
+ * What an exporter is doing. In practice the set is closed: Python clients fail on a number that they do not know. So a reader should
+ * treat an unknown number as unspecified, and a writer must not invent new ones.
  */
 export enum ExporterStatus {
   EXPORTER_STATUS_UNSPECIFIED = 0,
@@ -26,8 +26,8 @@ export enum ExporterStatus {
   /** EXPORTER_STATUS_AFTER_LEASE_HOOK - The lease is ending; the afterLease hook is running. */
   EXPORTER_STATUS_AFTER_LEASE_HOOK = 5,
   /**
-   * EXPORTER_STATUS_BEFORE_LEASE_HOOK_FAILED - Python exporters may hold the two failed states for microseconds only, so a poller can miss them and should look
-   * at GetStatusResponse.previous_status too.
+   * EXPORTER_STATUS_BEFORE_LEASE_HOOK_FAILED - Python exporters may stay in the two failed states for only microseconds. A client that polls can miss them, and should also
+   * check GetStatusResponse.previous_status.
    */
   EXPORTER_STATUS_BEFORE_LEASE_HOOK_FAILED = 6,
   EXPORTER_STATUS_AFTER_LEASE_HOOK_FAILED = 7,

@@ -27,13 +27,13 @@ export interface RegisterRequest_LabelsEntry {
 }
 
 /**
- * One driver of the tree. Reports are ordered depth first, with every parent ahead of its children. The same uuid may
- * occur more than once: a proxy repeats its target's subtree under a second parent.
+ * One driver of the tree. Reports are ordered depth first, with every parent before its children. The same uuid may occur more than
+ * once: a proxy repeats its target's subtree under a second parent.
  */
 export interface DriverInstanceReport {
-  /** Random for every instance, so it changes from lease to lease. */
+  /** Random for each instance, so it changes from lease to lease. */
   uuid: string;
-  /** Absent on the root. Readers also take an empty string for absent. */
+  /** Absent on the root. Readers treat an empty string as absent. */
   parentUuid?:
     | string
     | undefined;
@@ -62,7 +62,7 @@ export interface RegisterResponse {
 }
 
 export interface UnregisterRequest {
-  /** Number 1 has no field. */
+  /** No field has the number 1. */
   reason: string;
 }
 
@@ -89,7 +89,7 @@ export interface StatusResponse {
   clientName?:
     | string
     | undefined;
-  /** That of the lease. */
+  /** The context of the lease. */
   context: { [key: string]: string };
 }
 
@@ -114,7 +114,7 @@ export interface ReportStatusRequest {
   message?:
     | string
     | undefined;
-  /** True asks the controller to end the lease: the older way, for controllers that refuse ReleaseLease to exporters. */
+  /** True requests the end of the lease. This is the older way, for controllers that refuse ReleaseLease to exporters. */
   releaseLease?: boolean | undefined;
 }
 
@@ -122,14 +122,14 @@ export interface ReportStatusResponse {
 }
 
 export interface GetReportResponse {
-  /** The exporter instance, not a driver. */
+  /** Identifies the exporter instance, not a driver. */
   uuid: string;
   labels: { [key: string]: string };
   /** The driver tree; see DriverInstanceReport for the order. */
   reports: DriverInstanceReport[];
   /** Exporters leave this empty and clients do not read it. */
   alternativeEndpoints: Endpoint[];
-  /** Message of the day; empty when there is none. */
+  /** The message of the day; empty when there is none. */
   motd: string;
 }
 
@@ -176,7 +176,7 @@ export interface StreamingDriverCallResponse {
 export interface LogStreamResponse {
   /** Python exporters leave this empty. */
   uuid: string;
-  /** DEBUG, INFO, WARNING, ERROR or CRITICAL. A name in lower case breaks Python readers. */
+  /** DEBUG, INFO, WARNING, ERROR or CRITICAL. Python readers fail on a name in lower case. */
   severity: string;
   message: string;
   source?: LogSource | undefined;
@@ -185,7 +185,7 @@ export interface LogStreamResponse {
   timestamp?:
     | Timestamp
     | undefined;
-  /** Everything else that the log record carried, as text. */
+  /** All other fields of the log record, as text. */
   structuredFields: { [key: string]: string };
 }
 
@@ -263,13 +263,13 @@ export interface GetServiceEndpointsRequest {
 }
 
 export interface GetServiceEndpointsResponse {
-  /** Exporters use the first one only. */
+  /** Exporters use only the first one. */
   telemetryEndpoints: TelemetryEndpoint[];
 }
 
 export interface TelemetryEndpoint {
   endpoint: string;
-  /** PEM; empty for the system's roots, or for cleartext where that is allowed. */
+  /** PEM. Empty for the system's roots, or for cleartext where that is allowed. */
   certificate: string;
   minSeverity: string;
 }
@@ -3225,7 +3225,7 @@ export const TelemetryEndpoint: MessageFns<TelemetryEndpoint> = {
   },
 };
 
-/** Spoken by the controller. Exporters register and wait for work here; clients only dial. */
+/** Served by the controller. Exporters register here and wait for work; clients only dial. */
 export type ControllerServiceDefinition = typeof ControllerServiceDefinition;
 export const ControllerServiceDefinition = {
   name: "ControllerService",
@@ -3249,7 +3249,7 @@ export const ControllerServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Exporter: publishes its status, and may ask for its lease to end. */
+    /** Exporter: publishes its status, and may request the end of its lease. */
     reportStatus: {
       name: "ReportStatus",
       requestType: ReportStatusRequest as typeof ReportStatusRequest,
@@ -3258,7 +3258,7 @@ export const ControllerServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Exporter: one response for every client connection that waits at a router. */
+    /** Exporter: returns one response for each client connection that waits at a router. */
     listen: {
       name: "Listen",
       requestType: ListenRequest as typeof ListenRequest,
@@ -3267,7 +3267,7 @@ export const ControllerServiceDefinition = {
       responseStream: true,
       options: {},
     },
-    /** Exporter: one response for every change of its lease. */
+    /** Exporter: returns one response for each change of its lease. */
     status: {
       name: "Status",
       requestType: StatusRequest as typeof StatusRequest,
@@ -3276,7 +3276,7 @@ export const ControllerServiceDefinition = {
       responseStream: true,
       options: {},
     },
-    /** Client: asks for a tunnel to the leased exporter. */
+    /** Client: requests a tunnel to the leased exporter. */
     dial: {
       name: "Dial",
       requestType: DialRequest as typeof DialRequest,
@@ -3333,13 +3333,13 @@ export const ControllerServiceDefinition = {
   },
 } as const;
 
-/** Spoken by the exporter, directly or through a router tunnel. */
+/** Served by the exporter, directly or through a router tunnel. */
 export type ExporterServiceDefinition = typeof ExporterServiceDefinition;
 export const ExporterServiceDefinition = {
   name: "ExporterService",
   fullName: "jumpstarter.v1.ExporterService",
   methods: {
-    /** The driver tree. */
+    /** Returns the driver tree. */
     getReport: {
       name: "GetReport",
       requestType: Empty as typeof Empty,
@@ -3366,7 +3366,7 @@ export const ExporterServiceDefinition = {
       responseStream: true,
       options: {},
     },
-    /** Log lines until the call is cancelled. Python exporters deliver each line to one subscriber only. */
+    /** Returns log lines until the call is cancelled. Python exporters deliver each line to one subscriber only. */
     logStream: {
       name: "LogStream",
       requestType: Empty as typeof Empty,
@@ -3375,7 +3375,7 @@ export const ExporterServiceDefinition = {
       responseStream: true,
       options: {},
     },
-    /** Python exporters answer UNIMPLEMENTED. */
+    /** Python exporters return UNIMPLEMENTED. */
     reset: {
       name: "Reset",
       requestType: ResetRequest as typeof ResetRequest,
@@ -3384,7 +3384,7 @@ export const ExporterServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** The exporter's status. Clients poll it. */
+    /** Returns the exporter's status. Clients poll it. */
     getStatus: {
       name: "GetStatus",
       requestType: GetStatusRequest as typeof GetStatusRequest,
@@ -3394,8 +3394,8 @@ export const ExporterServiceDefinition = {
       options: {},
     },
     /**
-     * Starts the afterLease hook and returns at once. Not for direct connections, where a Python exporter would stay in
-     * EXPORTER_STATUS_AVAILABLE for good.
+     * Starts the afterLease hook and returns at once. Do not call it on a direct connection: a Python exporter would then stay in
+     * EXPORTER_STATUS_AVAILABLE permanently.
      */
     endSession: {
       name: "EndSession",

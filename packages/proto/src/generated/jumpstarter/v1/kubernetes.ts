@@ -19,7 +19,7 @@ export interface LabelSelectorRequirement {
   values: string[];
 }
 
-/** Selects by label. All expressions and all labels have to match. */
+/** Selects by label. All expressions and all labels must match. */
 export interface LabelSelector {
   matchExpressions: LabelSelectorRequirement[];
   matchLabels: { [key: string]: string };
@@ -37,8 +37,8 @@ export interface Time {
 }
 
 /**
- * One condition of a Kubernetes object. The lease conditions are Pending, Ready, Unsatisfiable and Invalid. Pending is
- * never cleared, so Ready has to be looked at first.
+ * One condition of a Kubernetes object. The lease conditions are Pending, Ready, Unsatisfiable and Invalid. Pending is never cleared,
+ * so check Ready first.
  */
 export interface Condition {
   type?:
@@ -48,7 +48,7 @@ export interface Condition {
   status?:
     | string
     | undefined;
-  /** This name and the next are in camelCase on purpose: the JSON form and descriptor comparisons depend on them. */
+  /** This name and the next are deliberately in camelCase: the JSON form and descriptor comparisons depend on them. */
   observedGeneration?: bigint | undefined;
   lastTransitionTime?:
     | Time

@@ -8,11 +8,11 @@ export const protobufPackage = "jumpstarter.v1";
 
 export const protobufFileName = "jumpstarter/v1/router.proto";
 
-/** Byte streams over gRPC: through a router between two peers, and on an exporter into a driver or a resource. */
+/** Byte streams over gRPC: through a router between two peers, or on an exporter to a driver or a resource. */
 
 /**
- * The numbers are those of HTTP/2 frame types. Python peers send only DATA and GOAWAY, and discard the payload of
- * every other type, known or not.
+ * The numbers are those of HTTP/2 frame types. Python peers send only DATA and GOAWAY, and discard the payload of every other type,
+ * known or not.
  */
 export enum FrameType {
   /** FRAME_TYPE_DATA - One chunk. It may be empty. */
@@ -175,8 +175,8 @@ export const RouterServiceDefinition = {
   fullName: "jumpstarter.v1.RouterService",
   methods: {
     /**
-     * A router pairs two calls and copies their frames; on an exporter the call's metadata names what to open. A router
-     * sends its response headers with the first frame only, so a tunnel must not wait for them.
+     * A router pairs two calls and copies their frames. On an exporter the call's metadata names what to open. A router sends its
+     * response headers only with the first frame, so a tunnel must not wait for them.
      */
     stream: {
       name: "Stream",

@@ -10,18 +10,18 @@ export const protobufPackage = "jumpstarter.v1";
 export const protobufFileName = "jumpstarter/v1/telemetry.proto";
 
 /**
- * Log collection for exporters. Optional: an exporter learns from ControllerService.GetServiceEndpoints whether there
- * is a collector.
+ * Log collection for exporters. It is optional: an exporter learns from ControllerService.GetServiceEndpoints whether there is a
+ * collector.
  */
 
 export interface PushLogsRequest {
   entries: LogEntry[];
 }
 
-/** Both are numbers of entries. */
+/** Both fields count entries. */
 export interface PushLogsResponse {
   accepted: number;
-  /** Among others, entries that name an exporter or a namespace other than the caller's. */
+  /** Includes entries that name an exporter or a namespace other than the caller's. */
   dropped: number;
 }
 
@@ -40,7 +40,7 @@ export interface LogEntry {
   operation: string;
   result: string;
   driverType: string;
-  /** At most 16 entries, keys of 64 and values of 256 characters. */
+  /** At most 16 entries, with keys of 64 and values of 256 characters. */
   extraFields: { [key: string]: string };
   namespace: string;
 }
@@ -457,7 +457,7 @@ export const TelemetryServiceDefinition = {
   name: "TelemetryService",
   fullName: "jumpstarter.v1.TelemetryService",
   methods: {
-    /** Takes a batch of at most 500 entries. Only exporter credentials are accepted. */
+    /** Accepts a batch of at most 500 entries. Only exporter credentials are accepted. */
     pushLogs: {
       name: "PushLogs",
       requestType: PushLogsRequest as typeof PushLogsRequest,

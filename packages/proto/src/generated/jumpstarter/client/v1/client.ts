@@ -15,10 +15,10 @@ export const protobufPackage = "jumpstarter.client.v1";
 export const protobufFileName = "jumpstarter/client/v1/client.proto";
 
 /**
- * The client's side of leasing, spoken by the controller. Resource names look like namespaces/NS/leases/NAME.
+ * The client's side of leasing, which the controller serves. Resource names look like namespaces/NS/leases/NAME.
  *
- * The google/api annotations (HTTP routes, field behaviour, resource types) are left out: they have no effect on the
- * wire, and the controller serves no HTTP routes.
+ * The google/api annotations (HTTP routes, field behavior, resource types) are omitted: they have no effect on the wire, and the
+ * controller serves no HTTP routes.
  */
 
 export interface Exporter {
@@ -26,7 +26,7 @@ export interface Exporter {
   name: string;
   labels: { [key: string]: string };
   /**
-   * Mirrors the Online condition; status says more.
+   * Mirrors the Online condition. The status field says more.
    *
    * @deprecated
    */
@@ -38,7 +38,7 @@ export interface Exporter {
   enabled?:
     | boolean
     | undefined;
-  /** Which labels are deprecated. They are missing from labels unless the request asked for hidden ones. */
+  /** The deprecated labels. The labels field omits them unless the request asks for hidden ones. */
   deprecatedLabels: { [key: string]: string };
 }
 
@@ -57,12 +57,12 @@ export interface Lease {
   name: string;
   /** Kubernetes selector syntax. The server rewrites it in its own format. */
   selector: string;
-  /** Required for a new lease, unless it gives both begin_time and end_time. All three have to agree. */
+  /** Required for a new lease, unless it has both begin_time and end_time. All three must agree. */
   duration?: Duration | undefined;
   effectiveDuration:
     | Duration
     | undefined;
-  /** Asked for; effective_begin_time is when the lease really began. */
+  /** The requested time. effective_begin_time is when the lease really began. */
   beginTime?: Timestamp | undefined;
   effectiveBeginTime?: Timestamp | undefined;
   endTime?:
@@ -76,18 +76,18 @@ export interface Lease {
   client?:
     | string
     | undefined;
-  /** The exporter that was assigned, as a full resource name. */
+  /** The assigned exporter, as a full resource name. */
   exporter?: string | undefined;
   conditions: Condition[];
-  /** Asks for one particular exporter instead of, or besides, a selector. */
+  /** Requests one particular exporter, instead of or in addition to a selector. */
   exporterName?:
     | string
     | undefined;
   /** Chosen by the client, with the syntax of Kubernetes labels and no slash in the key. */
   tags: { [key: string]: string };
-  /** Lets a disabled exporter be assigned. */
+  /** Allows a disabled exporter to be assigned. */
   allowDisabled: boolean;
-  /** Chosen by the client; the exporter sees it too. At most 8 entries, keys of 32 and values of 64 characters. */
+  /** Chosen by the client, and visible to the exporter. At most 8 entries, with keys of 32 and values of 64 characters. */
   context: { [key: string]: string };
   deprecatedLabels: { [key: string]: string };
 }
@@ -156,7 +156,7 @@ export interface ListLeasesResponse {
 export interface CreateLeaseRequest {
   /** namespaces/NS. */
   parent: string;
-  /** The last part of the new lease's name; the server makes one up when this is empty. */
+  /** The last part of the new lease's name. The server generates one when this is empty. */
   leaseId: string;
   lease: Lease | undefined;
 }
@@ -165,7 +165,7 @@ export interface UpdateLeaseRequest {
   lease:
     | Lease
     | undefined;
-  /** The controller ignores it and goes by the fields that are present in the lease. */
+  /** The controller ignores the mask, and updates the fields that are present in the lease. */
   updateMask: string[] | undefined;
 }
 
@@ -1835,7 +1835,7 @@ export const ClientServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** A new token for the calling client. */
+    /** Returns a new token for the calling client. */
     rotateToken: {
       name: "RotateToken",
       requestType: RotateTokenRequest as typeof RotateTokenRequest,
