@@ -18,7 +18,7 @@ const echo = Unary({ handle: Effect.succeed })
 
 const numbers = (count: number) => Stream.map(Stream.range(0, count - 1), (index) => numbered(index))
 
-// Streams of the given chunks, with every message in a chunk of its own.
+// Returns the texts of all messages of a stream.
 const collect = <E, R>(messages: Stream.Stream<Bytes.Bytes, E, R>) =>
   Effect.map(Stream.runCollect(messages), (chunk) => Array.from(chunk, text))
 
@@ -44,7 +44,7 @@ const run = (channel: GrpcChannel.Channel, shape: Shape, path = rpc, message = u
   }
 }
 
-// A handler for any shape that does one thing with its first message, or before it.
+// A handler of any shape that runs one effect with its first message, or before it.
 const handlerOf = (
   shape: Shape,
   act: (message: Uint8Array) => Effect.Effect<Uint8Array, GrpcStatus.GrpcStatusError>
@@ -102,7 +102,7 @@ const suite = (transport: Transport) => {
         assert.deepStrictEqual(Array.from(received, numberOf), Array.from({ length: 10_000 }, (_, index) => index))
       }))
 
-    it("ends with nothing when there is nothing", () =>
+    it("ends without messages when the handler sends none", () =>
       Effect.gen(function*() {
         const channel = yield* channelTo(ServerStreaming({ handle: () => Stream.empty }))
         assert.deepStrictEqual(yield* collect(channel.serverStreaming(rpc, utf8("go"))), [])
@@ -131,7 +131,7 @@ const suite = (transport: Transport) => {
         assert.strictEqual(yield* probe.finalizations, 1)
       }))
 
-    it("makes the handler wait for a consumer that does not take", () =>
+    it("makes the handler wait for a consumer that does not read", () =>
       Effect.gen(function*() {
         const size = 64 * 1024
         const total = 512
@@ -164,7 +164,7 @@ const suite = (transport: Transport) => {
           Effect.fork
         )
         yield* Deferred.await(first)
-        // Other calls go on meanwhile, and give a handler that is not held back the time to send everything.
+        // Other calls run meanwhile. They give a handler that is not held back the time to send everything.
         yield* Effect.repeatN(channel.unary("/test.Service/Echo", utf8("x")), 300)
         const held = yield* Ref.get(sent)
         assert.isBelow(held, 400)
@@ -174,7 +174,7 @@ const suite = (transport: Transport) => {
   })
 
   describe("duplex", () => {
-    it("answers with initial metadata before any message", () =>
+    it("returns initial metadata before any message", () =>
       Effect.gen(function*() {
         const channel = yield* channelTo(Duplex({
           handle: ({ receive, send, sendInitialMetadata }) =>
@@ -192,7 +192,7 @@ const suite = (transport: Transport) => {
         yield* call.status
       }))
 
-    it("answers with empty initial metadata when the handler sends none", () =>
+    it("returns empty initial metadata when the handler sends none", () =>
       Effect.gen(function*() {
         const channel = yield* channelTo(Duplex({ handle: ({ send }) => send(utf8("a")) }))
         const call = yield* channel.duplex(rpc)
@@ -200,7 +200,7 @@ const suite = (transport: Transport) => {
         assert.deepStrictEqual(yield* collect(messages(call.receive)), ["a"])
       }))
 
-    it("fails to give initial metadata of an RPC that failed without", () =>
+    it("fails for the initial metadata of an RPC that failed without sending any", () =>
       Effect.gen(function*() {
         const channel = yield* channelTo(Duplex({ handle: () => GrpcStatus.make("NOT_FOUND", "no such method") }))
         const call = yield* channel.duplex(rpc)
@@ -210,7 +210,7 @@ const suite = (transport: Transport) => {
         assert.strictEqual(error.origin, "peer")
       }))
 
-    it("is a conversation", () =>
+    it("exchanges messages in turns", () =>
       Effect.gen(function*() {
         const channel = yield* channelTo(
           Duplex({ handle: ({ receive, send }) => Stream.runForEach(messages(receive), (m) => send(concat([m, m]))) })
@@ -226,7 +226,7 @@ const suite = (transport: Transport) => {
         yield* call.status
       }))
 
-    it("goes on receiving after the half-close, and the handler sees the end", () =>
+    it("continues to receive after the half-close, and the handler sees the end", () =>
       Effect.gen(function*() {
         const channel = yield* channelTo(Duplex({
           handle: ({ receive, send }) =>
@@ -242,7 +242,7 @@ const suite = (transport: Transport) => {
         yield* call.status
       }))
 
-    it("sends what still waited for room at the half-close", () =>
+    it("sends messages that still wait for room at the half-close", () =>
       Effect.gen(function*() {
         const size = 256 * 1024
         const count = 64
@@ -283,7 +283,7 @@ const suite = (transport: Transport) => {
         assert.deepStrictEqual(yield* collect(messages(call.receive)), ["a"])
       }))
 
-    it("delivers what was sent before a failure, then the failure", () =>
+    it("delivers the messages before a failure, then the failure", () =>
       Effect.gen(function*() {
         const channel = yield* channelTo(Duplex({
           handle: ({ send }) =>
@@ -308,7 +308,7 @@ const suite = (transport: Transport) => {
         }
       }))
 
-    it("tells a sender how the RPC ended", () =>
+    it("fails a send with the status of the ended RPC", () =>
       Effect.gen(function*() {
         const channel = yield* channelTo(Duplex({ handle: () => GrpcStatus.make("ABORTED", "enough") }))
         const call = yield* channel.duplex(rpc)
@@ -318,7 +318,7 @@ const suite = (transport: Transport) => {
         assert.strictEqual(error.details, "enough")
       }))
 
-    it("refuses to send on an RPC that ended well", () =>
+    it("refuses to send on an RPC that ended with OK", () =>
       Effect.gen(function*() {
         const channel = yield* channelTo(Duplex({ handle: () => Effect.void }))
         const call = yield* channel.duplex(rpc)
@@ -411,7 +411,7 @@ const suite = (transport: Transport) => {
             ["/t.S/duplex", Duplex({ handle: ({ metadata, send }) => send(see(metadata)) })]
           ])
         )
-        // Of a key that the channel and the call both set, the call's value counts.
+        // When the channel and the call both set a key, the call's value wins.
         const channel = GrpcChannel.withMetadata(
           pipe(yield* open(), GrpcChannel.withMetadata(Metadata.make({ "x-a": "0", "x-b": "1" }))),
           Metadata.make({ "x-a": "1" })
@@ -430,7 +430,7 @@ const suite = (transport: Transport) => {
   })
 
   describe("metadata that cannot be sent", () => {
-    // A channel, and an RPC on it that has to outlive what happens to others.
+    // A channel with an RPC that must not be affected by other RPCs.
     const withLong = Effect.gen(function*() {
       const see = Unary({
         handle: (_, { metadata }) => Effect.succeed(utf8(JSON.stringify(Object.fromEntries(metadata.entries))))
@@ -498,7 +498,7 @@ const suite = (transport: Transport) => {
           yield* goesOn
         }))
 
-      it(`is a mistake of a handler that sends it: ${JSON.stringify(key)}: ${JSON.stringify(value)}`, () =>
+      it(`is the mistake of a handler that sends it: ${JSON.stringify(key)}: ${JSON.stringify(value)}`, () =>
         Effect.gen(function*() {
           const metadata = Metadata.make({ "x-fine": "1", [key]: value })
           const echo = Duplex({ handle: ({ receive, send }) => Stream.runForEach(messages(receive), send) })
@@ -518,7 +518,7 @@ const suite = (transport: Transport) => {
     }
 
     for (const path of ["", "/", "t.S/See", "/t.S", "/t.S/See/more", "/t.S/a b", "/t.S/é", "/t.S/a\nb"]) {
-      it(`is a path of an RPC as well: ${JSON.stringify(path)}`, () =>
+      it(`is refused like an invalid path: ${JSON.stringify(path)}`, () =>
         Effect.gen(function*() {
           const { channel, goesOn } = yield* withLong
           const error = yield* Effect.flip(channel.unary(path, utf8("")))
@@ -604,7 +604,7 @@ const suite = (transport: Transport) => {
         }))
     }
 
-    it("that a message is too large come after what was sent before", () =>
+    it("for a message that is too large come after earlier messages", () =>
       Effect.gen(function*() {
         const large = new Uint8Array(GrpcChannel.maxMessageBytes + 1)
         const sent = [utf8("a"), utf8("b"), large]
@@ -623,12 +623,12 @@ const suite = (transport: Transport) => {
             Stream.runForEach(stream, (message) => Effect.sync(() => got.push(text(message))))
           )
           assert.strictEqual(error.code, "RESOURCE_EXHAUSTED")
-          // grpc-js drops messages that it has not handed on when one fails: docs/grpc.md.
+          // When a message fails, grpc-js drops those that it has not delivered: docs/grpc.md.
           if (!transport.name.endsWith("grpc-js")) assert.deepStrictEqual(got, ["a", "b"])
         }
       }))
 
-    it("of a stream come after what was sent before", () =>
+    it("of a stream come after earlier messages", () =>
       Effect.gen(function*() {
         const channel = yield* channelTo(ServerStreaming({
           handle: () => Stream.concat(numbers(100), Stream.fail(GrpcStatus.make("UNAVAILABLE", "device gone")))
@@ -644,7 +644,7 @@ const suite = (transport: Transport) => {
         )
       }))
 
-    it("of a stream that sent a message long before are the peer's too", () =>
+    it("of a stream are the peer's, even long after its last message", () =>
       Effect.gen(function*() {
         const gate = yield* Deferred.make<void>()
         const channel = yield* channelTo(ServerStreaming({
@@ -661,7 +661,7 @@ const suite = (transport: Transport) => {
         assert.strictEqual(error.origin, "peer")
       }))
 
-    it("read well", () =>
+    it("name the RPC, the address, the code and the details", () =>
       Effect.gen(function*() {
         const channel = yield* channelTo(handlerOf("unary", () => GrpcStatus.make("UNAVAILABLE", "device gone")))
         const error = yield* Effect.flip(channel.unary(rpc, utf8("")))
@@ -698,7 +698,7 @@ const suite = (transport: Transport) => {
           assert.strictEqual(yield* probe.finalizations, 0)
         }))
 
-      it(`refuses a larger answer of a ${shape} call`, () =>
+      it(`refuses a larger response of a ${shape} call`, () =>
         Effect.gen(function*() {
           const channel = yield* channelTo(handlerOf(shape, () => Effect.succeed(tooLarge)))
           const error = yield* Effect.flip(run(channel, shape))
@@ -707,7 +707,7 @@ const suite = (transport: Transport) => {
         }))
     }
 
-    it("a duplex goes on after a message that was refused", () =>
+    it("a duplex continues after a refused message", () =>
       Effect.gen(function*() {
         const channel = yield* channelTo(
           Duplex({ handle: ({ receive, send }) => Stream.runForEach(messages(receive), send) })
@@ -735,7 +735,7 @@ const suite = (transport: Transport) => {
           yield* probe.started
           const exit = yield* Fiber.interrupt(fiber)
           assert.isTrue(Exit.isInterrupted(exit))
-          // Without a wire in between the caller waits for the handler; over a socket it hears of it.
+          // In memory the caller waits for the handler. On a socket the handler is interrupted a moment later.
           if (transport.name !== "memory") yield* probe.finalized
           assert.strictEqual(yield* probe.finalizations, 1)
           yield* Scope.close(serverScope, Exit.void)
@@ -820,12 +820,12 @@ const suite = (transport: Transport) => {
         assert.strictEqual((yield* Effect.flip(call.status)).code, "CANCELLED")
       }))
 
-    it("the handler sees a caller that goes away as a failure of its messages, never as their end", () =>
+    it("a handler whose caller goes away sees a failure of its messages, never their end", () =>
       Effect.gen(function*() {
         const seen = yield* Queue.unbounded<Exit.Exit<void, GrpcStatus.GrpcStatusError>>()
         const received = yield* Queue.unbounded<Bytes.Bytes>()
         const channel = yield* channelTo(Duplex({
-          // Another fiber reads, as a driver reads a resource, which the interruption of the handler does not reach.
+          // As when a driver reads a resource, another fiber reads, which is not interrupted with the handler.
           handle: ({ receive }) =>
             Stream.runForEach(messages(receive), (message) => Queue.offer(received, message)).pipe(
               Effect.onExit((exit) => Queue.offer(seen, exit)),

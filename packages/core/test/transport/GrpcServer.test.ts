@@ -24,7 +24,7 @@ const ask = (channel: GrpcChannel.Channel) => Effect.map(channel.unary("/test.Se
 
 const localhost = { host: "127.0.0.1", port: 0 } as const
 
-// A TCP server that accepts connections and never says a word.
+// A TCP server that accepts connections and never sends anything.
 const silentServer = Effect.acquireRelease(
   Effect.async<{ readonly server: Server; readonly port: number }>((resume) => {
     const server = createServer()
@@ -36,11 +36,11 @@ const silentServer = Effect.acquireRelease(
   ({ server }) => Effect.sync(() => server.close())
 )
 
-// A port that nobody listens on: the system has just given it, and it was given back.
+// A port without a listener: the system has just assigned it, and it was released.
 const freePort = Effect.scoped(Effect.map(silentServer, ({ port }) => port))
 
 describe("GrpcServer", () => {
-  it.scopedLive("answers with an endpoint that can be dialled", () =>
+  it.scopedLive("returns an endpoint that clients can connect to", () =>
     Effect.gen(function*() {
       const any = yield* GrpcServer.serve(echo, { host: "0.0.0.0", port: 0, insecure: true })
       assert.strictEqual(any._tag === "Tcp" ? any.host : "", "127.0.0.1")
@@ -49,7 +49,7 @@ describe("GrpcServer", () => {
       assert.deepStrictEqual(yield* GrpcServer.serve(echo, { path }), Endpoint.unix(path))
     }))
 
-  it.scopedLive("gives the address back when the scope closes", () =>
+  it.scopedLive("releases the address when the scope closes", () =>
     Effect.gen(function*() {
       const path = yield* temporary.socketPath
       for (let round = 0; round < 2; round++) {
@@ -67,7 +67,7 @@ describe("GrpcServer", () => {
   describe("a Unix socket", () => {
     const modeOf = (path: string) => statSync(path).mode & 0o777
 
-    it.scopedLive("is its user's own unless told otherwise, and nothing else is left beside it", () =>
+    it.scopedLive("is private to its user by default, and leaves no other file beside it", () =>
       Effect.gen(function*() {
         const path = yield* temporary.socketPath
         const endpoint = yield* GrpcServer.serve(echo, { path })
@@ -79,10 +79,10 @@ describe("GrpcServer", () => {
         assert.strictEqual(modeOf(other), 0o660)
       }))
 
-    it.scopedLive("is never wider, also not while it is made", () =>
+    it.scopedLive("never has wider permissions, not even while it is created", () =>
       Effect.gen(function*() {
         const directory = yield* temporary.directory
-        // Whoever sees it when it appears sees its mode, and that of the directory it is made in.
+        // A watcher sees the mode of each socket when it appears, and of the directory it is created in.
         const [sockets, directories] = [new Set<number>(), new Set<number>()]
         const watcher = watch(directory, (_, name) => {
           const found = statSync(join(directory, name ?? ""), { throwIfNoEntry: false })
@@ -95,13 +95,13 @@ describe("GrpcServer", () => {
         for (let round = 0; round < 20; round++) {
           yield* GrpcServer.serve(echo, { path: join(directory, `s${round}`) })
         }
-        // The watcher is told in turns of the event loop.
+        // The watcher's events need turns of the event loop.
         yield* Effect.yieldNow().pipe(Effect.repeat({ until: () => sockets.size > 0 }), Effect.timeout("5 seconds"))
         assert.deepStrictEqual([...sockets], [0o600])
         assert.isTrue([...directories].every((mode) => mode === 0o700))
       }))
 
-    it.scopedLive("can have a path that leaves no room for another one", () =>
+    it.scopedLive("can have the longest possible path", () =>
       Effect.gen(function*() {
         const directory = yield* temporary.directory
         const room = join(directory, "x".repeat(103 - Buffer.byteLength(directory) - 1 - 2))
@@ -113,19 +113,19 @@ describe("GrpcServer", () => {
         assert.strictEqual(yield* ask(yield* GrpcChannel.fromEndpoint(endpoint)), "hello")
       }))
 
-    it.scopedLive("is removed only by the server whose it is", () =>
+    it.scopedLive("is removed only by its own server", () =>
       Effect.gen(function*() {
         const path = yield* temporary.socketPath
         const scope = yield* Scope.make()
         yield* Scope.extend(GrpcServer.serve(echo, { path }), scope)
-        // Somebody has put another one there.
+        // Another server replaces the socket.
         rmSync(path)
         const endpoint = yield* GrpcServer.serve(echo, { path })
         yield* Scope.close(scope, Exit.void)
         assert.strictEqual(yield* ask(yield* GrpcChannel.fromEndpoint(endpoint)), "hello")
       }))
 
-    it.scopedLive("takes the place of no other file", () =>
+    it.scopedLive("never replaces another file", () =>
       Effect.gen(function*() {
         const path = yield* temporary.socketPath
         yield* Effect.promise(() => writeFile(path, "precious"))
@@ -142,9 +142,9 @@ describe("GrpcServer", () => {
       }))
   })
 
-  describe("where others than this machine can connect", () => {
+  describe("where other machines can connect", () => {
     for (const host of ["0.0.0.0", "::", "192.0.2.1", "bench-3.lab"]) {
-      it.scopedLive(`is not served without TLS on ${host} unless asked for`, () =>
+      it.scopedLive(`refuses to serve without TLS on ${host} by default`, () =>
         Effect.gen(function*() {
           const error = yield* Effect.flip(GrpcServer.serve(echo, { host, port: 0 }))
           assert.match(
@@ -155,7 +155,7 @@ describe("GrpcServer", () => {
     }
 
     for (const host of ["127.0.0.1", "127.0.0.2", "::1", "localhost"]) {
-      it.scopedLive(`is not ${host}`, () => GrpcServer.serve(echo, { host, port: 0 }))
+      it.scopedLive(`does not include ${host}`, () => GrpcServer.serve(echo, { host, port: 0 }))
     }
 
     it.scopedLive("is served with TLS", () =>
@@ -183,7 +183,7 @@ describe("GrpcServer", () => {
         const error = yield* Effect.flip(GrpcServer.serve(echo, { path }))
         assert.strictEqual(error.address, path)
         assert.include(error.details, "EADDRINUSE")
-        // And does no harm to the one that has it.
+        // The server that has the socket is not affected.
         assert.strictEqual(yield* ask(yield* GrpcChannel.fromEndpoint(endpoint)), "hello")
       }))
 
@@ -195,16 +195,16 @@ describe("GrpcServer", () => {
         assert.strictEqual(error.details, `the directory ${dirname(path)} does not exist`)
       }))
 
-    it.scopedLive("at a path that no socket can have", () =>
+    it.scopedLive("at an invalid path", () =>
       Effect.gen(function*() {
         const directory = yield* temporary.directory
         const error = yield* Effect.flip(GrpcServer.serve(echo, { path: join(directory, "x".repeat(120)) }))
         assert.match(error.details, /^the path has \d+ bytes, and the path of a Unix socket has at most 10[37]$/)
-        // Node would listen under the part of it that fits.
+        // Node would listen under a truncated path.
         assert.deepStrictEqual(readdirSync(directory), [])
       }))
 
-    it.scopedLive("with a certificate that is none", () =>
+    it.scopedLive("with an invalid certificate", () =>
       Effect.gen(function*() {
         const certificate = { chain: "-----BEGIN NONSENSE-----", privateKey: Redacted.make("sesame") }
         const error = yield* Effect.flip(GrpcServer.serve(echo, { ...localhost, certificate }))
@@ -250,7 +250,7 @@ describe("GrpcServer", () => {
         }
       }))
 
-    it.scopedLive("does not wait long for a caller that does not take its answers", () =>
+    it.scopedLive("does not wait long for a caller that does not read its responses", () =>
       Effect.gen(function*() {
         const sent = yield* Deferred.make<void>()
         const scope = yield* Scope.make()
@@ -338,7 +338,7 @@ describe("GrpcServer", () => {
       )
     }
 
-    it.scopedLive("is reached again by the next call once it is back", () =>
+    it.scopedLive("is connected again by the next call once it is back", () =>
       Effect.gen(function*() {
         const path = yield* temporary.socketPath
         const channel = yield* GrpcChannel.fromEndpoint(Endpoint.unix(path))
@@ -347,14 +347,14 @@ describe("GrpcServer", () => {
         }
       }))
 
-    it.scopedLive("is reached again after calls that could not reach it", () =>
+    it.scopedLive("is connected again after calls that could not connect", () =>
       Effect.gen(function*() {
         const path = yield* temporary.socketPath
         const channel = yield* GrpcChannel.fromEndpoint(Endpoint.unix(path))
         yield* lost(ask(channel))
         yield* lost(ask(channel))
         yield* GrpcServer.serve(echo, { path })
-        // How often grpc-js tries is its own affair, in real time; it begins with a second between attempts.
+        // grpc-js chooses the time between its attempts, in real time; it begins with a second.
         const answer = yield* Effect.retry(ask(channel), { schedule: Schedule.spaced("50 millis"), times: 100 })
         assert.strictEqual(answer, "hello")
       }))
@@ -398,7 +398,7 @@ describe("an address that cannot be reached", () => {
       isUnreachable(yield* unreachable(endpoint), endpoint)
     }))
 
-  it.live("because the port refuses the first look at a certificate", () =>
+  it.live("because the port refuses the connection that reads the certificate", () =>
     Effect.gen(function*() {
       const endpoint = Endpoint.tls("127.0.0.1", yield* freePort, Endpoint.Trust.TrustOnFirstUse())
       isUnreachable(yield* unreachable(endpoint), endpoint)
@@ -410,7 +410,7 @@ describe("an address that cannot be reached", () => {
     ["tls, trusted on first use", (port) => Endpoint.tls("127.0.0.1", port, Endpoint.Trust.TrustOnFirstUse())]
   ]
   for (const [name, endpointOf] of silent) {
-    it.scopedLive(`because nobody answers, within the connect timeout (${name})`, () =>
+    it.scopedLive(`because the server does not respond within the connect timeout (${name})`, () =>
       Effect.gen(function*() {
         const { port } = yield* silentServer
         const endpoint = endpointOf(port)
@@ -435,7 +435,7 @@ describe("TLS", () => {
 
   const { CertificateAuthority, TrustOnFirstUse } = Endpoint.Trust
 
-  it.scopedLive("takes an authority as PEM, and as base64 of PEM", () =>
+  it.scopedLive("accepts an authority as PEM, and as base64 of PEM", () =>
     Effect.gen(function*() {
       const { ca, port } = yield* serveTls("localhost")
       assert.strictEqual(yield* outcome("localhost", port, CertificateAuthority({ ca })), "hello")
@@ -463,7 +463,7 @@ describe("TLS", () => {
       }
     }))
 
-  it.scopedLive("insists on the host name when an authority is given", () =>
+  it.scopedLive("checks the host name when an authority is given", () =>
     Effect.gen(function*() {
       const { ca, port } = yield* serveTls("exporter.example")
       const error = yield* Effect.flip(outcome("localhost", port, CertificateAuthority({ ca })))
@@ -471,7 +471,7 @@ describe("TLS", () => {
       assert.match(error.message, /altnames|Hostname/)
     }))
 
-  it.scopedLive("does not trust a self-signed certificate by itself", () =>
+  it.scopedLive("does not trust a self-signed certificate by default", () =>
     Effect.gen(function*() {
       const { port } = yield* serveTls("localhost")
       const error = yield* Effect.flip(outcome("localhost", port))
@@ -486,7 +486,7 @@ describe("TLS", () => {
       assert.strictEqual(yield* outcome("127.0.0.1", port, TrustOnFirstUse()), "hello")
     }))
 
-  it.scopedLive("trusts nobody else after the first use", () =>
+  it.scopedLive("trusts no other certificate after the first use", () =>
     Effect.gen(function*() {
       const { port } = yield* Effect.map(freePort, (port) => ({ port }))
       const serveAt = Effect.flatMap(selfSigned("localhost"), ({ certificate }) =>
@@ -501,7 +501,7 @@ describe("TLS", () => {
       assert.strictEqual(error.origin, "transport")
     }))
 
-  it.scopedLive("is a lost connection where cleartext is spoken, either way round", () =>
+  it.scopedLive("fails with a lost connection when only one side speaks TLS", () =>
     Effect.gen(function*() {
       const { port } = yield* serveTls("localhost")
       const cleartext = yield* GrpcChannel.fromEndpoint(Endpoint.tcp("127.0.0.1", port))

@@ -26,7 +26,7 @@ const urlOf = (endpoint: Endpoint.Endpoint): string => `http://127.0.0.1:${portO
 const soon = Effect.timeoutFail({ duration: "5 seconds", onTimeout: () => new Error("it did not come true") })
 
 describe("maxConcurrentStreams", () => {
-  // Handlers that stay until the gate opens, and how many there are.
+  // Handlers that run until the gate opens, and their number.
   const gated = Effect.gen(function*() {
     const gate = yield* Deferred.make<void>()
     const running = yield* Ref.make(0)
@@ -48,7 +48,7 @@ describe("maxConcurrentStreams", () => {
       const call = channel.unary("/t.S/Wait", utf8("x"))
       const calls = yield* Effect.fork(Effect.all(Array.from({ length: 5 }, () => call), { concurrency: "unbounded" }))
       yield* soon(Effect.repeat(running, { until: (n) => n === 3, schedule: Schedule.spaced("5 millis") }))
-      // Another connection has streams of its own.
+      // Another connection has its own limit.
       const other = yield* GrpcChannel.fromEndpoint(endpoint)
       const third = yield* Effect.fork(other.unary("/t.S/Wait", utf8("x")))
       yield* soon(Effect.repeat(running, { until: (n) => n === 4, schedule: Schedule.spaced("5 millis") }))
@@ -60,14 +60,14 @@ describe("maxConcurrentStreams", () => {
       yield* soon(Fiber.join(third))
     }))
 
-  it.scopedLive("is 2,048 unless given", () =>
+  it.scopedLive("is 2,048 by default", () =>
     Effect.gen(function*() {
       const session = yield* raw.connect(urlOf(yield* GrpcServer.serve(echo, localhost)))
       yield* raw.ask(session, { path: "/t.S/Echo", body: raw.prefixed(utf8("x")) })
       assert.strictEqual(session.remoteSettings.maxConcurrentStreams, 2_048)
     }))
 
-  it.scopedLive("refuses the calls of a client that does not care", () =>
+  it.scopedLive("refuses the calls of a client that ignores the limit", () =>
     Effect.gen(function*() {
       const { handlers, running } = yield* gated
       const endpoint = yield* GrpcServer.serve(handlers, localhost, { maxConcurrentStreams: 3 })
@@ -84,7 +84,7 @@ describe("maxConcurrentStreams", () => {
     }))
 })
 
-it.scopedLive("maxConnections closes further connections at once", () =>
+it.scopedLive("maxConnections closes further connections immediately", () =>
   Effect.gen(function*() {
     const endpoint = yield* GrpcServer.serve(echo, localhost, { maxConnections: 2 })
     const ask = (channel: GrpcChannel.Channel) => channel.unary("/t.S/Echo", utf8("x"))
@@ -124,7 +124,7 @@ describe("maxMessageBytes", () => {
       assert.strictEqual((yield* send(4 * 1024 * 1024 + 1)).code, "RESOURCE_EXHAUSTED")
     }))
 
-  it.scopedLive("is among the options that exporters are served with", () =>
+  it.scopedLive("is one of the options of serving an exporter", () =>
     Effect.gen(function*() {
       const driver = Driver.make({ client: "c", methods: { echo: Driver.call((args) => Effect.succeed(args)) } })
       const exporter = yield* Exporter.make(driver)
@@ -166,7 +166,7 @@ describe("requestTimeout", () => {
       }))
   }
 
-  it.scopedLive("may be longer than a timer of Node", () =>
+  it.scopedLive("may be longer than Node's timers allow", () =>
     Effect.gen(function*() {
       const endpoint = yield* GrpcServer.serve(handlers, localhost, { requestTimeout: "30 days" })
       const session = yield* raw.connect(urlOf(endpoint))
@@ -180,7 +180,7 @@ describe("requestTimeout", () => {
       assert.isFalse(answered)
     }))
 
-  it.scopedLive("is no limit for an answer, nor for a stream that stays silent", () =>
+  it.scopedLive("limits neither the response nor a silent stream", () =>
     Effect.gen(function*() {
       const session = yield* served
       const silent = yield* Effect.fork(raw.ask(session, { path: "/t.S/Bytes", open: true }))
@@ -193,7 +193,7 @@ describe("requestTimeout", () => {
 describe("keepaliveTime", () => {
   const options = { keepaliveTime: "100 millis", keepaliveTimeout: "200 millis" } as const
 
-  // Serves a stream to a peer that says no more than it must to open it, not even that it is still there.
+  // Serves a stream to a peer that sends only what opens the stream, and answers no pings.
   const vanished = Effect.fnUntraced(function*(listen: GrpcServer.Listen, options: GrpcServer.ServerOptions) {
     const device = yield* Probe.make
     const handlers = new Map<string, GrpcHandler>([
@@ -208,14 +208,14 @@ describe("keepaliveTime", () => {
     return device
   })
 
-  it.scopedLive("releases the device of a peer that is gone without a word", () =>
+  it.scopedLive("releases the device of a peer that silently disappears", () =>
     Effect.gen(function*() {
       const device = yield* vanished(localhost, options)
       const [took] = yield* Effect.timed(soon(device.finalized))
       assert.isAbove(Duration.toMillis(took), 100)
     }))
 
-  it.scopedLive("leaves peers alone that answer", () =>
+  it.scopedLive("keeps peers that answer", () =>
     Effect.gen(function*() {
       const device = yield* Probe.make
       const handlers = new Map<string, GrpcHandler>([
@@ -238,7 +238,7 @@ describe("keepaliveTime", () => {
       }
     }))
 
-  it.scopedLive("is nothing to wait for once the connection is gone", () =>
+  it.scopedLive("does not delay the end of a connection that is gone", () =>
     Effect.gen(function*() {
       const supervisor = yield* Supervisor.track
       const endpoint = yield* Effect.supervised(GrpcServer.serve(echo, localhost), supervisor)
@@ -252,13 +252,13 @@ describe("keepaliveTime", () => {
       yield* soon(Effect.repeat(fibers, { until: (n) => n === 0, schedule: Schedule.spaced("5 millis") }))
     }))
 
-  it.scopedLive("asks nobody when it is infinite", () =>
+  it.scopedLive("sends no pings when it is infinite", () =>
     Effect.gen(function*() {
       const device = yield* vanished(localhost, { ...options, keepaliveTime: Duration.infinity })
       assert.isTrue(Exit.isFailure(yield* Effect.exit(Effect.timeout(device.finalized, "500 millis"))))
     }))
 
-  it.scopedLive("asks nobody on a Unix socket", () =>
+  it.scopedLive("sends no pings on a Unix socket", () =>
     Effect.gen(function*() {
       const device = yield* vanished({ path: yield* temporary.socketPath }, options)
       assert.isTrue(Exit.isFailure(yield* Effect.exit(Effect.timeout(device.finalized, "500 millis"))))

@@ -25,22 +25,22 @@ const serve = (handler: GrpcHandler) =>
 
 const reset = frame(Type.reset, 0, 1, uint32(0))
 
-// Windows have the size that the server says once that is acknowledged.
+// The server's window sizes apply once its SETTINGS are acknowledged.
 const open = Buffer.concat([hello, frame(Type.settings, Flag.ack, 0), call(1, "/t.S/Rpc")])
 
-// More than a handler that reads nothing is sent ahead.
+// More bytes than are buffered for a handler that reads nothing.
 const flood = repeat(255, frame(Type.data, 0, 1, raw.prefixed(new Uint8Array(4_000))))
 
-// Node says that such a stream is closed, and does not close it before the last of its bytes has been read.
+// Node calls such a stream closed, but emits no close event until its last byte has been read.
 describe("an RPC that its caller resets without an error", () => {
-  it.scopedLive("is over, however much of its input nobody has read", () =>
+  it.scopedLive("ends, however much of its input is unread", () =>
     Effect.gen(function*() {
       const device = yield* Probe.make
       const port = yield* serve(GrpcHandler.Duplex({ handle: () => device.watch(Effect.never) }))
       const socket = yield* dial(() => net.connect(port, "127.0.0.1"))
       socket.resume().write(Buffer.concat([open, flood]))
       yield* soon(device.started)
-      // Until the server has stopped to read.
+      // Until the server stops reading.
       yield* Effect.sleep("100 millis")
       socket.write(reset)
       yield* soon(device.finalized)
@@ -70,7 +70,7 @@ describe("an RPC that its caller resets without an error", () => {
     }))
 })
 
-describe("a duplex RPC of which the input breaks off", () => {
+describe("a duplex RPC whose input breaks off", () => {
   const broken = [
     {
       how: "inside a message, in good order",
@@ -80,7 +80,7 @@ describe("a duplex RPC of which the input breaks off", () => {
     { how: "with a message that is too large", body: Buffer.of(0, 255, 255, 255, 255), halfClosed: false }
   ]
   for (const { body, halfClosed, how } of broken) {
-    it.scopedLive(`${how}, gives the device back and says why`, () =>
+    it.scopedLive(`${how}, releases the device and says why`, () =>
       Effect.gen(function*() {
         const device = yield* Probe.make
         const port = yield* serve(
@@ -93,21 +93,21 @@ describe("a duplex RPC of which the input breaks off", () => {
       }))
   }
 
-  it.scopedLive("while the handler reads nothing, gives the device back", () =>
+  it.scopedLive("while the handler reads nothing, releases the device", () =>
     Effect.gen(function*() {
       const device = yield* Probe.make
       const port = yield* serve(GrpcHandler.Duplex({ handle: () => device.watch(Effect.never) }))
       const session = yield* raw.connect(`http://127.0.0.1:${port}`)
       const stream = raw.begin(session, { path: "/t.S/Rpc", open: true })
       yield* soon(device.started)
-      // Neither ended nor reset by its caller after that.
+      // The caller neither ends nor resets the stream after that.
       stream.write(Buffer.of(0, 255, 255, 255, 255))
       yield* soon(device.finalized)
     }))
 })
 
-describe("a message that is refused", () => {
-  it.scopedLive("leaves the server to others, whatever came before it and comes after it", () =>
+describe("a refused message", () => {
+  it.scopedLive("does not affect other clients, whatever precedes and follows it", () =>
     Effect.gen(function*() {
       const port = yield* serve(GrpcHandler.Duplex({ handle: ({ receive }) => Stream.runDrain(messages(receive)) }))
       const socket = yield* dial(() => net.connect(port, "127.0.0.1"))

@@ -1,4 +1,4 @@
-// How much a client may have in flight to a server: as much as both can stand, see transport/http2/server.ts.
+// How many bytes a client may have in flight to a server: as many as both can handle, see transport/http2/service.ts.
 import { describe, it } from "@effect/vitest"
 import { strictEqual } from "@effect/vitest/utils"
 import * as Effect from "effect/Effect"
@@ -40,7 +40,7 @@ describe("the window of a connection", () => {
           headers: userAgent === "" ? {} : { "user-agent": userAgent },
           body: raw.prefixed(new Uint8Array())
         })
-        // The answer to a ping comes after the window.
+        // The answer to a ping comes after the window update.
         yield* Effect.async<void>((resume) => {
           session.ping(() => resume(Effect.void))
         })

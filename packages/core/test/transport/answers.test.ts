@@ -1,4 +1,4 @@
-// What a client makes of answers that no gRPC server should give, on every kind of endpoint and through both transports.
+// How a client handles responses that no gRPC server should send, on every kind of endpoint and through both transports.
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Deferred, Effect, Either, Option, Stream } from "effect"
 import type * as http2 from "node:http2"
@@ -40,7 +40,7 @@ const told = (error: GrpcStatusError | Error): string =>
 
 type Channel = GrpcChannel.Channel
 
-// What came, and how it ended.
+// Returns the messages, and how the RPC ended.
 const seen = <E extends GrpcStatusError | Error>(stream: Stream.Stream<string, E>) =>
   Effect.gen(function*() {
     const got: Array<string> = []
@@ -77,9 +77,9 @@ interface Answer {
   readonly handle: Handle
   /** How an RPC ends, whatever its shape. */
   readonly end: string | RegExp
-  /** What of the answer is handed on before. */
+  /** The messages that are delivered before. */
   readonly got?: ReadonlyArray<string>
-  /** Where grpc-js has words of its own. */
+  /** The end through grpc-js, where it differs. */
   readonly grpcJs?: string | RegExp
 }
 
@@ -124,20 +124,20 @@ const answers: Readonly<Record<string, Answer>> = {
   "a page after its headers": {
     handle: (stream) => {
       stream.respond({ ":status": 503, "content-type": "text/html" })
-      // Answered behind the headers.
+      // The ping is answered after the headers.
       stream.session?.ping(() => stream.end("<html>"))
     },
     end: page("UNAVAILABLE", 503)
   },
-  "a page that is said to be gRPC": {
+  "a page with gRPC's content type": {
     handle: respond({ ":status": 503, "content-type": "application/grpc" }, "<html>"),
     end: page("UNAVAILABLE", 503, "application/grpc")
   },
-  "a page with a status of gRPC": {
+  "a page with a gRPC status": {
     handle: respond({ ":status": 503, "content-type": "text/html", "grpc-status": "0" }, "<html>"),
     end: page("UNAVAILABLE", 503)
   },
-  "another HTTP status with a failure of gRPC": {
+  "another HTTP status with a gRPC failure": {
     handle: respond({ ":status": 503, "content-type": "application/grpc", "grpc-status": "7", "grpc-message": "no" }),
     end: "PERMISSION_DENIED peer: no"
   },
@@ -173,7 +173,7 @@ const answers: Readonly<Record<string, Answer>> = {
     grpcJs: "UNKNOWN transport: the RPC ended without a status",
     got: ["a"]
   },
-  "a status that is none": {
+  "an invalid status": {
     handle: (stream) => rawServer.answer(stream, message, { "grpc-status": "abc" }),
     end: "UNKNOWN peer: ",
     got: ["a"]
@@ -188,7 +188,7 @@ const answers: Readonly<Record<string, Answer>> = {
     end: "INTERNAL client: Received a compressed message, but no encoding (grpc-encoding)",
     grpcJs: /^INTERNAL client: Received a compressed message/
   },
-  "a message compressed with who knows what": {
+  "a message with an unknown compression": {
     handle: (stream) => {
       stream.respond({ ...rawServer.grpcHeaders, "grpc-encoding": "foo" }, { waitForTrailers: true })
       stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }))
@@ -207,7 +207,7 @@ const answers: Readonly<Record<string, Answer>> = {
     grpcJs: "INTERNAL transport: Received RST_STREAM with code 2 (Internal server error)",
     got: ["a"]
   },
-  "a connection that is lost after a message": {
+  "a connection lost after a message": {
     handle: (stream) => {
       stream.respond(rawServer.grpcHeaders)
       stream.write(message, () => stream.session?.ping(() => stream.session?.destroy()))
@@ -240,21 +240,21 @@ for (const kind of rawServer.kinds) {
         const of = (count: number): Handle => (stream) =>
           rawServer.answer(stream, Buffer.concat(Array.from({ length: count }, () => message)))
 
-        it.scopedLive("no answer is not implemented", () =>
+        it.scopedLive("no answer fails with UNIMPLEMENTED", () =>
           Effect.gen(function*() {
             const channel = yield* channelTo(kind, transport, of(0))
             const error = yield* Effect.flip(soon(channel.unary(path, request)))
             assert.strictEqual(told(error), "UNIMPLEMENTED client: the RPC ended without an answer")
           }))
 
-        it.scopedLive("two answers is not implemented", () =>
+        it.scopedLive("two answers fails with UNIMPLEMENTED", () =>
           Effect.gen(function*() {
             const channel = yield* channelTo(kind, transport, of(2))
             const error = yield* Effect.flip(soon(channel.unary(path, request)))
             assert.strictEqual(told(error), "UNIMPLEMENTED client: the RPC had more than one answer")
           }))
 
-        it.scopedLive("answers without an end is not implemented", () =>
+        it.scopedLive("endless answers fails with UNIMPLEMENTED", () =>
           Effect.gen(function*() {
             const channel = yield* channelTo(kind, transport, (stream) => {
               stream.respond(rawServer.grpcHeaders)
@@ -268,7 +268,7 @@ for (const kind of rawServer.kinds) {
           }))
       })
 
-      describe("headers are taken that say", () => {
+      describe("accepts the content type", () => {
         for (const type of ["application/grpc", "application/grpc+proto", "application/grpc;a=b", "APPLICATION/GRPC"]) {
           it.scopedLive(type, () =>
             Effect.gen(function*() {
@@ -282,7 +282,7 @@ for (const kind of rawServer.kinds) {
         }
       })
 
-      it.scopedLive("metadata is handed on, whatever status stands in it", () =>
+      it.scopedLive("delivers the metadata, whatever status is among the headers", () =>
         Effect.gen(function*() {
           const channel = yield* channelTo(kind, transport, (stream) => {
             stream.respond({ ...rawServer.grpcHeaders, "grpc-status": "9", "x-a": "b" }, { waitForTrailers: true })
@@ -296,7 +296,7 @@ for (const kind of rawServer.kinds) {
     })
   }
 
-  describe(`over ${kind}, messages that nobody has taken yet come before`, () => {
+  describe(`over ${kind}, unread messages come before`, () => {
     const sizes = [1_000_000, 1_100_000, 1_200_000]
 
     const write = (stream: http2.ServerHttp2Stream, after: () => void): void => {
@@ -307,7 +307,7 @@ for (const kind of rawServer.kinds) {
       )
     }
 
-    // Some are this side's doing.
+    // This side causes some of the ends.
     type End = (stream: http2.ServerHttp2Stream, giveUp: () => void) => void
 
     const endings: Readonly<Record<string, readonly [handle: End, end: RegExp, comesFirst?: boolean]>> = {
@@ -347,7 +347,7 @@ for (const kind of rawServer.kinds) {
           )
           const call = yield* channel.duplex(path)
           yield* call.initialMetadata
-          // The other ends are read only behind the messages.
+          // The other ends are read only after the messages.
           if (comesFirst) yield* Effect.flip(soon(call.status))
           const got: Array<number> = []
           const error = yield* soon(Effect.flip(Effect.forever(

@@ -1,4 +1,4 @@
-// How the reports of the conformance suite are read; test/interop/conformance.test.ts runs it.
+// Reads the reports of the conformance suite, which test/interop/conformance.test.ts runs.
 import { assert, describe, it } from "@effect/vitest"
 import { type Excuse, judge } from "../conformance/excuses.ts"
 import { parse } from "../conformance/suite.ts"
@@ -20,7 +20,7 @@ const trailers: Excuse = {
 }
 
 describe("a report of the conformance suite", () => {
-  it("has every complaint of every case", () =>
+  it("contains every complaint of every case", () =>
     assert.deepStrictEqual(parse(output), {
       total: 12,
       complaints: [
@@ -38,7 +38,7 @@ describe("a report of the conformance suite", () => {
     output.replace("10 passed, 2 failed", "9 passed, 3 failed"),
     "Total cases: 12\n12 passed, 1 failed\n"
   ])(
-    "is none when cases have not run, or not all that failed are read: %j",
+    "is rejected when cases have not run, or when failed cases are missing: %j",
     (output) => assert.throws(() => parse(output), /the conformance suite has not run/)
   )
 
@@ -48,7 +48,7 @@ describe("a report of the conformance suite", () => {
       idle: []
     }))
 
-  it("is excused only in the cases that an excuse is for, and needs every excuse", () =>
+  it("is excused only in the cases that an excuse names, and needs every excuse", () =>
     assert.deepStrictEqual(
       judge(parse(output).complaints.slice(0, 1), [{ ...trailers, tests: /^Errors\// }]),
       {

@@ -1,4 +1,4 @@
-// Why there is no connection: the advice fits the kind of address.
+// Why a connection could not be made: the advice fits the kind of address.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Net from "node:net"
@@ -17,7 +17,7 @@ const clients: ReadonlyArray<readonly [string, ExporterConnection.EndpointOption
 const closings: ReadonlyArray<readonly [string, (socket: Net.Socket) => void]> = [
   ["at once", (socket) => socket.destroy()],
   ["in good order", (socket) => socket.end()],
-  ["after the client has spoken", (socket) => socket.once("data", () => socket.destroy())]
+  ["after the client has sent something", (socket) => socket.once("data", () => socket.destroy())]
 ]
 
 const closing = (listen: Net.ListenOptions, close: (socket: Net.Socket) => void) =>
@@ -49,7 +49,7 @@ for (const [client, options] of clients) {
       )
 
     for (const [how, close] of closings) {
-      it.scopedLive(`${how}: TLS is mentioned where there can be any`, () =>
+      it.scopedLive(`${how}: the advice mentions TLS only where TLS is possible`, () =>
         Effect.gen(function*() {
           const path = yield* temporary.socketPath
           yield* closing({ path }, close)
@@ -68,7 +68,7 @@ for (const [client, options] of clients) {
   })
 }
 
-it("a connection that the system does not allow is explained by what the address is", () => {
+it("the advice on a connection that the system forbids depends on the kind of address", () => {
   const reason = Object.assign(new Error("connect EACCES"), { code: "EACCES" })
   assert.match(connectFailure.explain(reason, Endpoint.unix("/run/x.sock")), /the socket belongs to another user/)
   for (const endpoint of [Endpoint.tcp("10.0.0.7", 1234), Endpoint.tls("10.0.0.7", 1234)]) {

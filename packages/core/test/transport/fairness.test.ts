@@ -1,5 +1,5 @@
-// Every RPC of a connection makes progress, whatever the others do (transport/http2/sendTurns.ts). Bounds count bytes and not time,
-// so that they hold on any machine.
+// Every RPC of a connection makes progress, whatever the others do (transport/http2/sendTurns.ts). The bounds count bytes, not time,
+// so they hold on any machine.
 import { describe, it } from "@effect/vitest"
 import { assertTrue, strictEqual } from "@effect/vitest/utils"
 import { Effect, type Scope, Stream } from "effect"
@@ -37,12 +37,12 @@ const handlers = new Map<string, GrpcHandler>([
   ]
 ])
 
-// Servers of ours leave a client of this name HTTP/2's smallest window for a connection.
+// Our servers keep HTTP/2's default connection window for a client with this user agent.
 const narrow: CallOptions = { metadata: Metadata.make({ "user-agent": "grpc-node-js/1.14.0" }) }
 
 type Kind = "Sink" | "Source" | "Stuck"
 
-// Byte streams that are as busy as they can be, and how much each has moved.
+// Byte streams that are as busy as possible, and how many bytes each has moved.
 const busy = Effect.fnUntraced(function*(channel: Channel, kinds: ReadonlyArray<Kind>) {
   const moved = kinds.map(() => 0)
   yield* Effect.forEach(kinds, (kind, index) =>
@@ -66,7 +66,7 @@ const sum = (numbers: ReadonlyArray<number>) => numbers.reduce((total, number) =
 const started = (moved: ReadonlyArray<number>) =>
   until("all streams move", Effect.sync(() => Math.min(...moved)), (least) => least > 0)
 
-// What goes through the connection while something is done.
+// Counts the bytes that go through the connection while an effect runs.
 const meanwhile = <A, E, R>(moved: ReadonlyArray<number>, effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function*() {
     const before = sum(moved)
@@ -77,7 +77,7 @@ const meanwhile = <A, E, R>(moved: ReadonlyArray<number>, effect: Effect.Effect<
     return sum(moved) - before
   })
 
-// More than all buffers on the way hold: those of two processes, of the kernel, and the windows of the streams.
+// More bytes than all buffers on the way hold: those of two processes, of the kernel, and the windows of the streams.
 const overtaking = 64 * mebibyte
 
 const median = (numbers: ReadonlyArray<number>) =>
@@ -91,7 +91,7 @@ const things: Readonly<Record<string, (channel: Channel) => Effect.Effect<unknow
       const stream = yield* channel.duplex("/t.S/Echo")
       yield* stream.send(small)
       yield* stream.receive
-      // Nothing else is sent with the end.
+      // The end is sent by itself.
       yield* stream.halfClose
       yield* stream.status
     }))
@@ -100,7 +100,7 @@ const things: Readonly<Record<string, (channel: Channel) => Effect.Effect<unknow
 const loads: Readonly<Record<string, ReadonlyArray<Kind>>> = {
   "one sink": ["Sink"],
   "one source": ["Source"],
-  "a sink, one that takes nothing, and a source": ["Sink", "Stuck", "Source"],
+  "a sink, a sink that reads nothing, and a source": ["Sink", "Stuck", "Source"],
   "several sinks and sources": ["Stuck", "Sink", "Sink", "Source", "Sink", "Source", "Stuck"]
 }
 
@@ -108,7 +108,7 @@ const sockets = transports.filter(({ name }) => name === "unix" || name === "tcp
 
 const suite = ({ name, serve }: Transport): void => {
   describe(`over ${name}`, () => {
-    // What a window holds up is the same HTTP/2 on every socket.
+    // Windows work the same on every socket.
     for (
       const [window, options] of Object.entries(
         name === "unix" ? { "a wide": {}, "a narrow": narrow } : { "a wide": {} }
@@ -116,14 +116,14 @@ const suite = ({ name, serve }: Transport): void => {
     ) {
       const open = Effect.gen(function*() {
         const channel = yield* Effect.flatMap(serve(handlers), (open) => open())
-        // The first call decides about the window.
+        // The first call decides the window.
         yield* channel.unary("/t.S/Call", small, options)
         return channel
       })
 
       describe(`with ${window} window`, () => {
         for (const [load, kinds] of Object.entries(loads)) {
-          it.scopedLive(`everything goes on beside ${load}`, () =>
+          it.scopedLive(`every RPC makes progress beside ${load}`, () =>
             Effect.gen(function*() {
               const channel = yield* open
               const moved = yield* busy(channel, kinds)
@@ -136,7 +136,7 @@ const suite = ({ name, serve }: Transport): void => {
         }
 
         for (const [kind, count] of [["Sink", 4], ["Source", 4], ["Sink", 24]] as const) {
-          it.scopedLive(`${count} times ${kind} have equal shares`, () =>
+          it.scopedLive(`${count} times ${kind} get equal shares`, () =>
             Effect.gen(function*() {
               const channel = yield* open
               const moved = yield* busy(channel, ["Stuck", ...Array.from({ length: count }, () => kind)])
@@ -145,7 +145,7 @@ const suite = ({ name, serve }: Transport): void => {
               const shares = yield* until(
                 "all have moved enough",
                 Effect.sync(() => moved.slice(1).map((bytes, index) => bytes - (before[index] ?? 0))),
-                // Several times what the line holds; the more streams there are, the smaller is what each may have in it.
+                // Several times what the line holds. The more streams there are, the less each may have in flight.
                 (shares) => sum(shares) > (options === narrow ? 2 : count > 4 ? 4 : 8) * mebibyte * count,
                 "25 seconds"
               )
@@ -165,7 +165,7 @@ const listens: Readonly<Record<string, Effect.Effect<GrpcServer.Listen, unknown,
   tls: Effect.map(certificates.localhost, ({ certificate }) => ({ host: "127.0.0.1", port: 0, certificate }))
 }
 
-// A client that grants less for the connection than for a stream, as grpc-js does and gRPC's C core may.
+// A client whose connection window is smaller than its stream window, as in grpc-js and possibly in gRPC's C core.
 const rawClient = (endpoint: Endpoint.Endpoint) =>
   raw.connect("http://localhost", {
     settings: { initialWindowSize: 4 * mebibyte },
@@ -182,7 +182,7 @@ describe("a host whose streams a client cannot read fast enough", () => {
     const open = Effect.gen(function*() {
       const session = yield* rawClient(yield* GrpcServer.serve(handlers, yield* listen))
       const moved = [0, 0, 0]
-      // A stream that is not read at all, and those that are.
+      // One stream that is not read at all, and several that are.
       raw.begin(session, { path: "/t.S/Source", open: true })
       moved.forEach((_, index) =>
         raw.begin(session, { path: "/t.S/Source", open: true }).on("data", (bytes: Uint8Array) => {
@@ -193,7 +193,7 @@ describe("a host whose streams a client cannot read fast enough", () => {
       return { session, moved }
     })
 
-    it.scopedLive(`answers over ${name}`, () =>
+    it.scopedLive(`still answers over ${name}`, () =>
       Effect.gen(function*() {
         const { moved, session } = yield* open
         for (const path of ["/t.S/Call", "/t.S/Items", "/t.S/Echo", "/t.S/Nothing"]) {
@@ -206,7 +206,7 @@ describe("a host whose streams a client cannot read fast enough", () => {
         }
       }))
 
-    it.scopedLive(`sends equal shares over ${name}`, () =>
+    it.scopedLive(`sends each stream an equal share over ${name}`, () =>
       Effect.gen(function*() {
         const { moved } = yield* open
         const before = [...moved]

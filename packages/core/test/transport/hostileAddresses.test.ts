@@ -1,5 +1,5 @@
-// Whatever text, host, port or variable a program is given: a failure of the type, within a bound, and nothing that ends the
-// process. An event without a listener fails the run of Vitest.
+// Any text, host, port or variable leads to a typed failure within a time limit, and to nothing that ends the
+// process. An error event without a listener fails the run of Vitest.
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, ConfigProvider, Effect, Either, Exit, FastCheck as fc } from "effect"
 import * as Http2 from "node:http2"
@@ -26,7 +26,7 @@ const fromEnvironment = (
     Effect.exit
   )
 
-// A failure of the type, and no defect.
+// Expects a typed failure, not a defect.
 const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
   if (Exit.isSuccess(exit)) return assert.fail("it succeeded")
   if (exit.cause._tag !== "Fail") return assert.fail(Cause.pretty(exit.cause))
@@ -35,7 +35,7 @@ const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
 
 const onLinux = it.scopedLive.runIf(process.platform === "linux")
 
-// The port of a server that knows no RPC.
+// The port of a server without RPCs.
 const served = (host: string) =>
   Effect.map(
     GrpcServer.serve(new Map(), { host, port: 0 }),
@@ -46,11 +46,11 @@ const isUsable = (endpoint: Endpoint.Endpoint): boolean =>
   (endpoint._tag === "Unix" ? socketPath.problem(endpoint.path) : hostPort.problem(endpoint)) === undefined
 
 describe("an address", () => {
-  it.prop("that can be anything is either usable by Node or refused", { text: addresses.text }, ({ text }) => {
+  it.prop("is either usable by Node or refused, whatever its text", { text: addresses.text }, ({ text }) => {
     const endpoint = Either.getOrUndefined(Endpoint.parse(text, { security: "insecure" }))
     if (endpoint === undefined || endpoint._tag === "Unix") return
     assert.isTrue(isUsable(endpoint))
-    // What the HTTP/2 session is made with, and the socket, which looks nothing up here.
+    // Node's arguments for the HTTP/2 session and for the socket. No name is looked up here.
     new URL(`http://${hostPort.inUrl(endpoint.host)}:${endpoint.port}`)
     Net.connect({ host: endpoint.host, port: endpoint.port, lookup: () => {} }).on("error", () => {}).destroy()
   }, { fastCheck: { numRuns: 5_000 } })
@@ -98,7 +98,7 @@ describe("an address", () => {
           const exit = yield* fromEnvironment({ JUMPSTARTER_HOST: text, JMP_GRPC_INSECURE: "1" }, options)
           const error = failureOf(exit)
           assert.notInclude(error instanceof Error ? error.message : "", "undefined")
-          // That of a path nobody listens at is `Unreachable`, and that of a variable without a value one of `Config`.
+          // A path without a listener is `Unreachable`, and a variable without a value is a `ConfigError`.
           if (error._tag === "ConnectError") assert.include(["Address", "Unreachable"], error.reason)
         }))
 
@@ -116,9 +116,9 @@ describe("an address", () => {
           )
         ))
 
-      it.live("and what cannot be looked up is unreachable", () =>
+      it.live("and a host that cannot be looked up is unreachable", () =>
         Effect.gen(function*() {
-          // The interface does not exist, and neither does the host.
+          // Neither the interface nor the host exists.
           for (const host of client === "nice-grpc" ? ["host.invalid"] : ["fe80::1%none", "host.invalid"]) {
             const error = failureOf(
               yield* Effect.exit(Effect.scoped(
@@ -139,7 +139,7 @@ describe("an address", () => {
     })
 
   for (const [client, options] of Object.entries(clients)) {
-    it.scopedLive(`can be a name of gRPC over ${client}`, () =>
+    it.scopedLive(`can be a gRPC name over ${client}`, () =>
       Effect.gen(function*() {
         const port = yield* served("127.0.0.1")
         for (const text of [`ipv4:127.0.0.1:${port}`, `dns:///127.0.0.1:${port}`, `tcp://127.0.0.1:${port}`]) {
@@ -215,7 +215,7 @@ describe("a server", () => {
 })
 
 describe("a Unix socket", () => {
-  it.scopedLive("whose path is a number is not taken for a port", () =>
+  it.scopedLive("whose path is a number is not treated as a port", () =>
     Effect.gen(function*() {
       const path = String(yield* served("127.0.0.1"))
       const error = yield* Effect.flip(ExporterConnection.fromEndpoint(Endpoint.unix(path)))
@@ -224,11 +224,11 @@ describe("a Unix socket", () => {
 })
 
 describe("a variable", () => {
-  it.live("can have any value, and so can the others", () =>
+  it.live("can have any value", () =>
     Effect.promise(() =>
       fc.assert(
         fc.asyncProperty(
-          // Nobody listens at these, and no name is looked up.
+          // These addresses have no listener, and no name is looked up.
           fc.oneof(fc.constantFrom("127.0.0.1:1", "[::1]:1", "/nowhere/s", "tls://127.0.0.1:1"), addresses.text),
           addresses.text,
           addresses.text,

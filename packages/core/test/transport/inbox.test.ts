@@ -3,7 +3,7 @@ import { Effect, Fiber, Option } from "effect"
 import { Inbox } from "../../src/transport/inbox.ts"
 
 describe("Inbox", () => {
-  it.effect("keeps what came before a clean end when it is discarded", () =>
+  it.effect("keeps messages before a clean end when it is discarded", () =>
     Effect.gen(function*() {
       const inbox = new Inbox<Uint8Array, string>(1024)
       inbox.push(new Uint8Array(3))
@@ -13,7 +13,7 @@ describe("Inbox", () => {
       assert.deepStrictEqual(yield* Effect.flip(inbox.take), Option.none())
     }))
 
-  it.effect("wakes every consumer that waits, also after another one has given up", () =>
+  it.effect("wakes every waiting consumer, also after another one has given up", () =>
     Effect.gen(function*() {
       const inbox = new Inbox<Uint8Array, string>(1024)
       const first = yield* Effect.fork(Effect.flip(inbox.take))
@@ -25,7 +25,7 @@ describe("Inbox", () => {
       assert.deepStrictEqual(yield* Fiber.join(first), Option.some("over"))
     }))
 
-  it("is full when its messages keep more alive than it may hold, however small they are", () => {
+  it("is full when its messages keep too much memory alive, however small they are", () => {
     const inbox = new Inbox<Uint8Array, string>(64 * 1024)
     const piece = new ArrayBuffer(40 * 1024)
     assert.isUndefined(inbox.push(new Uint8Array(piece, 0, 1)))
@@ -33,7 +33,7 @@ describe("Inbox", () => {
     assert.isDefined(inbox.push(new Uint8Array(new ArrayBuffer(40 * 1024), 0, 1)))
   })
 
-  it("is full of messages of no bytes as well", () => {
+  it("can be full of empty messages", () => {
     const inbox = new Inbox<Uint8Array, string>(64 * 1024)
     const piece = new ArrayBuffer(1024)
     let accepted = 0

@@ -1,4 +1,4 @@
-// Whatever a peer says, the calls under way end within a bound, and so does the next call: nothing waits on a connection that
+// Whatever a peer sends, running calls end within a time limit, and so does the next call: no call waits on a connection that
 // this side's HTTP/2 has given up.
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Option, Schedule, Stream } from "effect"
@@ -40,7 +40,7 @@ const shapes: Readonly<Record<string, Shape>> = {
     }))
 }
 
-// An RPC that fails does so by its type.
+// A failing RPC must fail with its typed error.
 const outcomeOf = <A>(rpc: Effect.Effect<A, GrpcStatusError>): Effect.Effect<string> =>
   Effect.map(Effect.exit(Effect.timeoutOption(rpc, bound)), (exit) =>
     Exit.isSuccess(exit)
@@ -56,7 +56,7 @@ const inMidCall: Moment = ({ bytes }) => ({
     send(connection === 1 && stream === 1 ? bytes(stream) : rawExporter.answer(stream))
 })
 
-// The connection after the first is without a mistake, and so is what comes on the first one after it.
+// Only the first connection has a mistake, and everything after the mistake is correct.
 const moments: Readonly<Record<string, Moment>> = {
   "at the start": ({ bytes }) => ({
     onConnect: ({ send }, connection) =>
@@ -72,7 +72,7 @@ const moments: Readonly<Record<string, Moment>> = {
     onRequest: ({ onEnd, send }, stream, connection) => {
       if (connection !== 1 || stream !== 1) return send(rawExporter.answer(stream))
       send(bytes(stream))
-      // What needs no answer.
+      // Frames that need no reply.
       const update = rawHttp2.frame(rawHttp2.Type.windowUpdate, 0, 0, rawHttp2.uint32(1))
       const timer = setInterval(() => send(update), 50)
       onEnd(() => clearInterval(timer))
@@ -86,8 +86,8 @@ const moments: Readonly<Record<string, Moment>> = {
   })
 }
 
-// What the first call comes to is known when the mistake comes instead of its answer. Behind an answer that is complete, grpc-js
-// has handed that on before it sees the mistake, or not.
+// Whether the outcome of the first call is certain: when the mistake comes instead of its answer. For a mistake after a complete
+// answer, grpc-js may or may not deliver the answer before it sees the mistake.
 const isKnown = (moment: Moment, { name }: Mistake, { transport }: GrpcChannel.ChannelOptions): boolean =>
   moment === inMidCall && !(name === "DATA after the end" && transport === "nice-grpc")
 
@@ -103,10 +103,10 @@ const tried = (
   Effect.scoped(Effect.gen(function*() {
     const endpoint = yield* rawExporter.serve(kind, moment(mistake))
     const channel = yield* Effect.orDie(GrpcChannel.fromEndpoint(endpoint, options))
-    // A call, one that may still meet the mistake, and one that cannot.
+    // The first call, a call that may still meet the mistake, and one that cannot.
     const first = yield* outcomeOf(shape(channel))
     const second = yield* outcomeOf(call(channel))
-    // grpc-js uses the connection until the guard destroys it, and backs off after a connection that did not succeed.
+    // grpc-js uses the connection until the guard destroys it, and backs off after a failed connection.
     const next = Effect.retry(call(channel), {
       schedule: Schedule.spaced("50 millis"),
       while: ({ code }) => options.transport === "nice-grpc" && code === "UNAVAILABLE"
@@ -127,7 +127,7 @@ const all = (
     const outcomes = yield* Effect.forEach(mistakes, (mistake) => tried(kind, mistake, moment, shape, options), {
       concurrency: "unbounded"
     })
-    // The answer is complete before the one, and grpc-js ignores the other in a stream (docs/grpc.md).
+    // The answer is complete before the first of these mistakes, and grpc-js ignores the second in a stream (docs/grpc.md).
     const isAnswered = (name: string) =>
       name === "DATA after the end" ||
       name === "a message that is cut off" && options.transport === "nice-grpc" && shape !== call
@@ -143,11 +143,11 @@ const all = (
 
 const transports: Readonly<Record<string, GrpcChannel.ChannelOptions>> = {
   http2: {},
-  // Until there is a session grpc-js waits for the greeting, as long as connecting may take.
+  // grpc-js waits for the greeting as long as connecting may take.
   "nice-grpc": { connectTimeout: "1 second", transport: "nice-grpc" }
 }
 
-// Behind grpc-js headers that stay incomplete can abort the process since Node 24, whatever keeps the session alive.
+// Since Node 24, incomplete headers can abort the process under grpc-js, even when the session is kept alive.
 const mistakesTo = (transport: string) =>
   transport === "http2" ? mistakes : mistakes.filter(({ name }) => name !== "headers that another frame interrupts")
 
@@ -156,11 +156,11 @@ describe("a peer's mistake", () => {
 
   for (const [transport, options] of Object.entries(transports)) {
     for (const kind of rawExporter.kinds) {
-      // Through grpc-js one moment is enough on TCP: what is said on a socket, and when, is the same HTTP/2.
+      // Through grpc-js one moment is enough on TCP, because HTTP/2 is the same on every socket.
       const isWhole = kind === "unix" || transport === "http2"
       for (const [name, moment] of Object.entries(isWhole ? moments : { "in mid-call": inMidCall })) {
         it.live(
-          `${name}, on ${kind} over ${transport}, ends what is under way, and the next call connects again`,
+          `${name}, on ${kind} over ${transport}, ends running calls, and the next call connects again`,
           () => all(kind, moment, call, options, mistakesTo(transport)),
           60_000
         )
@@ -175,7 +175,7 @@ describe("a peer's mistake", () => {
     }
   }
 
-  it.live("that leaves headers without an end does not abort the process, however many connections have it", () => {
+  it.live("that leaves headers incomplete does not abort the process, even on many connections", () => {
     const unended = rawHttp2.frame(rawHttp2.Type.headers, 0, 1, rawExporter.responseHeaders)
     const ping = rawHttp2.frame(rawHttp2.Type.ping, 0, 0, new Uint8Array(8))
     return Effect.scoped(Effect.gen(function*() {
@@ -201,14 +201,14 @@ describe("a peer's mistake", () => {
       const request = rawHttp2.frame(rawHttp2.Type.data, rawHttp2.Flag.endStream, 1, prefixed(message))
       socket.write(Buffer.concat([rawHttp2.hello, rawHttp2.call(1, "/t.S/Hang"), request]))
       yield* Deferred.await(started)
-      // The connection stays open on its side.
+      // The client keeps its side of the connection open.
       socket.write(rawHttp2.frame(rawHttp2.Type.headers, rawHttp2.Flag.endHeaders, 3, Buffer.alloc(100, 0xff)))
       yield* Effect.timeout(Deferred.await(stopped), bound)
     }))
 })
 
-// A driver's failure as a Python exporter sends it, with the buffer of a console or all that a tool has said.
-describe("a failure that is longer than HTTP/2 takes", () => {
+// A driver's failure as a Python exporter sends it, with a console's buffer or all output of a tool.
+describe("a failure that is longer than HTTP/2 allows", () => {
   const open = Effect.fnUntraced(function*(options: ExporterConnection.EndpointOptions) {
     const started = yield* Deferred.make<void>()
     const power = Driver.make({
@@ -231,7 +231,7 @@ describe("a failure that is longer than HTTP/2 takes", () => {
       )
     })
     const connection = yield* ExporterConnection.fromEndpoint(Endpoint.unix(front), options)
-    // Says something in the exporter's name to the last RPC.
+    // Sends bytes to the last RPC in the exporter's name.
     const say = (what: (stream: number) => Uint8Array) => Effect.sync(() => last?.caller.write(what(last.stream)))
     return { power: yield* connection.driver("power"), say, started: Deferred.await(started) }
   })
@@ -257,7 +257,7 @@ describe("a failure that is longer than HTTP/2 takes", () => {
       }))
   }
 
-  it.scopedLive("is a failure of its call up to there", () =>
+  it.scopedLive("fails only its call when it is just short enough", () =>
     Effect.gen(function*() {
       const { power, say, started } = yield* open({})
       const failing = yield* Effect.fork(Effect.flip(power.call("hang")))

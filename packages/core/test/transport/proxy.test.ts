@@ -1,4 +1,4 @@
-// Proxies of the environment, which gRPC libraries honour.
+// Proxies from the environment, which gRPC libraries use.
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Logger, LogLevel, Redacted } from "effect"
 import { writeFile } from "node:fs/promises"
@@ -13,7 +13,7 @@ import * as proxy from "../../src/transport/proxy.ts"
 import { selfSigned } from "../support/certificates.ts"
 import * as temporary from "../support/temporary.ts"
 
-// Of the process, which is a program's configuration unless it says otherwise.
+// The variables of the process, which are a program's configuration by default.
 const environment = (variables: Readonly<Record<string, string>>) =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -30,7 +30,7 @@ const environment = (variables: Readonly<Record<string, string>>) =>
       )
   )
 
-// A proxy that answers CONNECT with a status, and connects where that is 200; with the addresses it was asked for.
+// A proxy that answers CONNECT with a status, and connects if that is 200. It records the requested addresses.
 const listening = (status: number) =>
   Effect.map(
     Effect.acquireRelease(
@@ -87,7 +87,7 @@ describe("a proxy", () => {
   const configured = (variables: Readonly<Record<string, string>>) =>
     Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
 
-  it.scopedLive("is connected through, with its user and password", () =>
+  it.scopedLive("is used, with its user and password", () =>
     Effect.gen(function*() {
       const endpoint = yield* served
       const { asked, credentials, port } = yield* listening(200)
@@ -97,7 +97,7 @@ describe("a proxy", () => {
       assert.deepStrictEqual(credentials, [`Basic ${Buffer.from("user:sesame").toString("base64")}`])
     }))
 
-  it.scopedLive("is connected through with TLS, which checks the exporter's name and not the proxy's", () =>
+  it.scopedLive("is used with TLS, which checks the exporter's name and not the proxy's", () =>
     Effect.gen(function*() {
       const { ca, certificate } = yield* selfSigned("localhost")
       const exporter = yield* Exporter.make(Driver.composite({}), { localLogs: false })
@@ -109,7 +109,7 @@ describe("a proxy", () => {
       assert.deepStrictEqual(asked, [`localhost:${at.port}`])
     }))
 
-  it.scopedLive("is that of the program's configuration, whatever the process has", () =>
+  it.scopedLive("comes from the program's configuration, whatever the process has", () =>
     Effect.gen(function*() {
       const endpoint = yield* served
       const { asked, port } = yield* listening(200)
@@ -121,7 +121,7 @@ describe("a proxy", () => {
       assert.strictEqual(asked.length, 1)
     }))
 
-  it.scopedLive("is not looked for by the transport http2", () =>
+  it.scopedLive("is ignored by the transport http2", () =>
     Effect.gen(function*() {
       const endpoint = yield* served
       yield* environment({ http_proxy: `http://127.0.0.1:${yield* closedPort}` })
@@ -196,7 +196,7 @@ describe("a proxy", () => {
       assert.notInclude(`${lines.join()} ${error.message}`, "sesame")
     }))
 
-  it.scopedLive("is found for an endpoint as gRPC does, and for more of no_proxy", () =>
+  it.scopedLive("is chosen for an endpoint as in gRPC, with more forms of no_proxy", () =>
     Effect.gen(function*() {
       const variables = { https_proxy: "http://a:b%40c@[::1]", http_proxy: "http://other:1" }
       const find = (host: string, exceptions = "") =>
@@ -228,7 +228,7 @@ describe("a proxy", () => {
       }
     }))
 
-  it.scopedLive("has nothing to do with a Unix socket", () =>
+  it.scopedLive("is not used for a Unix socket", () =>
     Effect.gen(function*() {
       yield* environment({ http_proxy: "socks5://127.0.0.1:1" })
       const error = yield* Effect.flip(connect(Endpoint.unix("/nowhere/s")))
@@ -241,7 +241,7 @@ describe("a file of roots", () => {
     Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", path]])))
 
   for (const transport of ["http2", "nice-grpc"] as const) {
-    it.scopedLive(`takes the place of the system's roots, over ${transport}`, () =>
+    it.scopedLive(`replaces the system's roots, over ${transport}`, () =>
       Effect.gen(function*() {
         const { ca, certificate } = yield* selfSigned("localhost")
         const exporter = yield* Exporter.make(Driver.composite({}), { localLogs: false })
@@ -255,7 +255,7 @@ describe("a file of roots", () => {
       }))
   }
 
-  it.scopedLive("that is not there, or has no certificates, is named", () =>
+  it.scopedLive("is named when it is missing or has no certificates", () =>
     Effect.gen(function*() {
       const connect = ExporterConnection.fromEndpoint(Endpoint.tls("127.0.0.1", 1))
       const missing = yield* Effect.flip(connect.pipe(roots("/nowhere/roots.pem")))
@@ -315,10 +315,10 @@ describe("the transport of a channel", () => {
       assert.deepStrictEqual(lines, [`tcp:127.0.0.1:1 is reached over ${expected}, ${why}`])
     }))
 
-  it.scoped("is memory in this process", () =>
+  it.scoped("is `memory` in this process", () =>
     Effect.map(GrpcChannel.fromHandlers(new Map()), ({ transport }) => assert.strictEqual(transport, "memory")))
 
-  it.scopedLive("is refused as http2 where there are grpcOptions", () =>
+  it.scopedLive("cannot be http2 when grpcOptions are set", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(GrpcChannel.fromEndpoint(tcp, { transport: "http2", grpcOptions }))
       assert.deepInclude(error, { code: "INVALID_ARGUMENT", origin: "client" })

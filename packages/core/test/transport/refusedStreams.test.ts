@@ -1,4 +1,4 @@
-// What HTTP/2 promises was never begun is sent again once, on a new connection, and nothing else is.
+// Only an RPC that the peer never began, according to HTTP/2, is sent again, once and on a new connection.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import type { GrpcStatusError } from "../../src/grpc/GrpcStatus.ts"
@@ -102,7 +102,7 @@ describe("an RPC that was never begun", () => {
 
 describe("a connection whose peer", () => {
   for (const kind of rawExporter.kinds) {
-    it.scopedLive(`gives it up with an RPC that it never began is reported as lost, on ${kind}`, () =>
+    it.scopedLive(`gives it up before it begins an RPC is reported as lost, on ${kind}`, () =>
       Effect.gen(function*() {
         const { endpoint, seen } = yield* serve(kind, () => goAway(0, 2), 1)
         const channel = yield* GrpcChannel.fromEndpoint(endpoint)
@@ -115,7 +115,7 @@ describe("a connection whose peer", () => {
         assert.include(ends[0], "error code 2 (INTERNAL_ERROR)")
       }))
 
-    it.scopedLive(`refuses an RPC is not, on ${kind}`, () =>
+    it.scopedLive(`only refuses an RPC is not reported as lost, on ${kind}`, () =>
       Effect.gen(function*() {
         const { endpoint } = yield* serve(kind, refuse, 1)
         const channel = yield* GrpcChannel.fromEndpoint(endpoint)
@@ -125,7 +125,7 @@ describe("a connection whose peer", () => {
         assert.deepStrictEqual(ends, [])
       }))
 
-    it.scopedLive(`gives up all of them says why in the failure of an RPC, on ${kind}`, () =>
+    it.scopedLive(`gives up every connection has the reason in the failure of the RPC, on ${kind}`, () =>
       Effect.gen(function*() {
         const endpoint = yield* rawExporter.serve(kind, {
           onConnect: ({ send }) => send(rawExporter.settings, goAway(0, 11))
@@ -151,7 +151,7 @@ describe("an RPC that may have begun", () => {
       }))
   }
 
-  it.scopedLive("is not sent again when headers of the answer came before the refusal", () =>
+  it.scopedLive("is not sent again when response headers came before the refusal", () =>
     Effect.gen(function*() {
       const { endpoint, seen } = yield* serve("unix", (stream) => Buffer.concat([headers(stream), refuse(stream)]), 1)
       const error = yield* Effect.flip((yield* GrpcChannel.fromEndpoint(endpoint)).unary("/t.S/Unary", message))

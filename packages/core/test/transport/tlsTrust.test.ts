@@ -1,4 +1,4 @@
-// What TLS refuses, on both clients, and what is said about it.
+// What TLS refuses, on both clients, and how errors explain it.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FastCheck as fc, Redacted, type Scope } from "effect"
 import * as Http2 from "node:http2"
@@ -27,7 +27,7 @@ const exporter = (certificate: GrpcServer.ServerCertificate) =>
     return portOf(yield* Effect.orDie(GrpcServer.serve(handlers, { ...localhost, certificate })))
   })
 
-// A server that is no exporter of ours, such as a proxy in front of one, on a port of its own.
+// A TLS server that is not an exporter of this library, such as a proxy in front of one.
 const listening = <Server extends Tls.Server | Http2.Http2SecureServer>(make: () => Server) =>
   Effect.map(
     Effect.acquireRelease(
@@ -76,7 +76,7 @@ for (const [client, connectOptions] of clients) {
         }
       }))
 
-    it.scopedLive("checks the name of what it trusts, or another that is named", () =>
+    it.scopedLive("checks the host name, or the given serverName", () =>
       Effect.gen(function*() {
         const { leaf } = yield* chain("bench-3.lab")
         const port = yield* exporter(leaf.certificate)
@@ -92,7 +92,7 @@ for (const [client, connectOptions] of clients) {
         assert.strictEqual(none.reason, "Address")
       }))
 
-    it.scopedLive("says of a certificate that it has expired, or is not valid yet", () =>
+    it.scopedLive("says when a certificate has expired or is not valid yet", () =>
       Effect.gen(function*() {
         const day = 24 * 60 * 60 * 1_000
         const now = yield* Effect.clockWith(({ currentTimeMillis }) => currentTimeMillis)
@@ -135,7 +135,7 @@ for (const [client, connectOptions] of clients) {
           const without = yield* refusal(port, trust)
           assert.strictEqual(without.reason, "Unreachable")
           assert.match(without.details, /client certificate/, maxVersion)
-          // It has let this client in, and is no exporter.
+          // The server accepts this client's certificate, but is not an exporter.
           for (const one of [trust, TrustOnFirstUse()]) {
             assert.strictEqual((yield* refusal(port, one, mine.certificate)).reason, "Refused", maxVersion)
           }
@@ -145,7 +145,7 @@ for (const [client, connectOptions] of clients) {
         }
       }))
 
-    it.scopedLive("does not connect with a certificate of the client that is none", () =>
+    it.scopedLive("does not connect with an invalid client certificate", () =>
       Effect.gen(function*() {
         const { ca, certificate } = yield* selfSigned("harness")
         const another = yield* selfSigned("harness")
@@ -235,7 +235,7 @@ describe("a server", () => {
       Effect.orDieWith(() => new Error("it was served"))
     )
 
-  it.scopedLive("does not start with a certificate or a key that is none", () =>
+  it.scopedLive("does not start with an invalid certificate or key", () =>
     Effect.gen(function*() {
       const { ca, certificate } = yield* selfSigned("127.0.0.1")
       const another = (yield* selfSigned("127.0.0.1")).certificate
@@ -249,19 +249,19 @@ describe("a server", () => {
     }))
 })
 
-// A certificate or a key with something done to it.
+// A certificate or key that was changed somehow.
 const damaged = (pem: string) =>
   fc.tuple(fc.nat(pem.length), fc.nat(40), fc.string({ unit: "binary", maxLength: 40 })).map(([at, count, text]) =>
     pem.slice(0, at) + text + pem.slice(at + count)
   )
 
 describe("certificates of any kind", () => {
-  it.live("are taken, or refused with a reason, by clients and servers", () =>
+  it.live("are accepted or refused with a reason, by clients and servers", () =>
     Effect.gen(function*() {
       const { ca, certificate } = yield* selfSigned("127.0.0.1")
       const key = Redacted.value(certificate.privateKey)
       const any = fc.oneof(fc.string({ unit: "binary" }), damaged(ca), damaged(key))
-      // Nobody listens there, so what is taken is unreachable.
+      // The port has no listener, so an accepted certificate ends as unreachable.
       const outcomes = (trust: Endpoint.Trust, own: Endpoint.ClientCertificate | undefined) =>
         Effect.map(
           Effect.exit(Effect.scoped(

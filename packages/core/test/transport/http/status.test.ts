@@ -25,23 +25,23 @@ describe("httpStatus", () => {
     )
   })
 
-  it("encodes as the gRPC specification says", () => {
+  it("encodes text as the gRPC specification says", () => {
     strictEqual(travelled("50% of ünits\n").message, "50%25 of %C3%BCnits%0A")
   })
 
-  it("takes badly encoded text as it is", () => {
+  it("keeps badly encoded text as it is", () => {
     deepStrictEqual(httpStatus.fromTrailers({ "grpc-status": "2", "grpc-message": "100%" }), {
       code: "UNKNOWN",
       details: "100%"
     })
   })
 
-  it("is no status without a code, and an unknown one is UNKNOWN", () => {
+  it("is undefined without a code, and UNKNOWN for an unknown code", () => {
     strictEqual(httpStatus.fromTrailers({ "grpc-message": "x" }), undefined)
     deepStrictEqual(httpStatus.fromTrailers({ "grpc-status": "77" }), { code: "UNKNOWN", details: "" })
   })
 
-  it("reads metadata: the last of several values, neither pseudo headers nor binary ones", () => {
+  it("reads metadata: the last of several values, without pseudo headers and binary entries", () => {
     const metadata = httpStatus.fromRawHeaders([":path", "/x", "key", "first", "a-bin", "AA", "key", "last"])
     deepStrictEqual(Array.from(metadata.entries), [["key", "last"]])
   })

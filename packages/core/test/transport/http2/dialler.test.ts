@@ -1,4 +1,4 @@
-// Connections over something else than a socket: how they are opened, lost and closed.
+// How connections over byte streams other than sockets are opened, lost and closed.
 import { describe, it } from "@effect/vitest"
 import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Deferred from "effect/Deferred"
@@ -27,7 +27,7 @@ const echo = (channel: GrpcChannel.Channel) => Effect.map(channel.unary("/t.S/Ec
 
 const hang = (channel: GrpcChannel.Channel) => channel.unary("/t.S/Hang", utf8(""))
 
-/** A channel whose lines are kept, and the scopes they were dialled in observed. */
+/** A channel that records its byte streams, and the ends of the scopes they were dialled in. */
 const observed = Effect.gen(function*() {
   const hanging = yield* Probe.make
   const dial = yield* duplex.serve(handlers(hanging))
@@ -65,7 +65,7 @@ describe("a connection over a duplex", () => {
       ["ended by the peer", (line: Duplex) => line.push(null)]
     ] as const
   ) {
-    it.scopedLive(`that is ${how} fails what is under way, lets go of what was dialled, and is dialled anew`, () =>
+    it.scopedLive(`that is ${how} fails the running RPCs, releases the dialled stream, and is dialled again`, () =>
       Effect.gen(function*() {
         const { channel, dialled, hanging, released } = yield* observed
         const told: Array<string> = []
@@ -85,7 +85,7 @@ describe("a connection over a duplex", () => {
       }))
   }
 
-  it.scopedLive("is over, and what was dialled let go of, when closing the channel returns; that is no loss", () =>
+  it.scopedLive("has ended and released the dialled stream when closing the channel returns, and is not reported as lost", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const { channel, dialled, hanging, released } = yield* Scope.extend(observed, scope)
@@ -126,7 +126,7 @@ describe("a connection over a duplex", () => {
       strictEqual(attempts, 2)
     }))
 
-  it.scopedLive("that ended before HTTP/2 began on it is none", () =>
+  it.scopedLive("fails when the dialled stream has already ended", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(echo(
         yield* duplex.channel(Effect.async((resume) => {
@@ -137,7 +137,7 @@ describe("a connection over a duplex", () => {
       deepStrictEqual([error.code, error.origin, error.details], ["UNAVAILABLE", "transport", "too late"])
     }))
 
-  it.scopedLive("that is not dialled in time is given up", () =>
+  it.scopedLive("fails when dialling takes too long", () =>
     Effect.gen(function*() {
       const probe = yield* Probe.make
       const dialler = duplex.dialler(probe.watch(Effect.never))
@@ -149,7 +149,7 @@ describe("a connection over a duplex", () => {
 })
 
 describe("a service that accepts duplexes", () => {
-  it.scopedLive("interrupts its handlers, waits for them and ends its connections when it is closed", () =>
+  it.scopedLive("interrupts its handlers, waits for them and ends its connections when it closes", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const hanging = yield* Probe.make
@@ -160,11 +160,11 @@ describe("a service that accepts duplexes", () => {
       strictEqual(yield* hanging.finalizations, 1)
       const error = yield* Fiber.join(call)
       deepStrictEqual([error.code, error.origin], ["UNAVAILABLE", "peer"])
-      // It takes no more.
+      // It accepts no more connections.
       strictEqual((yield* Effect.flip(echo(channel))).origin, "transport")
     }))
 
-  it.scopedLive("ends a connection when what serves it is interrupted, and ends with it", () =>
+  it.scopedLive("ends a connection when the serving effect is interrupted, and the effect ends with the connection", () =>
     Effect.gen(function*() {
       const accept = yield* service.accept(handlers(yield* Probe.make))
       const fibers: Array<Fiber.RuntimeFiber<void>> = []

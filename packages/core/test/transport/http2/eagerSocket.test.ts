@@ -12,7 +12,7 @@ const mebibyte = 1024 * 1024
 
 const block = Buffer.alloc(mebibyte)
 
-/** Both ends of a connection; the peer takes nothing until it is told to. */
+/** Both ends of a connection. The peer reads nothing until the test starts it. */
 const pair = Effect.gen(function*() {
   const path = yield* temporary.socketPath
   const accepted = yield* Deferred.make<Net.Socket>()
@@ -44,7 +44,7 @@ const write = (socket: EagerSocket, mebibytes: number) =>
   })
 
 describe("EagerSocket", () => {
-  it.scopedLive("has written at once, and reads on, while its peer takes nothing", () =>
+  it.scopedLive("completes writes at once, and still reads, while its peer reads nothing", () =>
     Effect.gen(function*() {
       const { peer, socket } = yield* pair
       strictEqual(socket.isFull, false)
@@ -57,7 +57,7 @@ describe("EagerSocket", () => {
       yield* Fiber.join(heard)
     }))
 
-  it.scopedLive("has room again when its peer has taken what waited", () =>
+  it.scopedLive("has room again when its peer has read the buffered bytes", () =>
     Effect.gen(function*() {
       const { peer, socket } = yield* pair
       yield* write(socket, 8)
@@ -71,7 +71,7 @@ describe("EagerSocket", () => {
       strictEqual(socket.isFull, false)
     }))
 
-  it.scopedLive("keeps nobody waiting when it is closed", () =>
+  it.scopedLive("wakes all waiting senders when it is closed", () =>
     Effect.gen(function*() {
       const { socket } = yield* pair
       yield* write(socket, 8)

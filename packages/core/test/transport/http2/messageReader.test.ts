@@ -17,7 +17,7 @@ const cut = (bytes: Uint8Array, size: number): ReadonlyArray<Uint8Array> =>
   Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) => bytes.subarray(index * size, (index + 1) * size))
 
 describe("messageReader", () => {
-  it("reads what was joined, however it is cut", () => {
+  it("reads joined messages, however the bytes are cut", () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 0, max: 700 }), { maxLength: 12 }),
@@ -45,22 +45,22 @@ describe("messageReader", () => {
     return messages[0] ?? []
   }
 
-  it("copies nothing of a large message that comes in large pieces", () => {
+  it("does not copy a large message that arrives in large pieces", () => {
     const wire = messageReader.join([message(200_000)])
     const pieces = Bytes.pieces(emitted(cut(wire, 65_536)))
     deepStrictEqual(pieces.map(({ length }) => length), [65_531, 65_536, 65_536, 3_397])
     for (const piece of pieces.slice(0, 3)) strictEqual(piece.buffer, wire.buffer)
   })
 
-  // A datagram is one message, whose reader must not get it in two chunks.
-  it("leaves what may be a datagram in one piece, however it comes", () => {
+  // A datagram is one message. Its reader must not get two chunks.
+  it("emits a possible datagram in one piece, however it arrives", () => {
     for (const size of [1, 1_400, 40_000]) {
       strictEqual(Bytes.pieces(emitted(cut(messageReader.join([message(65_531)]), size))).length, 1)
     }
   })
 
-  // A peer that sends each byte of a message along with much else would otherwise have all of it kept.
-  it("keeps little alive for a message that comes in small pieces", () => {
+  // Otherwise a peer that sends each byte of a message among many other bytes would keep all of them in memory.
+  it("keeps little memory alive for a message that arrives in small pieces", () => {
     const wire = messageReader.join([message(1_000_000)])
     const small = cut(wire, 100).map((piece) => {
       const large = new Uint8Array(65_536)
@@ -73,7 +73,7 @@ describe("messageReader", () => {
     strictEqual(kept <= 1_100_000, true, `${kept} bytes are kept alive`)
   })
 
-  it("keeps little alive for a message that comes in large and small pieces by turns", () => {
+  it("keeps little memory alive for a message that arrives in alternating large and small pieces", () => {
     const wire = messageReader.join([message(2_000_000)])
     const pieces: Array<Uint8Array> = []
     for (let offset = 0; offset < wire.length; offset += 32_769) {
@@ -86,7 +86,7 @@ describe("messageReader", () => {
     strictEqual(kept <= 2_100_000, true, `${kept} bytes are kept alive`)
   })
 
-  it("tells of a message that is not complete", () => {
+  it("reports an incomplete message", () => {
     const whole = messageReader.join([message(10)])
     for (const size of [1, 4, 5, 14]) {
       deepStrictEqual(readAll([whole.subarray(0, size)]), { messages: [], isPartial: true })
@@ -99,7 +99,7 @@ describe("messageReader", () => {
     deepStrictEqual(readAll([messageReader.prefix(large.length), large]).messages, [large])
   })
 
-  it("takes a message of the largest size, and refuses a larger one when it is announced", () => {
+  it("accepts a message of the largest size, and refuses a larger one by its prefix", () => {
     strictEqual(readAll([messageReader.join([message(100)])], 100).messages.length, 1)
     throws(
       () => readAll([messageReader.prefix(101)], 100),
@@ -111,7 +111,7 @@ describe("messageReader", () => {
     )
   })
 
-  it("refuses compressed messages, and flags it does not know", () => {
+  it("refuses compressed messages and unknown flags", () => {
     const refusal = (flag: number, encoding?: string) => {
       const reader = new messageReader.MessageReader(100)
       reader.encoding = encoding
@@ -130,11 +130,11 @@ describe("messageReader", () => {
     deepStrictEqual(refusal(0, "gzip"), "taken")
   })
 
-  it("reads nothing more after a message that it refused", () => {
+  it("reads nothing after a refused message", () => {
     const reader = new messageReader.MessageReader(100)
     const emitted: Array<Bytes.Bytes> = []
     const read = (bytes: Uint8Array) => reader.read(bytes, (message) => emitted.push(message))
-    // One in two pieces before it: what was assembled must not be taken for what follows.
+    // A message in two pieces comes first: its assembled bytes must not be mistaken for the next message.
     const whole = messageReader.join([message(50)])
     read(whole.subarray(0, 20))
     read(whole.subarray(20))

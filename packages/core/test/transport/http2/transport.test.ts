@@ -18,7 +18,7 @@ type Channel = GrpcChannel.Channel
 
 const message = new Uint8Array([1, 2, 3])
 
-// A channel to handlers, and how many frames have gone through it.
+// A channel to handlers, and a count of the frames on its connection.
 const open = Effect.gen(function*() {
   const started = yield* Deferred.make<void>()
   const hang = Effect.zipRight(Deferred.succeed(started, undefined), Effect.never)
@@ -48,22 +48,22 @@ const shapes: Readonly<Record<string, (channel: Channel) => Effect.Effect<unknow
     }))
 }
 
-// Servers count resets, and close a connection that has too many.
+// Servers count resets, and close a connection with too many.
 describe("resets", () => {
   for (const [name, run] of Object.entries(shapes)) {
-    it.scopedLive(`${name} that ends well has none`, () =>
+    it.scopedLive(`are not sent by ${name} that ends with OK`, () =>
       Effect.gen(function*() {
         const { channel, count } = yield* open
         yield* Effect.repeatN(run(channel), 9)
-        // What was written before a request has passed when its answer is here.
+        // When the answer to this request arrives, all earlier frames have passed.
         yield* channel.unary("/t.S/Unary", message)
         assert.strictEqual(count("headers"), 11)
         assert.strictEqual(count("reset"), 0)
       }))
   }
 
-  // A client that opens many, for the connections to a forwarded port perhaps, would lose its own connection.
-  it.scopedLive("byte streams of a driver that are closed have none", () =>
+  // Otherwise a client with many streams, such as the connections to a forwarded port, would lose its connection.
+  it.scopedLive("are not sent by closed byte streams of a driver", () =>
     Effect.gen(function*() {
       const path = yield* temporary.socketPath
       const echo = Driver.make({ client: "echo", methods: { connect: Driver.streamTransform((input) => input) } })
@@ -87,7 +87,7 @@ describe("resets", () => {
       assert.strictEqual(count("reset"), 0)
     }))
 
-  it.scopedLive("a call that is interrupted has one", () =>
+  it.scopedLive("are sent once by an interrupted call", () =>
     Effect.gen(function*() {
       const { channel, count, started } = yield* open
       const call = yield* Effect.fork(channel.unary("/t.S/Hang", message))
@@ -100,7 +100,7 @@ describe("resets", () => {
 
 const largest = 2 ** 31 - 1
 
-// Grants all that HTTP/2 can, and takes nothing.
+// A peer that grants the largest windows of HTTP/2, and reads nothing.
 const grantingPeer = Effect.map(
   Effect.acquireRelease(
     Effect.async<net.Server>((resume) => {
@@ -120,7 +120,7 @@ const grantingPeer = Effect.map(
   }
 )
 
-it.scopedLive("a peer over TCP that grants all and takes nothing has the client hold a few megabytes", () =>
+it.scopedLive("a TCP peer with the largest windows that reads nothing makes the client buffer only a few megabytes", () =>
   Effect.gen(function*() {
     const channel = yield* GrpcChannel.fromEndpoint(yield* grantingPeer)
     const call = yield* channel.duplex("/t.S/Duplex")

@@ -31,7 +31,7 @@ for (const kind of rawServer.kinds) {
     describe("a call whose answer comes before the end of its request", () => {
       const large = new Uint8Array(1_000_000)
 
-      it.scopedLive("fails without a status, too", () =>
+      it.scopedLive("also fails without a status", () =>
         Effect.gen(function*() {
           const { channel } = yield* channelTo(kind, (stream) => {
             stream.resume()
@@ -59,7 +59,7 @@ for (const kind of rawServer.kinds) {
     })
 
     describe("messages", () => {
-      it.scopedLive("that are refused end the RPC, however much follows them", () =>
+      it.scopedLive("end the RPC when they are refused, however much follows them", () =>
         Effect.gen(function*() {
           const readAhead = yield* Deferred.make<void>()
           const { channel } = yield* channelTo(kind, (stream) => {
@@ -67,10 +67,10 @@ for (const kind of rawServer.kinds) {
             stream.respond(rawServer.grpcHeaders)
             stream.write(prefixed(new Uint8Array(1_200_000)))
             stream.write(prefixed(new Uint8Array(5_000_000)))
-            // Answered behind what was sent.
+            // The ping is answered after the messages.
             setImmediate(() => stream.session?.ping(() => Deferred.unsafeDone(readAhead, Effect.void)))
           })
-          // What is read ahead of a consumer that does not take is read when it takes again.
+          // The message is beyond what is read ahead, and is read only when the consumer takes again.
           const error = yield* channel.serverStreaming("/t.S/Rpc", message).pipe(
             Stream.runForEach(() => Deferred.await(readAhead)),
             Effect.flip,
@@ -83,12 +83,12 @@ for (const kind of rawServer.kinds) {
         }))
     })
 
-    describe("a connection that is being wound up", () => {
-      it.scopedLive("answers what was asked before", () =>
+    describe("a connection that is shutting down", () => {
+      it.scopedLive("still answers running calls", () =>
         Effect.gen(function*() {
           const { channel } = yield* channelTo(kind, (stream) => {
             stream.resume()
-            // Who answers a question after the GOAWAY has seen it.
+            // A client that answers the ping has seen the GOAWAY.
             stream.session?.goaway()
             stream.session?.ping(() => rawServer.answer(stream, prefixed(message)))
           })
@@ -113,11 +113,11 @@ describe("messages", () => {
 })
 
 describe("a call that is made while its channel closes", () => {
-  it.scopedLive("is told, and does not wait for a connection", () =>
+  it.scopedLive("fails at once, and does not wait for a connection", () =>
     Effect.gen(function*() {
       const path = yield* temporary.socketPath
       const connecting = yield* Deferred.make<void>()
-      // Nobody speaks HTTP/2 here.
+      // This server never speaks HTTP/2.
       yield* Effect.acquireRelease(
         Effect.async<net.Server>((resume) => {
           const server = net.createServer((socket) => {
@@ -139,8 +139,8 @@ describe("a call that is made while its channel closes", () => {
     }))
 })
 
-describe("a connection that is being wound up", () => {
-  it.scopedLive("is not taken for a silent one", () =>
+describe("a connection that is shutting down", () => {
+  it.scopedLive("is not treated as silent", () =>
     Effect.gen(function*() {
       const path = yield* temporary.socketPath
       const streams: Array<http2.ServerHttp2Stream> = []
@@ -154,7 +154,7 @@ describe("a connection that is being wound up", () => {
       )
       const call = session.request({ ":method": "POST" })
       yield* Effect.async((resume) => void session.once("goaway", () => resume(Effect.void)))
-      // Until the first question, which such a connection does not answer.
+      // Runs until the first ping, which such a connection does not answer.
       yield* httpKeepAlive.run(session, "10 millis", "5 seconds")
       assert.isFalse(session.destroyed)
       streams.forEach((stream) => rawServer.answer(stream, prefixed(message)))

@@ -1,4 +1,4 @@
-// What is under way between a client and drivers in the same process: no more than a wire would hold.
+// The bytes in flight between a client and drivers in the same process: no more than a wire would hold.
 import { Device, Driver, ExporterConnection, Resource } from "@effect-jumpstarter/core"
 import { Flasher } from "@effect-jumpstarter/core/drivers"
 import { ExporterTest, FlasherTest } from "@effect-jumpstarter/core/testing"
@@ -20,12 +20,12 @@ const size = 8 * mebibyte
 
 const pieces = (chunk: number) => Stream.map(Stream.range(1, size / chunk), () => new Uint8Array(chunk))
 
-/** Lets everything happen that waits for nothing but its turn. */
+/** Lets all fibers run until they wait for something else than their turn. */
 const settle = Effect.repeatN(Effect.yieldNow(), 2_000)
 
 describe("a transfer in memory", () => {
   for (const chunk of [64 * kibibyte, 256 * kibibyte, size]) {
-    it.effect(`of chunks of ${chunk / kibibyte} KiB is no further than the device has taken it`, () =>
+    it.effect(`of chunks of ${chunk / kibibyte} KiB is never far ahead of the device`, () =>
       Effect.gen(function*() {
         const flasher = yield* FlasherTest.make({ bytesPerSecond: size / 2 })
         const seen: Array<Resource.TransferProgress> = []
@@ -55,7 +55,7 @@ describe("a transfer in memory", () => {
       }))
   }
 
-  it.effect("has a device that dumps wait for a sink that does not take", () =>
+  it.effect("makes a dumping device wait for a sink that does not read", () =>
     Effect.gen(function*() {
       let given = 0
       let taken = 0
@@ -82,7 +82,7 @@ describe("a transfer in memory", () => {
       assert.deepStrictEqual([given, taken], [size, size])
     }))
 
-  it.effect("is idle when the device takes nothing", () =>
+  it.effect("is idle when the device reads nothing", () =>
     Effect.gen(function*() {
       const driver = Driver.fromInterface(Flasher.contract, {
         flash: (image) => Effect.zipRight(Stream.runDrain(Stream.take(image, 4)), Effect.never),
@@ -99,7 +99,7 @@ describe("a transfer in memory", () => {
       assert.isAtMost(error.bytes, 1.5 * mebibyte)
     }))
 
-  it.effect("has a driver wait for a caller that does not take the items of a call", () =>
+  it.effect("makes a driver wait for a caller that does not read the items of a call", () =>
     Effect.gen(function*() {
       let made = 0
       const driver = Driver.make({
@@ -130,7 +130,7 @@ describe("a pipe in memory", () => {
   const message = (bytes: number) => new Uint8Array(bytes)
   const ended = Exit.fail("over" as const)
 
-  it.effect("holds 1 MiB, counts what was taken until more is asked for, and keeps the order", () =>
+  it.effect("holds 1 MiB, counts taken messages until the next take, and keeps the order", () =>
     Effect.gen(function*() {
       const pipe = new MemoryPipe<"over">()
       assert.isTrue(yield* pipe.send(message(mebibyte)))
@@ -145,7 +145,7 @@ describe("a pipe in memory", () => {
       assert.isTrue(yield* Fiber.join(last))
     }))
 
-  it.effect("gives what is here in steps of 256 KiB", () =>
+  it.effect("returns messages in steps of 256 KiB", () =>
     Effect.gen(function*() {
       const pipe = new MemoryPipe<"over">()
       yield* pipe.sendAll(
@@ -156,7 +156,7 @@ describe("a pipe in memory", () => {
       assert.deepStrictEqual(yield* sizes, [1, 300 * kibibyte])
     }))
 
-  it.effect("holds 32 messages without a byte", () =>
+  it.effect("holds 32 empty messages", () =>
     Effect.gen(function*() {
       const pipe = new MemoryPipe<"over">()
       yield* Effect.replicateEffect(pipe.send(message(0)), 32)
@@ -169,7 +169,7 @@ describe("a pipe in memory", () => {
       assert.deepStrictEqual(Chunk.toReadonlyArray(yield* pipe.take).map(({ length }) => length), [2])
     }))
 
-  it.effect("gives what still waits for room before its end, and takes no more", () =>
+  it.effect("delivers messages that wait for room before its end, and accepts no more", () =>
     Effect.gen(function*() {
       const pipe = new MemoryPipe<"over">()
       yield* pipe.send(message(mebibyte))
@@ -184,7 +184,7 @@ describe("a pipe in memory", () => {
       assert.deepStrictEqual(yield* Effect.flip(pipe.take), Option.some("over" as const))
     }))
 
-  it.effect("refuses what still waits for room when its reader leaves, and keeps what it had accepted", () =>
+  it.effect("refuses messages that wait for room when its reader leaves, and keeps accepted ones", () =>
     Effect.gen(function*() {
       const pipe = new MemoryPipe<"over">()
       yield* pipe.send(message(mebibyte))
@@ -196,7 +196,7 @@ describe("a pipe in memory", () => {
       assert.deepStrictEqual(yield* Effect.flip(pipe.take), Option.some("over" as const))
     }))
 
-  it.effect("forgets a sender and a reader that are interrupted", () =>
+  it.effect("forgets an interrupted sender and an interrupted reader", () =>
     Effect.gen(function*() {
       const pipe = new MemoryPipe<"over">()
       const reading = yield* Effect.fork(pipe.take)

@@ -1,5 +1,5 @@
-// What grpc-js does otherwise, and this library cannot reach: the rows of docs/grpc.md. A test that fails here may be good
-// news: then the row, and the code that lives with it, can go.
+// How grpc-js differs in ways that this library cannot change: the rows of docs/grpc.md. A failing test here may be good
+// news: its row, and the code that works around it, can be removed.
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Either, Fiber, Option, Stream } from "effect"
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2"
@@ -29,7 +29,7 @@ const letters = ["a", "b", "c"]
 
 const whole = letters.map((letter) => prefixed(utf8(letter)))
 
-/** What a streaming call gets, and how it ends. */
+/** The messages of a streaming call, and how it ends. */
 const outcome = (channel: GrpcChannel.Channel) =>
   Effect.gen(function*() {
     const got: Array<string> = []
@@ -48,7 +48,7 @@ interface Outcome {
 interface Difference {
   readonly handle: Handle
   readonly http2: Outcome
-  /** Where messages get lost, how many is a matter of time. */
+  /** When messages are lost, their number depends on timing. */
   readonly grpcJs: Outcome | { readonly losesMessages: true; readonly end: string }
 }
 
@@ -122,7 +122,7 @@ for (const transport of both) {
         }))
     }
 
-    // What the first effect comes to once the peer has sent all it will, unless it is waiting still.
+    // Returns whether the effect has ended once the peer has sent everything.
     const settled = Effect.fnUntraced(function*(
       channel: GrpcChannel.Channel,
       sent: Deferred.Deferred<void>,
@@ -130,7 +130,7 @@ for (const transport of both) {
     ) {
       const fiber = yield* Effect.fork(Effect.either(effect))
       yield* Deferred.await(sent)
-      // Another call has gone all the way since.
+      // By now another call has completed.
       yield* channel.unary("/t.S/Well", request)
       const exit = transport === "http2" ? Option.some(yield* fiber.await) : yield* Fiber.poll(fiber)
       yield* Fiber.interruptFork(fiber)
@@ -151,7 +151,7 @@ for (const transport of both) {
         assert.strictEqual((yield* Effect.flip(call.status)).code, "INTERNAL")
       }))
 
-    it.scopedLive("an error page of which only the headers come is as docs/grpc.md says", () =>
+    it.scopedLive("an error page without a body is as docs/grpc.md says", () =>
       Effect.gen(function*() {
         const sent = yield* Deferred.make<void>()
         const channel = yield* channelTo(transport, (stream) => {
