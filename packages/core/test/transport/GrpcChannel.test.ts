@@ -92,6 +92,15 @@ const suite = (transport: Transport) => {
         )
         assert.deepStrictEqual(answers, Array.from({ length: 200 }, (_, index) => index))
       }))
+
+    it("in a row, however soon they are answered, let other fibers go on", () =>
+      Effect.gen(function*() {
+        const channel = yield* channelTo(echo)
+        let turns = 0
+        yield* Effect.fork(Effect.forever(Effect.sync(() => turns++)))
+        for (let count = 0; count < 20; count++) yield* channel.unary(rpc, utf8("hi"))
+        assert.isAbove(turns, 10)
+      }))
   })
 
   describe("server streaming", () => {

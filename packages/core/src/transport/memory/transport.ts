@@ -82,7 +82,7 @@ export const makeTransport = Effect.fnUntraced(
     const unary: GrpcTransport["unary"] = (rpc, message, options) => {
       const handler = handlers.get(rpc)
       if (handler?._tag !== "Unary") return notImplemented(rpc)
-      return Effect.async((resume) => {
+      const call = Effect.async<Uint8Array, GrpcStatus.GrpcStatusError>((resume) => {
         if (closed) return resume(afterClose(rpc))
         const fiber = run(handler.handle(message, requestOf(options)))
         fiber.addObserver((exit) =>
@@ -90,6 +90,8 @@ export const makeTransport = Effect.fnUntraced(
         )
         return Effect.asVoid(Fiber.interrupt(fiber))
       })
+      // A handler may answer at once. A program that then asks again and again would let no other fiber go on, and no timer.
+      return Effect.zipRight(Effect.yieldNow(), call)
     }
 
     const serverStreaming: GrpcTransport["serverStreaming"] = (rpc, message, options) => {
