@@ -192,7 +192,8 @@ export const make = Effect.fnUntraced(function*(
     const status = Deferred.unsafeMake<void, GrpcStatus.GrpcStatusError>(FiberId.none)
     const inbox = new Inbox<Bytes.Bytes, GrpcStatus.GrpcStatusError>(inboxBytes)
     const call = yield* begin(rpc, options, {
-      onHeaders: (headers) => Deferred.unsafeDone(initialMetadata, Exit.succeed(httpStatus.fromHeaders(headers))),
+      onHeaders: (rawHeaders) =>
+        Deferred.unsafeDone(initialMetadata, Exit.succeed(httpStatus.fromRawHeaders(rawHeaders))),
       onMessage: (message) => inbox.push(message),
       onCancel: () => inbox.discard(),
       onEnd: (outcome) => {
