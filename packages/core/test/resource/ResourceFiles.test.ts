@@ -191,7 +191,7 @@ describe("standard input", () => {
         const { ended, input } = yield* run(standardInput, [], "pipe")
         input?.end(new Uint8Array(300_000))
         assert.deepStrictEqual(yield* ended, { output: "300000\n", errors: "" })
-      }), 20_000)
+      }))
   }
 
   // A pipe that this process has open at both ends, or a socket: neither ends while the program runs.
@@ -213,8 +213,7 @@ describe("standard input", () => {
             if (typeof stdin === "number") fs.writeSync(stdin, "some")
             else input?.write("some")
             assert.deepStrictEqual(yield* ended, { output: `${name}\n`, errors: "" })
-          }),
-        20_000
+          })
       )
     }
   }
@@ -224,7 +223,7 @@ describe("standard input", () => {
       const { ended, input, stdout } = yield* run(standardInput, ["often"], "pipe")
       stdout.once("data", () => input?.write("some"))
       assert.deepStrictEqual(yield* ended, { output: "often\nand again\n", errors: "" })
-    }), 20_000)
+    }))
 
   it.scopedLive("that is closed before its end fails the transfer", () =>
     Effect.gen(function*() {
@@ -234,7 +233,7 @@ describe("standard input", () => {
         output: "BadResource: FileSystem.read (/dev/stdin): it was closed before its end\n",
         errors: ""
       })
-    }), 20_000)
+    }))
 })
 
 describe("standard output", () => {
@@ -246,7 +245,7 @@ describe("standard output", () => {
       assert.deepStrictEqual(yield* output.ended, { output: lines, errors: "" })
       const errors = yield* run(standardOutput, ["/dev/stderr"], "ignore")
       assert.deepStrictEqual(yield* errors.ended, { output: "", errors: lines })
-    }), 20_000)
+    }))
 
   it.scopedLive("that is closed ends no program whose transfer was interrupted", () =>
     Effect.gen(function*() {
@@ -254,7 +253,7 @@ describe("standard output", () => {
       stderr.once("data", () => stdout.destroy())
       assert.strictEqual((yield* unread).errors, "interrupted\n")
       assert.strictEqual(child.exitCode, 0)
-    }), 20_000)
+    }))
 })
 
 describe("a device", () => {
