@@ -1,5 +1,5 @@
 /**
- * A whole exporter in memory, with the connection to it, as one layer.
+ * An exporter in memory and a connection to it, as one layer.
  *
  * @since 0.1.0
  */
@@ -12,13 +12,13 @@ import * as Exporter from "../host/Exporter.ts"
 import * as GrpcChannel from "../transport/GrpcChannel.ts"
 
 /**
- * Hosts drivers by name and connects to them. It is the real host and the real client: every message is encoded and
- * decoded, and every failure travels as a status; only the socket is missing. What a driver threw or failed with is the
- * `cause` of the error that the caller gets, so that a failing test shows its stack. What drivers log is in the connection's
- * log only, unless `localLogs` asks for more.
+ * Hosts drivers by name and connects to them, with the real host and the real client: every message is encoded and
+ * decoded, and every failure travels as a status. Only the socket is missing. The caller's error has the driver's error
+ * or defect as its `cause`, so that a failing test shows the driver's stack. The logs of drivers appear only in the
+ * connection's log, unless `localLogs` is set.
  *
- * Drivers can come from an effect, which may be scoped: what they hold is released with the layer, after the last call.
- * Services that handlers use are those of the layer.
+ * An effect, which may be scoped, can create the drivers. Their resources are released with the layer, after the last
+ * call. Handlers use the services of the layer.
  *
  * @since 0.1.0
  * @category layers

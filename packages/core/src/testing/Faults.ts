@@ -1,6 +1,6 @@
 /**
- * Faults of a connection, planned by a test: calls that are lost, delayed or refused, streams that are cut short,
- * stalled or corrupted. A program meets them with exactly the errors that real transports make.
+ * Faults of a connection, planned by a test: lost, delayed or refused calls, and truncated, stalled or corrupted
+ * streams. A program sees exactly the errors of real transports.
  *
  * @since 0.1.0
  */
@@ -19,8 +19,8 @@ import { FaultyConnection } from "./faults/faultyCall.ts"
 import * as faultyTransport from "./faults/faultyTransport.ts"
 
 /**
- * What an RPC is for: the kinds of the errors of drivers (`call`, `streamingCall`, `stream`, `resource`), and the RPCs
- * that are about the exporter itself (`report`, `status`, `endSession`, `log`).
+ * The kind of an RPC: a driver's `call`, `streamingCall`, `stream` or `resource`, or a `report`, `status`, `endSession`
+ * or `log` RPC of the exporter.
  *
  * @since 0.1.0
  * @category models
@@ -28,9 +28,9 @@ import * as faultyTransport from "./faults/faultyTransport.ts"
 export type Kind = exporterCall.Kind
 
 /**
- * Which RPCs a fault is for: those that have all that is given. `driver` is a path, as in `storage.mux`, in the tree
- * that the connection was told by the exporter; streams of resources have no method. With `occurrence` it is the nth of
- * them, counted from 1 and from when the fault is planned.
+ * Selects the RPCs that a fault applies to: those that match all given fields. `driver` is a path such as `storage.mux`
+ * in the exporter's driver tree. Streams of resources have no method. `occurrence` selects the nth matching RPC,
+ * counted from 1 after the fault is planned.
  *
  * @since 0.1.0
  * @category models
@@ -43,14 +43,14 @@ export interface Match {
 }
 
 /**
- * When in the life of an RPC a fault happens.
+ * The moment in the life of an RPC at which a fault happens.
  *
  * - `"before"`: before anything reaches the exporter
- * - `"after"`: when the exporter has done its work, and the answer or the end of the stream is all that is missing
- * - `messages`: when so many items, answers or frames have passed, whichever way; with none, as soon as the request is
- *   under way
- * - `bytes`: when so many bytes have passed, whichever way. Of a byte stream exactly so many pass
- * - `time`: so long after the RPC began, by Effect's clock
+ * - `"after"`: when the exporter is done, before the result or the end of the stream arrives
+ * - `messages`: after this number of items, results or frames has passed in either direction; 0 means as soon as the
+ *   request is sent
+ * - `bytes`: after this number of bytes has passed in either direction. A byte stream passes exactly this number
+ * - `time`: this long after the RPC began, on Effect's clock
  *
  * @since 0.1.0
  * @category models
@@ -63,7 +63,7 @@ export type Moment =
   | { readonly time: Duration.DurationInput }
 
 /**
- * Something that can happen to an RPC; made by `drop`, `truncate`, `stall`, `delay`, `corrupt`, `malform` and `fail`.
+ * A fault of an RPC, made by `drop`, `truncate`, `stall`, `delay`, `corrupt`, `malform` or `fail`.
  *
  * @since 0.1.0
  * @category models
@@ -71,9 +71,9 @@ export type Moment =
 export type Fault = fault.Fault
 
 /**
- * The connection is lost, as when a cable is pulled or the exporter's process dies: every RPC that is under way fails
- * with `UNAVAILABLE` of origin `transport`, which drivers' clients report as `ConnectionLost`, and so does every later
- * one until `Control.restore`, or for as long as `downFor` says. A driver in the middle of a call is interrupted.
+ * Loses the connection, as if a cable was pulled or the exporter's process died. Every RPC in progress fails with
+ * `UNAVAILABLE` of origin `transport`, which clients of drivers report as `ConnectionLost`. Later RPCs fail in the same
+ * way until `Control.restore`, or for the duration `downFor`. A driver in the middle of a call is interrupted.
  *
  * @since 0.1.0
  * @category constructors
@@ -84,9 +84,9 @@ export const drop = (
 ): Fault => fault.Fault.Drop({ at, downFor: Duration.decode(options.downFor ?? Duration.infinity) })
 
 /**
- * A stream ends too early and in good order: without a failure and, a byte stream, without a GOAWAY. The protocol has
- * nothing that would tell the program (`protocol.md` 6.3), so that only a hash or a length does. A driver reads the same
- * end, and what it still writes is lost.
+ * Ends a stream too early, without a failure; a byte stream ends without a GOAWAY. The protocol cannot tell this end
+ * from a complete stream (`protocol.md` 6.3), so only a hash or a length reveals the loss. The driver reads the same
+ * early end, and its further output is lost.
  *
  * @since 0.1.0
  * @category constructors
@@ -94,7 +94,7 @@ export const drop = (
 export const truncate = (at: Moment): Fault => fault.Fault.Truncate({ at })
 
 /**
- * Nothing passes any more, neither way, and no end comes.
+ * Stops a stream or call: from this moment on nothing passes in either direction, and no end arrives.
  *
  * @since 0.1.0
  * @category constructors
@@ -102,7 +102,7 @@ export const truncate = (at: Moment): Fault => fault.Fault.Truncate({ at })
 export const stall = (at: Moment): Fault => fault.Fault.Pause({ at, duration: Duration.infinity })
 
 /**
- * Nothing passes for a while, by Effect's clock: before the request reaches the exporter unless another moment is given.
+ * Lets nothing pass for a duration of Effect's clock; by default before the request reaches the exporter.
  *
  * @since 0.1.0
  * @category constructors
@@ -111,7 +111,7 @@ export const delay = (duration: Duration.DurationInput, at: Moment = "before"): 
   fault.Fault.Pause({ at, duration: Duration.decode(duration) })
 
 /**
- * Every bit of the next bytes of a byte stream or a resource is flipped, up to the end of their frame.
+ * Flips every bit of the next bytes of a byte stream or a resource, up to the end of their frame.
  *
  * @since 0.1.0
  * @category constructors
@@ -119,7 +119,7 @@ export const delay = (duration: Duration.DurationInput, at: Moment = "before"): 
 export const corrupt = (at: Exclude<Moment, "after">): Fault => fault.Fault.Corrupt({ at, what: "bytes" })
 
 /**
- * The next message arrives as bytes that are no message: at `"before"` the request itself, else an answer or a frame.
+ * Replaces the next message with bytes that do not decode: the request at `"before"`, otherwise a result or a frame.
  *
  * @since 0.1.0
  * @category constructors
@@ -127,7 +127,7 @@ export const corrupt = (at: Exclude<Moment, "after">): Fault => fault.Fault.Corr
 export const malform = (at: Exclude<Moment, "after">): Fault => fault.Fault.Corrupt({ at, what: "message" })
 
 /**
- * The exporter ends the RPC with a failure: before the driver hears of it unless another moment is given.
+ * Ends the RPC with a failure from the exporter; by default before the driver receives the RPC.
  *
  * @since 0.1.0
  * @category constructors
@@ -136,39 +136,39 @@ export const fail = (code: Exclude<GrpcCode, "OK">, details: string, at: Moment 
   fault.Fault.Fail({ at, code, details })
 
 /**
- * A fault that awaits its RPC.
+ * A fault that waits for its RPC.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Planned {
-  /** Waits until the fault has happened, the first time if it can happen again. */
+  /** Waits until the fault has happened; for a repeated fault, until it has happened once. */
   readonly happened: Effect.Effect<void>
 }
 
 /**
- * What a test steers the faults of a connection with.
+ * Controls the faults of a connection.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Control {
-  /** Plans a fault for the next RPC that matches. An RPC meets all faults that are planned for it. */
+  /** Plans a fault for the next matching RPC. Several faults can be planned for the same RPC. */
   readonly next: (match: Match, fault: Fault) => Effect.Effect<Planned>
-  /** Plans a fault for every RPC that matches, from the given occurrence on. */
+  /** Plans a fault for every matching RPC, starting with the given occurrence. */
   readonly always: (match: Match, fault: Fault) => Effect.Effect<Planned>
-  /** What is planned by `next` and has not happened. */
+  /** The faults planned by `next` that have not happened. */
   readonly pending: Effect.Effect<ReadonlyArray<Match>>
-  /** Forgets everything planned. RPCs under way keep what they have met. */
+  /** Removes all planned faults. RPCs in progress keep their faults. */
   readonly clear: Effect.Effect<void>
-  /** Loses the connection now, see `drop`. Before a program connects, this is an exporter that refuses connections. */
+  /** Loses the connection now, see `drop`. A program that connects afterwards finds an exporter that refuses connections. */
   readonly dropConnection: Effect.Effect<void>
-  /** Makes the connection possible again. */
+  /** Restores the connection. */
   readonly restore: Effect.Effect<void>
 }
 
 /**
- * The faults of the channel that `layer` gives.
+ * Controls the faults of the channel that `layer` provides.
  *
  * @since 0.1.0
  * @category tags
@@ -176,8 +176,8 @@ export interface Control {
 export class Faults extends Context.Tag("@effect-jumpstarter/core/testing/Faults")<Faults, Control>() {}
 
 /**
- * A channel that faults can befall, on top of any other. A scope that closes after a success dies when a fault that was
- * planned by `next` has not happened: the test did not test what it meant to.
+ * Wraps a channel so that a test can inject faults. When the scope closes after a success and a fault planned by `next`
+ * has not happened, the scope dies, because the test did not test what it meant to test.
  *
  * @since 0.1.0
  * @category constructors
@@ -218,8 +218,8 @@ export const make = (
   })
 
 /**
- * Puts faults between a program and the exporter behind any channel, a real one included. For an exporter in memory
- * there is `FaultyExporter`.
+ * Injects faults between a program and the exporter behind any channel, including a real one. For an exporter in
+ * memory, use `FaultyExporter`.
  *
  * @since 0.1.0
  * @category layers
@@ -232,7 +232,7 @@ export const make = (
  * const test = Effect.gen(function*() {
  *   const faults = yield* Faults.Faults
  *   const power = yield* ExporterConnection.driver("power")
- *   // The relay switches, and its answer is lost.
+ *   // The relay switches, and the result of the call is lost.
  *   yield* faults.next({ driver: "power", method: "on" }, Faults.drop("after"))
  *   return yield* Effect.flip(power.call("on")) // ConnectionLost
  * })

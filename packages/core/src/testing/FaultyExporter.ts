@@ -1,5 +1,5 @@
 /**
- * A whole exporter in memory that can fail in every way a real one does, with the connection to it, as one layer.
+ * An exporter in memory that can fail in every way a real one does, and a connection to it, as one layer.
  *
  * @since 0.1.0
  */
@@ -29,48 +29,48 @@ import * as Faults from "./Faults.ts"
  * @category models
  */
 export interface FailingHook {
-  /** What the exporter is configured to do then; `endLease` unless given. */
+  /** The exporter's configured reaction to the failure; `endLease` by default. */
   readonly onFailure?: "warn" | "endLease" | "exit" | undefined
-  /** Why it failed; `Hook failed with exit code 1` unless given. */
+  /** The reason of the failure; `Hook failed with exit code 1` by default. */
   readonly reason?: string | undefined
-  /** What it printed, a log line each. */
+  /** The output of the hook, one log line each. */
   readonly output?: ReadonlyArray<string> | undefined
-  /** How long it ran, by Effect's clock; it has failed at once unless given. */
+  /** How long the hook runs before it fails, on Effect's clock; by default it fails at once. */
   readonly duration?: Duration.DurationInput | undefined
 }
 
 /**
- * What a test steers the exporter and the connection to it with.
+ * Controls the exporter and the connection to it.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Control extends Faults.Control {
   /**
-   * Ends the exporter as a crash would and starts it anew behind the same channel: the same drivers, reset, under new
-   * uuids; no log; the initial status. RPCs under way fail as with `dropConnection`; later ones reach the new exporter.
-   * Dropped and not restored before, the connection is down until this has happened.
+   * Ends the exporter as a crash would, and starts a new one behind the same channel, with the same drivers, reset and
+   * under new uuids, with an empty log and the initial status. RPCs in progress fail as with `dropConnection`; later
+   * RPCs reach the new exporter. A restart also restores a dropped connection.
    */
   readonly restart: Effect.Effect<void, Exporter.ResetError>
-  /** Sets the exporter's status. Statuses that are set in a row are skipped by a client that asks too late. */
+  /** Sets the exporter's status. A client that polls later than several changes sees only the last one. */
   readonly setStatus: Exporter.Exporter["setStatus"]
-  /** Sets the current status so many times again, so that the next version a client sees is not the next one. */
+  /** Sets the current status again `count` times, so that a client misses versions of the status. */
   readonly skipStatusVersions: (count: number) => Effect.Effect<void>
   /**
-   * Lets a lease hook run and fail: its statuses, and its output in the log. What needs time, the hook's `duration` and
-   * the second after which a lease is released, passes in the background by Effect's clock. The connection of `layer` asks
-   * for the status when the hook has failed, so that a program that waits fails then. Other statuses it sees when it asks
-   * next: a test's clock has to be adjusted by `statusPolling`, which is 100 ms while a program waits for one.
+   * Lets a lease hook run and fail, with its statuses and its output in the log. The hook's `duration` and the second
+   * before the lease is released pass in the background, on Effect's clock. The connection of `layer` polls the status
+   * as soon as the hook has failed, so that a waiting program fails at that time. The connection sees other statuses at
+   * its next poll: adjust the test clock by `statusPolling`, which is 100 ms while a program waits for a status.
    */
   readonly failHook: (hook: ExporterStatus.LeaseHook, options?: FailingHook) => Effect.Effect<void>
   /** Adds a line to the exporter's log. */
   readonly log: Exporter.Exporter["log"]
-  /** Adds so many lines to the exporter's log at once: `flood 1`, `flood 2` and so on. */
+  /** Adds this number of lines to the exporter's log at once: `flood 1`, `flood 2` and so on. */
   readonly floodLogs: (lines: number) => Effect.Effect<void>
 }
 
 /**
- * The exporter that `layer` gives, for a test to steer.
+ * Controls the exporter that `layer` provides.
  *
  * @since 0.1.0
  * @category tags
@@ -85,7 +85,7 @@ export class FaultyExporter extends Context.Tag("@effect-jumpstarter/core/testin
  * @category models
  */
 export interface FaultyExporterOptions extends Exporter.ExporterOptions, ExporterConnection.ConnectOptions {
-  /** Runs before the program connects, for faults that connecting itself is to meet. */
+  /** Runs before the program connects, to plan faults of connecting itself. */
   readonly prepare?: ((control: Control) => Effect.Effect<unknown>) | undefined
 }
 
@@ -150,7 +150,7 @@ const assemble = Effect.fnUntraced(function*(
   let current: Incarnation = yield* start
   let status: Step = [options.status ?? "LEASE_READY", ""]
 
-  // What the faults befall is the connection, whichever exporter is behind it.
+  // Faults belong to the connection, which outlives the exporters behind it.
   const { channel, control: faults } = yield* Faults.make({
     target: current.channel.target,
     transport: current.channel.transport,
@@ -214,7 +214,7 @@ const assemble = Effect.fnUntraced(function*(
   return { channel, control }
 })
 
-// A later start uses the same services, whoever asks for it.
+// A restart uses the services of the first start.
 const hostOf = <Child extends Driver.Driver<unknown>>(
   drivers: Readonly<Record<string, Child>>,
   options: Exporter.ExporterOptions
@@ -229,7 +229,7 @@ const hostOf = <Child extends Driver.Driver<unknown>>(
   )
 
 /**
- * Makes the exporter and a channel to it, which faults can befall, without connecting.
+ * Makes the exporter and a channel to it for faults, without connecting.
  *
  * @since 0.1.0
  * @category constructors
@@ -240,8 +240,9 @@ export const make = <Child extends Driver.Driver<unknown> = never>(
 ) => Effect.flatMap(hostOf(drivers, options), (host) => assemble(host, options, Effect.void))
 
 /**
- * Hosts drivers by name behind a connection that faults can befall, and connects to them. Like `ExporterTest` it is the
- * real host and the real client, and what a program sees of a fault is what it would see of a real exporter.
+ * Hosts drivers by name, and connects to them through a channel that a test can inject faults into. Like
+ * `ExporterTest`, this layer uses the real host and the real client, so a program sees the same errors as with a real
+ * exporter.
  *
  * @since 0.1.0
  * @category layers
@@ -287,7 +288,7 @@ export const layer = <Child extends Driver.Driver<unknown> = never, E = never, R
     )
     if (options.prepare !== undefined) yield* options.prepare(control)
     const connection = yield* ExporterConnection.fromChannel(channel, options)
-    // One that is lost is not made again.
+    // A lost connection is not made again.
     ask = Effect.flatMap(connection.state, (state) =>
       state._tag === "Ready" ? Effect.ignore(connection.status) : Effect.void)
     return Context.make(FaultyExporter, control).pipe(

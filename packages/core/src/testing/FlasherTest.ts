@@ -1,5 +1,5 @@
 /**
- * A flasher to test with: it keeps what is flashed, in memory, and gives it back.
+ * A fake flasher that keeps flashed images in memory and dumps them.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,7 @@ import * as DriverFailure from "../protocol/DriverFailure.ts"
 import * as hash from "../resource/hash.ts"
 
 /**
- * An image that was flashed to the end.
+ * An image that was flashed completely.
  *
  * @since 0.1.0
  * @category models
@@ -25,20 +25,20 @@ export interface Flashed {
 }
 
 /**
- * The driver, and what a test sees and steers of it.
+ * The driver, with the state that a test can observe and change.
  *
  * @since 0.1.0
  * @category testing
  */
 export interface FlasherTest {
   readonly driver: Driver.Driver
-  /** Every image that was flashed to the end, in order. */
+  /** Every image that was flashed completely, in order. */
   readonly flashed: Effect.Effect<ReadonlyArray<Flashed>>
-  /** What each target has now. After a flash that failed that is the part that was written. */
+  /** The current content of each target. After a failed flash, a target has the part that was written. */
   readonly contents: Effect.Effect<ReadonlyMap<string, Uint8Array>>
-  /** Puts something on a target. */
+  /** Sets the content of a target. */
   readonly setContent: (target: string, bytes: Uint8Array) => Effect.Effect<void>
-  /** Makes the device break off every flash and dump after so many bytes, until it is given nothing. */
+  /** Makes every flash and dump fail after this number of bytes; `undefined` ends this. */
   readonly failAfter: (bytes: number | undefined) => Effect.Effect<void>
 }
 
@@ -47,22 +47,22 @@ export interface FlasherTest {
  * @category testing
  */
 export interface FlasherTestOptions {
-  /** The target of calls that name none; `default` unless given. */
+  /** The target of calls that name none; `"default"` if not given. */
   readonly defaultTarget?: string | undefined
-  /** The targets there are; any unless given. Others are refused with `InvalidArgument`. */
+  /** The existing targets; by default any. Other targets are refused with `InvalidArgument`. */
   readonly targets?: ReadonlyArray<string> | undefined
   /**
-   * The SHA-256 of what each target accepts, in hexadecimal digits. The device compares when it has written everything,
-   * as one with a signed boot chain would.
+   * The SHA-256 of the image that each target accepts, in hexadecimal digits. The device compares after writing the
+   * whole image, as a device with a signed boot chain does.
    */
   readonly accept?: Readonly<Record<string, string>> | undefined
-  /** How many bytes a dump sends at once; 65,536 unless given. */
+  /** The number of bytes in each chunk of a dump; 65,536 by default. */
   readonly chunkSize?: number | undefined
-  /** How many bytes it writes in a second of Effect's clock; it takes no time unless given. */
+  /** The number of bytes that the device writes per second of Effect's clock; by default writing takes no time. */
   readonly bytesPerSecond?: number | undefined
 }
 
-// Lets so many bytes through and then fails.
+// Passes `limit` bytes and then fails.
 const breakOff =
   (limit: number | undefined, what: string) =>
   <E>(bytes: Stream.Stream<Uint8Array, E>): Stream.Stream<Uint8Array, E | DriverFailure.DriverFailure> => {
@@ -76,7 +76,7 @@ const breakOff =
           ? Stream.make(passed)
           : Stream.concat(
             Stream.make(passed),
-            Stream.fail(DriverFailure.make("Device", `${what} broke off after ${limit} bytes`))
+            Stream.fail(DriverFailure.make("Device", `${what} failed after ${limit} bytes`))
           )
       })
     })
@@ -89,7 +89,7 @@ const pieces = (bytes: Uint8Array, size: number): Stream.Stream<Uint8Array> =>
   )
 
 /**
- * A flasher whose targets are empty.
+ * Makes a flasher with empty targets.
  *
  * @since 0.1.0
  * @category testing
@@ -148,7 +148,7 @@ export const make = (options: FlasherTestOptions = {}): Effect.Effect<FlasherTes
             const sha256 = hash.ofBytes(bytes)
             const accepted = options.accept?.[target]?.toLowerCase()
             if (accepted !== undefined && accepted !== sha256) {
-              const reason = `${target} has the SHA-256 ${sha256} after flashing, not ${accepted}`
+              const reason = `the SHA-256 of ${target} after flashing is ${sha256}, expected ${accepted}`
               return yield* DriverFailure.make("Device", reason)
             }
             flashed.push({ target, bytes, sha256 })

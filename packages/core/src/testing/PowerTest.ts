@@ -1,5 +1,5 @@
 /**
- * A power supply to test with: what the device behind it draws is a function of time.
+ * A fake power supply whose load is a function of time.
  *
  * @since 0.1.0
  */
@@ -14,7 +14,8 @@ import type { DriverFailure } from "../protocol/DriverFailure.ts"
 import * as monotonicClock from "../util/monotonicClock.ts"
 
 /**
- * What a device draws, in amperes, so long after it was switched on. It is not asked while the device is off.
+ * The current that a device draws, in amperes, by the time since it was switched on. Not called while the device is
+ * off.
  *
  * @since 0.1.0
  * @category models
@@ -22,7 +23,7 @@ import * as monotonicClock from "../util/monotonicClock.ts"
 export type Load = (sinceOn: Duration.Duration) => number
 
 /**
- * Something that was done to the power, and when, in milliseconds of Effect's clock.
+ * A call of `on` or `off`, and its time in milliseconds of Effect's clock.
  *
  * @since 0.1.0
  * @category models
@@ -33,7 +34,7 @@ export interface PowerEvent {
 }
 
 /**
- * The driver, and what a test sees and steers of it.
+ * The driver, with the state that a test can observe and change.
  *
  * @since 0.1.0
  * @category testing
@@ -41,13 +42,13 @@ export interface PowerEvent {
 export interface PowerTest {
   readonly driver: Driver.Driver
   readonly isOn: Effect.Effect<boolean>
-  /** What a reading would be now. */
+  /** The current reading. */
   readonly reading: Effect.Effect<Power.PowerReading>
   /** Every `on` and `off`, in order. */
   readonly events: Effect.Effect<ReadonlyArray<PowerEvent>>
   readonly setVoltage: (volts: number) => Effect.Effect<void>
   readonly setLoad: (load: Load) => Effect.Effect<void>
-  /** Fails every call from now on, until it is given nothing. */
+  /** Makes every call fail with this failure; `undefined` ends this. */
   readonly setFailure: (failure: DriverFailure | undefined) => Effect.Effect<void>
 }
 
@@ -56,21 +57,21 @@ export interface PowerTest {
  * @category testing
  */
 export interface PowerTestOptions {
-  /** The voltage while it is on; 12 unless given. */
+  /** The voltage while the supply is on; 12 by default. */
   readonly voltage?: number | undefined
-  /** What the device draws; one ampere unless given. */
+  /** The current that the device draws; one ampere by default. */
   readonly load?: Load | undefined
-  /** The time between two readings of one call; a second unless given. The first one comes at once. */
+  /** The time between two readings of one call; one second by default. The first reading comes at once. */
   readonly interval?: Duration.DurationInput | undefined
   /**
-   * What else happens when the device gets or loses its power, before the call is answered: a console that boots, for
-   * instance, or a line in the log.
+   * Runs when the supply is switched on or off, before the call returns: for example to boot a console, or to add a
+   * line to the log.
    */
   readonly onSwitch?: ((on: boolean) => Effect.Effect<void>) | undefined
 }
 
 /**
- * A power supply that is off. Its readings never end, and go by Effect's clock.
+ * Makes a power supply that is off. Its readings never end, and follow Effect's clock.
  *
  * @since 0.1.0
  * @category testing
@@ -84,7 +85,7 @@ export interface PowerTestOptions {
  * class BoardPower extends Device.Tag("acme/BoardPower", Power.contract)<BoardPower>() {}
  *
  * const test = Effect.gen(function*() {
- *   // Two amperes while it boots, half an ampere afterwards.
+ *   // The board draws two amperes while it boots, and half an ampere afterwards.
  *   const supply = yield* PowerTest.make({ load: (sinceOn) => Duration.lessThan(sinceOn, "3 seconds") ? 2 : 0.5 })
  *   yield* Effect.gen(function*() {
  *     const power = yield* BoardPower

@@ -1,10 +1,10 @@
 /**
- * Recordings of what passes between a program and an exporter, and their replay: a test that once ran against real
- * hardware runs again without it, in milliseconds, and fails when the program does something else than it did.
+ * Records the traffic between a program and an exporter, and replays it: a test that once ran against real hardware
+ * runs again without the hardware, in milliseconds, and fails when the program behaves differently.
  *
- * A recording is a text file of JSON lines, to be read, compared and kept with the test. The first line names the format,
- * its version, and the address of the exporter, which its errors show. Every other line is an event of an RPC, with the number of the RPC and the milliseconds since the first
- * one:
+ * A recording is a text file of JSON lines, made to be read, compared and kept with the test. The first line names the
+ * format, its version, and the address of the exporter for error messages. Every other line is an event of an RPC, with
+ * the number of the RPC and the milliseconds since the first event:
  *
  * ```json
  * {"recording":"effect-jumpstarter","version":1,"address":"tcp:bench-3:8082"}
@@ -15,17 +15,18 @@
  * {"rpc":4,"at":50,"event":"sent","data":{"bytes":9,"text":"printenv\r"}}
  * ```
  *
- * Bytes are text where they are text and base64 otherwise. Of byte streams and transfers that are longer than `maxBytes`
- * the rest is kept as its hash, which is enough to check what a program sends, and not enough to replay what it
- * receives. What differs from run to run has names: drivers their paths (`power#2` when the exporter was restarted
- * meanwhile), resources and the exporter numbered uuids. A passphrase is never stored, nor is other request metadata,
- * nor the headers and the query of a presigned URL, nor, unless `scrub` says otherwise, a text below a key that looks like that
- * of a secret.
+ * Readable bytes are stored as text, other bytes as base64. Of byte streams and transfers longer than `maxBytes`, only
+ * a hash of the rest is kept. The hash is enough to check the bytes that a program sends, but not to replay the bytes
+ * that it receives. Identifiers that differ between runs are replaced: drivers have their paths (`power#2` after a
+ * restart of the exporter), resources and the exporter have numbered uuids.
  *
- * A recording does without what a client does not look at, such as the uuids of answers and fields this version does not
- * know, without the causes of failures, and without RPCs of other services, which are refused. A message that is malformed, or
- * that JSON cannot say, such as one with a negative zero, is kept as it was, uuids included. Where there is something to hide
- * in it, it is kept as nearly as JSON can say it.
+ * A recording never stores a passphrase, other request metadata, or the headers and the query of a presigned URL.
+ * Unless `scrub` is given, it also hides texts below a key that looks like the name of a secret.
+ *
+ * A recording omits data that a client ignores, such as the uuids of results and unknown fields, and the causes of
+ * failures. RPCs of other services are refused. A message that is malformed, or that JSON cannot express, such as one
+ * with a negative zero, is kept as raw bytes, uuids included. If such a message contains secrets, it is kept as the
+ * closest JSON value instead.
  *
  * @since 0.1.0
  */
@@ -52,11 +53,11 @@ import * as replayer from "./recording/replayer.ts"
 import * as scrubbing from "./recording/scrub.ts"
 
 /**
- * A recording that cannot be used. `line` is where, 0 for the whole file.
+ * A recording cannot be used. `line` is the line of the problem, or 0 for the whole file.
  *
- * - `File`: it cannot be written or read
- * - `Version`: another version of this library wrote it
- * - `Malformed`: a line is not what it has to be
+ * - `File`: the file cannot be written or read
+ * - `Version`: another version of this library wrote the file
+ * - `Malformed`: a line is invalid
  *
  * @since 0.1.0
  * @category errors
@@ -76,7 +77,7 @@ export class RecordingError extends Schema.TaggedError<RecordingError>(
 }
 
 /**
- * What a program did otherwise than it did when it was recorded.
+ * The program behaved differently from its recording.
  *
  * @since 0.1.0
  * @category errors
@@ -85,14 +86,14 @@ export class ReplayError extends Schema.TaggedError<ReplayError>(
   "@effect-jumpstarter/core/testing/Recording/ReplayError"
 )("ReplayError", { path: Schema.String, differences: Schema.Array(Schema.String) }) {
   override get message(): string {
-    return `the program did not do what is in the recording ${this.path}:${
+    return `the program differs from the recording ${this.path}:${
       this.differences.map((difference) => `\n- ${difference}`).join("")
     }`
   }
 }
 
 /**
- * Which RPC a value or bytes belong to. `driver` is a path.
+ * The RPC that a value or bytes belong to. `driver` is a path.
  *
  * @since 0.1.0
  * @category models
@@ -104,21 +105,22 @@ export interface Site {
 }
 
 /**
- * Keeps secrets out of a recording. Give the same to the replay: it compares what the program sends after scrubbing it.
+ * Keeps secrets out of a recording. Pass the same options to the replay, which scrubs the program's data before
+ * comparing.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ScrubOptions {
   /**
-   * Answers what is to be recorded in place of a value: of the arguments of a call, of a result, of a line of the log, of
-   * the details of a failure, and of everything in them, from the outside in; `path` leads to it. Unless given, texts are
-   * hidden whose keys look like those of secrets, such as `password`, `authToken` and `api_key`.
+   * Returns the value to record in place of a value. Called for the arguments of a call, a result, a log line and the
+   * details of a failure, and for every value inside them, from the outside in; `path` leads to the value. By default,
+   * texts are hidden whose keys look like names of secrets, such as `password`, `authToken` and `api_key`.
    */
   readonly scrub?: ((value: JsonValue, at: Site & { readonly path: ValuePath }) => JsonValue) | undefined
   /**
-   * The same for bytes of byte streams and resources, a piece at a time as it was written or read. The length should
-   * stay: where a program cuts its pieces may differ from run to run.
+   * Returns the bytes to record in place of bytes of byte streams and resources. Called for each piece that is written
+   * or read. Keep the length: the boundaries between pieces may differ from run to run.
    */
   readonly scrubBytes?: ((bytes: Uint8Array, at: Site) => Uint8Array) | undefined
 }
@@ -128,7 +130,7 @@ export interface ScrubOptions {
  * @category models
  */
 export interface RecordOptions extends ScrubOptions {
-  /** How many bytes of a byte stream or a transfer are kept each way; 1 MiB unless given. The rest is hashed. */
+  /** The number of bytes of a byte stream or a transfer to keep in each direction; 1 MiB by default. The rest is hashed. */
   readonly maxBytes?: number | undefined
 }
 
@@ -138,18 +140,18 @@ export interface RecordOptions extends ScrubOptions {
  */
 export interface ReplayOptions extends ScrubOptions {
   /**
-   * Calls that the program makes by the clock, and so another number of times in each run, besides those for the
-   * exporter's status. They get the recorded answers in order, as far as the program has come, and the latest again when
-   * there is no other; none of them is missed.
+   * Calls that the program makes on a timer, so that their number varies between runs. Calls for the exporter's status
+   * always count as polled. Polled calls return the results that were recorded up to the program's current step, in
+   * order, and then the last one again. The replay does not report a missing polled call.
    */
   readonly polled?: ReadonlyArray<Omit<Faults.Match, "occurrence">> | undefined
   /**
-   * How long the replay waits for a program to do what it had done before something that it waits for, or to end a call or
-   * stream that it had ended, in real time and on top of the time it had taken; 3 seconds unless given. Then the program
-   * has changed.
+   * How long the replay waits for the program's next recorded step, in real time and in addition to the recorded time;
+   * 3 seconds by default. A step is a call, data or the end of a call or stream. Afterwards the replay fails, because
+   * the program has changed.
    */
   readonly patience?: Duration.DurationInput | undefined
-  /** Whether the exporter takes the time it took, by Effect's clock; it answers at once unless `recorded`. */
+  /** `recorded` makes the exporter respond after the recorded time, on Effect's clock; by default it responds at once. */
   readonly timing?: "immediate" | "recorded" | undefined
 }
 
@@ -161,8 +163,8 @@ const scrubOf = ({ scrub, scrubBytes }: ScrubOptions) => ({
 const unusable = (path: string) => (cause: { readonly message: string }) =>
   new RecordingError({ path, line: 0, reason: "File", details: cause.message, cause })
 
-// Where to record: beside a recording that there may be, until the run has come to a good end. What failed is worth more
-// than nothing, but not more than what it would replace.
+// Opens a file beside an existing recording, and replaces that recording after a successful run. A recording of a
+// failed run is better than none, but does not replace an existing one.
 const openBeside = (fileSystem: FileSystem.FileSystem, path: string) =>
   Effect.gen(function*() {
     const isOther = yield* Effect.match(fileSystem.stat(path), {
@@ -186,8 +188,8 @@ const openBeside = (fileSystem: FileSystem.FileSystem, path: string) =>
     }
   }).pipe(Effect.mapError(unusable(path)))
 
-// Writes lines in the background, all of them before the scope has closed. A file that could not be written to the end is
-// no recording, and there is nobody else to tell.
+// Writes lines in the background, all of them before the scope has closed. Dies when the file cannot be written
+// completely, because an incomplete file is not a recording and no caller could receive the failure.
 const openWriter = (path: string): Effect.Effect<
   (line: string) => void,
   RecordingError,
@@ -215,9 +217,9 @@ const openWriter = (path: string): Effect.Effect<
   })
 
 /**
- * A channel that records what passes through it into a file, until the scope closes. The file is written beside the one that
- * there may be, as `.partial`, and takes its place unless the scope closes with a failure. What the program is told does not
- * change. Only the RPCs of exporters can be recorded; others are refused.
+ * Returns a channel that records its traffic into a file until the scope closes. The file is written with the suffix
+ * `.partial`, and replaces an existing recording unless the scope closes with a failure. The program sees no
+ * difference. Only RPCs of exporters can be recorded; other RPCs are refused.
  *
  * @since 0.1.0
  * @category constructors
@@ -240,34 +242,34 @@ export const record = (
   })
 
 /**
- * A channel that answers from a recording.
+ * A channel that replays a recording.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Replay {
   readonly channel: GrpcChannel.Channel
-  /** What the program has done otherwise so far, and what of the recording it has not done. */
+  /** The differences so far, and the steps of the recording that the program has not made. */
   readonly differences: Effect.Effect<ReadonlyArray<string>>
 }
 
 /**
- * Replays a recording; nothing is connected to.
+ * Replays a recording without a connection.
  *
- * Calls are matched by driver, method and arguments, streams by driver, method and order, and bytes that are sent by
- * their content. Nothing the exporter said comes before the program has done all that it had done before, so that a
- * console speaks when the power is switched on. A call that does not match fails with `InvalidArgument`, which tells what
- * was expected and where the difference is:
+ * Calls are matched by driver, method and arguments; streams by driver, method and order; sent bytes by their content.
+ * Data from the exporter arrives only after the program has made all steps that were recorded before it, so that a
+ * console sends text when the power is switched on. A call that does not match fails with `InvalidArgument`, and its
+ * message names the expected call and the difference:
  *
  * ```text
  * call flasher.flash(<resource>, "boot") is not in the recording board.jsonl
  *   expected next: call flasher.flash(<resource>, "root") (line 21)
- *   arguments[1]: "root" was recorded, "boot" came
+ *   arguments[1]: recorded "root", got "boot"
  * ```
  *
- * A scope that closes after a success dies of a `ReplayError` when there were differences, so that a program cannot swallow
- * them, or when something recorded was not done. After a failure, which may be a consequence of what was swallowed, they are
- * logged.
+ * When the scope closes after a success, it dies with a `ReplayError` if there were differences, even if the program
+ * swallowed them, or if the program omitted a recorded step. After a failure, the differences are logged, because they
+ * may be its cause.
  *
  * @since 0.1.0
  * @category constructors
@@ -306,7 +308,7 @@ export const replay = (
   })
 
 /**
- * Records what passes through a channel into a file; see `record`.
+ * Records the traffic of a channel into a file; see `record`.
  *
  * @since 0.1.0
  * @category layers
@@ -322,7 +324,7 @@ export const replay = (
  *   yield* power.call("on")
  * })
  *
- * // What is typed at a login prompt is not for the repository.
+ * // Keep passwords out of the repository.
  * const scrub: Recording.ScrubOptions = {
  *   scrub: (value, { path }) => path.at(-1) === "password" ? "***" : value
  * }
@@ -353,7 +355,7 @@ export const layerRecord = (
   )
 
 /**
- * Answers from a recording; see `replay`.
+ * Replays a recording; see `replay`.
  *
  * @since 0.1.0
  * @category layers

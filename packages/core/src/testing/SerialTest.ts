@@ -1,5 +1,5 @@
 /**
- * A serial console to test with: a script says what it answers to which line.
+ * A fake serial console that replies to lines by a script.
  *
  * @since 0.1.0
  */
@@ -11,40 +11,40 @@ import * as Serial from "../drivers/Serial.ts"
 import * as Driver from "../host/Driver.ts"
 
 /**
- * A line the device knows, and what it says to it. A string has to be the whole line; an expression may match a part.
+ * A line that the device knows, and its reply. A string must equal the whole line; an expression may match a part.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Step {
   readonly expect: string | RegExp
-  /** Sent as it is, before the prompt. */
+  /** Sent unchanged, before the prompt. */
   readonly reply: string | ((line: string) => string)
-  /** Whether the step is used up when it has been taken, so that a later one for the same line comes next. */
+  /** Whether the step applies once, so that a later step for the same line applies next. */
   readonly once?: boolean | undefined
 }
 
 /**
- * The driver, and what a test sees and steers of it.
+ * The driver, with the state that a test can observe and change.
  *
  * @since 0.1.0
  * @category testing
  */
 export interface SerialTest {
   readonly driver: Driver.Driver
-  /** What both sides have said, in order. */
+  /** The text that both sides have sent, in order. */
   readonly transcript: Effect.Effect<ReadonlyArray<Entry>>
-  /** The lines for which there was no step, in order. */
+  /** The lines without a step, in order. */
   readonly unexpected: Effect.Effect<ReadonlyArray<string>>
-  /** The steps for `once` that have not been taken. */
+  /** The `once` steps that have not been used. */
   readonly remaining: Effect.Effect<ReadonlyArray<Step>>
   /** The state of the control lines; false until they are set. */
   readonly lines: Effect.Effect<{ readonly dtr: boolean; readonly rts: boolean }>
-  /** How many clients hold the port open. */
+  /** The number of clients that hold the port open. */
   readonly connections: Effect.Effect<number>
-  /** Lets the device say something of its own accord, to everybody who is connected. */
+  /** Sends text from the device, without a request, to every connected client. */
   readonly say: (text: string) => Effect.Effect<void>
-  /** Lets the device boot: it forgets the line it was being sent, and says its banner and its prompt. */
+  /** Boots the device: it drops an incomplete line, and sends its banner and its prompt. */
   readonly boot: Effect.Effect<void>
   /** Ends every open connection from the device's side. */
   readonly hangUp: Effect.Effect<void>
@@ -56,25 +56,25 @@ export interface SerialTest {
  */
 export interface SerialTestOptions {
   readonly script?: ReadonlyArray<Step> | undefined
-  /** What the device says when it boots, and when a client connects. */
+  /** The text that the device sends when it boots, and when a client connects. */
   readonly banner?: string | undefined
-  /** What the device says when it is ready for a line: after the banner and after each reply. */
+  /** The text that the device sends when it is ready for a line: after the banner and after each reply. */
   readonly prompt?: string | undefined
-  /** What it says to a line there is no step for, before the prompt; nothing unless given. */
+  /** The reply to a line without a step, sent before the prompt; empty by default. */
   readonly otherwise?: ((line: string) => string) | undefined
-  /** Whether it sends back what it is sent, as most consoles do; false unless given. */
+  /** Whether the device echoes its input, as most consoles do; false by default. */
   readonly echo?: boolean | undefined
 }
 
 const matches = ({ expect }: Step, line: string): boolean =>
   typeof expect === "string" ? expect === line : line.search(expect) >= 0
 
-// A test keeps its whole conversation.
+// A test keeps the whole transcript.
 const limit = Number.MAX_SAFE_INTEGER
 
 /**
- * A serial console that answers by a script. A line ends with a carriage return, a line feed, or both; an empty one only
- * makes the device repeat its prompt unless the script has a step for it.
+ * Makes a serial console that replies by a script. A line ends with a carriage return, a line feed, or both. To an
+ * empty line without a step, the device only repeats its prompt.
  *
  * @since 0.1.0
  * @category testing
@@ -116,7 +116,7 @@ export const make = (options: SerialTestOptions = {}): Effect.Effect<SerialTest>
     const connections = new Set<Mailbox.Mailbox<Uint8Array>>()
     const encoder = new TextEncoder()
     const greeting = (options.banner ?? "") + (options.prompt ?? "")
-    // The line that is being received; whether a line feed would belong to the carriage return before it.
+    // The line in progress, and whether a line feed would belong to the carriage return before it.
     let line = ""
     let returned = false
 

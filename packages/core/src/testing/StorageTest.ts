@@ -1,5 +1,5 @@
 /**
- * A storage to test with: the files of `Opendal` in memory.
+ * A fake storage for `Opendal` that keeps its files in memory.
  *
  * @since 0.1.0
  */
@@ -14,7 +14,7 @@ import * as hash from "../resource/hash.ts"
 import * as memoryFiles from "./memoryFiles.ts"
 
 /**
- * The driver, and what a test sees and steers of it.
+ * The driver, with the state that a test can observe and change.
  *
  * @since 0.1.0
  * @category testing
@@ -23,11 +23,11 @@ export interface StorageTest {
   readonly driver: Driver.Driver
   /** The files by their paths. */
   readonly files: Effect.Effect<ReadonlyMap<string, Uint8Array>>
-  /** How many files clients have left open. */
+  /** The number of open files. */
   readonly openFiles: Effect.Effect<number>
-  /** Puts a file into the storage, as bytes or as text in UTF-8. Dies where there can be none, such as below a file. */
+  /** Writes a file, from bytes or from text as UTF-8. Dies where a file cannot be, such as below another file. */
   readonly write: (path: string, content: Uint8Array | string) => Effect.Effect<void>
-  /** Changes everything that is written from now on, as a broken disk would, until it is given nothing. */
+  /** Changes all bytes written from now on, as a broken disk would; `undefined` ends this. */
   readonly corrupt: (change: ((bytes: Uint8Array) => Uint8Array) | undefined) => Effect.Effect<void>
 }
 
@@ -48,7 +48,7 @@ const toBytes = (content: Uint8Array | string): Uint8Array =>
 
 const chunkSize = 65_536
 
-// What OpenDAL says of a directory.
+// The capabilities that OpenDAL reports for a directory.
 const capability: typeof Opendal.Capability.Type = {
   stat: true,
   stat_with_if_match: false,
@@ -95,7 +95,7 @@ const storage = () => {
 
   const create = (path: string) => created.add(memoryFiles.normalize(path).replace(/\/$/, ""))
   const forget = (path: string) => created.delete(memoryFiles.normalize(path).replace(/\/$/, ""))
-  // Exporters in Python read with an error of the operating system, where they open with one of OpenDAL.
+  // In Python exporters, reading fails with an error of the operating system, and opening with an error of OpenDAL.
   const read = (path: string) => Either.mapLeft(tree.read(path), (why) => DriverFailure.make("Device", why))
   const onFile = <A>(use: (file: OpenFile) => A) => (fd: string): Effect.Effect<A, DriverFailure.DriverFailure> =>
     Effect.suspend(() => {
@@ -198,7 +198,7 @@ const storage = () => {
 }
 
 /**
- * A storage without files. It answers as a directory of an exporter does, and cannot presign.
+ * Makes a storage with the given files. It behaves like a directory of an exporter, and cannot presign.
  *
  * @since 0.1.0
  * @category testing
@@ -227,7 +227,7 @@ export const make = (files: Readonly<Record<string, Uint8Array | string>> = {}):
     const write = (path: string, content: Uint8Array | string) =>
       Effect.orDieWith(
         Effect.suspend(() => tree.write(path, toBytes(content))),
-        (why) => new Error(`StorageTest cannot have the file ${JSON.stringify(path)}: ${why}`)
+        (why) => new Error(`StorageTest cannot write the file ${JSON.stringify(path)}: ${why}`)
       )
     for (const [path, content] of Object.entries(files)) yield* write(path, content)
     return {

@@ -1,4 +1,4 @@
-// Which places of the tree the uuids of drivers stand for, as the reports that have passed tell.
+// Maps the uuids of drivers to their paths in the tree, as learned from the exporter's reports.
 import type { GetReportResponse } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import * as Either from "effect/Either"
 import * as DriverTree from "../protocol/DriverTree.ts"
@@ -33,13 +33,12 @@ export class DriverNames {
     }
   }
 
-  // A proxied driver is at several places, and a uuid that no report told of at none.
+  // A proxied driver has several paths, and an unknown uuid has none.
   pathsOf(uuid: string): ReadonlyArray<string> {
     return this.known.get(normalizeUuid(uuid))?.paths ?? []
   }
 
-  // The first of its paths. A driver that has taken the place of another, after a restart, has a number too, as in
-  // `power#2`.
+  // The driver's first path. A driver that replaced another one after a restart also has a number, as in `power#2`.
   nameOf(uuid: string): string | undefined {
     return this.known.get(normalizeUuid(uuid))?.name
   }

@@ -1,4 +1,5 @@
-// What an RPC of an exporter is about, told from what it begins with. Injected faults and recordings name RPCs this way.
+// Describes an RPC of an exporter by its request message or its metadata. Injected faults and recordings use these
+// names.
 import { ExporterServiceDefinition, type GetReportResponse } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -10,18 +11,18 @@ import type { JsonValue } from "../protocol/ProtobufValue.ts"
 import * as rpcs from "../protocol/rpcs.ts"
 import * as streamRequest from "../protocol/streamRequest.ts"
 
-// The kinds that the errors of drivers know, and the RPCs that are about the exporter itself.
+// The kinds of driver calls, and the RPCs of the exporter itself.
 export const Kind = Schema.Literal(...CallKind.literals, "report", "status", "endSession", "log")
 
 export type Kind = typeof Kind.Type
 
-// Whether there is one answer, which ends the RPC.
+// Whether a single result ends the RPC.
 export const isUnary = (kind: Kind): boolean =>
   kind === "call" || kind === "report" || kind === "status" || kind === "endSession"
 
 export interface ExporterCall {
   readonly kind: Kind
-  // Of the driver; empty when the RPC is about the exporter.
+  // The driver's uuid; empty for an RPC of the exporter itself.
   readonly uuid: string
   readonly method: string
   readonly args: ReadonlyArray<JsonValue>
@@ -51,7 +52,7 @@ const about = (kind: Kind, call: Partial<Omit<ExporterCall, "kind">> = {}): Expo
   ...call
 })
 
-// An RPC with a request message; none when it is another service's, or when its request does not decode.
+// Describes an RPC with a request message; none for another service, or for a request that does not decode.
 export const fromMessage = (rpc: string, message: Uint8Array): Option.Option<ExporterCall> => {
   const kind = ofExporter.get(rpc)
   if (kind !== undefined) return Option.some(about(kind))
@@ -63,7 +64,7 @@ export const fromMessage = (rpc: string, message: Uint8Array): Option.Option<Exp
 
 const decodeStreamRequest = Schema.decodeUnknownOption(streamRequest.StreamRequest)
 
-// An RPC that its metadata describes.
+// Describes an RPC by its metadata.
 export const fromMetadata = (rpc: string, metadata: Metadata.Metadata = Metadata.empty): Option.Option<ExporterCall> =>
   rpc === rpcs.stream
     ? Option.map(
@@ -75,7 +76,7 @@ export const fromMetadata = (rpc: string, metadata: Metadata.Metadata = Metadata
     )
     : Option.none()
 
-// The report in an answer; none when it does not decode.
+// The report in a result; none when the result does not decode.
 export const decodeReport = (answer: Uint8Array): Option.Option<GetReportResponse> =>
   Option.liftThrowable(methods.getReport.responseType.decode)(answer)
 

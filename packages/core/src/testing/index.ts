@@ -9,58 +9,58 @@
 export * as ControllerTest from "./ControllerTest.ts"
 
 /**
- * A whole exporter in memory, with the connection to it, as one layer.
+ * An exporter in memory and a connection to it, as one layer.
  *
  * @since 0.1.0
  */
 export * as ExporterTest from "./ExporterTest.ts"
 
 /**
- * Faults of a connection, planned by a test: calls that are lost, delayed or refused, streams that are cut short,
- * stalled or corrupted.
+ * Faults of a connection, planned by a test: lost, delayed or refused calls, and truncated, stalled or corrupted
+ * streams.
  *
  * @since 0.1.0
  */
 export * as Faults from "./Faults.ts"
 
 /**
- * A whole exporter in memory that can fail in every way a real one does, with the connection to it, as one layer.
+ * An exporter in memory that can fail in every way a real one does, and a connection to it, as one layer.
  *
  * @since 0.1.0
  */
 export * as FaultyExporter from "./FaultyExporter.ts"
 
 /**
- * A flasher to test with: it keeps what is flashed, in memory, and gives it back.
+ * A fake flasher that keeps flashed images in memory and dumps them.
  *
  * @since 0.1.0
  */
 export * as FlasherTest from "./FlasherTest.ts"
 
 /**
- * A power supply to test with: what the device behind it draws is a function of time.
+ * A fake power supply whose load is a function of time.
  *
  * @since 0.1.0
  */
 export * as PowerTest from "./PowerTest.ts"
 
 /**
- * Recordings of what passes between a program and an exporter, and their replay: a test that once ran against real
- * hardware runs again without it, in milliseconds, and fails when the program does something else than it did.
+ * Records the traffic between a program and an exporter, and replays it: a test that once ran against real hardware
+ * runs again without the hardware, in milliseconds, and fails when the program behaves differently.
  *
  * @since 0.1.0
  */
 export * as Recording from "./Recording.ts"
 
 /**
- * A serial console to test with: a script says what it answers to which line.
+ * A fake serial console that replies to lines by a script.
  *
  * @since 0.1.0
  */
 export * as SerialTest from "./SerialTest.ts"
 
 /**
- * A storage to test with: the files of `Opendal` in memory.
+ * A fake storage for `Opendal` that keeps its files in memory.
  *
  * @since 0.1.0
  */

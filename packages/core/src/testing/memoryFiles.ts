@@ -1,5 +1,5 @@
-// A tree of files in memory that answers as OpenDAL's file system service does. Paths of directories end in a slash;
-// the root is "/". What it refuses it refuses in the words of OpenDAL, of which some name other operations than were called.
+// A tree of files in memory that behaves like OpenDAL's file system service. Paths of directories end with a slash; the
+// root is "/". Failures use OpenDAL's messages, some of which name another operation than the caller's.
 import * as Either from "effect/Either"
 
 type Outcome<A = void> = Either.Either<A, string>
@@ -12,7 +12,7 @@ interface Stat {
 export interface MemoryFiles {
   readonly files: ReadonlyMap<string, Uint8Array>
   readonly write: (path: string, bytes: Uint8Array) => Outcome
-  // A directory can be opened for reading, and cannot be read.
+  // A directory can be opened for reading, but not read.
   readonly openable: (path: string) => Outcome
   readonly read: (path: string) => Outcome<Uint8Array>
   readonly stat: (path: string) => Outcome<Stat>
@@ -20,7 +20,7 @@ export interface MemoryFiles {
   readonly copy: (source: string, target: string) => Outcome
   readonly rename: (source: string, target: string) => Outcome
   readonly createDirectory: (path: string) => Outcome
-  // What is not there is no failure.
+  // Removing a missing path is not a failure.
   readonly remove: (path: string) => Outcome
   readonly removeAll: (path: string) => Outcome
   readonly list: (path: string, recursive: boolean) => ReadonlyArray<string>
@@ -64,7 +64,7 @@ export const make = (): MemoryFiles => {
   const refuseSlash = (operation: string, role: string, path: string): Outcome =>
     path.endsWith("/") ? fail("IsADirectory", `Operator::${operation}`, `${role} path is a directory`, path) : done
 
-  // Makes the directories above a path that is about to be written.
+  // Makes the directories above a path before it is written.
   const makeRoom = (operation: string, path: string): Outcome => {
     if (files.has(asFile(parent(path)))) return fail("AlreadyExists", operation, "entity already exists", path)
     return Either.map(refuseBelowFile(operation, path), () => addDirectory(parent(path)))
@@ -89,7 +89,7 @@ export const make = (): MemoryFiles => {
     })
   }
 
-  // What copying and renaming refuse alike, and what there is to copy.
+  // Makes the checks that copy and rename share, and returns the kind of the source.
   const between = (operation: string, name: string, source: string, target: string) =>
     Either.gen(function*() {
       yield* refuseSlash(operation, "from", source)
@@ -121,7 +121,7 @@ export const make = (): MemoryFiles => {
 
   const list: MemoryFiles["list"] = (path, recursive) => {
     const name = normalize(path)
-    // Without a slash at its end a path is what the paths of entries begin with.
+    // A path without a slash at its end is a prefix of the paths to list.
     const directory = name.endsWith("/") ? name : parent(name)
     if (!directories.has(directory)) return []
     const found = entries().filter((entry) =>

@@ -233,7 +233,7 @@ describe("StorageTest", () => {
     Effect.gen(function*() {
       const storage = yield* StorageTest.make({ a: "" })
       const message = yield* Effect.catchAllDefect(storage.write("a/b", ""), Effect.succeed)
-      assert.include(String(message), "StorageTest cannot have the file \"a/b\"")
+      assert.include(String(message), "StorageTest cannot write the file \"a/b\"")
     }))
 
   it.scoped("lists like OpenDAL's file system service", () =>

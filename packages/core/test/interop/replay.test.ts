@@ -101,7 +101,7 @@ it.scopedLive("what the Python exporter said is said again without it", () =>
 
     const told = String(yield* outcome(replay("other"))).split("\n")
     assert.include(told[0] ?? "", `call probe.echo("other", [1,{"deep":null}]) is not in the recording`)
-    assert.strictEqual(told[2], `  arguments[0]: "same" was recorded, "other" came`)
+    assert.strictEqual(told[2], `  arguments[0]: recorded "same", got "other"`)
 
     const content = yield* Effect.flatMap(FileSystem.FileSystem, (fileSystem) => fileSystem.readFileString(path))
     assert.isFalse(content.includes(passphrase))

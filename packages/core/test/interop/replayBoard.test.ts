@@ -113,7 +113,7 @@ layer(Layer.provideMerge(recorded, NodeContext.layer), { excludeTestServices: tr
     }))
 
   describe("a recorded test of a board says what is different:", () => {
-    // Which line it is depends on how many pieces the console's text came in.
+    // The number of the line depends on the pieces in which the text of the console arrived.
     const differs = (name: string, change: (bench: Bench) => Steps, ...told: ReadonlyArray<string>) =>
       it.effect(name, () =>
         Effect.gen(function*() {
@@ -130,7 +130,7 @@ layer(Layer.provideMerge(recorded, NodeContext.layer), { excludeTestServices: tr
       "call flasher.flash was not sent (INVALID_ARGUMENT, the exporter): " +
         `call flasher.flash(<resource>, "boot") is not in the recording board.jsonl`,
       `  expected next: call flasher.flash(<resource>, "root") (line N)`,
-      `  arguments[1]: "root" was recorded, "boot" came`
+      `  arguments[1]: recorded "root", got "boot"`
     )
     differs(
       "another method",
@@ -142,63 +142,63 @@ layer(Layer.provideMerge(recorded, NodeContext.layer), { excludeTestServices: tr
       "a missing call",
       ({ steps: { flash: _, ...steps } }) => steps,
       "call flasher.dump was not sent (INVALID_ARGUMENT, the exporter): " +
-        `call flasher.dump(<resource>, "root") comes before its turn (line N) in the recording board.jsonl`,
+        `call flasher.dump(<resource>, "root") comes before line N of the recording board.jsonl`,
       `  expected next: call flasher.flash(<resource>, "root") (line N)`
     )
     differs(
       "a missing call at the end",
       ({ steps: { off: _, ...steps } }) => steps,
-      "the program did not do what is in the recording board.jsonl:",
+      "the program differs from the recording board.jsonl:",
       "- call power.off() was not made (line N)"
     )
     differs(
       "an extra call",
       ({ steps, supply }) => ({ ...steps, again: supply.off() }),
       "call power.off was not sent (INVALID_ARGUMENT, the exporter): " +
-        "call power.off() comes more often than in the recording board.jsonl",
-      "  expected next: nothing, everything recorded has been done"
+        "call power.off() is made more often than in the recording board.jsonl",
+      "  expected next: nothing, the recording is complete"
     )
     differs(
       "another image",
       ({ flash, steps }) => ({ ...steps, flash: flash(image.slice(0, -6) + "Image ", "root") }),
       "transfer flasher.resource was not sent (INVALID_ARGUMENT, the exporter): " +
-        "resource for flasher was sent something other than in the recording board.jsonl",
-      `  at byte 179994, "image " was recorded, "Image " came (line N)`
+        "resource for flasher was sent different data than in the recording board.jsonl",
+      `  at byte 179994: recorded "image ", got "Image " (line N)`
     )
     differs(
       "a shorter image",
       ({ flash, steps }) => ({ ...steps, flash: flash(image.slice(9), "root") }),
       "transfer flasher.resource was not sent (INVALID_ARGUMENT, the exporter): " +
-        "resource for flasher was sent something other than in the recording board.jsonl",
-      "  it ended after 179991 of 180000 bytes (line N)"
+        "resource for flasher was sent different data than in the recording board.jsonl",
+      "  the program ended it after 179991 of 180000 bytes (line N)"
     )
     differs(
       "another line on the console",
       ({ ask, steps }) => ({ ...steps, version: ask("printenv") }),
       "stream serial.connect was not sent (INVALID_ARGUMENT, the exporter): " +
-        "stream serial.connect was sent something other than in the recording board.jsonl",
-      String.raw`  at byte 0, "version\n" was recorded, "printenv\n" came (line N)`
+        "stream serial.connect was sent different data than in the recording board.jsonl",
+      String.raw`  at byte 0: recorded "version\n", got "printenv\n" (line N)`
     )
     differs(
       "an extra line on the console",
       ({ ask, steps }) => ({ ...steps, again: ask("version") }),
       "stream serial.connect was not sent (INVALID_ARGUMENT, the exporter): " +
-        "stream serial.connect was sent something other than in the recording board.jsonl",
-      String.raw`  the end after 22 bytes was recorded (line N), "version\n" came`
+        "stream serial.connect was sent different data than in the recording board.jsonl",
+      String.raw`  recorded the end after 22 bytes (line N), got "version\n"`
     )
     differs(
       "another order of calls",
       ({ steps: { off, on, ...steps } }) => ({ off, ...steps, on }),
       "call power.off was not sent (INVALID_ARGUMENT, the exporter): " +
-        "call power.off() waits in vain for line N of the recording board.jsonl",
-      "  expected before it: call power.on() (line N)"
+        "call power.off() cannot continue at line N of the recording board.jsonl",
+      "  expected first: call power.on() (line N)"
     )
     differs(
       "another order of a call and a line on the console",
       ({ steps: { login, version, ...steps } }) => ({ ...steps, version, login }),
       "transfer flasher.resource was not sent (INVALID_ARGUMENT, the exporter): " +
-        "resource for flasher waits in vain for line N of the recording board.jsonl",
-      String.raw`  expected before it: "version\n" sent on the stream serial.connect (line N)`
+        "resource for flasher cannot continue at line N of the recording board.jsonl",
+      String.raw`  expected first: "version\n" sent on the stream serial.connect (line N)`
     )
   })
 })

@@ -34,9 +34,9 @@ const bugs: ReadonlyArray<readonly [name: string, use: Use]> = [
   ["a handler that throws", (client) => client.call("throwing")],
   ["a call that dies", (client) => client.call("dying")],
   ["a streaming call", (client) => Stream.runDrain(client.streamingCall("items"))],
-  ["a byte stream that is opened", (client) => Effect.scoped(client.stream("opening"))],
+  ["opening a byte stream", (client) => Effect.scoped(client.stream("opening"))],
   [
-    "a byte stream that is read",
+    "reading a byte stream",
     (client) => Effect.scoped(Effect.flatMap(client.stream("reading"), ({ read }) => Stream.runDrain(read)))
   ],
   [
@@ -63,11 +63,11 @@ for (
           const error = yield* Effect.flip(use(yield* ExporterConnection.driver("device")))
           const cause = causeOf(error)
           assert.strictEqual(cause instanceof Error ? cause.message : cause, "a bug")
-          // What a test that fails prints.
+          // The text that a failing test prints.
           assert.match(Cause.pretty(Cause.fail(error), { renderErrorCause: true }), /a bug[^]*ExporterTest\.test\.ts/)
         }))
 
-      it.effect("what a driver fails with, and why", () =>
+      it.effect("a driver's failure and its cause", () =>
         Effect.gen(function*() {
           const client = yield* ExporterConnection.driver("device")
           for (const use of [client.call("failing"), Stream.runDrain(client.streamingCall("failingItems"))]) {

@@ -1,4 +1,4 @@
-// Each fault, at each moment, on each kind of call: what the program sees and what the driver does.
+// Each fault, at each moment, on each kind of call: what the program observes and what the driver does.
 import { ExporterConnection } from "@effect-jumpstarter/core"
 import { Faults, FaultyExporter } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
@@ -40,7 +40,7 @@ describe("a call", () => {
       assert.deepStrictEqual(events, ["on"])
     }))
 
-  test("is lost while the driver acts, which is interrupted", (faults, events) =>
+  test("is lost while the driver acts, and the driver is interrupted", (faults, events) =>
     Effect.gen(function*() {
       const power = yield* bench.power
       yield* faults.next({ method: "hang" }, Faults.drop({ messages: 0 }))
@@ -49,7 +49,7 @@ describe("a call", () => {
       assert.deepStrictEqual(events, ["hang", "hang interrupted"])
     }))
 
-  test("is lost at once, however long the driver takes to let go", (faults, events) =>
+  test("is lost at once, even if the driver takes long to finish", (faults, events) =>
     Effect.gen(function*() {
       const power = yield* bench.power
       const calling = yield* Effect.fork(bench.outcomeOf(power.call("stuck")))
@@ -60,7 +60,7 @@ describe("a call", () => {
       yield* Fiber.join(leaving)
     }))
 
-  test("is lost so long after it began", (faults, events) =>
+  test("is lost at the given time after it began", (faults, events) =>
     Effect.gen(function*() {
       const power = yield* bench.power
       yield* faults.next({ method: "slow" }, Faults.drop({ time: "59 seconds" }))
@@ -73,7 +73,7 @@ describe("a call", () => {
       assert.deepStrictEqual(events, [])
     }))
 
-  test("is late", (faults, events) =>
+  test("is delayed", (faults, events) =>
     Effect.gen(function*() {
       const power = yield* bench.power
       yield* faults.next({ method: "on" }, Faults.delay("3 seconds"))
@@ -89,7 +89,7 @@ describe("a call", () => {
       assert.isNull(yield* Fiber.join(calling))
     }))
 
-  test("is never answered, and can be given up", (faults, events) =>
+  test("never returns, and can be interrupted", (faults, events) =>
     Effect.gen(function*() {
       const power = yield* bench.power
       yield* faults.next({ method: "on" }, Faults.stall("after"))
@@ -99,7 +99,7 @@ describe("a call", () => {
       assert.deepStrictEqual(events, ["on"])
     }))
 
-  test("is answered with a failure of the exporter", (faults, events) =>
+  test("fails with a failure of the exporter", (faults, events) =>
     Effect.gen(function*() {
       const power = yield* bench.power
       yield* faults.next({ method: "on" }, Faults.fail("DEADLINE_EXCEEDED", "no"))
@@ -110,7 +110,7 @@ describe("a call", () => {
       assert.deepStrictEqual(events, ["on"])
     }))
 
-  test("arrives as bytes that are no message, or is answered with such", (faults) =>
+  test("arrives as bytes that do not decode, or returns such bytes", (faults) =>
     Effect.gen(function*() {
       const power = yield* bench.power
       yield* faults.next({ method: "on" }, Faults.malform("before"))
@@ -122,16 +122,19 @@ describe("a call", () => {
       assert.match(String(yield* bench.outcomeOf(power.call("on"))), /^UnexpectedResult INTERNAL client: malformed/)
     }))
 
-  test("that is interrupted waits for the driver, faults or not", (faults, events) =>
-    Effect.gen(function*() {
-      const power = yield* bench.power
-      yield* faults.next({ method: "hang" }, Faults.delay("1 second"))
-      const calling = yield* Effect.fork(power.call("hang"))
-      yield* TestClock.adjust("1 second")
-      yield* bench.eventually(() => events.length === 1)
-      yield* Fiber.interrupt(calling)
-      assert.deepStrictEqual(events, ["hang", "hang interrupted"])
-    }))
+  test(
+    "waits for the driver when it is interrupted, with and without faults",
+    (faults, events) =>
+      Effect.gen(function*() {
+        const power = yield* bench.power
+        yield* faults.next({ method: "hang" }, Faults.delay("1 second"))
+        const calling = yield* Effect.fork(power.call("hang"))
+        yield* TestClock.adjust("1 second")
+        yield* bench.eventually(() => events.length === 1)
+        yield* Fiber.interrupt(calling)
+        assert.deepStrictEqual(events, ["hang", "hang interrupted"])
+      })
+  )
 })
 
 describe("a streaming call", () => {
@@ -150,7 +153,7 @@ describe("a streaming call", () => {
       assert.deepStrictEqual(yield* count(5), [[1, 2], lost])
     }))
 
-  test("is lost before, at the begin, and instead of its end", (faults, events) =>
+  test("is lost before its start, at its start, and instead of its end", (faults, events) =>
     Effect.gen(function*() {
       yield* faults.next({ method: "count" }, Faults.drop("before", { downFor: 0 }))
       assert.deepStrictEqual(yield* count(2), [[], lost])
@@ -170,7 +173,7 @@ describe("a streaming call", () => {
       assert.deepStrictEqual(yield* count(5), [[], "end"])
     }))
 
-  test("goes silent, for a while or for ever", (faults) =>
+  test("stalls, for a while or without end", (faults) =>
     Effect.gen(function*() {
       const power = yield* bench.power
       yield* faults.next({ method: "count" }, Faults.delay("1 minute", { messages: 1 }))
@@ -188,7 +191,7 @@ describe("a streaming call", () => {
       yield* Fiber.interrupt(reading)
     }))
 
-  test("fails, or brings what does not decode, after some items", (faults) =>
+  test("fails, or sends bytes that do not decode, after some items", (faults) =>
     Effect.gen(function*() {
       yield* faults.next({ method: "count" }, Faults.fail("ABORTED", "enough", { messages: 1 }))
       assert.deepStrictEqual(yield* count(2), [[1], "DriverError ABORTED driver: enough"])
@@ -200,9 +203,9 @@ describe("a streaming call", () => {
 })
 
 describe("a byte stream", () => {
-  test("is lost when exactly so many bytes have passed", (faults) =>
+  test("is lost after exactly the given number of bytes", (faults) =>
     Effect.gen(function*() {
-      // Seven there, and three back.
+      // Seven bytes to the device, and three back.
       yield* faults.next({ driver: "console", method: "connect" }, Faults.drop({ bytes: 10 }))
       const { exit, heard } = yield* bench.converse("abcdefg")
       assert.strictEqual(bench.outcome(exit), lost)
@@ -212,7 +215,7 @@ describe("a byte stream", () => {
   for (
     const [name, fault] of [["is lost", Faults.drop({ bytes: 1 })], ["stalls", Faults.stall({ bytes: 1 })]] as const
   ) {
-    test(`${name} for what the device says at that moment as well`, (faults) =>
+    test(`${name} for data that the device sends at that moment, too`, (faults) =>
       Effect.gen(function*() {
         yield* faults.next({ driver: "console", method: "greet" }, fault)
         const client = yield* ExporterConnection.driver("console")
@@ -239,14 +242,14 @@ describe("a byte stream", () => {
       assert.deepStrictEqual(events, ["connect", "disconnect"])
     }))
 
-  test("ends too early, and nothing tells", (faults) =>
+  test("ends too early, without an error", (faults) =>
     Effect.gen(function*() {
       yield* faults.next({ kind: "stream" }, Faults.truncate({ bytes: 5 }))
       const { exit, heard } = yield* bench.converse("abc")
       assert.deepStrictEqual([heard, Exit.isSuccess(exit)], ["ab", true])
     }))
 
-  test("stalls both ways", (faults) =>
+  test("stalls in both directions", (faults) =>
     Effect.gen(function*() {
       yield* faults.next({ kind: "stream" }, Faults.stall({ bytes: 4 }))
       const talking = yield* Effect.fork(Effect.timeoutOption(bench.converse("abc"), "1 hour"))
@@ -254,7 +257,7 @@ describe("a byte stream", () => {
       assert.deepStrictEqual(yield* Fiber.join(talking), Option.none())
     }))
 
-  test("that stalls is not written to", (faults, events) =>
+  test("writes nothing more to the driver once it stalls", (faults, events) =>
     Effect.gen(function*() {
       const storage = yield* ExporterConnection.driver("storage")
       yield* faults.next({ kind: "stream" }, Faults.stall({ bytes: 4 }))
@@ -269,7 +272,7 @@ describe("a byte stream", () => {
     }))
 
   test(
-    "that is lost is closed at the device, whether or not the program lets go",
+    "closes at the device when it is lost, even if the program keeps it",
     (faults, events) =>
       Effect.gen(function*() {
         const client = yield* ExporterConnection.driver("console")
@@ -281,7 +284,7 @@ describe("a byte stream", () => {
       })
   )
 
-  test("has flipped bytes, or a frame that is none", (faults) =>
+  test("has flipped bytes, or a frame that does not decode", (faults) =>
     Effect.gen(function*() {
       yield* faults.next({ kind: "stream" }, Faults.corrupt({ bytes: 3 }))
       const { exit, heard } = yield* bench.converse("abc")
@@ -306,16 +309,16 @@ describe("a byte stream", () => {
 })
 
 describe("a resource", () => {
-  test("is lost in mid-upload, which the driver hears of", (faults, events) =>
+  test("is lost during an upload, and the driver's read fails", (faults, events) =>
     Effect.gen(function*() {
-      // More than is sent ahead of a driver that has not begun to read.
+      // More bytes than are sent ahead of a driver that does not read.
       yield* faults.next({ kind: "resource", driver: "storage" }, Faults.drop({ bytes: 206 }))
       assert.strictEqual(yield* bench.outcomeOf(bench.upload("0123456789".repeat(40))), lost)
       yield* bench.eventually(() => events.length > 0)
       assert.deepStrictEqual(events, ["write broke off"])
     }))
 
-  test("is no success when it breaks off, whatever the driver makes of it", (faults, events) =>
+  test("fails when its upload is cut off, even if the driver ignores that", (faults, events) =>
     Effect.gen(function*() {
       for (const bytes of [6, 10]) {
         yield* faults.next({ kind: "resource" }, Faults.fail("INTERNAL", "broke off", { bytes }))
@@ -341,7 +344,7 @@ describe("a resource", () => {
       assert.match(events.join(), /^wrote 012345\W+89$/)
     }))
 
-  test("is lost in mid-download", (faults) =>
+  test("is lost during a download", (faults) =>
     Effect.gen(function*() {
       yield* faults.next({ kind: "resource" }, Faults.drop({ bytes: 6 }))
       const { exit, received } = yield* bench.download("0123456789")
@@ -358,7 +361,7 @@ describe("a resource", () => {
 
 describe("a plan", () => {
   test(
-    "is for the RPC with the driver, the method, the kind and the occurrence that are given",
+    "applies to the RPC with the given driver, method, kind and occurrence",
     (faults, events) =>
       Effect.gen(function*() {
         const power = yield* bench.power
@@ -373,14 +376,14 @@ describe("a plan", () => {
         assert.strictEqual(yield* bench.outcomeOf(power.call("set", 2)), "DriverError ABORTED driver: no")
         yield* planned.happened
         yield* power.call("set", 3)
-        // A proxied driver is at both places.
+        // A proxied driver has both paths.
         yield* faults.next({ driver: "group.relay" }, Faults.fail("ABORTED", "there"))
         assert.strictEqual(yield* bench.outcomeOf(relay.call("on")), "DriverError ABORTED driver: there")
         assert.deepStrictEqual(events, ["on", "set [1]", "set [3]"])
       })
   )
 
-  test("for always stays until it is cleared", (faults) =>
+  test("made by `always` stays until it is cleared", (faults) =>
     Effect.gen(function*() {
       const power = yield* bench.power
       yield* faults.always({ driver: "power", method: "on" }, Faults.fail("INTERNAL", "stuck"))
@@ -391,7 +394,7 @@ describe("a plan", () => {
       assert.deepStrictEqual(yield* bench.outcomeOf(power.call("on")), { value: null })
     }))
 
-  it.effect("that did not happen fails a test that succeeds", () =>
+  it.effect("dies when the test succeeds before the fault happens", () =>
     Effect.gen(function*() {
       const { drivers } = yield* bench.make
       const planning = (fails: Effect.Effect<void, string>) =>
@@ -409,7 +412,7 @@ describe("a plan", () => {
       assert.notInclude(String(yield* planning(Effect.fail("no"))), "planned")
     }))
 
-  it.effect("that cannot happen to the RPC it is for is a mistake of the test", () =>
+  it.effect("dies when the fault cannot apply to its RPC", () =>
     Effect.gen(function*() {
       const { drivers } = yield* bench.make
       const misplaced = (fault: Faults.Fault) =>
@@ -418,12 +421,12 @@ describe("a plan", () => {
           yield* Effect.flatMap(bench.power, (power) => power.call("on"))
         }).pipe(Effect.provide(FaultyExporter.layer(drivers)), Effect.exit)
       assert.include(String(yield* misplaced(Faults.truncate("after"))), "only streams can be truncated")
-      assert.include(String(yield* misplaced(Faults.corrupt("before"))), "a call can be malformed")
+      assert.include(String(yield* misplaced(Faults.corrupt("before"))), "use malform for other RPCs")
     }))
 })
 
 describe("a lost connection", () => {
-  test("is over after a while, if the fault says so", (faults) =>
+  test("is restored after `downFor`", (faults) =>
     Effect.gen(function*() {
       const power = yield* bench.power
       yield* faults.next({ method: "on" }, Faults.drop("before", { downFor: "5 seconds" }))

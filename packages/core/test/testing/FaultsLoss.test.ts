@@ -1,4 +1,4 @@
-// A connection that a fault loses is lost like that of a killed process.
+// A connection lost by a fault looks like a connection to a killed process.
 import { Endpoint, ExporterConnection, GrpcChannel } from "@effect-jumpstarter/core"
 import { Faults } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
@@ -12,7 +12,7 @@ import * as bench from "./bench.ts"
 
 const lost = "ConnectionLost UNAVAILABLE transport: Connection dropped"
 
-// What goes on until the connection is lost, and what shows that it goes on.
+// Operations in progress when the connection is lost, and the events that show their progress.
 const operations: ReadonlyArray<{
   readonly begun: string
   readonly run: (probe: DriverClient) => Effect.Effect<unknown, unknown>
@@ -33,12 +33,12 @@ const operations: ReadonlyArray<{
   }
 ]
 
-/** Loses a connection in the middle of everything, and answers how everything ended, and what comes next. */
+/** Loses a connection during all operations, and returns their outcomes and those of later operations. */
 const lose = Effect.fnUntraced(function*(connection: ExporterConnection.Connection, lose: Effect.Effect<void>) {
   const probe = yield* connection.driver("probe")
   const running = yield* Effect.forEach(operations, ({ run }) => Effect.fork(bench.outcomeOf(run(probe))))
   yield* until(
-    "everything runs",
+    "every operation runs",
     probe.call("events"),
     (events) => Array.isArray(events) && operations.every(({ begun }) => events.includes(begun))
   )
@@ -49,7 +49,7 @@ const lose = Effect.fnUntraced(function*(connection: ExporterConnection.Connecti
     Effect.scoped(probe.stream("idle"))
   ]
   return {
-    // How a socket breaks is up to the moment, and the address is another one each time.
+    // The error of a broken socket depends on timing, and the address differs each time.
     underWay: Array.from(
       yield* Effect.forEach(running, Fiber.join),
       (outcome) => String(outcome).replace("read ECONNRESET", "Connection dropped")
@@ -70,7 +70,7 @@ const allLost = {
 }
 
 describe("the loss of a connection", () => {
-  it.scopedLive("looks like that of a killed process", () =>
+  it.scopedLive("looks the same when the process is killed", () =>
     Effect.gen(function*() {
       const path = yield* temporary.socketPath
       const exporter = yield* process.start(process.typescript(), ["--unix", path])
@@ -78,7 +78,7 @@ describe("the loss of a connection", () => {
       assert.deepStrictEqual(yield* lose(connection, exporter.kill), allLost)
     }), 30_000)
 
-  it.scopedLive("by a fault, in memory", () =>
+  it.scopedLive("looks the same by a fault, in memory", () =>
     Effect.gen(function*() {
       const exporter = yield* probeExporter.make
       const { channel, control: faults } = yield* Faults.make(yield* GrpcChannel.fromHandlers(exporter.handlers))
@@ -89,7 +89,7 @@ describe("the loss of a connection", () => {
       assert.deepStrictEqual(yield* probe.call("echo", 1), [1])
     }).pipe(Effect.provide(probeExporter.quiet)))
 
-  it.scopedLive("by a fault, of a real connection", () =>
+  it.scopedLive("looks the same by a fault, on a real connection", () =>
     Effect.gen(function*() {
       const path = yield* temporary.socketPath
       yield* process.start(process.typescript(), ["--unix", path])

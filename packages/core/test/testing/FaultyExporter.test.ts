@@ -1,4 +1,4 @@
-// Faults of the exporter itself: refusing connections, starting anew, hooks that fail, floods.
+// Faults of the exporter itself: refused connections, restarts, failing hooks, floods of log lines.
 import { ExporterConnection, GrpcChannel } from "@effect-jumpstarter/core"
 import { Faults, FaultyExporter } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
@@ -33,7 +33,7 @@ describe("connecting", () => {
       assert.strictEqual(connectError(exit), "Unreachable: connect ECONNREFUSED memory")
     }))
 
-  it.effect("is never answered", () =>
+  it.effect("never completes", () =>
     Effect.gen(function*() {
       const connecting = yield* Effect.fork(prepare(({ next }) => next({ kind: "report" }, Faults.stall("before"))))
       assert.match(connectError(yield* bench.passTime(connecting)), /^Timeout/)
@@ -48,7 +48,7 @@ describe("connecting", () => {
       )
     }))
 
-  it.effect("meets an exporter that talks nonsense", () =>
+  it.effect("fails when the exporter sends malformed messages", () =>
     Effect.gen(function*() {
       const exit = yield* prepare(({ next }) => next({ kind: "report" }, Faults.malform({ messages: 0 })))
       assert.match(connectError(exit), /^Refused: INTERNAL: malformed message from the exporter/)
@@ -56,7 +56,7 @@ describe("connecting", () => {
 })
 
 describe("a restart", () => {
-  it.effect("ends what is under way, and brings the same drivers under other uuids", () =>
+  it.effect("ends RPCs in progress, and hosts the same drivers under new uuids", () =>
     withExporter((exporter, events) =>
       Effect.gen(function*() {
         const before = yield* bench.power
@@ -64,10 +64,10 @@ describe("a restart", () => {
         yield* bench.eventually(() => events.length === 1)
         yield* exporter.restart
         assert.strictEqual((yield* Fiber.join(hanging))._tag, "ConnectionLost")
-        // The exporter is gone only when its drivers have let go.
+        // The exporter ends only after its drivers have released their resources.
         assert.deepStrictEqual(events, ["hang", "hang interrupted"])
 
-        // Who is there now is asked first.
+        // The connection first requests the report of the new exporter.
         yield* before.call("on")
         const renewed = yield* ExporterConnection.fromChannel(yield* GrpcChannel.GrpcChannel)
         const power = yield* renewed.driver("power")
@@ -116,7 +116,7 @@ describe("a hook that fails", () => {
       )
     }))
 
-  it.effect("only warns", () =>
+  it.effect("only warns with `onFailure: warn`", () =>
     Effect.gen(function*() {
       const { first } = yield* statuses("beforeLease", {
         onFailure: "warn",
@@ -141,7 +141,7 @@ describe("a hook that fails", () => {
       assert.deepStrictEqual(second[0], "AFTER_LEASE_HOOK_FAILED")
     }))
 
-  it.effect("keeps drivers from being called", () =>
+  it.effect("prevents calls of drivers", () =>
     withExporter((exporter, events) =>
       Effect.gen(function*() {
         const power = yield* bench.power
@@ -153,7 +153,7 @@ describe("a hook that fails", () => {
     ))
 })
 
-it.effect("versions of the status are skipped", () =>
+it.effect("skipStatusVersions skips versions of the status", () =>
   withExporter((exporter) =>
     Effect.gen(function*() {
       const { status } = yield* ExporterConnection.ExporterConnection
@@ -165,7 +165,7 @@ it.effect("versions of the status are skipped", () =>
   ))
 
 describe("a connection", () => {
-  it.effect("that connects anew finds the drivers of an exporter that was restarted", () =>
+  it.effect("finds the drivers of a restarted exporter when it reconnects", () =>
     withExporter((exporter, events) =>
       Effect.gen(function*() {
         const power = yield* bench.power
@@ -189,7 +189,7 @@ describe("a connection", () => {
         assert.strictEqual(states.at(-1), "Ready")
       }), { reconnect: Schedule.spaced("1 second") }))
 
-  it.effect("that waits for the exporter is told of a hook that failed, and what it wrote", () =>
+  it.effect("reports a failed hook and its output to a program that waits for the exporter", () =>
     withExporter((exporter) =>
       Effect.gen(function*() {
         const { awaitReady } = yield* ExporterConnection.ExporterConnection
@@ -207,7 +207,7 @@ describe("a connection", () => {
     return fiber
   })
 
-  it.effect("that waits for the exporter fails as soon as a hook does, by no clock", () =>
+  it.effect("fails a waiting program as soon as a hook fails, without a step of the clock", () =>
     withExporter((exporter) =>
       Effect.gen(function*() {
         const fiber = yield* waiting
@@ -216,7 +216,7 @@ describe("a connection", () => {
         assert.include(error.message, "Hook failed with exit code 1\n  | no such device")
       }), { status: "AVAILABLE" }))
 
-  it.effect("that waits for the exporter fails when the hook has run, and not later", () =>
+  it.effect("fails a waiting program when the hook ends, and not later", () =>
     withExporter((exporter) =>
       Effect.gen(function*() {
         const fiber = yield* waiting
@@ -225,7 +225,7 @@ describe("a connection", () => {
         assert.strictEqual((yield* Fiber.join(fiber))._tag, "HookFailed")
       }), { status: "AVAILABLE" }))
 
-  it.effect("that is lost is not made again because a hook fails, and a hook fails though nothing answers", () =>
+  it.effect("stays lost when a hook fails, and the hook fails without a connection", () =>
     withExporter((exporter) =>
       Effect.gen(function*() {
         const { state, status } = yield* ExporterConnection.ExporterConnection
@@ -241,7 +241,7 @@ describe("a connection", () => {
       })
     ))
 
-  it.effect("that watches the status is told how much it missed", () =>
+  it.effect("reports missed versions to a program that watches the status", () =>
     withExporter((exporter) =>
       Effect.gen(function*() {
         const { statusChanges } = yield* ExporterConnection.ExporterConnection
@@ -257,7 +257,7 @@ describe("a connection", () => {
     ))
 })
 
-it.effect("a flood of log lines reaches a reader, who is told what it lost", () =>
+it.effect("a flood of log lines reaches the reader, with a report of the lost lines", () =>
   withExporter((exporter) =>
     Effect.gen(function*() {
       const { logs } = yield* ExporterConnection.ExporterConnection

@@ -1,4 +1,4 @@
-// What a recording holds, and that a program which does the same gets the same from it.
+// The content of a recording, and the replay to a program that behaves the same.
 import { Driver, Exporter, ExporterConnection, GrpcChannel, GrpcHandler } from "@effect-jumpstarter/core"
 import { Faults, FaultyExporter, Recording } from "@effect-jumpstarter/core/testing"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -38,7 +38,7 @@ const everything = Effect.gen(function*() {
 })
 
 describe("a recording", () => {
-  it.scoped("does not mind a clock that is set back", () =>
+  it.scoped("accepts a clock that is set back", () =>
     Effect.gen(function*() {
       const path = yield* file
       const program = Effect.gen(function*() {
@@ -50,19 +50,19 @@ describe("a recording", () => {
       assert.isNull(yield* replay(path, program))
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-  it.scoped("gives a program what the exporter gave it", () =>
+  it.scoped("returns to a program the same results as the exporter", () =>
     Effect.gen(function*() {
       const path = yield* file
       const recorded = yield* record(path, everything)
       assert.strictEqual(recorded.talk, "hello\n\0\u0001bye")
       assert.strictEqual(recorded.taken, "stream console.refused failed (UNAVAILABLE): the port is taken")
       assert.strictEqual(recorded.broke, "stream console.fragile failed (INTERNAL): it broke")
-      // Twice, so that nothing is used up.
+      // Twice, because a replay must not consume the recording.
       assert.deepStrictEqual(yield* replay(path, everything), recorded)
       assert.deepStrictEqual(yield* replay(path, everything), recorded)
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-  it.scoped("is text, one event a line", () =>
+  it.scoped("is text, with one event per line", () =>
     Effect.gen(function*() {
       const path = yield* file
       yield* record(
@@ -81,7 +81,7 @@ describe("a recording", () => {
       const handle =
         `{"kind":"client_stream","uuid":"00000000-0000-4000-8000-000000000007","x_jmp_content_encoding":null}`
       assert.deepStrictEqual(
-        // The report is long and says nothing new.
+        // The report is long, and other tests cover it.
         rest.slice(2).map((line) => line.replace(/"at":\d+/, `"at":0`)),
         [
           `{"rpc":2,"at":0,"event":"begin","kind":"status"}`,
@@ -117,7 +117,7 @@ describe("a recording", () => {
       )
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-  it.scoped("has the metadata of an RPC once, also when the first who waited for it left", () =>
+  it.scoped("has the metadata of an RPC once, even when the first fiber that waited for it is interrupted", () =>
     Effect.gen(function*() {
       const path = yield* file
       const opened = yield* Deferred.make<void>()
@@ -144,7 +144,7 @@ describe("a recording", () => {
       assert.deepStrictEqual((yield* events(path)).map(({ event }) => event), ["begin", "opened", "cancel"])
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-  it.scoped("says of every driver where it is, and keeps proxies one driver", () =>
+  it.scoped("has the path of every driver, and treats proxies as one driver", () =>
     Effect.gen(function*() {
       const path = yield* file
       const uuids = Effect.gen(function*() {
@@ -161,7 +161,7 @@ describe("a recording", () => {
       ])
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-  it.scoped("keeps failures of the transport, and the drivers of a restarted exporter apart", () =>
+  it.scoped("keeps failures of the transport, and separates the drivers of a restarted exporter", () =>
     Effect.gen(function*() {
       const path = yield* file
       const program = Effect.gen(function*() {
@@ -193,7 +193,7 @@ describe("a recording", () => {
       assert.deepStrictEqual(calls.map(({ driver }) => driver), ["power", "power#2"])
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-  it.scoped("keeps results that JSON cannot say", () =>
+  it.scoped("keeps results that JSON cannot express", () =>
     Effect.gen(function*() {
       const path = yield* file
       const odd = Driver.make({ client: "test.Odd", methods: { zero: Driver.call(() => Effect.succeed(-0)) } })
@@ -208,7 +208,7 @@ describe("a recording", () => {
 })
 
 describe("what comes from the exporter", () => {
-  // A board whose console speaks when its power is switched.
+  // A board whose console sends text when its power is switched.
   const board = Effect.gen(function*() {
     const said = yield* Mailbox.make<Uint8Array>()
     const say = (line: string) => Effect.zipRight(Effect.log(line), said.offer(utf8(line)))
@@ -231,7 +231,7 @@ describe("what comes from the exporter", () => {
     }
   })
 
-  it.scoped("does not come before the program did what it had done before that", () =>
+  it.scoped("arrives only after the program has made the steps recorded before it", () =>
     Effect.gen(function*() {
       const path = yield* file
       const program = Effect.gen(function*() {
@@ -275,7 +275,7 @@ describe("what comes from the exporter", () => {
       assert.isTrue(replayed.indexOf("console: booting") > replayed.indexOf("on"))
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-  it.scoped("comes at once, or when it came", () =>
+  it.scoped("arrives at once, or at its recorded time", () =>
     Effect.gen(function*() {
       const path = yield* file
       const program = Effect.gen(function*() {
@@ -290,7 +290,7 @@ describe("what comes from the exporter", () => {
       assert.strictEqual(yield* bench.passTime(replaying), 60)
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-  it.scoped("may be asked for by the clock", () =>
+  it.scoped("can be polled on a timer", () =>
     Effect.gen(function*() {
       const path = yield* file
       const polls = (times: number) =>
@@ -309,7 +309,7 @@ describe("what comes from the exporter", () => {
       }
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-  it.scoped("is the status of the time, however often it is asked for", () =>
+  it.scoped("is the status of that time, for any number of polls", () =>
     Effect.gen(function*() {
       const path = yield* file
       const program = (control: FaultyExporter.Control | undefined, times: number) =>
@@ -337,7 +337,7 @@ describe("what comes from the exporter", () => {
       }
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-  it.scoped("is a loss to a connection that connects anew, and watches the status meanwhile", () =>
+  it.scoped("is a loss to a connection that reconnects and watches the status meanwhile", () =>
     Effect.gen(function*() {
       const path = yield* file
       const program = (control?: FaultyExporter.Control) =>

@@ -1,4 +1,4 @@
-// What must not be found in a recording, and how a program keeps its own secrets out of it.
+// The secrets that a recording must not contain, and how a program keeps its own secrets out of it.
 import { Driver, DriverFailure, Exporter, ExporterConnection, GrpcChannel } from "@effect-jumpstarter/core"
 import type { JsonValue } from "@effect-jumpstarter/core/ProtobufValue"
 import { Recording } from "@effect-jumpstarter/core/testing"
@@ -14,7 +14,7 @@ import { file, outcome, record, replay } from "./recordings.ts"
 
 const secret = "correct-horse-battery-staple"
 
-/** Whether the file tells a secret, as it is or in base64. */
+/** Whether the file contains the secret, as text or in base64. */
 const tells = (path: string) =>
   Effect.map(
     Effect.flatMap(FileSystem.FileSystem, (fileSystem) => fileSystem.readFileString(path)),
@@ -24,7 +24,7 @@ const tells = (path: string) =>
       )
   )
 
-it.scopedLive("a passphrase, wherever it is added", () =>
+it.scopedLive("keeps out a passphrase, wherever it is added", () =>
   Effect.gen(function*() {
     const exporter = yield* Exporter.make(Driver.composite((yield* bench.make).drivers), { localLogs: false })
     const passphrase = Redacted.make(secret)
@@ -41,7 +41,7 @@ it.scopedLive("a passphrase, wherever it is added", () =>
     const secrets = Metadata.make({ "x-jumpstarter-passphrase": secret, authorization: `Bearer ${secret}` })
     for (
       const run of [
-        // Beneath the recorder, and through it.
+        // The metadata is added below the recorder, and above it.
         (path: string) =>
           Effect.flatMap(GrpcChannel.fromEndpoint(endpoint), (channel) =>
             Effect.flatMap(Recording.record(GrpcChannel.withMetadata(channel, secrets), path), (channel) =>
@@ -56,7 +56,7 @@ it.scopedLive("a passphrase, wherever it is added", () =>
       assert.strictEqual(yield* Effect.scoped(run(path)), "hellobye")
       assert.isFalse(yield* tells(path))
       assert.strictEqual(yield* replay(path, program), "hellobye")
-      // Refused, which the recording tells in the exporter's words.
+      // A refused passphrase: the recording has the exporter's message.
       const refused = yield* file
       const told = yield* outcome(Effect.scoped(
         Effect.flatMap(GrpcChannel.fromEndpoint(endpoint), (channel) =>
@@ -68,7 +68,7 @@ it.scopedLive("a passphrase, wherever it is added", () =>
     }
   }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-it.scoped("metadata of the exporter that looks like a secret", () =>
+it.scoped("keeps out the exporter's metadata that looks like a secret", () =>
   Effect.gen(function*() {
     const path = yield* file
     const handlers = new Map([
@@ -99,7 +99,7 @@ it.scoped("metadata of the exporter that looks like a secret", () =>
     assert.deepStrictEqual(replayed, Metadata.make({ "x-board": "revision 3" }))
   }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-// Answers with what it is told, in every way there is.
+// A driver that repeats its input in every way.
 const parrot = Driver.make({
   client: "test.Parrot",
   methods: {
@@ -134,13 +134,13 @@ const scrub: Recording.ScrubOptions = {
   scrubBytes: (bytes) => utf8(new TextDecoder().decode(bytes).replaceAll(secret, stars))
 }
 
-it.scoped("what a program says is a secret, on both sides", () =>
+it.scoped("keeps out secrets that the program names, in both directions", () =>
   Effect.gen(function*() {
     const path = yield* file
     const exporter = yield* Exporter.make(Driver.composite({ parrot }), { localLogs: false })
     const channel = Layer.provide(Recording.layerRecord(path, scrub), GrpcChannel.layerMemory(exporter.handlers))
     const recorded = yield* Effect.provide(talk, Layer.provide(ExporterConnection.layerChannel(), channel))
-    // The program itself is not disturbed.
+    // The program itself sees the secrets.
     assert.include(JSON.stringify(recorded.said), secret)
     assert.include(recorded.heard, secret)
     assert.isFalse(yield* tells(path))
@@ -150,7 +150,7 @@ it.scoped("what a program says is a secret, on both sides", () =>
       items: [`--key=${stars}`, { key: stars }],
       heard: `login: root\npassword: ${stars}\n`
     })
-    // Else there was nothing to be found in.
+    // Otherwise the search above would find nothing by mistake.
     const open = yield* file
     yield* Effect.provide(
       talk,
@@ -160,18 +160,31 @@ it.scoped("what a program says is a secret, on both sides", () =>
       )
     )
     assert.isTrue(yield* tells(open))
-    // Without, what the program sends is not what was recorded.
-    assert.include(String(yield* outcome(replay(path, talk))), `arguments[0].password: "***" was recorded`)
+    // Without scrubbing, the program's data differs from the recording.
+    assert.include(String(yield* outcome(replay(path, talk))), `arguments[0].password: recorded "***"`)
   }).pipe(Effect.provide(NodeFileSystem.layer)))
 
 const hidden: ReadonlyArray<readonly [name: string, answer: JsonValue, argument?: JsonValue]> = [
-  ["a presigned URL that is answered", { url: `https://s3/x?signature=${secret}`, method: "GET", headers: {} }],
-  ["the headers of one", { url: "https://s3/x", method: "PUT", headers: { "x-amz-key": secret } }],
-  ["a list under the name of a secret", null, { passwords: [secret] }],
-  ["an object under such a name", null, { credentials: { user: "root", value: secret } }],
-  ["other names of secrets", null, { passwd: secret, private_key: secret, psk: secret, privateKey: secret }],
-  ["what is beside a number that JSON does not have", { token: secret, offset: -0 }],
-  ["what is beside a key that objects do not have", JSON.parse(`{"token":"${secret}","__proto__":1}`)]
+  ["keeps out the query of a presigned URL in a result", {
+    url: `https://s3/x?signature=${secret}`,
+    method: "GET",
+    headers: {}
+  }],
+  ["keeps out the headers of a presigned URL in a result", {
+    url: "https://s3/x",
+    method: "PUT",
+    headers: { "x-amz-key": secret }
+  }],
+  ["keeps out a list under the name of a secret", null, { passwords: [secret] }],
+  ["keeps out an object under the name of a secret", null, { credentials: { user: "root", value: secret } }],
+  ["keeps out values under other names of secrets", null, {
+    passwd: secret,
+    private_key: secret,
+    psk: secret,
+    privateKey: secret
+  }],
+  ["keeps out a secret beside a number that JSON cannot express", { token: secret, offset: -0 }],
+  ["keeps out a secret beside a key that objects cannot have", JSON.parse(`{"token":"${secret}","__proto__":1}`)]
 ]
 for (const [name, answer, argument = null] of hidden) {
   it.scoped(name, () =>
@@ -196,7 +209,7 @@ const passwordsInUrls = [
   `https:\\\\user:${secret}@${secret}@host/x`,
   ` ht\ntps:/\t/user:${secret}@\n${secret}@host/x`,
   `//user:${secret}@${secret}@host/x`,
-  // These are no URLs, because the password is not encoded.
+  // These are not valid URLs, because the password is not encoded.
   `https://user:${secret}/${secret}@host/x`,
   `https://user:pass?${secret}@host/x`,
   `https://user:pass#${secret}@host/x`,
@@ -205,7 +218,7 @@ const passwordsInUrls = [
   `user:${secret}@host/@${secret}@x`
 ]
 
-it.scoped("the user information of a presigned URL, wherever its password has an @ or a slash", () =>
+it.scoped("keeps out the user information of a presigned URL, even with an @ or a slash in the password", () =>
   Effect.gen(function*() {
     const path = yield* file
     const call = (url: string) =>
@@ -221,17 +234,25 @@ it.scoped("the user information of a presigned URL, wherever its password has an
     )
   }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-it.scoped("no author is one", () =>
+it.scoped("keeps an author, which is not a secret", () =>
   Effect.gen(function*() {
     const path = yield* file
     yield* record(path, Effect.flatMap(bench.power, (power) => power.call("set", { author: secret })))
     assert.isTrue(yield* tells(path))
   }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-it.scoped("what has the name of a secret, unless the program says what is one", () =>
+it.scoped("keeps out values under the name of a secret, unless the program names the secrets", () =>
   Effect.gen(function*() {
-    const program = Effect.flatMap(bench.power, (power) =>
-      power.call("set", { user: "root", password: secret, tries: 3, nested: [{ authToken: secret, API_KEY: secret }] }))
+    const program = Effect.flatMap(
+      bench.power,
+      (power) =>
+        power.call("set", {
+          user: "root",
+          password: secret,
+          tries: 3,
+          nested: [{ authToken: secret, API_KEY: secret }]
+        })
+    )
     const path = yield* file
     yield* record(path, program)
     assert.isFalse(yield* tells(path))
@@ -243,13 +264,12 @@ it.scoped("what has the name of a secret, unless the program says what is one", 
     }])
     const open = yield* file
     yield* record(open, program, {
-      scrub: (value) =>
-        value
+      scrub: (value) => value
     })
     assert.isTrue(yield* tells(open))
   }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-it.scoped("what admits to a presigned request", () =>
+it.scoped("keeps out the credentials of a presigned request", () =>
   Effect.gen(function*() {
     const path = yield* file
     const presigned = (signature: string) =>
@@ -262,7 +282,7 @@ it.scoped("what admits to a presigned request", () =>
         }))
     yield* record(path, presigned(secret))
     assert.isFalse(yield* tells(path))
-    // It is another one each time.
+    // The signature differs each time.
     assert.deepStrictEqual(yield* replay(path, presigned("another")), [{
       kind: "presigned_request",
       method: "GET",

@@ -1,4 +1,4 @@
-// Programs that have changed since they were recorded, and what they are told.
+// Programs that have changed since they were recorded, and the messages they get.
 import { ExporterClient, ExporterConnection, GrpcChannel, GrpcStatus, Resource } from "@effect-jumpstarter/core"
 import { Recording } from "@effect-jumpstarter/core/testing"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -14,7 +14,7 @@ type Program = (power: DriverClient) => Effect.Effect<unknown, unknown, Exporter
 
 const run = (program: Program) => Effect.flatMap(bench.power, program)
 
-/** Records one program and replays another; answers what that ends with, without the name of the file. */
+/** Records one program, replays it to another, and returns the outcome without the name of the file. */
 const changed = (before: Program, after: Program, options: Recording.ReplayOptions & Recording.RecordOptions = {}) =>
   Effect.gen(function*() {
     const path = yield* file
@@ -31,7 +31,7 @@ describe("a call", () => {
       yield* power.call("off")
     })
 
-  it.scoped("with other arguments", () =>
+  it.scoped("fails with other arguments", () =>
     Effect.gen(function*() {
       const told = yield* changed(before, (power) =>
         Effect.gen(function*() {
@@ -42,25 +42,25 @@ describe("a call", () => {
         `call power.set was not sent (INVALID_ARGUMENT): call power.set(12, {"channel":"aux","limits":[1,2,3]}) ` +
         `is not in the recording FILE`,
         `  expected next: call power.set(12, {"channel":"main","limits":[1,2]}) (line 8)`,
-        `  arguments[1].channel: "main" was recorded, "aux" came`,
-        `  arguments[1].limits[2]: nothing was recorded, 3 came`
+        `  arguments[1].channel: recorded "main", got "aux"`,
+        `  arguments[1].limits[2]: recorded nothing, got 3`
       ])
     }))
 
-  it.scoped("with a long text that differs late", () =>
+  it.scoped("fails with a long text, and shows its first difference", () =>
     Effect.gen(function*() {
       const say = (end: string): Program => (power) => power.call("set", `${"x".repeat(1_000)} ${end}`)
       assert.strictEqual(
         (yield* changed(say("ends well"), say("ends badly, and goes on for a while")))[2],
-        `  arguments[0] at character 1006: "well" was recorded, "badly, and goes on for a"... came`
+        `  arguments[0] at character 1006: recorded "well", got "badly, and goes on for a"...`
       )
       assert.strictEqual(
         (yield* changed(say("ends"), say("")))[2],
-        `  arguments[0] at character 1001: "ends" was recorded, its end came`
+        `  arguments[0] at character 1001: recorded "ends", got the end of the text`
       )
     }))
 
-  it.scoped("in place of another", () =>
+  it.scoped("fails in place of another call", () =>
     Effect.gen(function*() {
       const told = yield* changed(before, (power) =>
         Effect.gen(function*() {
@@ -73,16 +73,16 @@ describe("a call", () => {
       ])
     }))
 
-  it.scoped("too often", () =>
+  it.scoped("fails when it is made too often", () =>
     Effect.gen(function*() {
       const told = yield* changed(before, (power) => Effect.zipRight(before(power), power.call("off")))
       assert.deepStrictEqual(told, [
-        "call power.off was not sent (INVALID_ARGUMENT): call power.off() comes more often than in the recording FILE",
-        "  expected next: nothing, everything recorded has been done"
+        "call power.off was not sent (INVALID_ARGUMENT): call power.off() is made more often than in the recording FILE",
+        "  expected next: nothing, the recording is complete"
       ])
     }))
 
-  it.scoped("too early", () =>
+  it.scoped("fails when it is made too early", () =>
     Effect.gen(function*() {
       const told = yield* changed(before, (power) =>
         Effect.gen(function*() {
@@ -90,22 +90,22 @@ describe("a call", () => {
           yield* power.call("off")
         }), { patience: "100 millis" })
       assert.deepStrictEqual(told, [
-        "call power.off was not sent (INVALID_ARGUMENT): call power.off() waits in vain for line 11 of the recording FILE",
-        `  expected before it: call power.set(12, {"channel":"main","limits":[1,2]}) (line 8)`
+        "call power.off was not sent (INVALID_ARGUMENT): call power.off() cannot continue at line 11 of the recording FILE",
+        `  expected first: call power.set(12, {"channel":"main","limits":[1,2]}) (line 8)`
       ])
     }))
 
-  it.scoped("left out at the end", () =>
+  it.scoped("is reported when it is omitted at the end", () =>
     Effect.gen(function*() {
       const told = yield* changed(before, (power) => power.call("on"))
       assert.deepStrictEqual(told, [
-        "the program did not do what is in the recording FILE:",
+        "the program differs from the recording FILE:",
         `- call power.set(12, {"channel":"main","limits":[1,2]}) was not made (line 8)`,
         "- call power.off() was not made (line 10)"
       ])
     }))
 
-  it.scoped("that differs is logged when it was swallowed, and the program fails later", () =>
+  it.scoped("is logged when its failure was swallowed and the program fails later", () =>
     Effect.gen(function*() {
       const logged: Array<string> = []
       const logger = Logger.make<unknown, void>(({ message }) => void logged.push(String(message)))
@@ -117,20 +117,20 @@ describe("a call", () => {
       assert.include(logged.join("\n"), "- call power.off() is not in the recording")
     }))
 
-  it.scoped("that differs cannot be swallowed", () =>
+  it.scoped("is reported even when its failure is swallowed", () =>
     Effect.gen(function*() {
       const told = yield* changed(
         (power) => power.call("on"),
         (power) => Effect.zipRight(power.call("on"), Effect.ignore(power.call("off")))
       )
       assert.deepStrictEqual(told, [
-        "the program did not do what is in the recording FILE:",
+        "the program differs from the recording FILE:",
         "- call power.off() is not in the recording FILE",
-        "  expected next: nothing, everything recorded has been done"
+        "  expected next: nothing, the recording is complete"
       ])
     }))
 
-  it.scoped("made by fibers in another order is the same", () =>
+  it.scoped("is accepted in any order of fibers", () =>
     Effect.gen(function*() {
       const calls = (order: ReadonlyArray<number>): Program => (power) =>
         Effect.forEach(order, (n) => power.call("set", n), { concurrency: "unbounded" })
@@ -142,30 +142,30 @@ describe("a stream", () => {
   const converse = (...said: ReadonlyArray<string>): Program => () =>
     Effect.flatMap(bench.converse(...said), ({ exit }) => exit)
 
-  it.scoped("that is sent something else", () =>
+  it.scoped("fails when it is sent different data", () =>
     Effect.gen(function*() {
       const told = yield* changed(converse("printenv console\n"), converse("printenv bootcmd\n"))
       assert.deepStrictEqual(told.slice(0, 2), [
-        "stream console.connect was not sent (INVALID_ARGUMENT): stream console.connect was sent something other than in " +
+        "stream console.connect was not sent (INVALID_ARGUMENT): stream console.connect was sent different data than in " +
         "the recording FILE",
-        `  at byte 9, "console\\n" was recorded, "bootcmd\\n" came (line 8)`
+        `  at byte 9: recorded "console\\n", got "bootcmd\\n" (line 8)`
       ])
     }))
 
-  it.scoped("that is sent the same in other pieces", () =>
+  it.scoped("accepts the same data in other pieces", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* changed(converse("print", "env\n"), converse("p", "rinten", "v\n")), ["undefined"])
     }))
 
-  it.scoped("that is sent more, or less", () =>
+  it.scoped("fails when it is sent more, or less", () =>
     Effect.gen(function*() {
       const more = yield* changed(converse("abc"), converse("abc", "def"))
-      assert.strictEqual(more[1], `  the end after 3 bytes was recorded (line 9), "def" came`)
+      assert.strictEqual(more[1], `  recorded the end after 3 bytes (line 9), got "def"`)
       const less = yield* changed(converse("abc", "def"), converse("abc"))
-      assert.strictEqual(less[1], "  it ended after 3 of 6 bytes (line 9)")
+      assert.strictEqual(less[1], "  the program ended it after 3 of 6 bytes (line 9)")
     }))
 
-  it.scoped("that is not opened, or is another one", () =>
+  it.scoped("is reported when it is not opened, or replaced by another", () =>
     Effect.gen(function*() {
       const told = yield* changed(converse("abc"), () => Effect.void)
       assert.deepStrictEqual(told.slice(1), ["- stream console.connect was not made (line 6)"])
@@ -174,7 +174,7 @@ describe("a stream", () => {
       assert.deepStrictEqual(other.slice(1), ["  expected next: stream console.connect (line 6)"])
     }))
 
-  it.scoped("whose end was not sent", () =>
+  it.scoped("is reported when its input is not ended", () =>
     Effect.gen(function*() {
       const open = (end: boolean): Program => () =>
         Effect.scoped(Effect.gen(function*() {
@@ -184,29 +184,29 @@ describe("a stream", () => {
           yield* bench.settled
         }))
       assert.deepStrictEqual((yield* changed(open(true), open(false))).slice(1), [
-        "- stream console.connect was not sent the end of line 8"
+        "- stream console.connect was not sent the end of its input (line 8)"
       ])
     }))
 })
 
 describe("a transfer", () => {
-  it.scoped("of other bytes", () =>
+  it.scoped("fails with different bytes", () =>
     Effect.gen(function*() {
       const told = yield* changed(() => bench.upload("0123456789"), () => bench.upload("0123456X89"))
       assert.deepStrictEqual(told, [
-        "transfer storage.resource was not sent (INVALID_ARGUMENT): resource for storage was sent something other than " +
+        "transfer storage.resource was not sent (INVALID_ARGUMENT): resource for storage was sent different data than " +
         "in the recording FILE",
-        `  at byte 7, "7" was recorded, "X" came (line 10)`
+        `  at byte 7: recorded "7", got "X" (line 10)`
       ])
     }))
 
-  it.scoped("of other bytes that no text would show", () =>
+  it.scoped("fails with different bytes that look the same as text", () =>
     Effect.gen(function*() {
       const told = yield* changed(() => bench.upload("a\ufeffb"), () => bench.upload("ab"))
-      assert.include(told[1], `  at byte 1, "\ufeffb" was recorded, "b" came`)
+      assert.include(told[1], `  at byte 1: recorded "\ufeffb", got "b"`)
     }))
 
-  it.scoped("that is too long to be kept is compared by its hash", () =>
+  it.scoped("is compared by its hash when it is too long to keep", () =>
     Effect.gen(function*() {
       const [image, other] = ["0123456789".repeat(100), "0123456789".repeat(99) + "012345678X"]
       const options = { maxBytes: 10 }
@@ -215,21 +215,21 @@ describe("a transfer", () => {
         ["1000"]
       )
       const told = yield* changed(() => bench.upload(image), () => bench.upload(other), options)
-      assert.match(told[1] ?? "", /^ {2}the 992 bytes up to byte 1000 have another hash \(line 11\)$/)
+      assert.match(told[1] ?? "", /^ {2}the 992 bytes up to byte 1000 have a different hash \(line 11\)$/)
     }))
 
-  it.scoped("that is too long to be kept cannot be received again", () =>
+  it.scoped("cannot be replayed when it is too long to keep", () =>
     Effect.gen(function*() {
       const read: Program = () => Effect.flatMap(bench.download("0123456789"), ({ exit }) => exit)
       const told = yield* changed(read, read, { maxBytes: 4 })
       assert.deepStrictEqual(told, [
-        "transfer storage.resource was not sent (INVALID_ARGUMENT): resource for storage has more bytes than the " +
+        "transfer storage.resource was not sent (INVALID_ARGUMENT): resource for storage received more bytes than the " +
         "recording FILE keeps",
-        "  line 11 has their hash only: record with a larger maxBytes"
+        "  line 11 has only their hash: record with a larger maxBytes"
       ])
     }))
 
-  it.scoped("of a source that goes on after the driver has stopped reading", () =>
+  it.scoped("accepts a source that continues after the driver has stopped reading", () =>
     Effect.gen(function*() {
       const endless: Program = () =>
         Effect.scoped(Effect.gen(function*() {
@@ -241,7 +241,7 @@ describe("a transfer", () => {
     }))
 })
 
-describe("what a program had ended itself, and waits for now", () => {
+describe("waiting for an RPC that the program ended in the recording", () => {
   const patience = { patience: "100 millis" } as const
 
   /** Ends when the driver has seen the call, and its answer is still to come. */
@@ -251,7 +251,7 @@ describe("what a program had ended itself, and waits for now", () => {
       Effect.zipRight(Effect.repeatN(Effect.yieldNow(), 200), power.call("on"))
     )
 
-  it.scoped("is a call", () =>
+  it.scoped("fails for a call", () =>
     Effect.gen(function*() {
       const told = yield* changed(
         (power) => given(power, power.call("hang")),
@@ -259,23 +259,23 @@ describe("what a program had ended itself, and waits for now", () => {
         patience
       )
       assert.deepStrictEqual(told, [
-        "call power.hang was not sent (INVALID_ARGUMENT): call power.hang() waits for more than is in the recording FILE",
-        "  the program ended it there (line 9)"
+        "call power.hang was not sent (INVALID_ARGUMENT): call power.hang() is still open after its end in the recording FILE",
+        "  the program ended it at line 9"
       ])
     }))
 
-  it.scoped("are items", () =>
+  it.scoped("fails for items", () =>
     Effect.gen(function*() {
       const told = yield* changed(
         (power) => Stream.runDrain(Stream.take(power.streamingCall("count", 5), 3)),
         (power) => Stream.runDrain(power.streamingCall("count", 5)),
         patience
       )
-      assert.include(told[0], "streaming call power.count(5) waits for more than is in the recording FILE")
-      assert.match(String(told[1]), /^ {2}the program ended it there \(line \d+\)$/)
+      assert.include(told[0], "streaming call power.count(5) is still open after its end in the recording FILE")
+      assert.match(String(told[1]), /^ {2}the program ended it at line \d+$/)
     }))
 
-  it.scoped("is a byte stream", () =>
+  it.scoped("fails for a byte stream", () =>
     Effect.gen(function*() {
       const read = (reading: (bytes: Stream.Stream<Uint8Array, unknown>) => Effect.Effect<unknown, unknown>) => () =>
         Effect.scoped(Effect.gen(function*() {
@@ -290,10 +290,10 @@ describe("what a program had ended itself, and waits for now", () => {
         read(Stream.runDrain),
         patience
       )
-      assert.include(told[0], "stream console.silent waits for more than is in the recording FILE")
+      assert.include(told[0], "stream console.silent is still open after its end in the recording FILE")
     }))
 
-  it.scoped("is nothing to complain of while the program goes on with something else", () =>
+  it.scoped("is accepted while the program makes progress elsewhere", () =>
     Effect.gen(function*() {
       const program = (pause: Effect.Effect<unknown>): Program => (power) =>
         Effect.gen(function*() {
@@ -328,14 +328,14 @@ describe("a failure of the transport", () => {
 
   const replayed = (path: string) => Effect.flatMap(Recording.replay(path), ({ channel }) => scopeOf(channel))
 
-  it.scoped("is of one RPC, or of the connection, as it was recorded", () =>
+  it.scoped("has its recorded scope, the RPC or the connection", () =>
     Effect.gen(function*() {
       for (const scope of GrpcStatus.StatusScope.literals) {
         assert.strictEqual(yield* replayed(yield* recorded(scope)), scope)
       }
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-  it.scoped("is of the connection in a recording of before that was recorded", () =>
+  it.scoped("has the scope of the connection in a recording without scopes", () =>
     Effect.gen(function*() {
       const fileSystem = yield* FileSystem.FileSystem
       const path = yield* recorded("rpc")
@@ -345,7 +345,7 @@ describe("a failure of the transport", () => {
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 })
 
-describe("what cannot be used", () => {
+describe("a recording", () => {
   const written = (content: string) =>
     Effect.gen(function*() {
       const path = yield* file
@@ -358,7 +358,7 @@ describe("what cannot be used", () => {
   const header = `{"recording":"effect-jumpstarter","version":1}\n`
   const begin = `{"rpc":1,"at":0,"event":"begin","kind":"call","driver":"power","method":"on","args":[]}\n`
 
-  it.scoped("is a file with a line that is none", () =>
+  it.scoped("is refused with an invalid line", () =>
     Effect.gen(function*() {
       const malformed = (line: number, details: string) => [
         "Malformed",
@@ -376,12 +376,12 @@ describe("what cannot be used", () => {
       assert.deepStrictEqual(yield* written(header.replace("1", "7")), [
         "Version",
         1,
-        "recording FILE, line 1: the recording has version 7, this library reads 1"
+        "recording FILE, line 1: the recording has version 7, but this library reads version 1"
       ])
       assert.match(String(yield* written(`${header}${begin}{"rpc":1,`)), /^Malformed,3,recording FILE, line 3: .*JSON/)
       assert.deepStrictEqual(
         yield* written(`${header}${begin}{"rpc":1,"at":0,"event":"received","data":{"bytes":4,"text":"abc"}}`),
-        malformed(3, "data: it has 3 bytes, and `bytes` says 4")
+        malformed(3, "data: the content has 3 bytes, but `bytes` says 4")
       )
       assert.deepStrictEqual(
         yield* written(`${header}\n{"rpc":1,"at":0,"event":"end"}`),
@@ -400,7 +400,7 @@ describe("what cannot be used", () => {
       )
     }))
 
-  it.scoped("is what a failed run recorded, and it replaces nothing", () =>
+  it.scoped("is left in place by the recording of a failed run", () =>
     Effect.gen(function*() {
       const path = yield* file
       yield* record(path, run((power) => power.call("on")))
@@ -411,13 +411,13 @@ describe("what cannot be used", () => {
       assert.include((yield* lines(`${path}.partial`)).join(), `"method":"on"`)
       yield* record(path, run((power) => power.call("off")))
       assert.include((yield* lines(path)).join(), `"method":"off"`)
-      // Where there is nothing to be lost.
+      // Without an existing recording, the new one takes its place.
       const other = yield* file
       yield* outcome(record(other, failing))
       assert.include((yield* lines(other)).join(), `"method":"on"`)
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-  it.scoped("is a file that is not there, or cannot be written", () =>
+  it.scoped("fails when its file is missing, or cannot be written", () =>
     Effect.gen(function*() {
       const path = "/nowhere/run.jsonl"
       const read = yield* Effect.flip(Effect.scoped(Recording.replay(path)))
@@ -428,7 +428,7 @@ describe("what cannot be used", () => {
       assert.match(write.message, /^recording \/nowhere\/run.jsonl: .*NotFound/)
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-  it.scoped("is a disk that is full, which is not kept secret", () =>
+  it.scoped("dies when the disk is full", () =>
     Effect.gen(function*() {
       const run = Effect.scoped(Effect.gen(function*() {
         const channel = yield* GrpcChannel.fromHandlers(new Map())
@@ -440,13 +440,13 @@ describe("what cannot be used", () => {
       assert.match(String(yield* outcome(run)), /^recording \/dev\/full: .*ENOSPC/)
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-  it.scoped("is an RPC of another service", () =>
+  it.scoped("refuses an RPC of another service", () =>
     Effect.gen(function*() {
       const path = yield* file
       const channel = yield* GrpcChannel.fromHandlers(new Map())
       const recorded = yield* Recording.record(channel, path)
       const error = yield* Effect.flip(recorded.unary("/jumpstarter.v1.ControllerService/Dial", new Uint8Array()))
       assert.deepStrictEqual([error.origin, error.code], ["client", "INVALID_ARGUMENT"])
-      assert.include(error.message, "cannot be recorded, only the RPCs of an exporter")
+      assert.include(error.message, "cannot be recorded: only RPCs of an exporter")
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 })

@@ -1,4 +1,4 @@
-// A small bench for the tests of the test kit: drivers that remember what reached them.
+// A small bench for the tests of the testing modules: drivers that record the calls that reach them.
 import { Driver, DriverError, DriverFailure, ExporterConnection, Resource } from "@effect-jumpstarter/core"
 import { Cause, Clock, Deferred, Effect, Exit, Fiber, Mailbox, Option, Sink, Stream, TestClock } from "effect"
 import { createHash } from "node:crypto"
@@ -19,14 +19,14 @@ export const make = Effect.sync(() => {
       hang: Driver.call(() =>
         Effect.zipRight(
           record("hang"),
-          // Lets go only after a detour, so that whoever does not wait for it is found out.
+          // Finishes only after several yields, so that a caller that does not wait is detected.
           Effect.onInterrupt(
             Effect.never,
             () => Effect.zipRight(Effect.repeatN(Effect.yieldNow(), 500), record("hang interrupted"))
           )
         )
       ),
-      // Takes an hour to let go.
+      // Takes an hour to finish when it is interrupted.
       stuck: Driver.call(() =>
         Effect.onInterrupt(Effect.zipRight(record("stuck"), Effect.never), () => Effect.sleep("1 hour"))
       ),
@@ -39,7 +39,7 @@ export const make = Effect.sync(() => {
   const console = Driver.make({
     client: "jumpstarter_driver_network.client.NetworkClient",
     methods: {
-      // Sends back what it hears, and says goodbye.
+      // Sends its input back, followed by `bye`.
       connect: Driver.stream(
         Effect.gen(function*() {
           yield* record("connect")
@@ -53,7 +53,7 @@ export const make = Effect.sync(() => {
         })
       ),
       refused: Driver.stream(DriverFailure.make("Connection", "the port is taken")),
-      // Fails when it has heard something, and says nothing.
+      // Fails after its first input, without output.
       fragile: Driver.stream(
         Effect.map(Deferred.make<never, DriverFailure.DriverFailure>(), (broken) => ({
           read: Stream.fromEffect(Deferred.await(broken)),
@@ -61,7 +61,7 @@ export const make = Effect.sync(() => {
           end: Effect.void
         }))
       ),
-      // Says something before it hears anything.
+      // Sends text before it reads any input.
       greet: Driver.stream(
         Effect.succeed({ read: Stream.make(utf8("hello")), write: () => Effect.void, end: Effect.void })
       ),
@@ -83,7 +83,7 @@ export const make = Effect.sync(() => {
           return bytes.length
         }).pipe(Effect.scoped)
       ),
-      // Takes what it got for the whole.
+      // Treats incomplete input as complete.
       lenient: Driver.call(([handle], { resource }) =>
         Effect.flatMap(resource(handle), ({ read }) => Effect.ignore(Stream.runDrain(read))).pipe(
           Effect.zipRight(record("lenient")),
@@ -121,7 +121,7 @@ export const make = Effect.sync(() => {
   return { drivers: { power: relay, console, storage, group: Driver.composite({ relay }) }, events }
 })
 
-/** Lets other fibers run until something holds, whatever the clock says. */
+/** Lets other fibers run until a condition holds, independently of the clock. */
 export const eventually = (holds: () => boolean): Effect.Effect<void> =>
   Effect.yieldNow().pipe(
     Effect.repeat({ times: 10_000, until: () => Effect.sync(holds) }),
@@ -131,7 +131,7 @@ export const eventually = (holds: () => boolean): Effect.Effect<void> =>
 /** Lets other fibers run as far as they can. */
 export const settled: Effect.Effect<void> = Effect.repeatN(Effect.yieldNow(), 1_000)
 
-/** Lets a minute pass by the test's clock, again and again, until a program has ended. */
+/** Advances the test clock by a minute at a time until a program has ended. */
 export const passTime = <A, E>(program: Fiber.RuntimeFiber<A, E>): Effect.Effect<A, E> =>
   Effect.suspend(() =>
     program.unsafePoll() === null
@@ -144,7 +144,7 @@ export const passTime = <A, E>(program: Fiber.RuntimeFiber<A, E>): Effect.Effect
 
 export const power = ExporterConnection.driver("power")
 
-/** Uploads text in pieces of four, and answers what the driver says to that. */
+/** Uploads text in pieces of four characters, and returns the driver's result. */
 export const upload = (text: string, method = "write") =>
   Effect.gen(function*() {
     const storage = yield* ExporterConnection.driver("storage")
@@ -152,7 +152,7 @@ export const upload = (text: string, method = "write") =>
     return yield* storage.call(method, yield* storage.resource(Resource.source(pieces)))
   }).pipe(Effect.scoped)
 
-/** Downloads what the driver is told to send, and answers what has come of it, with or without an end. */
+/** Downloads text that the driver is asked to send, and returns the received text and the outcome. */
 export const download = (text: string) =>
   Effect.gen(function*() {
     const storage = yield* ExporterConnection.driver("storage")
@@ -170,7 +170,7 @@ export const download = (text: string) =>
     return { received, exit }
   })
 
-/** The SHA-256 and the size of what is received. */
+/** The SHA-256 and the size of the received bytes. */
 export const hashing = Sink.suspend(() => {
   const hash = createHash("sha256")
   let size = 0
@@ -185,7 +185,7 @@ export const hashing = Sink.suspend(() => {
   )
 })
 
-/** Says something on the console, hangs up, and answers what has come, with or without an end. */
+/** Sends text to the console, ends the input, and returns the received text and the outcome. */
 export const converse = (...said: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     const client = yield* ExporterConnection.driver("console")
@@ -204,7 +204,7 @@ export const converse = (...said: ReadonlyArray<string>) =>
     return { heard, exit }
   })
 
-/** What an outcome looks like to a program that branches on it. */
+/** An outcome as a program that branches on it sees it. */
 export const outcome = (exit: Exit.Exit<unknown, unknown>): unknown =>
   Exit.match(exit, {
     onSuccess: (value) => ({ value }),

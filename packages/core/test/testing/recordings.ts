@@ -24,7 +24,7 @@ export const record = <A, E>(file: string, program: Program<A, E>, options?: Rec
 export const replay = <A, E>(file: string, program: Program<A, E>, options?: Recording.ReplayOptions) =>
   Effect.provide(program, connected(Recording.layerReplay(file, options)))
 
-/** Where to record, for the time of a test. */
+/** The path of a recording, for the duration of a test. */
 export const file = Effect.map(temporary.directory, (directory) => `${directory}/run.jsonl`)
 
 /** The lines of a recording. */
@@ -44,7 +44,7 @@ const Event = Schema.parseJson(Schema.Struct({
 export const events = (file: string) =>
   Effect.flatMap(lines(file), ([, ...rest]) => Effect.forEach(rest, (line) => Schema.decode(Event)(line)))
 
-/** What a program ended with, for a person to read. */
+/** The outcome of a program, as readable text. */
 export const outcome = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(
     Effect.exit(effect),

@@ -1,5 +1,5 @@
-// A channel with no faults planned, and one that records, are like the channel beneath them: the behaviour suite tells no
-// difference.
+// A channel without planned faults and a channel that records behave like the channel below them: the behavior suite
+// finds no difference.
 import { GrpcChannel } from "@effect-jumpstarter/core"
 import { Faults, Recording } from "@effect-jumpstarter/core/testing"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"

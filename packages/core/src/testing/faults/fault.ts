@@ -1,4 +1,4 @@
-// What can be done to an RPC, and when; see testing/Faults, which documents it.
+// The faults of an RPC and their moments, as documented in testing/Faults.
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
@@ -28,7 +28,7 @@ export interface Match extends exporterCall.Match {
   readonly occurrence?: number | undefined
 }
 
-// A fault that awaits its RPC.
+// A fault that waits for its RPC.
 export class Planned {
   readonly happened: Deferred.Deferred<void> = Deferred.unsafeMake(FiberId.none)
   private over = false
@@ -36,7 +36,7 @@ export class Planned {
 
   constructor(readonly match: Match, readonly fault: Fault, private readonly repeat: boolean) {}
 
-  // Whether it is for an RPC that begins now.
+  // Whether the fault applies to an RPC that begins now.
   meets(call: exporterCall.ExporterCall, paths: ReadonlyArray<string>): boolean {
     if (!exporterCall.matches(this.match, call, paths)) return false
     this.seen++
@@ -49,13 +49,13 @@ export class Planned {
     Deferred.unsafeDone(this.happened, Effect.void)
   }
 
-  // One that has met its RPC stays pending until its moment came, so that a moment that never comes shows.
+  // A fault whose RPC has begun stays pending until its moment, so that a moment that never comes is reported.
   get pending(): boolean {
     return !this.repeat && !this.over
   }
 }
 
-// The faults that have been planned, in order.
+// The planned faults, in order.
 export class Plan {
   private all: Array<Planned> = []
 

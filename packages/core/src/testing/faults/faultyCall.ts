@@ -1,4 +1,4 @@
-// One RPC on its way through a connection that faults can befall.
+// One RPC through a connection with faults.
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -14,13 +14,13 @@ import type { Fault, Moment, Planned } from "./fault.ts"
 
 type Status = GrpcStatus.GrpcStatusError
 
-// Bytes that begin a field and end within it, whatever message they are taken for.
+// An incomplete field, which no message type can decode.
 const malformed = Uint8Array.of(0x0a, 0x7f)
 
 const countOf = (moment: Moment): { readonly messages: number; readonly bytes: number } | undefined =>
   typeof moment !== "object" || "time" in moment ? undefined : { messages: Infinity, bytes: Infinity, ...moment }
 
-// The connection all RPCs of a channel share. While it is down, RPCs fail as they do at a socket nobody listens on.
+// The connection that all RPCs of a channel share. While it is down, RPCs fail as on a socket without a listener.
 export class FaultyConnection {
   private readonly calls = new Set<FaultyCall>()
   private downUntil = 0
@@ -58,7 +58,7 @@ export class FaultyConnection {
 }
 
 export class FaultyCall {
-  // Cut off from the exporter's side: with the failure the RPC ends with, or as if it had ended well.
+  // Completes when the RPC is cut off from the exporter: with a failure, or as a clean end.
   private readonly cut: Deferred.Deferred<void, Status> = Deferred.unsafeMake(FiberId.none)
   private lost = false
   private pausedUntil = 0
@@ -66,7 +66,7 @@ export class FaultyCall {
   private messages = 0
   private bytes = 0
   private unfired: ReadonlyArray<Planned>
-  // Calls the RPC off at the exporter, and ends its input there; set by who began it.
+  // Cancel the RPC at the exporter, and end its input there; the transport sets them when it begins the RPC.
   abort: Effect.Effect<void> = Effect.void
   finish: Effect.Effect<void> = Effect.void
 
@@ -82,7 +82,7 @@ export class FaultyCall {
     return new GrpcStatus.GrpcStatusError({ code, details, origin, rpc: this.rpc, target: this.connection.target })
   }
 
-  // A loss does not wait for the exporter, which hears of it later if at all.
+  // A loss does not wait for the exporter, which learns of it later, if at all.
   readonly lose: Effect.Effect<void> = Effect.suspend(() => {
     this.lost = true
     return Effect.zipRight(
@@ -91,7 +91,7 @@ export class FaultyCall {
     )
   })
 
-  // Runs a release of the exporter's side, without waiting for it once the connection is lost.
+  // Releases the exporter's side, without waiting once the connection is lost.
   readonly release = (release: Effect.Effect<void>): Effect.Effect<void> =>
     Effect.suspend(() => this.lost ? Effect.asVoid(interruptible.forkDaemon(release)) : release)
 
@@ -99,7 +99,7 @@ export class FaultyCall {
     Effect.asVoid(Deferred.fail(this.cut, this.status("CANCELLED", "the RPC was cancelled by this client", "client")))
   )
 
-  // Fails when the RPC has been cut off: with nothing when that looks like a clean end.
+  // Fails when the RPC is cut off; with none for a clean end.
   private readonly whenCut: Effect.Effect<never, Option.Option<Status>> = Effect.suspend(() =>
     Effect.matchEffect(Deferred.await(this.cut), {
       onFailure: (status) => Effect.fail(Option.some(status)),
@@ -112,14 +112,14 @@ export class FaultyCall {
     (done) => done ? this.whenCut : Effect.void
   )
 
-  // Runs something of the exporter's until the RPC is cut off.
+  // Runs an effect of the exporter's side until the RPC is cut off.
   readonly race = <A, R>(
     effect: Effect.Effect<A, Option.Option<Status>, R>
   ): Effect.Effect<A, Option.Option<Status>, R> =>
     Effect.zipRight(this.uncut, interruptible.raceFirst(effect, this.whenCut))
 
-  // Waits while the RPC is paused, which may be for ever, and looks again: the other direction may have come to the moment
-  // of a fault in the meantime.
+  // Waits while the RPC is paused, and then checks again, because a fault may have paused it again from the other
+  // direction.
   readonly pass: Effect.Effect<void, Option.Option<Status>> = Effect.flatMap(
     monotonicClock.currentMillis,
     (now) => now >= this.pausedUntil ? this.uncut : Effect.zipRight(this.race(this.pause(now)), this.pass)
@@ -171,7 +171,7 @@ export class FaultyCall {
     Effect.zipRight(this.fire((at) => at === "after"), this.pass)
   )
 
-  // What befalls an RPC that is under way: once its request is, and by the clock.
+  // Triggers the faults of an RPC in progress: those at its start, and those on the clock.
   readonly underWay: Effect.Effect<void, never, Scope.Scope> = Effect.suspend(() => {
     const timed = this.unfired.flatMap(({ fault: { at } }) =>
       typeof at === "object" && "time" in at ? [{ at, time: at.time }] : []
@@ -186,7 +186,7 @@ export class FaultyCall {
     )
   })
 
-  // What befalls an RPC by what has passed.
+  // Triggers the faults whose count of messages or bytes has passed.
   readonly reached: Effect.Effect<void> = Effect.suspend(() =>
     this.fire((at) => {
       const count = countOf(at)
@@ -194,7 +194,7 @@ export class FaultyCall {
     })
   )
 
-  // Takes a message for one that passes, unless it is a part of a byte stream.
+  // Counts a message that passes, outside of byte streams.
   message(message: Uint8Array): Uint8Array {
     this.messages++
     this.bytes += message.length
@@ -207,8 +207,8 @@ export class FaultyCall {
     return malformed
   }
 
-  // Takes bytes of a byte stream for ones that pass, up to the next moment something happens at: answers a frame of what
-  // passes now, and the rest.
+  // Counts bytes of a byte stream that pass, up to the moment of the next fault. Returns a frame of these bytes, and
+  // the rest.
   bytesOf(payload: Uint8Array): { readonly passed: Uint8Array; readonly rest: Uint8Array } {
     const until = Math.min(...this.unfired.map(({ fault }) => countOf(fault.at)?.bytes ?? Infinity))
     const piece = payload.subarray(0, Math.max(0, until - this.bytes))
@@ -224,7 +224,7 @@ export class FaultyCall {
     }
   }
 
-  // The end of an RPC that was cut off, for who wanted to send.
+  // The failure of sending on an RPC that was cut off.
   readonly unsendable = (end: Option.Option<Status>): Status =>
     Option.getOrElse(
       end,

@@ -1,4 +1,4 @@
-// A transport through which RPCs meet the faults that are planned for them.
+// A transport that injects the planned faults into RPCs.
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -20,7 +20,7 @@ import type { FaultyCall, FaultyConnection } from "./faultyCall.ts"
 
 type Shape = "call" | "stream" | "byte stream"
 
-// A step of an RPC; fails with nothing where a stream ends well.
+// A step of an RPC; fails with none at the clean end of a stream.
 type Step<A> = Effect.Effect<A, Option.Option<GrpcStatusError>>
 
 interface Piece {
@@ -28,7 +28,7 @@ interface Piece {
   readonly rest?: Uint8Array
 }
 
-// How the messages of an RPC pass.
+// How messages pass: whether one ends the RPC, and which part of one passes now.
 interface Passage {
   readonly isEnd: (message: Uint8Array) => boolean
   readonly pieceOf: (message: Uint8Array) => Piece
@@ -52,7 +52,7 @@ const frames = (faulty: FaultyCall): Passage => ({
     })
 })
 
-// The answers to an RPC as they pass. What one reader leaves is there for the next.
+// The responses of an RPC as they pass. Messages that one reader leaves stay for the next reader.
 const received = (
   faulty: FaultyCall,
   pull: Step<Chunk.Chunk<Uint8Array>>,
@@ -102,12 +102,12 @@ export const make = (inner: Channel, faulty: FaultyConnection, plan: Plan): Grpc
       onNone: () => [],
       onSome: (call) => plan.take(call, driverNames.pathsOf(call.uuid))
     })
-    // A test that plans a fault for an RPC that it cannot befall is mistaken.
+    // A fault that cannot apply to its RPC is a mistake of the test.
     if (shape === "call" && faults.some(({ fault }) => fault._tag === "Truncate")) {
-      return yield* Effect.dieMessage("only streams can be truncated, not the answer to a call")
+      return yield* Effect.dieMessage("only streams can be truncated, not calls")
     }
     if (shape !== "byte stream" && faults.some(({ fault }) => fault._tag === "Corrupt" && fault.what === "bytes")) {
-      return yield* Effect.dieMessage("only byte streams and resources can be corrupted; a call can be malformed")
+      return yield* Effect.dieMessage("only byte streams and resources can be corrupted; use malform for other RPCs")
     }
     return yield* faulty.open(rpc, faults)
   })
@@ -122,7 +122,7 @@ export const make = (inner: Channel, faulty: FaultyConnection, plan: Plan): Grpc
       (scope, exit) => faulty.release(Scope.close(scope, exit))
     )
 
-  // Whether an RPC begins: not when it is over before it did.
+  // Whether an RPC begins; a fault can end it before.
   const begin = (faulty: FaultyCall): Effect.Effect<boolean, GrpcStatusError> =>
     Effect.matchEffect(faulty.before, {
       onFailure: Option.match({ onNone: () => Effect.succeed(false), onSome: Effect.fail }),
@@ -151,7 +151,7 @@ export const make = (inner: Channel, faulty: FaultyConnection, plan: Plan): Grpc
       return passed
     }).pipe(
       Effect.scoped,
-      // There is no clean end but an answer.
+      // A call has no clean end without a result.
       Effect.catchAll(Option.match({ onNone: () => Effect.never, onSome: Effect.fail<GrpcStatusError> }))
     )
 
@@ -176,7 +176,7 @@ export const make = (inner: Channel, faulty: FaultyConnection, plan: Plan): Grpc
     const scope = yield* exporterSide(faulty)
     const call = begun ? yield* Scope.extend(inner.duplex(rpc, options), scope) : never
     const pull = Effect.map(call.receive, Chunk.map(Bytes.join))
-    // What the driver still says goes nowhere, and must not keep it waiting.
+    // Discards the driver's further output, so that the driver does not wait.
     faulty.finish = Effect.zipRight(
       call.halfClose,
       Effect.asVoid(interruptible.forkIn(Effect.ignore(Effect.forever(pull)), scope))

@@ -1,4 +1,4 @@
-// How what a program does differs from what was recorded, in words.
+// Describes in words how a program differs from its recording.
 import { type CallSite, formatValuePath, type ValuePath } from "../../protocol/DriverError.ts"
 import type { JsonValue } from "../../protocol/ProtobufValue.ts"
 import type { Kind } from "../exporterCall.ts"
@@ -19,7 +19,7 @@ const isStruct = (value: JsonValue | undefined): value is { readonly [key: strin
 
 const resource = "<resource>"
 
-// Resources without what tells one from the other, which is a uuid.
+// Replaces resources with a placeholder, because their uuids differ between runs.
 const nameless = (value: JsonValue): JsonValue =>
   rewrite(value, (value) => isStruct(value) && value["kind"] === "client_stream" ? resource : value)
 
@@ -60,15 +60,15 @@ const maxDifferences = 10
 
 const around = 24
 
-// Where two texts differ that are too long to be shown whole.
+// Describes the first difference of two texts that are too long to show.
 const betweenTexts = (recorded: string, came: string, where: string): string => {
   let at = 0
   while (recorded[at] === came[at]) at++
   const part = (value: string) =>
     at >= value.length
-      ? "its end"
+      ? "the end of the text"
       : `${JSON.stringify(value.slice(at, at + around))}${at + around < value.length ? "..." : ""}`
-  return `${where} at character ${at}: ${part(recorded)} was recorded, ${part(came)} came`
+  return `${where} at character ${at}: recorded ${part(recorded)}, got ${part(came)}`
 }
 
 const differences = (
@@ -91,13 +91,13 @@ const differences = (
   return [
     typeof recorded === "string" && typeof came === "string" && Math.max(recorded.length, came.length) > maxText
       ? betweenTexts(recorded, came, where)
-      : `${where}: ${show(recorded)} was recorded, ${show(came)} came`
+      : `${where}: recorded ${show(recorded)}, got ${show(came)}`
   ]
 }
 
 export const sameArguments = (a: Described, b: Described): boolean => differences(a.args, b.args, []).length === 0
 
-// Where the arguments of two calls differ, each place in a line; empty when they are equal but for the uuids of resources.
+// The differences between the arguments of two calls, one line each. Ignores the uuids of resources.
 export const between = (
   recorded: ReadonlyArray<JsonValue>,
   came: ReadonlyArray<JsonValue>
@@ -110,7 +110,7 @@ export const limited = (differences: ReadonlyArray<string>): ReadonlyArray<strin
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 
-// Bytes as text, as much of them as a line has room for.
+// Shows bytes as text, shortened to fit into a line.
 export const excerpt = (bytes: Uint8Array, at = 0): string => {
   const part = bytes.subarray(at, at + around)
   return part.length === 0
@@ -118,7 +118,7 @@ export const excerpt = (bytes: Uint8Array, at = 0): string => {
     : `${JSON.stringify(decoder.decode(part))}${at + around < bytes.length ? "..." : ""}`
 }
 
-// Where bytes differ from those that were recorded at the same place; none when they are equal as far as they go.
+// Describes the first difference from the recorded bytes at the same place; none when their common length is equal.
 export const ofBytes = (
   recorded: Uint8Array,
   came: Uint8Array,
@@ -127,7 +127,7 @@ export const ofBytes = (
   const length = Math.min(recorded.length, came.length)
   for (let index = 0; index < length; index++) {
     if (recorded[index] !== came[index]) {
-      return `at byte ${offset + index}, ${excerpt(recorded, index)} was recorded, ${excerpt(came, index)} came`
+      return `at byte ${offset + index}: recorded ${excerpt(recorded, index)}, got ${excerpt(came, index)}`
     }
   }
   return undefined

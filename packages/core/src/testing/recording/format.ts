@@ -10,7 +10,7 @@ const version = 1
 
 const Count = Schema.NonNegativeInt
 
-// Bytes as they are, or what is left to compare them with when there were too many.
+// The bytes, or their hash for comparison when there are too many to keep.
 const Bytes = Schema.Union(
   Schema.Struct({ bytes: Count, text: Schema.String }),
   Schema.Struct({ bytes: Count, base64: Schema.Uint8ArrayFromBase64 }),
@@ -49,7 +49,7 @@ const Event = Schema.Union(
   }),
   Schema.Struct({ ...common, event: Schema.Literal("sent"), data: Bytes }),
   Schema.Struct({ ...common, event: Schema.Literal("sentEnd") }),
-  // One of: what the exporter said, the bytes of a byte stream, and a message that cannot be said in another way.
+  // One of: a decoded value, the bytes of a byte stream, or a raw message that has no exact value in JSON.
   Schema.Struct({
     ...common,
     event: Schema.Literal("received"),
@@ -64,7 +64,7 @@ const Event = Schema.Union(
 
 export type Event = typeof Event.Type
 
-// An event without what the recorder adds.
+// An event without the fields that the recorder adds.
 type Distribute<E> = E extends unknown ? Omit<E, "rpc" | "at"> : never
 
 export type Happening = Distribute<Event>
@@ -74,7 +74,7 @@ export type Begin = typeof Begin.Type
 const Header = Schema.parseJson(Schema.Struct({
   recording: Schema.Literal("effect-jumpstarter"),
   version: Schema.Number,
-  // What the recorded exporter's errors are shown with.
+  // The address of the recorded exporter, for error messages.
   address: Schema.optional(Schema.String)
 }))
 
@@ -85,7 +85,7 @@ export const header = (address?: string | undefined): string =>
 
 export const encode: (event: Event) => string = Schema.encodeSync(EventLine)
 
-// Why a line is none, and where.
+// The reason why a line is invalid, and its number.
 export class LineError {
   constructor(
     readonly line: number,
@@ -110,7 +110,11 @@ const decodeHeader = (line: string): Either.Either<string | undefined, LineError
       found.version === version
         ? Either.right(found.address)
         : Either.left(
-          new LineError(1, "Version", `the recording has version ${found.version}, this library reads ${version}`)
+          new LineError(
+            1,
+            "Version",
+            `the recording has version ${found.version}, but this library reads version ${version}`
+          )
         )
   )
 
@@ -140,11 +144,11 @@ export const decode = (text: string): Either.Either<Decoded, LineError> =>
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-// Text, if these bytes are text that a person can read.
+// The text of bytes that a person can read; none for other bytes.
 const readable = (bytes: Uint8Array): string | undefined => {
   try {
     const text = decoder.decode(bytes)
-    // Besides printable characters: tab, line feed, carriage return, and the escape of terminals.
+    // Readable text has printable characters, tab, line feed, carriage return and escape.
     // eslint-disable-next-line no-control-regex
     return /[\0-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]/.test(text) ? undefined : text
   } catch {
@@ -157,7 +161,7 @@ export const toBytes = (bytes: Uint8Array): Bytes => {
   return text === undefined ? { bytes: bytes.length, base64: bytes } : { bytes: bytes.length, text }
 }
 
-// The bytes of a line: their content, or its hash. Refused is a number of bytes that is not theirs.
+// The bytes of a line: their content, or its hash. Fails when `bytes` is not the number of bytes.
 export const fromBytes = (
   data: Bytes
 ): Either.Either<
@@ -168,10 +172,10 @@ export const fromBytes = (
   const content = "text" in data ? new TextEncoder().encode(data.text) : data.base64
   return content.length === data.bytes
     ? Either.right({ bytes: content.length, content })
-    : Either.left(`it has ${content.length} bytes, and \`bytes\` says ${data.bytes}`)
+    : Either.left(`the content has ${content.length} bytes, but \`bytes\` says ${data.bytes}`)
 }
 
-// The SHA-256 of bytes that come one after another.
+// The SHA-256 of bytes that arrive in pieces.
 export class Digest {
   private readonly hash = createHash("sha256")
   bytes = 0

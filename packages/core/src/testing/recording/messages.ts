@@ -1,5 +1,5 @@
-// What an exporter says, as a value that a person can read, and as the message it was. A recording does without what a
-// client does not look at: unknown fields, and the uuids of answers and of log lines (protocol.md 4.1, 8).
+// Converts the exporter's messages to values that a person can read, and back. A recording omits data that a client
+// ignores: unknown fields, and the uuids of results and of log lines (protocol.md 4.1, 8).
 import { ExporterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
@@ -74,12 +74,12 @@ const codec = <Response, A, I>(
   }
 }
 
-// Written by generated code, which refuses nothing: an exporter may have sent what a client must not.
+// Uses the generated encoder, which refuses nothing, because an exporter may send values that a client must not.
 const result: Codec = {
   toValue: (message) => Either.getOrThrowWith(driverCallCodec.decodeResponse(message), ({ reason }) => reason),
   fromValue: (value) =>
     value === undefined
-      ? Either.left({ message: "it is missing" })
+      ? Either.left({ message: "the value is missing" })
       : Either.right(methods.driverCall.responseType.encode({ uuid: "", result: value }).finish())
 }
 
@@ -147,7 +147,7 @@ const codecs: Readonly<Record<Exclude<Kind, "stream" | "resource">, Codec>> = {
 
 const isStructured = (kind: Kind): kind is keyof typeof codecs => kind in codecs
 
-// The value of a message, and whether JSON can say exactly that; none when it is malformed.
+// The value of a message, and whether JSON expresses it exactly; none when the message is malformed.
 export const toValue = (
   kind: Kind,
   message: Uint8Array
@@ -167,9 +167,9 @@ export const toValue = (
 export const fromValue = (kind: Kind, value: unknown): Either.Either<Uint8Array, string> =>
   isStructured(kind)
     ? Either.mapLeft(codecs[kind].fromValue(value), ({ message }) => message)
-    : Either.left("a byte stream has bytes, and no values")
+    : Either.left("a byte stream has bytes, not values")
 
-// Has the uuids of a report numbered, in order.
+// Numbers the uuids of a report, in order.
 export const nameReport = (value: JsonValue, aliases: Aliases): void => {
   const report = Schema.decodeUnknownOption(Report)(value)
   if (report._tag === "None") return

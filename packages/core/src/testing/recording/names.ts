@@ -1,11 +1,10 @@
-// What stands in a recording for the uuids of a run, which are other ones in the next run: uuids that are numbered as
-// they occur.
+// Replaces uuids, which differ between runs, with uuids that are numbered in the order of their first use.
 import type { JsonValue } from "../../protocol/ProtobufValue.ts"
 import { normalizeUuid } from "../../protocol/uuid.ts"
 
 const uuids = /[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}/gi
 
-// Numbers uuids.
+// The numbered uuids of a recording.
 export class Aliases {
   private readonly aliases = new Map<string, string>()
 
@@ -17,11 +16,11 @@ export class Aliases {
     return alias
   }
 
-  // A text with those that have been added replaced; others stay, they may mean something.
+  // Replaces known uuids in a text. Unknown uuids stay, because they may have a meaning.
   readonly in = (text: string): string => text.replace(uuids, (uuid) => this.aliases.get(normalizeUuid(uuid)) ?? uuid)
 }
 
-// Puts other values in place of those inside a value, from the outside in.
+// Replaces a value and the values inside it, from the outside in.
 export const rewrite = (
   value: JsonValue,
   replace: (value: JsonValue, path: ReadonlyArray<string | number>) => JsonValue,

@@ -1,4 +1,4 @@
-// A recording as its replay needs it: one record per RPC, with the places of its events in the order of all.
+// Parses a recording for its replay: one record per RPC, with the place of each event among all events.
 import * as Either from "effect/Either"
 import * as Bytes from "../../grpc/Bytes.ts"
 import type { GrpcCode, StatusOrigin, StatusScope } from "../../grpc/GrpcStatus.ts"
@@ -10,7 +10,7 @@ import type { Described } from "./difference.ts"
 import * as format from "./format.ts"
 import * as messages from "./messages.ts"
 
-// Where an event is: its line, its number among all events, and the milliseconds from the first to it.
+// The place of an event: its line, its index among all events, and the milliseconds since the first event.
 export interface Place {
   readonly line: number
   readonly index: number
@@ -24,18 +24,18 @@ export interface Failure {
   readonly scope: StatusScope
 }
 
-// Older recordings have no scope. The transport mostly failed because the connection did.
+// Older recordings have no scope. A failure of the transport was most likely a failure of the connection.
 const scopeOf = ({ origin, scope }: format.Failure): StatusScope =>
   scope ?? (origin === "transport" ? "connection" : "rpc")
 
-// Bytes a program sent: their content, or its hash.
+// Bytes that the program sent: their content, or its hash.
 interface Input extends Place {
   readonly bytes: number
   readonly content?: Uint8Array
   readonly sha256?: string
 }
 
-// A message of the exporter; without the message when there were too many bytes to keep.
+// A message from the exporter; undefined when there were too many bytes to keep.
 export interface Output extends Place {
   readonly message: Uint8Array | undefined
 }
@@ -45,9 +45,9 @@ export interface ReplayRpc extends Described, Place {
   readonly inputs: Array<Input>
   inputEnd: Place | undefined
   readonly outputs: Array<Output>
-  // How it ended; nothing when the program ended it.
+  // How the exporter ended the RPC; undefined when the program ended it.
   end: (Place & { readonly failure: Failure | undefined }) | undefined
-  // Where the program ended it.
+  // Where the program ended the RPC.
   cancel: Place | undefined
 }
 
@@ -61,7 +61,7 @@ class Reader {
   private begin(place: Place, event: format.Begin): Either.Either<void, string> {
     if (this.rpcs.has(event.rpc)) return Either.left(`RPC ${event.rpc} has already begun`)
     const args = argsOf(event.args)
-    if (args === undefined) return Either.left("args: these values cannot be sent")
+    if (args === undefined) return Either.left("args: these values cannot be sent in a call")
     this.rpcs.set(event.rpc, {
       ...place,
       kind: event.kind,

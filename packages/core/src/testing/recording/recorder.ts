@@ -1,4 +1,4 @@
-// A channel that writes down what passes through it.
+// A channel that records its traffic.
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -25,7 +25,7 @@ import * as scrubbing from "./scrub.ts"
 export interface Options {
   readonly scrub: scrubbing.Scrub
   readonly maxBytes: number
-  // Takes a line, which must not take long.
+  // Called with each line; must return quickly.
   readonly write: (line: string) => void
 }
 
@@ -38,7 +38,7 @@ interface Run {
   at: number
 }
 
-// One RPC while it is recorded.
+// An RPC that is being recorded.
 class RecordedRpc {
   private hasOpened = false
   private ended = false
@@ -64,7 +64,7 @@ class RecordedRpc {
     )
   }
 
-  // A program may ask for the metadata more than once.
+  // A program may request the metadata more than once.
   readonly opened = (metadata: Metadata.Metadata): Effect.Effect<void> =>
     Effect.suspend(() => {
       if (this.hasOpened) return Effect.void
@@ -72,14 +72,14 @@ class RecordedRpc {
       return this.add({ event: "opened", metadata: this.recording.metadata(this.site, metadata) })
     })
 
-  // A message that is no part of a byte stream.
+  // Records a message outside of byte streams.
   readonly answered = (message: Uint8Array): Effect.Effect<void> =>
     Effect.suspend(() => {
       const read = messages.toValue(this.site.kind, message)
       if (read === undefined) return this.raw(message)
       const { exact, value } = read
       if (this.site.kind === "report") this.recording.learn(message, value)
-      // What JSON cannot say is kept as it was, unless there is something to hide in it.
+      // A message that JSON cannot express is kept raw, unless it has values to hide.
       return exact || this.recording.isScrubbed(this.site, value)
         ? this.add({ event: "received", value: this.recording.value(this.site, value) })
         : this.raw(message)
@@ -99,7 +99,7 @@ class RecordedRpc {
         if (kind === "goAway") return event === "sent" ? this.sentEnd : this.add({ event: "receivedEnd" })
         if (kind === "data") return Bytes.size(payload) === 0 ? Effect.void : this.bytes(event, Bytes.join(payload))
       } catch {
-        // What is malformed arrives as it is.
+        // A malformed message is recorded raw.
       }
       return event === "sent" ? Effect.void : this.raw(Bytes.join(message))
     })
@@ -119,7 +119,7 @@ class RecordedRpc {
     return this.add({ event: "sentEnd" })
   })
 
-  // What has one answer is over with it.
+  // A unary RPC has ended with its result.
   readonly done: Effect.Effect<void> = Effect.suspend(() => {
     if (!exporterCall.isUnary(this.site.kind)) return this.last({ event: "end" })
     this.ended = true
@@ -132,7 +132,7 @@ class RecordedRpc {
       return this.last({ event: "end", failure })
     })
 
-  // The end of what was pulled: `None` is a clean one.
+  // Records the end of a pulled stream: `None` is a clean end.
   readonly pulled = (end: Option.Option<GrpcStatus.GrpcStatusError>): Effect.Effect<void> =>
     Option.match(end, { onNone: () => this.done, onSome: this.failed })
 
@@ -146,7 +146,7 @@ class RecordedRpc {
     })
 }
 
-// The events of all RPCs in the order they happen.
+// The events of all RPCs, in order.
 class Recording {
   private readonly aliases = new Aliases()
   private readonly driverNames = new DriverNames()
@@ -159,7 +159,7 @@ class Recording {
 
   private readonly now: Effect.Effect<number> = Effect.map(monotonicClock.currentMillis, (now) => {
     this.begun ??= now
-    // A test sets its clock back.
+    // A test may set its clock back.
     this.latest = Math.max(this.latest, Math.round(now - this.begun))
     return this.latest
   })
@@ -192,7 +192,7 @@ class Recording {
     })
   }
 
-  // Bytes of which only the hash is kept make one line until something else happens.
+  // Consecutive bytes beyond maxBytes become one line with their hash.
   addRun(rpc: number, event: "sent" | "received", bytes: Uint8Array): Effect.Effect<void> {
     return Effect.map(this.now, (at) => {
       if (this.run?.rpc !== rpc || this.run.event !== event) {
@@ -248,7 +248,7 @@ export const make = (inner: Channel, options: Options) => {
     GrpcStatus.refused(
       { rpc, target: inner.target },
       "INVALID_ARGUMENT",
-      `${rpc} cannot be recorded, only the RPCs of an exporter can`
+      `${rpc} cannot be recorded: only RPCs of an exporter can`
     )
 
   const begin = (
@@ -284,7 +284,7 @@ export const make = (inner: Channel, options: Options) => {
     const recorded = yield* begin(rpc, exporterCall.fromMetadata(rpc, options.metadata))
     const call = yield* Effect.tapError(inner.duplex(rpc, options), recorded.failed)
     yield* Effect.addFinalizer(() => recorded.cancelled)
-    // A program that only writes hears of the end of the RPC this way.
+    // A program that only writes learns about the end of the RPC from a failed write.
     const refused = (status: GrpcStatus.GrpcStatusError) =>
       status.origin === "client" ? Effect.void : recorded.failed(status)
     return {
@@ -294,7 +294,7 @@ export const make = (inner: Channel, options: Options) => {
         onSuccess: (messages) =>
           Effect.forEach(messages, (message) => recorded.framed("received", message), { discard: true })
       }),
-      // What the exporter answers to it comes after it.
+      // Recorded before sending, so that the exporter's response comes after it.
       send: (message) =>
         Effect.zipRight(recorded.framed("sent", message), Effect.tapError(call.send(message), refused)),
       halfClose: Effect.zipRight(recorded.sentEnd, call.halfClose),

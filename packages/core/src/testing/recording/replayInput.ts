@@ -1,15 +1,15 @@
-// What a program sends on a stream, compared with what it had sent: by content and not by pieces, or by hash where there
-// was too much to keep.
+// Compares the bytes that a program sends on a stream with the recorded bytes: by content, for any chunking, or by hash
+// where there was too much to keep.
 import * as difference from "./difference.ts"
 import * as format from "./format.ts"
 import type { Place, ReplayRpc } from "./reader.ts"
 
-// `more` is beyond what was recorded, `part` ends before the end of what was recorded at once, `whole` at it.
+// `part` ends within a recorded line, `whole` at its end, and `more` goes beyond the recording.
 type Sent = "part" | "whole" | "more" | { readonly differs: string }
 
 export class ReplayInput {
   private position = 0
-  // How many bytes of the line at that position have come, and how many in all.
+  // The number of bytes sent of the line at that position, and in total.
   private within = 0
   private offset = 0
   private digest = new format.Digest()
@@ -30,9 +30,9 @@ export class ReplayInput {
         return inputEnd === undefined
           ? "more"
           : {
-            differs: `the end after ${this.offset} bytes was recorded (line ${inputEnd.line}), ${
+            differs: `recorded the end after ${this.offset} bytes (line ${inputEnd.line}), got ${
               difference.excerpt(rest)
-            } came`
+            }`
           }
       }
       const piece = rest.subarray(0, input.bytes - this.within)
@@ -44,7 +44,9 @@ export class ReplayInput {
       rest = rest.subarray(piece.length)
       if (this.within < input.bytes) return "part"
       if (input.sha256 !== undefined && input.sha256 !== this.digest.sha256) {
-        return { differs: `the ${input.bytes} bytes up to byte ${this.offset} have another hash (line ${input.line})` }
+        return {
+          differs: `the ${input.bytes} bytes up to byte ${this.offset} have a different hash (line ${input.line})`
+        }
       }
       this.position++
       this.within = 0
@@ -54,27 +56,29 @@ export class ReplayInput {
     return "whole"
   }
 
-  // Answers what is different about an end that comes now.
+  // Returns the difference between the program's end of input and the recorded one.
   end(): string | undefined {
     if (this.ended) return undefined
     this.ended = true
     const { next, offset, recorded } = this
     if (next !== undefined) {
       const bytes = recorded.inputs.reduce((sum, input) => sum + input.bytes, 0)
-      return `it ended after ${offset} of ${bytes} bytes (line ${next.line})`
+      return `the program ended it after ${offset} of ${bytes} bytes (line ${next.line})`
     }
     if (recorded.inputEnd !== undefined) this.take(recorded.inputEnd)
     return undefined
   }
 
-  // What was sent before something else happened, and has not been sent now.
+  // Describes recorded input that the program has not sent, if an event followed it in the recording.
   missing(): string | undefined {
     const { ended, next, offset, recorded } = this
     const what = difference.describe(recorded)
     const { inputEnd, outputs } = recorded
     if (next !== undefined && (inputEnd !== undefined || outputs.some(({ index }) => index > next.index))) {
-      return `${what} was sent ${offset} bytes, and not those of line ${next.line}`
+      return `${what} was sent ${offset} bytes, without those of line ${next.line}`
     }
-    return inputEnd === undefined || ended ? undefined : `${what} was not sent the end of line ${inputEnd.line}`
+    return inputEnd === undefined || ended
+      ? undefined
+      : `${what} was not sent the end of its input (line ${inputEnd.line})`
   }
 }

@@ -1,4 +1,4 @@
-// Finds what was recorded of the RPCs a program makes, and keeps account of what it does otherwise.
+// Matches the RPCs of a program with a recording, and collects the differences.
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -29,14 +29,14 @@ const ofInput = ({ bytes, content }: ReplayRpc["inputs"][number]): string =>
 
 export class ReplayMatcher {
   private readonly differences = new Set<string>()
-  // What was recorded, by what it is for; what has begun is taken out of `waiting`.
+  // The recorded RPCs by their key. `waiting` has those that the program has not begun.
   private readonly recorded = new Map<string, Array<ReplayRpc>>()
   private readonly waiting = new Map<string, Array<ReplayRpc>>()
   private readonly inputs = new Map<ReplayRpc, ReplayInput>()
-  // How many answers to a call that is polled have been given, by the first of them.
+  // The number of results returned for each polled call, by its first recorded RPC.
   private readonly polls = new Map<ReplayRpc, number>()
   private readonly timeline: Timeline
-  // The recorded exporter's, so that its errors are what they were.
+  // The address of the recorded exporter, so that errors are the same as in the recorded run.
   readonly target: string
   private readonly name: string
 
@@ -54,10 +54,10 @@ export class ReplayMatcher {
       const what = difference.describe(rpc)
       const step = ({ at, index, line }: Place, what: string) => ({ at, index, line, what })
       return [
-        // A reader of the log comes and goes in its own time.
+        // Subscriptions to the log have no fixed place in the order.
         ...(rpc.kind === "log" ? [] : [step(rpc, what)]),
         ...rpc.inputs.map((input) => step(input, `${ofInput(input)} sent on the ${what}`)),
-        ...(rpc.inputEnd === undefined ? [] : [step(rpc.inputEnd, `the end sent on the ${what}`)])
+        ...(rpc.inputEnd === undefined ? [] : [step(rpc.inputEnd, `the end of the input of the ${what}`)])
       ]
     })
     this.timeline = new Timeline(steps.sort((a, b) => a.index - b.index), options.patience)
@@ -74,14 +74,14 @@ export class ReplayMatcher {
     return GrpcStatus.refused({ rpc, target: this.target }, "INVALID_ARGUMENT", details)
   }
 
-  // What was recorded of an RPC that begins now.
+  // Returns the recorded RPC for an RPC that begins now.
   begin(
     rpc: string,
     call: Option.Option<exporterCall.ExporterCall>
   ): Effect.Effect<ReplayRpc, GrpcStatus.GrpcStatusError> {
     return Effect.suspend(() => {
       if (Option.isNone(call)) {
-        return this.differ(rpc, `${rpc} is not an RPC of an exporter, and not in ${this.name}`, [])
+        return this.differ(rpc, `${rpc} is not an RPC of an exporter, so it is not in ${this.name}`, [])
       }
       const driver = this.recording.driverNames.nameOf(call.value.uuid) ?? call.value.uuid
       const came = { ...call.value, driver, args: scrubbing.args(this.options.scrub, { ...call.value, driver }) }
@@ -102,8 +102,8 @@ export class ReplayMatcher {
     return (this.recorded.get(keyOf(came)) ?? []).filter((recorded) => difference.sameArguments(recorded, came))
   }
 
-  // A call the program makes by the clock is made another number of times each run. It gets one answer after the other of
-  // those that were recorded where the program is now, and the latest again when there is none left.
+  // The number of polled calls varies between runs. They return the results that were recorded up to the program's
+  // current step, in order, and then the last one again.
   private poll(came: difference.Described): ReplayRpc | undefined {
     const answered = this.same(came).flatMap((rpc) => rpc.end === undefined ? [] : [{ rpc, end: rpc.end }])
     const [first] = answered
@@ -121,17 +121,17 @@ export class ReplayMatcher {
     const named = (recorded: ReplayRpc) => `${difference.describe(recorded)} (line ${recorded.line})`
     const [next] = missing
     const similar = missing.filter((recorded) => keyOf(recorded) === keyOf(came))
-    // The same call with another resource is the one that comes after the calls for the resources before it.
+    // A call that is equal except for its resource comes too early: its turn is after the calls for earlier resources.
     const later = similar.find((recorded) => difference.between(recorded.args, came.args).length === 0)
     const [closest] = later === undefined ? similar : []
     const what = later !== undefined
-      ? `comes before its turn (line ${later.line}) in`
+      ? `comes before line ${later.line} of`
       : this.same(came).length === 0
       ? "is not in"
-      : "comes more often than in"
+      : "is made more often than in"
     return this.differ(rpc, `${difference.describe(came)} ${what} ${this.name}`, [
-      `expected next: ${next === undefined ? "nothing, everything recorded has been done" : named(next)}`,
-      ...(closest === undefined || closest === next ? [] : [`closest to it: ${named(closest)}`]),
+      `expected next: ${next === undefined ? "nothing, the recording is complete" : named(next)}`,
+      ...(closest === undefined || closest === next ? [] : [`closest match: ${named(closest)}`]),
       ...(closest === undefined ? [] : difference.limited(difference.between(closest.args, came.args)))
     ])
   }
@@ -141,7 +141,7 @@ export class ReplayMatcher {
     return this.recording.rpcs.filter((recorded) => waiting.has(recorded) && !this.isPolled(recorded))
   }
 
-  // Waits until something of the exporter's may come.
+  // Waits until data from the exporter is due.
   due(
     rpc: string,
     recorded: ReplayRpc,
@@ -154,24 +154,25 @@ export class ReplayMatcher {
     )
     return this.timeline.due(place).pipe(
       Effect.mapError((step) =>
-        this.differ(rpc, `${difference.describe(recorded)} waits in vain for line ${place.line} of ${this.name}`, [
-          `expected before it: ${step.what} (line ${step.line})`
+        this.differ(rpc, `${difference.describe(recorded)} cannot continue at line ${place.line} of ${this.name}`, [
+          `expected first: ${step.what} (line ${step.line})`
         ])
       ),
       Effect.zipRight(this.options.recordedTiming ? timely : Effect.void)
     )
   }
 
-  // Waits for more than there is in an RPC that the program had ended, which it should do again.
+  // Waits after the last event of an RPC that the program ended in the recording, and fails unless the program ends it
+  // again.
   beyond(rpc: string, recorded: ReplayRpc): Effect.Effect<never, GrpcStatus.GrpcStatusError> {
     const { cancel } = recorded
-    // Readers of the log come and go in their own time, and so do those who poll.
+    // Subscriptions to the log and polled calls have no fixed place in the order.
     if (cancel === undefined || recorded.kind === "log" || this.isPolled(recorded)) return Effect.never
     return Effect.zipRight(
       this.timeline.stalled(cancel),
       Effect.suspend(() =>
-        this.differ(rpc, `${difference.describe(recorded)} waits for more than is in ${this.name}`, [
-          `the program ended it there (line ${cancel.line})`
+        this.differ(rpc, `${difference.describe(recorded)} is still open after its end in ${this.name}`, [
+          `the program ended it at line ${cancel.line}`
         ])
       )
     )
@@ -187,13 +188,13 @@ export class ReplayMatcher {
     { line, message }: Output
   ): Effect.Effect<Uint8Array, GrpcStatus.GrpcStatusError> {
     return message === undefined
-      ? this.differ(rpc, `${difference.describe(recorded)} has more bytes than ${this.name} keeps`, [
-        `line ${line} has their hash only: record with a larger maxBytes`
+      ? this.differ(rpc, `${difference.describe(recorded)} received more bytes than ${this.name} keeps`, [
+        `line ${line} has only their hash: record with a larger maxBytes`
       ])
       : Effect.succeed(message)
   }
 
-  // Takes what the program sends; answers whether it is more than was recorded.
+  // Compares the bytes that the program sends; returns whether they go beyond the recording.
   send(rpc: string, recorded: ReplayRpc, bytes: Uint8Array): Effect.Effect<boolean, GrpcStatus.GrpcStatusError> {
     return Effect.suspend(() => {
       const sent = this.inputOf(recorded).send(scrubbing.bytes(this.options.scrub, recorded, bytes))
@@ -211,12 +212,12 @@ export class ReplayMatcher {
   }
 
   private sentElse(rpc: string, recorded: ReplayRpc, differs: string): GrpcStatus.GrpcStatusError {
-    return this.differ(rpc, `${difference.describe(recorded)} was sent something other than in ${this.name}`, [
+    return this.differ(rpc, `${difference.describe(recorded)} was sent different data than in ${this.name}`, [
       differs
     ])
   }
 
-  // Expects what was sent on a stream.
+  // Expects the recorded input of a stream.
   opened(recorded: ReplayRpc): void {
     this.inputOf(recorded)
   }
@@ -229,12 +230,12 @@ export class ReplayMatcher {
     return input
   }
 
-  // What the program has done otherwise.
+  // The differences that the program has caused so far.
   refusals(): ReadonlyArray<string> {
     return [...this.differences]
   }
 
-  // The same, and what of the recording it has not done.
+  // These differences, and the recorded steps that the program has not made.
   allDifferences(): ReadonlyArray<string> {
     return [
       ...this.differences,

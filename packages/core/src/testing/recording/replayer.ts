@@ -1,4 +1,4 @@
-// A transport that answers from a recording.
+// A transport that replays a recording.
 import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -15,10 +15,10 @@ import * as exporterCall from "../exporterCall.ts"
 import type { Place, ReplayRecording, ReplayRpc } from "./reader.ts"
 import { type Options, ReplayMatcher } from "./replayMatcher.ts"
 
-// A step of an RPC; fails with nothing where it ends well.
+// A step of an RPC; fails with none at a clean end.
 type Step<A> = Effect.Effect<A, Option.Option<GrpcStatus.GrpcStatusError>>
 
-// What the exporter says in an RPC.
+// The exporter's side of an RPC.
 const answersOf = (matcher: ReplayMatcher, rpc: string, recorded: ReplayRpc, begunAt: number) => {
   const due = (place: Place): Step<void> => Effect.mapError(matcher.due(rpc, recorded, place, begunAt), Option.some)
   const end: Step<never> = Effect.suspend(() =>
@@ -69,7 +69,7 @@ export const make = (recording: ReplayRecording, options: Options) => {
   const duplex: GrpcTransport["duplex"] = Effect.fnUntraced(function*(rpc, options) {
     const { due, end, next, recorded } = yield* begin(rpc, exporterCall.fromMetadata(rpc, options.metadata))
     matcher.opened(recorded)
-    // Ends the RPC before its recorded end: cancelled, or because the program does something else.
+    // Ends the RPC before its recorded end, because the program cancelled it or differs from the recording.
     const over = yield* Deferred.make<never, GrpcStatus.GrpcStatusError>()
     const unlessOver = <A>(step: Step<A>): Step<A> =>
       Effect.flatMap(Deferred.isDone(over), (done) => {
@@ -93,7 +93,7 @@ export const make = (recording: ReplayRecording, options: Options) => {
         Effect.suspend(() => {
           const { kind, payload } = frame.decode(message)
           if (kind !== "data") return kind === "goAway" ? sendEnd : Effect.void
-          // The driver was not sent more, so that nobody knows what it does with it: it does not read.
+          // The driver's reaction to bytes beyond the recording is unknown, so the driver does not read them.
           return Effect.flatMap(orOver(matcher.send(rpc, recorded, Bytes.join(payload))), (more) =>
             more
               ? Effect.zipRight(status, refusal("FAILED_PRECONDITION", "the RPC has ended, nothing can be sent"))

@@ -1,4 +1,4 @@
-// What must not be in a recording, or cannot be the same in the next run, on both of its sides.
+// Removes secrets and values that differ between runs, in recordings and in the data compared with them.
 import type * as Metadata from "../../grpc/Metadata.ts"
 import type { JsonValue } from "../../protocol/ProtobufValue.ts"
 import { pathOf } from "../driverNames.ts"
@@ -18,14 +18,14 @@ export interface Scrub {
 
 const redacted = "[REDACTED]"
 
-// A request that somebody has presigned admits whoever knows it: as a resource (protocol.md 6.4), and as what a storage
-// answers.
+// A presigned request is a secret, because it works for everyone who knows it. It occurs as a resource (protocol.md
+// 6.4), and as a result of a storage.
 const isPresigned = ({ headers, kind, method, url }: { readonly [key: string]: JsonValue }): boolean =>
   kind === "presigned_request" ||
   typeof url === "string" && typeof method === "string" && typeof headers === "object" && headers !== null
 
-// User information ends at the last @ of the authority. Where that is cannot be told in what is no URL of HTTP, such as one
-// with a slash in its password.
+// User information ends at the last @ of the authority. That place is unknown in a text that is not a valid HTTP URL,
+// such as one with a slash in its password.
 const withoutUser = (url: string): string =>
   URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
     ? url.replace(/^([^:/\\?#]*:[/\\\t\r\n]*)[^/\\?#]*@/, "$1")
@@ -62,16 +62,16 @@ export const args = (
 
 export const bytes = (scrub: Scrub, site: Site, bytes: Uint8Array): Uint8Array => scrub.bytes(bytes, siteOf(site))
 
-// An author is no secret, an authorization is.
+// `author` is not a secret, `authorization` is.
 const secret = /auth(?!or(?!i))|cookie|credential|passphrase|passw(or)?d|psk|secret|token|(api|private)[-_]?key/
 
-// What is hidden unless the program says what is: texts under a name that looks like one of a secret, at any depth.
+// The default: hides texts under a name that looks like the name of a secret, at any depth.
 export const values: Scrub["values"] = (value, { path }) =>
   typeof value === "string" && path.some((name) => typeof name === "string" && secret.test(name.toLowerCase()))
     ? redacted
     : value
 
-// Metadata that says nothing about the exporter and is another in each run.
+// Metadata that says nothing about the exporter and differs between runs.
 const noise = /^(content-type|date|server|user-agent|te|trailer|grpc-.*)$/
 
 export const metadata = (metadata: Metadata.Metadata): Record<string, string> =>

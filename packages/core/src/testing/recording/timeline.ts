@@ -1,5 +1,5 @@
-// The order of a recording: nothing of the exporter's comes before the program has done what it had done before that when
-// it was recorded.
+// The order of a recording: data from the exporter arrives only after the program has made all steps that were recorded
+// before that data.
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -14,13 +14,13 @@ const parts = 10
 
 export class Timeline {
   private readonly done = new Set<number>()
-  // The first step that the program has not taken.
+  // The index of the first step that the program has not made.
   private position = 0
   private latest = 0
   private touched = 0
   private waiting = new Set<() => void>()
 
-  // What the program did, in order.
+  // `steps` are the program's recorded steps, in order.
   constructor(private readonly steps: ReadonlyArray<Step>, private readonly patience: Duration.Duration) {}
 
   take({ at, index }: Place): void {
@@ -32,7 +32,7 @@ export class Timeline {
     this.touch()
   }
 
-  // Says that the program is busy with a step.
+  // Marks the program as busy with a step.
   touch(): void {
     this.touched++
     const waiting = this.waiting
@@ -45,14 +45,15 @@ export class Timeline {
     return step === undefined || step.index > index
   }
 
-  // Whether the program has gone on since.
+  // Whether the program has made a step that was recorded after a place.
   isPast({ index }: Place): boolean {
     const step = this.steps[this.position - 1]
     return step !== undefined && step.index > index
   }
 
-  // Waits until it is an event's turn. A program that does not take the step before it in the time it had taken, and the
-  // patience on top, has changed; that is real time, because a test's clock may stand still. Fails with the step.
+  // Waits until an event is due. Fails with the step before it when the program does not make that step within the
+  // recorded time plus the patience, because the program has changed. Uses real time, because a test clock may not
+  // advance.
   due(place: Place): Effect.Effect<void, Step> {
     return Effect.suspend(() => {
       const step = this.steps[this.position]
@@ -64,14 +65,14 @@ export class Timeline {
     })
   }
 
-  // Waits until the program has done nothing for the time it had taken to come to a place, and the patience on top.
+  // Waits until the program has made no progress for the recorded time to a place plus the patience.
   stalled(place: Place): Effect.Effect<void> {
     return Effect.flatMap(this.goesOnBefore(place), (goesOn) => goesOn ? this.stalled(place) : Effect.void)
   }
 
   private goesOnBefore({ at }: Place): Effect.Effect<boolean> {
     return Effect.suspend(() => {
-      // In parts, so that a machine that is busy with something else is not taken for a program that does nothing.
+      // Sleeps in parts, so that a busy machine does not count as an idle program.
       const part = Duration.times(Duration.sum(this.patience, Math.max(0, at - this.latest)), 1 / parts)
       const wait = Effect.repeatN(Effect.sleep(part), parts - 1)
       return interruptible.raceFirst(
@@ -81,7 +82,7 @@ export class Timeline {
     })
   }
 
-  // Waits until the program goes on, unless it has since.
+  // Waits until the program makes progress after `since`.
   private progress(since: number): Effect.Effect<void> {
     return Effect.async((resume) => {
       const wake = () => resume(Effect.void)
