@@ -26,7 +26,7 @@ declare const json: JsonValue
 declare const handles: ReadonlyArray<JsonValue | Resource.ResourceHandle<void, DiskError>>
 
 describe("call", () => {
-  it("fails with driver call errors only, as long as no resource is among its arguments", () => {
+  it("fails only with driver call errors when no argument is a resource", () => {
     expect(client.call("on")).type.toBe<Effect.Effect<JsonValue, DriverError.DriverCallError>>()
     expect(client.call("set", 1, "a", null, [true], { a: 1 })).type.toBe<
       Effect.Effect<JsonValue, DriverError.DriverCallError>
@@ -34,7 +34,7 @@ describe("call", () => {
     expect(client.streamingCall("read")).type.toBe<Stream.Stream<JsonValue, DriverError.DriverCallError>>()
   })
 
-  it("also fails with what the transfer of a resource can fail with", () => {
+  it("also fails with the errors of a resource's transfer", () => {
     expect(client.call("flash", fallible)).type.toBe<
       Effect.Effect<JsonValue, DriverError.DriverCallError | DiskError>
     >()
@@ -46,11 +46,11 @@ describe("call", () => {
     >()
   })
 
-  it("adds nothing for a resource that cannot fail", () => {
+  it("adds no error for a resource that cannot fail", () => {
     expect(client.call("dump", infallible)).type.toBe<Effect.Effect<JsonValue, DriverError.DriverCallError>>()
   })
 
-  it("takes nothing that cannot travel", () => {
+  it("rejects values that cannot be sent", () => {
     expect(client.call).type.not.toBeCallableWith("set", new Date())
     expect(client.call).type.not.toBeCallableWith("set", undefined)
     expect(client.call).type.not.toBeCallableWith("set", 1n)
@@ -59,7 +59,7 @@ describe("call", () => {
     expect(client.call).type.not.toBeCallableWith()
   })
 
-  it("says of a resource that is not open that it has to be", () => {
+  it("tells how to open a resource that is not open", () => {
     // @ts-expect-error: is not assignable to parameter of type '"open it first: pass the handle that `yield* client.resource(...)` gives"'
     void client.call("flash", Resource.source(image))
     // @ts-expect-error: is not assignable to parameter of type '"open it first: pass the handle that `yield* client.resource(...)` gives"'
@@ -72,7 +72,7 @@ describe("call", () => {
     void client.call("flash", sourceOrText)
   })
 
-  it("says of an effect that it has to be run", () => {
+  it("tells how to run an effect", () => {
     // @ts-expect-error: is not assignable to parameter of type '"run it first: pass what `yield*` makes of it"'
     void client.call("flash", client.resource(Resource.source(image)))
     // @ts-expect-error: is not assignable to parameter of type '"run it first: pass what `yield*` makes of it"'
@@ -81,7 +81,7 @@ describe("call", () => {
     void client.streamingCall("set", client.call("get"))
   })
 
-  it("takes data that is tagged as a resource, any JSON, handles, and presigned requests", () => {
+  it("accepts data tagged as a resource, any JSON, handles, and presigned requests", () => {
     type Success = Effect.Effect<JsonValue, DriverError.DriverCallError>
     expect(client.call("set", { _tag: "Source", stream: "main" })).type.toBe<Success>()
     expect(client.call("set", json)).type.toBe<Success>()
@@ -93,13 +93,13 @@ describe("call", () => {
 })
 
 describe("resource", () => {
-  it("of a source results in nothing, and keeps its error for the call and its requirements for the opening", () => {
+  it("of a source has no result, adds its error to the call, and its requirements to the opening", () => {
     expect(client.resource(Resource.source(image, { contentEncoding: "gzip" }))).type.toBe<
       Effect.Effect<Resource.ResourceHandle<void, DiskError>, DriverError.DriverCallError, Disk | Scope.Scope>
     >()
   })
 
-  it("that declares its size can fail to have it", () => {
+  it("that declares its size can fail with SizeMismatch", () => {
     type Failure = DiskError | Resource.SizeMismatch
     expect(client.resource(Resource.source(image, { size: 1 }))).type.toBe<
       Effect.Effect<Resource.ResourceHandle<void, Failure>, DriverError.DriverCallError, Disk | Scope.Scope>
@@ -109,7 +109,7 @@ describe("resource", () => {
     >()
   })
 
-  it("of a sink results in what the sink makes of the bytes", () => {
+  it("of a sink has the sink's result", () => {
     expect(client.resource(Resource.sink(digest))).type.toBe<
       Effect.Effect<Resource.ResourceHandle<string, DiskError>, DriverError.DriverCallError, Disk | Scope.Scope>
     >()
@@ -118,7 +118,7 @@ describe("resource", () => {
     >()
   })
 
-  it("takes encodings that exist only", () => {
+  it("accepts only existing encodings", () => {
     expect(Resource.source).type.not.toBeCallableWith(image, { contentEncoding: "rar" })
   })
 })
@@ -136,7 +136,7 @@ describe("stream", () => {
 })
 
 describe("DriverCallError", () => {
-  it("is the six errors and nothing else", () => {
+  it("is exactly the six errors", () => {
     expect<DriverError.DriverCallError["_tag"]>().type.toBe<
       | "MethodNotImplemented"
       | "InvalidArgument"
@@ -155,7 +155,7 @@ describe("DriverCallError", () => {
     >()
   })
 
-  it("has the same fields in every member, none of them any", () => {
+  it("has the same fields in every member, none of type any", () => {
     type Fields = Omit<DriverError.DriverCallError, keyof Error>
     expect<Fields["driver"]>().type.toBe<string>()
     expect<Fields["uuid"]>().type.toBe<string>()

@@ -10,20 +10,20 @@ import type * as ExporterStatus from "../src/protocol/ExporterStatus.ts"
 declare const connection: ExporterConnection.Connection
 
 describe("an endpoint", () => {
-  it("is text for a schema, which needs nothing", () => {
+  it("is encoded as text by a schema without requirements", () => {
     expect(Endpoint.schemaFromString).type.toBe<Schema.Schema<Endpoint.Endpoint, string>>()
     expect(Schema.Struct({ bench: Endpoint.schemaFromString }).Type).type.toBe<{ readonly bench: Endpoint.Endpoint }>()
   })
 })
 
 describe("a connection", () => {
-  it("fails to be made with one error, and is closed with its scope", () => {
+  it("fails with one error when it is made, and closes with its scope", () => {
     expect(ExporterConnection.fromEndpoint(Endpoint.unix("/s"))).type.toBe<
       Effect.Effect<ExporterConnection.Connection, ExporterConnection.ConnectError, Scope.Scope>
     >()
   })
 
-  it("of the configuration takes Effect's Config for the endpoint and for every option", () => {
+  it("from the configuration accepts Effect's Config for the endpoint and every option", () => {
     expect(Endpoint.config("BENCH")).type.toBe<Config.Config<Endpoint.Endpoint>>()
     expect(ExporterConnection.layerConfig(Endpoint.config("BENCH"))).type.toBe<
       Layer.Layer<
@@ -42,11 +42,11 @@ describe("a connection", () => {
     expect(ExporterConnection.layerConfig).type.not.toBeCallableWith(endpoint, { passphrase: Config.string("X") })
   })
 
-  it("has what the shell says of a lease, where there is one", () => {
+  it("has the lease of the shell, if there is one", () => {
     expect(connection.metadata).type.toBe<Option.Option<ExporterConnection.ExporterMetadata>>()
   })
 
-  it("is reconnected by a schedule that may look at why an attempt failed, and needs nothing", () => {
+  it("is reconnected by a schedule that may inspect the failure, and has no requirements", () => {
     const fits = (schedule: Schedule.Schedule<unknown, ExporterConnection.ConnectError>) =>
       ExporterConnection.layer(Endpoint.unix("/s"), { reconnect: schedule })
     expect(fits).type.toBeCallableWith(Schedule.spaced("1 second"))
@@ -58,18 +58,18 @@ describe("a connection", () => {
     )
   })
 
-  it("takes its passphrase in redacted form only, also through a channel", () => {
+  it("accepts its passphrase only in redacted form, through a channel as well", () => {
     expect(ExporterConnection.layerChannel).type.toBeCallableWith({ passphrase: Redacted.make("sesame") })
     expect(ExporterConnection.layerChannel).type.not.toBeCallableWith({ passphrase: "sesame" })
     expect(ExporterConnection.layer).type.not.toBeCallableWith(Endpoint.unix("/s"), { passphrase: "sesame" })
   })
 
-  it("has a state that can always be had", () => {
+  it("has a state that can be read without failure", () => {
     expect(connection.state).type.toBe<Effect.Effect<ConnectionState.ConnectionState>>()
     expect(connection.stateChanges).type.toBe<Stream.Stream<ConnectionState.ConnectionState>>()
   })
 
-  it("has a status that can be asked for, watched and awaited, and each names what can go wrong", () => {
+  it("has a status to request, watch and await, each with its own errors", () => {
     expect(connection.status).type.toBe<Effect.Effect<ExporterStatus.StatusReport, GrpcStatusError>>()
     expect(connection.statusChanges).type.toBe<
       Stream.Stream<ExporterStatus.StatusChange, ExporterStatus.StatusNotReached>

@@ -49,7 +49,7 @@ declare const digest: Resource.Sink<string, DiskError, Disk>
 declare const memory: Sink.Sink<Uint8Array, Uint8Array>
 
 describe("a description", () => {
-  it("has no options there are not", () => {
+  it("rejects unknown options", () => {
     expect(DriverMethod.call).type.not.toBeCallableWith({ args: [Schema.String], results: Schema.String })
     expect(DriverMethod.call).type.not.toBeCallableWith({ args: [Schema.String], item: Schema.String })
     expect(DriverMethod.streamingCall).type.not.toBeCallableWith({ item: Schema.String, idempotent: true })
@@ -59,7 +59,7 @@ describe("a description", () => {
     DriverMethod.call({ args: [Schema.String], results: Schema.String })
   })
 
-  it("has arguments whose number is known", () => {
+  it("requires a fixed number of arguments", () => {
     const args = [Schema.Number]
     expect(DriverMethod.call).type.not.toBeCallableWith({ args })
     expect(DriverMethod.streamingCall).type.not.toBeCallableWith({ args, item: Schema.String })
@@ -80,7 +80,7 @@ describe("a description", () => {
     >()
   })
 
-  it("has names for its arguments, and says when they are not in their order", () => {
+  it("names its arguments, and rejects names out of order", () => {
     const named = DriverMethod.named((
       volts = Schema.Number,
       ramp = DriverMethod.optional(Schema.Boolean)
@@ -111,7 +111,7 @@ describe("a description", () => {
 })
 
 describe("a typed client", () => {
-  it("has methods whose types are as short as they would be written by hand", () => {
+  it("has method types as short as written by hand", () => {
     expect<Power.Client["read"]>().type.toBe<() => Stream.Stream<Power.PowerReading, DriverCallError>>()
     expect<Power.Client["on"]>().type.toBe<() => Effect.Effect<void, DriverCallError>>()
     expect<DriverInterface.Client<typeof Power.contract>>().type.toBe<{
@@ -122,7 +122,7 @@ describe("a typed client", () => {
     }>()
   })
 
-  it("takes and gives what the schemas stand for", () => {
+  it("accepts and returns the types of the schemas", () => {
     expect(client.limit(5)).type.toBe<Effect.Effect<Date, DriverCallError>>()
     expect(client.limit(5, true)).type.toBe<Effect.Effect<Date, DriverCallError>>()
     expect(client.limit(5, undefined)).type.toBe<Effect.Effect<Date, DriverCallError>>()
@@ -130,7 +130,7 @@ describe("a typed client", () => {
     expect(client.connect()).type.toBe<Effect.Effect<ByteStream<DriverCallError>, DriverCallError, Scope.Scope>>()
   })
 
-  it("takes nothing else", () => {
+  it("rejects other types", () => {
     expect(client.limit).type.not.toBeCallableWith()
     expect(client.limit).type.not.toBeCallableWith("5")
     expect(client.limit).type.not.toBeCallableWith(5, "fast")
@@ -145,7 +145,7 @@ describe("a typed client", () => {
     expect(client).type.not.toHaveProperty("off")
   })
 
-  it("takes any number of further arguments", () => {
+  it("accepts any number of further arguments", () => {
     expect<Parameters<typeof client.trim>>().type.toBe<
       [argument: string, argument?: number | undefined, ...rest: Array<number>]
     >()
@@ -158,14 +158,14 @@ describe("a typed client", () => {
     expect(client.read).type.not.toBeCallableWith("a", "c")
   })
 
-  it("keeps the errors and the requirements of what it is lent, but for the scope", () => {
+  it("keeps the errors and requirements of resources, except the scope", () => {
     expect(client.flash(image, "root")).type.toBe<Effect.Effect<void, DriverCallError | DiskError, Disk>>()
     expect(client.flash(scopedImage)).type.toBe<Effect.Effect<void, DriverCallError, Disk>>()
     expect(client.follow(image)).type.toBe<Stream.Stream<number, DriverCallError | DiskError, Disk>>()
     expect(client.flash(Resource.presigned("https://a/b"))).type.toBe<Effect.Effect<void, DriverCallError>>()
   })
 
-  it("answers what a sink made of the bytes, unless the call has a result", () => {
+  it("returns the result of a sink, unless the call has a result", () => {
     expect(client.dump(digest)).type.toBe<Effect.Effect<string, DriverCallError | DiskError, Disk>>()
     expect(client.dump(Resource.sink(memory))).type.toBe<Effect.Effect<Uint8Array, DriverCallError>>()
     expect(client.dump(Resource.presigned("https://a/b", { method: "PUT" }))).type.toBe<
@@ -175,7 +175,7 @@ describe("a typed client", () => {
     expect(client.verify(Resource.sink(memory))).type.toBe<Effect.Effect<string, DriverCallError>>()
   })
 
-  it("knows JSON, sources and sinks apart", () => {
+  it("distinguishes JSON, sources and sinks", () => {
     expect(client.flash).type.not.toBeCallableWith(digest)
     expect(client.dump).type.not.toBeCallableWith(image)
     expect(client.flash).type.not.toBeCallableWith({ kind: "client_stream" })
@@ -190,7 +190,7 @@ describe("a typed client", () => {
 })
 
 describe("a resource", () => {
-  it("can be piped, and is what it was with what a step adds", () => {
+  it("can be piped, and keeps its type with the additions of each step", () => {
     expect(image.pipe(Resource.withIdleTimeout("1 minute"))).type.toBe<
       Resource.Source<void, DiskError | Resource.TransferStalled, Disk>
     >()
@@ -212,7 +212,7 @@ describe("a resource", () => {
     >()
   })
 
-  it("of bytes fails by no size, and into memory by a limit", () => {
+  it("of bytes has no size error, and into memory fails at a limit", () => {
     expect(Resource.fromBytes(new Uint8Array())).type.toBe<Resource.Source<void, never, never>>()
     expect(Resource.fromString("")).type.toBe<Resource.Source<void, never, never>>()
     expect(client.dump(Resource.toBytes())).type.toBe<
@@ -225,13 +225,13 @@ describe("a resource", () => {
 })
 
 describe("a progress observer", () => {
-  it("adds what it requires", () => {
+  it("adds its requirements", () => {
     const watched = Resource.withProgress(image, () => Effect.asVoid(Effect.scope))
     expect(watched).type.toBe<Resource.Source<void, DiskError, Disk | Scope.Scope>>()
     expect(Resource.withProgress(digest, () => Effect.void)).type.toBe<Resource.Sink<string, DiskError, Disk>>()
   })
 
-  it("adds what it fails with", () => {
+  it("adds its errors", () => {
     const watched = Resource.withProgress(image, () => Effect.fail("no" as const))
     expect(watched).type.toBe<Resource.Source<void, DiskError | "no", Disk>>()
     const bounded = Resource.withIdleTimeout(digest, "1 minute")
@@ -245,7 +245,7 @@ describe("a progress observer", () => {
 describe("handlers", () => {
   type Handlers = DriverInterface.Handlers<typeof Supply>
 
-  it("get what the schemas stand for, and streams and writers instead of resources", () => {
+  it("receive the types of the schemas, and streams and writers instead of resources", () => {
     expect<Handlers["limit"]>().type.toBe<(volts: number, ramp: boolean) => Effect.Effect<Date, DriverFailure>>()
     expect<Handlers["trim"]>().type.toBe<
       (name: string, offset: number | undefined, ...steps: Array<number>) => Effect.Effect<void, DriverFailure>
@@ -267,7 +267,7 @@ describe("handlers", () => {
     >()
   })
 
-  it("are all there, but for those of optional methods", () => {
+  it("are required, except those of optional methods", () => {
     const handlers = { on: () => Effect.void, off: () => Effect.void }
     expect(Driver.fromInterface).type.toBeCallableWith(Power.contract, handlers)
     expect(Driver.fromInterface).type.toBeCallableWith(Power.contract, { ...handlers, rescue: () => Effect.void })
@@ -275,7 +275,7 @@ describe("handlers", () => {
     expect(Driver.fromInterface).type.not.toBeCallableWith(Power.contract, { ...handlers, onn: () => Effect.void })
   })
 
-  it("give what the schemas stand for", () => {
+  it("return the types of the schemas", () => {
     const off = () => Effect.void
     const on = () => Effect.void
     const read = () => Stream.make({ voltage: 5, current: 1 })
@@ -304,7 +304,7 @@ describe("a device", () => {
     >()
   })
 
-  it("that is optional satisfies nobody who depends on it", () => {
+  it("that is optional does not satisfy a requirement for the device", () => {
     expect(BoardPower.layerOptional("power")).type.toBe<
       Layer.Layer<never, Device.InterfaceMismatch, ExporterConnection>
     >()
@@ -313,7 +313,7 @@ describe("a device", () => {
     >()
   })
 
-  it("is faked by some of its methods, of the right types", () => {
+  it("can be faked by some of its methods, with the right types", () => {
     expect(BoardPower.layerTest({ on: () => Effect.void })).type.toBe<Layer.Layer<BoardPower>>()
     expect(BoardPower.layerTest).type.toBeCallableWith({ read: () => Stream.make({ voltage: 5, current: 1 }) })
     expect(BoardPower.layerTest).type.not.toBeCallableWith({ read: () => Stream.make({ voltage: 5 }) })

@@ -7,7 +7,7 @@ declare const config: ClientConfig.ClientConfig
 declare const controller: Controller.ControllerClient
 
 describe("Controller", () => {
-  it("needs an HTTP client, and files only where it reads a configuration", () => {
+  it("requires an HTTP client, and files only to read a configuration", () => {
     expect(Controller.layer(config)).type.toBe<
       Layer.Layer<Controller.Controller, Controller.ControllerError, HttpClient.HttpClient>
     >()
@@ -28,7 +28,7 @@ describe("Controller", () => {
     expect(controller.exporters()).type.toBe<Stream.Stream<Controller.ExporterInfo, Controller.ControllerError>>()
   })
 
-  it("takes tokens that are redacted, and one file", () => {
+  it("accepts redacted tokens, and one file", () => {
     const values = { namespace: "lab", name: "c1", endpoint: "lab:1" }
     expect(ClientConfig.make).type.toBeCallableWith({ ...values, token: Redacted.make("t") })
     expect(ClientConfig.make).type.not.toBeCallableWith({ ...values, token: "t" })

@@ -40,7 +40,7 @@ class Bell extends Context.Tag("Bell")<Bell, Effect.Effect<void>>() {}
 declare const openPort: Effect.Effect<ByteStream<DriverFailure>, DriverFailure, Bell | Scope.Scope>
 
 describe("a driver", () => {
-  it("needs what its handlers, its reset and its children do", () => {
+  it("has the requirements of its handlers, its reset and its children", () => {
     expect(Driver.fromInterface(Power.contract, { on: off, off })).type.toBe<Driver.Driver>()
     const power = Driver.fromInterface(Power.contract, { on, off, read: sample })
     expect(power).type.toBe<Driver.Driver<Relay | Bell>>()
@@ -60,7 +60,7 @@ describe("a driver", () => {
     expect(Driver.composite({})).type.toBe<Driver.Driver>()
   })
 
-  it("keeps the parameters of its handlers, and has no others than the contract", () => {
+  it("keeps the parameters of its handlers, and rejects handlers outside the contract", () => {
     Driver.fromInterface(Flasher.contract, {
       flash: (source, target) => {
         expect(target).type.toBe<string | undefined>()
@@ -72,7 +72,7 @@ describe("a driver", () => {
     Driver.fromInterface(Power.contract, { on, off, onn: on })
   })
 
-  it("has calls without a scope", () => {
+  it("does not provide a scope to calls", () => {
     const leak = () => Effect.asVoid(Effect.scope)
     // @ts-expect-error: a call is given no scope
     Driver.call(leak)
@@ -85,7 +85,7 @@ describe("a driver", () => {
 describe("an exporter", () => {
   const power = Driver.fromInterface(Power.contract, { on, off })
 
-  it("is made where its handlers' services are", () => {
+  it("requires its handlers' services when it is made", () => {
     expect(Exporter.make(power)).type.toBe<Effect.Effect<Exporter.Exporter, Exporter.ResetError, Relay | Scope.Scope>>()
     expect(ExporterTest.layer({ power, driver })).type.toBe<
       Layer.Layer<ExporterConnection.ExporterConnection, ExporterConnection.ConnectError, Relay>
@@ -99,7 +99,7 @@ describe("an exporter", () => {
     >()
   })
 
-  it("is served for as long as its layer lives", () => {
+  it("is served while its layer lives", () => {
     type Failure = Exporter.ResetError | GrpcServerError
     expect(Exporter.layer({ driver }, { path: "/s" })).type.toBe<Layer.Layer<Exporter.ServedExporter, Failure>>()
     expect(Exporter.layer({ power }, { path: "/s" })).type.toBe<Layer.Layer<Exporter.ServedExporter, Failure, Relay>>()
@@ -111,19 +111,19 @@ describe("an exporter", () => {
 })
 
 describe("Exporter.make", () => {
-  it("fails with a reset only", () => {
+  it("fails only with ResetError", () => {
     expect(Exporter.make(driver)).type.toBe<Effect.Effect<Exporter.Exporter, Exporter.ResetError, Scope.Scope>>()
   })
 })
 
 describe("ExporterTest.layer", () => {
-  it("of drivers is exchangeable with other connections", () => {
+  it("of drivers can replace other connections", () => {
     expect(ExporterTest.layer({ driver })).type.toBe<
       Layer.Layer<ExporterConnection.ExporterConnection, ExporterConnection.ConnectError>
     >()
   })
 
-  it("of acquired drivers keeps their errors and requirements, and takes care of their scope", () => {
+  it("of acquired drivers keeps their errors and requirements, and provides their scope", () => {
     expect(ExporterTest.layer(Effect.all({ a: acquired, b: Effect.succeed(driver) }))).type.toBe<
       Layer.Layer<ExporterConnection.ExporterConnection, ExporterConnection.ConnectError | PortError, Bus>
     >()
@@ -131,7 +131,7 @@ describe("ExporterTest.layer", () => {
 })
 
 describe("Resource.presigned", () => {
-  it("is an argument like any other", () => {
+  it("is accepted as an argument", () => {
     expect(client.call("flash", Resource.presigned("https://images.example/"))).type.toBe<
       Effect.Effect<JsonValue, DriverError.DriverCallError>
     >()

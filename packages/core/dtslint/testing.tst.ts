@@ -27,13 +27,13 @@ declare const acquired: Effect.Effect<{ readonly power: Driver }, BusError, Bus 
 type Faulty = FaultyExporter.FaultyExporter | ExporterConnection.ExporterConnection | GrpcChannel.GrpcChannel
 
 describe("a faulty exporter", () => {
-  it("is a layer of the exporter to steer, and of the connection and the channel to it", () => {
+  it("is a layer of its control, and of the connection and the channel to it", () => {
     expect(FaultyExporter.layer({ power })).type.toBe<
       Layer.Layer<Faulty, ExporterConnection.ConnectError | Exporter.ResetError>
     >()
   })
 
-  it("asks for what its drivers ask for, but for a scope", () => {
+  it("has the requirements of its drivers, except the scope", () => {
     expect(FaultyExporter.layer(acquired)).type.toBe<
       Layer.Layer<Faulty, ExporterConnection.ConnectError | Exporter.ResetError | BusError, Bus>
     >()
@@ -41,13 +41,13 @@ describe("a faulty exporter", () => {
 })
 
 describe("a controller", () => {
-  it("is a layer that needs nothing, and may have no address to listen at", () => {
+  it("is a layer without requirements, and may have no address to listen on", () => {
     expect(ControllerTest.layer()).type.toBe<
       Layer.Layer<ControllerTest.ControllerTest, GrpcServer.GrpcServerError | GrpcStatusError>
     >()
   })
 
-  it("is steered by names that may be wrong", () => {
+  it("can fail for unknown names", () => {
     expect<ControllerTest.Control["expire"]>().type.toBe<
       (lease: string) => Effect.Effect<void, ControllerTest.UnknownObject>
     >()
@@ -55,25 +55,25 @@ describe("a controller", () => {
 })
 
 describe("a fault", () => {
-  it("that corrupts what is next has something next", () => {
+  it("that corrupts the next message cannot happen after the RPC", () => {
     expect(Faults.corrupt).type.toBeCallableWith({ bytes: 3 })
     expect(Faults.corrupt).type.not.toBeCallableWith("after")
     expect(Faults.malform).type.not.toBeCallableWith("after")
   })
 
-  it("is a failure with a code of one", () => {
+  it("fails with a code other than OK", () => {
     expect(Faults.fail).type.toBeCallableWith("INTERNAL", "no")
     expect(Faults.fail).type.not.toBeCallableWith("OK", "yes")
   })
 
-  it("is for something there is", () => {
+  it("matches only existing kinds", () => {
     expect<Faults.Match>().type.toBeAssignableFrom<{ kind: "log" }>()
     expect<Faults.Match>().type.not.toBeAssignableFrom<{ kind: "phone" }>()
   })
 })
 
 describe("a recording", () => {
-  it("needs files, and an exporter only while it is made", () => {
+  it("requires files, and an exporter only to record", () => {
     expect(Recording.layerRecord("run.jsonl")).type.toBe<
       Layer.Layer<
         GrpcChannel.GrpcChannel,
@@ -86,7 +86,7 @@ describe("a recording", () => {
     >()
   })
 
-  it("is polled by what the exporter answers, whichever time", () => {
+  it("has polled calls without an occurrence", () => {
     expect(Recording.layerReplay).type.toBeCallableWith("run.jsonl", { polled: [{ driver: "board" }] })
     expect(Recording.layerReplay).type.not.toBeCallableWith("run.jsonl", { polled: [{ occurrence: 1 }] })
   })

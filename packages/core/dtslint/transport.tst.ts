@@ -13,7 +13,7 @@ declare const passphrase: Redacted.Redacted
 declare const channel: GrpcChannel.Channel
 
 describe("GrpcChannel", () => {
-  it("layers need nothing, and fail with the status of a connection that cannot be made", () => {
+  it("layers have no requirements, and fail with a status when they cannot connect", () => {
     type Sockets = Layer.Layer<GrpcChannel.GrpcChannel, GrpcStatusError>
     expect(GrpcChannel.layer(Endpoint.unix("/x"))).type.toBe<Sockets>()
     const options = { connectTimeout: "1 second", transport: "nice-grpc" } as const
@@ -27,14 +27,14 @@ describe("GrpcChannel", () => {
     expect(GrpcChannel.fromHandlers(handlers)).type.toBe<Effect.Effect<typeof channel, never, Scope.Scope>>()
   })
 
-  it("knows nothing of passphrases", () => {
+  it("has no option for a passphrase", () => {
     expect(GrpcChannel.layer).type.not.toBeCallableWith(Endpoint.unix("/x"), { passphrase })
     expect(GrpcChannel.layerMemory).type.not.toBeCallableWith(handlers, { passphrase })
   })
 })
 
 describe("GrpcChannel.withMetadata", () => {
-  it("takes the channel first, or last", () => {
+  it("accepts the channel first or last", () => {
     const metadata = Metadata.make({ a: "1" })
     expect(GrpcChannel.withMetadata(metadata)).type.toBe<(channel: GrpcChannel.Channel) => GrpcChannel.Channel>()
     expect(pipe(metadata, Metadata.merge(metadata), Metadata.set("a", "1"))).type.toBe<Metadata.Metadata>()
@@ -44,7 +44,7 @@ describe("GrpcChannel.withMetadata", () => {
 })
 
 describe("GrpcServer", () => {
-  it("answers with the endpoint and lives as long as a scope", () => {
+  it("returns its endpoint and lives as long as a scope", () => {
     expect(GrpcServer.serve(handlers, { path: "/x" })).type.toBe<
       Effect.Effect<Endpoint.Endpoint, GrpcServer.GrpcServerError, Scope.Scope>
     >()
@@ -56,7 +56,7 @@ describe("GrpcServer", () => {
     expect<GrpcServer.Listen>().type.toBeAssignableFrom(Endpoint.tcp("lab", 1))
     expect<GrpcServer.Listen>().type.toBeAssignableFrom<{ path: string; mode: number }>()
     expect<GrpcServer.Listen>().type.toBeAssignableFrom<{ host: string; port: number; insecure: boolean }>()
-    // It has no certificate, and would be served in clear text.
+    // Without a certificate, it would be served in cleartext.
     expect<GrpcServer.Listen>().type.not.toBeAssignableFrom(Endpoint.tls("lab", 1))
     expect(GrpcServer.serve).type.not.toBeCallableWith(handlers, {
       host: "lab",
@@ -67,13 +67,13 @@ describe("GrpcServer", () => {
 })
 
 describe("JsonValue", () => {
-  it("is what travels", () => {
+  it("accepts values that can be sent", () => {
     expect<ProtobufValue.JsonValue>().type.toBeAssignableFrom<null>()
     expect<ProtobufValue.JsonValue>().type.toBeAssignableFrom<{ readonly a: ReadonlyArray<number | null>; b: string }>()
     expect<ProtobufValue.JsonValue>().type.toBeAssignableFrom<Array<Array<boolean>>>()
   })
 
-  it("is nothing else", () => {
+  it("rejects other values", () => {
     expect<ProtobufValue.JsonValue>().type.not.toBeAssignableFrom<undefined>()
     expect<ProtobufValue.JsonValue>().type.not.toBeAssignableFrom<{ a: string | undefined }>()
     expect<ProtobufValue.JsonValue>().type.not.toBeAssignableFrom<Date>()

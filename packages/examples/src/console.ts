@@ -1,4 +1,4 @@
-// Sends a line to a serial console and waits for the answer.
+// Sends a line to a serial console and waits for the reply.
 import { Device } from "@effect-jumpstarter/core"
 import { Serial } from "@effect-jumpstarter/core/drivers"
 import { ExporterTest, SerialTest } from "@effect-jumpstarter/core/testing"

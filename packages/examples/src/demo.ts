@@ -1,7 +1,7 @@
 /**
- * `npm run demo` drives an exporter that runs in this process. With `JUMPSTARTER_HOST` it shows what the exporter at that
- * address has; `npm run demo -- --write` then also switches power and writes, and `--write=PATH,PATH` only below those
- * drivers.
+ * `npm run demo` drives an exporter that runs in this process. With `JUMPSTARTER_HOST` it shows the drivers of the
+ * exporter at that address. `npm run demo -- --write` also switches power and writes to storage; `--write=PATH,PATH`
+ * does so only for the drivers at these paths and below.
  */
 import { ExporterConnection } from "@effect-jumpstarter/core"
 import * as NodeContext from "@effect/platform-node/NodeContext"

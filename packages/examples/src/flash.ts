@@ -1,4 +1,4 @@
-// Flashes a compressed image, with a progress bar, and shows what a typed failure looks like.
+// Flashes a compressed image with a progress bar, and shows a typed failure.
 import { ContentEncoding, Device, ProgressBar, Resource } from "@effect-jumpstarter/core"
 import { Flasher } from "@effect-jumpstarter/core/drivers"
 import { ExporterTest, FlasherTest } from "@effect-jumpstarter/core/testing"
@@ -13,7 +13,8 @@ const count = Resource.sink(Sink.foldLeft(0, (size, bytes: Uint8Array) => size +
 
 const flash = Effect.gen(function*() {
   const flasher = yield* BoardFlasher
-  // Sent as it is: the exporter decodes it. A file would be `Resource.fromFile("image.gz", { ... })`.
+  // The image is sent compressed, and the exporter decodes it. For a file, use `Resource.fromFile("image.gz", { ...
+  // })`.
   const source = Resource.source(ContentEncoding.encode("gzip")(image), { contentEncoding: "gzip" })
   yield* flasher.flash(source.pipe(ProgressBar.show(), Resource.withIdleTimeout("1 minute")), "root")
   yield* Console.log(`stored ${yield* flasher.dump(count, "root")} bytes`)

@@ -1,4 +1,4 @@
-// Shows an exporter's log while a program runs: warnings and above, with where they come from.
+// Shows an exporter's log while a program runs: warnings and above, with their sources.
 import { Driver, ExporterConnection } from "@effect-jumpstarter/core"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -21,7 +21,7 @@ const sensor = Driver.make({
   }
 })
 
-// Only lines of an exporter have the annotation `exporter`; this driver's own ones are in the same process.
+// Only lines from an exporter's log stream have the annotation `exporter`. This driver also logs in the same process.
 const logger = Logger.make(({ annotations, logLevel, message }) => {
   if (!HashMap.has(annotations, "exporter")) return
   const [exporter, driver, operation] = ["exporter", "driver_type", "operation"].map((name) =>

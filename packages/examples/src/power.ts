@@ -1,4 +1,4 @@
-// Switches a board on and measures it. The program does not say where the board is: its layer does.
+// Switches a board on and measures it. The layer, not the program, decides where the board is.
 import { ExporterConnection } from "@effect-jumpstarter/core"
 import { ExporterTest, PowerTest } from "@effect-jumpstarter/core/testing"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -19,7 +19,7 @@ const supply = PowerTest.make({ voltage: 5, load: () => 2, interval: "100 millis
 
 const fake = ExporterTest.layer(Effect.map(supply, ({ driver }) => ({ power: driver })))
 
-// Inside `jmp shell`, or with JUMPSTARTER_HOST, a real exporter; otherwise one in memory.
+// Uses a real exporter inside `jmp shell` or with JUMPSTARTER_HOST, and one in memory otherwise.
 const exporter = Layer.unwrapEffect(Effect.map(
   Config.option(Config.string("JUMPSTARTER_HOST")),
   ({ _tag }) => _tag === "Some" ? ExporterConnection.layerEnv() : fake

@@ -1,5 +1,4 @@
-// Traces a program with OpenTelemetry: one trace on the console, of the program, its calls, and what the exporter made of
-// them.
+// Traces a program with OpenTelemetry: prints one trace of the program, its calls, and their handling by the exporter.
 import { Driver, DriverFailure, ExporterConnection } from "@effect-jumpstarter/core"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
 import * as NodeSdk from "@effect/opentelemetry/NodeSdk"
@@ -19,7 +18,7 @@ const program = Effect.gen(function*() {
 const power = Driver.make({
   client: "jumpstarter_driver_power.client.PowerClient",
   methods: {
-    // A driver's own spans are below that of the call.
+    // A driver's own spans are children of the call's span.
     on: Driver.call(() => Effect.sleep("20 millis").pipe(Effect.withSpan("close the relay"))),
     off: Driver.call(() => DriverFailure.make("Device", "the relay is stuck"))
   }
@@ -31,7 +30,7 @@ const tracing = NodeSdk.layer(() => ({
 }))
 
 program.pipe(
-  // With `ExporterConnection.layerEnv()` the spans of the exporter would be another process's, in the same trace.
+  // With `ExporterConnection.layerEnv()` the exporter's spans come from another process, in the same trace.
   Effect.provide(Layer.provideMerge(ExporterTest.layer({ power }), tracing)),
   NodeRuntime.runMain
 )

@@ -22,7 +22,7 @@ declare module "vitest" {
   }
 }
 
-// Runs a program of `src`, bundled, as a process of its own.
+// Runs a bundled program of `src` in its own process.
 const run = (name: string, args: ReadonlyArray<string> = [], env: Record<string, string> = {}) =>
   Effect.async<Outcome>((resume) => {
     const { JUMPSTARTER_HOST: _, ...environment } = process.env
@@ -45,7 +45,7 @@ const plain = (text: string) => {
 const leftovers = () => readdirSync(tmpdir()).filter((name) => /^jumpstarter-(demo|image)-/.test(name))
 
 describe("demo", () => {
-  it.live("tours the embedded exporter and leaves nothing behind", () =>
+  it.live("tours the embedded exporter, and leaves no files behind", () =>
     Effect.gen(function*() {
       const before = leftovers()
       const { code, stderr, stdout } = yield* run("demo")
@@ -58,7 +58,7 @@ describe("demo", () => {
           /│ => printenv bootargs/,
           /│ Linux 6\.12\.0-demo aarch64/,
           /flash 100 % \(\d+\.\d of \d+\.\d MB\) at \d+\.\d MB\/s in \d\.\d s/,
-          /✓ read back as it was sent, the whole sha256 is the same/,
+          /✓ read back unchanged, with the same sha256/,
           /✗ DriverError\n {4}code {5}INTERNAL\n {4}origin {3}driver\n/,
           /✗ InvalidArgument\n {4}code {5}INVALID_ARGUMENT\n {4}origin {3}client\n {4}path {5}\[0\]\.channels\[1\]\n/,
           /now {2}0\.00 A/,
@@ -69,27 +69,31 @@ describe("demo", () => {
       assert.deepStrictEqual(leftovers().filter((name) => !before.includes(name)), [])
     }), 60_000)
 
-  it.scopedLive("looks at the exporter of JUMPSTARTER_HOST, and writes only what it may", () =>
-    Effect.gen(function*() {
-      const endpoint = yield* EmbeddedExporter.serve
-      const env = { JUMPSTARTER_HOST: Endpoint.format(endpoint) }
+  it.scopedLive(
+    "reads the exporter of JUMPSTARTER_HOST, and writes only to the allowed drivers",
+    () =>
+      Effect.gen(function*() {
+        const endpoint = yield* EmbeddedExporter.serve
+        const env = { JUMPSTARTER_HOST: Endpoint.format(endpoint) }
 
-      const looked = yield* run("demo", [], env)
-      assert.deepStrictEqual({ code: looked.code, stderr: looked.stderr }, { code: 0, stderr: "" })
-      assert.match(looked.stdout, /Only reading\./)
-      assert.match(looked.stdout, /read 0\.00 V 0\.00 A/)
-      assert.match(looked.stdout, /flashed only with --write/)
-      assert.notMatch(looked.stdout, /output on|writing/)
-      assert.match(looked.stdout, /✓ Done: 4 drivers, 3 of them/)
-      plain(looked.stdout)
+        const looked = yield* run("demo", [], env)
+        assert.deepStrictEqual({ code: looked.code, stderr: looked.stderr }, { code: 0, stderr: "" })
+        assert.match(looked.stdout, /Only reading\./)
+        assert.match(looked.stdout, /read 0\.00 V 0\.00 A/)
+        assert.match(looked.stdout, /flashed only with --write/)
+        assert.notMatch(looked.stdout, /output on|writing/)
+        assert.match(looked.stdout, /✓ Done: 4 drivers, 3 of them/)
+        plain(looked.stdout)
 
-      const wrote = yield* run("demo", ["--write=power"], env)
-      assert.strictEqual(wrote.code, 0)
-      assert.match(wrote.stdout, /output on, 12\.0 V[^]*output off/)
-      assert.match(wrote.stdout, /flashed only with --write/)
-    }).pipe(Effect.provide(NodeContext.layer)), 60_000)
+        const wrote = yield* run("demo", ["--write=power"], env)
+        assert.strictEqual(wrote.code, 0)
+        assert.match(wrote.stdout, /output on, 12\.0 V[^]*output off/)
+        assert.match(wrote.stdout, /flashed only with --write/)
+      }).pipe(Effect.provide(NodeContext.layer)),
+    60_000
+  )
 
-  it.live("says why it cannot connect", () =>
+  it.live("prints the reason when it cannot connect", () =>
     Effect.gen(function*() {
       const { code, stdout } = yield* run("demo", [], { JUMPSTARTER_HOST: "/nowhere/exporter.sock" })
       assert.strictEqual(code, 1)
@@ -103,7 +107,7 @@ describe("examples", () => {
     console: /^2025\.04\n$/,
     flash: /^stored 18893 bytes\ncall flasher\.dump failed \(INTERNAL\): boot was never flashed\n$/,
     logs: /^memory WARN sensor\.calibrate: the reference is 0\.2 V off\n$/,
-    // The exporter's span, then the client's, as they end.
+    // The exporter's span ends before the client's span.
     tracing:
       /name: 'call power\.on',\n.*\n {2}kind: 1,[^]*name: 'call power\.on',\n.*\n {2}kind: 2,[^]*the relay is stuck\n$/
   }

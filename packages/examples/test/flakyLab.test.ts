@@ -1,4 +1,5 @@
-// The exporter of the lab is gone in the middle of a step; half a minute later there is one that knows nothing of it.
+// The exporter of the lab disappears in the middle of a step. Half a minute later a new exporter starts without its
+// state.
 import { Driver } from "@effect-jumpstarter/core"
 import { Faults, FaultyExporter, FlasherTest, PowerTest, SerialTest } from "@effect-jumpstarter/core/testing"
 import { assert, it } from "@effect/vitest"
@@ -16,7 +17,7 @@ const makeBench = Effect.gen(function*() {
   })
   return {
     drivers: { power: supply.driver, serial: serial.driver, flasher: flasher.driver, fuses },
-    // How often each was done.
+    // The number of times that each step was done.
     done: Effect.gen(function*() {
       return { on: (yield* supply.events).length, flash: (yield* flasher.flashed).length, burn: burns }
     })
@@ -25,7 +26,7 @@ const makeBench = Effect.gen(function*() {
 
 type Lab = (exporter: FaultyExporter.Control) => Effect.Effect<void>
 
-// What becomes of the procedure when it meets a fault, and the lab does something about it.
+// Runs the procedure with a fault and a reaction of the lab, and returns the outcome.
 const run = (match: Faults.Match, fault: Faults.Fault, lab: Lab) =>
   Effect.gen(function*() {
     const bench = yield* makeBench
@@ -45,7 +46,7 @@ const run = (match: Faults.Match, fault: Faults.Fault, lab: Lab) =>
     return { seconds: Duration.toSeconds(elapsed), outcome, done: yield* bench.done, warnings }
   })
 
-// The same devices, under other uuids.
+// Restarts the same devices under new uuids.
 const restarts: Lab = ({ restart }) =>
   TestClock.adjust("31 seconds").pipe(
     Effect.zipRight(Effect.orDie(restart)),
@@ -62,7 +63,7 @@ it.effect.each(
     ["before a fuse is burnt", { method: "burn" }, Faults.drop("before"), [], 1],
     ["after a fuse is burnt", { method: "burn" }, Faults.drop("after"), [], 1]
   ] as const
-)("an exporter that restarts %s", ([, match, fault, again, on]) =>
+)("completes the procedure when the exporter restarts %s", ([, match, fault, again, on]) =>
   Effect.gen(function*() {
     assert.deepStrictEqual(yield* run(match, fault, restarts), {
       seconds: 32,
@@ -72,11 +73,11 @@ it.effect.each(
     })
   }))
 
-it.effect("an exporter that does not come back", () =>
+it.effect("gives up when the exporter does not return", () =>
   Effect.gen(function*() {
     const ended = yield* run({ kind: "resource" }, Faults.drop({ bytes: 50_000 }), () => TestClock.adjust("2 minutes"))
     assert.deepStrictEqual([ended.seconds, ended.done], [60, { on: 1, flash: 0, burn: 0 }])
-    // The second attempt was not sent, and there is no third.
+    // The second attempt is not sent, and a third is not made.
     const [first, second, ...others] = ended.warnings
     assert.deepStrictEqual([first, others], [lost("call flasher.flash"), []])
     assert.match(second ?? "", /^transfer flasher.resource was not sent, connection lost .* gave up reconnecting/)

@@ -1,13 +1,13 @@
-/** The board the embedded exporter pretends to control: the fakes that tests use, wired together. */
+/** The simulated board of the embedded exporter, made of the fakes for tests. */
 import { Driver, DriverFailure } from "@effect-jumpstarter/core"
 import { FlasherTest, PowerTest, SerialTest } from "@effect-jumpstarter/core/testing"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
-/** How often the supply measures. */
+/** The time between two measurements of the supply. */
 export const intervalMillis = 50
 
-// Inrush into the capacitors, a busy start, then nearly idle with some ripple.
+// An inrush current, a busy start, then a nearly idle board with some ripple.
 const load: PowerTest.Load = (sinceOn) => {
   const seconds = Duration.toSeconds(sinceOn)
   return 0.35 + 2.3 * Math.exp(-seconds / 0.12) + 0.9 * Math.exp(-(((seconds - 0.9) / 0.35) ** 2)) +
@@ -40,14 +40,17 @@ const script: ReadonlyArray<SerialTest.Step> = [
   { expect: "uname -srm", reply: "Linux 6.12.0-demo aarch64\r\n# " }
 ]
 
-// Drivers are plain values: a method more is a property more.
+// Drivers are plain values, so another property adds a method.
 const limit = Driver.call(([amperes]) =>
   typeof amperes === "number" && amperes > 0 && amperes <= 5
     ? Effect.log(`current limit ${amperes.toFixed(1)} A`)
-    : DriverFailure.make("InvalidArgument", `the limit is between 0 and 5 A, not ${JSON.stringify(amperes)}`)
+    : DriverFailure.make(
+      "InvalidArgument",
+      `the limit must be above 0 A and at most 5 A, not ${JSON.stringify(amperes)}`
+    )
 )
 
-/** Its power supply, its console, which speaks when there is power, and its storage, slow as flash memory is. */
+/** Makes the drivers: a power supply, a console that sends text at power-on, and a storage as slow as flash memory. */
 export const make = Effect.gen(function*() {
   const serial = yield* SerialTest.make({ script, echo: true })
   const supply = yield* PowerTest.make({

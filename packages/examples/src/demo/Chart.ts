@@ -6,14 +6,14 @@ export interface Axes {
   /** The upper end of the value axis. */
   readonly max: number
   readonly height: number
-  /** How many samples the time axis has room for, and how far they are apart. */
+  /** The number of samples on the time axis, and the time between them. */
   readonly width: number
   readonly intervalMillis: number
 }
 
 const labelWidth = 9
 
-/** The lines of the chart: values, oldest first, above a time axis. */
+/** Returns the lines of the chart: the values, oldest first, above a time axis. */
 export const render = (values: ReadonlyArray<number>, axes: Axes): ReadonlyArray<string> => {
   const rows = Array.from({ length: axes.height }, (_, index) => {
     const row = axes.height - 1 - index

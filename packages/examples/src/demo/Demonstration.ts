@@ -33,7 +33,7 @@ const power = (driver: DriverClient, write: boolean): Demonstration =>
     if (write) yield* Effect.zipRight(driver.call("off"), say("off"))
   })
 
-// Listens for a moment, after a greeting if there is one.
+// Sends a greeting, if given, and listens for half a second.
 const listen = (driver: DriverClient, greeting?: string): Demonstration =>
   Effect.gen(function*() {
     const stream = yield* driver.stream("connect")
@@ -49,7 +49,7 @@ const listen = (driver: DriverClient, greeting?: string): Demonstration =>
 
 const size = 2 * 1024 * 1024
 
-// Sends an image, takes it back, and compares.
+// Writes an image, reads it back, and compares the hashes.
 const roundTrip = (
   driver: DriverClient,
   store: (
@@ -95,7 +95,7 @@ const network = (driver: DriverClient, write: boolean): Demonstration =>
   Effect.gen(function*() {
     yield* driver.call("address").pipe(
       Effect.flatMap((address) => say(`address ${String(address)}`)),
-      // Not every network has one, or tells.
+      // Some networks have no address, or do not report it.
       Effect.catchTags({
         MethodNotImplemented: () => Effect.void,
         InvalidArgument: ({ details }) => skip(`address: ${details}`)
@@ -123,6 +123,6 @@ const known: Readonly<Record<string, (driver: DriverClient, write: boolean) => D
       : skip("switched and written only with --write")
 }
 
-/** What to do with a driver; nothing when its interface is not known. */
+/** Returns the demonstration for a driver; undefined for an unknown interface. */
 export const of = (driver: DriverClient, write: boolean): Demonstration | undefined =>
   known[driver.labels[DriverTree.clientLabel] ?? ""]?.(driver, write)

@@ -1,11 +1,11 @@
-/** The exporter and its drivers on the screen. */
+/** Prints the exporter and its drivers. */
 import { DriverTree, type ExporterConnection } from "@effect-jumpstarter/core"
 import type { DriverClient } from "@effect-jumpstarter/core/DriverClient"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { facts, Screen, shorten } from "./Screen.ts"
 
-/** The name of the interface a driver has, without the module it is defined in. */
+/** Returns the name of a driver's interface, without its module. */
 export const interfaceName = (driver: DriverClient): string =>
   (driver.labels[DriverTree.clientLabel] ?? "unknown").split(".").at(-1)!
 
@@ -29,7 +29,7 @@ const rowsBelow = (driver: DriverClient, indent: string): ReadonlyArray<Row> =>
     ]
   })
 
-/** Prints where a connection leads, and the tree of drivers. */
+/** Prints the exporter of a connection, and its tree of drivers. */
 export const show = Effect.fnUntraced(
   function*(connection: typeof ExporterConnection.ExporterConnection.Service) {
     const { paint, print } = yield* Screen

@@ -8,7 +8,7 @@ import * as HashSet from "effect/HashSet"
 import * as Layer from "effect/Layer"
 import * as Board from "./Board.ts"
 
-/** A power supply, a console and a storage. The socket is removed with the scope. */
+/** Serves a power supply, a console and a storage. The socket is removed when the scope closes. */
 export const serve = Effect.gen(function*() {
   const fileSystem = yield* FileSystem.FileSystem
   const path = yield* Path.Path
@@ -19,7 +19,7 @@ export const serve = Effect.gen(function*() {
   )
   return yield* Exporter.serve(exporter, { path: path.join(directory, "exporter.sock") })
 }).pipe(
-  // The exporter could as well be far away: what its drivers log is read from its log stream, not here.
+  // Disables local logs: as with a remote exporter, the demo reads the drivers' logs from the log stream.
   Effect.locally(FiberRef.currentLoggers, HashSet.empty())
 )
 

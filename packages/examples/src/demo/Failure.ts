@@ -1,4 +1,4 @@
-/** How a failed call looks on the screen. */
+/** Prints failed calls. */
 import { DriverError } from "@effect-jumpstarter/core"
 import * as Effect from "effect/Effect"
 import { facts, Screen } from "./Screen.ts"

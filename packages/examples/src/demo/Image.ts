@@ -1,4 +1,4 @@
-/** A made-up image for flashing: always the same bytes, of which about half compress away. */
+/** A generated image for flashing: always the same bytes, compressible by about half. */
 import { ContentEncoding } from "@effect-jumpstarter/core"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
@@ -26,7 +26,7 @@ export const bytes = (size: number): Stream.Stream<Uint8Array> =>
     (index) => block(index).subarray(0, Math.min(blockSize, size - index * blockSize))
   )
 
-/** The hash of bytes, in hexadecimal. */
+/** Computes the SHA-256 of bytes, in hexadecimal digits. */
 export const sha256 = Sink.suspend(() =>
   Sink.map(
     Sink.foldLeft(createHash("sha256"), (hash, bytes: Uint8Array) => hash.update(bytes)),
@@ -34,7 +34,7 @@ export const sha256 = Sink.suspend(() =>
   )
 )
 
-/** Writes an image to a file as gzip, and answers with the hash of the image and the size of the file. */
+/** Writes an image to a file as gzip, and returns the hash of the image and the size of the file. */
 export const writeGzip = Effect.fnUntraced(function*(file: string, size: number) {
   const fileSystem = yield* FileSystem.FileSystem
   const hash = createHash("sha256")

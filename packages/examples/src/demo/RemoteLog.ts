@@ -1,11 +1,11 @@
-/** The exporter's log on the screen: dim and short, beside everything else. */
+/** Prints the exporter's log in dim, short lines between the other output. */
 import * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import { Screen, shorten } from "./Screen.ts"
 
-/** Writes log lines to the screen, with the annotations that the exporter's lines come with. */
+/** Prints log lines with the annotations of the exporter's lines. */
 export const layer = Logger.replaceEffect(
   Logger.defaultLogger,
   Effect.map(Screen, ({ paint, unsafePrint }) =>

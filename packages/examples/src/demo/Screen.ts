@@ -1,4 +1,4 @@
-/** What the demo prints on: colors and redrawing on a terminal, plain lines anywhere else. */
+/** The output of the demo: colors and redrawing on a terminal, plain lines elsewhere. */
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -17,14 +17,14 @@ const codes: Record<Style, ReadonlyArray<number>> = {
 }
 
 export class Screen extends Context.Tag("examples/Screen")<Screen, {
-  /** Where it is drawn, for a progress bar beside it. */
+  /** The output stream, for progress bars. */
   readonly output: NodeJS.WriteStream
-  /** Text in a style; the same text where there is no color. */
+  /** Returns text in a style; unchanged without color. */
   readonly paint: (style: Style, text: string) => string
   readonly print: (text: string, style?: Style) => Effect.Effect<void>
   /** Prints at once; for loggers. */
   readonly unsafePrint: (text: string) => void
-  /** Keeps lines below everything that is printed and redraws them there; draws nothing where that cannot be. */
+  /** Keeps lines below all other output and redraws them there; draws nothing outside a terminal. */
   readonly pin: (lines: ReadonlyArray<string>) => Effect.Effect<void>
 }>() {}
 
@@ -59,7 +59,7 @@ export const layer: Layer.Layer<Screen> = Layer.effect(
   Effect.gen(function*() {
     const noColor = yield* Config.string("NO_COLOR").pipe(Config.withDefault(""))
     const terminal = yield* Config.string("TERM").pipe(Config.withDefault(""))
-    // Nobody reads any more, as in `npm run demo | head`: end as with Ctrl-C.
+    // When the reader has ended, as in `npm run demo | head`, end as with Ctrl-C.
     process.stdout.on("error", () => process.kill(process.pid, "SIGINT"))
     const live = process.stdout.isTTY === true && terminal !== "dumb"
     return make(process.stdout, { live, color: live && noColor === "" })
@@ -70,10 +70,10 @@ export const layer: Layer.Layer<Screen> = Layer.effect(
 export const section = (title: string) =>
   Effect.flatMap(Screen, ({ paint, print }) => print(`\n${paint("title", title)}`))
 
-// How wide lines are at most.
+// The maximum width of a line.
 const columns = 78
 
-/** Text that is not longer than that. */
+/** Shortens text to a width. */
 export const shorten = (text: string, width = columns): string =>
   text.length > width ? `${text.slice(0, Math.max(0, width - 1))}…` : text
 

@@ -1,4 +1,4 @@
-/** What the demo does with an exporter it does not know: it looks, and touches only what it was told to. */
+/** The demo for an unknown exporter: it reads, and writes only to the drivers that the command line names. */
 import { DriverTree, ExporterConnection } from "@effect-jumpstarter/core"
 import type { DriverClient } from "@effect-jumpstarter/core/DriverClient"
 import * as Data from "effect/Data"
@@ -8,16 +8,16 @@ import * as DriverList from "./DriverList.ts"
 import * as Failure from "./Failure.ts"
 import { Screen, section } from "./Screen.ts"
 
-/** Which drivers may be written to: those at these paths and below, or all. */
+/** The drivers that the demo may write to: none, all, or those at these paths and below. */
 export type Writing = "nothing" | "everything" | ReadonlyArray<string>
 
 class UnknownArgument extends Data.TaggedError("UnknownArgument")<{ readonly argument: string }> {
   override get message(): string {
-    return `${this.argument} (there are --write and --write=PATH[,PATH])`
+    return `unknown argument ${this.argument}; use --write or --write=PATH[,PATH]`
   }
 }
 
-/** Reads the command line. */
+/** Parses the command line. */
 export const parseArguments = (args: ReadonlyArray<string>): Effect.Effect<Writing, UnknownArgument> =>
   Effect.reduce(args, "nothing" as Writing, (_, argument) =>
     argument === "--write"
@@ -43,33 +43,33 @@ const demonstrate = Effect.fnUntraced(function*(driver: DriverClient, writing: W
     Effect.catchTag("ParseError", "SizeMismatch", (error) => print(`  ${paint("bad", "✗")} ${error.message}`)),
     Effect.catchAll(Failure.show)
   )
-  // The log comes on its own way: what this driver caused is shown below it.
+  // The log arrives separately: wait so that the driver's log lines appear below its output.
   yield* Effect.sleep("50 millis")
 })
 
-/** Shows an exporter and tries each driver it knows the interface of. */
+/** Shows an exporter, and tries each driver with a known interface. */
 export const run = (writing: Writing) =>
   Effect.gen(function*() {
     const { paint, print } = yield* Screen
     const connection = yield* ExporterConnection.ExporterConnection
     yield* section("The exporter of JUMPSTARTER_HOST")
     yield* DriverList.show(connection)
-    // Fails with the paths there are.
+    // Fails for an unknown path, and lists the existing paths.
     if (typeof writing !== "string") yield* Effect.forEach(writing, (path) => connection.driver(path))
 
     yield* section("What its drivers do")
     yield* print(
       writing === "nothing"
-        ? "  Only reading. With `npm run demo -- --write` power is switched and storage is\n  overwritten; " +
-          "--write=PATH[,PATH] allows that for some drivers only."
+        ? "  Only reading. `npm run demo -- --write` also switches power and overwrites\n  storage; " +
+          "--write=PATH[,PATH] does so for some drivers only."
         : `  ${paint("note", "Writing")} to ${writing === "everything" ? "everything" : writing.join(", ")}: ` +
-          "power is switched, storage is overwritten."
+          "switches power, overwrites storage."
     )
     yield* connection.logStream()
     const seen = new Set<string>()
     let shown = 0
     for (const driver of DriverTree.nodes(connection.root)) {
-      // A proxied driver is at several places.
+      // A proxied driver has several paths.
       if (seen.has(driver.uuid)) continue
       seen.add(driver.uuid)
       if (Demonstration.of(driver, false) !== undefined) shown++

@@ -1,4 +1,4 @@
-/** What the demo does with the embedded exporter: a small test of a board, from power on to power off. */
+/** The demo for the embedded exporter: a small test of a board, from power on to power off. */
 import { Device, ExporterConnection, ProgressBar, Resource } from "@effect-jumpstarter/core"
 import { type Console, Flasher, Power, Serial } from "@effect-jumpstarter/core/drivers"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -25,7 +25,7 @@ const samples = 56
 
 const axes: Chart.Axes = { unit: "A", max: 3, height: 5, width: samples, intervalMillis }
 
-// Reads the supply from before the board is switched on.
+// Starts measuring before the board is switched on.
 const powerOn = Effect.gen(function*() {
   yield* section("Power on, and measure")
   const { paint, pin, print } = yield* Screen
@@ -54,7 +54,7 @@ const powerOn = Effect.gen(function*() {
 
 const prompts = ["=> ", "# ", "login: "]
 
-// What was typed after a prompt is bold.
+// Prints the input after a prompt in bold.
 const transcribe = Effect.fnUntraced(function*(line: string) {
   const { paint, print } = yield* Screen
   const prompt = prompts.find((prompt) => line.includes(prompt))
@@ -99,8 +99,8 @@ const flash = Effect.gen(function*() {
   yield* storage.flash(image.pipe(ProgressBar.show({ label: "  flash", output })), "rootfs")
   const dumped = yield* storage.dump(Resource.sink(Image.sha256), "rootfs")
   yield* facts({ sent: `sha256 ${sha256.slice(0, 48)}…`, dumped: `sha256 ${dumped.slice(0, 48)}…` })
-  if (dumped !== sha256) return yield* Effect.dieMessage("the dump is not what was flashed")
-  yield* print(`  ${paint("good", "✓")} read back as it was sent, the whole sha256 is the same`)
+  if (dumped !== sha256) return yield* Effect.dieMessage("the dump differs from the flashed image")
+  yield* print(`  ${paint("good", "✓")} read back unchanged, with the same sha256`)
 }).pipe(Effect.scoped)
 
 const failures = Effect.gen(function*() {
@@ -110,7 +110,7 @@ const failures = Effect.gen(function*() {
   yield* print("  storage.dump(sink, \"data\")")
   yield* storage.dump(Resource.sink(Sink.drain), "data").pipe(Effect.catchTag("DriverError", Failure.show))
 
-  // A method that no contract describes goes by its name.
+  // Calls a method without a contract by its name.
   const power = yield* ExporterConnection.driver("power")
   yield* print("  power.limit({ channels: [2.5, NaN] })")
   yield* power.call("limit", { channels: [2.5, NaN] }).pipe(Effect.catchTag("InvalidArgument", Failure.show))
@@ -124,7 +124,7 @@ const powerOff = Effect.gen(function*() {
   yield* facts({ now: `${off._tag === "Some" ? off.value.current.toFixed(2) : "?"} A` })
 })
 
-// The log comes on its own way: what a section caused is shown below it.
+// The log arrives separately: wait so that the log lines of a section appear below it.
 const logsArrive = Effect.sleep("80 millis")
 
 /** The whole tour. */
@@ -136,7 +136,7 @@ export const run = Effect.gen(function*() {
   yield* DriverList.show(connection)
   yield* connection.logStream()
 
-  // Connected before the board has power, so that nothing it says is missed.
+  // Connects before the board has power, so that no output is missed.
   const console = yield* Effect.flatMap(Port, (port) => Serial.console(port))
   yield* powerOn
   yield* logsArrive

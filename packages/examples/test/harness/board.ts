@@ -1,4 +1,4 @@
-// A harness: the devices of a board as services, and a test that depends on them alone. Where they are, a layer says.
+// A harness: the devices of a board as services, and a test that depends only on them. A layer provides the devices.
 import { Device, type ExporterConnection, Resource } from "@effect-jumpstarter/core"
 import { Flasher, Power, Serial } from "@effect-jumpstarter/core/drivers"
 import { assert, layer } from "@effect/vitest"
@@ -14,7 +14,7 @@ const image = new TextEncoder().encode("an image ".repeat(10_000))
 
 export const board = <E>(exporter: Layer.Layer<ExporterConnection.ExporterConnection, E>) =>
   layer(Layer.provide(devices, exporter), { excludeTestServices: true, timeout: "30 seconds" })("a board", (it) => {
-    it.scoped("boots, takes an image, and draws its power", () =>
+    it.scoped("boots, is flashed, and draws the expected power", () =>
       Effect.gen(function*() {
         const supply = yield* Supply
         const storage = yield* Storage

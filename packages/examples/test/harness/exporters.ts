@@ -1,4 +1,5 @@
-// Where the board of `board.ts` can be: pretended in this process, served on a socket, or behind Jumpstarter's own code.
+// The places of the board of `board.ts`: simulated in this process, served on a socket, or behind Jumpstarter's own
+// code.
 import { Driver, Endpoint, Exporter, ExporterConnection } from "@effect-jumpstarter/core"
 import { ExporterTest, FlasherTest, PowerTest, SerialTest } from "@effect-jumpstarter/core/testing"
 import { Command, FileSystem } from "@effect/platform"
@@ -22,7 +23,7 @@ const drivers = Effect.gen(function*() {
 /** Fakes in this process. */
 export const memory = ExporterTest.layer(drivers)
 
-/** The same fakes, served on a Unix socket as an exporter of one's own would be. */
+/** The same fakes, served on a Unix socket like a separate exporter. */
 export const socket = Layer.unwrapScoped(Effect.gen(function*() {
   const directory = yield* Effect.flatMap(FileSystem.FileSystem, (files) => files.makeTempDirectoryScoped())
   const exporter = yield* Exporter.make(Driver.composite(yield* drivers))

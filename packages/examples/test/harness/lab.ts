@@ -1,4 +1,4 @@
-// Two boards on two exporters at once, and a meter that not every bench has.
+// Two boards on two exporters, and an optional meter.
 import { Device, type ExporterConnection } from "@effect-jumpstarter/core"
 import { Power } from "@effect-jumpstarter/core/drivers"
 import { assert, layer } from "@effect/vitest"
@@ -16,7 +16,7 @@ export const lab = <E1, E2>(rack: Exporter<E1>, desk: Exporter<E2>) => {
     Layer.provide(Layer.merge(Phone.layer("power"), Meter.layerOptional("meter")), desk)
   )
   layer(devices, { excludeTestServices: true, timeout: "30 seconds" })("a lab", (it) => {
-    it.scoped("switches a phone on after its router, and measures it where it can", () =>
+    it.scoped("switches a phone on after its router, and measures it if there is a meter", () =>
       Effect.gen(function*() {
         const router = yield* Router
         const phone = yield* Phone

@@ -1,11 +1,11 @@
-// A procedure for a lab that comes and goes: a step in which the connection was lost is done again where that does no
-// harm, and looked into where it would.
+// A procedure for an unreliable lab. After a lost connection, a step is repeated if that is harmless; otherwise its
+// result is checked.
 import { Device, DriverError, DriverInterface, DriverMethod, Resource } from "@effect-jumpstarter/core"
 import { Flasher, Power, Serial } from "@effect-jumpstarter/core/drivers"
 import { assert } from "@effect/vitest"
 import { Effect, Layer, Schedule, Schema } from "effect"
 
-/** Fuses of a chip, which nobody can mend. */
+/** The fuses of a chip, which cannot be restored. */
 export const Fuses = DriverInterface.make("lab.client.FusesClient", {
   burn: DriverMethod.call(),
   burnt: DriverMethod.call({ result: Schema.Boolean, idempotent: true })
@@ -23,10 +23,10 @@ export const devices = Layer.mergeAll(
   Chip.layer("fuses")
 )
 
-/** When the connection is made again after a loss. Devices are found again then, and nothing is repeated. */
+/** The schedule for reconnecting after a loss. Reconnecting finds the devices again, and repeats no calls. */
 export const reconnect = Schedule.spaced("2 seconds").pipe(Schedule.upTo("1 minute"))
 
-// Nobody knows whether the step was done. When the schedule has ended nothing was sent, and the origin is the client.
+// The step may have been done. After the schedule has ended, nothing is sent, and the origin is the client.
 const isUnknown = (error: unknown): error is DriverError.ConnectionLost =>
   error instanceof DriverError.ConnectionLost && error.origin === "transport"
 
@@ -36,7 +36,7 @@ const again = (retryable: (error: unknown) => boolean) => <A, E extends Error, R
     Effect.retry({ times: 3, while: retryable })
   )
 
-// Whether a call can be made again, its contract says.
+// The contract tells whether a call can be repeated.
 const persistently = (contract: DriverInterface.Any) => again(DriverInterface.isRetryable(contract))
 
 const image = new TextEncoder().encode("an image ".repeat(10_000))
@@ -48,17 +48,17 @@ export const provision = Effect.gen(function*() {
   const chip = yield* Chip
 
   yield* supply.on().pipe(persistently(Power.contract))
-  // Of a conversation only who leads it knows.
+  // Only the program can tell whether a conversation can be repeated.
   yield* again(isUnknown)(Effect.scoped(Effect.gen(function*() {
     const console = yield* Serial.console(port)
-    // The board repeats its prompt: it may have booted while nobody listened.
+    // Makes the board repeat its prompt, because it may have booted while no client was connected.
     yield* console.sendLine("")
     yield* console.expect("=> ", { timeout: "30 seconds" })
   })))
   const storing = persistently(Flasher.contract)
   yield* storage.flash(Resource.fromBytes(image)).pipe(storing)
   assert.deepStrictEqual(yield* storage.dump(Resource.toBytes()).pipe(storing), image)
-  // Not to be done twice, so the board is asked.
+  // Burning must not be repeated, so the program reads the fuse.
   yield* Effect.catchIf(
     chip.burn(),
     isUnknown,
