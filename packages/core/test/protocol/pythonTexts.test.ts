@@ -32,7 +32,7 @@ const table: ReadonlyArray<readonly [code: DriverError.DriverCallError["code"], 
   [
     "UNKNOWN",
     "Presigned HTTP GET stream failed (connection/read error) for http://s3/a: Timeout",
-    /the exporter has to reach it/
+    /the exporter must be able to reach the server/
   ],
   ["ABORTED", "RouterStream: aclose", /the exporter's log says why/],
   ["UNKNOWN", "Stream removed (Cancelling all calls)", /went away/]
