@@ -135,13 +135,13 @@ export class FaultyCall {
       this.unfired = this.unfired.filter((planned) => !firing.includes(planned))
       return Effect.forEach(
         firing,
-        (planned) => Effect.zipRight(this.befall(planned.fault), Effect.sync(() => planned.settle())),
+        (planned) => Effect.zipRight(this.apply(planned.fault), Effect.sync(() => planned.settle())),
         { discard: true }
       )
     })
   }
 
-  private befall(fault: Fault): Effect.Effect<void> {
+  private apply(fault: Fault): Effect.Effect<void> {
     switch (fault._tag) {
       case "Drop":
         return this.connection.drop(fault.downFor)

@@ -198,7 +198,7 @@ export class ReplayMatcher {
   send(rpc: string, recorded: ReplayRpc, bytes: Uint8Array): Effect.Effect<boolean, GrpcStatus.GrpcStatusError> {
     return Effect.suspend(() => {
       const sent = this.inputOf(recorded).send(scrubbing.bytes(this.options.scrub, recorded, bytes))
-      if (typeof sent === "object") return this.sentElse(rpc, recorded, sent.differs)
+      if (typeof sent === "object") return this.inputDiffers(rpc, recorded, sent.differs)
       if (sent === "part") this.timeline.touch()
       return Effect.succeed(sent === "more")
     })
@@ -207,11 +207,11 @@ export class ReplayMatcher {
   sendEnd(rpc: string, recorded: ReplayRpc): Effect.Effect<void, GrpcStatus.GrpcStatusError> {
     return Effect.suspend(() => {
       const differs = this.inputOf(recorded).end()
-      return differs === undefined ? Effect.void : this.sentElse(rpc, recorded, differs)
+      return differs === undefined ? Effect.void : this.inputDiffers(rpc, recorded, differs)
     })
   }
 
-  private sentElse(rpc: string, recorded: ReplayRpc, differs: string): GrpcStatus.GrpcStatusError {
+  private inputDiffers(rpc: string, recorded: ReplayRpc, differs: string): GrpcStatus.GrpcStatusError {
     return this.differ(rpc, `${difference.describe(recorded)} was sent different data than in ${this.name}`, [
       differs
     ])

@@ -59,18 +59,18 @@ export class Timeline {
       const step = this.steps[this.position]
       if (step === undefined || step.index > place.index) return Effect.void
       return Effect.flatMap(
-        this.goesOnBefore(step),
-        (goesOn): Effect.Effect<void, Step> => goesOn ? this.due(place) : Effect.fail(step)
+        this.progressesBefore(step),
+        (progresses): Effect.Effect<void, Step> => progresses ? this.due(place) : Effect.fail(step)
       )
     })
   }
 
   // Waits until the program has made no progress for the recorded time to a place plus the patience.
   stalled(place: Place): Effect.Effect<void> {
-    return Effect.flatMap(this.goesOnBefore(place), (goesOn) => goesOn ? this.stalled(place) : Effect.void)
+    return Effect.flatMap(this.progressesBefore(place), (progresses) => progresses ? this.stalled(place) : Effect.void)
   }
 
-  private goesOnBefore({ at }: Place): Effect.Effect<boolean> {
+  private progressesBefore({ at }: Place): Effect.Effect<boolean> {
     return Effect.suspend(() => {
       // Sleeps in parts, so that a busy machine does not count as an idle program.
       const part = Duration.times(Duration.sum(this.patience, Math.max(0, at - this.latest)), 1 / parts)
