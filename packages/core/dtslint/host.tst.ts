@@ -74,9 +74,9 @@ describe("a driver", () => {
 
   it("does not provide a scope to calls", () => {
     const leak = () => Effect.asVoid(Effect.scope)
-    // @ts-expect-error: a call is given no scope
+    // @ts-expect-error: a call has no scope
     Driver.call(leak)
-    // @ts-expect-error: a call is given no scope
+    // @ts-expect-error: a call has no scope
     Driver.fromInterface(Power.contract, { on: leak, off })
     expect(Driver.call(() => Effect.scoped(leak()))).type.toBe<Driver.DriverHandler>()
   })

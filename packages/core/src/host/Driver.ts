@@ -1,5 +1,5 @@
 /**
- * A driver, as an exporter hosts it: methods from handlers, and child drivers.
+ * A driver as an exporter hosts it: methods made from handlers, and child drivers.
  *
  * @since 0.1.0
  */
@@ -22,7 +22,8 @@ import * as typedDriver from "./typedDriver.ts"
 export type { DriverContext, DriverHandler }
 
 /**
- * A method with one result; nothing is sent as null. Logs written by the handler reach the exporter's log stream.
+ * A method with one result; a handler that returns nothing sends null. Lines logged by the handler reach the exporter's log
+ * stream.
  *
  * @since 0.1.0
  * @category constructors
@@ -43,11 +44,11 @@ export const streamingCall = <R = never>(
 ): DriverHandler<R> => ({ _tag: "StreamingCall", handle })
 
 /**
- * A byte stream: opening it opens the device, and its scope is the time a client holds it. `read` is what the device
- * says, `write` what the client says, `end` is called when the client has nothing more to say.
+ * A byte stream. Opening it opens the device, and its scope lasts as long as a client holds it. `read` is the device's
+ * output, `write` takes the client's bytes, and `end` is called when the client has no more to send.
  *
- * Any number of clients may open it at once. A device that only one can have says so by failing to open, which that
- * client is told at once.
+ * Any number of clients may open it at once. For a device that only one client can have, fail to open: the second client
+ * gets the failure at once.
  *
  * @since 0.1.0
  * @category constructors
@@ -69,10 +70,10 @@ export const streamingCall = <R = never>(
  *     taken = true
  *     return Effect.void
  *   })
- *   const giveBack = Effect.sync(() => {
+ *   const release = Effect.sync(() => {
  *     taken = false
  *   })
- *   return Driver.stream(Effect.zipRight(Effect.acquireRelease(take, () => giveBack), openPort))
+ *   return Driver.stream(Effect.zipRight(Effect.acquireRelease(take, giveBack => () => release => giveBack), openPort))
  * })
  * ```
  */
@@ -84,7 +85,7 @@ export function stream<R>(open: StreamHandler<R>["open"]): DriverHandler<R> {
 }
 
 /**
- * A byte stream made by transforming what the client says into what the device answers; see `ByteStream.transform`.
+ * A byte stream made by transforming the client's bytes into the device's answers; see `ByteStream.transform`.
  *
  * @since 0.1.0
  * @category constructors
@@ -94,8 +95,8 @@ export const streamTransform = <R = never>(
 ): DriverHandler<Exclude<R, Scope.Scope>> => stream(ByteStream.transform(transform))
 
 /**
- * A driver with its methods and children, as a plain value. What it holds belongs to the scope it is made in, so there is
- * no `close`; see `make`. `R` are the services that its handlers use: who makes the exporter provides them.
+ * A driver with its methods and children, as a plain value. Its resources belong to the scope it is made in, so there is no
+ * `close`; see `make`. `R` are the services that its handlers use. The program that makes the exporter provides them.
  *
  * @since 0.1.0
  * @category models
@@ -123,7 +124,7 @@ export interface Driver<out R = never> {
 export type Services<Self> = Self extends DriverHandler<infer R> ? R : Self extends Driver<infer R> ? R : never
 
 /**
- * What a driver is made of; only `client` is needed.
+ * What a driver is made of; only `client` is required.
  *
  * @since 0.1.0
  * @category models
@@ -140,31 +141,31 @@ export interface DriverOptions<
   readonly labels?: Readonly<Record<string, string>> | undefined
   /** Help for the driver in the command line of Python clients. */
   readonly description?: string | undefined
-  /** Help for its commands, by command. */
+  /** Help for its commands, keyed by command. */
   readonly methodsDescription?: Readonly<Record<string, string>> | undefined
   readonly methods?: Readonly<Record<string, Handler>> | undefined
-  /** Drivers below this one, by name. A driver that occurs at several places is one instance (`protocol.md` 7). */
+  /** Drivers below this one, by name. A driver that appears at several places is one instance (`protocol.md` 7). */
   readonly children?: Readonly<Record<string, Child>> | undefined
   /**
-   * How many calls and streaming calls of this driver run at once, 1 or more; others wait in the order they came, and
-   * leave when their callers do. `unbounded` unless given, as on exporters in Python (`protocol.md` 4.5).
+   * How many calls and streaming calls of this driver run at once, 1 or more. Other calls wait in the order they came, and
+   * leave the queue when their callers do. `unbounded` unless given, as on Python exporters (`protocol.md` 4.5).
    *
-   * A streaming call counts until its end, so one that goes on for as long as somebody listens keeps others out. Byte
-   * streams do not count: a console that is held open would lock out every call. `stream` says how to lend a device to
-   * one client only.
+   * A streaming call counts until its end, so one that lasts as long as somebody listens blocks others. Byte streams do not
+   * count: an open console would block every call. See `stream` for a device that one client at a time may use.
    */
   readonly concurrency?: number | "unbounded" | undefined
   /**
-   * Brings the device into the state a client expects to find. It runs when an exporter begins to host the driver, before
-   * any call, after that of its parent (`protocol.md` 13.1); nothing is done unless given. What it logs has the operation
-   * `reset`.
+   * Brings the device into the state that clients expect. It runs when an exporter starts to host the driver, before any
+   * call and after the parent's reset (`protocol.md` 13.1). Does nothing unless given. Lines that it logs have the
+   * operation `reset`.
    */
   readonly reset?: Effect.Effect<void, DriverFailure, R> | undefined
 }
 
 /**
- * A driver from handlers. A device that has to be acquired makes it an effect that does so: with the exporter in the same
- * scope, the device is released when all calls have ended, their finalizers included, and all streams are closed.
+ * Makes a driver from handlers. If its device has to be acquired, make the driver in an effect that acquires it. With the
+ * exporter in the same scope, the device is released after all calls have ended, including their finalizers, and all
+ * streams are closed.
  *
  * @since 0.1.0
  * @category constructors
@@ -224,7 +225,7 @@ export function make<R>(options: DriverOptions<DriverHandler<R>, Driver<R>, R>):
 }
 
 /**
- * A driver that only groups others.
+ * Makes a driver that only groups others.
  *
  * @since 0.1.0
  * @category constructors
@@ -238,7 +239,8 @@ export const composite = <Child extends Driver<unknown> = never>(
     children
   })
 
-// The services of one handler of a contract. That of a byte stream is an effect, whose scope is the time a client holds it.
+// The services of one handler of a contract. A byte stream's handler is an effect, whose scope lasts as long as a client
+// holds it.
 type HandlerServices<Handler> = Handler extends (...args: never) => infer Result ? ResultServices<Result>
   : Exclude<ResultServices<Handler>, Scope.Scope>
 
@@ -248,19 +250,19 @@ type ResultServices<Result> = Result extends Effect.Effect<infer _A, infer _E, i
 
 type HandlersServices<Handlers> = { [Name in keyof Handlers]-?: HandlerServices<Handlers[Name]> }[keyof Handlers]
 
-// What handlers must be beyond their types, which inference from a type parameter does not ask for.
+// Checks on handlers that inference from a type parameter does not make.
 type Implementing<I extends DriverInterface.Any, Handlers> = {
   readonly [Name in keyof Handlers]: Name extends keyof I["methods"] ? Scopeless<HandlerServices<Handlers[Name]>>
     : "the contract has no such method"
 }
 
 /**
- * A driver that implements a contract. Arguments are checked against it before a handler sees them, results before they
- * are sent; handlers are missing or mistyped at compile time only. Where the contract documents a method, the exporter's
- * report does so too.
+ * Makes a driver that implements a contract. Arguments are checked against the contract before a handler gets them, results
+ * before they are sent. Missing or mistyped handlers are found only at compile time. Documentation of methods in the
+ * contract also appears in the exporter's report.
  *
- * Handlers can use services. They are those that the exporter is made with, whoever calls: `Exporter.make` requires what the
- * handlers of its drivers do. A scope is not among them.
+ * Handlers can use services. They come from the program that makes the exporter, not from the caller: `Exporter.make`
+ * requires the services of its drivers' handlers. `Scope` is not among them.
  *
  * @since 0.1.0
  * @category constructors

@@ -45,46 +45,46 @@ import * as services from "./services.ts"
  * @category models
  */
 export interface Exporter {
-  /** The exporter's services, to be served or put behind an in-memory channel. */
+  /** The exporter's services, ready to be served or put behind an in-memory channel. */
   readonly handlers: GrpcHandlers
-  /** Sets the status that clients see and that decides whether calls are accepted (`protocol.md` 4.2). */
+  /** Sets the status that clients see, which also decides whether calls are accepted (`protocol.md` 4.2). */
   readonly setStatus: (status: ExporterStatus.ExporterStatus, message?: string) => Effect.Effect<void>
   /** Adds a line to the log stream. */
   readonly log: (entry: LogEntry.LogEntry) => Effect.Effect<void>
 }
 
 /**
- * What clients can make an exporter hold, per driver or per reader of the log.
+ * Limits on what clients can make an exporter hold, per driver or per reader of the log.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ExporterLimits {
   /**
-   * How many resources of one driver may wait for the call that uses them; 64 unless given. More are refused with
+   * How many resources of one driver may wait for the call that uses them; 64 unless given. Further ones are refused with
    * `RESOURCE_EXHAUSTED`.
    */
   readonly pendingResources?: number | undefined
   /**
-   * How long a resource may wait for the call that uses it; 10 minutes unless given. The client's transfer fails with
-   * `DEADLINE_EXCEEDED` then.
+   * How long a resource may wait for the call that uses it; 10 minutes unless given. After that, the client's transfer
+   * fails with `DEADLINE_EXCEEDED`.
    */
   readonly resourceWait?: Duration.DurationInput | undefined
   /**
-   * How many calls may wait for one driver, where its `concurrency` makes them; 1,024 unless given. More are refused with
+   * How many calls may wait for one driver because of its `concurrency`; 1,024 unless given. Further ones are refused with
    * `RESOURCE_EXHAUSTED`.
    */
   readonly waitingCalls?: number | undefined
   /**
-   * How many log lines are kept for a reader that comes late, and for one that is slow; 256 unless given, as on exporters
-   * in Python. A slow reader loses the oldest, and a line from `SYSTEM` tells it how many. With 0 a late reader gets none
-   * of what was before, and for one that is there the latest line is kept.
+   * How many log lines are kept for late readers, and for slow ones; 256 unless given, as on Python exporters. A slow
+   * reader loses the oldest lines, and a line from `SYSTEM` says how many. With 0, a late reader gets no earlier lines, and
+   * a slow one keeps the latest line.
    */
   readonly logBacklog?: number | undefined
   /**
-   * How many characters are kept of the message of a log line, of its driver type and operation, and of each of its fields;
-   * 65,536 unless given. A whole line has a million at most, to stay below the 4 MiB of a gRPC message; the field
-   * `fields_left_out` counts the fields that had no room.
+   * How many characters are kept of a log line's message, of its driver type and operation, and of each of its fields;
+   * 65,536 unless given. A whole line has a million at most, to stay below the 4 MiB of a gRPC message. The field
+   * `fields_left_out` counts the fields that did not fit.
    */
   readonly logLineLength?: number | undefined
 }
@@ -99,39 +99,39 @@ export interface ExporterOptions {
   /** The message of the day. */
   readonly motd?: string | undefined
   /**
-   * Whether what drivers log goes to this program's own loggers as well, and what they fail with, with its cause; true
-   * unless given.
+   * Whether this program's own loggers also get the lines that drivers log, and the drivers' failures with their causes;
+   * true unless given.
    */
   readonly localLogs?: boolean | undefined
   /** The initial status; `LEASE_READY` unless given, as for local serving. */
   readonly status?: ExporterStatus.ExporterStatus | undefined
-  /** What clients can make it hold. */
+  /** Limits on what clients can make the exporter hold. */
   readonly limits?: ExporterLimits | undefined
   /**
-   * Which requests this exporter makes for clients that presigned them (`protocol.md` 6.4): all of them unless given. A
-   * function is asked about each request and about every redirect. It gets the URL as `URL` reads it; the request is sent
-   * exactly as the client wrote it, because a signature covers that.
+   * Which presigned requests this exporter makes for clients (`protocol.md` 6.4); all of them unless given. The function is
+   * called for each request and each redirect. It gets the URL as `URL` parses it; the request is sent exactly as the
+   * client wrote it, because a signature covers that text.
    */
   readonly presigned?: boolean | ((method: Resource.PresignedRequest["method"], url: URL) => boolean) | undefined
   /**
-   * Guarded networks that presigned requests may go to; none unless given. Clients choose the URL, so that otherwise they
+   * Guarded networks that presigned requests may reach; none unless given. Clients choose the URL, so without a guard they
    * would reach what only the exporter's machine can reach: `loopback` is the machine itself, `link-local` are neighbours
-   * without a router in between (169.254.0.0/16, fe80::/10), and `metadata` are the services that hand out a cloud's
-   * credentials. The address that the connection is made to decides, also after a redirect. Private networks such as
+   * without a router in between (169.254.0.0/16, fe80::/10), and `metadata` are the services that return a cloud's
+   * credentials. The address of the actual connection decides, also after a redirect. Private networks such as
    * 192.168.0.0/16 are not guarded.
    */
   readonly presignedNetworks?: ReadonlyArray<"loopback" | "link-local" | "metadata"> | undefined
   /**
-   * Makes those requests. Unless given, the exporter connects directly, without the proxy variables of its environment, as
-   * exporters in Python do. Another client must not follow redirects by itself, and may rewrite URLs: `fetch` does, and
-   * refuses some ports. It resolves names by itself, or has a proxy do it, so `presignedNetworks` then covers hosts that are
-   * addresses, and `localhost`, only.
+   * The HTTP client for presigned requests. Unless given, the exporter connects directly, without the proxy variables of
+   * its environment, as Python exporters do. Your client must not follow redirects by itself. It may rewrite URLs: `fetch`
+   * does, and refuses some ports. It resolves names by itself, or a proxy does, so `presignedNetworks` then covers only
+   * `localhost` and hosts that are addresses.
    */
   readonly httpClient?: HttpClient.HttpClient | undefined
 }
 
 /**
- * A driver that could not be reset, so that nothing is hosted. `driver` is its path in the tree, empty for the root.
+ * A driver could not be reset, so nothing is hosted. `driver` is its path in the tree, empty for the root.
  *
  * @since 0.1.0
  * @category errors
@@ -261,14 +261,14 @@ const host = Effect.fnUntraced(function*(
 })
 
 /**
- * Hosts a tree of drivers, after resetting each of them once, parents first. What drivers log through Effect's logger
- * reaches the log stream as well, to every reader, the latest lines also to one that comes late.
+ * Hosts a tree of drivers, after resetting each of them once, parents first. Lines that drivers log through Effect's logger
+ * also reach every reader of the log stream; late readers get the latest ones.
  *
- * It is held by no lease: `EndSession` is answered with "No active lease context" (`protocol.md` 9.3).
+ * The exporter is not held by a lease: `EndSession` returns "No active lease context" (`protocol.md` 9.3).
  *
- * Services that handlers use are those of the program that makes the exporter.
+ * Handlers use the services of the program that makes the exporter.
  *
- * When the scope closes, calls and streams are interrupted and waited for, their finalizers included. A device acquired in
+ * When the scope closes, calls and streams are interrupted, and the close waits for their finalizers. A device acquired in
  * the same scope, or in one around it, is released after that; `Driver.make` has an example.
  *
  * @since 0.1.0
@@ -303,7 +303,7 @@ export const make = <R = never>(
   })
 
 /**
- * Options of one address that an exporter is served at.
+ * Options of one address at which an exporter is served.
  *
  * @since 0.1.0
  * @category models
@@ -314,9 +314,9 @@ export interface ServeOptions extends GrpcServer.ServerOptions {
 }
 
 /**
- * Serves an exporter until the scope closes, and answers with the endpoint it can be reached at.
+ * Serves an exporter until the scope closes, and returns the endpoint at which clients reach it.
  *
- * Fails for a passphrase that no client can present: it has to be printable ASCII, without spaces at its ends.
+ * Fails for a passphrase that no client can send: it must be printable ASCII, without spaces at its ends.
  *
  * @since 0.1.0
  * @category constructors
@@ -343,7 +343,7 @@ export const serve = (
 }
 
 /**
- * An exporter that is served, and where.
+ * A served exporter, and its endpoint.
  *
  * @since 0.1.0
  * @category tags
@@ -354,10 +354,10 @@ export class ServedExporter extends Context.Tag("@effect-jumpstarter/core/Export
 >() {}
 
 /**
- * Hosts drivers by name and serves them for as long as the layer lives. Drivers can come from an effect, which may be scoped:
- * what they hold is released with the layer, after the last call. Handlers use the services of the layer.
+ * Hosts drivers by name and serves them as long as the layer lives. Drivers can come from an effect, which may be scoped:
+ * its resources are released with the layer, after the last call. Handlers use the services of the layer.
  *
- * `Layer.launch` makes it a program. `ExporterTest.layer` takes the same drivers, and serves nothing.
+ * `Layer.launch` turns it into a program. `ExporterTest.layer` takes the same drivers without serving them.
  *
  * @since 0.1.0
  * @category layers

@@ -1,4 +1,4 @@
-// What the log of a host has of a call (protocol.md 8): that it begins, what the driver logs meanwhile, and how it ends.
+// What a host logs about a call (protocol.md 8): its beginning, what the driver logs meanwhile, and its end.
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -26,8 +26,8 @@ const errorTypes: Record<DriverFailure.FailureReason, string> = {
   Other: "internal_error"
 }
 
-// One bracket, because it is much of what a call costs. A driver's bug is reported to the caller as Python exporters report
-// unforeseen exceptions, and logged here, where somebody can mend it.
+// One bracket, because it is a large part of the cost of a call. A driver's bug is reported to the caller as Python
+// exporters report unexpected exceptions, and logged here, for the people who can fix it.
 const bracket = <A, E, R>(
   { call, driver, log }: Logged,
   begin: Effect.Effect<void>,
@@ -45,11 +45,11 @@ const bracket = <A, E, R>(
     }
   )
 
-// Driver code that is a part of a call.
+// Driver code that runs as part of a call.
 const part = <A, E, R>(logged: Logged, code: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   bracket(logged, Effect.void, code, () => Effect.void)
 
-// What a driver fails with travels without its cause, which is often what tells somebody here what to mend.
+// A driver's failure travels without its cause, which is often what helps to fix it, so it is logged here.
 const reportFailure = ({ call, log }: Logged, failure: DriverFailure.DriverFailure) =>
   log.locally(Effect.logWarning(`${callName(call)} failed`, Cause.fail(failure)))
 
@@ -58,7 +58,7 @@ const begin = ({ call, driver, log }: Logged) => log.record(driver, call.method,
 const end = (logged: Logged) => (exit: Exit.Exit<unknown, DriverFailure.DriverFailure>): Effect.Effect<void> => {
   const { call, driver, log } = logged
   if (Exit.isSuccess(exit)) return log.record(driver, call.method, "INFO", "Operation completed", { result: "success" })
-  // A caller that has heard enough is no failure.
+  // A caller that stops listening is not a failure.
   if (Cause.isInterruptedOnly(exit.cause)) {
     return log.record(driver, call.method, "INFO", "Operation cancelled", { result: "cancelled" })
   }
@@ -76,19 +76,19 @@ export const around = <A, R>(
   call: Effect.Effect<A, DriverFailure.DriverFailure, R>
 ): Effect.Effect<A, DriverFailure.DriverFailure, R> => bracket(logged, begin(logged), call, end(logged))
 
-// The driver's logs are captured as they happen, which takes running its pulls one by one.
+// The driver's logs are captured as they happen, so its pulls run one by one.
 export const aroundStream = <A>(
   logged: Logged,
   results: Stream.Stream<A, DriverFailure.DriverFailure>
 ): Stream.Stream<A, DriverFailure.DriverFailure> =>
   Stream.unwrapScoped(Effect.gen(function*() {
     yield* begin(logged)
-    // A scope of its own, because nobody else hears of a device that fails to close.
+    // A scope of its own, because nobody else learns about a device that fails to close.
     const scope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => part(logged, Scope.close(scope, exit)))
     return Stream.repeatEffectChunkOption(part(logged, yield* Scope.extend(Stream.toPull(results), scope)))
   })).pipe(Stream.ensuringWith(end(logged)))
 
-// A byte stream leaves no lines of its own.
+// A byte stream logs no lines for its beginning and end.
 export const aroundByteStream = <A, R>(
   logged: Logged,
   stream: Effect.Effect<A, GrpcStatusError, R>

@@ -31,7 +31,7 @@ export const make = (concurrency: number | "unbounded", maxWaiting: number): Cal
     return Effect.succeed(turn)
   })
 
-  // An operation that gives up waiting leaves the line; one that had a turn passes it on.
+  // An operation that gives up waiting leaves the queue; one that had a turn passes the turn on.
   const giveBack = (turn: Effect.Latch) =>
     Effect.sync(() => {
       if (line.delete(turn)) return

@@ -42,7 +42,7 @@ const kindNames: Record<DriverHandler["_tag"], string> = {
   Stream: "a stream"
 }
 
-// As Python exporters answer, except where Python clients would take it for a failure of the driver (protocol.md 4.4).
+// The codes of Python exporters, except where Python clients would treat them as a failure of the driver (protocol.md 4.4).
 const missingCodes: Record<DriverHandler["_tag"], GrpcStatus.GrpcCode> = {
   Call: "NOT_FOUND",
   StreamingCall: "UNIMPLEMENTED",
@@ -75,7 +75,8 @@ const contextOf = (host: Host, hosted: Hosted): DriverContext => ({
   resource: (handle) => lentResources.open(hosted, handle, host.openPresigned)
 })
 
-// What a driver answers has nothing to do with its caller's arguments, whatever Python exporters say of it (protocol.md 3.1).
+// A bad result is the driver's fault, not the fault of its caller's arguments, although Python exporters report it as such
+// (protocol.md 3.1).
 const encodeResult = (result: JsonValue, at: ValuePath): Either.Either<Uint8Array, DriverFailure.DriverFailure> =>
   Either.mapLeft(driverCallCodec.encodeResponse(crypto.randomUUID(), result), ({ path, reason }) => {
     const where = [...at, ...path]
@@ -140,7 +141,7 @@ export const streamingDriverCall = (host: Host) =>
       }))
   })
 
-// Twenty times as long as any that makes sense. What is longer is not looked at, for the depth its JSON may have.
+// Twenty times as long as any sensible request. Longer ones are not parsed, because their JSON may be deeply nested.
 const maxRequestLength = 4_096
 
 const decodeStreamRequest = (
@@ -159,8 +160,8 @@ const decodeStreamRequest = (
   )
 }
 
-// Copies both directions until both have ended. A device that fails ends the RPC with its failure and without a GOAWAY,
-// which a client would take for a clean end.
+// Copies both directions until both have ended. If the device fails, the RPC ends with that failure and without a GOAWAY,
+// which a client would treat as a clean end.
 const forward = Effect.fnUntraced(
   function*(handler: Handler<"Stream">, duplex: GrpcHandler.GrpcServerDuplex) {
     const device = yield* Effect.mapError(handler.open, DriverFailure.toStatus)

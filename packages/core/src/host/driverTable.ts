@@ -1,4 +1,5 @@
-// The driver instances of an exporter: the table calls are routed by, and the resources clients have lent to each.
+// The driver instances of an exporter: the table that routes calls, and the resources that clients have lent to each
+// driver.
 import type { DriverInstanceReport } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import type * as Deferred from "effect/Deferred"
 import type * as Exit from "effect/Exit"
@@ -14,35 +15,35 @@ import type { ProvidedDriver } from "./services.ts"
 export interface PendingResource {
   readonly stream: DuplexStream
   readonly encoding: ContentEncoding | undefined
-  // Completes as the driver's use of it has ended.
+  // Completes when the driver no longer uses the resource.
   readonly released: Deferred.Deferred<Exit.Exit<unknown, unknown>>
 }
 
 export interface Hosted {
   readonly uuid: string
   readonly driver: ProvidedDriver
-  // Where it is found first.
+  // The first path at which the driver appears.
   readonly path: string
   readonly resources: Map<string, PendingResource>
-  // What its calls and streaming calls pass on their way in.
+  // The queue for its calls and streaming calls.
   readonly queue: callQueue.CallQueue
 }
 
 export interface HostedTree {
   readonly reports: ReadonlyArray<DriverInstanceReport>
-  // Parents first.
+  // Parents come first.
   readonly instances: ReadonlyArray<Hosted>
   readonly find: (uuid: string) => Hosted | undefined
 }
 
-// The same driver object at several places is one instance, reported at each of them (protocol.md 7).
+// A driver object at several places is one instance, reported at each of them (protocol.md 7).
 export const make = <R>(
   root: Driver<R>,
   provide: (driver: Driver<R>) => ProvidedDriver,
   maxWaiting: number
 ): HostedTree => {
   const instances = new Map<Driver<R>, Hosted>()
-  // As they are told, and as they may be spelled.
+  // Keyed by the uuids as reported, and in normalized spelling.
   const byUuid = new Map<string, Hosted>()
   const reports: Array<DriverInstanceReport> = []
 

@@ -15,16 +15,16 @@ import type { DriverResource } from "../resource/Resource.ts"
  */
 export interface DriverContext {
   /**
-   * Opens the resource behind a handle among the arguments: a stream of the client, or a request it has presigned. It can
-   * be opened once, and is given back with the scope. A stream that is itself an argument of the call and that nobody has
-   * opened is given back when the call ends, because its client waits for that.
+   * Opens the resource behind a handle among the arguments: a client's stream, or a request that the client presigned. It
+   * can be opened once, and is released with the scope. A stream that is an argument of the call and was never opened is
+   * released when the call ends, because its client waits for that.
    */
   readonly resource: (handle: JsonValue | undefined) => Effect.Effect<DriverResource, DriverFailure, Scope.Scope>
 }
 
 /**
- * One method of a driver. Arguments are positional and unchecked; missing ones are `undefined`. `R` are the services that it
- * uses, which its exporter is made with.
+ * One method of a driver. Arguments are positional and unchecked; missing ones are `undefined`. `R` are the services that
+ * the method uses, which the exporter is made with.
  *
  * @since 0.1.0
  * @category models
@@ -52,7 +52,7 @@ export interface StreamHandler<out R> {
   readonly open: Effect.Effect<ByteStream<DriverFailure>, DriverFailure, Scope.Scope | R>
 }
 
-// A call has no scope of its own: making one costs more than all else that a short call does. That of the exporter would
-// keep what every call acquires.
+// A call has no scope of its own: making one costs more than everything else that a short call does. The exporter's scope
+// would keep what every call acquires.
 export type Scopeless<R> = [Extract<R, Scope.Scope>] extends [never] ? unknown
-  : "a call is given no scope: close it in the handler, with Effect.scoped or Stream.unwrapScoped"
+  : "a call has no scope; provide one in the handler with Effect.scoped or Stream.unwrapScoped"

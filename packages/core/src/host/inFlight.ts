@@ -5,9 +5,10 @@ import * as Stream from "effect/Stream"
 import { GrpcHandler, type GrpcHandlers } from "../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 
-// Ends with the scope: further RPCs are refused, and those under way are interrupted and waited for. Servers do that for the RPCs of
-// their own connections when they close. An exporter can end before they do, as its handlers can be served by any number of them,
-// and a call can still reach one that has begun to close: what these would find is a device that has been released.
+// Ends with the scope: further RPCs are refused, and those under way are interrupted and awaited. A server does that only
+// for the RPCs of its own connections, when it closes. An exporter can end before its servers do, since any number of
+// servers can serve its handlers, and a call can still reach a server that has begun to close. Such calls would find a
+// device that has been released.
 export const make = Effect.gen(function*() {
   const fibers = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
   let closed = false
@@ -18,7 +19,7 @@ export const make = Effect.gen(function*() {
     })
   )
 
-  // The fiber is the RPC's own, so its end comes after all finalizers of the RPC.
+  // This is the RPC's own fiber, so it ends after all finalizers of the RPC.
   const enter = Effect.withFiberRuntime<void, GrpcStatus.GrpcStatusError>((fiber) => {
     if (closed) return GrpcStatus.make("UNAVAILABLE", "the exporter is shutting down")
     fibers.add(fiber)

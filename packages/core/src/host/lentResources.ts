@@ -1,4 +1,4 @@
-// Resources on the serving side (protocol.md 6): opened by a client, claimed by a driver method, given back once; or
+// Resources on the serving side (protocol.md 6): opened by a client, claimed by a driver method and released once; or
 // presigned by a client, and opened on the driver's behalf.
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -26,7 +26,7 @@ import type * as presignedRequests from "./presigned/requests.ts"
 export const malformedFrame = (cause: unknown): GrpcStatus.GrpcStatusError =>
   GrpcStatus.make("INVALID_ARGUMENT", `malformed frame: ${cause instanceof Error ? cause.message : String(cause)}`)
 
-// Resources that nobody has claimed hold their buffers, and anybody may open them.
+// Unclaimed resources hold their buffers, and any client may open them.
 export interface Limits {
   readonly pendingResources: number
   readonly resourceWait: Duration.Duration
@@ -36,8 +36,8 @@ const encodeHandle = Schema.encodeSync(Schema.parseJson(streamRequest.ClientStre
 
 const isEncoding = Schema.is(ContentEncoding.ContentEncoding)
 
-// Serves a resource stream for as long as it is pending or in use. Ending the RPC is what tells the client that the
-// driver is done with it.
+// Serves a resource stream as long as it is pending or in use. The end of the RPC tells the client that the driver is done
+// with it.
 export const serve = Effect.fnUntraced(
   function*(hosted: Hosted, encoding: string | null, duplex: GrpcServerDuplex, limits: Limits) {
     if (encoding !== null && !isEncoding(encoding)) {
@@ -77,7 +77,7 @@ export const serve = Effect.fnUntraced(
         : Effect.never
     )
     const exit = yield* interruptible.raceFirst(Deferred.await(released), Effect.delay(unclaimed, limits.resourceWait))
-    // A GOAWAY says that the client has all there is, so there is none when the driver broke off.
+    // A GOAWAY tells the client that it has everything, so none is sent when the driver broke off.
     if (Exit.isFailure(exit)) {
       return yield* GrpcStatus.make("ABORTED", "the driver failed while it used the resource")
     }
@@ -132,9 +132,9 @@ const giveBack = ({ resources }: Hosted, args: ReadonlyArray<JsonValue>) => (exi
     return Deferred.succeed(pending.released, exit)
   }, { discard: true })
 
-// Gives back what a call was lent among its arguments and has not opened: a client lends for the time of a call, and waits
-// for the end of it. What is lent to a call is open before it comes. Most drivers are lent nothing, and the arguments of their calls
-// are not looked at.
+// Releases the resources among a call's arguments that the call has not opened: a client lends them for the duration of the
+// call, and waits for its end. A lent resource is open before its call arrives. Most drivers are lent nothing, so the
+// arguments of their calls are not inspected.
 export const during = <A, E, R>(
   hosted: Hosted,
   args: ReadonlyArray<JsonValue>,

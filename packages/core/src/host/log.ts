@@ -1,5 +1,5 @@
-// The log of an exporter (protocol.md 8): every line goes to every reader, at the pace of each, and the latest ones also
-// to a reader that comes late.
+// The log of an exporter (protocol.md 8): every reader gets every line at its own pace, and a late reader also gets the
+// latest ones.
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
@@ -19,7 +19,7 @@ import type { ProvidedDriver } from "./services.ts"
 export interface HostLog {
   readonly publish: (entry: LogEntry.LogEntry) => void
   readonly entries: Stream.Stream<LogEntry.LogEntry>
-  // Adds a line about an operation of a driver; the message is one of this program's own texts.
+  // Adds a line about an operation of a driver; the message is one of this library's own texts.
   readonly record: (
     driver: ProvidedDriver,
     operation: string,
@@ -27,12 +27,12 @@ export interface HostLog {
     message: string,
     fields: Readonly<Record<string, string>>
   ) => Effect.Effect<void>
-  // Logs for this program only, where it wants to see what drivers log.
+  // Logs only in this program, if it wants to see what drivers log.
   readonly locally: (line: Effect.Effect<void>) => Effect.Effect<void>
-  // Makes what this fiber logs lines of an operation of a driver, until it leaves with what this answers.
+  // Turns what this fiber logs into lines of an operation of a driver, until `leave` gets the value that this returns.
   readonly enter: (driver: ProvidedDriver, operation: string) => Effect.Effect<Logging>
   readonly leave: (before: Logging) => Effect.Effect<void>
-  // Runs driver code between the two.
+  // Runs driver code between `enter` and `leave`.
   readonly capture: <A, E, R>(
     driver: ProvidedDriver,
     operation: string,
@@ -42,16 +42,16 @@ export interface HostLog {
 
 type Loggers = HashSet.HashSet<Logger.Logger<unknown, unknown>>
 
-// How a fiber logs.
+// A fiber's logging state.
 interface Logging {
   readonly annotations: HashMap.HashMap<string, unknown>
   readonly loggers: Loggers
 }
 
-// Total, as a logger must be: one that throws is a defect of the driver that logged.
+// Never throws: a logger that throws makes the driver that logged die with a defect.
 const textOf = (value: unknown): string => shownText(value, "something that cannot be shown")
 
-/** What failed, with stacks. Total as well. */
+/** The text of a cause, with stacks. It never throws either. */
 export const causeText = (cause: Cause.Cause<unknown>): string => {
   try {
     return Cause.pretty(cause)
@@ -66,21 +66,21 @@ const encoder = new TextEncoder()
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 
-// V8 copies parts that are shorter.
+// V8 always copies shorter parts.
 const sharedLength = 13
 
-// What is kept of a text: a copy, because a part of a text keeps the whole of it alive, and drivers quote from messages
-// of megabytes.
+// Copies the part of a text that is kept: a slice would keep the whole text alive, and drivers quote from messages of
+// megabytes.
 const kept = (text: string, length: number): string => {
   if (text.length < sharedLength) return text
   const copy = decoder.decode(encoder.encode(text.slice(0, length)))
   return text.length <= length ? copy : `${copy}… (${text.length - length} more characters)`
 }
 
-// Characters of a whole line, of three bytes each at most: a gRPC message has 4 MiB.
+// Characters of a whole line, at most three bytes each: a gRPC message has 4 MiB.
 const maxLineLength = 1024 * 1024
 
-// What an entry is made of. Most lines are never read, and are not made into one.
+// The content of an entry. Most lines are never read, so they are not turned into `LogEntry`.
 interface Entry extends Omit<ConstructorParameters<typeof LogEntry.LogEntry>[0], "timestamp"> {
   // In milliseconds since 1970.
   readonly time: Option.Option<number>
@@ -89,15 +89,15 @@ interface Entry extends Omit<ConstructorParameters<typeof LogEntry.LogEntry>[0],
 const toEntry = ({ time, ...entry }: Entry): LogEntry.LogEntry =>
   new LogEntry.LogEntry({ ...entry, timestamp: Option.flatMap(time, DateTime.make) }, { disableValidation: true })
 
-// A field takes this besides its key and its value: their lengths and tags.
+// What a field takes besides its key and its value: their lengths and tags.
 const fieldOverhead = 5
 
-// Where fields are left out, it says how many.
+// This field says how many fields were left out.
 const leftOut = "fields_left_out"
 
 const guarded = new WeakMap<Logger.Logger<unknown, unknown>, Logger.Logger<unknown, unknown>>()
 
-// Effect's loggers throw on what has no text, which would fail the driver that logs it. They get a text instead.
+// Effect's loggers throw on values without a text, which would fail the driver that logs one. They get a text instead.
 const guard = (logger: Logger.Logger<unknown, unknown>): Logger.Logger<unknown, unknown> => {
   const known = guarded.get(logger)
   if (known !== undefined) return known
@@ -160,8 +160,8 @@ interface Line {
 
 export interface Options {
   readonly backlog: number
-  // Characters of a message, and of a field. A line that is larger than a gRPC message may be would end the subscription of
-  // every reader, again and again, because it is among the latest lines when they come back.
+  // Characters of a message, and of a field. A line larger than a gRPC message would end the subscription of every reader,
+  // again and again, because it is among the latest lines when they reconnect.
   readonly lineLength: number
   readonly localLogs: boolean
 }
@@ -175,7 +175,7 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
 
   const keptText = (text: string): string => kept(text, Math.min(lineLength, maxLineLength))
 
-  // Those that there is room for, beside so many characters.
+  // Returns the fields that fit next to the `taken` characters.
   const keptFields = (fields: Entry["fields"], taken: number): Entry["fields"] => {
     const result: Array<readonly [string, string]> = []
     const all = Object.entries(fields)
@@ -214,10 +214,10 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
   }
 
   const logger = makeLogger(addForeign)
-  // It is total.
+  // This logger never throws.
   guarded.set(logger, logger)
-  // Fibers compare what they are given with what they had, by hashes that are kept with a collection. So operations that are
-  // entered from the same outside are given the same collections each time.
+  // Fibers compare new values of their references with old ones by hashes that collections cache. So operations entered
+  // from the same outside state get the same collections each time.
   let outside: Logging | undefined
   let inside = new WeakMap<ProvidedDriver, Map<string, Logging>>()
   let local: Loggers = HashSet.empty()
@@ -258,7 +258,7 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
     })
 
   const subscribe = Effect.acquireRelease(
-    // A mailbox without room would drop every line.
+    // A mailbox without capacity would drop every line.
     Effect.tap(
       Mailbox.make<Line>({ capacity: Math.max(1, backlog), strategy: "sliding" }),
       (reader) =>

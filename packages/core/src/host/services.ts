@@ -1,4 +1,4 @@
-// What handlers use besides their arguments: the services that their exporter was made with.
+// The services that handlers use: those that their exporter was made with.
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
@@ -7,16 +7,16 @@ import * as Tracer from "effect/Tracer"
 import type { Driver } from "./Driver.ts"
 import type { DriverHandler } from "./handler.ts"
 
-/** A driver without its children, whose handlers need nothing more. */
+/** A driver without its children, whose handlers require no more services. */
 export type ProvidedDriver = Omit<Driver, "children">
 
-// What belongs to a call, not to the exporter.
+// Services that belong to a call, not to the exporter.
 const ofCall: ReadonlySet<string> = new Set([Scope.Scope.key, Tracer.ParentSpan.key])
 
 const without = <R>(services: Context.Context<R>): Context.Context<R> =>
   Context.unsafeMake(new Map([...services.unsafeMap].filter(([key]) => !ofCall.has(key))))
 
-/** In memory a handler runs where its caller does, and must not find the caller's services. */
+/** In memory, a handler runs in its caller's context, and must not find the caller's services. */
 export const provide = <R>(services: Context.Context<R>): (driver: Driver<R>) => ProvidedDriver => {
   const own = without(services)
   const within = <C>(call: Context.Context<C>): Context.Context<C | R> => Context.merge(call, own)

@@ -1,4 +1,4 @@
-// The handlers of a contract as the untyped methods a driver is made of.
+// Turns the handlers of a contract into the untyped methods of a driver.
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
@@ -36,7 +36,7 @@ const writeTo = (opened: Opened) => (bytes: Stream.Stream<Uint8Array, DriverFail
 
 const isHandle = Schema.is(Schema.Union(Schema.encodedSchema(ClientStreamHandle), PresignedRequest))
 
-// An object is not shown: the URL of a presigned request that is not quite right is a secret all the same.
+// The value of an object is not shown: the URL of an almost correct presigned request is still a secret.
 const noHandle = (index: number, value: JsonValue): mismatch.Mismatch => {
   const expected = "a resource handle or a presigned request"
   return typeof value === "object" && value !== null
@@ -44,7 +44,7 @@ const noHandle = (index: number, value: JsonValue): mismatch.Mismatch => {
     : mismatch.wrong([index], expected, value)
 }
 
-// Checks and decodes what a caller sent. Null stands for an argument that was left out, as Python clients send it.
+// Checks and decodes a caller's arguments. Null means an argument that was left out, as Python clients send it.
 const decode = (
   options: DriverMethod.ArgumentOptions,
   given: ReadonlyArray<JsonValue>,
@@ -78,8 +78,8 @@ const decode = (
   return Either.mapLeft(decoded, refuse)
 }
 
-// The arguments as a handler gets them. What it opens is given back with the scope: when the handler is done, so that a
-// client whose sink has all the bytes of a driver that fails in the end is told of the failure.
+// The arguments as a handler gets them. What it opens is released with the scope, when the handler is done: if the driver
+// fails at the very end, a client whose sink has all the bytes still learns of the failure.
 const lend = (
   options: DriverMethod.ArgumentOptions,
   given: ReadonlyArray<JsonValue>,
@@ -97,7 +97,7 @@ const makeCall = <R>(
       ? Either.right(null)
       : Either.mapLeft(contractCodec.encode(result, value, []), broken)
   const run = (decoded: ReadonlyArray<unknown>) => Effect.flatMap(handle(...decoded), encode)
-  // Most methods are lent nothing, and do without a scope, which costs more than all the rest.
+  // Most methods are lent nothing and need no scope, which costs more than all the rest.
   return args.some(contractArgument.isLent)
     ? { _tag: "Call", handle: (given, context) => Effect.scoped(Effect.flatMap(lend(options, given, context), run)) }
     : { _tag: "Call", handle: (given) => Effect.flatMap(decode(options, given), run) }
@@ -134,8 +134,8 @@ const makeHandler = <R>(method: DriverMethod.Any, handler: unknown): DriverHandl
   }
 }
 
-// The one place where the handlers' types are taken on trust: `Handlers` gives every method the parameters that
-// `decode` yields for it. A method without a handler, an optional one, is none of the driver's.
+// The only place that trusts the handlers' types without checking them: `Handlers` gives every method the parameters that
+// `decode` yields for it. An optional method without a handler is left out of the driver.
 export const methods = <R>(
   contract: DriverInterface.Any,
   handlers: object
@@ -148,7 +148,7 @@ export const methods = <R>(
   )
 }
 
-// What a contract says about the methods that a driver has.
+// What a contract documents about the methods that a driver has.
 export const documentation = (
   contract: DriverInterface.Any,
   methods: object

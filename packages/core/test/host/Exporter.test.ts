@@ -26,7 +26,7 @@ const withDevice = <A, E, R>(
 const device = ExporterConnection.driver("device")
 
 describe("Exporter", () => {
-  it.effect("lets drivers log whatever they like", () => {
+  it.effect("lets drivers log any value", () => {
     const cyclic: Record<string, unknown> = {}
     cyclic["me"] = cyclic
     return withDevice(
@@ -41,8 +41,8 @@ describe("Exporter", () => {
     )
   })
 
-  // Effect itself logs of a fiber that failed.
-  it.effect("tells readers of its log nothing but what drivers logged", () =>
+  // Effect itself logs a line about a fiber that failed.
+  it.effect("sends readers of its log only what drivers logged", () =>
     withDevice(
       {
         fail: Driver.call(() => DriverFailure.make("Device", "no answer")),
@@ -61,7 +61,7 @@ describe("Exporter", () => {
       })
     ).pipe(Logger.withMinimumLogLevel(LogLevel.Debug)))
 
-  it.scoped("fails the transfer of a driver that breaks off a download, and the call with the driver's reason", () =>
+  it.scoped("fails the transfer when a driver breaks off a download, and the call with the driver's reason", () =>
     withDevice(
       {
         dump: Driver.call(([handle], { resource }) =>
@@ -111,7 +111,7 @@ describe("Exporter", () => {
       })
     ))
 
-  it.scopedLive("leaves files alone that are no sockets", () =>
+  it.scopedLive("leaves files alone that are not sockets", () =>
     Effect.gen(function*() {
       const directory = yield* temporary.directory
       const exporter = yield* Exporter.make(Driver.composite({}))
@@ -126,8 +126,8 @@ describe("Exporter", () => {
     }))
 })
 
-// A handler is a driver's code from its first line on, not only in the effect it answers with.
-describe("what a driver fails with", () => {
+// A handler is a driver's code from its first line on, not only in the effect it returns.
+describe("a driver's failure", () => {
   const broken = Driver.make({
     client: "meter",
     methods: {
@@ -155,7 +155,7 @@ describe("what a driver fails with", () => {
     }).pipe(Effect.scoped, Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
   }
 
-  it.effect("is told where it can be mended, with its cause", () =>
+  it.effect("is logged on the host, with its cause", () =>
     Effect.gen(function*() {
       const [call, items, bytes, ...rest] = yield* told(true)
       assert.match(call ?? "", /^WARN call meter\.call failed .*the relay is stuck.*EIO/s)
@@ -164,7 +164,7 @@ describe("what a driver fails with", () => {
       assert.deepStrictEqual(rest, [])
     }))
 
-  it.effect("is not, where nothing of drivers is to be seen", () =>
+  it.effect("is not logged on the host when `localLogs` is off", () =>
     Effect.map(told(false), (lines) => assert.deepStrictEqual(lines, [])))
 })
 
@@ -203,9 +203,9 @@ describe("a handler that throws", () => {
   }
 })
 
-// What a method answers is the driver's doing, whatever the arguments were.
-describe("an answer that cannot be sent", () => {
-  // As a driver without a contract, or with a schema that has more than JSON has, answers it.
+// A method's result is the driver's responsibility, regardless of the arguments.
+describe("a result that cannot be sent", () => {
+  // As a driver returns it without a contract, or with a schema that has more than JSON.
   const untyped = (value: unknown): JsonValue => value as JsonValue
 
   const says = (message: string, use: (client: DriverClient.DriverClient) => Effect.Effect<unknown, DriverCallError>) =>
@@ -238,7 +238,7 @@ describe("an answer that cannot be sent", () => {
       (client) => client.call("measure")
     ))
 
-  it.effect("fails the call when it is no JSON at all", () =>
+  it.effect("fails the call when it is not JSON", () =>
     says(
       "call device.now failed (UNKNOWN): the driver's result cannot be sent: " +
         "an instance of Date cannot be sent, convert it to plain data",

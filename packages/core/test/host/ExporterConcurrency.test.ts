@@ -1,4 +1,4 @@
-// How many calls of a driver run at once, and what becomes of the others.
+// How many calls of a driver run at once, and what happens to the others.
 import {
   Driver,
   DriverFailure,
@@ -12,7 +12,7 @@ import { ExporterTest } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Option, Stream } from "effect"
 
-// Calls that wait until a test lets them go, by the name they are called with.
+// Calls that wait until a test releases them by the name they are called with.
 const makeDesk = Effect.sync(() => {
   const running: Array<ProtobufValue.JsonValue> = []
   const most = { running: 0 }
@@ -57,7 +57,7 @@ const makeDesk = Effect.sync(() => {
 
 const desk = ExporterConnection.driver("desk")
 
-// Lets everything happen that can happen: in memory nothing takes time.
+// Runs everything that can run: in memory nothing takes time.
 const settle = Effect.yieldNow().pipe(Effect.repeatN(200))
 
 // Sends calls one after the other, so that they arrive in this order.
@@ -79,7 +79,7 @@ describe("the concurrency of a driver", () => {
       }).pipe(Effect.provide(ExporterTest.layer({ desk: driver() })))
     }))
 
-  it.effect("lets so many run at once, and others in the order they came", () =>
+  it.effect("runs that many calls at once, and the others in the order they came", () =>
     Effect.gen(function*() {
       const { begins, driver, end, most, running } = yield* makeDesk
       yield* Effect.gen(function*() {
@@ -88,7 +88,7 @@ describe("the concurrency of a driver", () => {
         yield* end("b")
         yield* begins("c")
         assert.deepStrictEqual(running, ["a", "c"])
-        // One that comes right as another ends does not overtake.
+        // A call that comes just as another ends does not overtake.
         const client = yield* desk
         const late = yield* Effect.fork(client.call("work", "late"))
         yield* end("a")
@@ -119,7 +119,7 @@ describe("the concurrency of a driver", () => {
         yield* Fiber.join(watching)
         yield* begins("call")
 
-        // And the other way round: a streaming call waits for a call, and one that nobody reads to its end is over too.
+        // And vice versa: a streaming call waits for a call, and a stream that is abandoned early also ends its turn.
         const head = yield* Effect.fork(Stream.runHead(client.streamingCall("watch", "again")))
         yield* settle
         assert.isFalse(hasBegun("again"))
@@ -151,7 +151,7 @@ describe("the concurrency of a driver", () => {
       }).pipe(Effect.provide(ExporterTest.layer({ desk: driver(1) })))
     }))
 
-  it.effect("refuses more calls than may wait", () =>
+  it.effect("refuses calls when the queue is full", () =>
     Effect.gen(function*() {
       const { driver, hasBegun } = yield* makeDesk
       yield* Effect.gen(function*() {
@@ -165,13 +165,13 @@ describe("the concurrency of a driver", () => {
       }).pipe(Effect.provide(ExporterTest.layer({ desk: driver(1) }, { limits: { waitingCalls: 2 } })))
     }))
 
-  it.effect("lets whoever gives up waiting leave the line at once", () =>
+  it.effect("removes a call that gives up waiting from the queue at once", () =>
     Effect.gen(function*() {
       const { begins, driver, end, hasBegun } = yield* makeDesk
       yield* Effect.gen(function*() {
         const [first, impatient, patient] = yield* send(["first", "impatient", "patient"])
         yield* Fiber.interrupt(impatient!)
-        // There is a place in the line again, behind the patient one.
+        // There is room in the queue again, behind the call that still waits.
         const [next] = yield* send(["next"])
         yield* end("first")
         yield* Fiber.join(first!)
@@ -185,7 +185,7 @@ describe("the concurrency of a driver", () => {
       }).pipe(Effect.provide(ExporterTest.layer({ desk: driver(1) }, { limits: { waitingCalls: 2 } })))
     }))
 
-  it.effect("gives back every turn, however many calls are interrupted while they get theirs", () =>
+  it.effect("releases every turn, however many calls are interrupted as they get theirs", () =>
     Effect.gen(function*() {
       const { driver, end, most } = yield* makeDesk
       yield* Effect.gen(function*() {
@@ -263,7 +263,7 @@ describe("the concurrency of a driver", () => {
       }).pipe(Effect.scoped, Effect.provide(ExporterTest.layer({ desk: driver(1) })))
     }))
 
-  it.scoped("must be a number that lets somebody in", () =>
+  it.scoped("must be a number of 1 or more", () =>
     Effect.gen(function*() {
       const { driver } = yield* makeDesk
       for (const concurrency of [0, -1, 1.5, NaN, Infinity]) {

@@ -1,4 +1,4 @@
-// How what a client and a driver have in common ends on a host, where one of them does not do its part.
+// How a host ends what a client and a driver share when one of them does not do its part.
 import { Driver, type DriverClient, Exporter, ExporterConnection, GrpcChannel } from "@effect-jumpstarter/core"
 import type { JsonValue } from "@effect-jumpstarter/core/ProtobufValue"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
@@ -85,7 +85,7 @@ describe.each(Object.entries(hosts))("%s", (_, open) => {
       assert.include(error.message, "the client's resource broke off: the caller went away")
     }))
 
-  // Clients in Python never cancel.
+  // Python clients never cancel.
   it.scopedLive("a transformation that ends before its input does not wait for the rest", () =>
     Effect.gen(function*() {
       const first = Driver.streamTransform((input) => Stream.take(input, 1))

@@ -1,4 +1,4 @@
-// Which presigned requests an exporter makes, and with what: a client that is made up.
+// Which presigned requests an exporter makes, and with which HTTP client. The clients here are fakes.
 import { Driver, Resource } from "@effect-jumpstarter/core"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
 import { Headers, HttpClient, HttpClientError, HttpClientResponse } from "@effect/platform"
@@ -10,7 +10,7 @@ import { call, chunk, exporter, fails, image, redirect, routes, sha256, theImage
 import * as probe from "../support/probe.ts"
 
 describe("which requests are made", () => {
-  it.live("is for the exporter to say, for every redirect too", () =>
+  it.live("is up to the exporter, for every redirect too", () =>
     Effect.gen(function*() {
       const other = yield* httpServer.serve(image)
       const { asked, origin } = yield* httpServer.serve(routes({
@@ -53,7 +53,7 @@ describe("which requests are made", () => {
       assert.strictEqual(asked.length, before)
     }).pipe(Effect.scoped))
 
-  it.effect("are those of well-formed handles", () =>
+  it.effect("requires well-formed handles", () =>
     Effect.gen(function*() {
       const handle = { kind: "presigned_request", url: "http://127.0.0.1/", method: "GET", headers: {} }
       for (
@@ -75,20 +75,20 @@ describe("which requests are made", () => {
         yield* fails(
           call("flash", { ...handle, url }),
           "INVALID_ARGUMENT",
-          "the URL of the presigned GET is no http or https URL"
+          "the URL of the presigned GET is not an http or https URL"
         )
       }
     }).pipe(exporter()))
 })
 
-// An HTTP client that is made up.
+// A fake HTTP client.
 const answering = (
   answer: (request: Parameters<Parameters<typeof HttpClient.make>[0]>[0]) => Effect.Effect<Response>
 ) =>
   HttpClient.make((request) => Effect.map(answer(request), (response) => HttpClientResponse.fromWeb(request, response)))
 
 describe("the exporter's HTTP client", () => {
-  it.effect("can be another one", () => {
+  it.effect("can be replaced", () => {
     const httpClient = answering((request) =>
       Effect.succeed(new Response(`${request.method} ${request.url}`, { headers: { "content-length": "19" } }))
     )
@@ -134,14 +134,14 @@ describe("the exporter's HTTP client", () => {
     }).pipe(exporter({ httpClient }))
   })
 
-  it.effect("that answers a PUT before it has all of it has not put it", () =>
+  it.effect("that answers a PUT before it has the whole body fails the PUT", () =>
     fails(
       call("dump", Resource.presigned("http://x.example/?sig", { method: "PUT" }), 10),
       "UNKNOWN",
       "the presigned PUT of http://x.example/?[REDACTED] was answered with 200 before everything was sent"
     ).pipe(exporter({ httpClient: answering(() => Effect.succeed(new Response())) })))
 
-  it.effect("tells nobody the query by its errors", () => {
+  it.effect("does not leak the query in its errors", () => {
     const httpClient = HttpClient.make((request) =>
       new HttpClientError.RequestError({ request, reason: "Transport", cause: new Error(`no route to ${request.url}`) })
     )
@@ -152,7 +152,7 @@ describe("the exporter's HTTP client", () => {
     ).pipe(exporter({ httpClient }))
   })
 
-  it.effect("is not traced, for spans show the whole URL", () => {
+  it.effect("is not traced, because spans show the whole URL", () => {
     const httpClient = answering(({ headers }) =>
       Effect.succeed(new Response(String(Headers.has(headers, "traceparent") || Headers.has(headers, "b3"))))
     )
@@ -162,7 +162,7 @@ describe("the exporter's HTTP client", () => {
     }).pipe(exporter({ httpClient }))
   })
 
-  it.effect("waits for the finalizers of what the driver writes", () =>
+  it.effect("waits for the finalizers of the driver's stream", () =>
     Effect.gen(function*() {
       const writing = yield* probe.make
       const driver = Driver.make({

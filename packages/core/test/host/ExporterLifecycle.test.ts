@@ -1,4 +1,4 @@
-// What an exporter does with its drivers when it begins and when it ends (protocol.md 13.1).
+// What an exporter does with its drivers when it starts and when it ends (protocol.md 13.1).
 import {
   Driver,
   DriverFailure,
@@ -14,7 +14,7 @@ import { Cause, Deferred, Effect, Exit, Fiber, Layer, Option, Scope, Stream } fr
 import * as probe from "../support/probe.ts"
 import * as temporary from "../support/temporary.ts"
 
-// A device that has to be acquired, with a driver whose operations never end by themselves.
+// A device that has to be acquired, with a driver whose operations never end on their own.
 const makeDevice = Effect.gen(function*() {
   const events: Array<string> = []
   const record = (event: string) => Effect.sync(() => void events.push(event))
@@ -45,7 +45,7 @@ const makeDevice = Effect.gen(function*() {
   return { allStarted, driver, events }
 })
 
-// Uses everything the device has, and waits until the driver is in the middle of it.
+// Uses every feature of the device, and waits until the driver is in the middle of each.
 const occupy = Effect.fnUntraced(function*(allStarted: Effect.Effect<unknown>) {
   const client = yield* Effect.orDie(ExporterConnection.driver("device"))
   yield* Effect.forkScoped(client.call("hang"))
@@ -80,7 +80,7 @@ const assertEnded = (exit: Exit.Exit<unknown, unknown>, name: keyof typeof endin
 
 describe("a device that is acquired with its driver", () => {
   it.effect.each(endingNames)(
-    "is released once, after all it was used for, in memory: %s",
+    "is released once, after all its uses, in memory: %s",
     (name) =>
       Effect.gen(function*() {
         const { allStarted, driver, events } = yield* makeDevice
@@ -96,7 +96,7 @@ describe("a device that is acquired with its driver", () => {
   )
 
   it.live.each(endingNames)(
-    "is released once, after all it was used for, on a socket: %s",
+    "is released once, after all its uses, on a socket: %s",
     (name) =>
       Effect.gen(function*() {
         const { allStarted, driver, events } = yield* makeDevice
@@ -104,7 +104,7 @@ describe("a device that is acquired with its driver", () => {
         const exit = yield* Effect.gen(function*() {
           const exporter = yield* Exporter.make(Driver.composite({ device: yield* driver }))
           const endpoint = yield* Exporter.serve(exporter, { path: yield* temporary.socketPath })
-          // The client stays: it is the exporter that ends here.
+          // The client stays connected: only the exporter ends here.
           yield* occupy(allStarted).pipe(
             Effect.provide(yield* Layer.build(ExporterConnection.layer(endpoint))),
             Scope.extend(clientScope)
@@ -117,7 +117,7 @@ describe("a device that is acquired with its driver", () => {
       })
   )
 
-  it.scopedLive("is gone only when a call that came during the close is over, too", () =>
+  it.scopedLive("is released only after a call that came during the close", () =>
     Effect.gen(function*() {
       const events: Array<string> = []
       const record = (event: string) => Effect.sync(() => void events.push(event))
@@ -153,7 +153,7 @@ describe("a device that is acquired with its driver", () => {
       yield* Deferred.await(started)
       const closed = yield* Effect.fork(Scope.close(scope, Exit.void))
       yield* Deferred.await(closing)
-      // Whether it is let in or refused is the server's business.
+      // The server may accept or refuse it.
       const late = yield* Effect.fork(
         Effect.ensuring(Effect.flip(client.call("late")), Deferred.succeed(answered, undefined))
       )
@@ -162,7 +162,7 @@ describe("a device that is acquired with its driver", () => {
       assert.strictEqual(events.at(-1), "device released", events.join())
     }))
 
-  it.effect("is released when another one cannot be acquired, and the layer fails with that", () =>
+  it.effect("is released when another device cannot be acquired, and the layer fails with that failure", () =>
     Effect.gen(function*() {
       const { driver, events } = yield* makeDevice
       const layer = ExporterTest.layer(Effect.all({ device: driver, other: Effect.fail("no such port" as const) }))
@@ -173,7 +173,7 @@ describe("a device that is acquired with its driver", () => {
 })
 
 describe("an exporter that has ended", () => {
-  it.scoped("has interrupted its calls, and refuses others, however long its handlers are served", () =>
+  it.scoped("has interrupted its calls, and refuses others while its handlers are still served", () =>
     Effect.gen(function*() {
       const { allStarted, driver, events } = yield* makeDevice
       const scope = yield* Scope.make()
@@ -216,12 +216,12 @@ describe("reset", () => {
       assert.deepStrictEqual(events, ["root", "mux", "shared", "disk"])
       yield* ExporterConnection.fromChannel(yield* GrpcChannel.fromHandlers(exporter.handlers))
       assert.strictEqual(events.length, 4)
-      // Another exporter begins anew.
+      // Another exporter resets again.
       yield* Exporter.make(root)
       assert.strictEqual(events.length, 8)
     }))
 
-  it.scoped("that fails keeps the exporter from starting, and says which driver it was", () =>
+  it.scoped("that fails keeps the exporter from starting, and names the driver", () =>
     Effect.gen(function*() {
       const stuck = Driver.make({
         client: "device",
@@ -241,7 +241,7 @@ describe("reset", () => {
       assert.include(refusal.message, "power could not be reset: the relay does not answer")
     }))
 
-  it.scoped("can be interrupted, and its device is released", () =>
+  it.scoped("can be interrupted, which releases its device", () =>
     Effect.gen(function*() {
       const { driver, events } = yield* makeDevice
       const hanging = yield* probe.make
@@ -255,7 +255,7 @@ describe("reset", () => {
       assert.deepStrictEqual(events, ["acquired", "released"])
     }))
 
-  it.effect("logs to whoever comes later", () =>
+  it.effect("logs lines for later readers", () =>
     Effect.gen(function*() {
       const power = Driver.make({
         client: "device",

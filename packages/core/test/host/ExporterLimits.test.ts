@@ -1,4 +1,4 @@
-// What clients can make an exporter hold, and what it does with those that want more (design: semantics 10).
+// Limits on what clients can make an exporter hold, and what happens beyond them (design: semantics 10).
 import {
   Driver,
   DriverFailure,
@@ -18,7 +18,7 @@ import * as temporary from "../support/temporary.ts"
 
 const device = ExporterConnection.driver("device")
 
-// A driver that reads a resource when it is told to.
+// A driver that reads a resource when the test says so.
 const makeReader = Effect.gen(function*() {
   const claimed = yield* Deferred.make<void>()
   const go = yield* Deferred.make<void>()
@@ -41,7 +41,7 @@ const makeReader = Effect.gen(function*() {
 describe("resources that wait to be used", () => {
   const open = Effect.flatMap(device, (client) => client.resource(Resource.source(Stream.make(new Uint8Array(10)))))
 
-  it.effect("are bounded per driver, and one that is used makes room", () =>
+  it.effect("are bounded per driver, and a used one makes room", () =>
     Effect.gen(function*() {
       const { claimed, driver, go } = yield* makeReader
       yield* Effect.gen(function*() {
@@ -66,7 +66,7 @@ describe("resources that wait to be used", () => {
       )
     }))
 
-  it.effect("make room when their client gives them up", () =>
+  it.effect("make room when their client closes them", () =>
     Effect.gen(function*() {
       const { driver } = yield* makeReader
       yield* Effect.replicateEffect(Effect.scoped(open), 3, { discard: true }).pipe(
@@ -74,7 +74,7 @@ describe("resources that wait to be used", () => {
       )
     }))
 
-  it.effect("wait ten minutes unless told otherwise, and cannot be used after that", () =>
+  it.effect("wait ten minutes by default, and cannot be used after that", () =>
     Effect.gen(function*() {
       const { driver } = yield* makeReader
       yield* Effect.gen(function*() {
@@ -93,7 +93,7 @@ describe("resources that wait to be used", () => {
       }).pipe(Effect.scoped, Effect.provide(ExporterTest.layer({ device: driver })))
     }))
 
-  it.effect("are used for as long as it takes", () =>
+  it.effect("are used without a time limit", () =>
     Effect.gen(function*() {
       const { claimed, driver, go } = yield* makeReader
       yield* Effect.gen(function*() {
@@ -135,7 +135,7 @@ describe("a resource that is an argument of a call that does not open it", () =>
   const connected = <A, E>(use: Effect.Effect<A, E, ExporterConnection.ExporterConnection | Scope.Scope>) =>
     use.pipe(Effect.scoped, Effect.provide(ExporterTest.layer({ device: makeDriver() })))
 
-  it.effect("is given back with the call", () =>
+  it.effect("is released when the call ends", () =>
     connected(Effect.gen(function*() {
       const client = yield* device
       const called = yield* open
@@ -199,7 +199,7 @@ describe("the log", () => {
   )
 
   it.scoped(
-    "keeps nothing for a reader that comes late, and the latest line for one that is there: limit 0",
+    "keeps nothing for a late reader, and the latest line for a slow one: limit 0",
     () =>
       Effect.gen(function*() {
         const { logStream, say } = yield* makeHost({ logBacklog: 0 })
@@ -218,7 +218,7 @@ describe("the log", () => {
     5_000
   )
 
-  it.scoped("drops the oldest lines of a slow reader, tells it how many, and holds up nobody else", () =>
+  it.scoped("drops the oldest lines of a slow reader, says how many, and does not hold up others", () =>
     Effect.gen(function*() {
       const { exporter, logStream, say } = yield* makeHost({ logBacklog: 10 })
       const started = yield* Deferred.make<void>()
@@ -251,7 +251,7 @@ describe("the log", () => {
       assert.strictEqual(notice?.message, `${dropped} log lines were dropped, the reader is too slow`)
       assert.strictEqual(lines.length + dropped, 1_000)
       assert.deepStrictEqual(lines.slice(-10), numbers(991, 1_000).map(Number), "the latest are kept")
-      // The notice stands where the lines are missing.
+      // The notice is where the lines are missing.
       const before = Number(seen[seen.indexOf(notice!) - 1]?.message)
       const after = Number(seen[seen.indexOf(notice!) + 1]?.message)
       assert.strictEqual(after - before - 1, dropped)
@@ -259,12 +259,12 @@ describe("the log", () => {
       yield* exporter.log(line("on it goes"))
     }))
 
-  it.scoped("tells a reader that is slow from the first line on", () =>
+  it.scoped("also tells a reader that is slow from the first line", () =>
     Effect.gen(function*() {
       const { logStream, say } = yield* makeHost({ logBacklog: 2 })
       yield* say(1, 2)
       const pull = yield* Stream.toPull(logStream)
-      // The server's side runs ahead of this reader by a bounded number of lines, and then falls behind.
+      // The server runs ahead of this reader by a bounded number of lines, and then falls behind.
       const first = yield* pull
       yield* say(3, 500)
       const rest = yield* read(500)(Stream.repeatEffectChunkOption(pull))
@@ -302,7 +302,7 @@ describe("the log", () => {
 
   it.scopedLive("cuts lines that no reader could take", () => cutAt({}, 65_536))
 
-  it.scoped("cuts a line of which every field could be taken", () =>
+  it.scoped("cuts a line that is too long although each of its fields fits", () =>
     Effect.gen(function*() {
       const fields = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`f${index}`, "漢".repeat(60_000)]))
       const chatter = Driver.call(() => Effect.annotateLogs(Effect.log("hello"), fields))
@@ -320,5 +320,5 @@ describe("the log", () => {
       }).pipe(Effect.provide(ExporterTest.layer({ device: driver })))
     }))
 
-  it.scopedLive("cuts lines where it is told to", () => cutAt({ logLineLength: 100 }, 100))
+  it.scopedLive("cuts lines at the given length", () => cutAt({ logLineLength: 100 }, 100))
 })

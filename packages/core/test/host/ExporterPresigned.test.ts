@@ -16,7 +16,7 @@ const live = <E>(
 
 describe("a presigned GET", () => {
   live(
-    "is what the driver reads",
+    "delivers what the driver reads",
     Effect.gen(function*() {
       const { asked, origin } = yield* httpServer.serve(routes({ "/a%40b/image": image }))
       const handle = Resource.presigned(`${origin}/a%40b/image?X-Sig=a%2Fb+c&n`, { headers: { "X-Amz-Date": "today" } })
@@ -28,7 +28,7 @@ describe("a presigned GET", () => {
   )
 
   live(
-    "may be empty, encoded, and of no known length",
+    "may have an answer that is empty, encoded, or of unknown length",
     Effect.gen(function*() {
       const { origin } = yield* httpServer.serve(routes({
         "/empty": (_, response) => void response.writeHead(200, { "content-length": 0 }).end(),
@@ -46,7 +46,7 @@ describe("a presigned GET", () => {
   )
 
   live(
-    "has to have user information that says something",
+    "must have valid user information",
     fails(
       call("flash", Resource.presigned("http://%ff:x@127.0.0.1:1/")),
       "INVALID_ARGUMENT",
@@ -55,7 +55,7 @@ describe("a presigned GET", () => {
   )
 
   live(
-    "authenticates with the user of its URL, and shows neither that nor the query",
+    "authenticates with the user of its URL, and hides the user and the query in errors",
     Effect.gen(function*() {
       const { asked, origin } = yield* httpServer.serve(routes({ "/image": image }))
       const url = (path: string) => `${origin.replace("//", "//me:p%40ss@")}/${path}?sig=secret`
@@ -98,7 +98,7 @@ describe("a presigned GET", () => {
   )
 
   live(
-    "gives up on ten redirects, and on those that lead nowhere",
+    "fails after ten redirects, and on a redirect without a valid target",
     Effect.gen(function*() {
       const { asked, origin } = yield* httpServer.serve(routes({
         "/loop": redirect("/loop?again"),
@@ -112,16 +112,16 @@ describe("a presigned GET", () => {
       yield* fails(
         flash("nowhere"),
         "UNKNOWN",
-        `the presigned GET of ${origin}/nowhere was redirected (302) to nowhere`
+        `the presigned GET of ${origin}/nowhere was redirected (302) without a Location`
       )
       for (const path of ["file", "nonsense"]) {
-        yield* fails(flash(path), "INVALID_ARGUMENT", "the URL of the presigned GET is no http or https URL")
+        yield* fails(flash(path), "INVALID_ARGUMENT", "the URL of the presigned GET is not an http or https URL")
       }
     })
   )
 
   live(
-    "that is cut off is a failure, and never a short image",
+    "fails when it is cut off, and never delivers a short image",
     Effect.gen(function*() {
       const { origin } = yield* httpServer.serve(routes({
         "/short": (_, response) => {
@@ -142,7 +142,7 @@ describe("a presigned GET", () => {
     })
   )
 
-  it.live("leaves what was cut off to the driver, without a word of a bug", () =>
+  it.live("lets the driver handle a cut-off body, without reporting a bug", () =>
     Effect.gen(function*() {
       const { origin } = yield* httpServer.serve((_, response) => {
         response.writeHead(200, { "content-length": 100_000 })
@@ -161,13 +161,13 @@ describe("a presigned GET", () => {
     }).pipe(Effect.scoped))
 
   live(
-    "is read once, and takes nothing",
+    "can be read only once, and never written",
     Effect.gen(function*() {
       const { origin } = yield* httpServer.serve(image)
       const handle = Resource.presigned(`${origin}/?sig`)
       const request = `the presigned GET of ${origin}/?[REDACTED]`
-      yield* fails(call("read_twice", handle), "UNKNOWN", `${request} can be read once only`)
-      yield* fails(call("wrong_way", handle), "INVALID_ARGUMENT", `${request} takes nothing, it is there to be read`)
+      yield* fails(call("read_twice", handle), "UNKNOWN", `${request} can be read only once`)
+      yield* fails(call("wrong_way", handle), "INVALID_ARGUMENT", `${request} can only be read`)
     })
   )
 
@@ -180,7 +180,7 @@ describe("a presigned GET", () => {
   )
 
   live(
-    "is over when the call is, however little was read",
+    "ends with the call, however little was read",
     Effect.gen(function*() {
       const arrived = yield* Deferred.make<void>()
       const closed = yield* Deferred.make<void>()
@@ -196,7 +196,7 @@ describe("a presigned GET", () => {
   )
 
   live(
-    "is over when the call is, even if it was not read",
+    "ends with the call, even if it was not read",
     Effect.gen(function*() {
       const closed = yield* Deferred.make<void>()
       const { origin } = yield* httpServer.serve((_, response) => {
@@ -209,7 +209,7 @@ describe("a presigned GET", () => {
   )
 })
 
-// Takes a body, and remembers what came of it.
+// Receives a body, and records how it ended.
 const taking = () => {
   const taken: Array<{ readonly sha256: string; readonly size: number; readonly complete: boolean }> = []
   const take = (status: number) => (request: IncomingMessage, response: ServerResponse) => {
@@ -227,7 +227,7 @@ const taking = () => {
 
 describe("a presigned PUT", () => {
   live(
-    "is where the driver writes to",
+    "receives what the driver writes",
     Effect.gen(function*() {
       const { take, taken } = taking()
       const { asked, origin } = yield* httpServer.serve(take(201))
@@ -246,7 +246,7 @@ describe("a presigned PUT", () => {
   )
 
   live(
-    "that the server does not confirm is a failure",
+    "fails when the server does not confirm it",
     Effect.gen(function*() {
       const { take } = taking()
       const { origin } = yield* httpServer.serve(routes({
@@ -263,7 +263,7 @@ describe("a presigned PUT", () => {
       yield* fails(
         dump("moved"),
         "UNKNOWN",
-        `${request("moved")} was redirected (307), and what was sent cannot be sent again`
+        `${request("moved")} was redirected (307), but its body cannot be sent again`
       )
       const rude = yield* Effect.flip(dump("rude"))
       assert.strictEqual(rude.code, "UNAVAILABLE")
@@ -272,7 +272,7 @@ describe("a presigned PUT", () => {
     })
   )
 
-  it.live("that the driver breaks off fails with the driver's failure, and the server does not take it for the whole", () =>
+  it.live("fails with the driver's failure when the driver breaks off, and the server does not treat it as the whole", () =>
     Effect.gen(function*() {
       const arrived = yield* Deferred.make<void>()
       const closed = yield* Deferred.make<boolean>()
@@ -299,14 +299,14 @@ describe("a presigned PUT", () => {
     }).pipe(Effect.scoped))
 
   live(
-    "is written once, and gives nothing",
+    "can be written only once, and never read",
     Effect.gen(function*() {
       const { take } = taking()
       const { origin } = yield* httpServer.serve(take(201))
       const handle = Resource.presigned(origin, { method: "PUT" })
       const request = `the presigned PUT of ${origin}/`
-      yield* fails(call("write_twice", handle), "UNKNOWN", `${request} can be written once only`)
-      yield* fails(call("flash", handle), "INVALID_ARGUMENT", `${request} gives nothing, it is there to be written`)
+      yield* fails(call("write_twice", handle), "UNKNOWN", `${request} can be written only once`)
+      yield* fails(call("flash", handle), "INVALID_ARGUMENT", `${request} can only be written`)
     })
   )
 })

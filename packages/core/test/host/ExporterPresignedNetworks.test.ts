@@ -1,4 +1,4 @@
-// Where presigned requests may go: not to this machine, its links and metadata services, unless an exporter allows it.
+// Where presigned requests may go: not to this machine, its links or metadata services, unless an exporter allows it.
 import { Resource } from "@effect-jumpstarter/core"
 import { HttpClient, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
@@ -18,7 +18,7 @@ const refusal = (request: string, address: string, network: string) =>
 const unlessAllowed = exporter({ presignedNetworks: undefined })
 
 describe("a presigned request", () => {
-  it.live("reaches neither this machine nor a metadata service, however they are written", () =>
+  it.live("reaches neither this machine nor a metadata service, in any notation", () =>
     Effect.gen(function*() {
       const { asked, origin } = yield* httpServer.serve((_, response) => void response.end("abc"))
       const port = origin.replace(/.*:/, "")
@@ -58,7 +58,7 @@ describe("a presigned request", () => {
       assert.strictEqual(asked.length, 0)
     }).pipe(unlessAllowed, Effect.scoped))
 
-  it.live("reaches only what is allowed, after a redirect too", () =>
+  it.live("reaches only allowed networks, also after a redirect", () =>
     Effect.gen(function*() {
       const { asked, origin } = yield* httpServer.serve(routes({
         "/image": (_, response) => void response.end("abc"),
@@ -80,14 +80,14 @@ describe("a presigned request", () => {
       assert.deepStrictEqual(asked.map(({ path }) => path), ["/here", "/image", "/metadata", "/mapped"])
     }).pipe(exporter({ presignedNetworks: ["loopback", "link-local"] }), Effect.scoped))
 
-  it.live("is refused even where a function admits it, or allows another network", () =>
+  it.live("is refused even if a function admits it, or another network is allowed", () =>
     Effect.gen(function*() {
       const { asked, origin } = yield* httpServer.serve((_, response) => void response.end("abc"))
       yield* fails(flash(origin), "INVALID_ARGUMENT", refusal(`GET of ${origin}/`, "127.0.0.1", "loopback"))
       assert.strictEqual(asked.length, 0)
     }).pipe(exporter({ presigned: () => true, presignedNetworks: ["metadata", "link-local"] }), Effect.scoped))
 
-  it.effect("is checked by its host when another client makes it", () => {
+  it.effect("is checked only by its host when the program's own client makes it", () => {
     const httpClient = HttpClient.make((request) =>
       Effect.succeed(HttpClientResponse.fromWeb(
         request,

@@ -22,7 +22,7 @@ const dump = (url: string, count: number, headers: Record<string, string> = {}) 
   call("dump", Resource.presigned(url, { headers, method: "PUT" }), count)
 
 describe("a presigned request on the wire", () => {
-  it.live("is the one that was signed, byte by byte", () =>
+  it.live("is the signed request, byte by byte", () =>
     Effect.gen(function*() {
       const { heads, port } = yield* rawHttp.serve((socket) => void socket.end(ok))
       const targets = [
@@ -54,7 +54,7 @@ describe("a presigned request on the wire", () => {
       }).pipe(exporter(), Effect.scoped))
   }
 
-  it.live("has no headers about a connection that is not the client's", () =>
+  it.live("has no headers about the client's connection", () =>
     Effect.gen(function*() {
       const { heads, port } = yield* rawHttp.serve((socket) => void socket.end(ok))
       const headers = {
@@ -70,9 +70,9 @@ describe("a presigned request on the wire", () => {
       assert.notMatch(heads[0] ?? "", /expect|upgrade|content-length|transfer-encoding|\nte:/i)
       assert.include(heads[0], "x-signed: kept")
       for (
-        const [length, problem] of [["3", "has a Content-Length, and no content"], [
+        const [length, problem] of [["3", "has a Content-Length, but a GET has no content"], [
           "-1",
-          "has a Content-Length that is no number of bytes"
+          "has a Content-Length that is not a number of bytes"
         ]]
       ) {
         yield* fails(
@@ -83,7 +83,7 @@ describe("a presigned request on the wire", () => {
       }
     }).pipe(exporter(), Effect.scoped))
 
-  it.live("keeps credentials to the origin that they are for", () =>
+  it.live("sends credentials only to their origin", () =>
     Effect.gen(function*() {
       const target = yield* httpServer.serve((_, response) => void response.end("abc"))
       const { asked, origin } = yield* httpServer.serve(routes({
@@ -101,7 +101,7 @@ describe("a presigned request on the wire", () => {
       assert.strictEqual(seen["host"], target.origin.slice("http://".length))
     }).pipe(exporter(), Effect.scoped))
 
-  it.live("tells the length of a body that is empty, or that the client has declared", () =>
+  it.live("sends the length of a body that is empty or that the client has declared", () =>
     Effect.gen(function*() {
       const { asked, origin } = yield* httpServer.serve((request, response) => {
         request.resume().on("end", () => response.writeHead(204).end())
@@ -119,18 +119,18 @@ describe("a presigned request on the wire", () => {
       yield* fails(
         dump(origin, 2, { "Content-Length": length }),
         "UNKNOWN",
-        `${request} was promised ${length} bytes, and the driver wrote ${chunk.length * 2}`
+        `${request} has a Content-Length of ${length} bytes, but the driver wrote ${chunk.length * 2}`
       )
       yield* fails(
         dump(origin, 4, { "Content-Length": length }),
         "UNKNOWN",
-        `${request} was promised ${length} bytes, and the driver writes more`
+        `${request} has a Content-Length of ${length} bytes, but the driver writes more`
       )
     }).pipe(exporter(), Effect.scoped))
 })
 
 describe("an answer to a presigned request", () => {
-  it.live("is what was asked for, or a failure", () =>
+  it.live("is either what was requested, or a failure", () =>
     Effect.gen(function*() {
       const { origin } = yield* httpServer.serve(routes({
         "/nothing": (_, response) => void response.writeHead(204).end(),
@@ -143,17 +143,17 @@ describe("an answer to a presigned request", () => {
       yield* fails(
         flash(`${origin}/nothing`),
         "UNKNOWN",
-        `${request("nothing")} was answered with 204, which brings nothing to read`
+        `${request("nothing")} was answered with 204, which has no content to read`
       )
       yield* fails(
         flash(`${origin}/accepted`),
         "UNKNOWN",
-        `${request("accepted")} was answered with 202, which brings nothing to read`
+        `${request("accepted")} was answered with 202, which has no content to read`
       )
       yield* fails(
         flash(`${origin}/part`),
         "UNKNOWN",
-        `${request("part")} was answered with a part (206, Content-Range: bytes 0-2/9) of what was asked for`
+        `${request("part")} was answered with a part (206, Content-Range: bytes 0-2/9), but no range was requested`
       )
       assert.deepStrictEqual(yield* flash(`${origin}/part`, { range: "bytes=0-2" }), abc)
       yield* fails(
@@ -161,12 +161,12 @@ describe("an answer to a presigned request", () => {
         "UNKNOWN",
         `${
           request("part")
-        } was answered with a part (206, Content-Range: bytes 0-2/9), and the range asked for is bytes=0-5`
+        } was answered with a part (206, Content-Range: bytes 0-2/9), but the requested range is bytes=0-5`
       )
       yield* fails(
         flash(`${origin}/all`, { range: "bytes=0-5" }),
         "UNKNOWN",
-        `${request("all")} was answered with the whole (200), and the range asked for is bytes=0-5`
+        `${request("all")} was answered with the whole content (200), but the requested range is bytes=0-5`
       )
       yield* fails(
         flash(`${origin}/short`, { range: "bytes=0-3" }),
@@ -181,7 +181,7 @@ describe("an answer to a presigned request", () => {
       }
     }).pipe(exporter(), Effect.scoped))
 
-  it.live("is decoded, and fails when it cannot be", () =>
+  it.live("is decoded, or fails when it cannot be decoded", () =>
     Effect.gen(function*() {
       const encoded = (encoding: string, body: Uint8Array) =>
         httpServer.serve((_, response) => void response.writeHead(200, { "content-encoding": encoding }).end(body))
@@ -203,17 +203,17 @@ describe("an answer to a presigned request", () => {
       yield* fails(
         flash(cut.origin),
         "UNAVAILABLE",
-        `the presigned GET of ${cut.origin}/ failed: the answer does not decode as its Content-Encoding says (unexpected end of file)`
+        `the presigned GET of ${cut.origin}/ failed: the answer could not be decoded with its Content-Encoding (unexpected end of file)`
       )
       const { origin } = yield* encoded("compress", bytes.utf8("abc"))
       yield* fails(
         flash(origin),
         "UNAVAILABLE",
-        `the presigned GET of ${origin}/ failed: the answer is encoded with "compress", which the exporter cannot undo`
+        `the presigned GET of ${origin}/ failed: the answer is encoded with "compress", which the exporter cannot decode`
       )
     }).pipe(exporter(), Effect.scoped))
 
-  it.live("says why it is none, without what was signed", () =>
+  it.live("gives the server's reason, without the signed parts", () =>
     Effect.gen(function*() {
       const xml =
         "<?xml version=\"1.0\"?>\n<Error><Code>SignatureDoesNotMatch</Code><Message>The request\n signature abcdef0123456789 does not match</Message>" +
@@ -250,11 +250,11 @@ describe("an answer to a presigned request", () => {
       yield* fails(
         dump(`${origin}/length`, 1),
         "UNKNOWN",
-        `the presigned PUT of ${origin}/length was answered with 411; a server that wants to know the length before needs a Content-Length among the headers`
+        `the presigned PUT of ${origin}/length was answered with 411; if the server needs the length in advance, add a Content-Length header`
       )
     }).pipe(exporter(), Effect.scoped))
 
-  it.live("shows no beginning of what was signed, where its page is cut or breaks off", () =>
+  it.live("shows no beginning of a secret when its page is cut or breaks off", () =>
     Effect.gen(function*() {
       const before = "<p>You sent</p> "
       const { origin } = yield* httpServer.serve((request, response) => {
@@ -288,7 +288,7 @@ describe("an answer to a presigned request", () => {
       )
     }).pipe(exporter(), Effect.scoped))
 
-  it.live("may come after others that say nothing", () =>
+  it.live("may follow informational answers", () =>
     Effect.gen(function*() {
       const { port } = yield* rawHttp.serve((socket) =>
         void socket.end(`HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n${ok}`)
@@ -303,32 +303,32 @@ describe("an answer to a presigned request", () => {
         "HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nabc",
         /switched to another protocol \(101\)$/
       ],
-      ["is no HTTP", "220 mail.lab ESMTP\r\n", /failed: what the server sent is no HTTP\/1\.1 \(.+\)$/],
+      ["is no HTTP", "220 mail.lab ESMTP\r\n", /failed: the server did not answer with valid HTTP\/1\.1 \(.+\)$/],
       [
         "has two lengths",
         "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
-        /failed: what the server sent is no HTTP/
+        /failed: the server did not answer with valid HTTP/
       ],
       [
         "has a length and chunks",
         "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
-        /failed: what the server sent is no HTTP/
+        /failed: the server did not answer with valid HTTP/
       ],
       [
         "has a head without an end",
         `HTTP/1.1 200 OK\r\nx: ${"a".repeat(100_000)}`,
-        /failed: what the server sent is no HTTP/
+        /failed: the server did not answer with valid HTTP/
       ],
       [
         "has a bad chunk",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
-        /failed: what the server sent is no HTTP/
+        /failed: the server did not answer with valid HTTP/
       ],
       ["is short", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", /failed: .+/],
       ["is nothing", "", /failed: the server closed the connection \(socket hang up\)$/]
     ] as const
   ) {
-    it.live(`that ${name} is a failure with a text`, () =>
+    it.live(`that ${name} fails with a text`, () =>
       Effect.gen(function*() {
         const { port } = yield* rawHttp.serve((socket) => void socket.end(answer))
         const { code, details } = yield* Effect.flip(flash(`http://127.0.0.1:${port}/`))
@@ -339,7 +339,7 @@ describe("an answer to a presigned request", () => {
 })
 
 describe("a server of presigned requests", () => {
-  it.live("that cannot be talked to is named, with the reason", () =>
+  it.live("that cannot be reached is named in the failure, with the reason", () =>
     Effect.gen(function*() {
       const closed = yield* Effect.scoped(Effect.map(rawHttp.serve(() => {}), ({ port }) => port))
       const plain = yield* httpServer.serve((_, response) => void response.end("abc"))
@@ -355,11 +355,11 @@ describe("a server of presigned requests", () => {
           [`http://localhost:${closed}/`, /failed: connect ECONNREFUSED .+: nobody listens there$/],
           [
             "http://nowhere.invalid/",
-            /failed: getaddrinfo \w+ nowhere\.invalid: the exporter does not know the name of the host$/
+            /failed: getaddrinfo \w+ nowhere\.invalid: the exporter cannot resolve the host name$/
           ],
           [
             plain.origin.replace("http:", "https:"),
-            /failed: the server does not speak the TLS that https needs \(wrong version number\)$/
+            /failed: the server does not speak TLS, which https needs \(wrong version number\)$/
           ],
           [
             `https://127.0.0.1:${secure.port}/`,
@@ -374,7 +374,7 @@ describe("a server of presigned requests", () => {
       }
     }).pipe(exporter(), Effect.scoped))
 
-  it.effect("that says nothing is given up after five minutes", () =>
+  it.effect("that does not answer is given up after five minutes", () =>
     Effect.gen(function*() {
       const arrived = yield* Deferred.make<void>()
       const { port } = yield* rawHttp.serve(() => Deferred.unsafeDone(arrived, Effect.void))
@@ -384,11 +384,11 @@ describe("a server of presigned requests", () => {
       const { code, details } = yield* Fiber.join(running)
       assert.deepStrictEqual([code, details], [
         "DEADLINE_EXCEEDED",
-        `the presigned GET of http://127.0.0.1:${port}/ failed: the server has answered nothing for 5m`
+        `the presigned GET of http://127.0.0.1:${port}/ failed: the server has not answered for 5m`
       ])
     }).pipe(exporter(), Effect.scoped))
 
-  it.effect("that sends no more is given up as well", () =>
+  it.effect("that stops sending is given up as well", () =>
     Effect.gen(function*() {
       const read = yield* Deferred.make<void>()
       const driver = Driver.make({
@@ -412,13 +412,13 @@ describe("a server of presigned requests", () => {
         const { code, details } = yield* Fiber.join(running)
         assert.deepStrictEqual([code, details], [
           "DEADLINE_EXCEEDED",
-          `the presigned GET of ${url} failed: the server has sent nothing for 5m`
+          `the presigned GET of ${url} failed: the server has sent no data for 5m`
         ])
       }).pipe(Effect.provide(ExporterTest.layer({ flasher: driver }, { presignedNetworks: ["loopback"] })))
     }).pipe(Effect.scoped))
 
   for (const [reader, then] of [["waits for it", "wait"], ["is busy", "go"]] as const) {
-    it.effect(`that sends a byte now and then is given up after two hours, where the driver ${reader}`, () =>
+    it.effect(`that sends a byte now and then is given up after two hours when the driver ${reader}`, () =>
       Effect.gen(function*() {
         const read = yield* Queue.unbounded<void>()
         const go = yield* Deferred.make<void>()
@@ -454,13 +454,13 @@ describe("a server of presigned requests", () => {
             "DEADLINE_EXCEEDED",
             `the presigned GET of ${url} took longer than 2h`
           ])
-          // What had come by then does not keep it going.
+          // Data that has already arrived does not extend the time.
           assert.strictEqual(yield* Queue.size(read), 0)
         }).pipe(Effect.provide(ExporterTest.layer({ flasher: driver }, { presignedNetworks: ["loopback"] })))
       }).pipe(Effect.scoped))
   }
 
-  it.effect("that takes no more is given up as well", () =>
+  it.effect("that stops reading is given up as well", () =>
     Effect.gen(function*() {
       const arrived = yield* Deferred.make<void>()
       const { port } = yield* rawHttp.serve((socket) => {
@@ -470,12 +470,12 @@ describe("a server of presigned requests", () => {
       const url = `http://127.0.0.1:${port}/`
       const running = yield* Effect.fork(Effect.flip(dump(url, 1_024)))
       yield* Deferred.await(arrived)
-      // The system takes a few megabytes before nothing moves any more.
+      // The system buffers a few megabytes before the transfer stalls.
       const minutes = Effect.forever(TestClock.adjust("1 minute"))
       const { code, details } = yield* Effect.raceFirst(Fiber.join(running), minutes)
       assert.deepStrictEqual([code, details], [
         "DEADLINE_EXCEEDED",
-        `the presigned PUT of ${url} failed: the server has taken nothing for 5m`
+        `the presigned PUT of ${url} failed: the server has accepted no data for 5m`
       ])
     }).pipe(exporter(), Effect.scoped))
 })

@@ -57,7 +57,7 @@ describe("a passphrase", () => {
       })
   )
 
-  it.scopedLive("that is empty is refused when the exporter is served, and wrong elsewhere", () =>
+  it.scopedLive("that is empty is refused when the exporter is served, and rejected by other exporters", () =>
     Effect.gen(function*() {
       assert.match(
         (yield* Effect.flip(serve(localhost, ""))).details,
@@ -81,7 +81,7 @@ describe("an exporter in cleartext", () => {
     )
   }
 
-  it.scopedLive("says what it means where others can connect", () =>
+  it.scopedLive("warns when others can connect", () =>
     Effect.gen(function*() {
       const [first = "", second = "", ...rest] = yield* warnings({ host: "0.0.0.0", port: 0, insecure: true })
       assert.match(
@@ -95,13 +95,13 @@ describe("an exporter in cleartext", () => {
       assert.deepStrictEqual(rest, [])
     }))
 
-  it.scopedLive("says that its passphrase can be read", () =>
+  it.scopedLive("warns that its passphrase can be read", () =>
     Effect.gen(function*() {
       const [, second = ""] = yield* warnings({ host: "0.0.0.0", port: 0, insecure: true }, "sesame")
       assert.match(second, /^WARN The exporter's passphrase is sent without TLS/)
     }))
 
-  it.scopedLive("says nothing on loopback, with TLS, or on a Unix socket", () =>
+  it.scopedLive("does not warn on loopback, with TLS, or on a Unix socket", () =>
     Effect.gen(function*() {
       const { certificate } = yield* selfSigned("bench-3.lab")
       assert.deepStrictEqual(yield* warnings(localhost, "sesame"), [])
@@ -113,14 +113,14 @@ describe("an exporter in cleartext", () => {
 describe("an exporter with a certificate of its own", () => {
   for (const names of [["localhost", "127.0.0.1"], ["bench-3.lab"], ["*.lab.example"], ["10.0.0.7"]]) {
     for (const host of ["127.0.0.1", "0.0.0.0", "localhost"]) {
-      it.scopedLive(`for ${names.join(" and ")}, on ${host}, is connected to at the endpoint that serving answers`, () =>
+      it.scopedLive(`for ${names.join(" and ")}, on ${host}, accepts connections at the endpoint that serving returns`, () =>
         Effect.gen(function*() {
           const { certificate } = yield* selfSigned(...names)
           const endpoint = yield* serve({ host, port: 0, certificate })
           for (const transport of ["http2", "nice-grpc"] as const) {
             yield* ExporterConnection.fromEndpoint(endpoint, { transport })
           }
-          // And nobody else is.
+          // Its trust accepts no other server.
           if (endpoint._tag !== "Tls") return assert.fail(endpoint._tag)
           const other = yield* serve({ host, port: 0, certificate: (yield* selfSigned(...names)).certificate })
           if (other._tag !== "Tls") return assert.fail(other._tag)
@@ -132,7 +132,7 @@ describe("an exporter with a certificate of its own", () => {
     }
   }
 
-  it.scopedLive("that has no name to be checked is connected to as well", () =>
+  it.scopedLive("also accepts connections when its certificate has no name to check", () =>
     Effect.gen(function*() {
       const { certificate } = yield* selfSigned("*.lab")
       yield* ExporterConnection.fromEndpoint(yield* serve({ ...localhost, certificate }))

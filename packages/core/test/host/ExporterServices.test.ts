@@ -1,4 +1,4 @@
-// What handlers use besides their arguments: the services that their exporter was made with, whoever calls.
+// The services that handlers use: those that their exporter was made with, regardless of the caller.
 import { Driver, DriverFailure, Endpoint, Exporter, ExporterConnection, Resource } from "@effect-jumpstarter/core"
 import { Flasher, Power } from "@effect-jumpstarter/core/drivers"
 import { ExporterTest, FaultyExporter } from "@effect-jumpstarter/core/testing"
@@ -47,7 +47,7 @@ describe("a handler", () => {
   const drivers = { board: Driver.composite({ child: named("acme.Named") }) }
   const elsewhere = Effect.provideService(Bench, "the caller's")
 
-  it.effect("has the services of its exporter in memory, where it runs with its caller", () =>
+  it.effect("has the services of its exporter in memory, where it runs in its caller's context", () =>
     namesOf("board.child").pipe(
       Effect.map((names) => assert.deepStrictEqual(names, own)),
       elsewhere,
@@ -64,11 +64,11 @@ describe("a handler", () => {
       assert.deepStrictEqual(yield* namesOf("board.child").pipe(Effect.provide(connection), elsewhere), own)
     }))
 
-  it.effect("has them after a restart, whoever asks for it", () =>
+  it.effect("has them after a restart, whichever program restarts it", () =>
     Effect.gen(function*() {
       const exporter = yield* FaultyExporter.FaultyExporter
       yield* exporter.restart
-      // It finds out that the drivers are other ones now.
+      // The client learns here that the drivers have changed.
       yield* Effect.ignore(Effect.flatMap(ExporterConnection.driver("board.child"), (child) => child.call("name")))
       assert.deepStrictEqual(yield* namesOf("board.child"), own)
     }).pipe(
@@ -76,7 +76,7 @@ describe("a handler", () => {
       Effect.provide(Layer.provide(FaultyExporter.layer(drivers), Layer.succeed(Bench, "ours")))
     ))
 
-  it.effect("has the span of its call, not that in which the exporter was made", () =>
+  it.effect("has the span of its call, not the one in which the exporter was made", () =>
     Effect.gen(function*() {
       const exporter = ExporterTest.layer(drivers).pipe(Layer.provide(Layer.succeed(Bench, "ours")))
       const connection = yield* Layer.build(exporter).pipe(Effect.withSpan("making"))
@@ -134,7 +134,7 @@ describe("a handler", () => {
 })
 
 describe("Exporter.layer", () => {
-  it.scopedLive("serves for as long as it lives, and releases a driver after its last call", () =>
+  it.scopedLive("serves as long as it lives, and releases a driver after its last call", () =>
     Effect.gen(function*() {
       const path = yield* temporary.socketPath
       const events: Array<string> = []
@@ -163,7 +163,7 @@ describe("Exporter.layer", () => {
       assert.isFalse(existsSync(path))
     }))
 
-  it.scopedLive("can be steered, and has its options", () =>
+  it.scopedLive("provides the exporter, and applies its options", () =>
     Effect.gen(function*() {
       const bench = yield* Layer.build(
         Exporter.layer({ power: named("acme.Named") }, { host: "127.0.0.1", port: 0 }, { motd: "hello" }).pipe(
@@ -178,7 +178,7 @@ describe("Exporter.layer", () => {
       assert.deepStrictEqual([status, message], ["OFFLINE", "gone home"])
     }))
 
-  it.effect("fails as its parts do", () =>
+  it.effect("fails when its parts do", () =>
     Effect.gen(function*() {
       const reset = Effect.flip(Layer.build(Exporter.layer(
         { broken: Driver.make({ client: "acme.Broken", reset: DriverFailure.make("Device", "stuck") }) },

@@ -2,7 +2,7 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
 import * as callQueue from "../../src/host/callQueue.ts"
 
-it.effect("lets nobody overtake who waits, not even whoever comes as a turn ends", () =>
+it.effect("keeps the order of arrival, even for an operation that comes as a turn ends", () =>
   Effect.gen(function*() {
     const events: Array<string> = []
     const { enter: turn } = callQueue.make(1, 10)

@@ -1,5 +1,5 @@
-// The host among peers that mean harm: every one of them gets a clear answer where HTTP/2 has room for one, nobody else
-// notices, and nothing is left behind (design: semantics 10). HOSTILE_ROUNDS=100 makes it thorough.
+// The host among malicious peers: each gets a clear answer where HTTP/2 has room for one, nobody else notices, and nothing
+// is left behind (design: semantics 10). HOSTILE_ROUNDS=100 makes the test thorough.
 import { describe, layer } from "@effect/vitest"
 import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Effect from "effect/Effect"
@@ -19,17 +19,17 @@ const rounds = Number(process.env["HOSTILE_ROUNDS"] ?? "1")
 
 const requests = hostilePeers.reduce((sum, { requests }) => sum + requests, 0)
 
-// How long others may wait for their answers while an attack is dealt with. Most take milliseconds; this leaves room for
-// a machine that is busy with other tests.
+// How long others may wait for their answers during an attack. Most take milliseconds; this leaves room for a machine that
+// is busy with other tests.
 const patience = "5 seconds"
 
-// What may be kept from one round to the next, for V8 goes on learning about the code it runs: half of this was seen. A
-// kilobyte left behind by every call is more.
+// How much memory may remain from one round to the next, because V8 keeps learning about the code it runs. Half of this was
+// measured. A kilobyte left behind by every call would be more.
 const bound = 2 * 1024 * 1024
 
 const connect = (endpoint: Endpoint.Endpoint) =>
   Effect.flatMap(
-    // An exporter that has had much to do takes a while on a machine that has too.
+    // A busy exporter takes a while on a busy machine.
     ExporterConnection.fromEndpoint(endpoint, { connectTimeout: "1 minute", handshakeTimeout: "1 minute" }),
     (connection) => connection.driver("victim")
   )
@@ -119,14 +119,14 @@ layer(victim.layer, { excludeTestServices: true, timeout: "30 seconds" })("an ex
   })
 
   it.scoped(
-    `is there for others during ${requests} attacks of ${hostilePeers.length} kinds, and keeps nothing`,
+    `serves others during ${requests} attacks of ${hostilePeers.length} kinds, and keeps nothing`,
     () =>
       Effect.gen(function*() {
         const { holdings, path, port, tlsPort } = yield* victim.Victim
         const neighbour = yield* connect(Endpoint.unix(path))
         const target = { port, tlsPort, uuid: neighbour.uuid }
 
-        // Who has been here all the time, and who comes now.
+        // A client that has been connected all the time, and one that connects now.
         const serves = (name: string) =>
           Effect.gen(function*() {
             deepStrictEqual(yield* neighbour.call("echo", name), [name])

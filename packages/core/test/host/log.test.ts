@@ -1,4 +1,4 @@
-// What drivers log, whatever it is: a call is not failed by its log, and no line is lost or too long for its readers.
+// Drivers may log any value: the log never fails a call, and no line is lost or too long for its readers.
 import { Driver, DriverFailure, Exporter, ExporterConnection, type LogEntry } from "@effect-jumpstarter/core"
 import { assert, describe } from "@effect/vitest"
 import { Cause, Effect, Exit, Logger, Option, Stream } from "effect"
@@ -8,7 +8,7 @@ const fail = (): never => {
   throw new Error("no text")
 }
 
-// Its text can be had in no way.
+// Its text cannot be read in any way.
 const textless = Object.assign(() => {}, { toString: fail, toJSON: fail })
 
 const textlessError = Object.defineProperty(new Error("x"), "message", { get: fail })
@@ -23,9 +23,9 @@ const lines: ReadonlyArray<readonly [string, Effect.Effect<void>]> = [
   ["such an operation", Effect.annotateLogs(Effect.log("line"), "operation", textless)]
 ]
 
-// No transport takes part in what is logged, and a message has its limits over a socket.
+// Logging does not depend on the transport, but a message has a size limit over a socket.
 for (const { it, name, serve } of transports.filter(({ name }) => name === "memory" || name === "unix")) {
-  // Runs a call of a driver, and answers the lines that it left.
+  // Runs a call of a driver, and returns the lines that it logged.
   const linesOf = (driver: Effect.Effect<void, DriverFailure.DriverFailure>, options: Exporter.ExporterOptions = {}) =>
     Effect.gen(function*() {
       const device = Driver.make({
@@ -76,7 +76,7 @@ for (const { it, name, serve } of transports.filter(({ name }) => name === "memo
       }
     }
 
-    it("what a driver fails or dies with has a line and a status", () =>
+    it("a failure or defect of a driver gives a line and a status", () =>
       Effect.gen(function*() {
         const failed = yield* linesOf(DriverFailure.make("Device", "broken", { cause: textless }))
         assert.include(textOf(failed.outcome), "broken")
@@ -86,7 +86,7 @@ for (const { it, name, serve } of transports.filter(({ name }) => name === "memo
         assert.strictEqual(fields["error"], "something that cannot be shown")
       }))
 
-    it("a driver type and an operation that a driver sets are cut as the message is", () =>
+    it("a driver type and an operation that a driver sets are cut like the message", () =>
       Effect.gen(function*() {
         const long = "漢".repeat(2_000_000)
         const { entries } = yield* linesOf(
@@ -98,7 +98,7 @@ for (const { it, name, serve } of transports.filter(({ name }) => name === "memo
         assert.deepStrictEqual([driverType, operation, fields], [Option.some(cut), Option.some(cut), { field: "kept" }])
       }))
 
-    it("fields that have no room are counted, and the others kept", () =>
+    it("fields that do not fit are counted, and the others kept", () =>
       Effect.gen(function*() {
         const large = Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`f${index}`, "漢".repeat(65_000)]))
         const { entries } = yield* linesOf(
@@ -115,9 +115,9 @@ for (const { it, name, serve } of transports.filter(({ name }) => name === "memo
         assert.deepStrictEqual([fields["fields_left_out"], Object.keys(fields).length], ["1", 12])
       }))
 
-    // As many as are short in characters, and longer than a message may be on a socket.
+    // Short in characters, but together longer than a message may be on a socket.
     if (name === "unix") {
-      it("many small fields are no line that no reader could take", () =>
+      it("many small fields do not make a line that is too long for readers", () =>
         Effect.gen(function*() {
           const character = (code: number) => String.fromCharCode(0x4e00 + code)
           const small = Object.fromEntries(
@@ -132,7 +132,7 @@ for (const { it, name, serve } of transports.filter(({ name }) => name === "memo
         }), 60_000)
     }
 
-    it("a logger that throws of its own accord still fails what it is given", () =>
+    it("a logger that throws on any value still fails the call", () =>
       Effect.gen(function*() {
         const error = yield* linesOf(Effect.log("line")).pipe(
           Effect.provide(Logger.replace(Logger.defaultLogger, Logger.make(fail))),

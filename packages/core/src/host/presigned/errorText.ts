@@ -1,4 +1,4 @@
-// What a server says about a request that it refuses, short, and without what the request was signed with.
+// A short text of what a server says about a refused request, without the secrets that signed it.
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -11,7 +11,7 @@ const maxCharacters = 300
 
 const readable = /^\s*(text\/|application\/([\w.-]+\+)?(xml|json))/i
 
-// Object stores answer with a code and a message, and beside them with what they have computed a signature from.
+// Object stores answer with a code and a message, next to the input from which they computed a signature.
 const plain = (text: string): string => {
   const [code, message] = ["Code", "Message"].map((name) => new RegExp(`<${name}>([^<]*)</${name}>`).exec(text)?.[1])
   const shown = code === undefined
@@ -20,7 +20,7 @@ const plain = (text: string): string => {
   return shown.replaceAll(/[\s\p{C}]+/gu, " ").trim()
 }
 
-// Every way in which a page may repeat them. Short ones are no secrets, and would hide half of the text.
+// Every form in which a page may repeat a secret. Short ones are not secrets, and would hide half of the text.
 const spellings = (secrets: ReadonlyArray<string>): ReadonlyArray<string> =>
   secrets.flatMap((secret) => [secret, ...secret.split(/[?&=;,\s]/)])
     .flatMap((secret) => {
@@ -36,7 +36,7 @@ const spellings = (secrets: ReadonlyArray<string>): ReadonlyArray<string> =>
 const without = (text: string, secrets: ReadonlyArray<string>): string =>
   secrets.reduce((text, secret) => text.replaceAll(secret, "[REDACTED]"), text)
 
-// A page that is cut may end with the beginning of a secret, which equals none of them.
+// A page that is cut may end with the beginning of a secret, which does not match the whole secret.
 const withoutBeginning = (text: string, secrets: ReadonlyArray<string>): string => {
   const begun = secrets.map((secret) => {
     let length = Math.min(secret.length - 1, text.length)
@@ -46,7 +46,7 @@ const withoutBeginning = (text: string, secrets: ReadonlyArray<string>): string 
   return text.slice(0, text.length - Math.max(0, ...begun))
 }
 
-/** Nothing, if it says nothing that can be read. */
+/** The text is empty if the page has nothing readable. */
 export const errorText = (answer: Answer, signed: ReadonlyArray<string>): Effect.Effect<string> => {
   if (!readable.test(answer.headers["content-type"] ?? "")) return Effect.succeed("")
   const secrets = spellings(signed)
@@ -54,7 +54,7 @@ export const errorText = (answer: Answer, signed: ReadonlyArray<string>): Effect
   let brokenOff = false
   return answer.body.pipe(
     Stream.takeUntil(({ length }) => (size += length) >= maxBytes),
-    // A page that breaks off says what came of it.
+    // If a page breaks off, use what has arrived.
     Stream.catchAll(() => {
       brokenOff = true
       return Stream.empty

@@ -1,4 +1,4 @@
-// One HTTP request and its answer, on a connection of its own. Nothing is rewritten, followed or sent again.
+// One HTTP request and its answer, on its own connection. Nothing is rewritten, followed or sent again.
 import * as Chunk from "effect/Chunk"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
@@ -20,13 +20,13 @@ import { type GuardedNetwork, guardedNetwork } from "./guardedNetwork.ts"
 import * as httpHeaders from "./httpHeaders.ts"
 import type * as requestUrl from "./requestUrl.ts"
 
-/** It failed on its way. */
+/** The request failed on its way. */
 export class ExchangeError extends Data.TaggedError("ExchangeError")<{
   readonly details: string
   readonly timedOut: boolean
 }> {}
 
-/** The name of the host stands for addresses of a guarded network only. */
+/** The name of the host has only addresses of a guarded network. */
 export class RefusedAddress extends Data.TaggedError("RefusedAddress")<{
   readonly address: string
   readonly network: GuardedNetwork
@@ -47,11 +47,14 @@ interface Request {
 export interface Answer {
   readonly status: number
   readonly headers: httpHeaders.HttpHeaders
-  /** Without the content encoding. It fails when the connection ends before it does. */
+  /** The body, decoded from its content encoding. Fails when the connection ends before the body does. */
   readonly body: Stream.Stream<Uint8Array, Failure>
 }
 
-/** `expiry` fails when the time of the answer's body is over, and the body fails with it. The caller bounds what comes before that. */
+/**
+ * `expiry` fails when the time for the answer's body is over, and the body fails with it. The caller limits the time before
+ * that.
+ */
 export type Exchange = (
   request: Request,
   expiry: Effect.Effect<never, Expired>
@@ -62,7 +65,7 @@ export const broken = (cause: unknown): Failure =>
     ? cause
     : new ExchangeError({ details: failure.explain(cause), timedOut: false })
 
-// A peer that is silent for so long has left, or never was there.
+// A peer that is silent this long has left, or never was there.
 const silence = Duration.minutes(5)
 
 const silent = (what: string) => (): Failure =>
@@ -74,8 +77,8 @@ type Resolve = (
   callback: (error: Error | null, addresses: Array<LookupAddress>) => void
 ) => void
 
-// Resolves a name to where the request may go. The connection is made to these addresses, so that no other answer of the
-// name server can come in between.
+// Resolves a name to the addresses that the request may reach. The connection is made to these addresses, so that a later
+// answer of the name server cannot replace them.
 const lookupWithin =
   (allowed: ReadonlySet<GuardedNetwork>, resolve: Resolve): LookupFunction => (hostname, options, callback) => {
     resolve(hostname, { ...options, all: true }, (error, addresses) => {
@@ -89,7 +92,7 @@ const lookupWithin =
         else refused = new RefusedAddress({ address: found.address, network })
       }
       const [first] = open
-      if (first === undefined) return answer(refused ?? new Error(`no address is known of ${hostname}`), [])
+      if (first === undefined) return answer(refused ?? new Error(`${hostname} has no address`), [])
       return options.all === true ? answer(null, open) : answer(null, first.address, first.family)
     })
   }
@@ -97,7 +100,7 @@ const lookupWithin =
 const open = ({ headers, method, url }: Request, lookup: LookupFunction): ClientRequest => {
   const { hostname, port, protocol } = url.url
   const options: RequestOptions = {
-    // No other request goes over this connection, and no variable of the environment gives it a proxy.
+    // The connection is not shared, and no environment variable makes it use a proxy.
     agent: false,
     headers: { host: url.url.host, ...headers },
     host: withoutBrackets(hostname),
@@ -109,7 +112,7 @@ const open = ({ headers, method, url }: Request, lookup: LookupFunction): Client
   return protocol === "https:" ? httpsRequest(options) : httpRequest(options)
 }
 
-// The server may have taken it before anybody waits.
+// The server may have accepted the data before this wait begins.
 const drained = (request: ClientRequest): Effect.Effect<void> =>
   Effect.async((resume) => {
     if (!request.writableNeedDrain) return resume(Effect.void)
@@ -118,13 +121,13 @@ const drained = (request: ClientRequest): Effect.Effect<void> =>
     return Effect.sync(() => request.off("drain", onDrain))
   })
 
-// A body that is empty has a length, zero, and others have that of their header or come in chunks.
+// An empty body has a length of zero. Others have the length of their header, or come in chunks.
 const send = (request: ClientRequest, body: Stream.Stream<Uint8Array>): Effect.Effect<void, Failure> =>
   Stream.runForEach(body, (chunk) =>
     Effect.suspend(() =>
       chunk.length === 0 || request.write(chunk)
         ? Effect.void
-        : interruptible.timeoutFail(drained(request), { duration: silence, onTimeout: silent("taken nothing") })
+        : interruptible.timeoutFail(drained(request), { duration: silence, onTimeout: silent("accepted no data") })
     ))
     .pipe(Effect.zipRight(Effect.sync(() => request.end())))
 
@@ -135,10 +138,10 @@ const decoders: Readonly<Record<string, () => Transform>> = {
   "x-gzip": createGunzip
 }
 
-// What means no encoding. Some object stores repeat how an upload came.
+// Values that mean no encoding. Some object stores repeat how an object was uploaded.
 const plain: ReadonlySet<string> = new Set(["", "identity", "aws-chunked"])
 
-/** What the body is encoded with, first to last. */
+/** The encodings of the body, first to last. */
 export const encodings = (headers: httpHeaders.HttpHeaders): ReadonlyArray<string> =>
   (headers["content-encoding"] ?? "").toLowerCase().split(",").map((name) => name.trim())
     .filter((name) => !plain.has(name))
@@ -150,7 +153,7 @@ const decoded = (response: IncomingMessage, headers: httpHeaders.HttpHeaders): E
       const decoder = Object.hasOwn(decoders, name) ? decoders[name] : undefined
       if (decoder === undefined) {
         return new ExchangeError({
-          details: `the answer is encoded with ${JSON.stringify(name)}, which the exporter cannot undo`,
+          details: `the answer is encoded with ${JSON.stringify(name)}, which the exporter cannot decode`,
           timedOut: false
         })
       }
@@ -158,33 +161,33 @@ const decoded = (response: IncomingMessage, headers: httpHeaders.HttpHeaders): E
     }
     const last = steps.at(-1)
     if (last === undefined) return Effect.succeed(response)
-    // What fails is told by the last of them, which is read.
+    // A failure of any step reaches the last one, which is read.
     pipeline([response, ...steps], () => {})
     return Effect.succeed(last)
   })
 
-// How much of an answer is read ahead.
+// How many bytes of an answer are read ahead.
 const readAhead = 262_144
 
 interface Body {
   readonly bytes: Stream.Stream<Uint8Array, Failure>
   /**
-   * Gives the answer up at its expiry, and when it is waited for, and nothing comes. A race or a timer for each piece would take
-   * longer than the piece.
+   * Gives up the answer at its expiry, or when nothing arrives while somebody waits. A race or a timer for each piece would
+   * take longer than the piece itself.
    */
   readonly watch: Effect.Effect<void>
 }
 
-// `problem` is what the request knows beyond what its answer does, which has been aborted.
+// The answer has been aborted; `problem` returns what the request knows about the cause.
 const bodyOf = (source: Readable, problem: () => unknown, expiry: Effect.Effect<never, Expired>): Body => {
   let pieces: Array<Uint8Array> = []
   let size = 0
   let waits = 0
   let wake: (() => void) | undefined
   let expired: Failure | undefined
-  // Undefined as long as there is nothing to say.
+  // Returns undefined as long as there is nothing to return.
   const take = (): Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<Failure>> | undefined => {
-    // Before the pieces: of a server that is always ahead there are always some.
+    // Check the expiry before the pieces: a fast server always has more of them.
     if (expired !== undefined) return Effect.fail(Option.some(expired))
     if (pieces.length > 0) {
       const taken = Chunk.unsafeFromArray(pieces)
@@ -224,7 +227,7 @@ const bodyOf = (source: Readable, problem: () => unknown, expiry: Effect.Effect<
     let seen = 0
     return Effect.forever(Effect.delay(
       Effect.suspend(() => {
-        if (wake !== undefined && waits === seen) return Effect.fail(silent("sent nothing")())
+        if (wake !== undefined && waits === seen) return Effect.fail(silent("sent no data")())
         seen = waits
         return Effect.void
       }),
@@ -239,7 +242,7 @@ const bodyOf = (source: Readable, problem: () => unknown, expiry: Effect.Effect<
   return { bytes, watch }
 }
 
-/** Makes them directly, and only to addresses outside the guarded networks, but for those that are allowed. */
+/** Makes requests directly, and refuses addresses of guarded networks unless they are allowed. */
 export const direct = (allowed: ReadonlySet<GuardedNetwork>, resolve: Resolve = systemLookup): Exchange => {
   const lookup = lookupWithin(allowed, resolve)
   return (given, expiry) =>
@@ -268,11 +271,11 @@ export const direct = (allowed: ReadonlySet<GuardedNetwork>, resolve: Resolve = 
       )
       const answer = Deferred.await(answered)
       const sent = send(request, given.body ?? Stream.empty)
-      // What answers before it has everything is heard, and the rest is kept.
+      // An answer that comes before the request is sent completely is heard, and the rest is not sent.
       yield* interruptible.raceFirst(sent, answer)
       const response = yield* interruptible.timeoutFail(answer, {
         duration: silence,
-        onTimeout: silent("answered nothing")
+        onTimeout: silent("not answered")
       })
       const headers = httpHeaders.make(response.headers)
       const { bytes, watch } = bodyOf(yield* decoded(response, headers), () => problem, expiry)

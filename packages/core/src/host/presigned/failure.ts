@@ -1,14 +1,14 @@
-// Why an HTTP exchange failed, with what it is likely to mean.
+// Explains why an HTTP exchange failed, and the likely cause.
 
 interface NodeError {
   readonly code: string | undefined
   readonly text: string
 }
 
-// Wrong version number, packet length too long, HTTP request: what is no TLS.
+// Wrong version number, packet length too long, HTTP request: signs of a peer without TLS.
 const notTls: ReadonlySet<number> = new Set([267, 198, 156])
 
-// Where OpenSSL fails while something is written, its error is a text: number, place, reason, and a line of its source.
+// When OpenSSL fails during a write, its error is one text: number, place, reason, and a line of its source.
 const fromOpenSsl = (message: string): NodeError | undefined => {
   const [, number, reason] = /error:([\dA-F]{8}):[^:]*:[^:]*:([^:]+)/.exec(message) ?? []
   if (number === undefined || reason === undefined) return undefined
@@ -29,11 +29,11 @@ const nodeError = (cause: Error): NodeError => {
 const explanations: ReadonlyArray<readonly [code: RegExp, say: (text: string) => string]> = [
   [
     /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST)$/,
-    (text) => `the server does not speak the TLS that https needs (${text})`
+    (text) => `the server does not speak TLS, which https needs (${text})`
   ],
   [
     /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(VERIFY|GET)_\w+|CERT_UNTRUSTED|CERT_SIGNATURE_FAILURE)$/,
-    // Later releases of Node add an advice of their own.
+    // Later releases of Node add their own advice.
     (text) =>
       `${
         text.replace(/;.*/s, "")
@@ -41,20 +41,20 @@ const explanations: ReadonlyArray<readonly [code: RegExp, say: (text: string) =>
   ],
   [
     /^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/,
-    (text) => `${text}: the server's, or one that issued it; is the clock of the exporter right?`
+    (text) => `${text}, the server's or its issuer's: is the exporter's clock right?`
   ],
   [/^ERR_SSL_/, (text) => `the TLS handshake failed (${text})`],
   [/^ECONNREFUSED$/, (text) => `${text}: nobody listens there`],
-  [/^(ENOTFOUND|EAI_\w+)$/, (text) => `${text}: the exporter does not know the name of the host`],
-  [/^HPE_/, (text) => `what the server sent is no HTTP/1.1 (${text})`],
-  [/^Z_/, (text) => `the answer does not decode as its Content-Encoding says (${text})`],
+  [/^(ENOTFOUND|EAI_\w+)$/, (text) => `${text}: the exporter cannot resolve the host name`],
+  [/^HPE_/, (text) => `the server did not answer with valid HTTP/1.1 (${text})`],
+  [/^Z_/, (text) => `the answer could not be decoded with its Content-Encoding (${text})`],
   [/^(ECONNRESET|EPIPE)$/, (text) => `the server closed the connection (${text})`]
 ]
 
-/** The innermost cause says what happened; the errors around it name the URL as a whole. */
+/** The innermost cause has the actual reason; the errors around it contain the whole URL. */
 export const explain = (cause: unknown): string => {
   if (!(cause instanceof Error)) return typeof cause === "string" && cause !== "" ? cause : "no reason was given"
-  // Each address of a host has an error of its own, and the error around them has no text.
+  // Each address of a host has its own error, and the error around them has no text.
   if (cause instanceof AggregateError) return [...new Set(cause.errors.map((each) => explain(each)))].join(", ")
   if (cause.cause instanceof Error) return explain(cause.cause)
   const { code, text } = nodeError(cause)

@@ -1,5 +1,5 @@
-// Networks that a request made for somebody else must not reach: this machine itself, its links, and the metadata services
-// that hand a cloud's credentials to all that runs there.
+// Networks that a request made on a client's behalf must not reach: this machine itself, its links, and the metadata
+// services that return a cloud's credentials to any process on the machine.
 import { BlockList, isIPv4, isIPv6 } from "node:net"
 import { isLocalhost, withoutBrackets } from "../../grpc/hostPort.ts"
 
@@ -55,12 +55,12 @@ const within = (
   [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0]: ReadonlyArray<number>
 ): ReadonlyArray<string> => {
   const found: Array<string> = []
-  // IPv4-compatible, -mapped and -translated addresses, and NAT64 with the prefix that everybody knows.
+  // IPv4-compatible, -mapped and -translated addresses, and NAT64 with the well-known prefix.
   if ((a | b | c | d) === 0 && ((e === 0 && (f === 0 && g !== 0 || f === 0xff_ff)) || (e === 0xff_ff && f === 0))) {
     found.push(ipv4(g, h))
   }
   if (a === 0x64 && b === 0xff_9b && (c | d | e | f) === 0) found.push(ipv4(g, h))
-  // NAT64 with a prefix of a network's own, of 48, 64 or 96 bits (RFC 6052, 8215).
+  // NAT64 with a network's own prefix of 48, 64 or 96 bits (RFC 6052, 8215).
   if (a === 0x64 && b === 0xff_9b && c === 1) {
     found.push(ipv4(g, h), ipv4(d, (e & 255) << 8 | f >> 8), ipv4((e & 255) << 8 | f >> 8, (f & 255) << 8 | g >> 8))
   }
@@ -71,7 +71,7 @@ const within = (
   return found
 }
 
-/** Which guarded network an address belongs to, if any, however it is written. */
+/** Returns the guarded network that an address belongs to, if any, in every notation. */
 export const guardedNetwork = (address: string): GuardedNetwork | undefined => {
   const bare = address.replace(/%.*$/s, "")
   if (isIPv4(bare)) return kindOf(bare, "ipv4")
@@ -85,6 +85,6 @@ export const guardedNetwork = (address: string): GuardedNetwork | undefined => {
   return undefined
 }
 
-/** The same for the host of a URL. What other names stand for shows when they are resolved. */
+/** The same for the host of a URL. Other names are checked when they are resolved. */
 export const guardedHost = (hostname: string): GuardedNetwork | undefined =>
   isLocalhost(hostname) ? "loopback" : guardedNetwork(withoutBrackets(hostname))

@@ -1,4 +1,4 @@
-// Requests that are made by an HTTP client of the program.
+// Makes requests with an HTTP client of the program.
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClient from "@effect/platform/HttpClient"
@@ -11,21 +11,21 @@ import * as exchange from "./exchange.ts"
 import * as httpHeaders from "./httpHeaders.ts"
 import * as requestUrl from "./requestUrl.ts"
 
-/** Has a client of the program's own make them. */
+/** Uses the program's own client for requests. */
 export const toExchange = (httpClient: HttpClient.HttpClient): exchange.Exchange => {
-  // Spans carry whole URLs.
+  // Tracing is off, because spans carry whole URLs.
   const client = httpClient.pipe(HttpClient.withTracerDisabledWhen(() => true), HttpClient.withScope)
   return ({ body, headers, method, url }, expiry) => {
-    // A race for each piece is the only way into a stream of another's.
+    // A race for each piece is the only way to end a stream that comes from another client.
     const untilExpiry = (bytes: Stream.Stream<Uint8Array, exchange.Failure>) =>
       Stream.unwrapScoped(Effect.map(
         Stream.toPull(bytes),
         (pull) => Stream.repeatEffectChunkOption(interruptible.raceFirst(pull, Effect.mapError(expiry, Option.some)))
       ))
-    // As text: a URL object is taken apart and its query written anew, which breaks signatures.
+    // As text: the client would split a URL object and rewrite its query, which breaks signatures.
     const request = HttpClientRequest.make(method)(requestUrl.format(url), { headers })
     return client.execute(
-      // No type of its own: what the client presigned says which, if any.
+      // No content type of its own: the client's presigned headers decide.
       body === undefined ? request : HttpClientRequest.setBody(request, HttpBody.stream(body, ""))
     ).pipe(
       Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),

@@ -1,8 +1,8 @@
-// Headers of HTTP requests and answers, by their names in lower case.
+// Headers of HTTP requests and answers, keyed by name in lower case.
 
 export type HttpHeaders = Readonly<Record<string, string>>
 
-/** Of a name that occurs in several cases the last counts; several values of one name are a list. */
+/** If a name occurs in several cases, the last one wins; several values of one name become a list. */
 export const make = (given: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>): HttpHeaders =>
   Object.fromEntries(
     Object.entries(given).flatMap(([name, value]) =>

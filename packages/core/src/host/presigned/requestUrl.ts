@@ -1,21 +1,21 @@
 // The URL of a request, sent as it was written: a signature covers each of its bytes. `URL` rewrites `'`, `\`, `%2E%2E` and
-// more, so it reads the host and the port only.
+// more, so it is used only to read the host and the port.
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 
 export interface RequestUrl {
-  /** As `URL` reads it. */
+  /** As `URL` parses it. */
   readonly url: URL
   /** The path as it is sent. */
   readonly path: string
-  /** The query as it is sent, with its question mark, or nothing. */
+  /** The query as it is sent, with its question mark, or empty. */
   readonly query: string
-  /** What the user information says, as a header. */
+  /** The user information, as a header. */
   readonly authorization: string | undefined
 }
 
-// An authority ends where RFC 3986 says. `URL` also ends it at a backslash, and what two readers take for different hosts is
-// none.
+// An authority ends where RFC 3986 says. `URL` also ends it at a backslash. Text that two parsers read as different hosts
+// is refused.
 const form = /^https?:\/\/([^/?#\\]+)((?:\/[^?#]*)?)((?:\?[^#]*)?)(?:#.*)?$/i
 
 const hex = (bytes: Iterable<number>): string =>
@@ -23,10 +23,10 @@ const hex = (bytes: Iterable<number>): string =>
 
 const utf8 = new TextEncoder()
 
-// HTTP carries no spaces there, and ASCII only.
+// HTTP allows only ASCII without spaces here.
 const encoded = (text: string): string => text.replaceAll(/[^!-~]+/g, (part) => hex(utf8.encode(part)))
 
-// A user or a password whose percent-encoding says no text has none.
+// User information is malformed if its percent-encoding is not valid text.
 const basic = (user: string): string | undefined => {
   try {
     const colon = user.indexOf(":")
@@ -37,14 +37,14 @@ const basic = (user: string): string | undefined => {
   }
 }
 
-/** Reads a URL, or says what is wrong with it. */
+/** Parses a URL, or returns what is wrong with it. */
 export const parse = (text: string): Either.Either<RequestUrl, string> => {
-  // eslint-disable-next-line no-control-regex -- these are what is looked for
+  // eslint-disable-next-line no-control-regex -- the code looks for them
   if (/[\0-\x1f\x7f]/.test(text)) return Either.left("has a line break or another control character")
   if (text !== text.trim()) return Either.left("begins or ends with a space")
   const [, authority = "", path = "", query = ""] = form.exec(text) ?? []
   const at = authority.lastIndexOf("@")
-  if (authority.length === at + 1 || !URL.canParse(text)) return Either.left("is no http or https URL")
+  if (authority.length === at + 1 || !URL.canParse(text)) return Either.left("is not an http or https URL")
   const user = authority.slice(0, Math.max(at, 0))
   const authorization = user === "" ? undefined : basic(user)
   if (user !== "" && authorization === undefined) return Either.left("has malformed user information")
@@ -56,10 +56,10 @@ export const parse = (text: string): Either.Either<RequestUrl, string> => {
   })
 }
 
-/** As it is sent, without user information and fragment. */
+/** The URL as it is sent, without user information and fragment. */
 export const format = ({ path, query, url }: RequestUrl): string => `${url.origin}${path}${query}`
 
-/** For errors: the query of a presigned URL is its signature. */
+/** For error messages: the query of a presigned URL is its signature. */
 export const redacted = ({ path, query, url }: RequestUrl): string =>
   `${url.origin}${path}${query === "" ? "" : "?[REDACTED]"}`
 
@@ -85,7 +85,7 @@ const withoutDots = (path: string): string => {
   return `/${kept.join("/")}`
 }
 
-/** Where a redirect leads, as text to parse. */
+/** Where a redirect leads, as text for `parse`. */
 export const resolve = (from: RequestUrl, location: string): string => {
   const to = locationText(location)
   const { origin, protocol } = from.url

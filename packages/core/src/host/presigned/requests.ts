@@ -1,4 +1,4 @@
-// Requests that a client has presigned for a driver (protocol.md 6.4): an image to fetch, or a place to put a dump.
+// Requests that a client has presigned for a driver (protocol.md 6.4): a GET of an image, or a PUT of a dump.
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -23,7 +23,7 @@ export type Open = (
 ) => Effect.Effect<DriverResource, DriverFailure.DriverFailure, Scope.Scope>
 
 export interface Policy {
-  /** Whether a request is made at all. */
+  /** Whether to make a request at all. */
   readonly admits: (method: PresignedRequest["method"], url: URL) => boolean
   /** The guarded networks that requests may go to. */
   readonly networks: ReadonlySet<GuardedNetwork>
@@ -35,14 +35,14 @@ const maxRedirects = 10
 
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
-// What confirms that a body has been put. Others confirm a part of it (206), or nothing.
+// Statuses that confirm a PUT. Others confirm only a part of the body (206), or nothing.
 const confirmations: ReadonlySet<number> = new Set([200, 201, 202, 204])
 
-// What proves to one server who asks is nothing to tell to another.
+// Never forward one origin's credentials to another.
 const sensitive =
   /^(cookie|host$|x-amz-|x-ms-|x-goog-|x-jfrog-)|(^|-)(auth|authorization|credentials?|password|secret|signature|token|api-?key)(-|$)/
 
-// They are about a connection, and this one is the exporter's.
+// Headers about a connection. The connection here is the exporter's own.
 const ofConnection: ReadonlySet<string> = new Set([
   "connection",
   "expect",
@@ -74,7 +74,7 @@ const guarded = (hop: Hop, address: string, network: GuardedNetwork): DriverFail
     `goes to ${address}, a ${network} address, which this exporter allows only with the option presignedNetworks: ["${network}"]`
   )
 
-// `first` is what the client presigned.
+// `first` is the request that the client presigned.
 const broken = (hop: Hop, first = hop) => (failure: exchange.Failure): DriverFailure.DriverFailure => {
   if (failure._tag === "Expired") return tooLong(first)
   if (failure._tag === "RefusedAddress") return guarded(hop, failure.address, failure.network)
@@ -86,7 +86,7 @@ const broken = (hop: Hop, first = hop) => (failure: exchange.Failure): DriverFai
   return fail(failure.timedOut ? "Timeout" : "Connection", hop, `failed: ${text}`)
 }
 
-// An answer other than success, with what the server says of it.
+// An answer other than success, with the server's own text.
 const refused = (hop: Hop, answer: exchange.Answer, hint = ""): Effect.Effect<never, DriverFailure.DriverFailure> =>
   Effect.flatMap(
     errorText(answer, [hop.url.query, ...Object.values(hop.headers)]),
@@ -115,13 +115,13 @@ const bodyOf = (
     )
   })
 
-// How many bytes the client has said that there are.
+// How many bytes the client has declared.
 const declaredLength = (hop: Hop): Effect.Effect<number | undefined, DriverFailure.DriverFailure> => {
   const length = hop.headers["content-length"]
   if (length === undefined) return Effect.succeed(undefined)
   return /^\d+$/.test(length) && Number.isSafeInteger(Number(length))
     ? Effect.succeed(Number(length))
-    : fail("InvalidArgument", hop, "has a Content-Length that is no number of bytes")
+    : fail("InvalidArgument", hop, "has a Content-Length that is not a number of bytes")
 }
 
 export const make = (perform: exchange.Exchange, { admits, networks }: Policy): Open => {
@@ -157,7 +157,7 @@ export const make = (perform: exchange.Exchange, { admits, networks }: Policy): 
 
   const follow = Effect.fnUntraced(function*(from: Hop, { headers, status }: exchange.Answer) {
     const { location } = headers
-    if (location === undefined) return yield* fail("Other", from, `was redirected (${status}) to nowhere`)
+    if (location === undefined) return yield* fail("Other", from, `was redirected (${status}) without a Location`)
     const address = requestUrl.resolve(from.url, location)
     const elsewhere = !URL.canParse(address) || new URL(address).origin !== from.url.url.origin
     return yield* admit(
@@ -169,7 +169,7 @@ export const make = (perform: exchange.Exchange, { admits, networks }: Policy): 
     )
   })
 
-  // Redirects are followed here, because a client would take all headers along. What answered with one is closed.
+  // Redirects are followed here, because a client would send all headers along. The response that redirects is closed.
   const fetch = Effect.fnUntraced(function*(first: Hop, expiry: Effect.Effect<never, exchange.Expired>) {
     const scope = yield* Effect.scope
     let hop = first
@@ -201,17 +201,17 @@ export const make = (perform: exchange.Exchange, { admits, networks }: Policy): 
     let used = false
     const resource: DriverResource = {
       read: Stream.suspend(() => {
-        if (used) return Stream.fail(fail("Other", hop, "can be read once only"))
+        if (used) return Stream.fail(fail("Other", hop, "can be read only once"))
         used = true
         return bodyOf(first, hop, answer)
       }),
-      write: () => fail("InvalidArgument", first, "takes nothing, it is there to be read")
+      write: () => fail("InvalidArgument", first, "can only be read")
     }
     return resource
   })
 
-  // Sends a body as it is made. The driver's stream is run here and not by the HTTP client, so that its finalizers are
-  // waited for, and one that fails breaks the request off: the server must not take what it has for the whole.
+  // Sends a body while it is made. The driver's stream runs here and not in the HTTP client, so that its finalizers are
+  // awaited and its failure breaks off the request: the server must not treat what it has as the whole.
   const put = Effect.fnUntraced(function*(hop: Hop, bytes: Stream.Stream<Uint8Array, DriverFailure.DriverFailure>) {
     const declared = yield* declaredLength(hop)
     const chunks = yield* Mailbox.make<Uint8Array>(1)
@@ -221,14 +221,14 @@ export const make = (perform: exchange.Exchange, { admits, networks }: Policy): 
     const feed = Stream.runForEach(bytes, (chunk) => {
       given += chunk.length
       if (declared !== undefined && given > declared) {
-        return fail("Other", hop, `was promised ${declared} bytes, and the driver writes more`)
+        return fail("Other", hop, `has a Content-Length of ${declared} bytes, but the driver writes more`)
       }
       return chunk.length === 0 ? Effect.void : chunks.offer(chunk)
     }).pipe(
       Effect.zipRight(Effect.suspend(() =>
         declared === undefined || given === declared
           ? chunks.end
-          : fail("Other", hop, `was promised ${declared} bytes, and the driver wrote ${given}`)
+          : fail("Other", hop, `has a Content-Length of ${declared} bytes, but the driver wrote ${given}`)
       ))
     )
     const body = Mailbox.toStream(chunks).pipe(
@@ -243,14 +243,14 @@ export const make = (perform: exchange.Exchange, { admits, networks }: Policy): 
     const confirm = Effect.flatMap(send({ ...hop, body }, Effect.never), (answer) => {
       const { status } = answer
       if (redirects.has(status)) {
-        return fail("Other", hop, `was redirected (${status}), and what was sent cannot be sent again`)
+        return fail("Other", hop, `was redirected (${status}), but its body cannot be sent again`)
       }
       if (!confirmations.has(status)) {
         const wantsLength = declared === undefined && (status === 411 || status === 501)
         return refused(
           hop,
           answer,
-          wantsLength ? "; a server that wants to know the length before needs a Content-Length among the headers" : ""
+          wantsLength ? "; if the server needs the length in advance, add a Content-Length header" : ""
         )
       }
       return ended || sent === declared
@@ -263,7 +263,7 @@ export const make = (perform: exchange.Exchange, { admits, networks }: Policy): 
   return ({ headers, method, url }) =>
     Effect.gen(function*() {
       const given = httpHeaders.filter(httpHeaders.make(headers), (name) => !ofConnection.has(name))
-      // Unencoded, its length tells whether all of it has come.
+      // Without an encoding, the length shows whether all of it has arrived.
       const hop = yield* admit(
         method,
         url,
@@ -273,17 +273,20 @@ export const make = (perform: exchange.Exchange, { admits, networks }: Policy): 
       )
       const declared = yield* declaredLength(hop)
       if (method === "GET") {
-        if ((declared ?? 0) !== 0) return yield* fail("InvalidArgument", hop, "has a Content-Length, and no content")
-        return yield* get({ ...hop, headers: httpHeaders.filter(hop.headers, (name) => name !== "content-length") })
+        if ((declared ?? 0) !== 0) {
+          return yield* fail("InvalidArgument", hop, "has a Content-Length, but a GET has no content")
+        }
+        return yield* get({
+          ...hop,
+          headers: httpHeaders.filter(hop.headers, (name) => name !== "content-length")
+        })
       }
       let used = false
       const resource: DriverResource = {
-        read: Stream.suspend(() =>
-          Stream.fail(fail("InvalidArgument", hop, "gives nothing, it is there to be written"))
-        ),
+        read: Stream.suspend(() => Stream.fail(fail("InvalidArgument", hop, "can only be written"))),
         write: (bytes) =>
           Effect.suspend(() => {
-            if (used) return fail("Other", hop, "can be written once only")
+            if (used) return fail("Other", hop, "can be written only once")
             used = true
             return put(hop, bytes).pipe(
               Effect.scoped,

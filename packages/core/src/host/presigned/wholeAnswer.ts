@@ -1,4 +1,4 @@
-// Whether the answer to a GET is all that was asked for, and how long it is.
+// Whether the answer to a GET is all that was requested, and its length.
 import { encodings } from "./exchange.ts"
 import type { HttpHeaders } from "./httpHeaders.ts"
 
@@ -21,7 +21,7 @@ const partOf = (headers: HttpHeaders): Part | undefined => {
   return { first, last, total: Number.isNaN(total) ? undefined : total }
 }
 
-// A part may end early where what it is of does.
+// A part may end early if the content does.
 const isAsked = (range: string, { first, last, total }: Part): boolean => {
   const [, from = "", to = ""] = /^\s*bytes\s*=\s*(\d*)-(\d*)\s*$/i.exec(range) ?? []
   const end = total === undefined ? undefined : total - 1
@@ -36,27 +36,27 @@ const isAsked = (range: string, { first, last, total }: Part): boolean => {
   return last === Number(to) || last < Number(to) && last === end
 }
 
-/** What an answer of success lacks. `asked` are the headers of the request. */
+/** What a successful answer lacks. `asked` are the headers of the request. */
 export const problem = (asked: HttpHeaders, { headers, status }: AnswerHead): string | undefined => {
   const range = asked["range"]
   if (status === 206) {
     const shown = `a part (206, Content-Range: ${headers["content-range"] ?? "none"})`
-    if (range === undefined) return `was answered with ${shown} of what was asked for`
+    if (range === undefined) return `was answered with ${shown}, but no range was requested`
     const part = partOf(headers)
     if (part === undefined || !isAsked(range, part)) {
-      return `was answered with ${shown}, and the range asked for is ${range}`
+      return `was answered with ${shown}, but the requested range is ${range}`
     }
     return undefined
   }
-  if (status !== 200 && status !== 203) return `was answered with ${status}, which brings nothing to read`
+  if (status !== 200 && status !== 203) return `was answered with ${status}, which has no content to read`
   return range === undefined || /^\s*bytes\s*=\s*0+-\s*$/i.test(range) || asked["if-range"] !== undefined
     ? undefined
-    : `was answered with the whole (${status}), and the range asked for is ${range}`
+    : `was answered with the whole content (${status}), but the requested range is ${range}`
 }
 
-/** How many bytes there are to come, if that is known. */
+/** How many bytes are to come, if known. */
 export const length = ({ headers, status }: AnswerHead): number | undefined => {
-  // With an encoding it is the length of what was sent, and that is decoded.
+  // With an encoding, this is the length before decoding, and the body is decoded.
   if (encodings(headers).length > 0) return undefined
   const part = status === 206 ? partOf(headers) : undefined
   if (part !== undefined) return part.last - part.first + 1

@@ -7,7 +7,7 @@ import * as requestUrl from "../../../src/host/presigned/requestUrl.ts"
 import * as httpServer from "../../support/httpServer.ts"
 import { chunk } from "../../support/presigned.ts"
 
-// A name server that answers otherwise each time.
+// A name server that gives a different answer each time.
 const resolver = (...answers: ReadonlyArray<ReadonlyArray<string>>) => {
   const asked: Array<string> = []
   return {
@@ -62,7 +62,7 @@ describe("a name", () => {
       }))
   }
 
-  it.live("is resolved once, and the connection is made to what was checked", () =>
+  it.live("is resolved once, and the connection is made to the checked address", () =>
     Effect.gen(function*() {
       const { asked, origin } = yield* httpServer.serve((_, response) => void response.end("abc"))
       const port = origin.replace(/.*:/, "")
@@ -72,7 +72,7 @@ describe("a name", () => {
       assert.strictEqual(asked[0]?.headers["host"], `images.lab:${port}`)
     }).pipe(Effect.scoped))
 
-  it.live("is reached at its other addresses where one of them is guarded", () =>
+  it.live("is reached at its other addresses when one of them is guarded", () =>
     Effect.gen(function*() {
       const { origin } = yield* httpServer.serve((_, response) => void response.end("abc"))
       const url = `http://images.lab:${origin.replace(/.*:/, "")}/`
@@ -81,25 +81,25 @@ describe("a name", () => {
       assert.deepStrictEqual(yield* get(url, both, "link-local"), refused("127.0.0.1", "loopback"))
     }).pipe(Effect.scoped))
 
-  it.live("without addresses is a failure", () =>
+  it.live("without addresses fails", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(
         yield* get("http://images.lab/", resolver([])),
         Either.left(
-          new exchange.ExchangeError({ details: "no address is known of images.lab", timedOut: false })
+          new exchange.ExchangeError({ details: "images.lab has no address", timedOut: false })
         )
       )
     }))
 })
 
 describe("a body", () => {
-  // What is forked begins after everything that Node has to say of a write.
+  // Forked fibers start after all events that Node emits for a write.
   const late = Effect.withScheduler({
     shouldYield: () => false,
     scheduleTask: (task) => void setTimeout(task, 0)
   })
 
-  it.live("of several chunks is sent, however late the wait for the server begins", () =>
+  it.live("of several chunks is sent, even if the wait for the server starts late", () =>
     Effect.gen(function*() {
       let taken = 0
       const { origin } = yield* httpServer.serve((request, response) => {

@@ -71,7 +71,7 @@ describe("a guarded network", () => {
     }
   }
 
-  it("has the addresses that a URL writes in other ways", () => {
+  it("includes the addresses that a URL writes in other notations", () => {
     for (
       const host of ["2130706433", "0x7f.1", "0177.0.0.1", "127.1", "127.0.0.1.", "%31%32%37.0.0.1", "①②⑦.0.0.1"]
     ) {

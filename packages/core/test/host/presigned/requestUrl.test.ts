@@ -25,14 +25,14 @@ describe("the URL of a request", () => {
     })
   }
 
-  it("has a path, and its text in ASCII", () => {
+  it("has a path, and is encoded in ASCII", () => {
     assert.strictEqual(requestUrl.format(parsed("http://bench.lab")), "http://bench.lab/")
     assert.strictEqual(requestUrl.format(parsed("http://bench.lab?a")), "http://bench.lab/?a")
     assert.strictEqual(requestUrl.format(parsed("http://bench.lab/ü b?é")), "http://bench.lab/%C3%BC%20b?%C3%A9")
     assert.strictEqual(requestUrl.format(parsed("https://BÜCHER.lab:443/a#b?c")), "https://xn--bcher-kva.lab/a")
   })
 
-  it("has a user, whom nobody sees", () => {
+  it("has a user that errors do not show", () => {
     const url = parsed("https://me:p%40s:s@x@bench.lab:8443/a?sig=secret#f")
     assert.strictEqual(url.authorization, `Basic ${btoa("me:p@s:s@x")}`)
     assert.strictEqual(requestUrl.format(url), "https://bench.lab:8443/a?sig=secret")
@@ -42,16 +42,16 @@ describe("the URL of a request", () => {
 
   for (
     const [text, problem] of [
-      ["http://", "is no http or https URL"],
-      ["http:///bench.lab/", "is no http or https URL"],
-      ["http:bench.lab/", "is no http or https URL"],
-      ["http:\\\\bench.lab/", "is no http or https URL"],
-      ["http://bench.lab\\@evil.example/", "is no http or https URL"],
-      ["http://me@/", "is no http or https URL"],
-      ["http://bench.lab:99999/", "is no http or https URL"],
-      ["http://a b/", "is no http or https URL"],
-      ["ftp://bench.lab/", "is no http or https URL"],
-      ["//bench.lab/", "is no http or https URL"],
+      ["http://", "is not an http or https URL"],
+      ["http:///bench.lab/", "is not an http or https URL"],
+      ["http:bench.lab/", "is not an http or https URL"],
+      ["http:\\\\bench.lab/", "is not an http or https URL"],
+      ["http://bench.lab\\@evil.example/", "is not an http or https URL"],
+      ["http://me@/", "is not an http or https URL"],
+      ["http://bench.lab:99999/", "is not an http or https URL"],
+      ["http://a b/", "is not an http or https URL"],
+      ["ftp://bench.lab/", "is not an http or https URL"],
+      ["//bench.lab/", "is not an http or https URL"],
       ["http://%ff@bench.lab/", "has malformed user information"],
       [" http://bench.lab/", "begins or ends with a space"],
       ["http://bench.lab/ ", "begins or ends with a space"],
@@ -60,7 +60,7 @@ describe("the URL of a request", () => {
       ["http://be\tnch.lab/", "has a line break or another control character"]
     ] as const
   ) {
-    it(`is none in ${JSON.stringify(text)}`, () => {
+    it(`rejects ${JSON.stringify(text)}`, () => {
       assert.deepStrictEqual(requestUrl.parse(text), Either.left(problem))
     })
   }
@@ -81,7 +81,7 @@ describe("the URL of a request", () => {
       ["/\u00fc", "http://bench.lab:81/%FC"]
     ] as const
   ) {
-    it(`leads to ${to} by ${JSON.stringify(location)}`, () => {
+    it(`resolves ${JSON.stringify(location)} to ${to}`, () => {
       assert.strictEqual(requestUrl.resolve(from, location), to)
     })
   }

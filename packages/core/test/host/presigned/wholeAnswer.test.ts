@@ -34,7 +34,7 @@ const rows: ReadonlyArray<Row> = [
 describe("an answer", () => {
   for (const [range, status, contentRange, whole] of rows) {
     const name = `${range ?? "all"}: ${status}, ${contentRange ?? "no Content-Range"}`
-    it(`is ${whole ? "" : "not "}what was asked for with ${name}`, () => {
+    it(`is ${whole ? "" : "not "}what was requested with ${name}`, () => {
       const problem = wholeAnswer.problem(
         range === undefined ? {} : { range },
         { status, headers: contentRange === undefined ? {} : { "content-range": contentRange } }
@@ -43,7 +43,7 @@ describe("an answer", () => {
     })
   }
 
-  it("is as long as it says, where that is what is read", () => {
+  it("is as long as it says, if that is the length of what is read", () => {
     const length = (status: number, headers: Record<string, string>) => wholeAnswer.length({ status, headers })
     assert.strictEqual(length(200, { "content-length": "7" }), 7)
     assert.strictEqual(length(206, { "content-range": "bytes 3-5/9" }), 3)
