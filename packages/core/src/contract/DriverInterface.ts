@@ -1,5 +1,5 @@
 /**
- * A driver's contract: a named set of methods, from which the typed client, the handlers of a host and fakes follow.
+ * A driver's contract: a named set of methods. The typed client, a host's handlers and fakes are derived from it.
  *
  * @since 0.1.0
  */
@@ -22,8 +22,8 @@ import type * as DriverMethod from "./DriverMethod.ts"
 export type Methods = Readonly<Record<string, DriverMethod.Any>>
 
 /**
- * A driver's contract. Exporters identify it by the name of the Python client class that speaks it, `client`; drivers
- * that report one of `alsoSpokenBy` fulfil it as well.
+ * A driver's contract. Exporters identify it by the name of the Python client class that speaks it, `client`. Drivers that
+ * report one of `alsoSpokenBy` fulfil it, too.
  *
  * @since 0.1.0
  * @category models
@@ -82,11 +82,11 @@ const transfers = ({ options }: DriverMethod.Any): boolean =>
   "args" in options && options.args?.some(contractArgument.isLent) === true
 
 /**
- * Tells whether a call can be made again after its failure: the connection was lost, nobody knows whether the driver has
- * acted, and the contract marks the method `idempotent`. Nothing is retried by itself; this is for `Effect.retry`.
+ * Returns whether a failed call can be repeated: the connection was lost, the driver may or may not have acted, and the
+ * contract marks the method `idempotent`. Nothing is retried automatically; use this with `Effect.retry`.
  *
- * The failure of a transfer does not say which method it was for, so all methods that transfer bytes have to be marked
- * then. A `ConnectionLost` of origin `client` is the end of reconnecting, after which another attempt is in vain.
+ * The failure of a transfer does not name its method, so then all methods that transfer bytes must be marked. A
+ * `ConnectionLost` of origin `client` means that reconnecting has ended, so another attempt is in vain.
  *
  * @since 0.1.0
  * @category guards
@@ -106,7 +106,7 @@ export const isRetryable = ({ methods }: Any) => (error: unknown): error is Conn
   return called.length > 0 && called.every((method) => method?._tag === "Call" && method.options.idempotent === true)
 }
 
-// What further arguments there can be after the described ones.
+// The arguments that may follow the described ones.
 type Rest<Options> = Options extends { readonly rest: infer S extends DriverMethod.AnySchema }
   ? ReadonlyArray<Schema.Schema.Type<S>>
   : readonly []
@@ -114,7 +114,7 @@ type Rest<Options> = Options extends { readonly rest: infer S extends DriverMeth
 type Takes<Options extends DriverMethod.ArgumentOptions, Arg> =
   Extract<DriverMethod.ArgumentsOf<Options>[number], Arg> extends never ? false : true
 
-// The first of some arguments, as a tuple of one, which keeps its name. A mapped tuple keeps names as well.
+// The first of some arguments, as a tuple of one, which keeps its name. A mapped tuple also keeps names.
 type First<Args extends ReadonlyArray<unknown>> = Args extends readonly [unknown, ...infer Rest]
   ? Args extends readonly [...infer Head, ...Rest] ? Head : never
   : never
@@ -180,9 +180,8 @@ export type ClientMethod<Method> = Method extends DriverMethod.Call<infer Option
   : () => Effect.Effect<ByteStream<DriverCallError>, DriverCallError, Scope.Scope>
 
 /**
- * The typed client of a contract: its methods. A call with a sink and without a result of its own answers what the sink
- * made of the bytes. Methods are all there, optional or not: one that the driver lacks fails with
- * `MethodNotImplemented`.
+ * The typed client of a contract: its methods. A call with a sink and without a result of its own returns the sink's
+ * result. All methods are there, optional or not: one that the driver lacks fails with `MethodNotImplemented`.
  *
  * @since 0.1.0
  * @category models
@@ -226,8 +225,8 @@ type HandlerArguments<Options extends DriverMethod.ArgumentOptions> = HandlerPar
 >
 
 /**
- * What a host implements one method with, using the services `R`. A source comes as a stream to run once, a sink as a function to call once; both
- * are given back to the client when the handler is done.
+ * A host's implementation of one method, using the services `R`. A source comes as a stream to run once, a sink as a
+ * function to call once. Both are released when the handler is done.
  *
  * @since 0.1.0
  * @category models
@@ -245,8 +244,8 @@ type OptionalNames<M extends Methods> = {
 }[keyof M]
 
 /**
- * What a host implements a contract with: a handler for every method, those of optional methods if it has them. `R` are the
- * services that they use.
+ * A host's implementation of a contract: a handler for every method, except optional ones that the driver lacks. `R` are
+ * the services that the handlers use.
  *
  * @since 0.1.0
  * @category models

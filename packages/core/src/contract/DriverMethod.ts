@@ -1,6 +1,6 @@
 /**
- * One method of a driver's contract: a call, a streaming call, or a byte stream, with the schemas of what it takes and
- * gives. Arguments are positional, as they are on the wire (`protocol.md` 3).
+ * One method of a driver's contract: a call, a streaming call, or a byte stream, with the schemas of its arguments and
+ * results. Arguments are positional, as on the wire (`protocol.md` 3).
  *
  * @since 0.1.0
  */
@@ -8,8 +8,8 @@ import * as Schema from "effect/Schema"
 import type { JsonValue } from "../protocol/ProtobufValue.ts"
 
 /**
- * A schema of something that travels as JSON. JSON has no undefined: where a schema has it, as an argument, a result or an
- * item, it travels as null, and null is taken for it unless the schema has null, too.
+ * A schema of a value that travels as JSON. JSON has no undefined. If the schema of an argument, a result or an item allows
+ * undefined, it is sent as null, and a received null is read as undefined unless the schema also allows null.
  *
  * @since 0.1.0
  * @category models
@@ -17,7 +17,7 @@ import type { JsonValue } from "../protocol/ProtobufValue.ts"
 export type AnySchema = Schema.Schema.AnyNoContext
 
 /**
- * An argument that can be left out. The driver gets the fallback then.
+ * An argument that can be left out. The driver then gets the fallback.
  *
  * @since 0.1.0
  * @category models
@@ -29,7 +29,7 @@ export interface OptionalArgument<S extends AnySchema, Fallback> {
 }
 
 /**
- * An argument through which the driver reads bytes of the client: the client passes a `Resource.Source`, or an open or
+ * An argument through which the driver reads the client's bytes. The client passes a `Resource.Source`, or an open or
  * presigned one; the handler gets a stream.
  *
  * @since 0.1.0
@@ -40,7 +40,7 @@ export interface SourceArgument {
 }
 
 /**
- * An argument through which the driver writes bytes to the client: the client passes a `Resource.Sink`, or an open or
+ * An argument through which the driver writes bytes to the client. The client passes a `Resource.Sink`, or an open or
  * presigned one; the handler gets a function that writes.
  *
  * @since 0.1.0
@@ -63,7 +63,7 @@ export type Argument = AnySchema | OptionalArgument<AnySchema, unknown> | Source
 export type Arguments = ReadonlyArray<Argument>
 
 /**
- * What every method can be described with.
+ * The options that describe any method.
  *
  * @since 0.1.0
  * @category models
@@ -71,27 +71,27 @@ export type Arguments = ReadonlyArray<Argument>
 export interface MethodOptions {
   readonly documentation?: string | undefined
   /**
-   * Whether there are drivers of the interface without the method. A host may leave it out; clients of such a driver get
+   * Whether some drivers of the interface lack the method. A host may leave it out; clients of such a driver get
    * `MethodNotImplemented`.
    */
   readonly optional?: boolean | undefined
 }
 
 /**
- * What the arguments of a call can be described with.
+ * The options that describe the arguments of a call.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ArgumentOptions {
   readonly args?: Arguments | undefined
-  /** What any number of further arguments are, after those of `args`. */
+  /** The schema of any further arguments, after those of `args`. */
   readonly rest?: AnySchema | undefined
 }
 
 /**
- * What a call can be described with. Without a schema for it, it has no result: null is sent, and what a driver answers
- * instead is ignored, as Python's clients do.
+ * The options that describe a call. Without a result schema it has no result: a host sends null, and a client ignores what
+ * the driver returns, as Python clients do.
  *
  * @since 0.1.0
  * @category models
@@ -99,8 +99,8 @@ export interface ArgumentOptions {
 export interface CallOptions extends MethodOptions, ArgumentOptions {
   readonly result?: AnySchema | undefined
   /**
-   * Whether repeating the call does no harm, so that a caller may retry it: `DriverInterface.isRetryable` asks for it.
-   * Nothing is retried by itself.
+   * Whether repeating the call does no harm, so that a caller may retry it. `DriverInterface.isRetryable` reads this;
+   * nothing is retried automatically.
    */
   readonly idempotent?: boolean | undefined
 }
@@ -117,7 +117,7 @@ export interface Call<Options extends CallOptions> {
 }
 
 /**
- * What a streaming call can be described with.
+ * The options that describe a streaming call.
  *
  * @since 0.1.0
  * @category models
@@ -155,7 +155,7 @@ export interface Stream<Options extends MethodOptions> {
 export type Any = Call<CallOptions> | StreamingCall<StreamingCallOptions> | Stream<MethodOptions>
 
 /**
- * The arguments a method takes, as described.
+ * The arguments that a method takes, as described.
  *
  * @since 0.1.0
  * @category models
@@ -163,7 +163,7 @@ export type Any = Call<CallOptions> | StreamingCall<StreamingCallOptions> | Stre
 export type ArgumentsOf<Options> = Options extends { readonly args: infer Args extends Arguments } ? Args : readonly []
 
 /**
- * What a call results in, or something else for one without a result.
+ * The result of a call, or another type for a call without a result.
  *
  * @since 0.1.0
  * @category models
@@ -172,8 +172,8 @@ export type ResultOf<Options, Otherwise> = Options extends { readonly result: in
   ? Schema.Schema.Type<Result>
   : Otherwise
 
-// What a description must be beyond its type, which inference from a type parameter does not ask for: each part that is
-// wrong has its complaint as the type. Schemas are not looked into: a helper that is generic in one could not be written.
+// Checks on a description that inference from a type parameter does not make: each wrong part gets its complaint as its
+// type. Schemas are not inspected, because helpers that are generic in a schema could not be written.
 type Exact<Options, Known> = {
   readonly [Name in keyof Options]: Name extends keyof Known ? Name extends "args" ? Tuple<Options[Name]> : unknown
     : "there is no such option"
@@ -184,9 +184,9 @@ type Tuple<Args> = Args extends Arguments
   : unknown
 
 /**
- * Any JSON, for parts of a contract that have no fixed shape. It is passed on as it is, keys such as `__proto__`
- * included, which a `Schema.Record` would lose. What comes from the wire is JSON, and what cannot be sent is refused
- * where it is written to the wire, with its path; the schema itself refuses nothing but undefined.
+ * Any JSON, for parts of a contract that have no fixed shape. The value is passed on unchanged, including keys such as
+ * `__proto__`, which a `Schema.Record` would lose. Values from the wire are JSON, and values that cannot be sent are
+ * refused with their path when they are written to the wire. The schema itself refuses only undefined.
  *
  * @since 0.1.0
  * @category schemas
@@ -214,7 +214,7 @@ export function optional(
 }
 
 /**
- * An argument through which the driver reads bytes of the client, such as an image to flash.
+ * An argument through which the driver reads the client's bytes, such as an image to flash.
  *
  * @since 0.1.0
  * @category constructors
@@ -222,15 +222,15 @@ export function optional(
 export const source: SourceArgument = { _tag: "SourceArgument" }
 
 /**
- * An argument through which the driver writes bytes to the client, such as a dump. The client's call answers what the sink
- * made of them, unless it has a result of its own.
+ * An argument through which the driver writes bytes to the client, such as a dump. The client's call returns the sink's
+ * result, unless it has a result of its own.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const sink: SinkArgument = { _tag: "SinkArgument" }
 
-// The descriptions in the parameters of a function, with their names; a complaint where the function returns something else.
+// The descriptions in the parameters of a function, with their names; a complaint if the function returns something else.
 type Named<Describe extends () => Arguments> = Describe extends (...args: infer Args) => infer Returned
   ? InOrder<{ [Index in keyof Args]-?: Exclude<Args[Index], undefined> }, Returned>
   : never
@@ -239,9 +239,9 @@ type InOrder<Args, Returned> = [Args, Returned] extends [Returned, Args] ? Args
   : { readonly "return the parameters in their order, as in `(a = ..., b = ...) => [a, b]`": never }
 
 /**
- * Arguments with names, which editors show where the method is called and where a handler implements it. They are the
- * parameters of a function, with what describes them as their defaults; it returns them in the same order, which is that on
- * the wire. TypeScript has such names for parameters only: no text in a value becomes one.
+ * Arguments with names, which editors show where the method is called and where a handler implements it. The names are the
+ * parameters of a function, with the descriptions as their defaults. The function returns them in the same order, which is
+ * the order on the wire. TypeScript keeps such names only for parameters; text in a value cannot become one.
  *
  * A JSDoc comment above a method in the contract is shown in the same places, and above the methods of clients and fakes.
  *

@@ -1,4 +1,4 @@
-// What an argument of a contract is described as.
+// The kinds of arguments in a contract.
 import * as Predicate from "effect/Predicate"
 import type * as DriverMethod from "./DriverMethod.ts"
 

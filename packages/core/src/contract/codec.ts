@@ -1,4 +1,4 @@
-// Arguments, results and items of a contract to and from JSON, for the typed client and for the host.
+// Converts arguments, results and items of a contract to and from JSON, for the typed client and for the host.
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import type { ValuePath } from "../protocol/DriverError.ts"
@@ -6,8 +6,8 @@ import type { JsonValue } from "../protocol/ProtobufValue.ts"
 import type * as DriverMethod from "./DriverMethod.ts"
 import * as mismatch from "./mismatch.ts"
 
-// Schemas encode optional properties that are undefined as such; on the wire they are absent. The copy of a value that
-// contains itself contains itself too, for the wire's codec to refuse.
+// Schemas keep optional properties that are undefined; on the wire they are absent. The copy of a value that contains
+// itself also contains itself, so that the wire's codec refuses it.
 const withoutUndefined = (value: unknown, copies: Map<unknown, unknown> = new Map()): unknown => {
   if (copies.has(value)) return copies.get(value)
   if (Array.isArray(value)) {
@@ -21,7 +21,7 @@ const withoutUndefined = (value: unknown, copies: Map<unknown, unknown> = new Ma
   copies.set(value, copy)
   for (const [key, item] of Object.entries(value)) {
     if (item === undefined) continue
-    // An assignment of `__proto__` would set the prototype.
+    // Assigning `__proto__` would set the prototype.
     Object.defineProperty(copy, key, {
       value: withoutUndefined(item, copies),
       configurable: true,
@@ -32,8 +32,8 @@ const withoutUndefined = (value: unknown, copies: Map<unknown, unknown> = new Ma
   return copy
 }
 
-// What encoding yields is checked for being JSON when it is written to the wire, with its path. The wire has no undefined,
-// so null stands for one that a schema has.
+// The encoded value is checked to be JSON when it is written to the wire, with its path. The wire has no undefined, so null
+// replaces an undefined that a schema allows.
 export const encode = (
   schema: DriverMethod.AnySchema,
   value: unknown,
@@ -51,7 +51,7 @@ export const decodeExactly = (
 ): Either.Either<unknown, mismatch.Mismatch> =>
   Either.mapLeft(Schema.decodeUnknownEither(schema)(value), ({ issue }) => mismatch.ofEncoded(issue, prefix))
 
-// As decodeExactly, but a null that the schema does not accept is read as undefined, where it accepts that.
+// Like `decodeExactly`, but reads a null that the schema refuses as undefined, if the schema accepts undefined.
 export const decode = (
   schema: DriverMethod.AnySchema,
   value: unknown,

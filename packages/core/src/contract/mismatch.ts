@@ -1,4 +1,4 @@
-// Where a value is not what a contract says, and why, for people to read.
+// Where and why a value does not match its contract, in text for people.
 import * as Array from "effect/Array"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
@@ -13,7 +13,7 @@ export interface Mismatch {
   readonly reason: string
 }
 
-// As much of a value as an error message has room for.
+// The part of a value that fits into an error message.
 const shown = 200
 
 const sentence = (text: string): string => {
@@ -26,10 +26,10 @@ const sentence = (text: string): string => {
 
 const hasMessage = (ast: AST.AST): boolean => Option.isSome(AST.getMessageAnnotation(ast))
 
-// The side of a schema that a value is held against: what is encoded, or what it stands for.
+// The side of a schema against which a value is checked: the encoded one, or the decoded one.
 type Side = (ast: AST.AST) => AST.AST
 
-// The first thing that is wrong. Of a union that is the union itself, unless one member alone came close.
+// The first problem. For a union it is the union itself, unless a single member came close.
 const locate = (side: Side) => {
   const go = (issue: ParseResult.ParseIssue, path: ValuePath): Mismatch => {
     const here = (issue: ParseResult.ParseIssue): Mismatch => ({
@@ -45,7 +45,7 @@ const locate = (side: Side) => {
           ...Array.ensure(issue.path).map((step) => typeof step === "number" ? step : String(step))
         ])
       case "Missing":
-        // The type of a missing element of a tuple is not told reliably.
+        // The reported type of a missing tuple element is not reliable.
         return {
           path,
           reason: issue.ast instanceof AST.PropertySignature
@@ -74,12 +74,12 @@ const locate = (side: Side) => {
   return go
 }
 
-// What does not decode, and what does not encode.
+// Mismatches of a value that cannot be decoded, and of one that cannot be encoded.
 export const ofEncoded = locate(AST.encodedAST)
 
 export const ofType = locate(AST.typeAST)
 
-// A value that is not what is expected, described in the words that schemas use.
+// A value that is not the expected one, described in the words of schemas.
 export const wrong = (path: ValuePath, expected: string, actual: unknown): Mismatch =>
   ofType(new ParseResult.Type(Schema.Never.annotations({ identifier: expected }).ast, actual), path)
 
@@ -92,7 +92,7 @@ const arity = ({ args = [], rest }: DriverMethod.ArgumentOptions): string => {
   return required === args.length ? count(required) : `${required} to ${count(args.length)}`
 }
 
-// Whether more arguments are given than the method takes.
+// Whether there are more arguments than the method takes.
 export const surplus = (options: DriverMethod.ArgumentOptions, given: number): Mismatch | undefined => {
   const { args = [], rest } = options
   return rest === undefined && given > args.length

@@ -1,4 +1,4 @@
-// What a client tells about its driver calls: metrics always, and spans where a tracer is installed.
+// What a client reports about its driver calls: metrics always, and spans if a tracer is installed.
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -16,9 +16,9 @@ import * as telemetrySpan from "./span.ts"
 
 // A call under way.
 export class Ongoing {
-  // What became of a stream, known when its scope has closed.
+  // The outcome of a stream, known when its scope has closed.
   outcome: Effect.Effect<Exit.Exit<unknown, unknown>> = Effect.succeed(Exit.void)
-  // Bytes of a stream that have moved.
+  // The bytes of a stream that have moved.
   sent = 0
   received = 0
   private ended = false
@@ -39,12 +39,12 @@ export class Ongoing {
     operation.bytes?.open.unsafeModify(1, this.labels)
   }
 
-  // What its RPC is sent with.
+  // Options with which to send its RPC.
   get options(): CallOptions {
     return { metadata: this.span?.metadata }
   }
 
-  // The same stream, its bytes counted.
+  // The same stream, with its bytes counted.
   counted<S extends DuplexStream>(stream: S): S {
     const receive = Effect.map(stream.receive, (bytes) => {
       this.received += bytes.length
@@ -106,8 +106,8 @@ export const streamingCall = <A, E, R>(
 ): Stream.Stream<A, E, R> =>
   Stream.unwrapScoped(Effect.flatMap(Effect.acquireRelease(begin(operation, Effect.succeed), end), run))
 
-// Lasts until the scope closes, or until the stream could not be opened. It has an outcome of its own: what else failed in
-// the scope was no failure of the stream.
+// Lasts until the scope closes, or until the stream could not be opened. It has its own outcome, because other failures in
+// the scope are not failures of the stream.
 export const stream = <A, E, R>(
   operation: Operation,
   open: (ongoing: Ongoing) => Effect.Effect<A, E, R>

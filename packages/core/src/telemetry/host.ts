@@ -1,5 +1,5 @@
-// The spans of a host, below the span that the client has sent along. There is one for each call of a method that is there;
-// spans of the driver itself are below that.
+// The spans of a host, below the span that the client has sent. Each call of an existing method has one, and the driver's
+// own spans are below it.
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
@@ -31,7 +31,7 @@ export const within = <A, R>(
 
 type WithinSpan = <A, E>(results: Stream.Stream<A, E>) => Stream.Stream<A, E>
 
-// As `within`, for results that come until the scope closes.
+// Like `within`, for results that come until the scope closes.
 export const open = (metadata: Metadata.Metadata, call: Call): Effect.Effect<WithinSpan, never, Scope.Scope> =>
   Effect.withFiberRuntime((fiber) =>
     telemetrySpan.isTraced(fiber)

@@ -1,4 +1,4 @@
-// The metrics of a client. Each is looked up in Effect's registry once, and not for every call: a call through memory takes
+// The metrics of a client. Each is looked up in Effect's registry once, not for every call: a call in memory takes
 // microseconds.
 import type * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
@@ -22,12 +22,12 @@ const counter = (name: string, description: string, labels: Labels): Metric.Metr
 const durations = MetricBoundaries.exponential({ start: 0.25, factor: 2, count: 24 })
 
 const description = {
-  calls: "Calls, streaming calls, byte streams and transfers that were begun",
+  calls: "Calls, streaming calls, byte streams and transfers that have begun",
   duration: "How long they took",
   failures: "Those that failed, by the tag of the error",
   bytes: "Bytes of byte streams and transfers",
   openStreams: "Byte streams and transfers that are open",
-  reconnects: "How often a connection stood again after a loss"
+  reconnects: "How often a connection was re-established after a loss"
 }
 
 interface Bytes {
@@ -37,7 +37,7 @@ interface Bytes {
 }
 
 /**
- * How many driver calls of a connection have begun, and how many of these have ended.
+ * How many driver calls of a connection have begun, and how many of them have ended.
  *
  * @since 0.1.0
  * @category models
@@ -55,7 +55,7 @@ export interface Operation {
   readonly calls: Metric.Metric.Counter<number>
   readonly duration: Metric.Metric.Histogram<number>
   readonly failures: (error: string) => Metric.Metric.Counter<number>
-  // Of byte streams and transfers.
+  // Only for byte streams and transfers.
   readonly bytes: Bytes | undefined
 }
 
@@ -69,7 +69,7 @@ const prepare = (exporter: string, call: Call, count: CallCount): Operation => {
     duration: Metric.fromMetricKey(
       MetricKey.taggedWithLabels(
         MetricKey.histogram("jumpstarter_call_duration", durations, description.duration),
-        // As Effect's own timers say it.
+        // The unit of Effect's own timers.
         labelled({ ...labels, time_unit: "milliseconds" })
       )
     ),

@@ -20,7 +20,7 @@ import * as traceContext from "./traceContext.ts"
 
 const defaultTracer = Context.get(DefaultServices.liveServices, Tracer.Tracer)
 
-// The tracer that Effect has by default keeps nothing, so a span for it would be work for nobody.
+// Effect's default tracer keeps nothing, so nobody would see a span for it.
 export const isTraced = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean =>
   fiber.currentTracer !== defaultTracer && fiber.getFiberRef(FiberRef.currentTracerEnabled)
 
@@ -42,13 +42,13 @@ const rpcs: Record<DriverError.CallKind, Readonly<Record<string, string>>> = {
 }
 
 export interface CallSpan {
-  // What makes the other side's span a child of this one.
+  // Makes the other side's span a child of this one.
   readonly metadata: Metadata.Metadata
   readonly span: Tracer.Span
   readonly end: (exit: Exit.Exit<unknown, unknown>, attributes?: Readonly<Record<string, unknown>>) => void
 }
 
-// What kind of error a call ended with; none when it was interrupted.
+// The kind of error that a call ended with; none if it was interrupted.
 export const errorType = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
   if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)) return undefined
   const error = Cause.squash(exit.cause)
@@ -57,7 +57,7 @@ export const errorType = (exit: Exit.Exit<unknown, unknown>): string | undefined
   return error instanceof Error ? error.name : "_OTHER"
 }
 
-// The status of the RPC: what ended by something else was cancelled by the client, and is `UNKNOWN` from a host.
+// The status of the RPC. After an error without a status, the client has cancelled it, and a host reports `UNKNOWN`.
 const statusOf = (exit: Exit.Exit<unknown, unknown>, kind: "client" | "server"): GrpcCode => {
   if (Exit.isSuccess(exit)) return "OK"
   if (Cause.isInterruptedOnly(exit.cause)) return "CANCELLED"
@@ -108,7 +108,7 @@ const server = (target: string): Readonly<Record<string, unknown>> => {
 export const startClient = (call: Call, exporter: string): Effect.Effect<CallSpan> =>
   start(call, { kind: "client", attributes: { "jumpstarter.exporter": exporter, ...server(exporter) } })
 
-// Not below what the host itself was started in: a caller without a trace begins one.
+// Not below the span in which the host was started: a caller without a trace begins a new one.
 export const startServer = (call: Call, metadata: Metadata.Metadata): Effect.Effect<CallSpan> =>
   start(call, {
     kind: "server",

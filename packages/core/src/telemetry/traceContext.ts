@@ -7,10 +7,10 @@ import * as Metadata from "../grpc/Metadata.ts"
 
 const key = "traceparent"
 
-// Zeroes stand for "none" in W3C's format.
+// Zeroes mean "none" in W3C's format.
 const isNone = (id: string): boolean => /^0+$/.test(id)
 
-// Whatever is no trace context is none: peers send what they like, and tracers name their spans as they like.
+// Anything that is not a valid trace context counts as none: peers and tracers may send any text.
 const parse = (text: string): Option.Option<Tracer.ExternalSpan> =>
   Option.filter(
     HttpTraceContext.w3c(Headers.fromInput({ [key]: text })),

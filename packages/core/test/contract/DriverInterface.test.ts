@@ -59,7 +59,7 @@ const handlers: DriverInterface.Handlers<typeof Supply> = {
   flash: Stream.runDrain,
   dump: (write) => write(Stream.make(utf8("dum"), utf8("ped"))),
   verify: (image) => Stream.runFold(image, 0, (size, bytes) => size + bytes.length),
-  // Plain objects of the right fields are as good as instances.
+  // Plain objects with the right fields work like instances.
   state: () => Effect.succeed({ _tag: "Busy", since: new Date(0), last: { voltage: 5 } }),
   read: (count) => Stream.map(Stream.range(1, count), (voltage) => ({ voltage, at: undefined })),
   last: () => Effect.succeed(null)
@@ -67,7 +67,7 @@ const handlers: DriverInterface.Handlers<typeof Supply> = {
 
 const supply = Driver.fromInterface(Supply, handlers)
 
-// What a driver in Python could answer.
+// What a Python driver could return.
 const answering = (methods: Record<string, JsonValue | ReadonlyArray<JsonValue>>, streaming = false) =>
   Driver.make({
     client: Supply.client,
@@ -107,7 +107,7 @@ const says = (
       })
     ))
 
-it.effect("takes a byte stream that is made of its parts, or of a transformation", () =>
+it.effect("accepts a byte stream made of its parts, or of a transformation", () =>
   Effect.gen(function*() {
     const said: Array<string> = []
     const silent = ByteStream.make({
@@ -133,7 +133,7 @@ it.effect("takes a byte stream that is made of its parts, or of a transformation
     assert.deepStrictEqual(said, ["hello"])
   }))
 
-it.effect("takes data that is tagged as a resource for data", () =>
+it.effect("treats data that is tagged like a resource as data", () =>
   Effect.gen(function*() {
     const kept: Array<unknown> = []
     const driver = Driver.fromInterface(Supply, {
@@ -198,7 +198,7 @@ describe("a typed client refuses before anything is sent", () => {
     (client) => client.configure({ channels: [{ volts: 5 }, { volts: "5" }], mode: "safe" })
   )
   refuses(
-    "a value that is none of those there are",
+    "a value that is not one of the literals",
     "call supply.configure was not sent, arguments[0].mode (INVALID_ARGUMENT): expected \"fast\" | \"safe\", actual \"slow\"",
     // @ts-expect-error: no such mode
     (client) => client.configure({ channels: [], mode: "slow" })
@@ -222,12 +222,12 @@ describe("a typed client refuses before anything is sent", () => {
     (client) => client.store([1, undefined])
   )
   refuses(
-    "a number that the wire does not have",
+    "a number that the wire cannot carry",
     "call supply.store was not sent, arguments[0].a (INVALID_ARGUMENT): NaN cannot be sent, the protocol has finite numbers only",
     (client) => client.store({ a: NaN })
   )
   refuses(
-    "one of any number of arguments",
+    "a wrong value among any number of arguments",
     "call supply.trim was not sent, arguments[3] (INVALID_ARGUMENT): expected an integer, actual 2.5",
     (client) => client.trim("fine", 1, 2, 2.5)
   )
@@ -284,7 +284,7 @@ describe("a typed client refuses before anything is sent", () => {
     (client) => Stream.runDrain(client.read(0.5))
   )
 
-  it.effect("the resource that stands before a wrong argument, unopened", () => {
+  it.effect("a wrong argument after a resource, which stays unopened", () => {
     let opened = false
     const source = Resource.source(Stream.sync(() => {
       opened = true
@@ -343,20 +343,20 @@ describe("a host with a contract refuses", () => {
   )
   refuses("one of any number of arguments", "arguments[3]: expected number, actual null", "trim", "fine", 1, 2, null)
   refuses(
-    "what is no resource",
+    "a value that is not a resource",
     "arguments[0]: expected a resource handle or a presigned request, actual \"image.img\"",
     "flash",
     "image.img"
   )
   refuses(
-    "a presigned request that is not right, without showing its URL",
+    "a malformed presigned request, without showing its URL",
     "arguments[0]: expected a resource handle or a presigned request",
     "flash",
     { kind: "presigned_request", url: "https://images.example/?signature=secret", method: "DELETE", headers: {} }
   )
 })
 
-describe("a typed client tells what a driver answers that its contract does not have", () => {
+describe("a typed client fails when a driver returns what its contract does not have", () => {
   says(
     "a result of another shape",
     "UnexpectedResult",
@@ -372,21 +372,21 @@ describe("a typed client tells what a driver answers that its contract does not 
     (client) => client.last()
   )
   says(
-    "a variant there is not",
+    "an unknown variant",
     "UnexpectedResult",
     "call supply.state returned an unexpected result at ._tag (UNKNOWN): expected \"Idle\" | \"Busy\", actual \"Broken\"",
     answering({ state: { _tag: "Broken" } }),
     (client) => client.state()
   )
   says(
-    "null for a result there should be",
+    "null instead of a result",
     "UnexpectedResult",
     "call supply.verify returned an unexpected result (UNKNOWN): expected number, actual null",
     answering({ verify: null }),
     (client) => client.verify(Resource.source(Stream.empty))
   )
   says(
-    "an item of another shape, with its number",
+    "an item of another shape, with its index",
     "UnexpectedResult",
     "streaming call supply.read returned an unexpected result at [2].voltage (UNKNOWN): expected number, actual \"high\"",
     answering({ read: [{ voltage: 1 }, { voltage: 2 }, { voltage: "high" }, { voltage: 4 }] }, true),
@@ -407,7 +407,7 @@ describe("a typed client tells what a driver answers that its contract does not 
     (client) => Stream.runDrain(client.read(1))
   )
 
-  it.effect("after the items that came before it", () =>
+  it.effect("after the valid items before it", () =>
     run(
       answering({ read: [{ voltage: 1 }, { voltage: 2 }, { voltage: "high" }] }, true),
       Effect.gen(function*() {
@@ -418,11 +418,11 @@ describe("a typed client tells what a driver answers that its contract does not 
       })
     ))
 
-  it.effect("nothing: what is answered instead of no result is not looked at", () =>
+  it.effect("not when a method without a result returns something", () =>
     run(answering({ on: { surprise: true } }), Effect.flatMap(typed, (client) => client.on())))
 })
 
-describe("a host with a contract breaks it audibly", () => {
+describe("a host that breaks its contract fails the call", () => {
   const broken = (changed: Partial<Record<keyof typeof handlers, unknown>>) =>
     Driver.fromInterface(Supply, Object.assign({}, handlers, changed))
 
@@ -434,7 +434,7 @@ describe("a host with a contract breaks it audibly", () => {
     (client) => client.last()
   )
   says(
-    "with no result where there should be one",
+    "with a missing result",
     "DriverError",
     "call supply.verify failed (UNKNOWN): the driver's result breaks its contract: expected number, actual undefined",
     broken({ verify: () => Effect.void }),
@@ -449,7 +449,7 @@ describe("a host with a contract breaks it audibly", () => {
   )
 })
 
-// The wire has null only.
+// The wire has only null.
 describe("undefined", () => {
   const maybe = Schema.UndefinedOr(Schema.String)
   const Memo = DriverInterface.make("acme_drivers.client.MemoClient", {
@@ -473,7 +473,7 @@ describe("undefined", () => {
       json: () => Effect.succeed(json as JsonValue)
     })
 
-  it.effect("travels as null where a schema has it", () =>
+  it.effect("travels as null when a schema allows it", () =>
     run(
       memo(null),
       Effect.gen(function*() {
@@ -488,7 +488,7 @@ describe("undefined", () => {
       })
     ))
 
-  it.effect("leaves arguments in their places", () =>
+  it.effect("keeps arguments in their positions", () =>
     run(
       memo(null),
       Effect.gen(function*() {
@@ -498,7 +498,7 @@ describe("undefined", () => {
       })
     ))
 
-  it.effect("is no JSON", () =>
+  it.effect("is not JSON", () =>
     run(
       memo(undefined),
       Effect.gen(function*() {
@@ -512,7 +512,7 @@ describe("undefined", () => {
 })
 
 describe("a contract", () => {
-  it.effect("carries instances of classes, from plain objects as well", () =>
+  it.effect("carries instances of classes, also made from plain objects", () =>
     run(
       supply,
       Effect.gen(function*() {
@@ -539,7 +539,7 @@ describe("a contract", () => {
       })
     ))
 
-  it.effect("lends sources and sinks, and answers what a sink made of the bytes", () =>
+  it.effect("lends sources and sinks, and returns a sink's result", () =>
     run(
       supply,
       Effect.gen(function*() {
@@ -555,8 +555,8 @@ describe("a contract", () => {
       })
     ))
 
-  // Clients wait for the end of what they lend.
-  it.effect("gives back what the handler did not open", () =>
+  // Clients wait for the end of the resources they lend.
+  it.effect("releases resources that the handler did not open", () =>
     run(
       Driver.fromInterface(Supply, {
         ...handlers,
@@ -590,7 +590,7 @@ describe("a contract", () => {
       }).pipe(Effect.scoped)
     ))
 
-  it.effect("says in the report what the contract says about the methods that are there", () => {
+  it.effect("reports the contract's documentation of the methods that are there", () => {
     const Relay = DriverInterface.make("acme_drivers.client.RelayClient", {
       close: DriverMethod.call({ documentation: "Closes the relay." }),
       open: DriverMethod.call({ documentation: "Opens the relay." }),

@@ -1,4 +1,4 @@
-// What an editor shows of a contract: TypeScript's language service is asked what it would show under the cursor.
+// What an editor shows of a contract: the tests query TypeScript's language service for the text under the cursor.
 import { assert, describe, it } from "@effect/vitest"
 import { fileURLToPath } from "node:url"
 import ts from "typescript"
@@ -87,7 +87,7 @@ describe("a hover", { timeout: 120_000 }, () => {
     assert.include(hover("handler").type, "setVoltage: (volts: number, ramp: boolean) => ")
   })
 
-  it("never has what a value says: there is no type for it to be in", () => {
+  it("never shows text from a value, because no type can hold it", () => {
     for (const marker of ["call", "device", "handler"]) {
       assert.notInclude(`${hover(marker).type} ${hover(marker).documentation}`, "Not for hovers.")
     }

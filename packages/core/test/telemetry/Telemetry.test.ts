@@ -1,4 +1,4 @@
-// Spans of either side, and what joins them on the wire.
+// Spans on both sides, and their connection over the wire.
 import { describe, it } from "@effect/vitest"
 import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Cause from "effect/Cause"
@@ -55,7 +55,7 @@ const board = (hanging?: Deferred.Deferred<void>) =>
     })
   })
 
-// Remembers what RPCs were sent with.
+// Records the metadata with which RPCs were sent.
 const remember = (handlers: GrpcHandlers, sent: Array<Metadata.Metadata["entries"]>): GrpcHandlers =>
   new Map(Array.from(handlers, ([rpc, handler]) => {
     if (!/Driver|Stream$/.test(rpc) || rpc.endsWith("LogStream")) return [rpc, handler]
@@ -106,7 +106,7 @@ describe.each(sockets)("over $name", (transport) => {
       return Effect.withTracer(body(seen), seen.tracer)
     })
 
-  test("a call is a span on either side, named as its errors are", (seen) =>
+  test("a call is a span on either side, named like its errors", (seen) =>
     Effect.gen(function*() {
       const { address, driver, sent } = yield* connect(transport)
       const power = yield* driver("power")
@@ -137,7 +137,7 @@ describe.each(sockets)("over $name", (transport) => {
       deepStrictEqual(sent.map((entries) => [entries.get("b3"), entries.get("traceparent")]), [
         [undefined, `00-${client.traceId}-${client.spanId}-01`]
       ])
-      // Connecting, status and log are no calls of a driver.
+      // Connecting, status and log are not calls of a driver.
       strictEqual(seen.begun(), 4)
     }))
 
@@ -162,7 +162,7 @@ describe.each(sockets)("over $name", (transport) => {
         ["call power.sing", "MethodNotImplemented", 5, true],
         ["call power.on", "InvalidArgument", 3, true]
       ])
-      // Not of a method that is not there, whose name is the peer's to choose.
+      // There is none for a missing method, whose name the peer chooses.
       yield* seen.await("server", "call power.break")
       deepStrictEqual(spansOf("server"), [
         ["call power.off", "INTERNAL", 13, true],
@@ -170,7 +170,7 @@ describe.each(sockets)("over $name", (transport) => {
       ])
     }))
 
-  test("an interruption is no failure", (seen) =>
+  test("an interruption is not a failure", (seen) =>
     Effect.gen(function*() {
       const hanging = yield* Deferred.make<void>()
       const { driver } = yield* connect(transport, { hanging })
@@ -211,7 +211,7 @@ describe.each(sockets)("over $name", (transport) => {
       )
     }))
 
-  test("a byte stream lasts until its scope closes, and has its bytes", (seen) =>
+  test("a byte stream lasts until its scope closes, and counts its bytes", (seen) =>
     Effect.gen(function*() {
       const { driver } = yield* connect(transport)
       const console = yield* driver("console")
@@ -236,7 +236,7 @@ describe.each(sockets)("over $name", (transport) => {
       strictEqual(server.parent, client.spanId)
     }))
 
-  test("a byte stream that breaks off has failed, whatever becomes of its scope", (seen) =>
+  test("a byte stream that breaks off has failed, regardless of its scope's outcome", (seen) =>
     Effect.gen(function*() {
       const { driver } = yield* connect(transport)
       const console = yield* driver("console")
@@ -270,7 +270,7 @@ describe.each(sockets)("over $name", (transport) => {
       assertTrue(Exit.isFailure(client.exit) && Cause.isInterruptedOnly(client.exit.cause))
     }))
 
-  test("a transfer has its bytes, and is not the call that uses it", (seen) =>
+  test("a transfer counts its bytes, and is separate from the call that uses it", (seen) =>
     Effect.gen(function*() {
       const { driver } = yield* connect(transport)
       const storage = yield* driver("storage")
@@ -288,7 +288,7 @@ describe.each(sockets)("over $name", (transport) => {
       deepStrictEqual([code(unused), unused.attributes["error.type"]], [1, undefined])
     }))
 
-  test("arguments are not to be seen", (seen) =>
+  test("arguments are not shown", (seen) =>
     Effect.gen(function*() {
       const { driver } = yield* connect(transport)
       const power = yield* driver("power")
@@ -342,7 +342,7 @@ describe.each(sockets)("over $name", (transport) => {
 describe("tracers", () => {
   const memory = transports.find(({ name }) => name === "memory") ?? transports[0]!
 
-  it.scoped("that name traces in another way than W3C cost nobody a call", () =>
+  it.scoped("that name traces differently from W3C do not fail calls", () =>
     Effect.gen(function*() {
       const seen = spans.make(() => "the trace of « μ »")
       const { driver, sent } = yield* connect(memory)
@@ -352,7 +352,7 @@ describe("tracers", () => {
       deepStrictEqual(sent.map((entries) => entries.get("traceparent")), [undefined])
     }))
 
-  it.scoped("go by Effect's clock, unless told not to", () =>
+  it.scoped("use Effect's clock, unless disabled", () =>
     Effect.gen(function*() {
       const seen = spans.make()
       const hanging = yield* Deferred.make<void>()

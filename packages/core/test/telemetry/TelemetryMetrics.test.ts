@@ -1,4 +1,4 @@
-// What a client counts. Metrics are global, so each test has an exporter of a name of its own.
+// What a client counts. Metrics are global, so each test has an exporter with its own name.
 import { describe, it } from "@effect/vitest"
 import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Deferred from "effect/Deferred"
@@ -54,7 +54,7 @@ const valueOf = (state: MetricState.MetricState.Untyped) =>
     ? { count: state.count, sum: state.sum }
     : state
 
-/** The metrics about an exporter, by name and by what tells them apart. */
+/** The metrics about an exporter, by name and by the labels that distinguish them. */
 const metricsOf = (exporter: string) =>
   Effect.map(Metric.snapshot, (pairs) =>
     Object.fromEntries(pairs.flatMap(({ metricKey, metricState }) => {
@@ -159,14 +159,14 @@ describe("metrics", () => {
       strictEqual((yield* metricsOf("received"))["jumpstarter_bytes board resource resource received"], 1_024)
     }))
 
-  it.scoped("have the labels of the program too", () =>
+  it.scoped("also have the labels of the program", () =>
     Effect.gen(function*() {
       const board = yield* connect("labels")
       yield* Effect.tagMetrics(board.call("on"), "job", "17")
       assertTrue("jumpstarter_calls board on call 17" in (yield* metricsOf("labels")))
     }))
 
-  it.effect("of a connection that stands again", () => {
+  it.effect("of a connection that is re-established", () => {
     const count = Effect.map(metricsOf("memory"), (metrics) => Number(metrics["jumpstarter_reconnects"] ?? 0))
     return Effect.gen(function*() {
       const exporter = yield* FaultyExporter.FaultyExporter
