@@ -73,11 +73,11 @@ describe("call", () => {
   })
 
   it("tells how to run an effect", () => {
-    // @ts-expect-error: is not assignable to parameter of type '"run it first: pass what `yield*` makes of it"'
+    // @ts-expect-error: is not assignable to parameter of type '"run it first: pass the result of `yield*`"'
     void client.call("flash", client.resource(Resource.source(image)))
-    // @ts-expect-error: is not assignable to parameter of type '"run it first: pass what `yield*` makes of it"'
+    // @ts-expect-error: is not assignable to parameter of type '"run it first: pass the result of `yield*`"'
     void client.call("flash", Resource.fromFile("image"))
-    // @ts-expect-error: is not assignable to parameter of type '"run it first: pass what `yield*` makes of it"'
+    // @ts-expect-error: is not assignable to parameter of type '"run it first: pass the result of `yield*`"'
     void client.streamingCall("set", client.call("get"))
   })
 

@@ -31,7 +31,7 @@ export * as ClientConfig from "./controller/ClientConfig.ts"
 export * as ConnectionState from "./client/ConnectionState.ts"
 
 /**
- * The encodings a resource can have on the client's disk (`protocol.md` 6.3), as transformations of byte streams.
+ * The encodings that a resource can have on the client's disk (`protocol.md` 6.3), as transformations of byte streams.
  *
  * @since 0.1.0
  */
@@ -52,7 +52,7 @@ export * as Controller from "./controller/Controller.ts"
 export * as Device from "./client/Device.ts"
 
 /**
- * A driver, as an exporter hosts it: methods from handlers, and child drivers.
+ * A driver as an exporter hosts it: methods made from handlers, and child drivers.
  *
  * @since 0.1.0
  */
@@ -80,15 +80,15 @@ export * as DriverError from "./protocol/DriverError.ts"
 export * as DriverFailure from "./protocol/DriverFailure.ts"
 
 /**
- * A driver's contract: a named set of methods, from which the typed client, the handlers of a host and fakes follow.
+ * A driver's contract: a named set of methods.
  *
  * @since 0.1.0
  */
 export * as DriverInterface from "./contract/DriverInterface.ts"
 
 /**
- * One method of a driver's contract: a call, a streaming call, or a byte stream, with the schemas of what it takes and
- * gives.
+ * One method of a driver's contract: a call, a streaming call, or a byte stream, with the schemas of its arguments and
+ * results.
  *
  * @since 0.1.0
  */
@@ -202,7 +202,7 @@ export * as ProgressBar from "./resource/ProgressBar.ts"
 export * as ProtobufValue from "./protocol/ProtobufValue.ts"
 
 /**
- * Client-side bytes lent to a driver: a source it reads from, or a sink it writes to (`protocol.md` 6).
+ * Client-side bytes lent to a driver: a source for it to read, or a sink for it to write (`protocol.md` 6).
  *
  * @since 0.1.0
  */

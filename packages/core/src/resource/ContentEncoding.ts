@@ -1,7 +1,7 @@
 /**
- * The encodings a resource can have on the client's disk (`protocol.md` 6.3), as transformations of byte streams.
- * They stream: memory is bounded whatever the size or the ratio, the consumer sets the pace, and interruption releases
- * the codec. The codecs run off the event loop and are loaded when a stream first runs.
+ * The encodings that a resource can have on the client's disk (`protocol.md` 6.3), as transformations of byte streams. They
+ * stream: memory stays bounded for any size and ratio, the consumer sets the pace, and interruption releases the codec.
+ * Codecs run off the event loop, and are loaded when a stream first runs.
  *
  * @since 0.1.0
  */
@@ -61,7 +61,7 @@ export class ContentEncodingError extends Schema.TaggedError<ContentEncodingErro
 }
 
 // Regroups the chunks of a stream into pieces of at most `Codec.inputSize`, then null, so that one large chunk costs no
-// more memory than many small ones. The pieces are copies, as the codecs hand them to another thread.
+// more memory than many small ones. The pieces are copies, because the codecs transfer them to another thread.
 const makeInput = <E, R>(pull: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<E>, R>) => {
   let pending: Array<Uint8Array> = []
   let available = 0
@@ -155,8 +155,8 @@ const run = (encoding: ContentEncoding, direction: CodecPackages.Direction) => {
 }
 
 /**
- * Encodes a byte stream. The end of the source flushes everything, so what comes out is complete. An empty source
- * becomes the encoding of nothing, which is not empty.
+ * Encodes a byte stream. The end of the source flushes everything, so the output is complete. An empty source also has an
+ * encoding, which is not empty.
  *
  * `bz2` output is a sequence of streams of one block each; the bzip2 tool and `decode` read them as one.
  *
@@ -178,9 +178,9 @@ export const encode: {
 
 /**
  * Decodes a byte stream. The stream ends only after the whole source was read and found valid: a cut-off source is an
- * error, and so is anything that follows the encoded data. Concatenated gzip members, xz and bz2 streams and zstd
- * frames decode to the concatenation of their contents, as with the tools of these names; zero padding after gzip data
- * is skipped, also as with the tool.
+ * error, and so is anything after the encoded data. Concatenated gzip members, xz and bz2 streams and zstd frames decode to
+ * the concatenation of their contents, as with the tools of these names. Zero padding after gzip data is skipped, also as
+ * with the tool.
  *
  * @since 0.1.0
  * @category combinators

@@ -15,14 +15,14 @@ import * as Resource from "./Resource.ts"
 import * as terminalBar from "./terminalBar.ts"
 
 /**
- * Where a progress bar is drawn: a Node stream such as `process.stderr` or `process.stdout`, or anything that takes text.
+ * Where a progress bar is drawn: a Node stream such as `process.stderr` or `process.stdout`, or any object that takes text.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ProgressOutput {
   readonly write: (text: string) => unknown
-  /** Whether it is a terminal, on which a line can be drawn anew. */
+  /** Whether the output is a terminal, on which a line can be redrawn. */
   readonly isTTY?: boolean | undefined
   /** The width of the terminal; 80 unless given. */
   readonly columns?: number | undefined
@@ -33,7 +33,7 @@ export interface ProgressOutput {
  * @category models
  */
 export interface ProgressBarOptions {
-  /** What is transferred, as written in front of the bar; `transfer` unless given. */
+  /** The name of the transfer, written before the bar; `transfer` unless given. */
   readonly label?: string | undefined
   /** Standard error unless given. */
   readonly output?: ProgressOutput | undefined
@@ -42,11 +42,11 @@ export interface ProgressBarOptions {
 interface Measure extends TransferProgress {
   /** Since the transfer began. */
   readonly elapsedMillis: number
-  /** Bytes per millisecond: of late, or of the whole transfer when it is done. */
+  /** Bytes per millisecond: recently, or for the whole transfer once it is done. */
   readonly rate: number
 }
 
-// How far back the current rate looks.
+// The time span of the current rate.
 const windowMillis = 2_000
 
 const makeMeter = (start: number) => {
@@ -106,10 +106,10 @@ const drawBar = Effect.fnUntraced(function*(output: ProgressOutput, label: strin
   return drawState
 })
 
-// How often there is a line about a transfer of unknown size.
+// How often a transfer of unknown size gets a line.
 const lineMillis = 10_000
 
-// A line for every step of ten percent, and one at the end, which is also the last when the transfer stops early.
+// A line for every step of ten percent, and one at the end, also when the transfer stops early.
 const drawLines = (output: ProgressOutput, label: string): Draw => {
   let step = 0
   return (measure) => {
@@ -118,7 +118,7 @@ const drawLines = (output: ProgressOutput, label: string): Draw => {
       onNone: () => Math.floor(elapsedMillis / lineMillis),
       onSome: (total) => Math.floor(percentage(bytes, total) / 10)
     })
-    // That everything is sent is for the line at the end to say.
+    // The line at the end reports 100 percent.
     const complete = Option.exists(total, (total) => bytes >= total)
     if (!done && (reached <= step || complete)) return
     step = reached
@@ -138,8 +138,8 @@ const open = (
   output.isTTY === true ? drawBar(output, label, total) : Effect.sync(() => drawLines(output, label))
 
 /**
- * Shows the progress of a transfer until it ends: `show` does it for a resource. Run it beside the call that uses the
- * resource, and for one transfer at a time. Interrupting it gives the terminal back as it was.
+ * Shows the progress of a transfer until it ends; `show` does this for a resource. Run it next to the call that uses the
+ * resource, for one transfer at a time. Interrupting it restores the terminal.
  *
  * @since 0.1.0
  * @category combinators
@@ -172,10 +172,10 @@ export const run: {
 )
 
 /**
- * Shows a bar for every transfer of a resource. On a terminal it has the rate and, when the size is known, the time left;
- * elsewhere it is a line for every ten percent. Transfers have to be one at a time.
+ * Shows a bar for every transfer of a resource. On a terminal it has the rate and, when the size is known, the time left.
+ * Elsewhere it writes a line for every ten percent. Run one transfer at a time.
  *
- * It measures the bytes that cross the wire: of an encoded source, the encoded ones.
+ * It measures the bytes on the wire: for an encoded source, the encoded bytes.
  *
  * @since 0.1.0
  * @category combinators

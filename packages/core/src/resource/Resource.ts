@@ -1,5 +1,5 @@
 /**
- * Client-side bytes lent to a driver: a source it reads from, or a sink it writes to (`protocol.md` 6).
+ * Client-side bytes lent to a driver: a source for it to read, or a sink for it to write (`protocol.md` 6).
  *
  * @since 0.1.0
  */
@@ -44,16 +44,16 @@ export interface ResourceOptions {
    * What a driver writes is encoded here, because exporters are known to lose the tail of what they encode
    * (`protocol.md` 6.3).
    *
-   * Without an encoding, a warning is logged when the name of a file or the first bytes of a source say that there is one.
-   * `identity`, HTTP's name for none, says that the bytes are meant as they are, and nothing is logged.
+   * Without an encoding, a warning is logged when the name of a file, or the first bytes of a source, suggest one.
+   * `identity`, HTTP's name for no encoding, sends the bytes as they are without a warning.
    */
   readonly contentEncoding?: ContentEncoding | "identity" | undefined
-  /** What the bytes are called in a warning, such as `image.raw.xz`; the path of a file unless given. */
+  /** What warnings call the bytes, such as `image.raw.xz`; the path of a file unless given. */
   readonly name?: string | undefined
 }
 
 /**
- * What watches the transfers of a resource, see `withProgress`.
+ * Watches the transfers of a resource, see `withProgress`.
  *
  * @since 0.1.0
  * @category models
@@ -61,7 +61,7 @@ export interface ResourceOptions {
 export type ProgressObserver<E, R> = (progress: Stream.Stream<TransferProgress>) => Effect.Effect<void, E, R>
 
 /**
- * Bytes to send, and how many there are when that is known.
+ * Bytes to send, and their number if known.
  *
  * @since 0.1.0
  * @category models
@@ -71,16 +71,16 @@ export interface Source<A, E, R> extends Pipeable.Pipeable {
   readonly stream: Stream.Stream<Uint8Array, E, R>
   readonly contentEncoding: Option.Option<ContentEncoding>
   readonly name?: string | undefined
-  /** Whether the bytes are meant as they are, also when they look encoded. */
+  /** Whether to send the bytes as they are, even if they look encoded. */
   readonly asIs?: boolean | undefined
   readonly size: Option.Option<number>
-  /** What the transfer results in when it is done. */
+  /** The result of a completed transfer. */
   readonly result: A
   readonly observe: ProgressObserver<E, R>
 }
 
 /**
- * A place for bytes to be received.
+ * A place that receives bytes.
  *
  * @since 0.1.0
  * @category models
@@ -90,11 +90,11 @@ export interface Sink<A, E, R> extends Pipeable.Pipeable {
   readonly sink: EffectSink.Sink<A, Uint8Array, unknown, E, R>
   readonly contentEncoding: Option.Option<ContentEncoding>
   readonly name?: string | undefined
-  /** Whether the bytes are meant as they are, also when the name says otherwise. */
+  /** Whether to keep the bytes as they are, even if the name suggests an encoding. */
   readonly asIs?: boolean | undefined
-  /** How many bytes the driver is expected to write, if that is known. */
+  /** How many bytes the driver is expected to write, if known. */
   readonly size: Option.Option<number>
-  /** Fails when that many bytes, and then the end or more of them, are not what is expected. */
+  /** Fails when this number of bytes is not the expected one, so far or at the end. */
   readonly expect: (bytes: number, ended: boolean) => Effect.Effect<void, E>
   readonly observe: ProgressObserver<E, R>
 }
@@ -118,7 +118,7 @@ export {
 }
 
 /**
- * Tells whether a value is a resource that is not open yet: a source or a sink.
+ * Returns whether a value is a resource that is not open yet: a source or a sink.
  *
  * @since 0.1.0
  * @category guards
@@ -134,9 +134,9 @@ const formOf = ({ contentEncoding, name }: ResourceOptions) => ({
 })
 
 /**
- * A stream for a driver to read, such as an image to flash. `size`, in bytes, gives progress a total, and is a promise: a
- * stream with another number of bytes fails the transfer with `SizeMismatch`. What the stream has given must not be changed
- * afterwards: it may still be on its way.
+ * Makes a source from a stream, such as an image to flash. `size`, in bytes, gives progress a total, and is a promise: a
+ * stream with another number of bytes fails the transfer with `SizeMismatch`. Do not change chunks after the stream has
+ * emitted them: they may still be on their way.
  *
  * @since 0.1.0
  * @category constructors
@@ -178,8 +178,9 @@ export function source<E, R>(
 }
 
 /**
- * A sink for a driver to write to, such as the dump of a partition. `size` says how many bytes the driver is expected to write,
- * before they are encoded: it gives progress a total, and another number of bytes fails the transfer with `SizeMismatch`.
+ * Makes a sink for a driver to write to, such as the dump of a partition. `size` is the number of bytes that the driver is
+ * expected to write, before they are encoded. It gives progress a total, and another number of bytes fails the transfer
+ * with `SizeMismatch`.
  *
  * @since 0.1.0
  * @category constructors
@@ -208,7 +209,7 @@ export function sink<A, E, R>(
 }
 
 /**
- * Bytes in memory for a driver to read. They must not be changed until the transfer is over.
+ * Makes a source from bytes in memory. Do not change them before the transfer is over.
  *
  * @since 0.1.0
  * @category constructors
@@ -234,7 +235,7 @@ export const fromBytes = (bytes: Uint8Array, options?: ResourceOptions): Source<
 })
 
 /**
- * Text for a driver to read, as UTF-8. A lone surrogate, which UTF-8 does not have, becomes U+FFFD.
+ * Makes a source from text, as UTF-8. A lone surrogate, which UTF-8 does not have, becomes U+FFFD.
  *
  * @since 0.1.0
  * @category constructors
@@ -243,9 +244,8 @@ export const fromString = (text: string, options?: ResourceOptions): Source<void
   fromBytes(new TextEncoder().encode(text), options)
 
 /**
- * Collects in memory what a driver writes; the call answers the bytes. `limit` says how many they may be, 64 MiB unless
- * given: more of them fail the transfer with `TransferTooLarge` as soon as they arrive. For a dump that is larger than what
- * memory is for, use `toFile`.
+ * Collects in memory what a driver writes; the call returns the bytes. `limit` is their maximum number, 64 MiB unless
+ * given. More bytes fail the transfer with `TransferTooLarge` as soon as they arrive. For larger dumps, use `toFile`.
  *
  * @since 0.1.0
  * @category constructors
@@ -263,12 +263,12 @@ export function toBytes(
 }
 
 /**
- * A local file for a driver to read: a regular one, a pipe such as a FIFO or `/dev/stdin`, or a device. Fails when the file
- * cannot be examined, or is a directory.
+ * Opens a local file for a driver to read: a regular one, a pipe such as a FIFO or `/dev/stdin`, or a device. Fails when
+ * the file cannot be examined, or is a directory.
  *
- * The size of a regular file is a promise, as that of `source` is: one that is cut or grows until it is read fails the
- * transfer. Pipes, devices and the files of `/proc` have no size. A pipe can be read once, and is read until nobody has it
- * open for writing any more; the transfer waits for somebody who does.
+ * The size of a regular file is a promise, like that of `source`: a file that is cut or grows before it has been read fails
+ * the transfer. Pipes, devices and the files of `/proc` have no size. A pipe can be read once. The transfer waits for a
+ * process that writes to the pipe, and ends when none has it open for writing.
  *
  * @since 0.1.0
  * @category constructors
@@ -288,10 +288,10 @@ export const fromFile = (
   })
 
 /**
- * A local file for a driver to write to: a regular one, a pipe such as a FIFO or `/dev/stdout`, or a device. A regular file is
- * created, or emptied, when the transfer begins. A transfer that fails or is interrupted leaves what had arrived, so the file
- * is whole only when the call has succeeded. A transfer into a FIFO waits until somebody reads from it, and fails when
- * nobody does any more.
+ * A local file for a driver to write to: a regular one, a pipe such as a FIFO or `/dev/stdout`, or a device. A regular file
+ * is created, or emptied, when the transfer begins. A transfer that fails or is interrupted leaves the bytes that had
+ * arrived, so the file is complete only when the call has succeeded. A transfer into a FIFO waits until a process reads
+ * from it, and fails when the reader leaves.
  *
  * @since 0.1.0
  * @category constructors
@@ -317,15 +317,15 @@ export function toFile(
 export type { PresignedRequest }
 
 /**
- * A request for the exporter to make. The URL is absolute, and says all there is to say about who may do this, as one
- * presigned by an object store does: a `GET` unless given, for a driver to read, or a `PUT` for it to write. Exporters in
- * Python hang on a `PUT`, and follow no relative redirects (`protocol.md` 6.4).
+ * A request for the exporter to make. The URL is absolute and carries its own authorization, like one presigned by an
+ * object store: a `GET` unless given, for a driver to read, or a `PUT` for it to write. Python exporters hang on a `PUT`,
+ * and do not follow relative redirects (`protocol.md` 6.4).
  *
- * A `Content-Length` among the headers of a `PUT` declares how many bytes the driver will write; some object stores require
+ * A `Content-Length` in the headers of a `PUT` declares how many bytes the driver will write; some object stores require
  * it. Headers about a connection, such as `Connection` and `Transfer-Encoding`, are left out.
  *
- * The bytes stay as they are: an exporter neither decodes nor encodes them. A call with a request whose path ends like that of
- * a compressed file, such as `.xz`, logs a warning; `contentEncoding: "identity"` says that this is meant.
+ * The bytes stay as they are: an exporter neither decodes nor encodes them. A call logs a warning when the path of the
+ * request ends like that of a compressed file, such as `.xz`; `contentEncoding: "identity"` turns it off.
  *
  * @since 0.1.0
  * @category constructors
@@ -359,7 +359,7 @@ export const presigned = (
 }
 
 /**
- * The resource with another observer, whose errors and requirements are those of the transfer as well.
+ * The resource with another observer, whose errors and requirements become those of the transfer.
  *
  * @since 0.1.0
  * @category models
@@ -369,10 +369,9 @@ export type Observed<Self, E2, R2> = Self extends Source<infer A, infer E, infer
   : never
 
 /**
- * Has every transfer of a resource watched: the observer runs beside it and gets its progress, sampled every 100 ms, which
- * ends with the transfer. A call that succeeds waits for it, one that fails or is interrupted interrupts it, and when it
- * fails so does the transfer.
- * `ProgressBar.show` shows the progress on the terminal.
+ * Watches every transfer of a resource. The observer runs next to the transfer and gets its progress, sampled every 100 ms,
+ * until the transfer ends. A call that succeeds waits for the observer, and a call that fails or is interrupted interrupts
+ * it. When the observer fails, so does the transfer. `ProgressBar.show` shows the progress on the terminal.
  *
  * @since 0.1.0
  * @category combinators
@@ -420,7 +419,7 @@ export class TransferStalled extends Schema.TaggedError<TransferStalled>(
   idleTimeout: Schema.DurationFromMillis,
   /** How many bytes had moved, counted as in `TransferProgress`. */
   bytes: Schema.Number,
-  /** How many there are in all, if that is known. */
+  /** The total number of bytes, if known. */
   total: Schema.Option(Schema.Number)
 }) {
   override get message(): string {
@@ -451,12 +450,12 @@ const failWhenIdle = (idleTimeout: Duration.Duration): ProgressObserver<Transfer
   )
 
 /**
- * Fails every transfer of a resource, and with it the call, when no byte has moved for the given time, whatever the
- * cause: a driver that does not read or write, a source that gives nothing, or a sink that takes nothing. Without this, a
- * transfer may stall indefinitely.
+ * Fails every transfer of a resource, and its call, when no byte has moved for the given time, for any reason: a driver
+ * that does not read or write, a source that emits nothing, or a sink that accepts nothing. Without this, a transfer may
+ * stall indefinitely.
  *
- * The time runs from when the resource is opened until the transfer is complete. So what the driver does before its first
- * and after its last byte, such as erasing and syncing, has to be quicker than that too. It is measured to 100 ms.
+ * The time starts when the resource is opened, and runs until the transfer is complete. So the driver's work before the
+ * first byte and after the last one, such as erasing and syncing, must also be quicker. The time is measured to 100 ms.
  *
  * @since 0.1.0
  * @category combinators

@@ -1,5 +1,5 @@
-// One interface over every compression library: a codec that asks for input and offers output, one thing at a time. It
-// is driven by the calls of `next`, and runs ahead of them by a few outputs at most.
+// One interface to every compression library: a codec that requests input and offers output, one piece at a time. Calls of
+// `next` drive it, and it runs ahead of them by a few outputs at most.
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
@@ -11,7 +11,7 @@ import type { Event, Failure, Outcome, Reply, Task } from "./codecWorker/message
 
 export type { Failure, Reply }
 
-// How many bytes a codec is given at once, at most.
+// The largest input that a codec gets at once, in bytes.
 export const inputSize = 64 * 1024
 
 interface Codec {
@@ -26,7 +26,7 @@ const fromOutcome = (outcome: Outcome): Effect.Effect<Event, Failure> => {
   return Effect.fail(failure)
 }
 
-// Waits until `poll` has an outcome; `onWake` takes what is to be called when it may have one.
+// Waits until `poll` has an outcome. `onWake` takes the function to call when it may have one.
 const awaitOutcome = (
   poll: () => Outcome | undefined,
   onWake: (wake: (() => void) | undefined) => void
@@ -77,7 +77,7 @@ const makeZlib = (transform: Zlib.Gzip | Zlib.Gunzip | Zlib.Inflate): Codec => {
     notify?.()
   })
 
-  // zlib ends its output at the first byte that cannot start another member, and leaves the rest to us.
+  // zlib ends its output at the first byte that cannot start another member, and leaves the rest to the caller.
   const checkPadding = (bytes: Uint8Array) => {
     if (!isZero(bytes)) {
       failure = { _tag: "Failure", reason: "Corrupt", details: "something follows the compressed data" }
@@ -164,7 +164,7 @@ const spawn = (
   const worker = new Worker(program, {
     eval: true,
     name: task.codec,
-    // Loaders of the program, such as tsx, are of no use here and take a long time to start.
+    // Loaders of the program, such as tsx, are useless here and slow to start.
     execArgv: [],
     workerData: task
   })
@@ -220,7 +220,7 @@ const worker = (
       ).pipe(Effect.map(makeWorker))
   })
 
-// `first` is the first input, which tells a gzip header from a zlib one. It still has to be given to the codec.
+// `first` is the first input, which distinguishes a gzip header from a zlib one. The codec still has to get it.
 export const make = (
   encoding: codecPackages.Encoding,
   direction: codecPackages.Direction,

@@ -1,6 +1,6 @@
-// Finds the packages of the codecs. They have files of their own and run in threads of their own, so a bundler cannot take them
-// along: they are looked for when they are needed, from the file that this module is in, from the program's main script, and
-// from where this library is installed as those see it, because package managers can hide the packages behind it.
+// Finds the packages of the codecs. They have their own files and run in their own threads, so a bundler cannot include
+// them. They are searched when needed: from this module's file, from the program's main script, and from this library's
+// installation as those two see it, because package managers can hide the packages behind it.
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { createRequire } from "node:module"
@@ -22,7 +22,7 @@ const modules: Record<PackagedEncoding, Record<Direction, ReadonlyArray<string>>
   zstd: { encode: ["zstd-codec/lib/module.js"], decode: ["zstddec/stream"] }
 }
 
-// A bundle in the format of CommonJS has no `import.meta.url`, and an ECMAScript module no `__filename`.
+// A CommonJS bundle has no `import.meta.url`, and an ECMAScript module has no `__filename`.
 const here = (): string | undefined =>
   typeof import.meta.url === "string" && import.meta.url !== ""
     ? import.meta.url
@@ -55,7 +55,7 @@ const notFound = (module: string, encoding: PackagedEncoding, direction: Directi
     "or NODE_PATH"
 }
 
-// The URLs of a codec's modules, or which package is missing.
+// Returns the URLs of a codec's modules, or the package that is missing.
 export const find = (
   encoding: PackagedEncoding,
   direction: Direction
@@ -72,7 +72,7 @@ export const find = (
   ))
 }
 
-// Libraries can be optional dependencies, and a bundle can be away from all of them.
+// Libraries can be optional dependencies, and a bundle can be far from all of them.
 export const missing = (encoding: Encoding): Option.Option<string> =>
   encoding === "gzip"
     ? Option.none()

@@ -1,4 +1,4 @@
-// What a name, or the first bytes of a content, say about its encoding.
+// What a name, or the first bytes of the content, say about its encoding.
 import type { ContentEncoding } from "./ContentEncoding.ts"
 
 const endings: Readonly<Record<string, ContentEncoding>> = {
@@ -21,7 +21,7 @@ export const ofName = (name: string): ContentEncoding | undefined => {
   return ending !== undefined && Object.hasOwn(endings, ending) ? endings[ending] : undefined
 }
 
-// How many first bytes are looked at.
+// How many of the first bytes to inspect.
 export const headBytes = 6
 
 const startsWith = (head: Uint8Array, ...bytes: ReadonlyArray<number>): boolean =>

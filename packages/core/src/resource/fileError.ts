@@ -1,4 +1,4 @@
-// The errors of files, as Effect's file system has them.
+// Errors of files, in the form of Effect's file system.
 import * as PlatformError from "@effect/platform/Error"
 
 export type FileError = PlatformError.PlatformError
@@ -23,7 +23,7 @@ export const fromNode = (method: string, path: string, cause: NodeJS.ErrnoExcept
     cause
   })
 
-// Of what is no file of the kind that is needed.
+// An error for a file of the wrong kind.
 export const refuse = (method: string, path: string, description: string): FileError =>
   new PlatformError.SystemError({
     reason: "BadResource",

@@ -1,4 +1,4 @@
-// SHA-256 of bytes that come in pieces, which Web Crypto cannot do.
+// SHA-256 of bytes that come in pieces, which Web Crypto cannot compute.
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Sink from "effect/Sink"
@@ -17,7 +17,7 @@ export interface Digest {
   readonly size: number
 }
 
-// The SHA-256 of what a stream yields, or of no more than its first `limit` bytes.
+// Returns the SHA-256 of a stream, or of at most its first `limit` bytes.
 export const sha256 = (limit = Infinity): Sink.Sink<Digest, Uint8Array> =>
   Sink.suspend(() => {
     const hash = createHash("sha256")
@@ -34,7 +34,7 @@ export const sha256 = (limit = Infinity): Sink.Sink<Digest, Uint8Array> =>
     )
   })
 
-// Of the bytes that a driver gets of a source.
+// The SHA-256 of the bytes that a driver gets from a source.
 export const ofSource = <E, R>(
   source: Resource.Source<void, E, R>
 ): Effect.Effect<Digest, E | ContentEncoding.ContentEncodingError, R> =>

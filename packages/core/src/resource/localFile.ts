@@ -6,16 +6,16 @@ import * as EffectSink from "effect/Sink"
 import * as fileError from "./fileError.ts"
 import * as sequentialFile from "./sequentialFile.ts"
 
-// Large reads, because each takes a turn of the thread pool, and few of them ahead.
+// Large reads, because each needs a turn of the thread pool, and little read-ahead.
 const readAhead = { bufferSize: 2, chunkSize: 256 * 1024 }
 
-// Files of /proc say that they are empty, and those of /sys that they have a block, of which none is on a disk.
+// Files of /proc report a size of zero. Files of /sys report the size of one block, but have no blocks on disk.
 const sizeOf = ({ blksize, blocks, size, type }: FileSystem.File.Info): number | undefined =>
   type !== "File" || size === 0n || Option.contains(blocks, 0) && Option.contains(blksize, size)
     ? undefined
     : Number(size)
 
-// The bytes of a file, and how many there are, where the file says so.
+// Returns the bytes of a file, and their number if the file reports it.
 export const open = Effect.fnUntraced(function*(fileSystem: FileSystem.FileSystem, path: string) {
   const info = yield* fileSystem.stat(path)
   if (info.type === "Directory") {
@@ -35,13 +35,13 @@ export const sink = (
     fileSystem.stat(path).pipe(
       Effect.map(({ type }) =>
         type === "CharacterDevice"
-          // The position of what is appended is left to the device.
+          // In append mode the device decides the position.
           ? fileSystem.sink(path, { flag: "a" })
           : sequentialFile.isSequential(type)
           ? sequentialFile.write(path, type)
           : fileSystem.sink(path)
       ),
-      // What cannot be examined, mostly because it is not there yet, says why when it is opened.
+      // A file that cannot be examined, mostly because it does not exist yet, fails with a reason when it is opened.
       Effect.orElseSucceed(() => fileSystem.sink(path))
     )
   )

@@ -1,4 +1,4 @@
-// What a driver writes, kept in memory, where there is a bound.
+// Keeps what a driver writes in memory, up to a limit.
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Sink from "effect/Sink"

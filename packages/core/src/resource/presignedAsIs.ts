@@ -1,3 +1,3 @@
-// The presigned requests whose bytes are meant as they are. A request is plain data that travels as it is, and has no place
-// for what concerns this side only.
+// The presigned requests whose bytes are compressed on purpose. A request is plain data that is sent unchanged, so it has
+// no place for what concerns only this side.
 export const presignedAsIs = new WeakSet<object>()

@@ -1,6 +1,6 @@
-// Files that have no positions: pipes, standard input and output, character devices. Effect's file system reads and writes at
-// positions, which these refuse. Pipes are opened and used without blocking: a thread that waits for the other end of a pipe
-// cannot be called back, and with four of those a program does nothing with files any more.
+// Files without positions: pipes, standard input and output, character devices. Effect's file system reads and writes at
+// positions, which these files refuse. Pipes are opened and used without blocking: a thread that waits for the other end of
+// a pipe cannot be cancelled, and four such threads block all file operations of the program.
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -27,12 +27,13 @@ const open = (path: string, flags: number): Effect.Effect<number, NodeJS.ErrnoEx
 
 const destroy = (stream: Readable | Writable) => Effect.sync(() => void stream.destroy())
 
-// Listens to the errors of a stream. One that nobody listens to ends the process, and `errored` is what reads and writes report.
+// Listens to the errors of a stream. Without a listener they would end the process; reads and writes report them through
+// `errored`.
 const ignore = (): void => {}
 
 const notASocket = (path: string) => refuse("open", path, "a socket cannot be opened as a file")
 
-// A device is read by a thread, which may have to wait for it: few kinds of devices can be waited for without one.
+// A thread reads a device, and may block: only few kinds of devices can be awaited without a thread.
 const readableOf = (fd: number, path: string, type: Type): Readable =>
   type === "FIFO"
     ? new Socket({ fd, readable: true, writable: false })
@@ -44,13 +45,13 @@ const openReadable = (path: string, type: Type): Effect.Effect<Readable, FileErr
   if (type === "Socket") {
     return path !== "/dev/stdin" ? notASocket(path) : Effect.acquireRelease(
       Effect.sync(() => process.stdin.on("error", ignore)),
-      // What the program was started with stays open when a transfer has ended. Node takes a tick to see that the listener for
-      // bytes is gone; until then a pause does not stop the reading, which keeps the process alive.
+      // The program's standard input stays open after a transfer. Node takes a tick to notice that the listener for bytes
+      // is gone. Until then a pause does not stop the reading, which keeps the process alive.
       (input) =>
         Effect.sync(() =>
           process.nextTick(() => {
             input.off("error", ignore)
-            // Another transfer may have begun since.
+            // Another transfer may have started since.
             if (input.listenerCount("readable") === 0) input.pause()
           })
         )
@@ -67,12 +68,12 @@ const openReadable = (path: string, type: Type): Effect.Effect<Readable, FileErr
   )
 }
 
-// Reads to the end. What a pipe has given is gone, so it can be read once.
+// Reads to the end. The bytes of a pipe are gone once they are read, so it can be read once.
 export const read = (path: string, type: Type): Stream.Stream<Uint8Array, FileError> => {
   let used = false
   return Stream.unwrapScoped(Effect.suspend(() => {
     if (used && type !== "CharacterDevice") {
-      return refuse("read", path, "it is a pipe, which can be read once only, and that has been done")
+      return refuse("read", path, "it is a pipe, which can be read only once, and it was read before")
     }
     used = true
     return openReadable(path, type).pipe(
@@ -93,7 +94,7 @@ const standardOutputs: Readonly<Record<string, () => Writable>> = {
   "/dev/stderr": () => process.stderr
 }
 
-// How often a pipe that nobody reads is tried again, as no event tells of its first reader. The reader is another process,
+// How often to retry a pipe without a reader, because no event announces its first reader. The reader is another process,
 // so this is real time.
 const readerInterval = Effect.withClock(Effect.sleep("20 millis"), Clock.make())
 
@@ -115,8 +116,8 @@ const openWritable = (path: string, type: Type): Effect.Effect<Writable, FileErr
   const standard = standardOutputs[path]
   return standard === undefined ? notASocket(path) : Effect.acquireRelease(
     Effect.sync(() => standard().on("error", ignore)),
-    // It stays open. A write that was interrupted goes on, and may fail yet: what is queued behind it is called back, and then
-    // comes the error.
+    // The output stays open. An interrupted write continues, and may still fail: its error comes right after the callback
+    // of a write that is queued behind it.
     (output) =>
       Effect.sync(() => {
         const stop = () => void setImmediate(() => output.off("error", ignore))
@@ -126,7 +127,7 @@ const openWritable = (path: string, type: Type): Effect.Effect<Writable, FileErr
   )
 }
 
-// Writes to a pipe when somebody reads from it, and no faster than that.
+// Writes to a pipe only when a process reads from it, and at its pace.
 export const write = (path: string, type: Type): Sink.Sink<void, Uint8Array, never, FileError> =>
   Sink.unwrapScoped(
     Effect.map(

@@ -1,8 +1,8 @@
-// The one place that knows cli-progress, which is loaded when the first bar is drawn, and the process's own terminal.
+// The only module that uses cli-progress, which is loaded when the first bar is drawn, and the process's own terminal.
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
-// The part of a Node stream that is used.
+// The used part of a Node stream.
 export interface Output {
   readonly write: (text: string) => unknown
   readonly isTTY?: boolean | undefined
@@ -16,9 +16,9 @@ export interface State {
   readonly texts: Readonly<Record<string, string>>
 }
 
-// Draws a bar of `total` until the scope closes, which leaves the last state on the screen and gives the cursor back. The
-// format is cli-progress's. MultiBar and not SingleBar, because the latter ends by moving the cursor to where it
-// started: over whatever else was printed in the meantime.
+// Draws a bar of `total` until the scope closes, which leaves the last state on the screen and restores the cursor. The
+// format is cli-progress's. MultiBar and not SingleBar, because SingleBar ends by moving the cursor back to its start, over
+// anything that was printed in the meantime.
 export const open = (options: {
   readonly output: Output
   readonly total: number
@@ -30,7 +30,7 @@ export const open = (options: {
     Effect.acquireRelease(
       Effect.map(Effect.promise(() => import("cli-progress")), ({ default: { MultiBar } }) => {
         const bars = new MultiBar({
-          // Its types ask for a whole Node stream; it uses what `Output` has.
+          // Its types require a whole Node stream, but it uses only what `Output` has.
           stream: options.output as unknown as NodeJS.WritableStream,
           format: options.format,
           barsize: options.width,
@@ -39,7 +39,7 @@ export const open = (options: {
           hideCursor: true,
           // Another writer may have cleared the line.
           forceRedraw: true,
-          // The scope does that.
+          // The scope does this.
           gracefulExit: false
         })
         return { bars, bar: bars.create(options.total, options.initial.value, { ...options.initial.texts }) }

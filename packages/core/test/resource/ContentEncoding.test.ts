@@ -18,8 +18,8 @@ const base64 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "b
 
 const text = "power on, power off\n"
 
-// printf 'power on, power off\n', and nothing at all, through gzip 1.12 (-9n), xz 5.4.1, bzip2 1.0.8 and zstd 1.5.4
-// (-19). Python 3.11's gzip, lzma and bz2 modules make the same bytes.
+// printf 'power on, power off\n', and empty input, through gzip 1.12 (-9n), xz 5.4.1, bzip2 1.0.8 and zstd 1.5.4 (-19).
+// Python 3.11's gzip, lzma and bz2 modules make the same bytes.
 const fixtures: Record<ContentEncoding.ContentEncoding, { readonly text: Uint8Array; readonly empty: Uint8Array }> = {
   gzip: {
     text: base64("H4sIAAAAAAACAyvIL08tUsjP01EogLDS0rgAgnM/UxQAAAA="),
@@ -41,7 +41,7 @@ const fixtures: Record<ContentEncoding.ContentEncoding, { readonly text: Uint8Ar
   }
 }
 
-// Where in the first fixture a checksum of the content is.
+// The position of a checksum of the content in the first fixture.
 const checksumAt: Record<ContentEncoding.ContentEncoding, ReadonlyArray<number>> = {
   gzip: [27, 28, 29, 30],
   xz: [48, 49, 50, 51, 52, 53, 54, 55],
@@ -83,7 +83,7 @@ const decodeError = (encoding: ContentEncoding.ContentEncoding, ...chunks: Reado
 
 const singleBytes = (bytes: Uint8Array) => Array.from(bytes, (byte) => Uint8Array.of(byte))
 
-// Bytes that do not compress, the same in every run.
+// Incompressible bytes, the same in every run.
 const noise = (size: number): Uint8Array => {
   const bytes = new Uint8Array(size)
   let state = 0x9e3779b9
@@ -106,7 +106,7 @@ const MiB = 1024 * 1024
 
 class SourceFailed extends Data.TaggedError("SourceFailed") {}
 
-// Every codec thread is one port for its owner.
+// Every codec thread shows as one port of its owner.
 const threads = Effect.sync(() => process.getActiveResourcesInfo().filter((name) => name === "MessagePort").length)
 
 describe("ContentEncoding", () => {
@@ -122,7 +122,7 @@ describe("ContentEncoding", () => {
         }))
 
       it.effect.prop(
-        "round-trips, however both sides are chunked",
+        "round-trips for any chunks on both sides",
         [
           FastCheck.array(FastCheck.uint8Array({ maxLength: 600 }), { maxLength: 12 }),
           FastCheck.integer({ min: 1, max: 400 })
@@ -135,7 +135,7 @@ describe("ContentEncoding", () => {
         { fastCheck: { numRuns: 8 }, timeout: 60_000 }
       )
 
-      it.effect("round-trips more than one block, and runs", () =>
+      it.effect("round-trips several blocks, and runs of one byte", () =>
         Effect.gen(function*() {
           const bytes = concat(noise(1_000_000), new Uint8Array(1_000_000), noise(300_001))
           const result = yield* Stream.make(bytes.subarray(0, 10), bytes.subarray(10)).pipe(
@@ -146,7 +146,7 @@ describe("ContentEncoding", () => {
           assert.isTrue(Buffer.from(bytes).equals(result))
         }), 60_000)
 
-      it.effect("encodes nothing as something", () =>
+      it.effect("encodes empty input as a non-empty output", () =>
         Effect.gen(function*() {
           const encoded = yield* collect(ContentEncoding.encode(encoding)(Stream.empty))
           assert.isAbove(encoded.length, 0)
@@ -184,7 +184,7 @@ describe("ContentEncoding", () => {
           }
         }))
 
-      it.effect("fails on other data", () =>
+      it.effect("fails on data of another encoding", () =>
         Effect.gen(function*() {
           const error = yield* decodeError(encoding, new TextEncoder().encode("this is not compressed data"))
           assert.strictEqual(error.reason, "Corrupt")
@@ -192,7 +192,7 @@ describe("ContentEncoding", () => {
           assert.include(error.message, `${encoding} data is corrupt: `)
         }))
 
-      it.effect("never decodes damaged data to something else", () =>
+      it.effect("never decodes damaged data to other content", () =>
         Effect.gen(function*() {
           const results = yield* Effect.forEach(
             Array.from(fixture.text.keys()),
@@ -222,13 +222,13 @@ describe("ContentEncoding", () => {
           assert.include(["Corrupt", "Truncated"], byte.reason)
         }))
 
-      it.effect("fails on no data", () =>
+      it.effect("fails on empty input", () =>
         Effect.gen(function*() {
           assert.strictEqual((yield* decodeError(encoding)).reason, "Truncated")
           assert.strictEqual((yield* decodeError(encoding, new Uint8Array(0))).reason, "Truncated")
         }))
 
-      it.effect("passes the source's failure on, after releasing the codec", () =>
+      it.effect("fails with the source's error, after releasing the codec", () =>
         Effect.gen(function*() {
           const before = yield* threads
           const source = Stream.concat(Stream.make(fixture.text.subarray(0, 10)), Stream.fail(new SourceFailed()))
@@ -273,7 +273,7 @@ describe("ContentEncoding", () => {
           assert.strictEqual(yield* threads, before)
         }))
 
-      it.effect("takes no more of the source than the consumer asks for", () =>
+      it.effect("pulls from the source only as much as the consumer needs", () =>
         Effect.gen(function*() {
           const pulled = yield* Ref.make(0)
           const chunk = noise(64 * 1024)
@@ -283,7 +283,7 @@ describe("ContentEncoding", () => {
           assert.isBelow(yield* Ref.get(pulled), 4 * MiB)
         }))
 
-      it.effect("passes 64 MiB through in small pieces", () =>
+      it.effect("streams 64 MiB in small pieces", () =>
         Effect.gen(function*() {
           const zeros = new Uint8Array(MiB)
           const encoded = yield* Stream.range(1, 64).pipe(
@@ -304,7 +304,7 @@ describe("ContentEncoding", () => {
     })
   }
 
-  it.effect("encodes and decodes data-first, too", () =>
+  it.effect("also encodes and decodes data-first", () =>
     Effect.gen(function*() {
       const encoded = ContentEncoding.encode(Stream.make(new TextEncoder().encode(text)), "gzip")
       const decoded = ContentEncoding.decode(encoded, "gzip").pipe(Stream.decodeText(), Stream.mkString)
@@ -319,7 +319,7 @@ describe("ContentEncoding", () => {
       assert.strictEqual((yield* decodeError("gzip", concat(zlibText, zlibText))).reason, "Corrupt")
     }))
 
-  it.effect("skips zero padding after gzip and xz data, and nothing else", () =>
+  it.effect("skips only zero padding after gzip and xz data", () =>
     Effect.gen(function*() {
       for (const encoding of ["gzip", "xz"] as const) {
         const data = fixtures[encoding].text
@@ -330,13 +330,13 @@ describe("ContentEncoding", () => {
       }
     }))
 
-  it.effect("decodes every kind of xz check, and nothing but the container", () =>
+  it.effect("decodes every kind of xz check, and only the container format", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* decodedText("xz", xzSha256Text), text)
       assert.strictEqual((yield* decodeError("xz", lzmaAloneText)).reason, "Corrupt")
     }))
 
-  it.effect("follows every kind of zstd frame", () =>
+  it.effect("decodes every kind of zstd frame", () =>
     Effect.gen(function*() {
       const data = concat(zstdSkippableFrame, zstdTextWithoutCheck, zstdSkippableFrame, fixtures.zstd.text)
       assert.strictEqual(yield* decodedText("zstd", data), text + text)

@@ -24,7 +24,7 @@ class Screen extends Writable implements Bar.ProgressOutput {
   get lines() {
     return this.text.split("\n").slice(0, -1)
   }
-  // What stands on each line after everything was drawn.
+  // The final text of each line after everything was drawn.
   get shown() {
     // eslint-disable-next-line no-control-regex
     return this.lines.map((line) => line.split(/\x1b\[1G/).at(-1)!.replaceAll(/\x1b\[\??[0-9;]*[A-Za-z]/g, ""))
@@ -37,7 +37,7 @@ const at = (bytes: number, total: number | undefined, done = false): TransferPro
   done
 })
 
-// One value each 100 ms, the first at once.
+// One value every 100 ms, the first at once.
 const paced = (values: ReadonlyArray<TransferProgress>) =>
   Stream.schedule(Stream.fromIterable(values), Schedule.spaced("100 millis"))
 
@@ -70,7 +70,7 @@ describe("ProgressBar", () => {
       assert.deepStrictEqual(screen.lines.map((line) => line.split(" (")[0]), ["flash 55 %", "flash 100 %"])
     }))
 
-  it.effect("says how far a transfer came that stopped early", () =>
+  it.effect("shows how far a transfer came that stopped early", () =>
     Effect.gen(function*() {
       const screen = new Screen(false)
       yield* runPaced([at(450_000, 1_000_000, true)], screen)
@@ -94,7 +94,7 @@ describe("ProgressBar", () => {
       assert.strictEqual(screen.text, "transfer 100 % (0.0 of 0.0 MB) at 0.0 MB/s in 0.0 s\n")
     }))
 
-  it.effect("runs and shows in a pipe, with and without options", () =>
+  it.effect("works in a pipe, with and without options", () =>
     Effect.gen(function*() {
       const screen = new Screen(false)
       const options = { label: "dump", output: screen }
@@ -109,7 +109,7 @@ describe("ProgressBar", () => {
       yield* Stream.empty.pipe(ProgressBar.run())
     }))
 
-  it.effect("fails as the stream fails", () =>
+  it.effect("fails with the stream's error", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(ProgressBar.run(Stream.fail("broken"), { output: new Screen(true) }))
       assert.strictEqual(error, "broken")
@@ -139,14 +139,14 @@ describe("ProgressBar", () => {
       assert.isAtMost(screen.shown[0]!.length, 60)
     }))
 
-  it.live("draws a total that is not known without a bar", () =>
+  it.live("draws no bar when the total is unknown", () =>
     Effect.gen(function*() {
       const screen = new Screen(true)
       yield* ProgressBar.run(Stream.make(at(5_000_000, undefined, true)), { label: "dump", output: screen })
       assert.match(screen.shown[0]!, /^dump 5\.0 MB \d+\.\d MB\/s in 0\.\d s$/)
     }))
 
-  it.live("gives the cursor back when interrupted, and ends the line", () =>
+  it.live("restores the cursor when interrupted, and ends the line", () =>
     Effect.gen(function*() {
       const screen = new Screen(true)
       const progress = Stream.concat(Stream.make(at(1_000_000, 2_000_000)), Stream.never)

@@ -1,4 +1,4 @@
-// What becomes of a transfer that stalls, of a file that is dumped into, and of an encoding that has no codec.
+// The outcomes of a stalled transfer, of a dump into a file, and of an encoding without a codec.
 import {
   Driver,
   Exporter,
@@ -19,7 +19,7 @@ import { gzipSync } from "node:zlib"
 import { concat, text, utf8 } from "../support/bytes.ts"
 import { leavingNothing } from "../support/leaks.ts"
 
-/** A driver that uses a resource in one way per method, and what became of its calls. */
+/** A driver that uses a resource in a different way in each method, and the outcomes of its calls. */
 const makeDevice = Effect.sync(() => {
   const ends: Array<"answered" | "cancelled"> = []
   const call = (use: (resource: Resource.DriverResource) => Effect.Effect<void>) =>
@@ -102,7 +102,7 @@ describe("an idle timeout", () => {
       assert.deepStrictEqual(device.ends, ["cancelled"])
     }))
 
-  it.effect("starts anew with every byte", () =>
+  it.effect("starts over with every byte", () =>
     Effect.gen(function*() {
       const device = yield* makeDevice
       const slow = Stream.tap(Stream.make(utf8("1"), utf8("2"), utf8("3")), () => Effect.sleep("2900 millis"))
@@ -127,7 +127,7 @@ describe("an idle timeout", () => {
       }).pipe(Effect.scoped, on(device))
     }))
 
-  it.live("leaves nothing behind", () =>
+  it.live("leaves no timers or fibers behind", () =>
     leavingNothing(Effect.gen(function*() {
       const device = yield* makeDevice
       const brief = Duration.millis(100)
@@ -142,7 +142,7 @@ describe("an idle timeout", () => {
       }
     })))
 
-  it("has an error that says all there is to say", () => {
+  it("has an error with all the numbers", () => {
     assert.strictEqual(
       stalled(5, 10).message,
       "the transfer stalled after 5 of 10 bytes: no byte moved for 3s (Resource.withIdleTimeout)"
@@ -155,7 +155,7 @@ describe("an idle timeout", () => {
 })
 
 describe("an observer", () => {
-  it.effect("that fails fails the transfer, also when all bytes have moved", () =>
+  it.effect("that fails also fails the transfer, even when all bytes have moved", () =>
     Effect.gen(function*() {
       const device = yield* makeDevice
       const early = Resource.withProgress(Resource.source(pausing), () => Effect.fail("early" as const))
@@ -173,7 +173,7 @@ describe("an observer", () => {
 describe("bytes in memory", () => {
   const content = (bytes: Stream.Stream<Uint8Array>) => Effect.map(Stream.runCollect(bytes), (all) => text(concat(all)))
 
-  it.effect("have their size, and what the options say", () =>
+  it.effect("have their size, and take options", () =>
     Effect.gen(function*() {
       const bytes = Resource.fromBytes(utf8("firm"), { contentEncoding: "gzip", name: "firm.gz" })
       assert.deepStrictEqual([bytes.size, bytes.contentEncoding, bytes.name], [
@@ -196,14 +196,14 @@ describe("bytes in memory", () => {
       return yield* handle.result
     }).pipe(Effect.scoped)
 
-  it.effect("are what a driver has written", () =>
+  it.effect("are the bytes that a driver has written", () =>
     Effect.gen(function*() {
       const device = yield* makeDevice
       assert.strictEqual(text(yield* dump(Resource.toBytes()).pipe(on(device))), "12345")
       assert.strictEqual(text(yield* dump(Resource.toBytes({ limit: 5, size: 5 })).pipe(on(device))), "12345")
     }))
 
-  it.effect("are no more than the limit", () =>
+  it.effect("are limited", () =>
     Effect.gen(function*() {
       const device = yield* makeDevice
       const error = yield* Effect.flip(dump(Resource.toBytes({ limit: 4 })).pipe(on(device)))
@@ -214,7 +214,7 @@ describe("bytes in memory", () => {
       )
     }))
 
-  it.effect("are kept apart when a sink is used twice", () =>
+  it.effect("stay separate when a sink is used twice", () =>
     Effect.gen(function*() {
       const { sink } = Resource.toBytes()
       const run = (piece: string) => Effect.map(Stream.run(Stream.make(utf8(piece), utf8(piece)), sink), text)
@@ -223,7 +223,7 @@ describe("bytes in memory", () => {
 })
 
 describe("a resource in a pipe", () => {
-  it.effect("is watched and bounded as data-first", () =>
+  it.effect("works the same in a pipe and data-first", () =>
     Effect.gen(function*() {
       const device = yield* makeDevice
       const seen: Array<string> = []
@@ -238,7 +238,7 @@ describe("a resource in a pipe", () => {
       assert.deepStrictEqual(seen.sort(), ["first 3", "last 3", "last 3"])
     }))
 
-  it.effect("keeps the bound of each step", () =>
+  it.effect("keeps the limit of each step", () =>
     Effect.gen(function*() {
       const device = yield* makeDevice
       const sink = Resource.sink(Sink.drain).pipe(Resource.withIdleTimeout(idleTimeout), ProgressBar.show())
@@ -247,7 +247,7 @@ describe("a resource in a pipe", () => {
       assert.deepStrictEqual(yield* Fiber.join(calling), stalled(5))
     }))
 
-  it("is known from other values", () => {
+  it("is distinguished from other values", () => {
     assert.isTrue(Resource.isResource(Resource.fromBytes(new Uint8Array()).pipe(Resource.withIdleTimeout("1 second"))))
     assert.isTrue(Resource.isResource(Resource.toBytes()))
     for (const other of [undefined, null, "Source", { _tag: "Source" }, Resource.presigned("https://a/b")]) {
@@ -257,7 +257,7 @@ describe("a resource in a pipe", () => {
 })
 
 describe("fromFile", () => {
-  it.effect("refuses a directory, and knows no size of a device", () =>
+  it.effect("refuses a directory, and has no size for a device", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(Resource.fromFile("/"))
       assert.include(error.message, "(/): it is a directory")
@@ -294,7 +294,7 @@ describe("toFile", () => {
   )
 
   test(
-    "leaves what had arrived when the dump is interrupted",
+    "leaves the bytes that had arrived when the dump is interrupted",
     Effect.gen(function*() {
       const { content, fileSystem, path } = yield* temporary
       yield* fileSystem.writeFileString(path, "something longer")
@@ -316,7 +316,8 @@ describe("toFile", () => {
 })
 
 describe("an exporter that does not say what it accepts", () => {
-  // It knows no encodings: it is asked for none, and takes what comes as it is (protocol.md 6.3).
+  // The exporter knows no encodings: the client requests none, and the exporter takes the bytes as they are (protocol.md
+  // 6.3).
   const withoutEncodings = (handlers: GrpcHandlers): GrpcHandlers =>
     new Map(Array.from(handlers, ([name, handler]): [string, GrpcHandler] => [
       name,
@@ -354,8 +355,8 @@ describe("an exporter that does not say what it accepts", () => {
   it.live("is sent the decoded bytes", () =>
     Effect.map(flash(gzipSync("firmware")), (received) => assert.strictEqual(received, "firmware")))
 
-  // The driver may have got a part of the image, so this is not the refusal that sends nothing.
-  it.live("fails otherwise for a source that does not decode after a part of it was sent", () =>
+  // The driver may have received a part of the image, so this error does not say that nothing was sent.
+  it.live("fails with UnexpectedResult when a source cannot be decoded after a part of it was sent", () =>
     Effect.gen(function*() {
       const content = Uint8Array.from({ length: 1_000_000 }, (_, index) => index * index)
       const encoded = gzipSync(content)
@@ -367,7 +368,7 @@ describe("an exporter that does not say what it accepts", () => {
       )
     }))
 
-  it.live("is not sent bytes that do not decode", () =>
+  it.live("is not sent bytes that cannot be decoded", () =>
     Effect.map(Effect.flip(flash(utf8("firmware"))), (error) => {
       assert.deepStrictEqual([error._tag, "origin" in error ? error.origin : ""], ["InvalidArgument", "client"])
       assert.include(error.message, "gzip data is corrupt")
@@ -390,7 +391,7 @@ describe("an exporter without the codec of an encoding", () => {
       (resolve) => Effect.sync(() => Reflect.set(Module, "_resolveFilename", resolve))
     )
 
-  it.scoped("refuses it when the resource is opened, and takes the others", () =>
+  it.scoped("refuses it when the resource is opened, and accepts the others", () =>
     Effect.gen(function*() {
       const device = yield* makeDevice
       yield* without("node-liblzma")

@@ -1,4 +1,5 @@
-// Local files as sources and targets: what has no positions, what changes while it is read, what cannot be written.
+// Local files as sources and targets: files without positions, files that change while they are read, files that cannot be
+// written.
 import { Driver, ExporterConnection, Resource } from "@effect-jumpstarter/core"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
 import { FileSystem } from "@effect/platform"
@@ -13,7 +14,7 @@ import * as temporary from "../support/temporary.ts"
 
 const mebibyte = 1024 * 1024
 
-/** Counts what is flashed, and dumps as many mebibytes as it is asked for. */
+/** Counts the flashed bytes, and dumps as many mebibytes as requested. */
 const board = Driver.make({
   client: "board",
   methods: {
@@ -52,7 +53,7 @@ const fifo = Effect.tap(
   (path) => Effect.sync(() => execFileSync("mkfifo", [path]))
 )
 
-/** Runs a command of the shell; `output` is what it prints. */
+/** Runs a shell command; `output` is what it prints. */
 const shell = (command: string) =>
   Effect.map(
     Effect.acquireRelease(
@@ -72,7 +73,7 @@ const descriptors = Effect.sync(() => fs.readdirSync("/proc/self/fd").length)
 
 describe("a pipe", () => {
   test(
-    "is flashed to its end, also when its writer is late",
+    "is flashed to its end, even when its writer is late",
     Effect.gen(function*() {
       const path = yield* fifo
       const flashing = yield* Effect.fork(flash(path))
@@ -94,19 +95,19 @@ describe("a pipe", () => {
   )
 
   test(
-    "can be read once, and says so",
+    "can be read only once, and says so",
     Effect.gen(function*() {
       const path = yield* fifo
       const image = yield* Resource.fromFile(path)
       yield* shell(`echo 1 > ${path}`)
       yield* Stream.runDrain(image.stream)
       const error = yield* Effect.flip(Stream.runDrain(image.stream))
-      assert.include(error.message, "it is a pipe, which can be read once only")
+      assert.include(error.message, "it is a pipe, which can be read only once")
     })
   )
 
   test(
-    "is dumped into once somebody reads from it, and no faster",
+    "accepts a dump once somebody reads from it, at the reader's pace",
     Effect.gen(function*() {
       const path = yield* fifo
       const dumping = yield* Effect.fork(dump(path, 3))
@@ -117,7 +118,7 @@ describe("a pipe", () => {
   )
 
   test(
-    "whose reader leaves fails the dump",
+    "fails the dump when its reader leaves",
     Effect.gen(function*() {
       const path = yield* fifo
       const dumping = yield* Effect.fork(Effect.flip(dump(path, 100)))
@@ -129,12 +130,12 @@ describe("a pipe", () => {
   )
 
   test(
-    "that nobody has at the other end keeps no program from going on, nor a descriptor",
+    "without a process at the other end does not block the program, and leaks no descriptor",
     Effect.gen(function*() {
       const path = yield* fifo
       const before = yield* descriptors
       for (const use of [flash(path), dump(path, 1)]) {
-        // More than Node has threads for files.
+        // More transfers than Node has threads for files.
         const waiting = yield* Effect.all(Array.from({ length: 6 }, () => Effect.fork(use)))
         yield* Effect.sleep("50 millis")
         yield* Effect.forEach(waiting, Fiber.interrupt)
@@ -148,7 +149,7 @@ describe("a pipe", () => {
 const standardInput = program.path("standardInput")
 const standardOutput = program.path("standardOutput")
 
-/** Runs a program; `output` and `errors` are what it prints, once it has ended. What is `unread` is held up. */
+/** Runs a program; `output` and `errors` are what it prints until it ends. Streams in `unread` are not read. */
 const run = (file: string, args: ReadonlyArray<string>, stdin: "pipe" | "ignore" | number) =>
   Effect.map(
     Effect.acquireRelease(
@@ -205,7 +206,7 @@ describe("standard input", () => {
   for (const stdio of ["pipe", "socket"] as const) {
     for (const name of ["interrupted", "early"] as const) {
       it.scopedLive(
-        `that is a ${stdio} without an end keeps no program alive whose transfer is ${name}`,
+        `that is a ${stdio} without an end does not keep a program alive whose transfer is ${name}`,
         () =>
           Effect.gen(function*() {
             const stdin = yield* openInput(stdio)
@@ -218,7 +219,7 @@ describe("standard input", () => {
     }
   }
 
-  it.scopedLive("is used again and again, and has nothing left of the transfers before", () =>
+  it.scopedLive("can be used repeatedly, and keeps no listeners of earlier transfers", () =>
     Effect.gen(function*() {
       const { ended, input, stdout } = yield* run(standardInput, ["often"], "pipe")
       stdout.once("data", () => input?.write("some"))
@@ -239,7 +240,7 @@ describe("standard input", () => {
 describe("standard output", () => {
   const lines = Array.from({ length: 20 }, (_, index) => `${index}\n`).join("")
 
-  it.scopedLive("has nothing left of the transfers before", () =>
+  it.scopedLive("keeps no listeners of earlier transfers", () =>
     Effect.gen(function*() {
       const output = yield* run(standardOutput, ["/dev/stdout"], "ignore")
       assert.deepStrictEqual(yield* output.ended, { output: lines, errors: "" })
@@ -247,7 +248,7 @@ describe("standard output", () => {
       assert.deepStrictEqual(yield* errors.ended, { output: "", errors: lines })
     }))
 
-  it.scopedLive("that is closed ends no program whose transfer was interrupted", () =>
+  it.scopedLive("that is closed does not end a program whose transfer was interrupted", () =>
     Effect.gen(function*() {
       const { child, stderr, stdout, unread } = yield* run(standardOutput, ["/dev/stdout", "stalled"], "ignore")
       stderr.once("data", () => stdout.destroy())
@@ -287,7 +288,7 @@ describe("a regular file", () => {
   })
 
   test(
-    "that is cut, or grows, before it is read fails the transfer",
+    "fails the transfer when it is cut or grows before it is read",
     Effect.gen(function*() {
       for (const size of [1000, mebibyte + 1, 0]) {
         const path = yield* image
@@ -303,7 +304,7 @@ describe("a regular file", () => {
   )
 
   test(
-    "of /proc and /sys is read whole, whatever it says of its size",
+    "of /proc and /sys is read completely, regardless of its reported size",
     Effect.gen(function*() {
       for (const path of ["/proc/cpuinfo", "/proc/self/status", "/sys/kernel/mm/transparent_hugepage/enabled"]) {
         if (!fs.existsSync(path)) continue
@@ -322,7 +323,7 @@ describe("a regular file", () => {
   )
 
   test(
-    "cannot be dumped into where a directory is",
+    "cannot be created where a directory is",
     Effect.gen(function*() {
       const exit = yield* Effect.exit(dump(yield* temporary.directory, 1))
       if (Exit.isSuccess(exit) || exit.cause._tag !== "Fail") return assert.fail(String(exit))

@@ -1,4 +1,4 @@
-// The codecs of a program that is bundled into one file, beside its packages and away from them.
+// The codecs of a program that is bundled into one file, next to its packages and away from them.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { build } from "esbuild"
@@ -61,7 +61,7 @@ const temporary = (parent: string) =>
     (directory) => Effect.promise(() => rm(directory, { recursive: true, force: true }))
   )
 
-// What a bundle is does not depend on where it is put.
+// A bundle does not depend on its location.
 const bundled = (format: "esm" | "cjs") =>
   Effect.runSync(Effect.cached(Effect.promise(async () => {
     const { outputFiles: [file] } = await build({
@@ -109,7 +109,7 @@ describe.each(["esm", "cjs"] as const)("a bundle in the format %s", (format) => 
     }), 60_000)
 
   it.scopedLive(
-    "has every codec where only the library is installed, or NODE_PATH names the packages",
+    "has every codec when only the library is installed, or NODE_PATH names the packages",
     () =>
       Effect.gen(function*() {
         const away = yield* temporary(tmpdir())
