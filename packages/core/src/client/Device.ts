@@ -84,20 +84,28 @@ export type DeviceError = DriverTree.DriverNotFound | InterfaceMismatch
 export const connect = <I extends DriverInterface.Any>(
   contract: I,
   path: string | ReadonlyArray<string>
-): Effect.Effect<DriverInterface.Client<I>, DeviceError, ExporterConnection.ExporterConnection> =>
-  Effect.flatMap(ExporterConnection.ExporterConnection, ({ driver, root }) =>
-    Effect.flatMap(driver(path), (client) => {
-      const spoken = [contract.client, ...contract.alsoSpokenBy]
-      if (spoken.includes(clientOf(client))) return Effect.succeed(fromInterface(client, contract))
-      const available = DriverTree.nodes(root).map((node) => ({ path: shownPath(node.path), client: clientOf(node) }))
-      return new InterfaceMismatch({
-        path: DriverTree.formatPath(client.path),
-        expected: spoken,
-        actual: clientOf(client),
-        candidates: available.filter(({ client }) => spoken.includes(client)).map(({ path }) => path),
-        available
+): Effect.Effect<DriverInterface.Client<I>, DeviceError, ExporterConnection.ExporterConnection> => {
+  const caller = callers.of()
+  return Effect.flatMap(
+    ExporterConnection.ExporterConnection,
+    ({ driver, root }) =>
+      Effect.flatMap(callers.on(caller, () => driver(path)), (client) => {
+        const spoken = [contract.client, ...contract.alsoSpokenBy]
+        if (spoken.includes(clientOf(client))) return Effect.succeed(fromInterface(client, contract))
+        const available = DriverTree.nodes(root).map((node) => ({ path: shownPath(node.path), client: clientOf(node) }))
+        return callers.blame(
+          new InterfaceMismatch({
+            path: DriverTree.formatPath(client.path),
+            expected: spoken,
+            actual: clientOf(client),
+            candidates: available.filter(({ client }) => spoken.includes(client)).map(({ path }) => path),
+            available
+          }),
+          { caller }
+        )
       })
-    }))
+  )
+}
 
 /**
  * The layers of a device's tag.
@@ -242,14 +250,19 @@ export const Tag =
     const tag: Context.TagClass<Self, `${Id}#${number}`, DriverInterface.Client<I>> = Defined
     const layers: DeviceLayers<Self, I> = {
       contract,
-      layer: (path) => Layer.effect(tag, connect(contract, path)),
-      layerOptional: (path) =>
-        Layer.effectContext(
-          connect(contract, path).pipe(
+      layer: (path) => {
+        const caller = callers.of()
+        return Layer.effect(tag, callers.on(caller, () => connect(contract, path)))
+      },
+      layerOptional: (path) => {
+        const caller = callers.of()
+        return Layer.effectContext(
+          callers.on(caller, () => connect(contract, path)).pipe(
             Effect.map((client): Context.Context<never> => Context.make(tag, client)),
             Effect.catchTag("DriverNotFound", () => Effect.succeed(Context.empty()))
           )
-        ),
+        )
+      },
       layerTest: (methods) => Layer.sync(tag, () => makeFake(id, contract, methods) as DriverInterface.Client<I>)
     }
     return Object.assign(tag, layers)

@@ -309,7 +309,10 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
     ...node,
     address: session.exporter.target,
     children: new Map(Array.from(node.children, ([name, child]) => [name, make(session, child)])),
-    child: (path) => DriverTree.find(client, path),
+    child: (path) => {
+      const found = DriverTree.find(client, path)
+      return Either.isRight(found) ? found : Either.left(callers.blame(found.left, { caller: callers.of() }))
+    },
     call,
     streamingCall,
     stream,

@@ -13,6 +13,8 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Endpoint from "../grpc/Endpoint.ts"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import * as callers from "../protocol/callerFrame.ts"
+import type { CallSite } from "../protocol/callSite.ts"
 import type * as DriverTree from "../protocol/DriverTree.ts"
 import * as passphrases from "../protocol/passphrase.ts"
 import * as GrpcChannel from "../transport/GrpcChannel.ts"
@@ -63,17 +65,32 @@ export class ExporterConnection extends Context.Tag("@effect-jumpstarter/core/Ex
  */
 export const driver = (
   path: string | ReadonlyArray<string>
-): Effect.Effect<DriverClient.DriverClient, DriverTree.DriverNotFound, ExporterConnection> =>
-  Effect.flatMap(ExporterConnection, (connection) => connection.driver(path))
+): Effect.Effect<DriverClient.DriverClient, DriverTree.DriverNotFound, ExporterConnection> => {
+  const caller = callers.of()
+  return Effect.flatMap(ExporterConnection, (connection) => callers.on(caller, () => connection.driver(path)))
+}
+
+type Called = Pick<CallSite, "caller">
 
 const connect = (
   channel: Effect.Effect<GrpcChannel.Channel, GrpcStatusError, Scope.Scope>,
   address: string,
-  options: session.Options
+  options: session.Options,
+  called: Called
 ) =>
-  Effect.flatMap(
-    handshake.explained(address, passphrases.present(channel, address, options.passphrase)),
-    (channel) => session.make(channel, options)
+  handshake.explained(address, passphrases.present(channel, address, options.passphrase)).pipe(
+    Effect.flatMap((channel) => session.make(channel, options)),
+    Effect.mapError((error) => callers.blame(error, called))
+  )
+
+const through = (
+  channel: GrpcChannel.Channel,
+  options: ConnectOptions,
+  called: Called
+): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+  Effect.zipRight(
+    channel.connection === undefined ? Effect.void : clockWarning.warn(channel.target),
+    connect(Effect.succeed(channel), channel.target, options, called)
   )
 
 /**
@@ -86,11 +103,7 @@ const connect = (
 export const fromChannel = (
   channel: GrpcChannel.Channel,
   options: ConnectOptions = {}
-): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
-  Effect.zipRight(
-    channel.connection === undefined ? Effect.void : clockWarning.warn(channel.target),
-    connect(Effect.succeed(channel), channel.target, options)
-  )
+): Effect.Effect<Connection, ConnectError, Scope.Scope> => through(channel, options, { caller: callers.of() })
 
 /**
  * Options of a connection to an endpoint.
@@ -102,7 +115,8 @@ export interface EndpointOptions extends ConnectOptions, GrpcChannel.ChannelOpti
 
 const connectTo = (
   endpoint: Endpoint.Endpoint,
-  options: EndpointOptions & Pick<session.Options, "metadata">
+  options: EndpointOptions & Pick<session.Options, "metadata">,
+  called: Called
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   Effect.suspend(() => {
     const address = Endpoint.format(endpoint)
@@ -111,7 +125,7 @@ const connectTo = (
       connect(GrpcChannel.fromEndpoint(endpoint, options), address, {
         ...options,
         leased: options.leased ?? endpoint._tag === "Unix"
-      })
+      }, called)
     )
   })
 
@@ -125,7 +139,7 @@ const connectTo = (
 export const fromEndpoint = (
   endpoint: Endpoint.Endpoint,
   options: EndpointOptions = {}
-): Effect.Effect<Connection, ConnectError, Scope.Scope> => connectTo(endpoint, options)
+): Effect.Effect<Connection, ConnectError, Scope.Scope> => connectTo(endpoint, options, { caller: callers.of() })
 
 /**
  * A connection to an endpoint.
@@ -135,8 +149,9 @@ export const fromEndpoint = (
  */
 export const layer = (
   endpoint: Endpoint.Endpoint,
-  options?: EndpointOptions
-): Layer.Layer<ExporterConnection, ConnectError> => Layer.scoped(ExporterConnection, fromEndpoint(endpoint, options))
+  options: EndpointOptions = {}
+): Layer.Layer<ExporterConnection, ConnectError> =>
+  Layer.scoped(ExporterConnection, connectTo(endpoint, options, { caller: callers.of() }))
 
 /**
  * A connection to an endpoint named by the program's configuration, with options from there. Pass a constant option as
@@ -158,15 +173,17 @@ export const layer = (
 export const layerConfig = (
   endpoint: Config.Config<Endpoint.Endpoint>,
   options: Config.Config.Wrap<EndpointOptions> = {}
-): Layer.Layer<ExporterConnection, ConnectError | ConfigError.ConfigError> =>
-  Layer.scoped(
+): Layer.Layer<ExporterConnection, ConnectError | ConfigError.ConfigError> => {
+  const called = { caller: callers.of() }
+  return Layer.scoped(
     ExporterConnection,
     Effect.flatMap(
       // `Config.unwrap` throws on an object without properties.
       Config.all([endpoint, Object.keys(options).length === 0 ? Config.succeed({}) : Config.unwrap(options)]),
-      ([endpoint, options]) => fromEndpoint(endpoint, options)
+      ([endpoint, options]) => connectTo(endpoint, options, called)
     )
   )
+}
 
 /**
  * A connection through the `GrpcChannel` of the environment, which tests replace.
@@ -175,9 +192,14 @@ export const layerConfig = (
  * @category layers
  */
 export const layerChannel = (
-  options?: ConnectOptions
-): Layer.Layer<ExporterConnection, ConnectError, GrpcChannel.GrpcChannel> =>
-  Layer.scoped(ExporterConnection, Effect.flatMap(GrpcChannel.GrpcChannel, (channel) => fromChannel(channel, options)))
+  options: ConnectOptions = {}
+): Layer.Layer<ExporterConnection, ConnectError, GrpcChannel.GrpcChannel> => {
+  const called = { caller: callers.of() }
+  return Layer.scoped(
+    ExporterConnection,
+    Effect.flatMap(GrpcChannel.GrpcChannel, (channel) => through(channel, options, called))
+  )
+}
 
 export { environment }
 
@@ -202,18 +224,25 @@ export interface EnvironmentOptions extends Omit<EndpointOptions, "passphrase"> 
  */
 export const layerEnv = (
   options: EnvironmentOptions = {}
-): Layer.Layer<ExporterConnection, ConnectError | ConfigError.ConfigError> =>
-  Layer.scoped(
+): Layer.Layer<ExporterConnection, ConnectError | ConfigError.ConfigError> => {
+  const called = { caller: callers.of() }
+  return Layer.scoped(
     ExporterConnection,
     Effect.gen(function*() {
       const { host, insecure, metadata, passphrase } = yield* environment
       const endpoint = yield* Either.mapLeft(
         Endpoint.parse(host, { security: insecure ? "insecure" : options.trust }),
-        (error) => new ConnectError({ address: error.address, reason: "Address", details: error.reason, cause: error })
+        (error) =>
+          callers.blame(
+            new ConnectError({ address: error.address, reason: "Address", details: error.reason, cause: error }),
+            called
+          )
       )
       return yield* connectTo(
         endpoint._tag === "Tls" ? Endpoint.tls(endpoint.host, endpoint.port, endpoint.trust, options) : endpoint,
-        { ...options, passphrase: Option.getOrUndefined(passphrase), metadata: Option.getOrUndefined(metadata) }
+        { ...options, passphrase: Option.getOrUndefined(passphrase), metadata: Option.getOrUndefined(metadata) },
+        called
       )
     })
   )
+}

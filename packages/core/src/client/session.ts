@@ -4,6 +4,7 @@ import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import * as callers from "../protocol/callerFrame.ts"
 import { EndSessionError } from "../protocol/ExporterStatus.ts"
 import { isExporterGone } from "../protocol/pythonTexts.ts"
 import type { Channel } from "../transport/GrpcChannel.ts"
@@ -21,9 +22,15 @@ import * as reconnect from "./reconnect.ts"
 import * as statusPoller from "./statusPoller.ts"
 import * as statusWaits from "./statusWaits.ts"
 
-const endSession = ({ exporter, settled }: reconnect.Link): Connection["endSession"] => {
+const endSession = (
+  { exporter, settled }: reconnect.Link,
+  caller: callers.Caller | undefined
+): Connection["endSession"] => {
   const failed = (reason: EndSessionError["reason"]) => (cause: GrpcStatusError) =>
-    new EndSessionError({ address: exporter.target, reason, details: `${cause.code}: ${cause.details}`, cause })
+    callers.blame(
+      new EndSessionError({ address: exporter.target, reason, details: `${cause.code}: ${cause.details}`, cause }),
+      { caller }
+    )
 
   const answer = exporter.endSession.pipe(
     Effect.map(({ message, success }) => ({ ended: success, message })),
@@ -117,21 +124,34 @@ export const make = Effect.fnUntraced(function*(channel: Channel, options: Optio
     get root() {
       return root()
     },
-    driver: (path) => Effect.suspend(() => root().child(path)),
+    driver: (path) => {
+      const caller = callers.of()
+      return Effect.suspend(() => callers.on(caller, () => root().child(path)))
+    },
     state: link.state.get,
     stateChanges: Stream.unwrapScoped(Effect.as(heartbeat, link.state.changes)).pipe(
       Stream.takeUntil(ConnectionState.$is("Closed"))
     ),
     status: Effect.zipRight(link.ready, poller.ask),
-    statusChanges: waits.changes,
-    awaitStatus: waits.awaitStatus,
-    awaitReady: waits.awaitStatus("LEASE_READY"),
-    endSession: options.leased === true ? endSession(link) : new EndSessionError({
-      address: exporter.target,
-      reason: "NotLeased",
-      details: "this connection has no lease, and ending the session of an exporter without one leaves it " +
-        "AVAILABLE and unusable; if there is a lease, set the option `leased`"
-    }),
+    get statusChanges() {
+      return waits.changes(callers.of())
+    },
+    awaitStatus: (...awaited) => waits.awaitStatus(callers.of(), awaited),
+    get awaitReady() {
+      return waits.awaitStatus(callers.of(), ["LEASE_READY"])
+    },
+    get endSession() {
+      const caller = callers.of()
+      return options.leased === true ? endSession(link, caller) : callers.blame(
+        new EndSessionError({
+          address: exporter.target,
+          reason: "NotLeased",
+          details: "this connection has no lease, and ending the session of an exporter without one leaves it " +
+            "AVAILABLE and unusable; if there is a lease, set the option `leased`"
+        }),
+        { caller }
+      )
+    },
     logs: logs.events,
     logStream: logs.forward
   }

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { blame, type Caller } from "../protocol/callerFrame.ts"
 import {
   type ExporterStatus,
   failedHook,
@@ -59,21 +60,30 @@ export const make = (
   hookLog: HookLog,
   readyTimeout: Duration.DurationInput
 ) => {
-  const changes: Stream.Stream<StatusChange, StatusNotReached> = Stream.unwrapScoped(
-    Effect.map(poller.subscribe("watch"), (statuses) => Mailbox.toStream(statuses))
-  ).pipe(
-    Stream.mapAccum(Option.none<bigint>(), (before, now) => [
-      now.version,
-      new StatusChange({ ...now, missed: missedBetween(before, now.version) })
-    ]),
-    Stream.catchAll((end) =>
-      typeof end === "string"
-        ? Stream.empty
-        : Stream.fail(new StatusNotReached({ address, awaited: [], reason: "ConnectionLost", details: end.lost }))
+  const changes = (caller: Caller | undefined): Stream.Stream<StatusChange, StatusNotReached> =>
+    Stream.unwrapScoped(
+      Effect.map(poller.subscribe("watch"), (statuses) => Mailbox.toStream(statuses))
+    ).pipe(
+      Stream.mapAccum(Option.none<bigint>(), (before, now) => [
+        now.version,
+        new StatusChange({ ...now, missed: missedBetween(before, now.version) })
+      ]),
+      Stream.catchAll((end) =>
+        typeof end === "string"
+          ? Stream.empty
+          : Stream.fail(
+            blame(
+              new StatusNotReached({ address, awaited: [], reason: "ConnectionLost", details: end.lost }),
+              { caller }
+            )
+          )
+      )
     )
-  )
 
-  const awaitStatus = (...awaited: readonly [ExporterStatus, ...ReadonlyArray<ExporterStatus>]) => {
+  const awaitStatus = (
+    caller: Caller | undefined,
+    awaited: readonly [ExporterStatus, ...ReadonlyArray<ExporterStatus>]
+  ) => {
     const notReached = (reason: StatusNotReached["reason"], details: string) =>
       new StatusNotReached({ address, awaited, reason, details })
 
@@ -124,7 +134,8 @@ export const make = (
 
     return waiting.pipe(
       Effect.scoped,
-      interruptible.timeoutFail({ duration: readyTimeout, onTimeout: tooLate })
+      interruptible.timeoutFail({ duration: readyTimeout, onTimeout: tooLate }),
+      Effect.mapError((error) => blame(error, { caller }))
     )
   }
 

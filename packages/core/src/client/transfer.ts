@@ -9,6 +9,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
 import * as Metadata from "../grpc/Metadata.ts"
+import { blame } from "../protocol/callerFrame.ts"
 import * as clientErrors from "../protocol/clientErrors.ts"
 import * as DriverError from "../protocol/DriverError.ts"
 import type { JsonValue } from "../protocol/ProtobufValue.ts"
@@ -169,6 +170,11 @@ const download = <A, E, R>(
   }
 }
 
+// What this library's sources, sinks and observers fail with. An error of the program has its own stack.
+const isOwn = (error: unknown): error is Resource.TransferTooLarge | Resource.SizeMismatch | Resource.TransferStalled =>
+  error instanceof Resource.TransferTooLarge || error instanceof Resource.SizeMismatch ||
+  error instanceof Resource.TransferStalled
+
 const start = Effect.fnUntraced(function*<A, E, R>(
   handle: JsonValue,
   bytes: () => number,
@@ -177,7 +183,9 @@ const start = Effect.fnUntraced(function*<A, E, R>(
   site: DriverError.CallSite
 ) {
   const outcome = yield* Deferred.make<A, E | DriverError.DriverCallError>()
+  const named = <X>(error: X): X => isOwn(error) ? blame(error, site) : error
   const fiber = yield* copy.run.pipe(
+    Effect.mapError(named),
     Effect.onExit((exit) => Deferred.done(outcome, exit)),
     interruptible.forkScoped
   )
@@ -201,6 +209,7 @@ const start = Effect.fnUntraced(function*<A, E, R>(
     )
 
   const observer = yield* observe(progress()).pipe(
+    Effect.mapError(named),
     Effect.tapError((error) => Effect.zipRight(Deferred.fail(outcome, error), Fiber.interrupt(fiber))),
     interruptible.forkScoped
   )

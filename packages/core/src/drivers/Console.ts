@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ByteStream } from "../protocol/ByteStream.ts"
+import * as callers from "../protocol/callerFrame.ts"
 import * as interruptible from "../util/interruptible.ts"
 import { EscapeFilter } from "./console/escapeFilter.ts"
 import { type Found, PatternSearch } from "./console/patternSearch.ts"
@@ -229,9 +230,9 @@ export const make = <E>(
       interruptible.forkScoped
     )
 
-    const failure = (pattern: Patterns, timeout?: Duration.DurationInput) => {
+    const failure = (pattern: Patterns, caller: callers.Caller | undefined, timeout?: Duration.DurationInput) => {
       const shownPattern = name(pattern)
-      return new ExpectError({
+      const error = new ExpectError({
         reason: timeout === undefined ? "Closed" : "Timeout",
         pattern: shownPattern,
         pending: unread.slice(Math.max(unread.start, unread.end - shown), unread.end),
@@ -241,6 +242,7 @@ export const make = <E>(
           ? "the pattern has an escape character; patterns see escape sequences only with the option `escapes: \"visible\"`"
           : undefined
       })
+      return callers.blame(error, { caller })
     }
 
     const take = ({ end, groups, index, match, start }: Found): Match => {
@@ -249,7 +251,7 @@ export const make = <E>(
       return { before, match, groups, index }
     }
 
-    const expect = (pattern: Patterns): Effect.Effect<Match, E | ExpectError> =>
+    const expect = (pattern: Patterns, caller: callers.Caller | undefined): Effect.Effect<Match, E | ExpectError> =>
       turn.withPermits(1)(Effect.suspend(() => {
         const search = new PatternSearch(isOne(pattern) ? [pattern] : pattern, unread)
         const heard = Effect.as(arrival.await, false)
@@ -261,7 +263,7 @@ export const make = <E>(
             const isLast = isThorough || outcome !== undefined
             const found = search.next() ?? (isLast && !search.isComplete ? search.whole() : undefined)
             if (found !== undefined) return Effect.succeed(take(found))
-            if (outcome !== undefined) return Effect.zipRight(outcome, Effect.fail(failure(pattern)))
+            if (outcome !== undefined) return Effect.zipRight(outcome, Effect.fail(failure(pattern, caller)))
             return Effect.flatMap(search.isComplete ? heard : interruptible.raceFirst(heard, paused), next)
           })
         return next(false)
@@ -276,13 +278,15 @@ export const make = <E>(
     return {
       send,
       sendLine: (line) => send(line + lineEnd),
-      expect: (pattern, { timeout } = {}) =>
-        timeout === undefined
-          ? expect(pattern)
-          : interruptible.timeoutFail(expect(pattern), {
+      expect: (pattern, { timeout } = {}) => {
+        const caller = callers.of()
+        return timeout === undefined
+          ? expect(pattern, caller)
+          : interruptible.timeoutFail(expect(pattern, caller), {
             duration: timeout,
-            onTimeout: () => failure(pattern, timeout)
-          }),
+            onTimeout: () => failure(pattern, caller, timeout)
+          })
+      },
       transcript: Effect.sync(said.entries)
     }
   })

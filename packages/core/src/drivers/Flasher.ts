@@ -154,11 +154,14 @@ export const verify = <E, R>(
   const caller = callers.of()
   return Effect.gen(function*() {
     const expected = yield* hash.ofSource(image)
-    if (expected.size === 0) return yield* new EmptyImage({ target })
+    if (expected.size === 0) return yield* callers.blame(new EmptyImage({ target }), { caller })
     const dump = Resource.withProgress(Resource.sink(hash.sha256(expected.size)), image.observe)
     const actual = yield* callers.on(caller, () => flasher.dump(dump, target))
     if (actual.sha256 !== expected.sha256) {
-      return yield* new HashMismatch({ target, expected: expected.sha256, actual: actual.sha256 })
+      return yield* callers.blame(
+        new HashMismatch({ target, expected: expected.sha256, actual: actual.sha256 }),
+        { caller }
+      )
     }
   })
 }

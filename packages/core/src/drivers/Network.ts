@@ -126,7 +126,7 @@ export const portForward = (
       )
   ).pipe(
     Effect.mapBoth({
-      onFailure: (cause) => new ListenError({ host, port, cause }),
+      onFailure: (cause) => callers.blame(new ListenError({ host, port, cause }), { caller }),
       onSuccess: (port) => ({ host, port })
     })
   )

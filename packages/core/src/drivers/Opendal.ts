@@ -369,7 +369,7 @@ export const upload = <E, R>(
     if (!present) {
       yield* callers.on(caller, () => writeFile(storage, path, source))
       const actual = yield* callers.on(caller, () => storage.hash(path))
-      if (actual !== expected) return yield* new HashMismatch({ path, expected, actual })
+      if (actual !== expected) return yield* callers.blame(new HashMismatch({ path, expected, actual }), { caller })
     }
     return { uploaded: !present, sha256: expected }
   })

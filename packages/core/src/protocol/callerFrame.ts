@@ -53,8 +53,8 @@ export const on = <A>(behalf: Caller | undefined, run: () => A): A => {
   }
 }
 
-// The frames from the first such line on are Effect's.
-const below = /Generator\.next|[\\/]node_modules[\\/](?:\.pnpm[\\/])?effect[@\\/]/
+// The frames from the first such line on are Effect's, or Node's, which runs a module.
+const below = /Generator\.next|[\\/]node_modules[\\/](?:\.pnpm[\\/])?effect[@\\/]|\bnode:internal[\\/]/
 
 const programOf = (caller: Caller): ReadonlyArray<string> => {
   const lines = linesOf(caller)

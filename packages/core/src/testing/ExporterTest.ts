@@ -9,6 +9,7 @@ import type * as Scope from "effect/Scope"
 import * as ExporterConnection from "../client/ExporterConnection.ts"
 import * as Driver from "../host/Driver.ts"
 import * as Exporter from "../host/Exporter.ts"
+import * as callers from "../protocol/callerFrame.ts"
 import * as GrpcChannel from "../transport/GrpcChannel.ts"
 
 /**
@@ -49,22 +50,27 @@ export const layer = <Child extends Driver.Driver<unknown> = never, E = never, R
   ExporterConnection.ExporterConnection,
   ExporterConnection.ConnectError | E,
   Exclude<R, Scope.Scope> | Driver.Services<Child>
-> =>
-  Layer.scoped(
+> => {
+  const caller = callers.of()
+  return Layer.scoped(
     ExporterConnection.ExporterConnection,
     Effect.gen(function*() {
       const root = Driver.composite(Effect.isEffect(drivers) ? yield* drivers : drivers)
       const exporter = yield* Effect.mapError(
         Exporter.make(root, { localLogs: false, ...options }),
         (cause) =>
-          new ExporterConnection.ConnectError({
-            address: "memory",
-            reason: "Unreachable",
-            details: cause.message,
-            cause
-          })
+          callers.blame(
+            new ExporterConnection.ConnectError({
+              address: "memory",
+              reason: "Unreachable",
+              details: cause.message,
+              cause
+            }),
+            { caller }
+          )
       )
       const channel = yield* GrpcChannel.fromHandlers(exporter.handlers)
-      return yield* ExporterConnection.fromChannel(channel)
+      return yield* callers.on(caller, () => ExporterConnection.fromChannel(channel))
     })
   )
+}

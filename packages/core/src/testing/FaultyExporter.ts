@@ -16,6 +16,7 @@ import * as Stream from "effect/Stream"
 import * as ExporterConnection from "../client/ExporterConnection.ts"
 import * as Driver from "../host/Driver.ts"
 import * as Exporter from "../host/Exporter.ts"
+import * as callers from "../protocol/callerFrame.ts"
 import * as ExporterStatus from "../protocol/ExporterStatus.ts"
 import * as LogEntry from "../protocol/LogEntry.ts"
 import * as GrpcChannel from "../transport/GrpcChannel.ts"
@@ -278,8 +279,9 @@ export const layer = <Child extends Driver.Driver<unknown> = never, E = never, R
   FaultyExporter | ExporterConnection.ExporterConnection | GrpcChannel.GrpcChannel,
   ExporterConnection.ConnectError | Exporter.ResetError | E,
   Exclude<R, Scope.Scope> | Driver.Services<Child>
-> =>
-  Layer.scopedContext(Effect.gen(function*() {
+> => {
+  const caller = callers.of()
+  return Layer.scopedContext(Effect.gen(function*() {
     let ask: Effect.Effect<void> = Effect.void
     const { channel, control } = yield* assemble(
       yield* hostOf(Effect.isEffect(drivers) ? yield* drivers : drivers, options),
@@ -287,12 +289,15 @@ export const layer = <Child extends Driver.Driver<unknown> = never, E = never, R
       Effect.suspend(() => ask)
     )
     if (options.prepare !== undefined) yield* options.prepare(control)
-    const connection = yield* ExporterConnection.fromChannel(channel, options)
+    const connection = yield* callers.on(caller, () => ExporterConnection.fromChannel(channel, options))
     // A lost connection is not made again.
-    ask = Effect.flatMap(connection.state, (state) =>
-      state._tag === "Ready" ? Effect.ignore(connection.status) : Effect.void)
+    ask = Effect.flatMap(
+      connection.state,
+      (state) => state._tag === "Ready" ? Effect.ignore(connection.status) : Effect.void
+    )
     return Context.make(FaultyExporter, control).pipe(
       Context.add(ExporterConnection.ExporterConnection, connection),
       Context.add(GrpcChannel.GrpcChannel, channel)
     )
   }))
+}

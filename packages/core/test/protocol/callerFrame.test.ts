@@ -1,4 +1,4 @@
-// The stack of a call's error is the program's, from the line that made the call.
+// The stack of an error is the program's, from the line that made the call, the connection or the device.
 import {
   Device,
   Driver,
@@ -6,13 +6,17 @@ import {
   DriverFailure,
   DriverInterface,
   DriverMethod,
+  Endpoint,
   ExporterConnection,
+  GrpcChannel,
   Resource
 } from "@effect-jumpstarter/core"
 import {
+  Console,
   DigitalInput,
   Flasher,
   HttpServer,
+  Network,
   Opendal,
   Power,
   Serial,
@@ -20,9 +24,21 @@ import {
   Ssh,
   StorageMux
 } from "@effect-jumpstarter/core/drivers"
-import { ExporterTest } from "@effect-jumpstarter/core/testing"
+import { ExporterTest, Faults, FaultyExporter } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Equal, Schema, Stream } from "effect"
+import {
+  Cause,
+  Config,
+  ConfigError,
+  ConfigProvider,
+  Effect,
+  Equal,
+  Fiber,
+  Layer,
+  Schema,
+  type Scope,
+  Stream
+} from "effect"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 
@@ -35,6 +51,8 @@ const Probe = DriverInterface.make("acme.client.ProbeClient", {
   connect: DriverMethod.stream(),
   broken: DriverMethod.stream(),
   flash: DriverMethod.call({ args: [DriverMethod.source] }),
+  take: DriverMethod.call({ args: [DriverMethod.source] }),
+  fill: DriverMethod.call({ args: [DriverMethod.sink] }),
   absent: DriverMethod.call()
 })
 
@@ -53,7 +71,16 @@ const exporter = ExporterTest.layer({
       words: Driver.streamingCall(() => Stream.make("one")),
       connect: Driver.stream(oops),
       broken: Driver.streamTransform(() => Stream.fail(oops)),
-      flash: Driver.call(() => oops)
+      flash: Driver.call(() => oops),
+      take: Driver.call(([handle], { resource }) =>
+        Effect.as(Effect.scoped(Effect.flatMap(resource(handle), ({ read }) => Stream.runDrain(read))), null)
+      ),
+      fill: Driver.call(([handle], { resource }) =>
+        Effect.as(
+          Effect.scoped(Effect.flatMap(resource(handle), ({ write }) => write(Stream.make(new Uint8Array(9))))),
+          null
+        )
+      )
     }
   })
 })
@@ -208,6 +235,141 @@ const conveniences: Readonly<Record<string, Program>> = {
 const failing = (program: Program) =>
   Effect.flip(program).pipe(Effect.provide(Board.layer("board")), Effect.provide(exporter))
 
+type Other = Effect.Effect<unknown, Error, Board | ExporterConnection.ExporterConnection | Scope.Scope>
+
+const connection = ExporterConnection.ExporterConnection
+// What is wrong in a configuration is no subject here.
+const configured = <R>(
+  program: Effect.Effect<unknown, ExporterConnection.ConnectError | ConfigError.ConfigError, R>
+) => Effect.catchIf(program, ConfigError.isConfigError, Effect.die)
+
+const nowhere = Endpoint.unix("/nowhere/at/all.sock")
+
+// A console whose device says one word, and is gone.
+const word = { read: Stream.make(new TextEncoder().encode("U-Boot")), write: () => Effect.void, end: Effect.void }
+const silent = { ...word, read: Stream.never }
+
+const others: Readonly<Record<string, Other>> = {
+  "DriverNotFound of ExporterConnection.driver": Effect.gen(function*() {
+    yield* ExporterConnection.driver("nope") // here
+  }),
+  "DriverNotFound of the driver of a connection": Effect.gen(function*() {
+    const { driver } = yield* connection
+    yield* driver("nope") // here
+  }),
+  "DriverNotFound of the child of a driver": Effect.gen(function*() {
+    const board = yield* untyped
+    yield* board.child("nope") // here
+  }),
+  "DriverNotFound of Device.connect where there is no driver": Effect.gen(function*() {
+    yield* Device.connect(Probe, "nope") // here
+  }),
+  "InterfaceMismatch of Device.connect where there is another driver": Effect.gen(function*() {
+    yield* Device.connect(Power.contract, "board") // here
+  }),
+  "DriverNotFound of the layer of a device": Effect.gen(function*() {
+    yield* Layer.build(Board.layer("nope")) // here
+  }),
+  "InterfaceMismatch of the optional layer of a device": Effect.gen(function*() {
+    yield* Layer.build(Board.layerOptional("")) // here
+  }),
+  "ConnectError of ExporterConnection.layer": Effect.gen(function*() {
+    yield* Layer.build(ExporterConnection.layer(nowhere)) // here
+  }),
+  "ConnectError of ExporterConnection.fromEndpoint": Effect.gen(function*() {
+    yield* ExporterConnection.fromEndpoint(nowhere) // here
+  }),
+  "ConnectError of ExporterConnection.layerConfig": Effect.gen(function*() {
+    yield* Layer.build(ExporterConnection.layerConfig(Config.succeed(nowhere))) // here
+  }).pipe(configured),
+  "ConnectError of ExporterConnection.layerEnv": Effect.gen(function*() {
+    yield* Layer.build(ExporterConnection.layerEnv()) // here
+  }).pipe(
+    Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["JUMPSTARTER_HOST", "/nowhere/at/all.sock"]]))),
+    configured
+  ),
+  "ConnectError of ExporterConnection.layerEnv with what is no address": Effect.gen(function*() {
+    yield* Layer.build(ExporterConnection.layerEnv()) // here
+  }).pipe(Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["JUMPSTARTER_HOST", "a b"]]))), configured),
+  "ConnectError of ExporterConnection.layerChannel": Effect.gen(function*() {
+    const channel = Layer.scoped(GrpcChannel.GrpcChannel, GrpcChannel.fromEndpoint(nowhere))
+    const layer = ExporterConnection.layerChannel() // here
+    yield* Layer.build(Layer.provide(layer, channel))
+  }),
+  "ConnectError of ExporterTest.layer": Effect.gen(function*() {
+    const broken = Driver.make({ client: Probe.client, reset: oops })
+    yield* Layer.build(ExporterTest.layer({ broken })) // here
+  }),
+  "ConnectError of FaultyExporter.layer": Effect.gen(function*() {
+    const prepare = (control: FaultyExporter.Control) =>
+      control.next({ kind: "report" }, Faults.fail("INTERNAL", "no report"))
+    yield* Layer.build(FaultyExporter.layer({}, { prepare })) // here
+  }),
+  "StatusNotReached of awaitStatus": Effect.gen(function*() {
+    const { awaitStatus } = yield* connection
+    yield* awaitStatus("OFFLINE") // here
+  }).pipe(Effect.provide(FaultyExporter.layer({}, { readyTimeout: "1 millis" }))),
+  "StatusNotReached of awaitReady": Effect.gen(function*() {
+    const bench = yield* connection
+    yield* bench.awaitReady // here
+  }).pipe(Effect.provide(FaultyExporter.layer({}, { readyTimeout: "1 millis", status: "AVAILABLE" }))),
+  "HookFailed of awaitReady, where a hook fails": Effect.gen(function*() {
+    const bench = yield* connection
+    const { failHook } = yield* FaultyExporter.FaultyExporter
+    const waiting = yield* Effect.fork(bench.awaitReady) // here
+    yield* Effect.yieldNow()
+    yield* failHook("beforeLease")
+    yield* Fiber.join(waiting)
+  }).pipe(Effect.provide(FaultyExporter.layer({}, { status: "AVAILABLE" }))),
+  "EndSessionError of endSession": Effect.gen(function*() {
+    const bench = yield* connection
+    yield* bench.endSession // here
+  }),
+  "ExpectError of expect, in time": Effect.gen(function*() {
+    const console = yield* Console.make(silent)
+    yield* console.expect("login: ", { timeout: "1 millis" }) // here
+  }),
+  "ExpectError of expect, before the end": Effect.gen(function*() {
+    const console = yield* Console.make(word)
+    yield* console.expect("login: ") // here
+  }),
+  "TransferTooLarge of a dump that is too large": Effect.gen(function*() {
+    const board = yield* Board
+    yield* board.fill(Resource.toBytes({ limit: 4 })) // here
+  }),
+  "SizeMismatch of a source of another size": Effect.gen(function*() {
+    const board = yield* Board
+    yield* board.take(Resource.source(Stream.make(new Uint8Array(8)), { size: 4 })) // here
+  }),
+  "TransferStalled of a source that stalls": Effect.gen(function*() {
+    const board = yield* Board
+    yield* board.take(Resource.withIdleTimeout(Resource.source(Stream.never), "1 millis")) // here
+  }),
+  "OpendalHashMismatch of Opendal.upload, of what arrives otherwise": Effect.gen(function*() {
+    const opened = yield* opens
+    const storage = {
+      ...opened,
+      exists: () => Effect.succeed(false),
+      file_write: () => Effect.void,
+      file_close: () => Effect.void,
+      hash: () => Effect.succeed("another")
+    }
+    yield* Opendal.upload(storage, "a", bytes) // here
+  }),
+  "EmptyImage of Flasher.verify, of an empty image": Effect.gen(function*() {
+    yield* Flasher.verify(yield* as(Flasher.contract), Resource.fromBytes(new Uint8Array())) // here
+  }),
+  "FlasherHashMismatch of Flasher.verify, of another image": Effect.gen(function*() {
+    const { fill: dump } = yield* Board
+    yield* Flasher.verify({ dump }, Resource.fromString("an image")) // here
+  }),
+  "ListenError of Network.portForward": Effect.gen(function*() {
+    const board = yield* Board
+    const { port } = yield* Network.portForward(board)
+    yield* Network.portForward(board, { port }) // here
+  })
+}
+
 describe("the stack of a failure begins where the program made the call:", () => {
   const all = { ...programs, ...conveniences }
 
@@ -220,6 +382,20 @@ describe("the stack of a failure begins where the program made the call:", () =>
       assert.deepStrictEqual(rest.filter((line) => line.includes("/src/") || line.includes("node_modules")), [])
       assert.strictEqual((error.stack ?? "").split("\n    at ")[0], `${error.name}: ${error.message}`)
       assert.include(Cause.pretty(Cause.fail(error)), "callerFrame.test.ts:")
+    }))
+
+  it.live.each(Object.keys(others))("%s", (name) =>
+    Effect.gen(function*() {
+      const program = others[name] ?? Effect.void
+      const error = yield* Effect.flip(Effect.scoped(program)).pipe(
+        Effect.provide(Board.layer("board")),
+        Effect.provide(exporter)
+      )
+      const [first = "", ...rest] = linesOf(error)
+      assert.strictEqual(error.name, name.split(" ")[0])
+      assert.match(first, /\/\/ here$/)
+      assert.deepStrictEqual(rest.filter((line) => line.includes("/src/") || line.includes("node_modules")), [])
+      assert.strictEqual((error.stack ?? "").split("\n    at ")[0], `${error.name}: ${error.message}`)
     }))
 
   it.effect("and continues with the callers of that function", () =>
