@@ -345,7 +345,7 @@ describe("waiting, by the program's clock", () => {
       deepStrictEqual(yield* probe.call("events"), ["hang:open", "hang:cancelled", "hang:closed"])
     }))
 
-  it.scoped("closing a byte stream does not wait on a clock that stands still", () =>
+  it.scoped("closing a byte stream does not wait on a clock that does not move", () =>
     Effect.gen(function*() {
       const { probe } = yield* connect
       yield* Effect.scoped(Effect.flatMap(probe.stream("idle"), ({ write }) => write(new Uint8Array(3))))

@@ -11,7 +11,7 @@ interface Libbzip2 {
   readonly _free: (at: number) => void
 }
 
-// It is promise-like.
+// The loaded library is promise-like.
 type LoadLibbzip2 = () => { readonly then: (use: (library: Libbzip2) => void) => void }
 
 interface BunzipStream {
@@ -24,7 +24,7 @@ interface Bunzip {
   readonly decode: (input: BunzipStream, output: BunzipStream) => void
 }
 
-// libbzip2-wasm encodes whole buffers only, so each block becomes a stream of its own. This much fills one block.
+// libbzip2-wasm encodes only whole buffers, so each block becomes its own stream. This size fills one block.
 const blockSize = 900_000 - 19
 
 export const encode = (): Promise<void> =>
@@ -40,7 +40,7 @@ export const encode = (): Promise<void> =>
           if (result.error !== 0) throw new CodecFailure("Unavailable", result.errorMsg)
           const view = result.output
           const bytes = new Uint8Array(view)
-          // The library never does, and would take a megabyte more with every block.
+          // The library never frees it, and would take another megabyte with every block.
           library._free(view.byteOffset)
           result.delete()
           write(bytes)
@@ -94,7 +94,7 @@ export const decode = (): void => {
     }
   }
 
-  // One stream at a time: asked to read them all, seek-bzip takes a file that ends after a block for a complete one.
+  // One stream per call: when it reads them all, seek-bzip accepts a file that ends after a block as complete.
   while (more()) {
     try {
       bunzip.decode(input, output)

@@ -196,7 +196,7 @@ var FrameScanner = class {
       }
     }
   }
-  // What is kept is there when it goes on.
+  // The requested bytes are in the buffer when the generator resumes.
   *frames() {
     for (; ; ) {
       this.isBetweenFrames = true;

@@ -1,4 +1,4 @@
-// What a codec's thread and the program that has started it say to each other.
+// The messages between a codec's thread and the program that started it.
 
 export interface Failure {
   readonly reason: "Truncated" | "Corrupt" | "Unsupported" | "Unavailable"
@@ -13,16 +13,16 @@ export type Event =
 
 export type Outcome = Event | ({ readonly _tag: "Failure" } & Failure)
 
-// The answer to `Read`: the next input, which the codec owns from then on, or null at the end. Nothing in other cases.
+// The answer to `Read`: the next input, which the codec then owns, or null at the end. Undefined in other cases.
 export type Reply = Uint8Array<ArrayBuffer> | null | undefined
 
-// What a thread is started with.
+// The data with which a thread is started.
 export interface Task {
   readonly codec: `${"xz" | "zstd" | "bz2"}-${"encode" | "decode"}`
-  // The most bytes that are given at once.
+  // The largest input in bytes.
   readonly inputSize: number
   // The URLs of the library's modules.
   readonly modules: ReadonlyArray<string>
-  // The first is 1 when an answer was posted; the second counts the outputs that were not taken yet.
+  // The first is 1 when an answer was posted; the second counts the outputs that have not been taken yet.
   readonly signals: Int32Array
 }

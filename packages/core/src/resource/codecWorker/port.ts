@@ -1,6 +1,6 @@
-// The codec's end of the line. It is synchronous: asking for input blocks the thread until it is there, and so does handing
-// out output when too much of it was not taken yet. A library that calls back, or that only pulls, is bounded and
-// backpressured all the same.
+// The codec's end of the connection. It is synchronous: requesting input blocks the thread until the input arrives, and
+// writing output blocks it while too much output has not been taken. So libraries that call back, or that only pull, are
+// still bounded and backpressured.
 import { createRequire } from "node:module"
 import { fileURLToPath } from "node:url"
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads"
@@ -20,7 +20,7 @@ export const ask = (message: messages.Outcome): messages.Reply => {
   return receiveMessageOnPort(parentPort!)!.message
 }
 
-// The next input, or nothing at the end. Must not be called again after that.
+// Returns the next input, or undefined at the end. Do not call it again after that.
 export const read = (): Uint8Array | undefined => ask({ _tag: "Read" }) ?? undefined
 
 // Takes ownership of the bytes.

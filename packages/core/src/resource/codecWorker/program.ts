@@ -20,7 +20,7 @@ const codecs: Readonly<Record<Task["codec"], () => void | Promise<void>>> = {
   "bz2-decode": bz2.decode
 }
 
-// The last word is a question too: the thread stays until it is terminated, so no message is lost.
+// The last message also waits for an answer: the thread stays until it is terminated, so no message is lost.
 Promise.resolve().then(codecs[codec]).then(
   () => ask({ _tag: "Done" }),
   (error) =>

@@ -1,10 +1,10 @@
-// liblzma as WebAssembly, through the C interface, which is the only one that bounds output.
+// liblzma as WebAssembly, through its C interface, the only one that bounds output.
 import { readFileSync } from "node:fs"
 import type { Failure } from "./messages.ts"
 import { CodecFailure, inputSize, modulePath, moduleUrl, outputSize, read, write } from "./port.ts"
 
 interface Liblzma {
-  // Another one whenever the memory has grown.
+  // A new view whenever the memory has grown.
   readonly HEAPU8: Uint8Array<ArrayBuffer>
   readonly _malloc: (size: number) => number
   readonly getValue: (at: number, type: "i32") => number

@@ -3,7 +3,7 @@ import { CodecFailure, inputSize, load, moduleUrl, read, truncated, write } from
 import { FrameScanner } from "./zstdFrames.ts"
 
 interface ZstdStream {
-  // What a callback is given is a view of the library's memory.
+  // A callback gets a view of the library's memory.
   readonly begin: (level: number) => boolean
   readonly transform: (bytes: Uint8Array, take: (view: Uint8Array) => void) => boolean
   readonly end: (take: (view: Uint8Array) => void) => boolean
@@ -20,7 +20,7 @@ interface ZstddecModule {
   }
 }
 
-// The library hands over a promise-like module, so that must not travel through a promise.
+// The library's module is promise-like, so it must not pass through a promise.
 export const encode = (): Promise<void> =>
   new Promise((resolve, reject) => {
     const codec: ZstdCodec = load(0)

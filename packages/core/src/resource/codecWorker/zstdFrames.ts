@@ -1,8 +1,8 @@
-// Follows the frame and block headers of zstd (RFC 8878, 3.1.1), because the library tells neither what is wrong nor what is
-// missing.
+// Follows the frame and block headers of zstd (RFC 8878, 3.1.1), because the library reports neither what is wrong nor what
+// is missing.
 import { CodecFailure } from "./port.ts"
 
-// The next bytes of the data: whether they are looked at.
+// The next bytes of the data, and whether they are inspected.
 interface Wanted {
   readonly size: number
   readonly isKept: boolean
@@ -11,7 +11,7 @@ interface Wanted {
 const keep = (size: number): Wanted => ({ size, isKept: true })
 const skip = (size: number): Wanted => ({ size, isKept: false })
 
-// The limit of the library, and of the zstd tool unless told otherwise.
+// The limit of the library, and of the zstd tool by default.
 const maxWindow = 2 ** 27
 
 export class FrameScanner {
@@ -39,7 +39,7 @@ export class FrameScanner {
     }
   }
 
-  // What is kept is there when it goes on.
+  // The requested bytes are in the buffer when the generator resumes.
   private *frames(): Generator<Wanted, never, void> {
     for (;;) {
       this.isBetweenFrames = true
