@@ -22,6 +22,9 @@ export class EagerSocket extends Duplex {
     })
     socket.on("drain", () => this.waiters.wake())
     socket.on("end", () => this.push(null))
+    // HTTP/2 has no half-close. Node would end this side now and throw at each write of HTTP/2 until that is done, for as long as the
+    // peer reads nothing.
+    this.once("end", () => this.destroy())
     socket.on("error", (error) => this.destroy(error))
     socket.on("close", () => this.destroy())
   }

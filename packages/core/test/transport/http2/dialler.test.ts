@@ -164,6 +164,21 @@ describe("a service that accepts duplexes", () => {
       strictEqual((yield* Effect.flip(echo(channel))).origin, "transport")
     }))
 
+  it.scopedLive(
+    "ends with a peer that has ended its direction and reads nothing",
+    () =>
+      Effect.gen(function*() {
+        const accept = yield* service.accept(handlers(yield* Probe.make))
+        const [mine, theirs] = lines.pair()
+        theirs._final = () => {}
+        const fiber = yield* Effect.fork(accept(theirs))
+        mine.end()
+        yield* Fiber.join(fiber)
+        assertTrue(theirs.destroyed)
+      }),
+    5_000
+  )
+
   it.scopedLive("ends a connection when the serving effect is interrupted, and the effect ends with the connection", () =>
     Effect.gen(function*() {
       const accept = yield* service.accept(handlers(yield* Probe.make))
