@@ -27,6 +27,7 @@ const longest = [
   "core/test/suite/behaviourTcp",
   "core/test/resource/codecPackages",
   "core/test/suite/behaviourTls",
+  "core/test/suite/behaviourTunnel",
   "core/test/suite/behaviourDuplex",
   "core/test/testing/transparent",
   "core/test/resource/ResourceFiles",

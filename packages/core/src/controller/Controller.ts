@@ -65,17 +65,21 @@ export class Controller extends Context.Tag("@effect-jumpstarter/core/Controller
 
 /**
  * The requests of a client over a channel that is there already, as one to a stand-in in memory. The token is renewed at its issuer.
+ * `router` opens channels to routers; unless given, `GrpcChannel.fromEndpoint` does, with the channel arguments of the configuration.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const fromChannel = (
   config: ClientConfig.ClientConfig,
-  channel: GrpcChannel.Channel
+  channel: GrpcChannel.Channel,
+  options: { readonly router?: ControllerClient["router"] | undefined } = {}
 ): Effect.Effect<ControllerClient, never, HttpClient.HttpClient | Scope.Scope> =>
   Effect.gen(function*() {
     const source = yield* tokenSource.make(config, config.tokenStore, yield* HttpClient.HttpClient)
-    return controllerClient.make(config, channel, source)
+    const router: ControllerClient["router"] = (endpoint) =>
+      GrpcChannel.fromEndpoint(endpoint, { grpcOptions: config.grpcOptions })
+    return controllerClient.make(config, channel, source, options.router ?? router)
   })
 
 const firstLook = Duration.seconds(30)

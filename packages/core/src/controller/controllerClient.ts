@@ -39,7 +39,8 @@ const clientMethods = ClientServiceDefinition.methods
 export const make = (
   config: ClientConfig,
   channel: Channel,
-  source: TokenSource
+  source: TokenSource,
+  router: ControllerClient["router"]
 ): ControllerClient => {
   const { target } = channel
   const parent = `namespaces/${config.namespace}`
@@ -402,7 +403,8 @@ export const make = (
           const problem = tokens.problem(Redacted.value(token))
           if (problem !== undefined) return yield* unusable(`the controller's token for a router ${problem}`)
           return { endpoint, token }
-        })
+        }),
+      router
     }
   }
 

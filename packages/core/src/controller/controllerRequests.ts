@@ -4,8 +4,11 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as Endpoint from "../grpc/Endpoint.ts"
+import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import type * as GrpcChannel from "../transport/GrpcChannel.ts"
 import type { ClientConfig } from "./ClientConfig.ts"
 import type { ControllerError } from "./controllerError.ts"
 import type { ExporterInfo, LeaseInfo } from "./records.ts"
@@ -120,4 +123,11 @@ export interface ControllerClient {
    * is alive.
    */
   readonly dial: (lease: string) => Effect.Effect<RouterAddress, ControllerError>
+  /**
+   * Opens a channel to a router that `dial` has named. The token of the dial is not part of it: several connections can share the
+   * channel.
+   */
+  readonly router: (
+    endpoint: RouterAddress["endpoint"]
+  ) => Effect.Effect<GrpcChannel.Channel, GrpcStatusError, Scope.Scope>
 }

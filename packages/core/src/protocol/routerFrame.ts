@@ -9,10 +9,14 @@ const typeTag = 2 << 3 | WireType.Varint
 
 const dataType = 0
 
+const resetType = 3
+
+const pingType = 6
+
 const goAwayType = 7
 
 export interface Frame {
-  readonly kind: "data" | "goAway" | "other"
+  readonly kind: "data" | "goAway" | "reset" | "other"
   readonly payload: Bytes.Bytes
 }
 
@@ -25,9 +29,23 @@ const header = (length: number): Uint8Array => {
   return Uint8Array.from(bytes)
 }
 
-export const encodeData = (payload: Uint8Array): Bytes.Bytes => [header(payload.length), payload]
+export const encodeData = (payload: Bytes.Bytes): Bytes.Bytes => [
+  header(Bytes.size(payload)),
+  ...Bytes.pieces(payload)
+]
 
-export const goAway: Uint8Array = Uint8Array.of(typeTag, goAwayType)
+const empty = (type: number): Uint8Array => Uint8Array.of(typeTag, type)
+
+export const goAway: Uint8Array = empty(goAwayType)
+
+/** Its receiver does nothing about it. */
+export const ping: Uint8Array = empty(pingType)
+
+const kinds: Readonly<Record<number, Frame["kind"]>> = {
+  [dataType]: "data",
+  [resetType]: "reset",
+  [goAwayType]: "goAway"
+}
 
 // A tag and a length take at most this many bytes.
 const maxHeaderBytes = 6
@@ -66,5 +84,5 @@ const decodeWhole = (message: Uint8Array): Frame => {
         reader.skip(wireType, field)
     }
   }
-  return { kind: type === dataType ? "data" : type === goAwayType ? "goAway" : "other", payload }
+  return { kind: kinds[type] ?? "other", payload }
 }

@@ -9,11 +9,12 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { GrpcHandlers } from "../grpc/GrpcHandler.ts"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
 import type { ExporterStatus } from "../protocol/ExporterStatus.ts"
@@ -311,7 +312,9 @@ export const make = (
     let warmAt = 0
     const start = (handlers: GrpcHandlers, address: string, where: GrpcServer.Listen | undefined) =>
       where === undefined ? processes.inMemory(handlers, address) : processes.onSocket(handlers, where)
-    const routing = yield* start(router.make(tokens, scope), memoryAddresses.router, listen?.router)
+    // Made now, it ends after whatever a test does next in the scope of this stand-in.
+    const copying = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+    const routing = yield* start(router.make(tokens, copying), memoryAddresses.router, listen?.router)
     const parts: Parts = {
       release,
       observed,

@@ -1,4 +1,4 @@
-// In a file of its own to run beside the others. A router's tunnel is such a connection.
+// In a file of its own to run beside the others.
 import { peers } from "../support/probeHost.ts"
 import { behaviour } from "./behaviour.ts"
 

@@ -148,7 +148,10 @@ export const calls = (peer: peer.Peer): void => {
       "says so when a failure has no details",
       Effect.gen(function*() {
         const error = yield* Effect.flip(call.fail("runtime"))
-        match(error.message, /^call probe\.fail failed \(UNKNOWN(, (duplex|(unix|tcp|tls):\S+))?\): no details$/)
+        match(
+          error.message,
+          /^call probe\.fail failed \(UNKNOWN(, (duplex|lease one|(unix|tcp|tls):\S+))?\): no details$/
+        )
       })
     )
 

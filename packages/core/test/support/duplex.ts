@@ -15,7 +15,8 @@ export const target = "duplex"
 export const dialler = (dial: Dialler["dial"]): Dialler => ({
   target,
   origin: "http://localhost",
-  isLocal: false,
+  takesAll: false,
+  tellsLoss: false,
   dial,
   explain: ({ message }) => message
 })

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import * as routerTunnel from "../../src/controller/routerTunnel.ts"
 import * as Endpoint from "../../src/grpc/Endpoint.ts"
 import * as Exporter from "../../src/host/Exporter.ts"
 import * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
@@ -13,6 +14,7 @@ import * as certificates from "./certificates.ts"
 import * as duplex from "./duplex.ts"
 import * as probeExporter from "./probeExporter.ts"
 import { socketPath } from "./temporary.ts"
+import * as tunnels from "./tunnels.ts"
 
 const control = (exporter: Exporter.Exporter) => Layer.succeed(peer.Control, { setStatus: exporter.setStatus })
 
@@ -30,6 +32,17 @@ const overDuplex: peer.Peer["session"] = Layer.unwrapScoped(
     return peer.session(Layer.scoped(GrpcChannel.GrpcChannel, duplex.channel(dial)), control(exporter))
   })
 )
+
+const overTunnel = (carrier: tunnels.Carrier): peer.Peer["session"] =>
+  Layer.unwrapScoped(
+    Effect.gen(function*() {
+      const exporter = yield* probeExporter.make
+      const leased = yield* tunnels.leased(carrier)
+      yield* tunnels.serve(leased, exporter.handlers)
+      const channel = routerTunnel.channel({ controller: leased.controller, lease: tunnels.lease })
+      return peer.session(Layer.scoped(GrpcChannel.GrpcChannel, channel), control(exporter))
+    })
+  )
 
 const served = (
   listen: Effect.Effect<Listen, never, Scope.Scope>,
@@ -73,6 +86,12 @@ export const peers: ReadonlyArray<peer.Peer> = [
   make("tcp with a passphrase", served(tcp, { passphrase: Redacted.make("correct horse battery staple") }), {
     extent: "shapes"
   })
+]
+
+/** The same through the router of a lab. */
+export const tunnelPeers: ReadonlyArray<peer.Peer> = [
+  make("tunnel in memory", overTunnel("memory")),
+  make("tunnel over tls", overTunnel("tls"))
 ]
 
 /** The same on sockets, through nice-grpc. */

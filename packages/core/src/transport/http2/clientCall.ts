@@ -183,7 +183,7 @@ export class HttpCall {
     if (!this.responded && this.isUnseen(goAway)) {
       return this.fail("UNAVAILABLE", httpLoss.unseen(goAway), "client", { cause })
     }
-    if (this.session.isLost()) return this.lost(httpLoss.explain(cause, goAway))
+    if (this.session.isLost()) return this.lost(this.session.explain(cause))
     const { code, details } = httpStatus.statusOfReset(this.stream.rstCode ?? 0)
     return this.fail(code, details, "transport", { cause })
   }

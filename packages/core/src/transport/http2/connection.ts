@@ -56,6 +56,8 @@ export interface Http2Connection {
   readonly isLost: () => boolean
   // The GOAWAY that the peer sent, if any.
   readonly goAway: () => httpLoss.GoAway | undefined
+  // Says why the connection is gone, given the error if there was one.
+  readonly explain: (error?: Error) => string
 }
 
 // Callbacks for the end of a connection.
@@ -80,12 +82,15 @@ const failure = (dialler: Dialler, line: Duplex, reason: connectFailure.Reason):
     reason instanceof Error ? reason : undefined
   )
 
+const channelClosed = (place: GrpcStatus.StatusPlace) =>
+  GrpcStatus.refused(place, "CANCELLED", "the channel is closed", { scope: "connection" })
+
 // Begins HTTP/2 on the dialled stream.
 const begin = (line: Duplex, dialler: Dialler, observer: Observer): Beginning => {
   const outcome = Deferred.unsafeMake<Http2Connection, GrpcStatus.GrpcStatusError>(FiberId.none)
   const fail = (reason: connectFailure.Reason): void => Deferred.unsafeDone(outcome, failure(dialler, line, reason))
   const socket = line instanceof Socket ? line : undefined
-  const outlet = dialler.isLocal ? undefined : new EagerSocket(line)
+  const outlet = dialler.takesAll ? undefined : new EagerSocket(line)
   const http = Http2.connect(dialler.origin, {
     createConnection: () => outlet ?? line,
     maxSessionMemory,
@@ -112,7 +117,11 @@ const begin = (line: Duplex, dialler: Dialler, observer: Observer): Beginning =>
       if (--holders === 0) socket?.unref()
     },
     isLost: () => http.destroyed || line.destroyed,
-    goAway: () => goAway
+    goAway: () => goAway,
+    explain: (error) =>
+      error === undefined && dialler.explainEnd !== undefined
+        ? dialler.explainEnd(line)
+        : httpLoss.explain(error, goAway)
   }
   http.on("error", (cause) => {
     error = cause
@@ -126,9 +135,9 @@ const begin = (line: Duplex, dialler: Dialler, observer: Observer): Beginning =>
     if (code === Http2.constants.NGHTTP2_NO_ERROR) observer.ended(session, "the connection is wound up")
   })
   http.once("close", () => {
-    observer.ended(session, httpLoss.explain(error, goAway))
-    observer.closed()
+    observer.ended(session, session.explain(error))
     fail(connectFailure.closedBeforeHttp2)
+    observer.closed()
   })
   // The first SETTINGS prove that the peer speaks HTTP/2, so only now is the connection established.
   http.once("remoteSettings", () => {
@@ -149,8 +158,10 @@ const connect = (
     if (line.destroyed) return yield* failure(dialler, line, line.errored ?? connectFailure.closedBeforeHttp2)
     const { outcome } = yield* Effect.acquireRelease(
       Effect.sync(() => begin(line, dialler, observer)),
-      ({ session }) =>
+      ({ outcome, session }) =>
         Effect.sync(() => {
+          // RPCs that still wait learn it now: closing the byte stream may take a moment.
+          Deferred.unsafeDone(outcome, channelClosed({ rpc: "", target: dialler.target }))
           observer.forget(session)
           session.http.destroy()
         })
@@ -211,13 +222,10 @@ export const make = Effect.fnUntraced(function*(
     return drop
   })
 
-  const channelClosed = (rpc: string) =>
-    GrpcStatus.refused({ rpc, target }, "CANCELLED", "the channel is closed", { scope: "connection" })
-
   const open = (rpc: string): Effect.Effect<Http2Connection, GrpcStatus.GrpcStatusError> =>
     Effect.suspend(() => {
       // In a closed scope the forked fiber would be interrupted before it could report that the channel is closed.
-      if (closed) return channelClosed(rpc)
+      if (closed) return channelClosed({ rpc, target })
       // Another RPC has begun to connect. An error that this RPC gets from that attempt must name this RPC.
       if (opening !== undefined) {
         return Effect.mapError(Deferred.await(opening), (error) => GrpcStatus.amend(error, { rpc }))
@@ -243,11 +251,11 @@ export const make = Effect.fnUntraced(function*(
             }
             return Deferred.done(
               outcome,
-              Exit.isInterrupted(exit) ? Exit.fail(channelClosed(rpc)) : exit
+              Exit.isInterrupted(exit) ? Exit.fail(channelClosed({ rpc, target })) : exit
             )
           }),
           Effect.tap(({ http }) =>
-            dialler.isLocal ? Effect.void : Effect.map(
+            dialler.tellsLoss ? Effect.void : Effect.map(
               interruptible.forkIn(httpKeepAlive.run(http, keepAliveTime, keepAliveTimeout), scope),
               (fiber) => httpKeepAlive.stopWith(http, fiber)
             )
@@ -268,7 +276,7 @@ export const make = Effect.fnUntraced(function*(
     retire: (session) => {
       const goAway = session.goAway()
       // A connection that the peer gave up was lost, and that is reported. One that only refused an RPC is replaced silently.
-      if (session.isLost()) ended(session, goAway === undefined ? httpLoss.dropped : httpLoss.closed(goAway))
+      if (session.isLost()) ended(session, goAway === undefined ? session.explain() : httpLoss.closed(goAway))
       forget(session)
       session.http.close()
     },

@@ -16,11 +16,10 @@ export interface Dialler {
   readonly target: string
   /** The scheme and the authority of each request, as a URL. */
   readonly origin: string
-  /**
-   * Whether the operating system reports when the peer is gone, and buffers all bytes in flight, as on a Unix socket. Otherwise the
-   * peer is pinged, and bytes that it has not taken wait in this process.
-   */
-  readonly isLocal: boolean
+  /** Whether it buffers all bytes in flight, as a Unix socket does. Otherwise bytes that the peer has not taken wait in this process. */
+  readonly takesAll: boolean
+  /** Whether it reports by itself that the peer is gone, as a Unix socket does. Otherwise the peer is pinged. */
+  readonly tellsLoss: boolean
   /**
    * Opens the byte stream. The connection ends or destroys it, and closes the scope when both have ended. Every RPC that waits for
    * the connection fails with the failure of `dial`. The stream must not deliver data from within a write to it: Node aborts when a
@@ -29,6 +28,8 @@ export interface Dialler {
   readonly dial: Effect.Effect<Duplex, GrpcStatus.GrpcStatusError, Scope.Scope>
   /** Says why HTTP/2 did not begin on the byte stream. */
   readonly explain: (reason: connectFailure.Reason, line: Duplex) => string
+  /** Says what an end without an error means. Absent when nothing is known about it. */
+  readonly explainEnd?: ((line: Duplex) => string) | undefined
 }
 
 const openSocket = (endpoint: Endpoint, trust: TlsTrust | undefined): Net.Socket => {
@@ -54,7 +55,8 @@ const origin = (endpoint: Endpoint): string =>
 export const toEndpoint = (endpoint: Endpoint, target: string, trust: TlsTrust | undefined): Dialler => ({
   target,
   origin: origin(endpoint),
-  isLocal: endpoint._tag === "Unix",
+  takesAll: endpoint._tag === "Unix",
+  tellsLoss: endpoint._tag === "Unix",
   dial: Effect.async((resume) => {
     const socket = openSocket(endpoint, trust)
     const failed = (reason: connectFailure.Reason, cause?: Error) =>

@@ -1,0 +1,110 @@
+// Connections to exporters through routers: HTTP/2 runs on a tunnel, at the end of the client and at that of the exporter.
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as RcMap from "effect/RcMap"
+import type * as Scope from "effect/Scope"
+import type { GrpcHandlers } from "../grpc/GrpcHandler.ts"
+import * as GrpcStatus from "../grpc/GrpcStatus.ts"
+import * as GrpcChannel from "../transport/GrpcChannel.ts"
+import * as httpLoss from "../transport/http/loss.ts"
+import * as httpService from "../transport/http2/service.ts"
+import * as httpTransport from "../transport/http2/transport.ts"
+import type { ServerOptions } from "../transport/listen.ts"
+import type { ControllerError } from "./controllerError.ts"
+import type { ControllerClient, RouterAddress } from "./controllerRequests.ts"
+import * as tunnelLine from "./tunnelLine.ts"
+
+interface ChannelOptions {
+  readonly controller: ControllerClient
+  /** The name of the lease whose exporter is dialled. */
+  readonly lease: string
+  /**
+   * How long one attempt to connect may take, from the dial to the first word of the exporter; unless given, the `dialTimeout` of the
+   * configuration and half a minute.
+   */
+  readonly connectTimeout?: Duration.DurationInput | undefined
+}
+
+// As long as any tunnel goes through a router, others go through the same connection.
+const sharedRouters = (router: ControllerClient["router"]) => RcMap.make({ lookup: router })
+
+/**
+ * A channel to the exporter of a lease. Each of its connections is a new tunnel: the first RPC that needs one dials, and what the dial
+ * fails with, that RPC fails with.
+ */
+export const channel = (
+  { connectTimeout, controller, lease }: ChannelOptions
+): Effect.Effect<GrpcChannel.Channel, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const routers = yield* sharedRouters(controller.router)
+    const target = `lease ${lease}`
+    const undialled = (error: ControllerError) =>
+      new GrpcStatus.GrpcStatusError({
+        code: error.code,
+        details: error.message,
+        origin: "transport",
+        scope: "connection",
+        rpc: "",
+        target,
+        cause: error
+      })
+    const unreachable = (error: GrpcStatus.GrpcStatusError) =>
+      GrpcStatus.amend(error, {
+        details: `the router ${error.target} cannot be reached: ${error.details}`,
+        origin: "transport",
+        scope: "connection",
+        target
+      })
+    const dial = Effect.flatMap(Effect.mapError(controller.dial(lease), undialled), ({ endpoint, token }) =>
+      RcMap.get(routers, endpoint).pipe(
+        Effect.flatMap((router) =>
+          tunnelLine.open(router, token, lease)
+        ),
+        Effect.mapError(unreachable)
+      ))
+    const transport = yield* httpTransport.make(
+      {
+        target,
+        // As at the exporter's own socket.
+        origin: "http://localhost",
+        takesAll: false,
+        tellsLoss: true,
+        dial,
+        explain: ({ message }, line) =>
+          line instanceof tunnelLine.TunnelLine && line.errored === null
+            ? `${tunnelLine.describe(line.place)} carries no HTTP/2: ${message}`
+            : message,
+        explainEnd: (line) =>
+          line instanceof tunnelLine.TunnelLine
+            ? `the exporter ended ${tunnelLine.describe(line.place)}`
+            : httpLoss.dropped
+      },
+      connectTimeout ?? Duration.sum(controller.config.leases.dialTimeout, "30 seconds")
+    )
+    return GrpcChannel.make(transport)
+  })
+
+interface AcceptOptions extends Omit<ServerOptions, "keepaliveTime" | "keepaliveTimeout"> {
+  readonly router: ControllerClient["router"]
+  readonly lease: string
+}
+
+/**
+ * Serves handlers at the other end of tunnels, until the scope closes. What it answers serves the client of one dial: it ends with the
+ * connection, and ends the connection when it is interrupted.
+ */
+export const accept = (
+  handlers: GrpcHandlers,
+  { lease, router, ...options }: AcceptOptions
+): Effect.Effect<(address: RouterAddress) => Effect.Effect<void, GrpcStatus.GrpcStatusError>, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const routers = yield* sharedRouters(router)
+    // A tunnel tells by itself when its other end is gone.
+    const serve = yield* httpService.accept(handlers, { ...options, keepaliveTime: Duration.infinity })
+    return ({ endpoint, token }) =>
+      RcMap.get(routers, endpoint).pipe(
+        Effect.flatMap((router) => tunnelLine.open(router, token, lease)),
+        Effect.flatMap(serve),
+        Effect.scoped
+      )
+  })
