@@ -66,6 +66,13 @@ export interface SerialTestOptions {
   readonly echo?: boolean | undefined
 }
 
+const listOf = (steps: ReadonlyArray<Step>): string =>
+  steps.length === 0
+    ? "the script has no steps left"
+    : `the steps left are ${
+      steps.map(({ expect }) => typeof expect === "string" ? JSON.stringify(expect) : String(expect)).join(", ")
+    }`
+
 const matches = ({ expect }: Step, line: string): boolean =>
   typeof expect === "string" ? expect === line : line.search(expect) >= 0
 
@@ -75,6 +82,10 @@ const limit = Number.MAX_SAFE_INTEGER
 /**
  * Makes a serial console that replies by a script. A line ends with a carriage return, a line feed, or both. To an
  * empty line without a step, the device only repeats its prompt.
+ *
+ * A line without a step, where there is no `otherwise`, leaves a warning with the steps left in the exporter's log: a test
+ * that waits for a reply would otherwise only hang. `logStream` of the connection writes it into the test's logger, and
+ * `unexpected` has the line.
  *
  * @since 0.1.0
  * @category testing
@@ -125,17 +136,20 @@ export const make = (options: SerialTestOptions = {}): Effect.Effect<SerialTest>
       said.add("device", text)
       for (const listener of listeners) listener.unsafeOffer(encoder.encode(text))
     }
-    const answer = (received: string): string => {
+    const answer = (received: string, warnings: Array<string>): string => {
       const step = steps.find((step) => matches(step, received))
       if (step === undefined) {
         if (received === "") return ""
         unexpected.push(received)
-        return options.otherwise?.(received) ?? ""
+        if (options.otherwise !== undefined) return options.otherwise(received)
+        warnings.push(`SerialTest has no step for the line ${JSON.stringify(received)}; ${listOf(steps)}`)
+        return ""
       }
       if (step.once === true) steps.splice(steps.indexOf(step), 1)
       return typeof step.reply === "string" ? step.reply : step.reply(received)
     }
-    const hear = (text: string) => {
+    const hear = (text: string): ReadonlyArray<string> => {
+      const warnings: Array<string> = []
       said.add("client", text)
       for (const character of text) {
         const ends = character === "\r" || character === "\n" && !returned
@@ -143,10 +157,11 @@ export const make = (options: SerialTestOptions = {}): Effect.Effect<SerialTest>
         if (ends) {
           const received = line
           line = ""
-          sayTo(connections, answer(received) + (options.prompt ?? ""))
+          sayTo(connections, answer(received, warnings) + (options.prompt ?? ""))
         } else if (character !== "\n") line += character
         returned = character === "\r"
       }
+      return warnings
     }
     const hangUp = Effect.suspend(() => Effect.forEach(connections, (connection) => connection.end, { discard: true }))
 
@@ -159,7 +174,12 @@ export const make = (options: SerialTestOptions = {}): Effect.Effect<SerialTest>
       sayTo([connection], greeting)
       return {
         read: Mailbox.toStream(connection),
-        write: (bytes: Uint8Array) => Effect.sync(() => hear(decoder.decode(bytes, { stream: true }))),
+        write: (bytes: Uint8Array) =>
+          Effect.suspend(() =>
+            Effect.forEach(hear(decoder.decode(bytes, { stream: true })), (warning) => Effect.logWarning(warning), {
+              discard: true
+            })
+          ),
         end: Effect.void
       }
     })

@@ -1,7 +1,8 @@
+import { Device, ExporterConnection } from "@effect-jumpstarter/core"
 import { Serial } from "@effect-jumpstarter/core/drivers"
-import { SerialTest } from "@effect-jumpstarter/core/testing"
+import { ExporterTest, SerialTest } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Stream } from "effect"
+import { Context, Effect, Fiber, Layer, Logger, LogLevel, Stream } from "effect"
 import { connect } from "./support.ts"
 
 describe("Serial and SerialTest", () => {
@@ -20,6 +21,60 @@ describe("Serial and SerialTest", () => {
       })
       return { fake, serial: yield* connect(Serial.contract, fake.driver) }
     })
+
+  // The warnings that are logged, and the logger that collects them.
+  const collecting = () => {
+    const warnings: Array<string> = []
+    const warned = Effect.unsafeMakeLatch(false)
+    const logger = Logger.make<unknown, void>(({ logLevel, message }) => {
+      if (logLevel !== LogLevel.Warning) return
+      warnings.push(String(message))
+      warned.unsafeOpen()
+    })
+    return { warnings, warned, layer: Logger.replace(Logger.defaultLogger, logger) }
+  }
+
+  it.scoped("warns in the client's log of a line without a step", () => {
+    const { layer, warned, warnings } = collecting()
+    return Effect.gen(function*() {
+      const { driver } = yield* SerialTest.make({
+        prompt: "# ",
+        script: [
+          { expect: "uname", reply: "Linux\r\n" },
+          { expect: "reset", reply: "ok\r\n", once: true },
+          { expect: /^echo (.*)/, reply: "" }
+        ]
+      })
+      const exporter = yield* Layer.build(ExporterTest.layer({ serial: driver }))
+      yield* Context.get(exporter, ExporterConnection.ExporterConnection).logStream()
+      const console = yield* Serial.console(yield* Effect.provide(Device.connect(Serial.contract, "serial"), exporter))
+      for (const line of ["", "uname", "reset", "unmae"]) yield* console.sendLine(line)
+      yield* warned.await
+      assert.deepStrictEqual(warnings, [
+        "SerialTest has no step for the line \"unmae\"; the steps left are \"uname\", /^echo (.*)/"
+      ])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.scoped.each(
+    [
+      ["a line, where no step is left", {}, "on\n", [
+        "SerialTest has no step for the line \"on\"; the script has no steps left"
+      ]],
+      ["an empty line", {}, "\r\n\n", []],
+      ["a line that is replied to otherwise", { otherwise: () => "?" }, "on\n", []]
+    ] as const
+  )("warns as much as it should of %s", ([, options, text, expected]) => {
+    const { layer, warnings } = collecting()
+    return Effect.gen(function*() {
+      const { driver } = yield* SerialTest.make(options)
+      const connect = driver.methods["connect"]
+      assert(connect?._tag === "Stream")
+      const { write } = yield* connect.open
+      yield* write(new TextEncoder().encode(text))
+      assert.deepStrictEqual(warnings, [...expected])
+    }).pipe(Effect.provide(layer))
+  })
 
   it.scoped("keeps a byte order mark in the line that it receives", () =>
     Effect.gen(function*() {
