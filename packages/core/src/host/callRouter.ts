@@ -58,6 +58,9 @@ const findDriver = (host: Host, uuid: string): Either.Either<Hosted, GrpcStatus.
 const isKind = <Tag extends DriverHandler["_tag"]>(handler: DriverHandler, tag: Tag): handler is Handler<Tag> =>
   handler._tag === tag
 
+const listOf = (methods: ReadonlyArray<string>): string =>
+  methods.length === 0 ? "it has no methods" : `it has: ${methods.join(", ")}`
+
 const findHandler = <Tag extends DriverHandler["_tag"]>(
   hosted: Hosted,
   method: string,
@@ -65,7 +68,9 @@ const findHandler = <Tag extends DriverHandler["_tag"]>(
 ): Either.Either<Handler<Tag>, GrpcStatus.GrpcStatusError> => {
   const missing = (details: string) => Either.left(GrpcStatus.make(missingCodes[tag], details))
   const handler = Object.hasOwn(hosted.driver.methods, method) ? hosted.driver.methods[method] : undefined
-  if (handler === undefined) return missing(`method ${method} not found on driver`)
+  if (handler === undefined) {
+    return missing(`method ${method} not found on driver, ${listOf(Object.keys(hosted.driver.methods))}`)
+  }
   return isKind(handler, tag)
     ? Either.right(handler)
     : missing(`method ${method} is ${kindNames[handler._tag]}, not ${kindNames[tag]}`)

@@ -395,8 +395,15 @@ describe("a typed client fails when a driver returns what its contract does not 
   says(
     "no such method, as an older driver",
     "MethodNotImplemented",
-    "call supply.on is not implemented (NOT_FOUND): method on not found on driver",
+    "call supply.on is not implemented (NOT_FOUND): method on not found on driver, it has no methods",
     answering({}),
+    (client) => client.on()
+  )
+  says(
+    "no such method, and which there are",
+    "MethodNotImplemented",
+    "call supply.on is not implemented (NOT_FOUND): method on not found on driver, it has: off, read",
+    answering({ off: null, read: 1 }),
     (client) => client.on()
   )
   says(

@@ -106,7 +106,7 @@ export const malformedRequests: ReadonlyArray<Malformed> = [
     call(
       `a call of ${name}`,
       (uuid) => raw.callOf(uuid, method),
-      status("NOT_FOUND", `method ${method} not found on driver`)
+      status("NOT_FOUND", new RegExp(`^method ${method} not found on driver, it has: .*\\becho\\b`))
     )
   ),
   call(
@@ -166,7 +166,7 @@ export const malformedRequests: ReadonlyArray<Malformed> = [
   stream(
     "a stream of a method that is no Unicode",
     (uuid) => `{"kind":"driver","uuid":"${uuid}","method":"\\ud800"}`,
-    status("NOT_FOUND", "method \ufffd not found on driver")
+    status("NOT_FOUND", /^method \ufffd not found on driver, it has: .*\becho\b/)
   ),
   opening(
     "a stream that is a call",
