@@ -96,6 +96,9 @@ export interface Console<E> {
    * patterns, the one that matches first in the text wins. Without a timeout, `expect` waits as long as the device
    * keeps the stream open.
    *
+   * The timeout passes by Effect's clock. In a test with a `TestClock`, such as `it.effect`, it ends only when the test
+   * adjusts the clock, so text that never comes hangs the test; `it.live` has the real clock.
+   *
    * A regular expression is tried whenever text arrives. An expression such as `/\d+/` can match before all digits have
    * arrived, so include what comes next: `/(\d+)\r?\n/`. A match longer than 4,096 characters may be found only after
    * the device has paused for 100 ms. A pattern that does not match leaves the text unread.

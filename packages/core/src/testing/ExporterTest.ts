@@ -18,6 +18,11 @@ import * as GrpcChannel from "../transport/GrpcChannel.ts"
  * or defect as its `cause`, so that a failing test shows the driver's stack. The logs of drivers appear only in the
  * connection's log, unless `localLogs` is set.
  *
+ * A `TestClock`, which `it.effect` and `it.scoped` provide, also holds the time limits and sleeps of the program and of the
+ * drivers here: they end only when the test adjusts the clock. There is no warning about that, unlike with a real exporter,
+ * because adjusting the clock is how such a test makes time pass. A test that has no reason to do so runs with `it.live` or
+ * `it.scopedLive`.
+ *
  * An effect, which may be scoped, can create the drivers. Their resources are released with the layer, after the last
  * call. Handlers use the services of the layer.
  *
