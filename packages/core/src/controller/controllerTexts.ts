@@ -67,8 +67,8 @@ const byCode: Partial<Record<GrpcCode, ControllerReason>> = {
 
 // What our own transport says of a server that will be the same in a while: its certificate, or what it speaks.
 const untrusted: ReadonlyArray<RegExp> = [
-  /no certificate in Trust\.CertificateAuthority/,
-  /Endpoint\.Trust says/,
+  /Trust\.CertificateAuthority contains neither/,
+  /pass an Endpoint\.Trust/,
   /connect to a name in the certificate/,
   /the exporter's certificate or one that issued it/,
   /does not accept the client's certificate/,
@@ -77,7 +77,7 @@ const untrusted: ReadonlyArray<RegExp> = [
   /speaks neither TLS/,
   /through ALPN, which gRPC needs/,
   /refuses the TLS handshake/,
-  /a different certificate than at first/
+  /a different certificate than on first use/
 ]
 
 /** The reason of a status of the controller, or of the transport to it. */

@@ -41,7 +41,7 @@ describe("frame", () => {
     ["the end", "10 07", "goAway", ""],
     ["the end, with a payload", "10 07 0a 01 ff", "goAway", "ff"],
     ["a ping", "10 06", "other", ""],
-    ["a reset", "10 03 0a 01 ff", "other", "ff"],
+    ["a reset", "10 03 0a 01 ff", "reset", "ff"],
     ["a type of a later version", "10 ff01", "other", ""],
     ["a negative type", "10 ffffffffffffffffff01", "other", ""],
     ["unknown fields by skipping them", "1a 01 61 0a 01 ff 20 05", "data", "ff"],
@@ -90,7 +90,7 @@ describe("frame", () => {
     type: fc.constantFrom(0, 3, 6, 7, 8, 300)
   }, ({ payload, type }) => {
     const decoded = frame.decode(generated(payload, type as FrameType))
-    assert.strictEqual(decoded.kind, type === 0 ? "data" : type === 7 ? "goAway" : "other")
+    assert.strictEqual(decoded.kind, type === 0 ? "data" : type === 3 ? "reset" : type === 7 ? "goAway" : "other")
     assert.strictEqual(hex(decoded.payload), hex(payload))
   })
 })
