@@ -1,8 +1,9 @@
 /**
  * The metadata of an RPC: text by key that travels beside the messages.
  *
- * Keys are case-insensitive and stored in lower case. A key has one value; when a peer repeats a key, the last value wins. Binary
- * metadata, whose keys end in `-bin`, is not supported: received entries are dropped, and sending one fails.
+ * Keys are case-insensitive and stored in lower case. A key has one value. When a server repeats a key, its values are joined with
+ * `, `, as HTTP allows; when a caller repeats one, the last value wins. Binary metadata, whose keys end in `-bin`, is not supported:
+ * received entries are dropped, and sending one fails.
  *
  * Any value may be a secret: a passphrase, a token, the handle of a resource. So metadata that is printed, logged or turned into
  * JSON shows its keys and no values.

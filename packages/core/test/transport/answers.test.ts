@@ -293,17 +293,6 @@ for (const kind of rawServer.kinds) {
           assert.strictEqual((yield* soon(call.initialMetadata)).entries.get("x-a"), "b")
           assert.deepStrictEqual(yield* seen(Stream.map(messages(call.receive), text)), { got: ["a"], end: "OK" })
         }))
-
-      it.scopedLive("metadata has the last of several values of a key", () =>
-        Effect.gen(function*() {
-          const channel = yield* channelTo(kind, transport, (stream) => {
-            stream.respond({ ...rawServer.grpcHeaders, "x-a": ["first", "la, st"] }, { waitForTrailers: true })
-            stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }))
-            stream.end(message)
-          })
-          const call = yield* channel.duplex(path)
-          assert.strictEqual((yield* soon(call.initialMetadata)).entries.get("x-a"), "la, st")
-        }))
     })
   }
 

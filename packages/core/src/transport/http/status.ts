@@ -137,9 +137,9 @@ export const fromRawHeaders = (rawHeaders: ReadonlyArray<string>): Metadata.Meta
 
 const isMetadata = (name: string): boolean => !name.startsWith(":") && !name.endsWith("-bin")
 
-// Has headers as Node gives them, which joins several values of a key with commas, keep the last value.
-export const keepLast = (headers: IncomingHttpHeaders, rawHeaders: ReadonlyArray<string>): void => {
-  for (const [name, value] of fromRawHeaders(rawHeaders).entries) {
-    if (typeof headers[name] === "string") headers[name] = value
-  }
-}
+export const fromHeaders = (headers: IncomingHttpHeaders): Metadata.Metadata =>
+  Metadata.make(
+    Object.entries(headers).flatMap(([name, value]) =>
+      value === undefined || !isMetadata(name) ? [] : [[name, String(value)] as const]
+    )
+  )

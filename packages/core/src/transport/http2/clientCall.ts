@@ -13,15 +13,12 @@ import * as httpMessages from "./messages.ts"
 
 const { HTTP2_HEADER_CONTENT_TYPE, HTTP2_HEADER_METHOD, HTTP2_HEADER_PATH, HTTP2_HEADER_TE } = Http2.constants
 
-type Response = Http2.IncomingHttpHeaders & Http2.IncomingHttpStatusHeader
-
 // How an RPC ended; `None` is `OK`.
 export type Outcome = Option.Option<GrpcStatus.GrpcStatusError>
 
 // Callbacks for what the peer sends.
 export interface Receiver {
-  // Names and values in turns, as they were on the wire.
-  readonly onHeaders: (rawHeaders: ReadonlyArray<string>) => void
+  readonly onHeaders: (headers: Http2.IncomingHttpHeaders) => void
   // When it returns a promise, the next message is read after the promise resolves.
   readonly onMessage: (message: Bytes) => Promise<void> | undefined
   // This side cancels the RPC, so received messages are no longer needed.
@@ -66,7 +63,7 @@ export class HttpCall {
       this.abort(this.fail(code, error instanceof Error ? error.message : String(error), "client", { cause: error }))
     })
     // Node may emit the beginning of the body before the headers that precede it.
-    stream.on("response", (headers: Response, flags: number, rawHeaders: ReadonlyArray<string>) => {
+    stream.on("response", (headers, flags) => {
       this.responded = true
       const problem = httpStatus.problemOfAnswer(headers[":status"], headers["content-type"])
       // A status in the headers counts only when they end the stream, and OK in an error page does not count.
@@ -76,7 +73,7 @@ export class HttpCall {
       if (problem !== undefined) {
         return this.abort(this.fail(problem.code, problem.details, "transport", { scope: "connection" }))
       }
-      receiver.onHeaders(rawHeaders)
+      receiver.onHeaders(headers)
       this.reading.start(headers["grpc-encoding"]?.toString())
     })
     stream.on("trailers", (headers) => void this.answered(headers))

@@ -192,8 +192,7 @@ export const make = Effect.fnUntraced(function*(
     const status = Deferred.unsafeMake<void, GrpcStatus.GrpcStatusError>(FiberId.none)
     const inbox = new Inbox<Bytes.Bytes, GrpcStatus.GrpcStatusError>(inboxBytes)
     const call = yield* begin(rpc, options, {
-      onHeaders: (rawHeaders) =>
-        Deferred.unsafeDone(initialMetadata, Exit.succeed(httpStatus.fromRawHeaders(rawHeaders))),
+      onHeaders: (headers) => Deferred.unsafeDone(initialMetadata, Exit.succeed(httpStatus.fromHeaders(headers))),
       onMessage: (message) => inbox.push(message),
       onCancel: () => inbox.discard(),
       onEnd: (outcome) => {

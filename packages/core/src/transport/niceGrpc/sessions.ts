@@ -1,10 +1,8 @@
 // Finds the HTTP/2 sessions of a grpc-js channel. No option exposes them, so this intercepts the private methods that create them.
 // In a release of grpc-js with other methods no session is found, and the test of a peer's mistakes fails.
 import type { Channel } from "nice-grpc"
-import type { Http2Session, IncomingHttpHeaders } from "node:http2"
-import { Duplex } from "node:stream"
+import type { Http2Session } from "node:http2"
 import * as httpGuard from "../http/guard.ts"
-import * as httpStatus from "../http/status.ts"
 
 const field = (value: unknown, name: string): unknown =>
   typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined
@@ -23,10 +21,7 @@ const follow = (object: unknown, name: string, after: (result: unknown) => void)
 const isSession = (value: unknown): value is Http2Session =>
   typeof field(value, "settings") === "function" && field(value, "destroyed") === false
 
-const onResponse = (headers: IncomingHttpHeaders, _flags: number, rawHeaders: ReadonlyArray<string>): void =>
-  httpStatus.keepLast(headers, rawHeaders)
-
-/** Guards each session of a channel as soon as it is created, and keeps the last value of a repeated header, as the other transports do. */
+/** Guards each session of a channel as soon as it is created. */
 export const guard = (channel: Channel): void => {
   const connectors = new WeakSet<WeakKey>()
   follow(field(field(channel, "internalChannel"), "subchannelPool"), "getOrCreateSubchannel", (subchannel) => {
@@ -39,10 +34,6 @@ export const guard = (channel: Channel): void => {
       httpGuard.guard(session, undefined)
       // gRPC has no server push, but grpc-js leaves it allowed.
       session.settings({ enablePush: false })
-      // grpc-js listens to the headers of a response after this.
-      follow(session, "request", (stream) => {
-        if (stream instanceof Duplex) stream.on("response", onResponse)
-      })
     })
   })
 }
