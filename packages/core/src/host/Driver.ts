@@ -73,7 +73,7 @@ export const streamingCall = <R = never>(
  *   const release = Effect.sync(() => {
  *     taken = false
  *   })
- *   return Driver.stream(Effect.zipRight(Effect.acquireRelease(take, giveBack => () => release => giveBack), openPort))
+ *   return Driver.stream(Effect.zipRight(Effect.acquireRelease(take, () => release), openPort))
  * })
  * ```
  */
