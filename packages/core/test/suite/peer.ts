@@ -79,7 +79,7 @@ export interface Quirks {
   readonly concatenatedBz2: "decoded" | "refused"
   /** 8: log lines have no time, and there are none about operations. */
   readonly sparseLog: boolean
-  /** 8: a log line goes to one subscriber, which may be one that has just left. */
+  /** 8: a log line goes to one subscriber, which may be one that has just left, and may come after the end of the backlog. */
   readonly competingLog: boolean
   /**
    * How many bytes of an upload the peer lets be under way to a driver that does not take them, in no section: gRPC's C core
