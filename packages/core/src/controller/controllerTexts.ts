@@ -1,7 +1,8 @@
-// What the controller says in a text only: it answers most failures as UNKNOWN. This is the only place that reads its texts, and the
-// texts of our own transport about certificates. Where a code says it, the code decides. (`controller.md`: the tables of
+// What the controller says in a text only: it answers most failures as UNKNOWN. This is the only place that reads its texts.
+// Where a code says it, the code decides. (`controller.md`: the tables of
 // authentication, leases, updates and Dial.)
 import type { GrpcCode, GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import * as connectFailure from "../transport/connectFailure.ts"
 import type { ControllerReason } from "./controllerError.ts"
 
 interface Known {
@@ -65,27 +66,12 @@ const byCode: Partial<Record<GrpcCode, ControllerReason>> = {
   UNAUTHENTICATED: "Unauthenticated"
 }
 
-// What our own transport says of a server that will be the same in a while: its certificate, or what it speaks.
-const untrusted: ReadonlyArray<RegExp> = [
-  /Trust\.CertificateAuthority contains neither/,
-  /pass an Endpoint\.Trust/,
-  /connect to a name in the certificate/,
-  /the exporter's certificate or one that issued it/,
-  /does not accept the client's certificate/,
-  /asks for a client certificate/,
-  /does not speak (TLS|HTTP\/2)/,
-  /speaks neither TLS/,
-  /through ALPN, which gRPC needs/,
-  /refuses the TLS handshake/,
-  /a different certificate than on first use/
-]
-
 /** The reason of a status of the controller, or of the transport to it. */
-export const reasonOf = ({ code, details, origin }: GrpcStatusError): ControllerReason => {
+export const reasonOf = ({ cause, code, details, origin }: GrpcStatusError): ControllerReason => {
   if (origin === "peer") {
     return known.find((one) => one.codes.includes(code) && one.text.test(details))?.reason ?? byCode[code] ?? "Failed"
   }
-  if (untrusted.some((text) => text.test(details))) return "Untrusted"
+  if (connectFailure.isLasting(cause)) return "Untrusted"
   switch (code) {
     case "UNAVAILABLE":
       return "Unavailable"

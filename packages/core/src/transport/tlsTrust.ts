@@ -120,7 +120,7 @@ const trustOnFirstUse = Effect.fnUntraced(function*(
     checkServerIdentity: (_, certificate) =>
       certificate.raw.equals(leaf)
         ? undefined
-        : new Error("the server presents a different certificate than on first use")
+        : connectFailure.certificateChanged()
   } satisfies TlsTrust
 })
 

@@ -1,6 +1,7 @@
 // Recognizes texts of grpc-js that no code distinguishes. No other module reads its texts. All statuses that grpc-js makes up for a
 // call are in its subchannel-call.ts.
 import type { GrpcCode, StatusScope } from "../../grpc/GrpcStatus.ts"
+import { otherCertificate } from "../connectFailure.ts"
 
 interface Known {
   readonly code: GrpcCode
@@ -56,6 +57,7 @@ const connectCodes: ReadonlyArray<readonly [text: RegExp, code: string]> = [
     /does not match certificate's altnames|Cert(ificate)? (does not contain|is empty)/,
     "ERR_TLS_CERT_ALTNAME_INVALID"
   ],
+  [/a different certificate than on first use/, otherCertificate],
   [/^connect ENOENT/, "ENOENT"],
   [/^connect ECONNREFUSED/, "ECONNREFUSED"],
   [/^connect EACCES/, "EACCES"],
