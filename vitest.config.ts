@@ -80,7 +80,7 @@ export default defineConfig({
     isolate: false,
     maxWorkers: workers,
     // Vitest 3 ends shared workers that are idle, twice, and the second time rejects a promise that nobody awaits: the run ends
-    // with the files of the other workers untold. None is idle for it while there may not be fewer.
+    // without the results of the other workers. With `minWorkers` equal to `maxWorkers` it ends none of them.
     minWorkers: workers,
     sequence: { sequencer: LongestFirst },
     globalSetup: ["./packages/core/test/support/programs.ts"],

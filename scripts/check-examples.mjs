@@ -52,8 +52,8 @@ for (const source of sources) {
   }
 }
 if (count === 0) {
-  console.log("No examples found.")
-  process.exit(0)
+  console.error("No example was found: is the pattern still right?")
+  process.exit(1)
 }
 
 writeFileSync(

@@ -48,6 +48,11 @@ for (const file of files.filter((file) => /\.(md|ts|mjs|py)$/.test(file) && file
       if (!sections.has(section)) report(file, text, match.index, `docs/protocol.md has no section ${section}`)
     }
   }
+  for (const match of text.matchAll(/\b([a-z][\w-]*\.md)`? \d/g)) {
+    if (match[1] !== "protocol.md") {
+      report(file, text, match.index, `${match[1]} has no sections; cite docs/protocol.md`)
+    }
+  }
   // An editor resolves a relative link in a docstring against the file of its reader.
   if (file.endsWith(".ts") && file.includes("/src/") && !file.includes("/generated/")) {
     for (const match of text.matchAll(/^\s*\*.*\]\((?!https?:)[^)]*\)/gm)) {

@@ -4,7 +4,7 @@
 import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
 import { existsSync } from "node:fs"
-import { mkdir, readFile, realpath, rm, writeFile } from "node:fs/promises"
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { setTimeout } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
@@ -22,7 +22,7 @@ const check =
   "import grpc, jumpstarter.exporter.session, jumpstarter_cli, jumpstarter_driver_opendal.driver, serial_asyncio"
 
 /** Why there is no interop environment. */
-export class InteropUnavailable extends Error {
+class InteropUnavailable extends Error {
   name = "InteropUnavailable"
 }
 
@@ -112,7 +112,7 @@ const isCurrent = async (stamp) =>
   && (await run(python, ["-c", probe], { capture: true })).ok
 
 /** The path of the interop environment's Python; makes the environment when it is missing or out of date. */
-export const ensureInterop = async () => {
+const ensureInterop = async () => {
   const stamp = createHash("sha256").update(await readFile(requirements)).digest("hex")
   if (await isCurrent(stamp)) return python
   return locked(async () => {
@@ -132,12 +132,10 @@ export const ensureInterop = async () => {
   })
 }
 
-if (process.argv[1] !== undefined && (await realpath(process.argv[1])) === fileURLToPath(import.meta.url)) {
-  try {
-    console.log(await ensureInterop())
-  } catch (error) {
-    if (!(error instanceof InteropUnavailable)) throw error
-    console.error(`\n*** NO INTEROP ENVIRONMENT ***\n${error.message}\n`)
-    process.exit(2)
-  }
+try {
+  console.log(await ensureInterop())
+} catch (error) {
+  if (!(error instanceof InteropUnavailable)) throw error
+  console.error(`\n*** NO INTEROP ENVIRONMENT ***\n${error.message}\n`)
+  process.exit(2)
 }

@@ -107,7 +107,7 @@ if (first.length === 0 || others.some((other) => String(other) !== String(first)
   process.exit(1)
 }
 const quiet = ["--no-audit", "--no-fund", "--ignore-scripts"]
-for (const args of [...first, ["-D", "@types/node@20"]]) {
+for (const args of first) {
   run(`npm install ${args.join(" ")}`, consumer, "npm", "install", ...quiet, ...args)
 }
 

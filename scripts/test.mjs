@@ -26,6 +26,25 @@ const prepare = (script) => {
 }
 
 if (projects.includes("interop")) {
+  const { result, status } = prepare("interop.mjs")
+  if (status === 0) {
+    env.JUMPSTARTER_PYTHON = result
+  } else {
+    // interop.mjs has said why. Only a missing environment (2) may be skipped.
+    interopFailed = mandatory || status !== 2
+    console.error(
+      "*** THE INTEROP TESTS DO NOT RUN: nothing is checked against Jumpstarter's own Python code, " +
+        "nor against the conformance suite of gRPC. ***"
+    )
+    if (interopFailed) {
+      console.error("*** That is a failure here (CI=true, or asked for by name, or a broken set-up). ***")
+    }
+    projects.splice(projects.indexOf("interop"), 1)
+    if (projects.length === 0) process.exit(1)
+  }
+}
+
+if (projects.includes("interop")) {
   const { result, status } = prepare("conformance.mjs")
   if (status === 0) {
     env.CONFORMANCE_SUITE = result
@@ -36,22 +55,6 @@ if (projects.includes("interop")) {
       interopFailed = true
       console.error("*** That is a failure here, where there is Go (CI=true, or asked for by name). ***")
     }
-  }
-}
-
-if (projects.includes("interop")) {
-  const { result, status } = prepare("interop.mjs")
-  if (status === 0) {
-    env.JUMPSTARTER_PYTHON = result
-  } else {
-    // interop.mjs has said why. Only a missing environment (2) may be skipped.
-    interopFailed = mandatory || status !== 2
-    console.error("*** THE INTEROP TESTS DO NOT RUN: nothing is checked against Jumpstarter's own Python code. ***")
-    if (interopFailed) {
-      console.error("*** That is a failure here (CI=true, or asked for by name, or a broken set-up). ***")
-    }
-    projects.splice(projects.indexOf("interop"), 1)
-    if (projects.length === 0) process.exit(1)
   }
 }
 

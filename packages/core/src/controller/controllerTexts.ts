@@ -1,6 +1,5 @@
-// What the controller says in a text only: it answers most failures as UNKNOWN. This is the only place that reads its texts.
-// Where a code says it, the code decides. (`controller.md`: the tables of
-// authentication, leases, updates and Dial.)
+// Recognizes failures that the controller distinguishes by text alone, because it answers most as UNKNOWN. This is the only place that
+// reads its texts. Where the code is specific, the code decides. (protocol.md 12.1, 12.3 and 12.5.)
 import type { GrpcCode, GrpcStatusError } from "../grpc/GrpcStatus.ts"
 import * as connectFailure from "../transport/connectFailure.ts"
 import type { ControllerReason } from "./controllerError.ts"

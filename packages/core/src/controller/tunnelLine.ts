@@ -1,5 +1,5 @@
 // One end of a tunnel as a connection for HTTP/2: bytes in frames of an RPC that a router joins with that of the other end (protocol.md
-// 12.5, controller.md 5). The router says nothing of an end that is lost, until the other one sends something. What ends in good order
+// 12.5). The router says nothing of an end that is lost, until the other one sends something. What ends in good order
 // says so in a GOAWAY.
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"

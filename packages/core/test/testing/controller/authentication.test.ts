@@ -1,4 +1,4 @@
-// controller.md 2: who calls, in the order in which the controller looks.
+// protocol.md 12.1: who calls, in the order in which the controller looks.
 import { ClientServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/client/v1/client"
 import { ControllerServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import { assert, describe, it } from "@effect/vitest"

@@ -1,4 +1,4 @@
-// controller.md 4: what is changed, listed and ended.
+// protocol.md 12.3: what is changed, listed and ended.
 import { ClientServiceDefinition, Lease } from "@effect-jumpstarter/proto/jumpstarter/client/v1/client"
 import { ControllerServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import { assert, describe, it } from "@effect/vitest"

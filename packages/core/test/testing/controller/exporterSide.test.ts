@@ -1,4 +1,4 @@
-// controller.md 6: what exporters say, and what they are told.
+// protocol.md 13.2: what exporters say, and what they are told.
 import { ControllerServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream, TestClock } from "effect"

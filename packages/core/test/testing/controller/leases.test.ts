@@ -1,4 +1,4 @@
-// controller.md 3: what is refused when a lease is created, which exporter it gets, and what is said of one that waits or ends.
+// protocol.md 12.3 and 12.4: what is refused when a lease is created, which exporter it gets, and what is said of one that waits or ends.
 import { ClientServiceDefinition, type Lease } from "@effect-jumpstarter/proto/jumpstarter/client/v1/client"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Random, TestClock } from "effect"

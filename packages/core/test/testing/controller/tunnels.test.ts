@@ -1,4 +1,4 @@
-// controller.md 5: dialling, and the tunnel through the router, in memory and on sockets.
+// protocol.md 12.5: dialling, and the tunnel through the router, in memory and on sockets.
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream, TestClock } from "effect"
 import * as ControllerTest from "../../../src/testing/ControllerTest.ts"
