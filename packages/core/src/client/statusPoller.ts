@@ -87,7 +87,7 @@ export const make = Effect.fnUntraced(
           }
           unanswered = 0
           yield* pause
-        } else if (answer.left.code === "DEADLINE_EXCEEDED") {
+        } else if (answer.left.origin === "client" && answer.left.code === "DEADLINE_EXCEEDED") {
           if (++unanswered === maxUnanswered) {
             const reason = `${maxUnanswered} times in a row: ${answer.left.details}`
             if (!(yield* link.lose(reason))) return yield* Effect.fail({ lost: reason })

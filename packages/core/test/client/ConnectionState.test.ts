@@ -151,6 +151,18 @@ describe("the state of a connection", () => {
       deepStrictEqual(seen.slice(2, 3), ["ready"])
     }))
 
+  it.scoped("queries an exporter that answers DEADLINE_EXCEEDED at once as often as any other", () =>
+    Effect.gen(function*() {
+      const { connection, exporter, wire } = yield* bench.make()
+      exporter.answer("GetStatus", GrpcStatus.make("DEADLINE_EXCEEDED", "the hook took too long"))
+      const { seen } = yield* states(connection)
+      const begun = wire.begun("GetStatus")
+      strictEqual(begun, 2)
+      yield* adjust("1 minute")
+      strictEqual(wire.begun("GetStatus") - begun, 12)
+      deepStrictEqual(seen, ["ready"])
+    }))
+
   for (const [what, wait] of interactions) {
     it.scoped(`becomes Lost when ${what} breaks`, () =>
       Effect.gen(function*() {
