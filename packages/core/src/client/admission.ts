@@ -36,7 +36,7 @@ export const make = (
     const unasked = (
       error: GrpcStatusError
     ): Effect.Effect<never, DriverError.ConnectionLost | DriverError.ExporterNotReady> =>
-      error.origin === "transport"
+      DriverError.fromStatus(error, site)._tag === "ConnectionLost"
         ? clientErrors.connectionLost(site, "client", error)
         : refuse(
           `the exporter's status was ${status.report().status}, and the request for its current status failed: ${error.details}`

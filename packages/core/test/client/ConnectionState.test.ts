@@ -284,6 +284,21 @@ describe("a connection that is closed", () => {
         strictEqual(wire.begun("DriverCall") + wire.begun("StreamingDriverCall") + wire.begun("Stream"), begun)
       }))
   }
+
+  it.effect("ends a call that waits for the exporter's status as one that was not sent", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const { exporter, power, wire } = yield* Scope.extend(bench.make({}, { status: "AVAILABLE" }), scope)
+      exporter.answer("GetStatus", Effect.never)
+      const waiting = yield* Effect.fork(Effect.flip(power.call("on")))
+      yield* bench.settle
+      strictEqual(wire.begun("GetStatus"), 2)
+      yield* Scope.close(scope, Exit.void)
+      const error = yield* Fiber.join(waiting)
+      deepStrictEqual(outcome(error), ["ConnectionLost", "client", "CANCELLED"])
+      assertInclude(error.message, "was not sent, connection lost (CANCELLED, bench): the RPC was cancelled")
+      strictEqual(wire.begun("DriverCall"), 0)
+    }))
 })
 
 describe("reconnecting by a schedule", () => {
