@@ -29,7 +29,7 @@ const platformEdge = {
   "controller/ClientConfig.ts": ["Error", "FileSystem", "Path"],
   "controller/Controller.ts": ["FileSystem", "HttpClient", "Path"],
   "controller/lockFile.ts": ["Error", "FileSystem"],
-  "controller/oidc.ts": ["HttpClient", "HttpClientRequest", "HttpClientResponse"],
+  "controller/oidc.ts": ["FetchHttpClient", "HttpClient", "HttpClientRequest", "HttpClientResponse"],
   "controller/tokenSource.ts": ["HttpClient"],
   "controller/tokenFile.ts": ["FileSystem", "Path"],
   "host/Exporter.ts": ["HttpClient"],

@@ -1,16 +1,21 @@
-// A file that one process at a time can make: whoever has made it has the lock. The kernel takes no part, so that it works on network
-// file systems as well; a lock whose owner died is taken over when it is older than any owner may hold it.
+// A lock between processes. The process that creates the file holds the lock. It is an ordinary file, so it works on network file
+// systems too. A lock older than 60 seconds was left behind and is taken over.
 import type * as PlatformError from "@effect/platform/Error"
 import type * as FileSystem from "@effect/platform/FileSystem"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import * as interruptible from "../util/interruptible.ts"
 
-/** An owner holds a lock for less than this. */
+// An owner holds the lock for less than this.
 const staleAfter = Duration.seconds(60)
+
+// Longer than a lock can be held and taken over. Some are never released: a directory, or a file that this user cannot remove.
+const limit = "90 seconds"
 
 const pause = Duration.millis(50)
 
@@ -23,7 +28,7 @@ const create = (fileSystem: FileSystem.FileSystem, path: string): Effect.Effect<
     )
   )
 
-// The time of the file is of the wall clock.
+// The modification time of a file is a time of day.
 const isStale = Effect.fnUntraced(function*(fileSystem: FileSystem.FileSystem, path: string) {
   const info = yield* Effect.option(fileSystem.stat(path))
   // eslint-disable-next-line no-restricted-syntax -- compared with a time of day
@@ -34,8 +39,8 @@ const isStale = Effect.fnUntraced(function*(fileSystem: FileSystem.FileSystem, p
   )
 })
 
-// Of two processes that find the same old lock, the second must not remove the new one of the first. So they take turns, by a second
-// file; it is there for an instant, and counts as left behind when it is old too.
+// When two processes find the same stale lock, the slower one must not remove the lock that the faster one has created since. A second
+// file, held for an instant, lets one process at a time remove the lock. It becomes stale in the same way.
 const removeStale = Effect.fnUntraced(function*(fileSystem: FileSystem.FileSystem, path: string) {
   const turn = `${path}.takeover`
   if (yield* create(fileSystem, turn)) {
@@ -47,11 +52,14 @@ const removeStale = Effect.fnUntraced(function*(fileSystem: FileSystem.FileSyste
   }
 }, Effect.uninterruptible)
 
-/** Waits for the lock, which is released with the scope. Fails where the file cannot be made. */
+/**
+ * Waits for the lock, which is released with the scope. Fails when the file cannot be created, and when the lock is not released in
+ * time.
+ */
 export const acquire = (
   fileSystem: FileSystem.FileSystem,
   path: string
-): Effect.Effect<void, PlatformError.PlatformError, Scope.Scope> => {
+): Effect.Effect<void, Cause.TimeoutException | PlatformError.PlatformError, Scope.Scope> => {
   const attempt = Effect.acquireRelease(
     create(fileSystem, path),
     (made) => made ? Effect.ignore(fileSystem.remove(path)) : Effect.void
@@ -61,6 +69,10 @@ export const acquire = (
       made ? Effect.void : Effect.whenEffect(removeStale(fileSystem, path), isStale(fileSystem, path))
     ),
     Effect.repeat({ until: (made) => made, schedule: Schedule.spaced(pause) }),
-    Effect.asVoid
+    Effect.asVoid,
+    interruptible.timeoutFail({
+      duration: limit,
+      onTimeout: () => new Cause.TimeoutException(`${path} was not released within ${limit}`)
+    })
   )
 }

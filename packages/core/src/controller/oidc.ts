@@ -1,5 +1,6 @@
 // A new token from the issuer of the old one (protocol.md 11.5): discovery, and the refresh_token grant. Errors carry texts and no
 // requests or answers, which have tokens.
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
@@ -49,6 +50,8 @@ const ask = <A, I>(
   whenRefused: (response: HttpClientResponse.HttpClientResponse) => Effect.Effect<string>
 ): Effect.Effect<A, NoToken> =>
   http.execute(request).pipe(
+    // A redirect could send the refresh token to any address.
+    Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
     Effect.mapError(({ description, reason }) => no(`the issuer ${host} cannot be reached: ${description ?? reason}`)),
     Effect.flatMap((response) =>
       response.status === 200

@@ -93,10 +93,18 @@ export const store = (
   // A link keeps pointing to its file.
   const resolved = fileSystem.realPath(file)
 
-  const write = Effect.fnUntraced(function*(wanted: Tokens) {
+  const notKept = (why: string) => Effect.logWarning(`the new tokens of ${file} cannot be kept there: ${why}`)
+
+  const write = Effect.fnUntraced(function*(stored: Tokens, wanted: Tokens) {
     const target = yield* resolved
     const text = yield* fileSystem.readFileString(target)
     if (has(text, wanted)) return
+    const present = read(text)
+    // The token came from a variable, or `jmp`, which truncates the file before it writes, is in the middle of that.
+    if (Option.isNone(present)) return yield* notKept("the file has no token")
+    const { token } = present.value
+    // A login during the refresh wins.
+    if (!tokens.isSame(token, stored.token) && !tokens.isSame(token, wanted.token)) return
     yield* replace(fileSystem, path, target, withTokens(text, wanted))
   })
 
@@ -115,8 +123,7 @@ export const store = (
           (text) => Option.getOrElse(Option.flatMap(text, read), () => loaded)
         )
         const renewed = yield* renew(stored)
-        yield* Effect.catchAll(write(renewed), ({ message }) =>
-          Effect.logWarning(`the new tokens of ${file} cannot be kept there: ${message}`))
+        yield* Effect.catchAll(write(stored, renewed), ({ message }) => notKept(message))
         return renewed
       }).pipe(Effect.scoped)
   }

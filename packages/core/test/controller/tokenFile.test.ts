@@ -8,7 +8,9 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as TestClock from "effect/TestClock"
 import { spawn } from "node:child_process"
 import { chmod, mkdir, readdir, readFile, readlink, rm, stat, symlink, utimes, writeFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -19,9 +21,9 @@ import * as temporary from "../support/temporary.ts"
 
 const platform = Layer.merge(NodeFileSystem.layer, NodePath.layer)
 
-const load = (path: string) =>
+const load = (path: string, variables: ReadonlyArray<readonly [string, string]> = []) =>
   ClientConfig.load({ path }).pipe(
-    Effect.withConfigProvider(ConfigProvider.fromMap(new Map())),
+    Effect.withConfigProvider(ConfigProvider.fromMap(new Map(variables))),
     Effect.provide(platform)
   )
 
@@ -125,7 +127,17 @@ describe("new tokens", () => {
       deepStrictEqual([token, refreshToken].map((one) => one && Redacted.value(one)), ["newer", "of-newer"])
     }))
 
-  it.scoped("that cannot be kept are answered, with a warning", () =>
+  /** Runs an effect and returns its result with the warnings it logs. */
+  const withWarnings = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
+    const warnings: Array<string> = []
+    const logger = Logger.make<unknown, void>(({ message }) => void warnings.push(String(message)))
+    return Effect.map(
+      Effect.provide(effect, Logger.replace(Logger.defaultLogger, logger)),
+      (result) => ({ result, warnings })
+    )
+  }
+
+  it.scoped("are returned with a warning when the file cannot be written", () =>
     Effect.gen(function*() {
       const directory = yield* temporary.directory
       const path = join(directory, "gone", "c.yaml")
@@ -135,15 +147,82 @@ describe("new tokens", () => {
       })
       const config = yield* load(path)
       yield* Effect.promise(() => rm(join(directory, "gone"), { recursive: true }))
-      const warnings: Array<string> = []
-      const logger = Logger.make<unknown, void>(({ message }) => void warnings.push(String(message)))
-      const result = yield* config.tokenStore.exchange(() => Effect.succeed(made)).pipe(
-        Effect.provide(Logger.replace(Logger.defaultLogger, logger))
-      )
+      const { result, warnings } = yield* withWarnings(config.tokenStore.exchange(() => Effect.succeed(made)))
       strictEqual(result, made)
       strictEqual(warnings.length, 2)
       assertTrue(warnings[1]?.startsWith(`the new tokens of ${path} cannot be kept there: `), warnings[1])
       assertTrue(!warnings.join().includes("new-token"))
+    }))
+
+  const written: ReadonlyArray<readonly [name: string, text: string]> = [
+    ["is empty", ""],
+    ["is half written", `${rest}tok`],
+    ["is not YAML", `${rest}token: [old`],
+    ["has no token", rest]
+  ]
+
+  for (const [name, text] of written) {
+    it.scoped(`are returned with a warning when the file ${name} after the refresh`, () =>
+      Effect.gen(function*() {
+        const directory = yield* temporary.directory
+        const path = join(directory, "c.yaml")
+        yield* Effect.promise(() => writeFile(path, `token: old\n${rest}`, { mode: 0o600 }))
+        const config = yield* load(path)
+        const { result, warnings } = yield* withWarnings(
+          config.tokenStore.exchange(() => Effect.as(Effect.promise(() => writeFile(path, text)), made))
+        )
+        strictEqual(result, made)
+        deepStrictEqual(warnings, [`the new tokens of ${path} cannot be kept there: the file has no token`])
+        strictEqual(yield* Effect.promise(() => readFile(path, "utf8")), text)
+      }))
+  }
+
+  it.scoped("are not added to a file whose token comes from JMP_TOKEN", () =>
+    Effect.gen(function*() {
+      const directory = yield* temporary.directory
+      const path = join(directory, "c.yaml")
+      yield* Effect.promise(() => writeFile(path, rest, { mode: 0o600 }))
+      const config = yield* load(path, [["JMP_TOKEN", "old"], ["JMP_REFRESH_TOKEN", "older"]])
+      const { result, warnings } = yield* withWarnings(config.tokenStore.exchange(() => Effect.succeed(made)))
+      strictEqual(result, made)
+      deepStrictEqual(warnings, [`the new tokens of ${path} cannot be kept there: the file has no token`])
+      strictEqual(yield* Effect.promise(() => readFile(path, "utf8")), rest)
+    }))
+
+  it.scoped("do not replace the tokens of a login during the refresh", () =>
+    Effect.gen(function*() {
+      const directory = yield* temporary.directory
+      const path = join(directory, "c.yaml")
+      yield* Effect.promise(() => writeFile(path, `token: old\nrefresh_token: older\n${rest}`, { mode: 0o600 }))
+      const config = yield* load(path)
+      const login = `token: login\nrefresh_token: of-login\n${rest}`
+      yield* config.tokenStore.exchange(() => Effect.as(Effect.promise(() => writeFile(path, login)), made))
+      strictEqual(yield* Effect.promise(() => readFile(path, "utf8")), login)
+    }))
+
+  it.scoped("are written without a lock when the lock is not released within 90 seconds", () =>
+    Effect.gen(function*() {
+      const directory = yield* temporary.directory
+      const path = join(directory, "c.yaml")
+      yield* Effect.promise(() => writeFile(path, `token: old\n${rest}`, { mode: 0o600 }))
+      const config = yield* load(path)
+      // A directory never becomes a stale lock that can be removed.
+      yield* Effect.promise(() => mkdir(`${path}.lock`))
+      const fiber = yield* Effect.fork(
+        // As the renewal of a token runs.
+        Effect.uninterruptible(withWarnings(config.tokenStore.exchange(() => Effect.succeed(made))))
+      )
+      while (Option.isNone(yield* Fiber.poll(fiber))) yield* TestClock.adjust("5 seconds")
+      const { result, warnings } = yield* Fiber.join(fiber)
+      strictEqual(result, made)
+      deepStrictEqual(warnings, [
+        `the new tokens of ${path} may be renewed by another process too: there can be no lock beside it: ` +
+        `${path}.lock was not released within 90 seconds`
+      ])
+      strictEqual(
+        yield* Effect.promise(() => readFile(path, "utf8")),
+        `token: eyJ.new-token_1\n${rest}refresh_token: "new=refresh"\n`
+      )
     }))
 })
 

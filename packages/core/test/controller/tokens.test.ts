@@ -1,5 +1,6 @@
 // Tokens that expire: when a new one is asked for, how often, and what happens when there is none. And where they are not to be seen.
 import { NodeFileSystem, NodePath } from "@effect/platform-node"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -22,6 +23,7 @@ import { join } from "node:path"
 import { inspect } from "node:util"
 import * as ClientConfig from "../../src/controller/ClientConfig.ts"
 import * as fake from "../support/fakeController.ts"
+import * as httpServer from "../support/httpServer.ts"
 import * as spans from "../support/spans.ts"
 import * as temporary from "../support/temporary.ts"
 
@@ -285,6 +287,27 @@ describe("a token that expires", () => {
           "reached: connect ECONNREFUSED; log in again with `jmp login`"
       )
       assertTrue(!inspect(error, { depth: Infinity }).includes("refresh_token"))
+    }))
+
+  it.scopedLive("is never sent on by a redirect of the issuer", () =>
+    Effect.gen(function*() {
+      const other = yield* httpServer.serve((_, response) => response.writeHead(200).end("{}"))
+      const redirecting = yield* httpServer.serve((request, response) => {
+        if (request.method === "GET") {
+          response.end(JSON.stringify({ token_endpoint: `http://${request.headers.host}/token` }))
+        } else response.writeHead(307, { location: `${other.origin}/token` }).end()
+      })
+      const token = Redacted.make(jwt(9e9, "", redirecting.origin))
+      const { details, reason } = yield* Effect.flatMap(HttpClient.HttpClient, (client) =>
+        Effect.flatMap(
+          fake.client(taking().answers, { config: config({ token }), issuer: client }),
+          (controller) => quietly(Effect.flip(controller.lease("l1")))
+        )).pipe(Effect.provide(FetchHttpClient.layer))
+      deepStrictEqual(other.asked, [])
+      deepStrictEqual([reason, details], [
+        "RefreshFailed",
+        `the token has expired, and the issuer ${new URL(redirecting.origin).host} answered 307`
+      ])
     }))
 
   it.scoped("is an error where there is no refresh token", () =>
