@@ -6,7 +6,7 @@ import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as Bytes from "./Bytes.ts"
-import type { GrpcStatusError } from "./GrpcStatus.ts"
+import * as GrpcStatus from "./GrpcStatus.ts"
 import type * as Metadata from "./Metadata.ts"
 
 /**
@@ -32,23 +32,23 @@ export interface CallOptions {
  */
 export interface GrpcDuplex {
   /** Waits for the peer's response headers. Fails when the RPC ends without any. */
-  readonly initialMetadata: Effect.Effect<Metadata.Metadata, GrpcStatusError>
+  readonly initialMetadata: Effect.Effect<Metadata.Metadata, GrpcStatus.GrpcStatusError>
   /**
    * Returns the messages that arrived since the last `receive`, and waits until there is at least one. For one consumer only.
    * After the last message it fails: with `None` when the RPC ended with `OK`.
    */
-  readonly receive: Effect.Effect<Chunk.Chunk<Bytes.Bytes>, Option.Option<GrpcStatusError>>
+  readonly receive: Effect.Effect<Chunk.Chunk<Bytes.Bytes>, Option.Option<GrpcStatus.GrpcStatusError>>
   /**
    * Sends a message, and waits while the peer does not read. Do not change the bytes afterwards: they may not have been sent
    * yet. Fails once the RPC has ended.
    */
-  readonly send: (message: Bytes.Bytes) => Effect.Effect<void, GrpcStatusError>
+  readonly send: (message: Bytes.Bytes) => Effect.Effect<void, GrpcStatus.GrpcStatusError>
   /** Ends the sending direction. Receiving continues. */
   readonly halfClose: Effect.Effect<void>
   /** Cancels the RPC and waits until it has ended. */
   readonly cancel: Effect.Effect<void>
   /** Waits for the end of the RPC, and fails unless its status is `OK`. The end comes only after all messages are consumed. */
-  readonly status: Effect.Effect<void, GrpcStatusError>
+  readonly status: Effect.Effect<void, GrpcStatus.GrpcStatusError>
 }
 
 /**
@@ -59,7 +59,7 @@ export interface GrpcDuplex {
  */
 export interface GrpcConnection {
   /** Connects unless there is a connection already. Fails like an RPC that cannot connect. */
-  readonly open: Effect.Effect<void, GrpcStatusError>
+  readonly open: Effect.Effect<void, GrpcStatus.GrpcStatusError>
   /**
    * Drops a connection that has gone silent. Running RPCs fail with `UNAVAILABLE` of origin `transport`, and the next RPC
    * connects again.
@@ -97,13 +97,16 @@ export interface GrpcTransport {
     rpc: string,
     message: Uint8Array,
     options: CallOptions
-  ) => Effect.Effect<Uint8Array, GrpcStatusError>
+  ) => Effect.Effect<Uint8Array, GrpcStatus.GrpcStatusError>
   readonly serverStreaming: (
     rpc: string,
     message: Uint8Array,
     options: CallOptions
-  ) => Stream.Stream<Uint8Array, GrpcStatusError>
-  readonly duplex: (rpc: string, options: CallOptions) => Effect.Effect<GrpcDuplex, GrpcStatusError, Scope.Scope>
+  ) => Stream.Stream<Uint8Array, GrpcStatus.GrpcStatusError>
+  readonly duplex: (
+    rpc: string,
+    options: CallOptions
+  ) => Effect.Effect<GrpcDuplex, GrpcStatus.GrpcStatusError, Scope.Scope>
 }
 
 /**
@@ -123,3 +126,7 @@ export interface ChannelOptions {
   /** gRPC channel arguments, like `grpcOptions` in a client configuration. Only nice-grpc supports them. */
   readonly grpcOptions?: Readonly<Record<string, string | number>> | undefined
 }
+
+/** The failure of a message that is sent after its RPC has ended well. */
+export const sentAfterEnd = (place: GrpcStatus.StatusPlace): GrpcStatus.GrpcStatusError =>
+  GrpcStatus.refused(place, "FAILED_PRECONDITION", "the RPC has ended, nothing can be sent")

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
+import { createHash, timingSafeEqual } from "node:crypto"
 import { GrpcHandler, type GrpcHandlers, type GrpcRequest } from "../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import * as Metadata from "../grpc/Metadata.ts"
@@ -43,23 +44,18 @@ export const problemToDemand = (passphrase: Redacted.Redacted): string | undefin
     ? "the passphrase is empty, which is what a client without a passphrase presents"
     : problemOf(Redacted.value(passphrase))
 
-const digest = (text: string): Effect.Effect<Uint8Array> =>
-  Effect.promise(async () => new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))))
-
-// Comparing digests takes the same time wherever two passphrases differ and whatever their lengths are.
-const matches = Effect.fnUntraced(function*(expected: Redacted.Redacted, given: string) {
-  const [a, b] = yield* Effect.all([digest(Redacted.value(expected)), digest(given)])
-  return a.reduce((difference, byte, index) => difference | byte ^ (b[index] ?? 0), 0) === 0
-})
+const digest = (text: string): Uint8Array => createHash("sha256").update(text).digest()
 
 /** Requires the passphrase from every RPC, and refuses RPCs without it as `UNAUTHENTICATED`. */
 export const demand = (handlers: GrpcHandlers, passphrase: Redacted.Redacted): GrpcHandlers => {
-  const check = Effect.fnUntraced(function*(request: GrpcRequest) {
-    const given = Option.getOrElse(Metadata.get(request.metadata, key), () => "")
-    if (!(yield* matches(passphrase, given))) {
-      return yield* GrpcStatus.make("UNAUTHENTICATED", "invalid or missing passphrase")
-    }
-  })
+  // Comparing digests takes the same time wherever two passphrases differ and whatever their lengths are.
+  const expected = digest(Redacted.value(passphrase))
+  const check = ({ metadata }: GrpcRequest) =>
+    Effect.suspend(() =>
+      timingSafeEqual(expected, digest(Option.getOrElse(Metadata.get(metadata, key), () => "")))
+        ? Effect.void
+        : GrpcStatus.make("UNAUTHENTICATED", "invalid or missing passphrase")
+    )
   const guard = GrpcHandler.$match({
     Unary: ({ handle }) =>
       GrpcHandler.Unary({ handle: (message, request) => Effect.zipRight(check(request), handle(message, request)) }),

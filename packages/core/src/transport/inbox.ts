@@ -67,7 +67,7 @@ export class Inbox<M extends Bytes, E> {
       return Effect.succeed(chunk)
     }
     if (this.end !== undefined) return Effect.fail(this.end)
-    return Effect.zipRight(this.consumers.wait, this.take)
+    return Effect.zipRight(this.consumers.wait(() => this.messages.length > 0 || this.end !== undefined), this.take)
   })
 
   // Counts the whole buffer: a message may be a small view of a large buffer, and keeps all of it alive.

@@ -1,14 +1,19 @@
-// Fibers that wait for a change and then check their condition again.
+// Fibers that wait until a condition holds. They check it again whenever something has changed.
 import * as Effect from "effect/Effect"
 
 export class Waiters {
   private waiting = new Set<() => void>()
 
-  readonly wait: Effect.Effect<void> = Effect.async((resume) => {
-    const wake = () => resume(Effect.void)
-    this.waiting.add(wake)
-    return Effect.sync(() => this.waiting.delete(wake))
-  })
+  // Waits for the next change, unless the condition holds. A fiber may give others a turn after it has looked, so the condition is
+  // checked in the step that begins to wait.
+  wait(holds: () => boolean): Effect.Effect<void> {
+    return Effect.async((resume) => {
+      if (holds()) return resume(Effect.void)
+      const wake = () => resume(Effect.void)
+      this.waiting.add(wake)
+      return Effect.sync(() => this.waiting.delete(wake))
+    })
+  }
 
   wake(): void {
     if (this.waiting.size === 0) return

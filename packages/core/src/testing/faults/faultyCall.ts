@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Bytes from "../../grpc/Bytes.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
+import { sentAfterEnd } from "../../grpc/grpcTransport.ts"
 import * as frame from "../../protocol/routerFrame.ts"
 import * as interruptible from "../../util/interruptible.ts"
 import * as monotonicClock from "../../util/monotonicClock.ts"
@@ -228,6 +229,6 @@ export class FaultyCall {
   readonly unsendable = (end: Option.Option<Status>): Status =>
     Option.getOrElse(
       end,
-      () => this.status("FAILED_PRECONDITION", "the RPC has ended, nothing can be sent", "client")
+      () => sentAfterEnd({ rpc: this.rpc, target: this.connection.target })
     )
 }

@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Bytes from "../../grpc/Bytes.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
-import type { GrpcTransport } from "../../grpc/grpcTransport.ts"
+import { type GrpcTransport, sentAfterEnd } from "../../grpc/grpcTransport.ts"
 import * as Metadata from "../../grpc/Metadata.ts"
 import * as frame from "../../protocol/routerFrame.ts"
 import * as interruptible from "../../util/interruptible.ts"
@@ -96,7 +96,7 @@ export const make = (recording: ReplayRecording, options: Options) => {
           // The driver's reaction to bytes beyond the recording is unknown, so the driver does not read them.
           return Effect.flatMap(orOver(matcher.send(rpc, recorded, Bytes.join(payload))), (more) =>
             more
-              ? Effect.zipRight(status, refusal("FAILED_PRECONDITION", "the RPC has ended, nothing can be sent"))
+              ? Effect.zipRight(status, sentAfterEnd({ rpc, target: matcher.target }))
               : Effect.void)
         }),
       halfClose: Effect.ignore(sendEnd),

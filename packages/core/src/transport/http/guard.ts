@@ -72,9 +72,10 @@ const watch = (http: Http2Session, line: Duplex | undefined): void => {
     if (!isQuiet) {
       asked = false
     } else if (asked) {
-      if (
-        (http.state.outboundQueueSize ?? 0) > 0 && !(line === undefined ? isWriting(socket) : line.writableLength > 0)
-      ) http.destroy(new GivenUp())
+      // An EagerSocket takes every write at once.
+      if ((http.state.outboundQueueSize ?? 0) > 0 && !(line === undefined && isWriting(socket))) {
+        http.destroy(new GivenUp())
+      }
     } else if (read !== explained && unanswered < maxUnanswered) {
       asked = true
       explained = read

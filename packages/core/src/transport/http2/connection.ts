@@ -45,7 +45,7 @@ const keepAliveTimeout = "180 seconds"
 
 export interface Http2Connection {
   readonly http: Http2.ClientHttp2Session
-  // The socket that buffers the writes, when they are reported as done at once.
+  // The EagerSocket under the connection, if it has one. Senders wait while it is full.
   readonly outlet: EagerSocket | undefined
   // Turns between the streams of the connection.
   readonly turns: Turns
@@ -206,8 +206,8 @@ export const make = Effect.fnUntraced(function*(
 
   // A child scope of the channel's releases the dialled stream as soon as the connection has ended.
   const connectInScope = Effect.flatMap(Scope.fork(scope, ExecutionStrategy.sequential), (own) => {
-    const closed = () => void runFork(Effect.uninterruptible(Scope.close(own, Exit.void)), { scope })
-    return connect(dialler, { ended, closed, forget }).pipe(
+    const release = () => void runFork(Effect.uninterruptible(Scope.close(own, Exit.void)), { scope })
+    return connect(dialler, { ended, closed: release, forget }).pipe(
       Scope.extend(own),
       Effect.onError((cause) => Scope.close(own, Exit.failCause(cause)))
     )

@@ -22,8 +22,8 @@ export class EagerSocket extends Duplex {
     })
     socket.on("drain", () => this.waiters.wake())
     socket.on("end", () => this.push(null))
-    // HTTP/2 has no half-close. Node would end this side now and throw at each write of HTTP/2 until that is done, for as long as the
-    // peer reads nothing.
+    // HTTP/2 has no half-close. Node's wrapper of this stream would end the writing side now, and throw at each write of HTTP/2 until
+    // that is done, which takes as long as the peer reads nothing. This listener runs before the wrapper's because it is added first.
     this.once("end", () => this.destroy())
     socket.on("error", (error) => this.destroy(error))
     socket.on("close", () => this.destroy())
@@ -36,7 +36,7 @@ export class EagerSocket extends Duplex {
 
   // Waits until the peer has taken the buffered bytes, or is gone.
   readonly room: Effect.Effect<void> = Effect.suspend(() =>
-    this.isFull && !this.destroyed ? this.waiters.wait : Effect.void
+    this.isFull && !this.destroyed ? this.waiters.wait(() => !this.isFull || this.destroyed) : Effect.void
   )
 
   override _read(): void {

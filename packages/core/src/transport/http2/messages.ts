@@ -80,7 +80,7 @@ export class Reading {
   }
 }
 
-// The socket that buffers the writes of all streams of a connection, when they are reported as done at once.
+// The EagerSocket under the connection, if it has one. Senders wait while it is full.
 interface Outlet {
   readonly isFull: boolean
   readonly room: Effect.Effect<void>
@@ -172,7 +172,9 @@ export class Sender {
 
   private sendRest(messages: ReadonlyArray<Bytes.Bytes>, from: number): Effect.Effect<void> {
     return Effect.zipRight(
-      this.pending >= sendBytes ? this.waiters.wait : this.outlet?.room ?? Effect.void,
+      this.pending >= sendBytes
+        ? this.waiters.wait(() => this.pending < sendBytes || !this.isWritable)
+        : this.outlet?.room ?? Effect.void,
       Effect.suspend(() => {
         const next = this.writeFitting(messages, from)
         return next === messages.length ? Effect.void : this.sendRest(messages, next)

@@ -33,7 +33,8 @@ export interface Service {
   readonly requestTimeout: Duration.Duration
 }
 
-// What the calls of a connection send through. `outlet` buffers the writes, when they are reported as done at once.
+// What the calls of a connection send through. `outlet` is the EagerSocket under the connection, if it has one. Senders wait while it
+// is full.
 interface Outgoing {
   readonly turns: Turns
   readonly outlet: EagerSocket | undefined

@@ -50,7 +50,7 @@ export const sessionOptions = ({ maxConcurrentStreams = 2_048 }: ServerOptions):
 interface Service {
   /**
    * Serves a connection. `isLocal` says that the operating system reports when the peer is gone, as on a Unix socket; otherwise the
-   * peer is pinged. `outlet` buffers the writes, when they are reported as done at once.
+   * peer is pinged. `outlet` is the EagerSocket under the connection, if it has one.
    */
   readonly serve: (session: Http2.ServerHttp2Session, isLocal: boolean, outlet?: EagerSocket) => void
   /**
@@ -146,7 +146,7 @@ export const accept = (
         if (isClosed) line.destroy()
         // The stream may have ended already, and no event would report that.
         if (line.destroyed) return resume(Effect.void)
-        // Node throws when a session ends while it waits for a write to a stream that is not a socket.
+        // Keeps the session reading while the peer takes nothing, and closes it when the peer ends. See EagerSocket.
         const outlet = new EagerSocket(line)
         const session = Http2.performServerHandshake(outlet, sessionOptions(options))
         open++

@@ -14,7 +14,13 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Bytes from "../../grpc/Bytes.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
-import type { CallOptions, GrpcConnection, GrpcDuplex, GrpcTransport } from "../../grpc/grpcTransport.ts"
+import {
+  type CallOptions,
+  type GrpcConnection,
+  type GrpcDuplex,
+  type GrpcTransport,
+  sentAfterEnd
+} from "../../grpc/grpcTransport.ts"
 import { maxMessageBytes } from "../../grpc/messageLimit.ts"
 import * as Metadata from "../../grpc/Metadata.ts"
 import * as httpLoss from "../http/loss.ts"
@@ -206,7 +212,7 @@ export const make = Effect.fnUntraced(function*(
       call.isOver()
         ? Effect.zipRight(
           Deferred.await(status),
-          GrpcStatus.refused({ rpc, target }, "FAILED_PRECONDITION", "the RPC has ended, nothing can be sent")
+          sentAfterEnd({ rpc, target })
         )
         : Effect.void
     )

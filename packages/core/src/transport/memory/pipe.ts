@@ -39,6 +39,9 @@ export class MemoryPipe<E> {
       if (this.outcome !== undefined) return Effect.succeed(false)
       if (this.add(message)) return Effect.succeed(true)
       return Effect.async<boolean>((resume) => {
+        // Others may have had a turn since the look above.
+        if (this.outcome !== undefined) return resume(Effect.succeed(false))
+        if (this.add(message)) return resume(Effect.succeed(true))
         const sending: Sending = { message, sent: (accepted) => resume(Effect.succeed(accepted)) }
         this.sending.push(sending)
         return Effect.sync(() => {
@@ -79,7 +82,7 @@ export class MemoryPipe<E> {
         onSuccess: () => Effect.fail(Option.none())
       })
     }
-    return Effect.zipRight(this.readers.wait, this.take)
+    return Effect.zipRight(this.readers.wait(() => this.messages.length > 0 || this.outcome !== undefined), this.take)
   })
 
   // Ends the pipe from the sending side. The reader gets all messages, including those that still wait for room, and then the

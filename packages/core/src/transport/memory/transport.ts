@@ -14,7 +14,7 @@ import * as Bytes from "../../grpc/Bytes.ts"
 import * as exitStatus from "../../grpc/exitStatus.ts"
 import type * as GrpcHandler from "../../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
-import type { CallOptions, GrpcDuplex, GrpcTransport } from "../../grpc/grpcTransport.ts"
+import { type CallOptions, type GrpcDuplex, type GrpcTransport, sentAfterEnd } from "../../grpc/grpcTransport.ts"
 import { maxMessageBytes } from "../../grpc/messageLimit.ts"
 import * as Metadata from "../../grpc/Metadata.ts"
 import * as sendable from "../../grpc/sendable.ts"
@@ -171,7 +171,7 @@ export const makeTransport = Effect.fnUntraced(
           Effect.yieldNow(),
           Effect.matchEffect(Deferred.await(status), {
             onFailure: Effect.fail,
-            onSuccess: () => Effect.fail(refuse(rpc, "FAILED_PRECONDITION", "the RPC has ended, nothing can be sent"))
+            onSuccess: () => Effect.fail(sentAfterEnd({ rpc, target }))
           })
         )
         const call: GrpcDuplex = {

@@ -1,4 +1,4 @@
-// What the nice-grpc client and server share: methods over encoded messages, and metadata.
+// Methods over encoded messages, and metadata, in the forms that nice-grpc takes.
 import type { Metadata as NiceMetadata } from "nice-grpc"
 import * as Metadata from "../../grpc/Metadata.ts"
 

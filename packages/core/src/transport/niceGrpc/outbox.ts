@@ -33,7 +33,7 @@ export class Outbox implements AsyncIterable<Uint8Array> {
 
   private sendLater(message: Uint8Array): Effect.Effect<void> {
     return Effect.zipRight(
-      this.producers.wait,
+      this.producers.wait(() => this.isClosed || this.messages.length < this.limit),
       Effect.suspend(() => {
         if (this.isClosed) return Effect.void
         return this.messages.length < this.limit ? this.add(message) : this.sendLater(message)

@@ -9,7 +9,7 @@ import { type Channel, createClient } from "nice-grpc"
 import * as Bytes from "../../grpc/Bytes.ts"
 import type { Endpoint } from "../../grpc/Endpoint.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
-import type { GrpcConnection, GrpcDuplex, GrpcTransport } from "../../grpc/grpcTransport.ts"
+import { type GrpcConnection, type GrpcDuplex, type GrpcTransport, sentAfterEnd } from "../../grpc/grpcTransport.ts"
 import * as Metadata from "../../grpc/Metadata.ts"
 import * as interruptible from "../../util/interruptible.ts"
 import * as connectFailure from "../connectFailure.ts"
@@ -49,20 +49,20 @@ export const make = Effect.fnUntraced(function*(
 ) {
   const { connectTimeout } = options
   // grpc-js does not report why a proxy failed to connect.
-  const throughProxy = (reason: string): string =>
+  const namingProxy = (reason: string): string =>
     proxy === undefined
       ? reason
       : `${reason}, through the proxy ${proxy.address} (${proxy.variable}); is it running, and may it connect there? ` +
         "To connect without it, list the host in no_proxy"
   const timedOut = (): Explained => {
     const reason = connectFailure.timeout(connectTimeout)
-    return { details: throughProxy(reason.message), reason }
+    return { details: namingProxy(reason.message), reason }
   }
   const explain = (summary: string): Explained => {
     const failure = texts.connectFailure(summary)
     return texts.isConnectTimeout(failure.message)
       ? timedOut()
-      : { details: throughProxy(connectFailure.explain(failure, endpoint)), reason: connectFailure.toError(failure) }
+      : { details: namingProxy(connectFailure.explain(failure, endpoint)), reason: connectFailure.toError(failure) }
   }
   const open = () => {
     const channel = channels.open(endpoint, trust, proxy, options)
@@ -172,7 +172,7 @@ export const make = Effect.fnUntraced(function*(
         onSome: (status) =>
           Effect.zipRight(
             status,
-            GrpcStatus.refused(call.place, "FAILED_PRECONDITION", "the RPC has ended, nothing can be sent")
+            sentAfterEnd(call.place)
           )
       })
     )
