@@ -47,7 +47,8 @@ export interface GrpcServerDuplex extends GrpcRequest {
 }
 
 /**
- * The handler of one RPC method. The server runs each RPC in its own fiber, which ends with the RPC.
+ * The handler of one RPC method. The server runs each RPC in its own fiber, which ends with the RPC and has none of the services of
+ * the program that serves it.
  *
  * @since 0.1.0
  * @category models

@@ -16,7 +16,7 @@ const ofCall: ReadonlySet<string> = new Set([Scope.Scope.key, Tracer.ParentSpan.
 const without = <R>(services: Context.Context<R>): Context.Context<R> =>
   Context.unsafeMake(new Map([...services.unsafeMap].filter(([key]) => !ofCall.has(key))))
 
-/** In memory, a handler runs in its caller's context, and must not find the caller's services. */
+/** A handler runs in the context of its RPC, which has the services of the call and no others. */
 export const provide = <R>(services: Context.Context<R>): (driver: Driver<R>) => ProvidedDriver => {
   const own = without(services)
   const within = <C>(call: Context.Context<C>): Context.Context<C | R> => Context.merge(call, own)

@@ -1,5 +1,13 @@
-// The services that handlers use: those that their exporter was made with, regardless of the caller.
-import { Driver, DriverFailure, Endpoint, Exporter, ExporterConnection, Resource } from "@effect-jumpstarter/core"
+// The services that handlers use: those that their exporter was made with, regardless of who serves it and who calls.
+import {
+  Driver,
+  DriverFailure,
+  Endpoint,
+  Exporter,
+  ExporterConnection,
+  GrpcChannel,
+  Resource
+} from "@effect-jumpstarter/core"
 import { Flasher, Power } from "@effect-jumpstarter/core/drivers"
 import { ExporterTest, FaultyExporter } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
@@ -11,13 +19,23 @@ import * as temporary from "../support/temporary.ts"
 
 class Bench extends Context.Tag("test/Bench")<Bench, string>() {}
 
+/** Exporters are made without it. */
+class Stranger extends Context.Tag("test/Stranger")<Stranger, string>() {}
+
+/** What a handler finds. */
+const found = Effect.zipWith(
+  Bench,
+  Effect.serviceOption(Stranger),
+  (bench, stranger) => [bench, ...Option.toArray(stranger)].join(" and ")
+)
+
 const named = (client: string) =>
   Driver.make({
     client,
     methods: {
-      name: Driver.call(() => Bench),
-      names: Driver.streamingCall(() => Stream.fromEffect(Bench)),
-      greet: Driver.streamTransform((input) => Stream.mapEffect(input, () => Effect.map(Bench, utf8))),
+      name: Driver.call(() => found),
+      names: Driver.streamingCall(() => Stream.fromEffect(found)),
+      greet: Driver.streamTransform((input) => Stream.mapEffect(input, () => Effect.map(found, utf8))),
       span: Driver.call(() =>
         Effect.map(Effect.currentParentSpan, (span) => span._tag === "Span" ? span.name : span._tag).pipe(
           Effect.orElseSucceed(() => "none")
@@ -45,16 +63,43 @@ const own = ["ours", Option.some("ours"), Option.some("ours")]
 
 describe("a handler", () => {
   const drivers = { board: Driver.composite({ child: named("acme.Named") }) }
-  const elsewhere = Effect.provideService(Bench, "the caller's")
+  const elsewhere = <A, E, R>(program: Effect.Effect<A, E, R>) =>
+    program.pipe(Effect.provideService(Bench, "the program's"), Effect.provideService(Stranger, "a stranger"))
+  const made = Effect.provideService(Exporter.make(Driver.composite(drivers)), Bench, "ours")
 
-  it.effect("has the services of its exporter in memory, where it runs in its caller's context", () =>
-    namesOf("board.child").pipe(
-      Effect.map((names) => assert.deepStrictEqual(names, own)),
-      elsewhere,
-      Effect.provide(Layer.provide(ExporterTest.layer(drivers), Layer.succeed(Bench, "ours")))
-    ))
+  for (
+    const [host, connect] of [
+      [
+        "channel",
+        ({ handlers }: Exporter.Exporter) =>
+          Effect.flatMap(GrpcChannel.fromHandlers(handlers), (channel) => ExporterConnection.fromChannel(channel))
+      ],
+      [
+        "server",
+        (exporter: Exporter.Exporter) =>
+          temporary.socketPath.pipe(
+            Effect.flatMap((path) => Exporter.serve(exporter, { path })),
+            Effect.flatMap((endpoint) => ExporterConnection.fromEndpoint(endpoint))
+          )
+      ]
+    ] as const
+  ) {
+    it.scopedLive(`has the services of its exporter, and none of the program that makes its ${host}`, () =>
+      Effect.gen(function*() {
+        const exporter = yield* made
+        const names = Effect.gen(function*() {
+          const connection = yield* connect(exporter)
+          return yield* Effect.provideService(
+            namesOf("board.child"),
+            ExporterConnection.ExporterConnection,
+            connection
+          )
+        })
+        assert.deepStrictEqual(yield* elsewhere(names), own)
+      }))
+  }
 
-  it.scopedLive("has them on a socket", () =>
+  it.scopedLive("has the services of the layer that serves it", () =>
     Effect.gen(function*() {
       const path = yield* temporary.socketPath
       const served = yield* Layer.build(Layer.provide(Exporter.layer(drivers, { path }), Layer.succeed(Bench, "ours")))

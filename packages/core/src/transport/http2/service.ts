@@ -11,6 +11,7 @@ import type { Duplex } from "node:stream"
 import type { GrpcHandlers } from "../../grpc/GrpcHandler.ts"
 import { maxMessageBytes } from "../../grpc/messageLimit.ts"
 import * as interruptible from "../../util/interruptible.ts"
+import { withoutServices } from "../../util/withoutServices.ts"
 import * as httpGuard from "../http/guard.ts"
 import type { ServerOptions } from "../listen.ts"
 import { EagerSocket } from "./eagerSocket.ts"
@@ -62,7 +63,7 @@ interface Service {
 
 export const make = Effect.fnUntraced(function*(handlers: GrpcHandlers, options: ServerOptions) {
   const { keepaliveTime = "20 seconds", keepaliveTimeout = "3 minutes" } = options
-  const runFork = Runtime.runFork(yield* Effect.runtime<never>())
+  const runFork = Runtime.runFork(yield* withoutServices(Effect.runtime<never>()))
   const scope = yield* Scope.make()
   const fibers = yield* Scope.extend(FiberSet.make(), scope)
   const sessions = new Set<Http2.ServerHttp2Session>()

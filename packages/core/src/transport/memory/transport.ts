@@ -1,5 +1,5 @@
-// A transport to handlers in the same process. Handlers run in their own fibers on the runtime in which the channel was made. As on
-// a server, they see neither the caller's loggers nor its annotations. Messages cross encoded. The cause of a failure crosses as
+// A transport to handlers in the same process. Handlers run in their own fibers on the runtime in which the channel was made, without
+// its services. As on a server, they see neither the caller's loggers nor its annotations. Messages cross encoded. The cause of a failure crosses as
 // well, so that a test shows the stack of a driver's error.
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -19,12 +19,13 @@ import { maxMessageBytes } from "../../grpc/messageLimit.ts"
 import * as Metadata from "../../grpc/Metadata.ts"
 import * as sendable from "../../grpc/sendable.ts"
 import { mapItems } from "../../util/mapItems.ts"
+import { withoutServices } from "../../util/withoutServices.ts"
 import { MemoryPipe } from "./pipe.ts"
 
 export const makeTransport = Effect.fnUntraced(
   // `window` bounds the bytes of a bidirectional RPC's requests that may wait for its handler.
   function*(handlers: GrpcHandler.GrpcHandlers, target: string, window?: number) {
-    const runtime = yield* FiberSet.makeRuntime()
+    const runtime = yield* withoutServices(FiberSet.runtime(yield* FiberSet.make())())
     // A channel that is made in an acquisition captures a runtime that is uninterruptible.
     const run = <A, E>(effect: Effect.Effect<A, E>) => runtime(Effect.interruptible(effect))
     let closed = false
