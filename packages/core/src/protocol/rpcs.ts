@@ -6,15 +6,21 @@ import {
 } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import { RouterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/router"
 
+interface Named {
+  readonly name: string
+}
+
+/** Returns the path of a method of a service. */
+export const of = ({ fullName }: { readonly fullName: string }, { name }: Named): string => `/${fullName}/${name}`
+
 /** Returns the path of a method of the exporter's service. */
-export const ofExporter = ({ name }: { readonly name: string }): string =>
-  `/${ExporterServiceDefinition.fullName}/${name}`
+export const ofExporter = (method: Named): string => of(ExporterServiceDefinition, method)
 
 /** The path of the RPC that carries byte streams and resources. */
-export const stream: string = `/${RouterServiceDefinition.fullName}/${RouterServiceDefinition.methods.stream.name}`
+export const stream: string = of(RouterServiceDefinition, RouterServiceDefinition.methods.stream)
 
 /** Returns the path of a method that clients call on the controller. */
-export const ofClient = ({ name }: { readonly name: string }): string => `/${ClientServiceDefinition.fullName}/${name}`
+export const ofClient = (method: Named): string => of(ClientServiceDefinition, method)
 
 /** The path of the RPC that makes the controller connect a client to an exporter. */
-export const dial: string = `/${ControllerServiceDefinition.fullName}/${ControllerServiceDefinition.methods.dial.name}`
+export const dial: string = of(ControllerServiceDefinition, ControllerServiceDefinition.methods.dial)

@@ -15,6 +15,7 @@ import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import { PCGRandom } from "effect/Utils"
 import type { GrpcHandlers } from "../grpc/GrpcHandler.ts"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
 import type { ExporterStatus } from "../protocol/ExporterStatus.ts"
@@ -27,16 +28,18 @@ import * as controllerService from "./controller/controllerService.ts"
 import * as health from "./controller/health.ts"
 import * as identity from "./controller/identity.ts"
 import type * as leases from "./controller/lease.ts"
-import type { Parts } from "./controller/parts.ts"
+import type { Parts, Release } from "./controller/parts.ts"
 import * as processes from "./controller/process.ts"
 import { type ExporterObject, Registry } from "./controller/registry.ts"
 import * as router from "./controller/router.ts"
 import * as selectors from "./controller/selector.ts"
 import { Handlers } from "./controller/serve.ts"
 import * as times from "./controller/times.ts"
-import { Tokens } from "./controller/tokens.ts"
+import { type TokenClaims, Tokens } from "./controller/tokens.ts"
 import { Listeners } from "./controller/tunnels.ts"
-import { World } from "./controller/world.ts"
+import { type Holding, World } from "./controller/world.ts"
+
+export type { Holding, TokenClaims }
 
 /**
  * Who may lease which exporters, and for how long. Without any policy everybody may lease everything.
@@ -72,7 +75,7 @@ export interface ControllerTestOptions {
    */
   readonly latency?: "none" | "observed" | undefined
   /** Which controller it is like: that of the published Python packages, or upstream's main branch. `0.9` unless given. */
-  readonly release?: "0.9" | "main" | undefined
+  readonly release?: Release | undefined
   readonly policies?: ReadonlyArray<AccessPolicy> | undefined
   /** Labels of exporters that are left out of answers unless a client asks for them. Filters see them. */
   readonly hiddenLabels?: ReadonlyArray<string> | undefined
@@ -89,27 +92,12 @@ export interface ControllerTestOptions {
  * @category models
  */
 export interface Credentials {
-  readonly kind: "Client" | "Exporter"
+  readonly kind: identity.Kind
   readonly namespace: string
   readonly name: string
   /** The address of the controller. In memory it is a name that leads nowhere. */
   readonly endpoint: string
   readonly token: Redacted.Redacted
-}
-
-/**
- * What a token says instead of what it should: times are seconds since 1970.
- *
- * @since 0.1.0
- * @category models
- */
-export interface TokenClaims {
-  readonly iss?: string | undefined
-  readonly sub?: string | undefined
-  readonly aud?: string | ReadonlyArray<string> | undefined
-  readonly exp?: number | undefined
-  readonly nbf?: number | undefined
-  readonly iat?: number | undefined
 }
 
 /**
@@ -144,21 +132,6 @@ export interface ExporterView {
   readonly drivers: number
   /** The name of the lease that it is leased by. */
   readonly lease: string | undefined
-}
-
-/**
- * The time that a client had an exporter, in milliseconds since 1970. A transfer ends one and begins another.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Holding {
-  readonly exporter: string
-  readonly lease: string
-  readonly client: string
-  readonly from: number
-  /** Absent while it has it. */
-  readonly until: number | undefined
 }
 
 /**
@@ -267,15 +240,6 @@ const policyOf = (policy: AccessPolicy): assignment.Policy => ({
   maximumDuration: Duration.toMillis(policy.maximumDuration ?? Duration.infinity)
 })
 
-// Numbers from 0 to 1 that follow from a seed, for who wakes first; none comes back before all 2^32 were there.
-const numbers = (seed: number) => {
-  let state = seed
-  return (): number => {
-    state = Math.imul(state, 1_664_525) + 1_013_904_223 | 0
-    return (state >>> 0) / 2 ** 32
-  }
-}
-
 const viewOf = (lease: leases.Lease): LeaseView => ({
   name: lease.name,
   client: lease.client,
@@ -303,11 +267,12 @@ export const make = (
       hidden: new Set(options.hiddenLabels),
       deprecated: options.deprecatedLabels ?? {}
     })
+    const random = new PCGRandom(yield* Random.nextInt)
     const world = new World(registry, {
       observed,
       polls: release === "0.9",
       policies: (options.policies ?? []).map(policyOf),
-      random: numbers(yield* Random.nextInt)
+      random: (count) => random.integer(count)
     })
     let warmAt = 0
     const start = (handlers: GrpcHandlers, address: string, where: GrpcServer.Listen | undefined) =>
@@ -323,7 +288,7 @@ export const make = (
       tokens,
       authenticator: new identity.Authenticator(registry, tokens, () => warmAt),
       listeners: new Listeners(),
-      routerEndpoint: () => routing.address
+      routerEndpoint: routing.address
     }
     const controlling = yield* start(
       new Handlers([...clientService.make(parts), ...controllerService.make(parts), health.check]),
@@ -332,24 +297,29 @@ export const make = (
     )
     yield* interruptible.forkScoped(world.run)
 
-    const known = <A>(kind: UnknownObject["kind"], name: string, object: A | undefined) =>
-      object === undefined ? new UnknownObject({ kind, name }) : Effect.succeed(object)
-    const exporter = (name: string) => known("exporter", name, registry.exporters.get(name))
+    const known = <A>(kind: UnknownObject["kind"], name: string, objects: ReadonlyMap<string, A>) =>
+      Effect.suspend(() => {
+        const object = objects.get(name)
+        return object === undefined ? new UnknownObject({ kind, name }) : Effect.succeed(object)
+      })
     const withLease = (name: string, change: (lease: leases.Lease, now: number) => void) =>
-      Effect.zipWith(known("lease", name, world.leases.get(name)), times.now, change)
+      Effect.zipWith(known("lease", name, world.leases), times.now, change)
     const withExporter = (name: string, change: (exporter: ExporterObject, now: number) => void) =>
-      Effect.zipWith(exporter(name), times.now, change)
+      Effect.zipWith(known("exporter", name, registry.exporters), times.now, change)
 
-    const credentials = (kind: Credentials["kind"], object: { readonly name: string; readonly uid: string }) =>
-      Effect.map(times.now, (now): Credentials => ({
-        kind,
-        namespace,
-        name: object.name,
-        endpoint: controlling.address,
-        token: Redacted.make(
-          tokens.issue(now, identity.subjectOf(kind, namespace, object), clientService.tokenLifetime)
-        )
-      }))
+    const issue = (
+      kind: identity.Kind,
+      object: { readonly name: string; readonly uid: string },
+      now: number,
+      claims?: TokenClaims
+    ) => Redacted.make(tokens.issue(now, identity.subjectOf(kind, namespace, object), claims))
+
+    const add = (kind: identity.Kind, make: () => { readonly name: string; readonly uid: string }) =>
+      Effect.map(times.now, (now): Credentials => {
+        const object = make()
+        world.reconsider(now)
+        return { kind, namespace, name: object.name, endpoint: controlling.address, token: issue(kind, object, now) }
+      })
 
     const stop = Effect.zipRight(observed ? Effect.sleep(draining) : Effect.void, controlling.down)
     const started = Effect.zipRight(
@@ -364,22 +334,14 @@ export const make = (
       controller: controlling.channel,
       router: routing.channel,
       routerEndpoint: routing.address,
-      addClient: (name, { labels = {} } = {}) =>
-        Effect.suspend(() => credentials("Client", registry.addClient(name, labels))),
+      addClient: (name, { labels = {} } = {}) => add("Client", () => registry.addClient(name, labels)),
       addExporter: (name, { enabled = true, labels = {} } = {}) =>
-        Effect.flatMap(times.now, (now) => {
-          const object = registry.addExporter(name, labels, enabled)
-          world.reconsider(now)
-          return credentials("Exporter", object)
-        }),
+        add("Exporter", () => registry.addExporter(name, labels, enabled)),
       token: ({ kind, name }, claims) =>
-        Effect.flatMap(
-          kind === "Client" ? known("client", name, registry.clients.get(name)) : exporter(name),
-          (object) =>
-            Effect.map(times.now, (now) =>
-              Redacted.make(
-                tokens.issue(now, identity.subjectOf(kind, namespace, object), clientService.tokenLifetime, claims)
-              ))
+        Effect.zipWith(
+          kind === "Client" ? known("client", name, registry.clients) : known("exporter", name, registry.exporters),
+          times.now,
+          (object, now) => issue(kind, object, now, claims)
         ),
       stop,
       start: started,
@@ -394,14 +356,14 @@ export const make = (
         }),
       remove: (name) =>
         withExporter(name, (_, now) => {
-          registry.exporters.delete(name)
+          registry.removeExporter(name)
           world.reconsider(now)
         }),
       expire: (name) => withLease(name, (lease, now) => world.expire(lease, now)),
       release: (name) => withLease(name, (lease, now) => world.release(lease, now)),
       transfer: (name, to) =>
         Effect.zipRight(
-          known("client", to, registry.clients.get(to)),
+          known("client", to, registry.clients),
           withLease(name, (lease, now) => world.transfer(lease, to, now))
         ),
       leases: Effect.sync(() => Array.from(world.leases.values(), viewOf)),

@@ -9,20 +9,16 @@ import { StreamRequest, StreamResponse } from "@effect-jumpstarter/proto/jumpsta
 import { Chunk, Effect, Option, Queue, Redacted, type Scope, Stream } from "effect"
 import * as Bytes from "../../src/grpc/Bytes.ts"
 import type { GrpcStatusError } from "../../src/grpc/GrpcStatus.ts"
+import type { GrpcTransport } from "../../src/grpc/grpcTransport.ts"
 import * as Metadata from "../../src/grpc/Metadata.ts"
+import * as rpcs from "../../src/protocol/rpcs.ts"
+import type * as stub from "../../src/protocol/stub.ts"
 import type { Control, Credentials } from "../../src/testing/ControllerTest.ts"
 import type { Channel } from "../../src/transport/GrpcChannel.ts"
 
-interface Codec<A> {
-  readonly decode: (bytes: Uint8Array) => A
-  readonly encode: (message: A) => { readonly finish: () => Uint8Array }
-  readonly fromPartial: (partial: Partial<A>) => A
-}
-
-interface Method<Request, Response> {
-  readonly name: string
-  readonly requestType: Codec<Request>
-  readonly responseType: Codec<Response>
+// Tests leave out the fields that they do not need.
+interface Method<Request, Response> extends stub.Method<Request, Response> {
+  readonly requestType: stub.MessageType<Request> & { readonly fromPartial: (partial: Partial<Request>) => Request }
 }
 
 type Entries = Readonly<Record<string, string>>
@@ -35,36 +31,30 @@ export const metadataOf = ({ kind, name, namespace, token }: Credentials): Entri
   "jumpstarter-name": name
 })
 
-const call = <Request, Response>(
-  channel: Channel,
-  service: string,
-  metadata: Entries,
-  method: Method<Request, Response>,
-  request: Partial<Request>
-): Effect.Effect<Response, GrpcStatusError> =>
-  Effect.map(
-    channel.unary(
-      `/${service}/${method.name}`,
-      method.requestType.encode(method.requestType.fromPartial(request)).finish(),
-      { metadata: Metadata.make(metadata) }
-    ),
-    (bytes) => method.responseType.decode(bytes)
-  )
-
-const stream = <Request, Response>(
-  channel: Channel,
-  metadata: Entries,
-  method: Method<Request, Response>,
-  request: Partial<Request>
-): Stream.Stream<Response, GrpcStatusError> =>
-  Stream.map(
-    channel.serverStreaming(
-      `/${ControllerServiceDefinition.fullName}/${method.name}`,
-      method.requestType.encode(method.requestType.fromPartial(request)).finish(),
-      { metadata: Metadata.make(metadata) }
-    ),
-    (bytes) => method.responseType.decode(bytes)
-  )
+// The calls of one service with one caller's metadata.
+const callerOf = (channel: Channel, entries: Entries, service: { readonly fullName: string }) => {
+  const metadata = Metadata.make(entries)
+  const encoded = <Request, Response>({ requestType }: Method<Request, Response>, request: Partial<Request>) =>
+    requestType.encode(requestType.fromPartial(request)).finish()
+  return {
+    call: <Request, Response>(
+      method: Method<Request, Response>,
+      request: Partial<Request>
+    ): Effect.Effect<Response, GrpcStatusError> =>
+      Effect.map(
+        channel.unary(rpcs.of(service, method), encoded(method, request), { metadata }),
+        (bytes) => method.responseType.decode(bytes)
+      ),
+    stream: <Request, Response>(
+      method: Method<Request, Response>,
+      request: Partial<Request>
+    ): Stream.Stream<Response, GrpcStatusError> =>
+      Stream.map(
+        channel.serverStreaming(rpcs.of(service, method), encoded(method, request), { metadata }),
+        (bytes) => method.responseType.decode(bytes)
+      )
+  }
+}
 
 const { methods } = ClientServiceDefinition
 
@@ -80,8 +70,8 @@ const asked = ({ lasts = 1800, ...lease }: Asked): Lease => Lease.fromPartial({ 
 
 /** The calls of a client. */
 export const clientOf = ({ controller: channel, namespace }: Control, metadata: Entries) => {
-  const ask = <Request, Response>(method: Method<Request, Response>, request: Partial<Request>) =>
-    call(channel, ClientServiceDefinition.fullName, metadata, method, request)
+  const { call: ask } = callerOf(channel, metadata, ClientServiceDefinition)
+  const { call: askController } = callerOf(channel, metadata, ControllerServiceDefinition)
   const parent = `namespaces/${namespace}`
   const nameOf = (lease: string) => `${parent}/leases/${lease}`
   const create = (lease: Asked, leaseId = "") => ask(methods.createLease, { parent, leaseId, lease: asked(lease) })
@@ -100,11 +90,9 @@ export const clientOf = ({ controller: channel, namespace }: Control, metadata: 
     exporter: (name: string) => ask(methods.getExporter, { name: `${parent}/exporters/${name}` }),
     exporters: (request: { readonly filter?: string; readonly pageSize?: number; readonly pageToken?: string } = {}) =>
       ask(methods.listExporters, { parent, ...request }),
-    dial: (leaseName: string) =>
-      call(channel, ControllerServiceDefinition.fullName, metadata, controller.dial, { leaseName }),
-    /** A call of the service that exporters call, too. */
-    askController: <Request, Response>(method: Method<Request, Response>, request: Partial<Request>) =>
-      call(channel, ControllerServiceDefinition.fullName, metadata, method, request)
+    dial: (leaseName: string) => askController(controller.dial, { leaseName }),
+    /** Calls the service that exporters call too. */
+    askController
   }
 }
 
@@ -129,19 +117,18 @@ export const status = {
 
 /** The calls of an exporter. */
 export const exporterOf = ({ controller: channel }: Control, metadata: Entries) => {
-  const ask = <Request, Response>(method: Method<Request, Response>, request: Partial<Request>) =>
-    call(channel, ControllerServiceDefinition.fullName, metadata, method, request)
+  const { call: ask, stream } = callerOf(channel, metadata, ControllerServiceDefinition)
   const register = (labels: Readonly<Record<string, string>> = {}) =>
     ask(controller.register, { labels, reports: [...drivers] })
   const report = (number: number, message = "", releaseLease = false) =>
     ask(controller.reportStatus, { status: number, message, releaseLease })
-  const notices = stream(channel, metadata, controller.status, {})
+  const notices = stream(controller.status, {})
   return {
     ask,
     register,
     report,
     release: (name: string) => ask(controller.releaseLease, { name }),
-    listen: (leaseName: string) => stream(channel, metadata, controller.listen, { leaseName }),
+    listen: (leaseName: string) => stream(controller.listen, { leaseName }),
     notices,
     /** Registers and waits for leases, of which it takes the notices one by one. */
     online: Effect.gen(function*() {
@@ -177,9 +164,9 @@ export const refusal = <A>(effect: Effect.Effect<A, GrpcStatusError>): Effect.Ef
   Effect.map(Effect.flip(effect), ({ code, details }) => `${code}: ${details}`)
 
 /** One end of a tunnel. */
-export const tunnel = ({ router }: Control, token: string) =>
+export const tunnel = ({ router }: { readonly router: Pick<GrpcTransport, "duplex"> }, token: string) =>
   Effect.map(
-    router.duplex("/jumpstarter.v1.RouterService/Stream", {
+    router.duplex(rpcs.stream, {
       metadata: Metadata.make({ authorization: `Bearer ${token}` })
     }),
     (duplex) => {

@@ -15,11 +15,9 @@ import type { ClientObject } from "./registry.ts"
 import * as selectors from "./selector.ts"
 import { type Served, unary } from "./serve.ts"
 import * as times from "./times.ts"
+import { tokenLifetime } from "./tokens.ts"
 
 const { methods } = ClientServiceDefinition
-
-/** How long a token counts. */
-export const tokenLifetime = 365 * 24 * 60 * 60 * 1000
 
 const namespaceOf = (parent: string) => Either.mapLeft(names.parseNamespace(parent), invalid)
 
@@ -59,11 +57,10 @@ export const make = (parts: Parts): ReadonlyArray<Served> => {
 
   const createLease = Effect.fnUntraced(function*(request: client.CreateLeaseRequest, call: GrpcRequest) {
     const parent = yield* namespaceOf(request.parent)
-    const problem = leaseRequest.problem(request.lease)
-    if (problem !== undefined || request.lease === undefined) return yield* problem ?? invalid("lease is required")
+    const asked = yield* leaseRequest.check(request.lease)
     const caller = yield* authenticator.client(call, parent)
     const name = request.leaseId === "" ? crypto.randomUUID() : request.leaseId
-    const lease = yield* leaseRequest.make(name, caller.name, request.lease, release)
+    const lease = yield* leaseRequest.make(name, caller.name, asked, release)
     if (world.leases.has(name)) {
       return yield* plain(`leases.jumpstarter.dev ${JSON.stringify(name)} already exists`)
     }
@@ -183,7 +180,7 @@ export const make = (parts: Parts): ReadonlyArray<Served> => {
         const caller = yield* authenticator.client(call, yield* namespaceOf(request.parent))
         const now = yield* times.now
         return {
-          token: tokens.issue(now, subjectOf("Client", namespace, caller), tokenLifetime),
+          token: tokens.issue(now, subjectOf("Client", namespace, caller)),
           expiry: times.toTimestamp(times.wholeSecond(now + tokenLifetime))
         }
       }))

@@ -18,7 +18,6 @@ import * as selectors from "./selector.ts"
 import { nameOnly, type Served, streaming, unary } from "./serve.ts"
 import * as times from "./times.ts"
 import * as tunnels from "./tunnels.ts"
-import type { LeaseNotice } from "./world.ts"
 
 const { methods } = ControllerServiceDefinition
 
@@ -51,15 +50,15 @@ const toSelector = (selector: selectors.Selector): LabelSelector => ({
   }))
 })
 
-const toStatus = ({ client, lease }: LeaseNotice): v1.StatusResponse => ({
+const toStatus = (lease: leases.Lease | undefined): v1.StatusResponse => ({
   leased: lease !== undefined,
   leaseName: lease?.name,
-  clientName: client,
+  clientName: lease?.client,
   context: { ...lease?.context }
 })
 
 export const make = (parts: Parts): ReadonlyArray<Served> => {
-  const { authenticator, listeners, observed, registry, release, tokens, world } = parts
+  const { authenticator, listeners, observed, registry, release, routerEndpoint, tokens, world } = parts
 
   const leaseNamed = (name: string): Either.Either<leases.Lease, Refused> => {
     const lease = world.leases.get(name)
@@ -115,7 +114,7 @@ export const make = (parts: Parts): ReadonlyArray<Served> => {
       yield* Effect.acquireRelease(
         Effect.map(
           times.now,
-          (now) => world.watch(exporter, (notice) => void notices.unsafeOffer(toStatus(notice)), now)
+          (now) => world.watch(exporter, (lease) => void notices.unsafeOffer(toStatus(lease)), now)
         ),
         (leave) => Effect.map(times.now, leave)
       )
@@ -133,13 +132,8 @@ export const make = (parts: Parts): ReadonlyArray<Served> => {
     const caller = yield* authenticator.client(call)
     const lease = yield* leaseNamed(request.leaseName)
     if (lease.client !== caller.name) return yield* plain("permission denied")
-    const exporter = registry.exporters.get(lease.exporter ?? "")
-    if (exporter === undefined) return yield* plain("lease not active")
-    yield* tunnels.untilReady(exporter, observed)
-    const answer = yield* tunnels.makeAnswer(
-      parts.routerEndpoint(),
-      (now, subject) => tokens.issueForRouter(now, subject)
-    )
+    yield* tunnels.untilReady(() => registry.exporters.get(lease.exporter ?? ""), observed)
+    const answer: v1.DialResponse = { routerEndpoint, routerToken: tokens.issueForRouter(yield* times.now) }
     yield* listeners.offer(lease.name, answer)
     return answer
   })

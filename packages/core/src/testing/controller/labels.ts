@@ -50,15 +50,17 @@ export const keyProblem = (key: string): string | undefined => {
 
 const maxTags = 10
 
-// Where the controller keeps the tags, among the labels of a lease.
-const tagPrefix = "metadata.jumpstarter.dev/"
+const ownPrefix = "jumpstarter.dev/"
+
+// The controller stores the tags of a lease among its labels, under this prefix.
+const tagPrefix = `metadata.${ownPrefix}`
 
 /** Why these cannot be the tags of a lease. */
 export const tagProblem = (tags: Readonly<Record<string, string>>): string | undefined => {
   const entries = Object.entries(tags)
   if (entries.length > maxTags) return `too many tags: ${entries.length} (maximum ${maxTags})`
   for (const [key, value] of entries) {
-    const reserved = ["jumpstarter.dev/", tagPrefix].find((prefix) => key.startsWith(prefix))
+    const reserved = [ownPrefix, tagPrefix].find((prefix) => key.startsWith(prefix))
     if (reserved !== undefined) return `tag key ${JSON.stringify(key)} must not use reserved prefix "${reserved}"`
     if (key.includes("/")) {
       return `tag key ${JSON.stringify(key)} must not contain '/' (use simple names without prefix)`
@@ -76,8 +78,6 @@ export const tagProblem = (tags: Readonly<Record<string, string>>): string | und
 /** Tags as labels. */
 export const fromTags = (tags: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(tags).map(([key, value]) => [tagPrefix + key, value]))
-
-const ownPrefix = "jumpstarter.dev/"
 
 /** The labels of an exporter that registers: of its own it may set those of Jumpstarter, and it replaces all of them. */
 export const registered = (

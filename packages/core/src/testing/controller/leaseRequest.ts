@@ -7,14 +7,14 @@ import { invalid, plain, type Refused, type Release } from "./parts.ts"
 import * as selectors from "./selector.ts"
 import * as times from "./times.ts"
 
-/** What is wrong with a request before anybody asks who sent it. */
-export const problem = (asked: client.Lease | undefined): Refused | undefined => {
-  if (asked === undefined) return invalid("lease is required")
+/** Checks what the controller checks before it authenticates the caller. */
+export const check = (asked: client.Lease | undefined): Either.Either<client.Lease, Refused> => {
+  if (asked === undefined) return Either.left(invalid("lease is required"))
   if (asked.selector === "" && (asked.exporterName ?? "") === "") {
-    return invalid("one of selector or exporter_name is required")
+    return Either.left(invalid("one of selector or exporter_name is required"))
   }
   const tagIs = labels.tagProblem(asked.tags)
-  return tagIs === undefined ? undefined : invalid(`invalid lease tags: ${tagIs}`)
+  return tagIs === undefined ? Either.right(asked) : Either.left(invalid(`invalid lease tags: ${tagIs}`))
 }
 
 // The instants and the duration that a message has.

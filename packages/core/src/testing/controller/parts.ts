@@ -19,7 +19,7 @@ export interface Parts {
   readonly authenticator: Authenticator
   readonly listeners: Listeners
   /** Where both ends of a tunnel are sent. */
-  readonly routerEndpoint: () => string
+  readonly routerEndpoint: string
 }
 
 export type Refused = GrpcStatus.GrpcStatusError

@@ -6,6 +6,7 @@ import * as Scope from "effect/Scope"
 import type * as Endpoint from "../../grpc/Endpoint.ts"
 import type { GrpcHandlers } from "../../grpc/GrpcHandler.ts"
 import type { GrpcStatusError } from "../../grpc/GrpcStatus.ts"
+import * as hostPort from "../../grpc/hostPort.ts"
 import * as GrpcChannel from "../../transport/GrpcChannel.ts"
 import * as GrpcServer from "../../transport/GrpcServer.ts"
 import * as memoryTransport from "../../transport/memory/transport.ts"
@@ -31,9 +32,6 @@ export const inMemory = (handlers: GrpcHandlers, address: string): Effect.Effect
     return { channel, address, down: control.dropConnection, up: control.restore }
   })
 
-const addressOf = (endpoint: Endpoint.Endpoint): string =>
-  endpoint._tag === "Unix" ? endpoint.path : `${endpoint.host}:${endpoint.port}`
-
 /** One on a socket, which has the same port again when it comes back. */
 export const onSocket = (
   handlers: GrpcHandlers,
@@ -51,7 +49,7 @@ export const onSocket = (
     const again = "path" in listen || endpoint._tag === "Unix" ? listen : { ...listen, port: endpoint.port }
     return {
       channel: yield* GrpcChannel.fromEndpoint(endpoint),
-      address: addressOf(endpoint),
+      address: hostPort.formatListen(endpoint),
       down: Effect.suspend(() => Scope.close(running.scope, Exit.void)),
       up: Effect.map(start(again), (started) => {
         running = started

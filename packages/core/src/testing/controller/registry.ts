@@ -66,8 +66,16 @@ export class Registry {
       watching: 0,
       changed: new Signal()
     }
+    const dropped = this.exporters.get(name)
     this.exporters.set(name, object)
+    dropped?.changed.fire()
     return object
+  }
+
+  removeExporter(name: string): void {
+    const dropped = this.exporters.get(name)
+    this.exporters.delete(name)
+    dropped?.changed.fire()
   }
 
   /** Those that could be leased, if they were free: in the order of their names. */
@@ -85,7 +93,9 @@ export class Registry {
       status: exporterStatus.toNumber(exporter.status),
       statusMessage: exporter.message,
       enabled: exporter.enabled,
-      deprecatedLabels: Object.fromEntries(Object.entries(deprecated).filter(([key]) => key in exporter.labels))
+      deprecatedLabels: Object.fromEntries(
+        Object.entries(deprecated).filter(([key]) => Object.hasOwn(exporter.labels, key))
+      )
     })
   }
 }

@@ -1,17 +1,15 @@
 // The router: pairs two callers that bring the same token, and copies frames between them as they are. The second caller's
 // RPC does the copying, both ways, and ends when both are done. Whoever has lost his partner learns it with the next frame
 // that he sends.
-import { RouterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/router"
-import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as Bytes from "../../grpc/Bytes.ts"
 import { GrpcHandler, type GrpcHandlers, type GrpcServerDuplex } from "../../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
+import * as rpcs from "../../protocol/rpcs.ts"
 import * as interruptible from "../../util/interruptible.ts"
 import { bearerToken } from "./identity.ts"
 import * as times from "./times.ts"
@@ -25,8 +23,6 @@ interface Caller {
   readonly over: Deferred.Deferred<void, Failure>
 }
 
-const { fullName, methods } = RouterServiceDefinition
-
 const goneAway = (): Failure => GrpcStatus.make("CANCELLED", "context canceled")
 
 const codeNames: Partial<Record<GrpcStatus.GrpcCode, string>> = {
@@ -35,27 +31,18 @@ const codeNames: Partial<Record<GrpcStatus.GrpcCode, string>> = {
 }
 
 // Copies frames until their sender has half-closed.
-const pipe = (from: GrpcServerDuplex, to: GrpcServerDuplex): Effect.Effect<void, Failure> =>
-  Effect.flatMap(
-    Effect.either(from.receive),
-    Either.match({
-      onLeft: Option.match({ onNone: () => Effect.void, onSome: () => Effect.fail(goneAway()) }),
-      onRight: (frames) =>
-        Effect.zipRight(
-          Effect.mapError(
-            Effect.forEach(Chunk.toReadonlyArray(frames), (frame) => to.send(Bytes.join(frame)), { discard: true }),
-            goneAway
-          ),
-          pipe(from, to)
-        )
-    })
-  )
+const pipe = (from: Caller, to: Caller): Effect.Effect<void, Failure> =>
+  Effect.matchEffect(from.duplex.receive, {
+    onFailure: Option.match({ onNone: () => Effect.void, onSome: goneAway }),
+    onSuccess: (frames) =>
+      Effect.zipRight(
+        Effect.mapError(Effect.forEach(frames, to.duplex.send, { discard: true }), goneAway),
+        pipe(from, to)
+      )
+  })
 
 // Ends when both directions have, with what the first of them failed with.
-const forward = (
-  first: GrpcServerDuplex,
-  second: GrpcServerDuplex
-): Effect.Effect<Exit.Exit<void, Failure>> =>
+const forward = (first: Caller, second: Caller): Effect.Effect<Exit.Exit<void, Failure>> =>
   Effect.suspend(() => {
     let failed: Exit.Exit<void, Failure> | undefined
     const one = (direction: Effect.Effect<void, Failure>) =>
@@ -99,7 +86,7 @@ export const make = (tokens: Tokens, scope: Scope.Scope): GrpcHandlers => {
   const join = (first: Caller, second: Caller) =>
     Effect.zipRight(
       interruptible.forkIn(
-        Effect.flatMap(forward(first.duplex, second.duplex), (exit) =>
+        Effect.flatMap(forward(first, second), (exit) =>
           Effect.all([Deferred.done(second.over, exit), Deferred.succeed(first.over, undefined)])),
         scope
       ),
@@ -107,7 +94,7 @@ export const make = (tokens: Tokens, scope: Scope.Scope): GrpcHandlers => {
     )
 
   return new Map([[
-    `/${fullName}/${methods.stream.name}`,
+    rpcs.stream,
     GrpcHandler.Duplex({
       handle: (duplex) =>
         Effect.gen(function*() {

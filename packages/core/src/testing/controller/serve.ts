@@ -3,12 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { GrpcHandler, type GrpcRequest } from "../../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
-
-interface Method<Request, Response> {
-  readonly name: string
-  readonly requestType: { readonly decode: (bytes: Uint8Array) => Request }
-  readonly responseType: { readonly encode: (message: Response) => { readonly finish: () => Uint8Array } }
-}
+import * as rpcs from "../../protocol/rpcs.ts"
+import type { Method } from "../../protocol/stub.ts"
 
 interface Service {
   readonly fullName: string
@@ -30,7 +26,7 @@ export const unary = <Request, Response>(
   method: Method<Request, Response>,
   handle: (request: Request, call: GrpcRequest) => Effect.Effect<Response, GrpcStatus.GrpcStatusError>
 ): Served => [
-  `/${service.fullName}/${method.name}`,
+  rpcs.of(service, method),
   GrpcHandler.Unary({
     handle: (bytes, call) =>
       decoded(method, bytes).pipe(
@@ -45,7 +41,7 @@ export const streaming = <Request, Response>(
   method: Method<Request, Response>,
   handle: (request: Request, call: GrpcRequest) => Stream.Stream<Response, GrpcStatus.GrpcStatusError>
 ): Served => [
-  `/${service.fullName}/${method.name}`,
+  rpcs.of(service, method),
   GrpcHandler.ServerStreaming({
     handle: (bytes, call) =>
       Stream.unwrap(Effect.map(decoded(method, bytes), (request) => handle(request, call))).pipe(
@@ -60,7 +56,7 @@ const unimplemented = (details: string): GrpcHandler =>
 
 /** One that the controller knows by name only. */
 export const nameOnly = (service: Service, method: string): Served => [
-  `/${service.fullName}/${method}`,
+  rpcs.of(service, { name: method }),
   unimplemented(`method ${method} not implemented`)
 ]
 

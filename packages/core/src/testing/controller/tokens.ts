@@ -6,18 +6,23 @@ import * as Schema from "effect/Schema"
 import { createHmac, createSign, createVerify, generateKeyPairSync, randomBytes, timingSafeEqual } from "node:crypto"
 import * as times from "./times.ts"
 
-const Claims = Schema.Struct({
-  iss: Schema.optional(Schema.String),
-  sub: Schema.optional(Schema.String),
-  aud: Schema.optional(Schema.Union(Schema.String, Schema.Array(Schema.String))),
-  exp: Schema.optional(Schema.Number),
-  nbf: Schema.optional(Schema.Number),
-  iat: Schema.optional(Schema.Number),
-  jti: Schema.optional(Schema.String)
-})
+/**
+ * Claims of a token. Times are in seconds since 1970.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TokenClaims {
+  readonly iss?: string | undefined
+  readonly sub?: string | undefined
+  readonly aud?: string | ReadonlyArray<string> | undefined
+  readonly exp?: number | undefined
+  readonly nbf?: number | undefined
+  readonly iat?: number | undefined
+}
 
-/** What a token says. Instants are seconds. */
-export type Claims = typeof Claims.Type
+/** How long the token of a client or an exporter is valid, in milliseconds. */
+export const tokenLifetime = 365 * 24 * 60 * 60 * 1000
 
 const issuer = "https://localhost:8085"
 
@@ -32,10 +37,17 @@ const routerAudience = "https://jumpstarter.dev/router"
 
 const routerLifetime = 30 * 60
 
-const decodeClaims = Schema.decodeUnknownOption(Schema.parseJson(Claims))
+const decodeClaims: (json: string) => Option.Option<TokenClaims> = Schema.decodeOption(Schema.parseJson(Schema.Struct({
+  iss: Schema.optional(Schema.String),
+  sub: Schema.optional(Schema.String),
+  aud: Schema.optional(Schema.Union(Schema.String, Schema.Array(Schema.String))),
+  exp: Schema.optional(Schema.Number),
+  nbf: Schema.optional(Schema.Number),
+  iat: Schema.optional(Schema.Number)
+})))
 
 interface Parts {
-  readonly claims: Claims
+  readonly claims: TokenClaims
   readonly signed: string
   readonly signature: Buffer
 }
@@ -53,7 +65,7 @@ const read = (token: string): Option.Option<Parts> => {
 
 const encode = (json: object): string => Buffer.from(JSON.stringify(json)).toString("base64url")
 
-const audiences = ({ aud = [] }: Claims): ReadonlyArray<string> => typeof aud === "string" ? [aud] : aud
+const audiences = ({ aud = [] }: TokenClaims): ReadonlyArray<string> => typeof aud === "string" ? [aud] : aud
 
 export class Tokens {
   private readonly keys = generateKeyPairSync("ec", { namedCurve: "P-256" })
@@ -62,14 +74,14 @@ export class Tokens {
   private readonly genuine = new Set<string>()
 
   /** A token of a client or an exporter. Claims that are given replace what the controller would put there. */
-  issue(now: number, subject: string, lifetime: number, claims: Claims = {}): string {
+  issue(now: number, subject: string, claims: TokenClaims = {}): string {
     const seconds = Math.floor(now / 1000)
     const signed = `${encode({ alg: "ES256", typ: "JWT" })}.${
       encode({
         iss: issuer,
         sub: subject,
         aud: [audience],
-        exp: Math.floor((now + lifetime) / 1000),
+        exp: Math.floor((now + tokenLifetime) / 1000),
         nbf: seconds,
         iat: seconds,
         jti: crypto.randomUUID(),
@@ -112,19 +124,18 @@ export class Tokens {
     return Either.right(claims.sub ?? "")
   }
 
-  /** A token for the two ends of one tunnel. */
-  issueForRouter(now: number, subject: string, claims: Claims = {}): string {
+  /** Issues the token that both ends of a new tunnel present to the router. */
+  issueForRouter(now: number): string {
     const seconds = Math.floor(now / 1000)
     const signed = `${encode({ alg: "HS256", typ: "JWT" })}.${
       encode({
         iss: routerIssuer,
-        sub: subject,
+        sub: crypto.randomUUID(),
         aud: [routerAudience],
         exp: seconds + routerLifetime,
         nbf: seconds,
         iat: seconds,
-        jti: crypto.randomUUID(),
-        ...claims
+        jti: crypto.randomUUID()
       })
     }`
     return `${signed}.${this.routerSignature(signed).toString("base64url")}`

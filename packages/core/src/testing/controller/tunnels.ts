@@ -9,7 +9,6 @@ import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import * as interruptible from "../../util/interruptible.ts"
 import type { ExporterObject } from "./registry.ts"
 import { Signal } from "./signal.ts"
-import * as times from "./times.ts"
 
 interface Listener {
   superseded: boolean
@@ -89,49 +88,54 @@ const notReady = (exporter: ExporterObject) =>
 const shownStatus = ({ status }: ExporterObject): string =>
   status.split("_").map((word) => word.slice(0, 1) + word.slice(1).toLowerCase()).join("")
 
-/** Waits until an exporter can be dialled. */
-export const untilReady = (exporter: ExporterObject, observed: boolean) => {
-  const look: Effect.Effect<boolean, GrpcStatus.GrpcStatusError> = Effect.suspend(() => {
-    switch (exporter.status) {
-      case "AVAILABLE":
-        return Effect.succeed(false)
-      case "OFFLINE":
-        return GrpcStatus.make("FAILED_PRECONDITION", "exporter is offline")
-      case "BEFORE_LEASE_HOOK_FAILED":
-        return GrpcStatus.make("FAILED_PRECONDITION", "exporter beforeLease hook failed")
-      case "AFTER_LEASE_HOOK_FAILED":
-        return GrpcStatus.make("FAILED_PRECONDITION", "exporter afterLease hook failed")
-      case "UNSPECIFIED":
-      case "BEFORE_LEASE_HOOK":
-      case "LEASE_READY":
-      case "AFTER_LEASE_HOOK":
-        return Effect.succeed(true)
-    }
+type Look = Effect.Effect<boolean, GrpcStatus.GrpcStatusError>
+
+const isReady = (exporter: ExporterObject): Look => {
+  switch (exporter.status) {
+    case "AVAILABLE":
+      return Effect.succeed(false)
+    case "OFFLINE":
+      return GrpcStatus.make("FAILED_PRECONDITION", "exporter is offline")
+    case "BEFORE_LEASE_HOOK_FAILED":
+      return GrpcStatus.make("FAILED_PRECONDITION", "exporter beforeLease hook failed")
+    case "AFTER_LEASE_HOOK_FAILED":
+      return GrpcStatus.make("FAILED_PRECONDITION", "exporter afterLease hook failed")
+    case "UNSPECIFIED":
+    case "BEFORE_LEASE_HOOK":
+    case "LEASE_READY":
+    case "AFTER_LEASE_HOOK":
+      return Effect.succeed(true)
+  }
+}
+
+/**
+ * Waits until the exporter of a lease can be dialled. `find` returns the current object, because a test can remove or replace it
+ * meanwhile.
+ */
+export const untilReady = (
+  find: () => ExporterObject | undefined,
+  observed: boolean
+): Effect.Effect<void, GrpcStatus.GrpcStatusError> => {
+  const found = Effect.suspend(() => {
+    const exporter = find()
+    return exporter === undefined ? GrpcStatus.make("UNKNOWN", "lease not active") : Effect.succeed(exporter)
   })
+  const look = Effect.flatMap(found, isReady)
+  const giveUp = Effect.flatMap(found, notReady)
   const bySteps = Effect.gen(function*() {
     if (yield* look) return
     for (const step of steps) {
       yield* Effect.sleep(step)
       if (yield* look) return
     }
-    return yield* notReady(exporter)
+    return yield* giveUp
   })
-  const atOnce: Effect.Effect<void, GrpcStatus.GrpcStatusError> = Effect.suspend(() => {
+  const atOnce: Effect.Effect<void, GrpcStatus.GrpcStatusError> = Effect.flatMap(found, (exporter) => {
     const change = exporter.changed.next
-    return Effect.flatMap(look, (ready) => ready ? Effect.void : Effect.zipRight(change, atOnce))
+    return Effect.flatMap(isReady(exporter), (ready) => ready ? Effect.void : Effect.zipRight(change, atOnce))
   })
-  return observed ? bySteps : interruptible.timeoutFail(atOnce, {
-    duration: steps.reduce((all, step) => all + step),
-    onTimeout: () => notReady(exporter)
-  })
+  return observed ? bySteps : Effect.flatMap(
+    interruptible.timeoutOption(atOnce, steps.reduce((all, step) => all + step)),
+    Option.match({ onNone: () => giveUp, onSome: () => Effect.void })
+  )
 }
-
-/** Seen from one end, what both ends of a new tunnel are given. */
-export const makeAnswer = (
-  endpoint: string,
-  issue: (now: number, subject: string) => string
-): Effect.Effect<DialResponse> =>
-  Effect.map(times.now, (now) => ({
-    routerEndpoint: endpoint,
-    routerToken: issue(now, crypto.randomUUID())
-  }))

@@ -9,18 +9,18 @@ import { contactLimit, type ExporterObject, type Registry } from "./registry.ts"
 import { Signal } from "./signal.ts"
 import * as times from "./times.ts"
 
-/** What an exporter is told of its lease. */
-export interface LeaseNotice {
-  readonly lease: leases.Lease | undefined
-  readonly client: string | undefined
-}
-
-/** An exporter in the hands of a client. `until` is absent as long as it is. */
+/**
+ * A period in which a client held an exporter, in milliseconds since 1970. A transfer ends one period and starts the next.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Holding {
   readonly exporter: string
   readonly lease: string
   readonly client: string
   readonly from: number
+  /** Absent while the client holds the exporter. */
   readonly until: number | undefined
 }
 
@@ -29,8 +29,8 @@ export interface WorldOptions {
   /** Whether it is the release of the published Python packages, which looks at each lease that waits once a second. */
   readonly polls: boolean
   readonly policies: ReadonlyArray<assignment.Policy>
-  /** From 0 to 1. */
-  readonly random: () => number
+  /** Returns a random whole number from 0 to `count - 1`. */
+  readonly random: (count: number) => number
 }
 
 // From a change of an object until the controller has looked at it.
@@ -41,7 +41,7 @@ const pollInterval = 1_000
 // From the end of the time that an exporter has until the controller looks.
 const lossDelay = 12_000
 
-type Listener = (notice: LeaseNotice) => void
+type Listener = (lease: leases.Lease | undefined) => void
 
 export class World {
   readonly leases = new Map<string, leases.Lease>()
@@ -148,7 +148,7 @@ export class World {
       exporter.message = ""
       exporter.changed.fire()
     }
-    listener(this.noticeFor(exporter.name))
+    listener(this.leaseOf(exporter.name))
     this.free(exporter, now)
     return (now) => {
       listeners.delete(listener)
@@ -271,18 +271,13 @@ export class World {
       return
     }
     for (let left = waiting.length; left > 0; left--) {
-      const [lease] = waiting.splice(Math.floor(this.options.random() * left), 1)
+      const [lease] = waiting.splice(this.options.random(left), 1)
       if (lease !== undefined) this.look(lease, now)
     }
   }
 
-  private noticeFor(exporter: string): LeaseNotice {
-    const lease = this.holders.get(exporter)
-    return { lease, client: lease?.client }
-  }
-
   private tell(exporter: string): void {
-    this.listeners.get(exporter)?.forEach((listener) => listener(this.noticeFor(exporter)))
+    this.listeners.get(exporter)?.forEach((listener) => listener(this.leaseOf(exporter)))
   }
 
   private beginHolding(lease: leases.Lease, exporter: string, now: number): void {

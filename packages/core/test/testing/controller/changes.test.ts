@@ -262,7 +262,10 @@ describe("lists", () => {
 
   it.scoped("of exporters hide labels, and filter by those all the same", () =>
     Effect.gen(function*() {
-      const lab = yield* ControllerTest.make({ hiddenLabels: ["secret"], deprecatedLabels: { old: "use new" } })
+      const lab = yield* ControllerTest.make({
+        hiddenLabels: ["secret"],
+        deprecatedLabels: { old: "use new", toString: "x" }
+      })
       const alice = yield* addClient(lab, "alice")
       yield* addExporter(lab, "b", { labels: { secret: "1", old: "x", board: "rpi4" } })
       yield* addExporter(lab, "a")

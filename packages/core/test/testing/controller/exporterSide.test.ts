@@ -82,6 +82,16 @@ describe("an exporter that reports", () => {
       })
     }))
 
+  it.scoped("is noticed offline 12 seconds later with observed latency", () =>
+    Effect.gen(function*() {
+      const { bench, shown } = yield* start({ latency: "observed" })
+      yield* bench.report(status.available)
+      yield* TestClock.adjust("71999 millis")
+      assert.isTrue((yield* shown).online)
+      yield* TestClock.adjust("1 millis")
+      assert.deepInclude(yield* shown, { online: false, status: status.offline })
+    }))
+
   it.scoped("can end its lease with any status, once", () =>
     Effect.gen(function*() {
       const { alice, bench } = yield* start()

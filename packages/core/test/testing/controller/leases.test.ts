@@ -292,6 +292,19 @@ describe("a lease that waits", () => {
       assert.isDefined(condition(yield* alice.get(name), "Ready"))
     }))
 
+  it.scoped("is looked at 40 ms after a change on main, if asked to take time", () =>
+    Effect.gen(function*() {
+      const { alice, bench } = yield* withBench({ latency: "observed", release: "main" })
+      yield* bench.report(status.ready)
+      const name = yield* alice.lease({ selector: "board=rpi4" })
+      yield* TestClock.adjust("500 millis")
+      yield* bench.report(status.available)
+      yield* TestClock.adjust("39 millis")
+      assert.isUndefined(condition(yield* alice.get(name), "Ready"))
+      yield* TestClock.adjust("1 millis")
+      assert.isDefined(condition(yield* alice.get(name), "Ready"))
+    }))
+
   it.scoped("in no queue: who came first does not get it first", () =>
     Effect.gen(function*() {
       const { alice, bench } = yield* withBench()

@@ -1,0 +1,154 @@
+// What a test does to the stand-in through `Control`.
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Redacted, Stream, TestClock } from "effect"
+import * as ControllerTest from "../../src/testing/ControllerTest.ts"
+import { addClient, addExporter, clientOf, condition, metadataOf, refusal, status } from "../support/controller.ts"
+
+// A stand-in whose only exporter is online. Alice holds its lease `one`.
+const leased = Effect.fnUntraced(function*(options?: ControllerTest.ControllerTestOptions) {
+  const lab = yield* ControllerTest.make(options)
+  const alice = yield* addClient(lab, "alice", { team: "red" })
+  const bench = yield* addExporter(lab, "bench", { labels: { board: "rpi4" } })
+  const notices = yield* bench.online
+  yield* alice.lease({ selector: "board=rpi4" }, "one")
+  yield* notices.next
+  return { lab, alice, bench, notices }
+})
+
+describe("an effect that takes a name", () => {
+  const named: ReadonlyArray<
+    readonly [
+      string,
+      "client" | "exporter" | "lease",
+      (lab: ControllerTest.Control) => Effect.Effect<unknown, ControllerTest.UnknownObject>
+    ]
+  > = [
+    ["takeOffline", "exporter", (lab) => lab.takeOffline("bench")],
+    ["setEnabled", "exporter", (lab) => lab.setEnabled("bench", false)],
+    ["remove", "exporter", (lab) => lab.remove("bench")],
+    ["expire", "lease", (lab) => lab.expire("one")],
+    ["release", "lease", (lab) => lab.release("one")],
+    ["transfer", "client", (lab) => lab.transfer("one", "bob")],
+    [
+      "token",
+      "client",
+      (lab) => lab.token({ kind: "Client", namespace: "lab", name: "bob", endpoint: "", token: Redacted.make("") })
+    ]
+  ]
+
+  it.scoped.each(named)("%s looks the name up when it runs", ([, kind, make]) =>
+    Effect.gen(function*() {
+      const lab = yield* ControllerTest.make()
+      const effect = make(lab)
+      assert.strictEqual((yield* Effect.flip(effect)).kind, kind)
+      yield* lab.addClient("bob")
+      const alice = yield* addClient(lab, "alice")
+      yield* lab.addExporter("bench", { labels: { board: "rpi4" } })
+      yield* alice.lease({ selector: "board=rpi4" }, "one")
+      yield* effect
+    }))
+
+  it.scoped("fails with UnknownObject, which names the object", () =>
+    Effect.gen(function*() {
+      const { lab } = yield* leased()
+      const problems = yield* Effect.forEach(
+        [lab.remove("nope"), lab.expire("nope"), lab.transfer("nope", "alice"), lab.transfer("one", "nobody")],
+        (effect) => Effect.flip(effect)
+      )
+      assert.deepStrictEqual(problems.map(({ kind, message, name }) => [kind, name, message]), [
+        ["exporter", "nope", "the controller of this test has no exporter named \"nope\""],
+        ["lease", "nope", "the controller of this test has no lease named \"nope\""],
+        ["lease", "nope", "the controller of this test has no lease named \"nope\""],
+        ["client", "nobody", "the controller of this test has no client named \"nobody\""]
+      ])
+      const [before] = yield* lab.leases
+      assert.deepInclude(before, { client: "alice", ended: false })
+    }))
+})
+
+describe("transfer", () => {
+  it.scoped("ends one holding, starts the next, and notifies the exporter", () =>
+    Effect.gen(function*() {
+      const { alice, lab, notices } = yield* leased()
+      const bob = yield* addClient(lab, "bob")
+      yield* TestClock.adjust("10 seconds")
+      yield* lab.transfer("one", "bob")
+      assert.deepInclude(yield* notices.next, { leased: true, leaseName: "one", clientName: "bob" })
+      assert.strictEqual(yield* refusal(alice.extend("one", 5)), "UNKNOWN: UpdateLease permission denied")
+      yield* bob.extend("one", 300)
+      assert.deepInclude((yield* lab.leases)[0], { client: "bob", exporter: "bench", ended: false })
+      assert.deepStrictEqual(yield* lab.holdings, [
+        { exporter: "bench", lease: "one", client: "alice", from: 0, until: 10_000 },
+        { exporter: "bench", lease: "one", client: "bob", from: 10_000, until: undefined }
+      ])
+    }))
+})
+
+describe("addClient", () => {
+  it.scoped.each([{ latency: "none" }, { latency: "observed" }] as const)(
+    "checks the policies again for the leases that wait (%j)",
+    (options) =>
+      Effect.gen(function*() {
+        const settled = TestClock.adjust("2 seconds")
+        const lab = yield* ControllerTest.make({
+          ...options,
+          policies: [{ exporters: "board=rpi4", clients: "team=red" }]
+        })
+        const alice = yield* addClient(lab, "alice", { team: "red" })
+        const bench = yield* addExporter(lab, "bench", { labels: { board: "rpi4" } })
+        yield* bench.register()
+        yield* bench.report(status.beforeLease)
+        const name = yield* alice.lease({ selector: "board=rpi4" })
+        yield* settled
+        assert.match(String(condition(yield* alice.get(name), "Pending")), /NotReady/)
+        const blue = clientOf(lab, metadataOf(yield* lab.addClient("alice", { labels: { team: "blue" } })))
+        yield* settled
+        assert.match(String(condition(yield* blue.get(name), "Unsatisfiable")), /NoAccess/)
+      })
+  )
+})
+
+describe("a dial that waits for its exporter", () => {
+  const dialling = (options?: ControllerTest.ControllerTestOptions) =>
+    Effect.gen(function*() {
+      const { alice, bench, lab } = yield* leased(options)
+      const listening = yield* Deferred.make<void>()
+      yield* Effect.forkScoped(
+        Effect.ignore(Stream.runDrain(Stream.onStart(bench.listen("one"), Deferred.succeed(listening, undefined))))
+      )
+      yield* Deferred.await(listening)
+      yield* TestClock.adjust("1 millis")
+      return { lab, dial: yield* Effect.fork(Effect.exit(alice.dial("one"))) }
+    })
+
+  it.scoped("fails when the exporter is removed", () =>
+    Effect.gen(function*() {
+      const { dial, lab } = yield* dialling()
+      yield* TestClock.adjust("1 second")
+      assert.isNull(dial.unsafePoll())
+      yield* lab.remove("bench")
+      assert.strictEqual(
+        yield* refusal(Effect.flatten(Fiber.join(dial))),
+        "UNKNOWN: lease not active"
+      )
+    }))
+
+  it.scoped("sees the exporter that replaces it", () =>
+    Effect.gen(function*() {
+      const { dial, lab } = yield* dialling()
+      yield* TestClock.adjust("1 second")
+      assert.isNull(dial.unsafePoll())
+      yield* lab.addExporter("bench")
+      assert.isTrue(Exit.isSuccess(yield* Fiber.join(dial)))
+    }))
+})
+
+describe("a stand-in on a socket", () => {
+  it.scopedLive("has an address that configurations accept, on IPv6 too", () =>
+    Effect.gen(function*() {
+      const listen = { host: "::1", port: 0 }
+      const lab = yield* ControllerTest.make({ listen: { controller: listen, router: listen } })
+      assert.match(lab.routerEndpoint, /^\[::1\]:\d+$/)
+      assert.match((yield* lab.addClient("alice")).endpoint, /^\[::1\]:\d+$/)
+    }))
+})
