@@ -3,6 +3,7 @@ import { describe, expect, it } from "tstyche"
 import type * as DriverClient from "../src/client/DriverClient.ts"
 import type * as DriverError from "../src/protocol/DriverError.ts"
 import type { JsonValue } from "../src/protocol/ProtobufValue.ts"
+import * as ContentEncoding from "../src/resource/ContentEncoding.ts"
 import * as Resource from "../src/resource/Resource.ts"
 
 declare const client: DriverClient.DriverClient
@@ -120,6 +121,21 @@ describe("resource", () => {
 
   it("accepts only existing encodings", () => {
     expect(Resource.source).type.not.toBeCallableWith(image, { contentEncoding: "rar" })
+  })
+})
+
+describe("ContentEncoding", () => {
+  type Recoded = Stream.Stream<Uint8Array, DiskError | ContentEncoding.ContentEncodingError, Disk>
+
+  it("adds its own failure to those of the stream, with the stream first and in a pipe", () => {
+    expect(ContentEncoding.encode(image, "gzip")).type.toBe<Recoded>()
+    expect(ContentEncoding.decode(image, "gzip")).type.toBe<Recoded>()
+    expect(image.pipe(ContentEncoding.encode("gzip"), ContentEncoding.decode("gzip"))).type.toBe<Recoded>()
+  })
+
+  it("takes the encodings that there are", () => {
+    expect(ContentEncoding.encode).type.not.toBeCallableWith("brotli")
+    expect(ContentEncoding.decode).type.not.toBeCallableWith(image, "brotli")
   })
 })
 

@@ -111,48 +111,73 @@ const makeInput = <E, R>(pull: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Opt
   return Effect.map(refill, () => available === 0 ? null : take(Math.min(available, Codec.inputSize)))
 }
 
-const run = (encoding: ContentEncoding, direction: CodecPackages.Direction) => {
+const run = <E, R>(
+  stream: Stream.Stream<Uint8Array, E, R>,
+  encoding: ContentEncoding,
+  direction: CodecPackages.Direction
+): Stream.Stream<Uint8Array, E | ContentEncodingError, R> => {
   const toError = (failure: Codec.Failure) => new ContentEncodingError({ encoding, ...failure })
 
-  return <E, R>(stream: Stream.Stream<Uint8Array, E, R>): Stream.Stream<Uint8Array, E | ContentEncodingError, R> =>
-    Stream.unwrapScoped(Effect.gen(function*() {
-      const input = makeInput(yield* Stream.toPull(stream))
-      const first = yield* input
-      if (first === null && direction === "decode") {
-        return yield* new ContentEncodingError({ encoding, reason: "Truncated", details: "there is no data at all" })
+  return Stream.unwrapScoped(Effect.gen(function*() {
+    const input = makeInput(yield* Stream.toPull(stream))
+    const first = yield* input
+    if (first === null && direction === "decode") {
+      return yield* new ContentEncodingError({ encoding, reason: "Truncated", details: "there is no data at all" })
+    }
+    const codec = yield* Effect.mapError(Codec.make(encoding, direction, first), toError)
+
+    let started = false
+    const nextInput = Effect.suspend(() => {
+      if (started) {
+        return input
       }
-      const codec = yield* Effect.mapError(Codec.make(encoding, direction, first), toError)
+      started = true
+      return Effect.succeed(first)
+    })
 
-      let started = false
-      const nextInput = Effect.suspend(() => {
-        if (started) {
-          return input
+    let reply: Codec.Reply = undefined
+    return Stream.repeatEffectChunkOption(Effect.gen(function*() {
+      while (true) {
+        const event = yield* Effect.mapError(
+          codec.next(reply),
+          (failure) => Option.some<E | ContentEncodingError>(toError(failure))
+        )
+        reply = undefined
+        switch (event._tag) {
+          case "Read":
+            reply = yield* Effect.mapError(nextInput, (error) => Option.some<E | ContentEncodingError>(error))
+            break
+          case "Write":
+            return Chunk.of(event.bytes)
+          case "Done":
+            return yield* Effect.fail(Option.none<E | ContentEncodingError>())
         }
-        started = true
-        return Effect.succeed(first)
-      })
-
-      let reply: Codec.Reply = undefined
-      return Stream.repeatEffectChunkOption(Effect.gen(function*() {
-        while (true) {
-          const event = yield* Effect.mapError(
-            codec.next(reply),
-            (failure) => Option.some<E | ContentEncodingError>(toError(failure))
-          )
-          reply = undefined
-          switch (event._tag) {
-            case "Read":
-              reply = yield* Effect.mapError(nextInput, (error) => Option.some<E | ContentEncodingError>(error))
-              break
-            case "Write":
-              return Chunk.of(event.bytes)
-            case "Done":
-              return yield* Effect.fail(Option.none<E | ContentEncodingError>())
-          }
-        }
-      }))
+      }
     }))
+  }))
 }
+
+/**
+ * Turns a byte stream into another one. In a pipe it takes only the encoding.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Recode {
+  (
+    encoding: ContentEncoding
+  ): <E, R>(stream: Stream.Stream<Uint8Array, E, R>) => Stream.Stream<Uint8Array, E | ContentEncodingError, R>
+  <E, R>(
+    stream: Stream.Stream<Uint8Array, E, R>,
+    encoding: ContentEncoding
+  ): Stream.Stream<Uint8Array, E | ContentEncodingError, R>
+}
+
+const recode = (direction: CodecPackages.Direction): Recode =>
+  dual(
+    2,
+    <E, R>(stream: Stream.Stream<Uint8Array, E, R>, encoding: ContentEncoding) => run(stream, encoding, direction)
+  )
 
 /**
  * Encodes a byte stream. The end of the source flushes everything, so the output is complete. An empty source also has an
@@ -163,18 +188,7 @@ const run = (encoding: ContentEncoding, direction: CodecPackages.Direction) => {
  * @since 0.1.0
  * @category combinators
  */
-export const encode: {
-  (
-    encoding: ContentEncoding
-  ): <E, R>(stream: Stream.Stream<Uint8Array, E, R>) => Stream.Stream<Uint8Array, E | ContentEncodingError, R>
-  <E, R>(
-    stream: Stream.Stream<Uint8Array, E, R>,
-    encoding: ContentEncoding
-  ): Stream.Stream<Uint8Array, E | ContentEncodingError, R>
-} = dual(
-  2,
-  <E, R>(stream: Stream.Stream<Uint8Array, E, R>, encoding: ContentEncoding) => run(encoding, "encode")(stream)
-)
+export const encode: Recode = recode("encode")
 
 /**
  * Decodes a byte stream. The stream ends only after the whole source was read and found valid: a cut-off source is an
@@ -199,15 +213,4 @@ export const encode: {
  * )
  * ```
  */
-export const decode: {
-  (
-    encoding: ContentEncoding
-  ): <E, R>(stream: Stream.Stream<Uint8Array, E, R>) => Stream.Stream<Uint8Array, E | ContentEncodingError, R>
-  <E, R>(
-    stream: Stream.Stream<Uint8Array, E, R>,
-    encoding: ContentEncoding
-  ): Stream.Stream<Uint8Array, E | ContentEncodingError, R>
-} = dual(
-  2,
-  <E, R>(stream: Stream.Stream<Uint8Array, E, R>, encoding: ContentEncoding) => run(encoding, "decode")(stream)
-)
+export const decode: Recode = recode("decode")
