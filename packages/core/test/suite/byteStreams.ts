@@ -239,9 +239,9 @@ export const byteStreams = (peer: peer.Peer): void => {
       })
     )
 
-    // The closing waits for the device's end as well, so that two of them read.
+    // Closing waits for the end of the device too, so there are two readers.
     check(
-      "a reader that is left when its stream closes does not wait for ever",
+      "a reader does not outlive its stream",
       Effect.gen(function*() {
         for (const open of [call.idle, call.bytes_echo]) {
           const reading = yield* Effect.scoped(Effect.gen(function*() {
