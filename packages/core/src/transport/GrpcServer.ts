@@ -3,28 +3,14 @@
  *
  * @since 0.1.0
  */
-import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
+import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Endpoint from "../grpc/Endpoint.ts"
 import type { GrpcHandlers } from "../grpc/GrpcHandler.ts"
-import * as hostPort from "../grpc/hostPort.ts"
 import * as httpServer from "./http2/server.ts"
-import type { Listen, ServerCertificate, ServerOptions } from "./listen.ts"
+import { GrpcServerError, type Listen, type ServerCertificate, type ServerOptions } from "./listen.ts"
 
-/**
- * The server cannot listen at its address. `details` says why.
- *
- * @since 0.1.0
- * @category errors
- */
-export class GrpcServerError extends Schema.TaggedError<GrpcServerError>(
-  "@effect-jumpstarter/core/GrpcServer/GrpcServerError"
-)("GrpcServerError", { address: Schema.String, details: Schema.String, cause: Schema.optional(Schema.Defect) }) {
-  override get message(): string {
-    return `cannot listen on ${this.address}: ${this.details}`
-  }
-}
+export { GrpcServerError }
 
 export type { Listen, ServerCertificate, ServerOptions }
 
@@ -42,10 +28,4 @@ export const serve = (
   handlers: GrpcHandlers,
   listen: Listen,
   options: ServerOptions = {}
-): Effect.Effect<Endpoint.Endpoint, GrpcServerError, Scope.Scope> =>
-  Effect.mapError(httpServer.serve(handlers, listen, options), ({ error }) =>
-    new GrpcServerError({
-      address: hostPort.formatListen(listen),
-      details: error instanceof Error ? error.message : String(error),
-      cause: error
-    }))
+): Effect.Effect<Endpoint.Endpoint, GrpcServerError, Scope.Scope> => httpServer.serve(handlers, listen, options)

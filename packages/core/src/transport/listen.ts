@@ -1,6 +1,7 @@
-// Where a server listens, and its limits for peers.
+// Where a server listens, its limits for peers, and the error of a server that cannot listen.
 import type * as Duration from "effect/Duration"
 import type * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 
 /**
  * The certificate chain and the private key of a server, both as PEM.
@@ -74,4 +75,18 @@ export interface ServerOptions {
    * connection is closed, and everything it held is released.
    */
   readonly keepaliveTimeout?: Duration.DurationInput | undefined
+}
+
+/**
+ * The server cannot listen at its address. `details` says why.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class GrpcServerError extends Schema.TaggedError<GrpcServerError>(
+  "@effect-jumpstarter/core/GrpcServer/GrpcServerError"
+)("GrpcServerError", { address: Schema.String, details: Schema.String, cause: Schema.optional(Schema.Defect) }) {
+  override get message(): string {
+    return `cannot listen on ${this.address}: ${this.details}`
+  }
 }

@@ -5,11 +5,10 @@ import * as Option from "effect/Option"
 import type { GrpcRequest } from "../../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import * as Metadata from "../../grpc/Metadata.ts"
+import { invalid, plain, type Refused } from "./refusal.ts"
 import type { ClientObject, ExporterObject, Registry } from "./registry.ts"
 import * as times from "./times.ts"
 import type { Tokens } from "./tokens.ts"
-
-type Refused = GrpcStatus.GrpcStatusError
 
 export type Kind = "Client" | "Exporter"
 
@@ -20,13 +19,13 @@ export const bearerToken = (request: GrpcRequest): Either.Either<string, Refused
     onSome: (value) =>
       /^bearer /i.test(value)
         ? Either.right(value.slice("Bearer ".length))
-        : Either.left(GrpcStatus.make("INVALID_ARGUMENT", "malformed authorization header"))
+        : Either.left(invalid("malformed authorization header"))
   })
 
 const required = (request: GrpcRequest, key: string): Either.Either<string, Refused> =>
   Either.fromOption(
     Metadata.get(request.metadata, key),
-    () => GrpcStatus.make("INVALID_ARGUMENT", `missing metadata: ${key}`)
+    () => invalid(`missing metadata: ${key}`)
   )
 
 const words = {
@@ -69,25 +68,20 @@ export class Authenticator {
         const token = yield* bearerToken(request)
         const subject = yield* Either.mapLeft(
           this.tokens.verify(now, token, now >= this.warmAt()),
-          (text) => GrpcStatus.make("UNKNOWN", text)
+          plain
         )
         const given = yield* required(request, "jumpstarter-kind")
         const where = yield* required(request, "jumpstarter-namespace")
         const name = Option.getOrElse(Metadata.get(request.metadata, "jumpstarter-name"), () => "")
-        if (given !== kind) return yield* Either.left(GrpcStatus.make("INVALID_ARGUMENT", "object kind mismatch"))
+        if (given !== kind) return yield* Either.left(invalid("object kind mismatch"))
         if (name === "") {
-          return yield* Either.left(
-            GrpcStatus.make("INVALID_ARGUMENT", "resource name required for pre-existing authentication")
-          )
+          return yield* Either.left(invalid("resource name required for pre-existing authentication"))
         }
         const word = words[kind]
         const object = where === this.registry.namespace ? find(name) : undefined
         if (object === undefined) {
           return yield* Either.left(
-            GrpcStatus.make(
-              "UNKNOWN",
-              `${word.one} ${where}/${name}: ${word.kind}.jumpstarter.dev ${JSON.stringify(name)} not found`
-            )
+            plain(`${word.one} ${where}/${name}: ${word.kind}.jumpstarter.dev ${JSON.stringify(name)} not found`)
           )
         }
         if (subject !== subjectOf(kind, where, object)) {

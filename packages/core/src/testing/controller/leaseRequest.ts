@@ -3,7 +3,8 @@ import type * as client from "@effect-jumpstarter/proto/jumpstarter/client/v1/cl
 import * as Either from "effect/Either"
 import * as labels from "./labels.ts"
 import * as leases from "./lease.ts"
-import { invalid, plain, type Refused, type Release } from "./parts.ts"
+import type { Release } from "./parts.ts"
+import { invalid, plain, type Refused } from "./refusal.ts"
 import * as selectors from "./selector.ts"
 import * as times from "./times.ts"
 

@@ -1,5 +1,4 @@
 // What the services of the controller are made of.
-import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import type { Authenticator } from "./identity.ts"
 import type { Registry } from "./registry.ts"
 import type { Tokens } from "./tokens.ts"
@@ -21,12 +20,3 @@ export interface Parts {
   /** Where both ends of a tunnel are sent. */
   readonly routerEndpoint: string
 }
-
-export type Refused = GrpcStatus.GrpcStatusError
-
-/** An error that the controller passes on as it came. */
-export const plain = (text: string): Refused => GrpcStatus.make("UNKNOWN", text)
-
-export const invalid = (text: string): Refused => GrpcStatus.make("INVALID_ARGUMENT", text)
-
-export const leaseNotFound = (name: string): string => `leases.jumpstarter.dev ${JSON.stringify(name)} not found`

@@ -8,7 +8,8 @@ import type { GrpcHandlers } from "../../grpc/GrpcHandler.ts"
 import type { GrpcStatusError } from "../../grpc/GrpcStatus.ts"
 import * as hostPort from "../../grpc/hostPort.ts"
 import * as GrpcChannel from "../../transport/GrpcChannel.ts"
-import * as GrpcServer from "../../transport/GrpcServer.ts"
+import type * as GrpcServer from "../../transport/GrpcServer.ts"
+import * as httpServer from "../../transport/http2/server.ts"
 import * as memoryTransport from "../../transport/memory/transport.ts"
 import * as Faults from "../Faults.ts"
 
@@ -32,7 +33,10 @@ export const inMemory = (handlers: GrpcHandlers, address: string): Effect.Effect
     return { channel, address, down: control.dropConnection, up: control.restore }
   })
 
-/** One on a socket, which has the same port again when it comes back. */
+/**
+ * Serves on a socket; a service that comes back has the same port. The server passes messages of any size to the handlers, which refuse
+ * large ones as Go does.
+ */
 export const onSocket = (
   handlers: GrpcHandlers,
   listen: GrpcServer.Listen
@@ -42,7 +46,7 @@ export const onSocket = (
     const start = (where: GrpcServer.Listen) =>
       Effect.gen(function*() {
         const scope = yield* Scope.fork(outer, ExecutionStrategy.sequential)
-        return { scope, endpoint: yield* Scope.extend(GrpcServer.serve(handlers, where), scope) }
+        return { scope, endpoint: yield* Scope.extend(httpServer.serve(handlers, where, {}, Infinity), scope) }
       })
     let running: { readonly scope: Scope.CloseableScope; readonly endpoint: Endpoint.Endpoint } = yield* start(listen)
     const { endpoint } = running

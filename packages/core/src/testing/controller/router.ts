@@ -7,45 +7,54 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import type { Bytes } from "../../grpc/Bytes.ts"
 import { GrpcHandler, type GrpcHandlers, type GrpcServerDuplex } from "../../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import * as rpcs from "../../protocol/rpcs.ts"
 import * as interruptible from "../../util/interruptible.ts"
 import { bearerToken } from "./identity.ts"
+import { type Refused, tooLarge } from "./refusal.ts"
 import * as times from "./times.ts"
 import type { Tokens } from "./tokens.ts"
-
-type Failure = GrpcStatus.GrpcStatusError
 
 interface Caller {
   readonly duplex: GrpcServerDuplex
   /** What its RPC ends with. */
-  readonly over: Deferred.Deferred<void, Failure>
+  readonly over: Deferred.Deferred<void, Refused>
 }
 
-const goneAway = (): Failure => GrpcStatus.make("CANCELLED", "context canceled")
+const goneAway = (): Refused => GrpcStatus.make("CANCELLED", "context canceled")
 
 const codeNames: Partial<Record<GrpcStatus.GrpcCode, string>> = {
   UNAUTHENTICATED: "Unauthenticated",
   INVALID_ARGUMENT: "InvalidArgument"
 }
 
+// Copies a frame. The RPC of a caller that sent too large a frame ends without waiting for the other direction.
+const copy = (frame: Bytes, from: Caller, to: Caller): Effect.Effect<void, Refused> =>
+  Effect.suspend(() => {
+    const refused = tooLarge(frame)
+    return refused === undefined
+      ? Effect.mapError(to.duplex.send(frame), goneAway)
+      : Effect.zipRight(Deferred.fail(from.over, refused), refused)
+  })
+
 // Copies frames until their sender has half-closed.
-const pipe = (from: Caller, to: Caller): Effect.Effect<void, Failure> =>
+const pipe = (from: Caller, to: Caller): Effect.Effect<void, Refused> =>
   Effect.matchEffect(from.duplex.receive, {
     onFailure: Option.match({ onNone: () => Effect.void, onSome: goneAway }),
     onSuccess: (frames) =>
       Effect.zipRight(
-        Effect.mapError(Effect.forEach(frames, to.duplex.send, { discard: true }), goneAway),
+        Effect.forEach(frames, (frame) => copy(frame, from, to), { discard: true }),
         pipe(from, to)
       )
   })
 
 // Ends when both directions have, with what the first of them failed with.
-const forward = (first: Caller, second: Caller): Effect.Effect<Exit.Exit<void, Failure>> =>
+const forward = (first: Caller, second: Caller): Effect.Effect<Exit.Exit<void, Refused>> =>
   Effect.suspend(() => {
-    let failed: Exit.Exit<void, Failure> | undefined
-    const one = (direction: Effect.Effect<void, Failure>) =>
+    let failed: Exit.Exit<void, Refused> | undefined
+    const one = (direction: Effect.Effect<void, Refused>) =>
       Effect.map(Effect.exit(direction), (exit) => {
         if (Exit.isFailure(exit)) failed ??= exit
       })
@@ -59,7 +68,7 @@ const forward = (first: Caller, second: Caller): Effect.Effect<Exit.Exit<void, F
 export const make = (tokens: Tokens, scope: Scope.Scope): GrpcHandlers => {
   const waiting = new Map<string, Caller>()
 
-  const admit = (duplex: GrpcServerDuplex): Effect.Effect<string, Failure> =>
+  const admit = (duplex: GrpcServerDuplex): Effect.Effect<string, Refused> =>
     Effect.flatMap(times.now, (now) =>
       Either.flatMap(
         Either.mapLeft(bearerToken(duplex), ({ code, details }) =>
@@ -99,7 +108,7 @@ export const make = (tokens: Tokens, scope: Scope.Scope): GrpcHandlers => {
       handle: (duplex) =>
         Effect.gen(function*() {
           const subject = yield* admit(duplex)
-          const caller: Caller = { duplex, over: yield* Deferred.make<void, Failure>() }
+          const caller: Caller = { duplex, over: yield* Deferred.make<void, Refused>() }
           const first = waiting.get(subject)
           if (first === undefined) {
             waiting.set(subject, caller)

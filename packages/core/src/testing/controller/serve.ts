@@ -5,6 +5,7 @@ import { GrpcHandler, type GrpcRequest } from "../../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import * as rpcs from "../../protocol/rpcs.ts"
 import type { Method } from "../../protocol/stub.ts"
+import { tooLarge } from "./refusal.ts"
 
 interface Service {
   readonly fullName: string
@@ -16,10 +17,12 @@ const decoded = <Request, Response>(
   method: Method<Request, Response>,
   bytes: Uint8Array
 ): Effect.Effect<Request, GrpcStatus.GrpcStatusError> =>
-  Effect.try({
-    try: () => method.requestType.decode(bytes),
-    catch: (cause) => GrpcStatus.make("INTERNAL", `grpc: error unmarshalling request: ${String(cause)}`, cause)
-  })
+  Effect.suspend(() =>
+    tooLarge(bytes) ?? Effect.try({
+      try: () => method.requestType.decode(bytes),
+      catch: (cause) => GrpcStatus.make("INTERNAL", `grpc: error unmarshalling request: ${String(cause)}`, cause)
+    })
+  )
 
 export const unary = <Request, Response>(
   service: Service,

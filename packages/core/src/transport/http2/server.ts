@@ -7,7 +7,7 @@ import * as Http2 from "node:http2"
 import * as Endpoint from "../../grpc/Endpoint.ts"
 import type { GrpcHandlers } from "../../grpc/GrpcHandler.ts"
 import * as hostPort from "../../grpc/hostPort.ts"
-import type { Listen, ServerOptions } from "../listen.ts"
+import { GrpcServerError, type Listen, type ServerOptions } from "../listen.ts"
 import * as pem from "../pem.ts"
 import * as socketFile from "../socketFile.ts"
 import * as socketPath from "../socketPath.ts"
@@ -66,11 +66,24 @@ const problemOf = (listen: Listen): string | undefined => {
       : undefined)
 }
 
-export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen: Listen, options: ServerOptions) {
+const failure = (listen: Listen, { error }: Cause.UnknownException): GrpcServerError =>
+  new GrpcServerError({
+    address: hostPort.formatListen(listen),
+    details: error instanceof Error ? error.message : String(error),
+    cause: error
+  })
+
+/** `largestMessage` is the limit that `options.maxMessageBytes` cannot exceed, by default that of the protocol. */
+export const serve = Effect.fnUntraced(function*(
+  handlers: GrpcHandlers,
+  listen: Listen,
+  options: ServerOptions,
+  largestMessage?: number
+) {
   const listening = Effect.gen(function*() {
     const problem = problemOf(listen)
     if (problem !== undefined) return yield* new Cause.UnknownException(new Error(problem))
-    const service = yield* httpService.make(handlers, options)
+    const service = yield* httpService.make(handlers, options, largestMessage)
     const server = yield* Effect.try(() => makeServer(listen, options))
     server.maxConnections = options.maxConnections ?? 1_000
     server.on("session", (session: Http2.ServerHttp2Session) => service.serve(session, "path" in listen))
@@ -79,14 +92,17 @@ export const serve = Effect.fnUntraced(function*(handlers: GrpcHandlers, listen:
       : { port: yield* start(server, listen), file: undefined, server, service }
   })
 
-  const { port } = yield* Effect.acquireRelease(listening, ({ file, server, service }) =>
-    Effect.zipRight(
-      service.close((stopped) => {
-        file?.remove()
-        server.close(stopped)
-      }),
-      Effect.sync(() => file?.release())
-    ))
+  const { port } = yield* Effect.acquireRelease(
+    Effect.mapError(listening, (error) => failure(listen, error)),
+    ({ file, server, service }) =>
+      Effect.zipRight(
+        service.close((stopped) => {
+          file?.remove()
+          server.close(stopped)
+        }),
+        Effect.sync(() => file?.release())
+      )
+  )
   if (isOpenToOthers(listen)) {
     yield* Effect.logWarning(
       `Serving on ${

@@ -61,7 +61,12 @@ interface Service {
   readonly close: (stop: (stopped: () => void) => void) => Effect.Effect<void>
 }
 
-export const make = Effect.fnUntraced(function*(handlers: GrpcHandlers, options: ServerOptions) {
+/** `largestMessage` is the limit that `options.maxMessageBytes` cannot exceed. */
+export const make = Effect.fnUntraced(function*(
+  handlers: GrpcHandlers,
+  options: ServerOptions,
+  largestMessage: number = maxMessageBytes
+) {
   const { keepaliveTime = "20 seconds", keepaliveTimeout = "3 minutes" } = options
   const runFork = Runtime.runFork(yield* withoutServices(Effect.runtime<never>()))
   const scope = yield* Scope.make()
@@ -79,7 +84,7 @@ export const make = Effect.fnUntraced(function*(handlers: GrpcHandlers, options:
     handlers,
     fork,
     isClosing: () => closing,
-    maxMessageBytes: Math.min(options.maxMessageBytes ?? maxMessageBytes, maxMessageBytes),
+    maxMessageBytes: Math.min(options.maxMessageBytes ?? largestMessage, largestMessage),
     requestTimeout: Duration.decode(options.requestTimeout ?? "30 seconds")
   }
 

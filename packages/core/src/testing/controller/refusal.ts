@@ -1,0 +1,21 @@
+// The errors that the controller and the router refuse requests with.
+import * as Bytes from "../../grpc/Bytes.ts"
+import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
+import { maxMessageBytes } from "../../grpc/messageLimit.ts"
+
+export type Refused = GrpcStatus.GrpcStatusError
+
+/** An error that the controller passes on unchanged. */
+export const plain = (text: string): Refused => GrpcStatus.make("UNKNOWN", text)
+
+export const invalid = (text: string): Refused => GrpcStatus.make("INVALID_ARGUMENT", text)
+
+export const leaseNotFound = (name: string): string => `leases.jumpstarter.dev ${JSON.stringify(name)} not found`
+
+/** What a gRPC server in Go says of a message above its limit; nothing if the message is small enough. */
+export const tooLarge = (message: Bytes.Bytes): Refused | undefined => {
+  const size = Bytes.size(message)
+  return size <= maxMessageBytes
+    ? undefined
+    : GrpcStatus.make("RESOURCE_EXHAUSTED", `grpc: received message larger than max (${size} vs. ${maxMessageBytes})`)
+}
