@@ -28,6 +28,7 @@ import * as passphrases from "../protocol/passphrase.ts"
 import * as rpcs from "../protocol/rpcs.ts"
 import type * as Resource from "../resource/Resource.ts"
 import * as GrpcServer from "../transport/GrpcServer.ts"
+import * as callLog from "./callLog.ts"
 import * as callRouter from "./callRouter.ts"
 import * as Driver from "./Driver.ts"
 import * as driverTable from "./driverTable.ts"
@@ -200,7 +201,10 @@ const host = Effect.fnUntraced(function*(
 
   for (const instance of tree.instances) {
     yield* Effect.mapError(
-      log.capture(instance.driver, "reset", instance.driver.reset),
+      callLog.part(
+        { log, driver: instance.driver, call: { driver: instance.path, kind: "call", method: "reset" } },
+        instance.driver.reset
+      ),
       (cause) => new ResetError({ driver: instance.path, cause })
     )
   }

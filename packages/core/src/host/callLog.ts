@@ -45,8 +45,8 @@ const bracket = <A, E, R>(
     }
   )
 
-// Driver code that runs as part of a call.
-const part = <A, E, R>(logged: Logged, code: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+// Driver code that runs as part of a call, or before all calls.
+export const part = <A, E, R>(logged: Logged, code: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   bracket(logged, Effect.void, code, () => Effect.void)
 
 // A driver's failure travels without its cause, which is often what helps to fix it, so it is logged here.

@@ -32,12 +32,6 @@ export interface HostLog {
   // Turns what this fiber logs into lines of an operation of a driver, until `leave` gets the value that this returns.
   readonly enter: (driver: ProvidedDriver, operation: string) => Effect.Effect<Logging>
   readonly leave: (before: Logging) => Effect.Effect<void>
-  // Runs driver code between `enter` and `leave`.
-  readonly capture: <A, E, R>(
-    driver: ProvidedDriver,
-    operation: string,
-    effect: Effect.Effect<A, E, R>
-  ) => Effect.Effect<A, E, R>
 }
 
 type Loggers = HashSet.HashSet<Logger.Logger<unknown, unknown>>
@@ -288,7 +282,6 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
     locally: (line) => localLogs ? Effect.locallyWith(line, FiberRef.currentLoggers, guardAll) : Effect.void,
     enter,
     leave: logAs,
-    capture: (driver, operation, effect) => Effect.acquireUseRelease(enter(driver, operation), () => effect, logAs),
     entries: Stream.unwrapScoped(Effect.map(subscribe, (reader) => {
       const first = number - Option.getOrElse(reader.unsafeSize(), () => 0)
       return Mailbox.toStream(reader).pipe(

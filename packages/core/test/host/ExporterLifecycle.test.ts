@@ -10,7 +10,7 @@ import {
 } from "@effect-jumpstarter/core"
 import { ExporterTest } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber, Layer, Option, Scope, Stream } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, HashMap, Layer, Logger, Option, Scope, Stream } from "effect"
 import * as probe from "../support/probe.ts"
 import * as temporary from "../support/temporary.ts"
 
@@ -239,6 +239,21 @@ describe("reset", () => {
       )
       const refusal = yield* Effect.flip(Effect.provide(Effect.void, ExporterTest.layer({ power: stuck })))
       assert.include(refusal.message, "power could not be reset: the relay does not answer")
+    }))
+
+  it.scoped("that breaks is logged with the name of its driver", () =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const logger = Logger.make<unknown, void>(({ annotations, cause, message }) => {
+        lines.push([message, Cause.squash(cause), ...HashMap.toValues(annotations)].map(String).sort().join(" | "))
+      })
+      const bug = new Error("no such relay")
+      const broken = Driver.make({ client: "device", driverType: "power", reset: Effect.die(bug) })
+      const exit = yield* Effect.exit(Exporter.make(Driver.composite({ board: broken }))).pipe(
+        Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+      )
+      assert.deepStrictEqual(exit, Exit.die(bug))
+      assert.deepStrictEqual(lines, ["Error: no such relay | call board.reset failed unexpectedly | power | reset"])
     }))
 
   it.scoped("can be interrupted, which releases its device", () =>
