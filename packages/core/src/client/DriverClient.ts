@@ -161,7 +161,7 @@ const firstFailure = <E>(handles: Handles<E>): Effect.Effect<never, E | DriverEr
 
 const decodeHandle = Schema.decodeUnknown(Schema.parseJson(streamRequest.ClientStreamHandle))
 
-type Called = Pick<DriverError.CallSite, "method" | "kind" | "caller">
+type Called = Parameters<Session["admit"]>[1]
 
 /**
  * The client of a node of the tree, and of all nodes below it.
@@ -221,7 +221,7 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
           mapItems(
             Stream.catchAll(
               session.exporter.streamingDriverCall(request, ongoing.options),
-              (status) => Stream.fromEffect(session.explain(node, status, site))
+              (status) => Stream.fromEffect(explain(site)(status))
             ),
             decode(site)
           )
