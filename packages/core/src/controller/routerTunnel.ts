@@ -25,8 +25,13 @@ interface ChannelOptions {
   readonly connectTimeout?: Duration.DurationInput | undefined
 }
 
-// As long as any tunnel goes through a router, others go through the same connection.
-const sharedRouters = (router: ControllerClient["router"]) => RcMap.make({ lookup: router })
+// Opens tunnels. As long as any tunnel goes through a router, others go through the same connection.
+const makeOpen = (router: ControllerClient["router"], lease: string) =>
+  Effect.map(
+    RcMap.make({ lookup: router }),
+    (routers) => ({ endpoint, token }: RouterAddress) =>
+      Effect.flatMap(RcMap.get(routers, endpoint), (router) => tunnelLine.open(router, token, lease))
+  )
 
 /**
  * A channel to the exporter of a lease. Each of its connections is a new tunnel: the first RPC that needs one dials, and what the dial
@@ -36,7 +41,7 @@ export const channel = (
   { connectTimeout, controller, lease }: ChannelOptions
 ): Effect.Effect<GrpcChannel.Channel, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const routers = yield* sharedRouters(controller.router)
+    const open = yield* makeOpen(controller.router, lease)
     const target = `lease ${lease}`
     const undialled = (error: ControllerError) =>
       new GrpcStatus.GrpcStatusError({
@@ -55,13 +60,10 @@ export const channel = (
         scope: "connection",
         target
       })
-    const dial = Effect.flatMap(Effect.mapError(controller.dial(lease), undialled), ({ endpoint, token }) =>
-      RcMap.get(routers, endpoint).pipe(
-        Effect.flatMap((router) =>
-          tunnelLine.open(router, token, lease)
-        ),
-        Effect.mapError(unreachable)
-      ))
+    const dial = Effect.flatMap(
+      Effect.mapError(controller.dial(lease), undialled),
+      (address) => Effect.mapError(open(address), unreachable)
+    )
     const transport = yield* httpTransport.make(
       {
         target,
@@ -98,13 +100,8 @@ export const accept = (
   { lease, router, ...options }: AcceptOptions
 ): Effect.Effect<(address: RouterAddress) => Effect.Effect<void, GrpcStatus.GrpcStatusError>, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const routers = yield* sharedRouters(router)
+    const open = yield* makeOpen(router, lease)
     // A tunnel tells by itself when its other end is gone.
     const serve = yield* httpService.accept(handlers, { ...options, keepaliveTime: Duration.infinity })
-    return ({ endpoint, token }) =>
-      RcMap.get(routers, endpoint).pipe(
-        Effect.flatMap((router) => tunnelLine.open(router, token, lease)),
-        Effect.flatMap(serve),
-        Effect.scoped
-      )
+    return (address) => Effect.scoped(Effect.flatMap(open(address), serve))
   })
