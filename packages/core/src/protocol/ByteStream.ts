@@ -8,6 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 import { MemoryPipe } from "../transport/memory/pipe.ts"
 import * as DriverFailure from "./DriverFailure.ts"
+import * as streamEnd from "./streamEnd.ts"
 
 /**
  * A bidirectional stream of bytes. Each direction has backpressure: a slow reader slows the writer down.
@@ -51,8 +52,6 @@ export interface ByteStream<E> {
  */
 export const make = <E = never>(stream: ByteStream<E>): ByteStream<E> => stream
 
-const endedDetails = "the byte stream has ended, nothing more can be written"
-
 /**
  * Makes a byte stream from a transformation: its input is what is written, and its output is what is read. A writer waits while
  * it is a mebibyte or 32 pieces ahead of the transformation. Writing after the end fails. Bytes that the transformation has not
@@ -81,7 +80,9 @@ export const transform = <E = never, R = never>(
         Stream.ensuring(input.leave(Exit.void))
       ),
       write: (bytes) =>
-        Effect.suspend(() => ended ? DriverFailure.make("Connection", endedDetails) : Effect.asVoid(input.send(bytes))),
+        Effect.suspend(() =>
+          ended ? DriverFailure.make("Connection", streamEnd.writtenAfter) : Effect.asVoid(input.send(bytes))
+        ),
       end: Effect.suspend(() => {
         ended = true
         return input.end(Exit.void)

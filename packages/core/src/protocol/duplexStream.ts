@@ -14,11 +14,10 @@ import * as interruptible from "../util/interruptible.ts"
 import * as pull from "../util/pull.ts"
 import type { ByteStream } from "./ByteStream.ts"
 import * as frame from "./routerFrame.ts"
+import * as streamEnd from "./streamEnd.ts"
 
 /** The largest payload of one frame, in bytes. A write up to this size stays one frame, so datagrams keep their boundaries. */
 export const maxFrameBytes: number = 1024 * 1024
-
-const endedDetails = "the byte stream has ended, nothing more can be written"
 
 /**
  * A byte stream on top of a bidirectional RPC. `peerEnded` waits until the peer has ended its direction or the RPC has ended,
@@ -88,7 +87,7 @@ const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) 
   const write = (bytes: Uint8Array): Effect.Effect<void, GrpcStatusError> => {
     if (bytes.length === 0) return Effect.void
     // The peer ignores messages after a GOAWAY.
-    if (state.ended) return refused({ rpc: "", target: "" }, "FAILED_PRECONDITION", endedDetails)
+    if (state.ended) return refused({ rpc: "", target: "" }, "FAILED_PRECONDITION", streamEnd.writtenAfter)
     state.wrote = true
     return bytes.length <= maxFrameBytes
       ? side.send(frame.encodeData(bytes))
