@@ -59,6 +59,7 @@ export const problem = (token: string): string | undefined =>
     : /^[!-~]+$/.test(token)
     ? undefined
     : "has characters that no token has, such as spaces"
+
 const Claims = Schema.parseJson(
   Schema.Struct({ iss: Schema.optional(Schema.String), exp: Schema.optional(Schema.Number) })
 )

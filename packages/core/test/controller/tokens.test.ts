@@ -10,18 +10,23 @@ import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Cause from "effect/Cause"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Scheduler from "effect/Scheduler"
 import * as TestClock from "effect/TestClock"
 import { readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { inspect } from "node:util"
 import * as ClientConfig from "../../src/controller/ClientConfig.ts"
+import * as tokenSource from "../../src/controller/tokenSource.ts"
 import * as fake from "../support/fakeController.ts"
 import * as httpServer from "../support/httpServer.ts"
 import * as spans from "../support/spans.ts"
@@ -225,6 +230,54 @@ describe("a token that expires", () => {
       deepStrictEqual(seen, [old, old, old, fresh])
     }))
 
+  it.scoped("is refreshed at most every 30 seconds when new tokens live shorter than two minutes", () =>
+    Effect.gen(function*() {
+      const [first, second] = [jwt(960, "first"), jwt(990, "second")]
+      const { asked, client } = issuer([grant(first, "r2"), grant(second, "r3")])
+      const { answers, seen } = taking(first, second)
+      const controller = yield* fake.client(answers, { config: config(), issuer: client })
+      yield* TestClock.setTime(900_000)
+      yield* Effect.repeatN(controller.lease("l1"), 2)
+      yield* TestClock.adjust("29 seconds")
+      yield* controller.lease("l1")
+      strictEqual(asked.length, 1)
+      yield* TestClock.adjust("1 second")
+      yield* controller.lease("l1")
+      deepStrictEqual(seen, [first, first, first, first, second])
+    }))
+
+  it.scoped("fails with RefreshFailed when the issuer is silent, at once for 30 seconds, until somebody logs in", () =>
+    Effect.gen(function*() {
+      let stored: ClientConfig.Tokens = { token: Redacted.make(old), refreshToken: Redacted.make("r1") }
+      const tokenStore: ClientConfig.TokenStore = { exchange: (renew) => Effect.suspend(() => renew(stored)) }
+      let asked = 0
+      const controller = yield* fake.client(taking(fresh).answers, {
+        config: config({ tokenStore }),
+        issuer: HttpClient.make(() =>
+          Effect.suspend(() => {
+            asked++
+            return Effect.never
+          })
+        )
+      })
+      yield* TestClock.setTime(1_001_000)
+      const attempt = Effect.gen(function*() {
+        const fiber = yield* Effect.fork(Effect.timed(Effect.either(controller.lease("l1"))))
+        while (Option.isNone(yield* Fiber.poll(fiber))) yield* TestClock.adjust("1 second")
+        const [duration, result] = yield* Fiber.join(fiber)
+        return [
+          Duration.toSeconds(duration),
+          Either.match(result, { onLeft: ({ reason }) => reason, onRight: ({ name }) => name })
+        ]
+      })
+      const quiet = quietly(attempt)
+      deepStrictEqual([yield* quiet, yield* quiet, asked], [[15, "RefreshFailed"], [0, "RefreshFailed"], 1])
+      yield* TestClock.adjust("30 seconds")
+      deepStrictEqual([yield* quiet, yield* quiet, asked], [[15, "RefreshFailed"], [0, "RefreshFailed"], 2])
+      stored = { token: Redacted.make(fresh) }
+      deepStrictEqual([yield* quiet, asked], [[0, "l1"], 2])
+    }))
+
   const failures: ReadonlyArray<
     readonly [string, Partial<ClientConfig.ClientConfigValues>, ReturnType<typeof issuer>, string]
   > = [
@@ -315,6 +368,59 @@ describe("a token that expires", () => {
       const controller = yield* fake.client(taking().answers, { config: config({ refreshToken: undefined }) })
       strictEqual((yield* Effect.flip(controller.lease("l1"))).reason, "TokenExpired")
     }))
+})
+
+describe("a refresh", () => {
+  const source = Effect.gen(function*() {
+    let exchanges = 0
+    const loaded = { token: Redacted.make(old), refreshToken: Redacted.make("r1") }
+    const store: ClientConfig.TokenStore = {
+      exchange: () =>
+        Effect.suspend(() => {
+          exchanges++
+          return Effect.succeed({ token: Redacted.make(fresh) })
+        })
+    }
+    const { renew } = yield* tokenSource.make(loaded, store, fake.noIssuer)
+    return { exchanges: () => exchanges, renew: renew(loaded.token) }
+  })
+
+  /** Lets other fibers run once, before the given step of an effect. */
+  const pausingAt = (pause: number) => {
+    let step = 0
+    return Effect.withScheduler({
+      scheduleTask: (task, priority, fiber) => Scheduler.defaultScheduler.scheduleTask(task, priority, fiber),
+      shouldYield: () => ++step === pause ? 0 : false
+    })
+  }
+
+  const steps = Array.from({ length: 40 }, (_, index) => index + 1)
+
+  it.scoped("starts once for two requests, at whatever step the second comes", () =>
+    Effect.forEach(steps, (step) =>
+      Effect.gen(function*() {
+        const { exchanges, renew } = yield* source
+        const first = yield* Effect.fork(pausingAt(step)(renew))
+        yield* Effect.yieldNow()
+        yield* renew
+        yield* Fiber.join(first)
+        strictEqual(exchanges(), 1)
+      })))
+
+  it.scoped(
+    "is not lost to the next request, at whatever step the first is interrupted",
+    () =>
+      Effect.forEach(steps, (step) =>
+        Effect.gen(function*() {
+          const { exchanges, renew } = yield* source
+          const first = yield* Effect.fork(pausingAt(step)(renew))
+          yield* Effect.yieldNow()
+          yield* Fiber.interrupt(first)
+          yield* renew
+          strictEqual(exchanges(), 1)
+        })),
+    10_000
+  )
 })
 
 const file = (text: string) =>
