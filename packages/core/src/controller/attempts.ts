@@ -73,13 +73,13 @@ export const persist = <A>(
     )
   })
 
-// Whether a request that failed so may have been carried out.
-const mayHaveHappened = ({ code, reason }: ControllerError): boolean =>
-  reason === "Unavailable" || code === "UNAVAILABLE"
+// A status of origin `client` means that nothing was sent.
+const mayHaveHappened = ({ cause, code }: ControllerError): boolean =>
+  code === "UNAVAILABLE" && !(cause instanceof GrpcStatus.GrpcStatusError && cause.origin === "client")
 
 /**
- * The same for what changes something. Where the answer to an attempt was lost, `done` looks at what a later failure says of it: it may
- * have been carried out.
+ * `persist` for a request that changes something. After an attempt that may have been carried out, `done` examines each later failure:
+ * it returns the result when the failure shows that the change has been made.
  */
 export const persistOnce = <A>(
   request: Request,

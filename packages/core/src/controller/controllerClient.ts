@@ -179,9 +179,11 @@ export const make = (
           next === "" ? Option.none<string>() : Option.some(next)
         ]))
 
-    // From a fresh read, because the controller takes the whole duration and not what is added.
-    const changeDuration = (rpc: string, name: string, input: Duration.DurationInput, sign: 1 | -1) => {
-      const change = Effect.gen(function*() {
+    // The duration to send is computed from a fresh read, because the controller takes the whole duration. A lease is read once: an
+    // update that is sent again must not add to its own result.
+    const changeDuration = (name: string, input: Duration.DurationInput, sign: 1 | -1) => {
+      const rpc = "UpdateLease"
+      const read = Effect.gen(function*() {
         yield* checkedName(rpc, name)
         const by = yield* checkedDuration(rpc, input, name)
         const lease = yield* getLease(name)
@@ -217,16 +219,18 @@ export const make = (
       })
       const update = (lease: WireLease) =>
         ofClient(clientMethods.updateLease, { lease, updateMask: undefined }, name, records.leaseOf)
-      return Effect.flatMap(bounded(rpc, name, change), (lease) =>
-        bounded(
-          rpc,
-          name,
-          Effect.catchIf(
+      return Effect.suspend(() => {
+        let changed: WireLease | undefined
+        const attempt = Effect.gen(function*() {
+          const lease = changed ??= yield* read
+          return yield* Effect.catchIf(
             update(lease),
             ({ reason }) => reason === "AlreadyStarted",
             () => update({ ...lease, beginTime: undefined })
           )
-        ))
+        })
+        return bounded(rpc, name, attempt)
+      })
     }
 
     return {
@@ -321,7 +325,10 @@ export const make = (
               reason === "AlreadyExists"
                 ? Effect.map(
                   getLease(leaseId),
-                  Option.liftPredicate(({ client }) => Option.contains(client, config.name))
+                  // An earlier lease may have used a name that the program chose, but not a random one.
+                  Option.liftPredicate((found) =>
+                    Option.contains(found.client, config.name) && (lease.name === undefined || !records.isOver(found))
+                  )
                 )
                 : Effect.succeed(Option.none())
           )
@@ -333,8 +340,8 @@ export const make = (
           }
           return made
         }),
-      extendLease: (name, by) => changeDuration("UpdateLease", name, by, 1),
-      shortenLease: (name, by) => changeDuration("UpdateLease", name, by, -1),
+      extendLease: (name, by) => changeDuration(name, by, 1),
+      shortenLease: (name, by) => changeDuration(name, by, -1),
       transferLease: (name, client) =>
         Effect.gen(function*() {
           yield* checkedName("UpdateLease", name)

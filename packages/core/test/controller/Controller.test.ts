@@ -1,10 +1,12 @@
 // The requests of a client to the controller: what is sent, what is made of the answers, and what is tried again.
 import type { CreateLeaseRequest, Lease } from "@effect-jumpstarter/proto/jumpstarter/client/v1/client"
+import { Condition } from "@effect-jumpstarter/proto/jumpstarter/v1/kubernetes"
 import { describe, it } from "@effect/vitest"
 import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
@@ -370,7 +372,7 @@ describe("a lease is made", () => {
     }))
 
   // The controller has made it, and the answer is lost.
-  const lost = (client: string) => {
+  const lost = (client: string, found: Partial<Lease> = {}) => {
     const made = new Set<string>()
     return fake.client({
       createLease: ({ leaseId }) =>
@@ -379,7 +381,7 @@ describe("a lease is made", () => {
           made.add(leaseId)
           return fake.fail("UNAVAILABLE", "the connection was lost")
         }),
-      getLease: ({ name }) => Effect.succeed(fake.lease({ name, client: `namespaces/lab/clients/${client}` }))
+      getLease: ({ name }) => Effect.succeed(fake.lease({ name, client: `namespaces/lab/clients/${client}`, ...found }))
     })
   }
 
@@ -397,6 +399,27 @@ describe("a lease is made", () => {
         Effect.flip(controller.createLease({ name: "theirs", exporterName: "e1", duration: "1 minute" }))
       )
       strictEqual(reason, "AlreadyExists")
+    }))
+
+  const isEnded = { conditions: [{ ...Condition.create(), type: "Unsatisfiable", status: "True" }] }
+
+  it.scoped("not where an ended lease of this client has the name", () =>
+    Effect.gen(function*() {
+      const controller = yield* lost("c1", isEnded)
+      const result = yield* inTime(
+        Effect.either(controller.createLease({ name: "old", exporterName: "e1", duration: "1 minute" }))
+      )
+      strictEqual(
+        Either.match(result, { onLeft: ({ reason }) => reason, onRight: ({ name }) => name }),
+        "AlreadyExists"
+      )
+    }))
+
+  it.scoped("once, when it has ended under a random name after the answer was lost", () =>
+    Effect.gen(function*() {
+      const controller = yield* lost("c1", isEnded)
+      const { conditions } = yield* inTime(controller.createLease({ exporterName: "e1", duration: "1 minute" }))
+      deepStrictEqual(conditions.map(({ type }) => type), ["Unsatisfiable"])
     }))
 
   it.scoped("not where one of this client was there before", () =>
@@ -532,6 +555,36 @@ describe("the duration of a lease", () => {
         deepStrictEqual(updates, [])
       }))
   }
+
+  it.scoped("is read and sent within one bound", () =>
+    Effect.gen(function*() {
+      const controller = yield* fake.client({
+        getLease: () => Effect.delay(Effect.succeed(fake.lease(running)), "1500 millis"),
+        updateLease: () => Effect.never
+      })
+      const [duration, { reason }] = yield* inTime(
+        Effect.timed(Effect.flip(controller.within("2 seconds").extendLease("l1", "30 seconds")))
+      )
+      deepStrictEqual([Duration.toSeconds(duration), reason], [2, "TimedOut"])
+    }))
+
+  it.scoped("is read once, so that a repeated update adds nothing twice", () =>
+    Effect.gen(function*() {
+      let seconds = 60n
+      let updates = 0
+      const controller = yield* fake.client({
+        getLease: () => Effect.sync(() => fake.lease({ ...running, duration: { seconds, nanos: 0 } })),
+        updateLease: ({ lease }) =>
+          Effect.suspend(() => {
+            seconds = lease?.duration?.seconds ?? 0n
+            return ++updates === 1
+              ? fake.fail("UNAVAILABLE", "the connection was lost")
+              : Effect.succeed(fake.lease({ duration: { seconds, nanos: 0 } }))
+          })
+      })
+      const { duration } = yield* inTime(controller.extendLease("l1", "30 seconds"))
+      deepStrictEqual([duration, updates], [Option.some(Duration.seconds(90)), 2])
+    }))
 
   it.scoped("does not shrink to nothing", () =>
     Effect.gen(function*() {
