@@ -579,7 +579,8 @@ describe("LogStream", () => {
         assert.deepStrictEqual(seen, whole)
       }))
 
-    // An exporter in another process, which logs without pause, a little after each call.
+    // The log of an exporter that counts as another process: each call adds a line, and `pause` milliseconds of real time pass
+    // before the exporter sends it.
     const remote = (pause: number) =>
       Effect.gen(function*() {
         const channel = yield* GrpcChannel.fromHandlers(new Map())

@@ -1,4 +1,4 @@
-// The controller over TLS: which servers are trusted, and how it is told that there is none.
+// The controller over TLS: which servers a client trusts, and how a missing one is reported.
 import * as HttpClient from "@effect/platform/HttpClient"
 import { describe, it } from "@effect/vitest"
 import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"

@@ -1,5 +1,5 @@
-// Connections through a router: how they are dialled, shared, kept, lost and closed. What goes on on them is in
-// suite/behaviourTunnel.test.ts.
+// Connections through a router: how they are dialled, shared, kept alive, lost and closed. suite/behaviourTunnel.test.ts covers
+// the calls that run over them.
 import { describe, it } from "@effect/vitest"
 import { assertInclude, assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Deferred from "effect/Deferred"
@@ -38,7 +38,7 @@ const echo = (channel: GrpcChannel.Channel) => Effect.map(channel.unary("/t.S/Ec
 
 const hang = (channel: GrpcChannel.Channel) => channel.unary("/t.S/Hang", utf8(""))
 
-/** Routers whose channels are counted, and the ends of tunnels kept that are opened through them. */
+/** Counts the channels to routers, and keeps the ends of the tunnels that are opened through them. */
 const watched = (router: ControllerClient["router"]) => {
   const opened: Array<GrpcDuplex> = []
   const counts = { routers: 0, closed: 0 }
@@ -56,7 +56,7 @@ const watched = (router: ControllerClient["router"]) => {
   return { counts, opened, router: watch }
 }
 
-/** A channel to an exporter that serves `handlers`, with what can be seen of both ends. */
+/** A channel to an exporter that serves `handlers`, and what a test observes at both ends. */
 const connected = (carrier: tunnels.Carrier) =>
   Effect.gen(function*() {
     const leased = yield* tunnels.leased(carrier)
@@ -73,11 +73,11 @@ const connected = (carrier: tunnels.Carrier) =>
 
 type Connected = Effect.Effect.Success<ReturnType<typeof connected>>
 
-/** The end of a tunnel that the exporter takes without a word of HTTP/2. */
+/** Takes the exporter's end of a tunnel, and says no HTTP/2 on it. */
 const raw = ({ entries, lab }: tunnels.Leased) =>
   Effect.flatMap(entries.take, ({ token }) => tunnel(lab, Redacted.value(token)))
 
-/** Turns of the event loop, in which what is on its way arrives. */
+/** Turns of the event loop, in which everything that was sent in memory arrives. */
 const turns = Effect.repeatN(
   Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void))),
   100
@@ -159,7 +159,7 @@ for (const { carrier, it } of carriers) {
         deepStrictEqual([error.code, error.origin, error.scope], ["UNAVAILABLE", "transport", "connection"])
         const ended = `the exporter ended the tunnel of the lease one through the router ${lab.router.target}`
         deepStrictEqual([error.details, yield* Deferred.await(told)], [ended, ended])
-        // In good order at both ends.
+        // The client's end has closed in good order too.
         yield* clientEnd.opened[0]!.status
         strictEqual(yield* echo(channel), "hi")
         strictEqual(clientEnd.opened.length, 2)
@@ -189,7 +189,7 @@ for (const { carrier, it } of carriers) {
           if (exit !== undefined) deepStrictEqual(ended, exit)
           else assertTrue(Exit.isInterrupted(ended))
           strictEqual(clientEnd.counts.closed, 1)
-          // The exporter has heard of it, and has let go.
+          // The exporter noticed the end, and closed its own.
           yield* hanging.finalized
           yield* exporterEnd.opened[0]!.status
           strictEqual(exporterEnd.opened.length, 1)
@@ -215,7 +215,7 @@ for (const { carrier, it } of carriers) {
         yield* Scope.close(scope, Exit.void)
         strictEqual((yield* Fiber.join(call)).details, "the channel is closed")
         strictEqual(clientEnd.counts.closed, 1)
-        // HTTP/2 may still have said something.
+        // Frames of HTTP/2 may come before the end.
         yield* Effect.repeat(other.receive, { until: (frames) => frames.includes("7:") })
       }))
   })
@@ -291,7 +291,7 @@ for (const { carrier, it } of carriers) {
         const read = yield* dialled(leased)
         yield* sendBoth(read, { sent: 0 })
         deepStrictEqual(yield* sizesOf(read), whole)
-        // Windows and what waits in this process, on both ways.
+        // Flow-control windows and buffers of this process hold this much, in both directions together.
         assertTrue(progress.sent < 2 * 16 * 1024 * 1024, `${progress.sent} bytes`)
         deepStrictEqual(yield* sizesOf(unread), whole)
         yield* Fiber.join(sending)

@@ -200,7 +200,8 @@ describe("ProtobufValue", () => {
     })
   })
 
-  // Parsers built on C accept 100 levels of messages: a call is one, a list two and an object three (protocol.md 3).
+  // Parsers built on C accept 100 levels of messages. A call takes one level, each list two and each object three
+  // (protocol.md 3).
   describe("nesting", () => {
     const taken: ReadonlyArray<readonly [string, unknown]> = [
       ["49 lists", nestedLists(49)],
@@ -232,7 +233,7 @@ describe("ProtobufValue", () => {
       assert.strictEqual(error.path.length, pathLength)
     })
 
-    // A list around a value: tag, length, tag, length. Long lengths are varints.
+    // Wraps lists around an empty list. Each level adds a tag, a length, a tag and a length, and lengths are varints.
     const wrapped = (levels: number): Uint8Array => {
       const varint = (value: number): Array<number> =>
         value < 128 ? [value] : [value & 127 | 128, ...varint(Math.floor(value / 128))]

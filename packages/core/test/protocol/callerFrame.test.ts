@@ -238,14 +238,14 @@ const failing = (program: Program) =>
 type Other = Effect.Effect<unknown, Error, Board | ExporterConnection.ExporterConnection | Scope.Scope>
 
 const connection = ExporterConnection.ExporterConnection
-// What is wrong in a configuration is no subject here.
+// Turns a mistake in the configuration into a defect: these programs have to fail for another reason.
 const configured = <R>(
   program: Effect.Effect<unknown, ExporterConnection.ConnectError | ConfigError.ConfigError, R>
 ) => Effect.catchIf(program, ConfigError.isConfigError, Effect.die)
 
 const nowhere = Endpoint.unix("/nowhere/at/all.sock")
 
-// A console whose device says one word, and is gone.
+// A console whose device prints one word and then ends.
 const word = { read: Stream.make(new TextEncoder().encode("U-Boot")), write: () => Effect.void, end: Effect.void }
 const silent = { ...word, read: Stream.never }
 

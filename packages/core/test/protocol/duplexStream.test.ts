@@ -129,7 +129,7 @@ describe("duplexStream", () => {
         assert.strictEqual((yield* Effect.flip(exit)).details, "malformed")
       }))
 
-    // A console is read up to a prompt, and then from there.
+    // `expect` reads a console up to a prompt, and the next `expect` continues there.
     it.scoped("continues where the previous reader stopped", () =>
       Effect.gen(function*() {
         const stream = yield* peerSends(
@@ -291,7 +291,7 @@ describe("duplexStream", () => {
       }))
   })
 
-  // A device stays open on the exporter until the RPC is over, so the end of the scope is always its end.
+  // The exporter keeps the device open until the RPC ends, so closing the scope always ends the RPC.
   describe("closing", () => {
     it.scoped("after a success lets the peer read everything that was written", () =>
       Effect.gen(function*() {

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as DriverError from "../../src/protocol/DriverError.ts"
 import * as pythonTexts from "../../src/protocol/pythonTexts.ts"
 
-// These texts need hardware, a web server or a dying exporter. interop/pythonTexts provokes the others.
+// Texts that only hardware, a web server or a dying exporter produces. interop/pythonTexts provokes the others.
 const table: ReadonlyArray<readonly [code: DriverError.DriverCallError["code"], details: string, advice: RegExp]> = [
   [
     "UNKNOWN",
@@ -48,7 +48,7 @@ describe("a text of a Python exporter", () => {
         new DriverError.DriverError({ ...failure, origin: "driver" }).message,
         `call adc.read failed (${code}): ${details}; ${pythonTexts.advice(failure)}`
       )
-      // Texts of this side get no advice.
+      // The client's own texts get no advice.
       assert.strictEqual(
         new DriverError.DriverError({ ...failure, origin: "client" }).message,
         `call adc.read failed (${code}): ${details}`

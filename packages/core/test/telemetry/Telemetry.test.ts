@@ -55,7 +55,7 @@ const board = (hanging?: Deferred.Deferred<void>) =>
     })
   })
 
-// Records the metadata with which RPCs were sent.
+// Adds the metadata of each driver RPC to `sent`.
 const remember = (handlers: GrpcHandlers, sent: Array<Metadata.Metadata["entries"]>): GrpcHandlers =>
   new Map(Array.from(handlers, ([rpc, handler]) => {
     if (!/Driver|Stream$/.test(rpc) || rpc.endsWith("LogStream")) return [rpc, handler]
@@ -137,7 +137,7 @@ describe.each(sockets)("over $name", (transport) => {
       deepStrictEqual(sent.map((entries) => [entries.get("b3"), entries.get("traceparent")]), [
         [undefined, `00-${client.traceId}-${client.spanId}-01`]
       ])
-      // Connecting, status and log are not calls of a driver.
+      // The connection, status requests and the log get no span: only calls of drivers do.
       strictEqual(seen.begun(), 4)
     }))
 
@@ -162,7 +162,7 @@ describe.each(sockets)("over $name", (transport) => {
         ["call power.sing", "MethodNotImplemented", 5, true],
         ["call power.on", "InvalidArgument", 3, true]
       ])
-      // There is none for a missing method, whose name the peer chooses.
+      // The server makes no span for a missing method, because the peer chooses its name.
       yield* seen.await("server", "call power.break")
       deepStrictEqual(spansOf("server"), [
         ["call power.off", "INTERNAL", 13, true],
