@@ -1,4 +1,4 @@
-// Every operation meets every fault, has the outcome that the table says, soon, and leaves nothing behind.
+// Applies every fault to every operation. The outcome is the table's, comes soon, and nothing leaks.
 import { describe, it } from "@effect/vitest"
 import { assertInclude, assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Cause from "effect/Cause"
@@ -43,7 +43,7 @@ const connect = (path: string, options?: ExporterConnection.ConnectOptions) =>
     (connection) => Effect.map(connection.driver("probe"), (probe): Session => ({ connection, probe }))
   )
 
-/** Begins operations, and waits until the exporter is in the middle of all of them. */
+/** Begins operations, and waits until the exporter is running all of them. */
 const begin = Effect.fnUntraced(function*({ admin }: hosts.Host, session: Session, begun: ReadonlyArray<Ongoing>) {
   yield* admin.call("clear_events")
   const signs = new Set<string>()
@@ -53,7 +53,7 @@ const begin = Effect.fnUntraced(function*({ admin }: hosts.Host, session: Sessio
       Effect.forkScoped(operation.run({ ...session, tell })),
       (fiber): Running => ({ ...operation, fiber })
     ))
-  // Whoever reads the log is told with a line.
+  // A log stream shows that it runs when it receives a line.
   const events = Effect.zipRight(admin.call("log", "INFO", "line"), admin.call("events"))
   yield* until(
     "all operations run",
@@ -63,7 +63,7 @@ const begin = Effect.fnUntraced(function*({ admin }: hosts.Host, session: Sessio
   return running
 })
 
-/** Gives the exporter something to say, to those who still listen. */
+/** Makes the exporter log lines and change its status, for the operations that continue. */
 const goOn = ({ admin }: hosts.Host) =>
   Effect.zipRight(
     Effect.forkScoped(
@@ -93,7 +93,7 @@ const outcome = (exit: Exit.Exit<unknown, unknown>): unknown => {
 const outcomeOf = ({ fiber }: Running, duration = bound, onTimeout = "hangs"): Effect.Effect<unknown> =>
   Effect.timeoutTo(Fiber.await(fiber), { duration, onSuccess: outcome, onTimeout: () => onTimeout })
 
-/** Checks what has become of operations. */
+/** Checks the outcomes of operations. */
 const check = <E, R>(
   fault: Fault,
   running: ReadonlyArray<Running>,
@@ -112,7 +112,7 @@ const check = <E, R>(
       )
   )
 
-/** Waits until the exporter is out of everything. No upload was whole. */
+/** Waits until the exporter has released everything, and checks that no upload counted as whole. */
 const released = ({ admin, quirks }: hosts.Host) =>
   Effect.gen(function*() {
     yield* until("all is released", admin.call("open_count"), (count) => count === 0)
@@ -120,11 +120,11 @@ const released = ({ admin, quirks }: hosts.Host) =>
     if (quirks.cutOffUpload === "fails") strictEqual(events.includes(":eof"), false, events)
   })
 
-/** The connection is good for another call. */
+/** Checks that the connection can carry another call. */
 const answers = ({ probe }: Session) =>
   Effect.map(within("another call", probe.call("echo", 1)), (answer) => deepStrictEqual(answer, [1]))
 
-/** A connection to nobody says so. */
+/** Checks the errors of a connection whose exporter is gone. */
 const answersNoMore = Effect.fnUntraced(function*({ connection, probe }: Session) {
   const error = yield* Effect.flip(within("another call", probe.call("echo")))
   assertTrue(DriverError.isDriverCallError(error) && error._tag === "ConnectionLost")
@@ -134,7 +134,7 @@ const answersNoMore = Effect.fnUntraced(function*({ connection, probe }: Session
   assertInclude(status.message, connection.address)
 })
 
-/** Has what waits in an operation go by another clock. */
+/** Runs an operation on another clock. */
 const by = (clock: Clock.Clock) => (operation: Ongoing): Ongoing => ({
   ...operation,
   run: (stage) => Effect.withClock(operation.run(stage), clock)
@@ -143,7 +143,7 @@ const by = (clock: Clock.Clock) => (operation: Ongoing): Ongoing => ({
 const killed = (kind: hosts.Kind) =>
   Effect.gen(function*() {
     const host = yield* hosts.start(kind)
-    // Hurries what gives up after the loss. The deadline of a status request is shorter, and a busy exporter needs it.
+    // Shortens the long waits after the loss. The deadline of a status request stays: a busy exporter needs it.
     const clock = hurriedClock.make(Duration.greaterThanOrEqualTo("10 seconds"), 0.05)
     const session = yield* connect(host.path, { readyTimeout: "100 seconds" })
     const running = yield* begin(host, session, ongoing.map(by(clock)))
@@ -163,7 +163,7 @@ const restarted = (kind: hosts.Kind) =>
     yield* goOn(second)
     yield* check("exporter restarted", running, outcomeOf)
 
-    // The same client finds the driver that is in its place now, and nothing was done again.
+    // The same client finds the driver at its path, and no operation was repeated.
     yield* answers({ connection, probe })
     assertTrue(connection.uuid !== before && probe.uuid !== (yield* connection.driver("probe")).uuid)
     deepStrictEqual(yield* second.admin.call("events"), [])
@@ -213,7 +213,7 @@ const frozen = (host: hosts.Host, operations: ReadonlyArray<Ongoing>) =>
         expected(running.operation, "exporter frozen") === "waits"
           ? outcomeOf(running, patience, "waits")
           : outcomeOf(running))
-      // What the caller's timeout does.
+      // A caller's timeout interrupts in the same way.
       yield* within("interruption", Fiber.interruptAll(running.map(({ fiber }) => fiber)))
       deepStrictEqual(
         yield* within("another call", Effect.timeoutOption(session.probe.call("echo"), patience)),
@@ -227,7 +227,7 @@ const frozen = (host: hosts.Host, operations: ReadonlyArray<Ongoing>) =>
 const interrupted = (host: hosts.Host, operations: ReadonlyArray<Ongoing>) =>
   Effect.gen(function*() {
     const session = yield* connect(host.path)
-    // What the first byte stream opens stays open for the next one.
+    // Whatever the first byte stream opens stays open for later ones, and is not a leak.
     yield* Effect.scoped(session.probe.stream("idle"))
     yield* leavingNothing(Effect.scoped(Effect.gen(function*() {
       const running = yield* begin(host, session, operations)
@@ -243,7 +243,7 @@ export const faults = (kind: hosts.Kind): void => {
     it.live(title, () => Effect.provide(leavingNothing(Effect.scoped(body)), quiet), 60_000)
 
   describe(`faults of ${kind.name}`, () => {
-    // A process for each is too much, so these happen to everything at once.
+    // One process for each operation would be too many, so these faults meet all operations at once.
     test("exporter killed", killed(kind))
     test("exporter restarted", restarted(kind))
 

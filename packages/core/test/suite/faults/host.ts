@@ -1,4 +1,4 @@
-// Exporters in processes of their own, to which faults happen.
+// Exporters in processes of their own, for tests to break.
 import { afterAll, beforeAll } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -22,7 +22,7 @@ export interface Kind {
 export interface Host {
   readonly quirks: Quirks
   readonly path: string
-  /** The probe, through a connection that no fault is meant for. */
+  /** The probe, through a connection that has no fault. */
   readonly admin: DriverClient
   readonly kill: Effect.Effect<void>
   /** Stops the process until the scope closes. */
@@ -46,7 +46,7 @@ export const start = Effect.fnUntraced(function*({ command, quirks }: Kind, path
 
 class Shared extends Context.Tag("test/faults/Shared")<Shared, Host>() {}
 
-/** What a test gets whose own doing is the fault. */
+/** Passed to a cell, which causes the fault by itself. */
 export interface Stage {
   readonly host: Host
   readonly admin: DriverClient
@@ -56,7 +56,7 @@ export interface Stage {
   readonly bytes: (method: string) => Effect.Effect<number, DriverCallError>
 }
 
-/** Makes a fault happen to an operation, and answers what became of that. */
+/** Applies a fault to an operation, and returns the outcome. */
 export type Cell = (stage: Stage) => Effect.Effect<string, unknown, Scope.Scope>
 
 /** Runs a cell on a connection of its own. */

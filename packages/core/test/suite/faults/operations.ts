@@ -1,4 +1,4 @@
-// Operations that go on until something ends them: what the faults of the table meet.
+// Operations that continue until something ends them. The tests apply the faults of the table to them.
 import * as Effect from "effect/Effect"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
@@ -11,22 +11,22 @@ import type { Operation } from "./table.ts"
 interface Stage {
   readonly connection: Connection
   readonly probe: DriverClient
-  /** Gives a sign of life that the exporter's events do not give. */
+  /** Reports a sign that the exporter's events do not have. */
   readonly tell: (sign: string) => Effect.Effect<void>
 }
 
 export interface Ongoing {
   readonly operation: Operation
   readonly name: string
-  /** What tells that it is under way: an event of the exporter, or told on this side. */
+  /** The sign that the operation has begun: an event of the exporter, or a text passed to `tell`. */
   readonly sign: string
-  /** Answers what came of it, where that is neither a failure nor an interruption. */
+  /** Succeeds with the outcome, unless that is a failure or an interruption. */
   readonly run: (stage: Stage) => Effect.Effect<unknown, unknown>
 }
 
 const chunk = pattern(0, 65_536)
 
-/** So much, at the pace of the drivers and sinks below, takes longer than any test. */
+/** At the pace of the drivers and sinks below, this many bytes take longer than any test. */
 const much = 64 * 1024 * 1024
 
 const endless: ReadonlyArray<Ongoing> = [
@@ -107,16 +107,16 @@ const logStream: Ongoing = {
   sign: "log:open",
   run: ({ connection, tell }) => {
     let gap = false
-    let wentOn = false
+    let continued = false
     return Stream.runForEachWhile(connection.logs, (event) => {
       if (event._tag === "LogGap") gap = event.reason === "interrupted"
-      else wentOn = gap
-      return Effect.as(tell("log:open"), !wentOn)
-    }).pipe(Effect.map(() => wentOn ? "goes on after a gap" : "ends"))
+      else continued = gap
+      return Effect.as(tell("log:open"), !continued)
+    }).pipe(Effect.map(() => continued ? "continues after a gap" : "ends"))
   }
 }
 
-/** What the status wait waits for. */
+/** The status that the status wait waits for. */
 export const awaited = "AFTER_LEASE_HOOK"
 
 const statusWait: Ongoing = {
@@ -126,10 +126,10 @@ const statusWait: Ongoing = {
   run: ({ connection, tell }) =>
     Effect.scoped(Effect.gen(function*() {
       const waiting = yield* Effect.forkScoped(connection.awaitStatus(awaited))
-      // The status is asked for on behalf of all who want to know.
+      // One poller requests the status for all who wait, so this stream sees the same requests.
       yield* Effect.forkScoped(Effect.ignore(Stream.runForEach(connection.statusChanges, () => tell("status:open"))))
       yield* waiting
-      return "goes on"
+      return "continues"
     }))
 }
 

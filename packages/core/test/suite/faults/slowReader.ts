@@ -1,4 +1,4 @@
-// A reader that reads on only when the test lets it: whoever writes is held back, or the reader is told what it missed.
+// A reader that continues only when the test allows it. The writer is held back, or the reader counts what it missed.
 import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -24,7 +24,7 @@ const mebibyte = 1024 * 1024
 
 const total = 64 * mebibyte
 
-/** Checks how much is under way between a writer and a reader that does not read. */
+/** Checks how many bytes are under way between a writer and a reader that does not read. */
 const checkHeldBack = (bytes: number, limit = 24 * mebibyte) =>
   Effect.sync(() => assertTrue(bytes <= limit, `${bytes} bytes are under way to a reader that does not read`))
 
@@ -32,7 +32,7 @@ const digestOf = (chunks: Iterable<Uint8Array>) => ({ size: total, sha256: sha25
 
 const whole = digestOf(patternChunks(total))
 
-/** A reader of bytes that waits after each chunk until it is let. */
+/** A reader of bytes that waits after each chunk until the test opens its gate. */
 const makeReader = Effect.map(Deferred.make<void>(), (gate) => {
   const chunks: Array<Uint8Array> = []
   return {
@@ -95,7 +95,7 @@ export const slowReader: Partial<Record<Operation, Cell>> = {
       const probe = yield* connection.driver("probe")
       const handle = yield* probe.resource(Resource.source(source))
       const uploading = yield* Effect.fork(probe.call("consume_slow", handle, 0.005))
-      // The driver has its own pace, and goes on while it is asked.
+      // The driver reads at its own pace, also while the test requests its count.
       yield* Effect.suspend(() => {
         const before = given
         return Effect.zipRight(
@@ -143,7 +143,7 @@ export const slowReader: Partial<Record<Operation, Cell>> = {
         slow.length - missed.length + missed.reduce((sum, { dropped }) => sum + Option.getOrElse(dropped, () => 0), 0),
         Number(last) - Number(first) + 1
       )
-      return "told what it missed"
+      return "counts what it missed"
     }),
 
   "status wait": ({ admin, connection }) =>
@@ -167,6 +167,6 @@ export const slowReader: Partial<Record<Operation, Cell>> = {
       yield* within("the latest status", Fiber.join(reading))
       assertTrue(slow.length < count, "more is kept than there is room for")
       strictEqual(slow.slice(1).reduce((sum, { missed }) => sum + 1 + missed, 0), count)
-      return "told what it missed"
+      return "counts what it missed"
     })
 }

@@ -1,5 +1,5 @@
-// A writer that goes on only when the test lets it: nothing gives up, and all arrives. A driver is held by stopping its
-// exporter.
+// A writer that continues only when the test allows it. Nothing gives up, and everything arrives. The test holds a driver by
+// stopping its exporter.
 import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
@@ -22,7 +22,7 @@ const mebibyte = 1024 * 1024
 /** More than fits between a writer and a reader. */
 const total = 64 * mebibyte
 
-/** Holds the exporter for a while, in which a program has to wait. */
+/** Stops the exporter for a while, and checks that the program waits. */
 const hold = <A, E, R>({ freeze }: Stage["host"], start: Effect.Effect<Fiber.Fiber<A, E>, never, R>) =>
   Effect.scoped(Effect.gen(function*() {
     yield* freeze
@@ -31,7 +31,7 @@ const hold = <A, E, R>({ freeze }: Stage["host"], start: Effect.Effect<Fiber.Fib
     return waiting
   }))
 
-/** Holds the exporter in the middle of what it writes, and lets it go on when nothing more arrives. */
+/** Stops the exporter while it writes, and lets it continue when nothing more arrives. */
 const halfway = <A, E, R>(
   { host }: Stage,
   read: (received: (bytes: number) => Effect.Effect<void>) => Effect.Effect<A, E, R>

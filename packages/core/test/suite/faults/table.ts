@@ -1,5 +1,5 @@
-// What becomes of every operation under every fault. docs/faults.md shows this table, and the tests beside it see that
-// it is true.
+// The outcome of every operation under every fault. docs/faults.md shows this table, and the tests in this folder check
+// it.
 
 export const operations = [
   "call",
@@ -26,30 +26,32 @@ const faults = [
 
 export type Fault = (typeof faults)[number]
 
-/** What they mean to those who use the library. */
+/** What each outcome means to users of the library. */
 const outcomes = {
   "lost":
-    "fails at once as `ConnectionLost` of origin `transport`. Whether the driver has acted is unknown, and the operation " +
-    "is not repeated. The next call goes to the exporter that is there then.",
+    "fails at once with `ConnectionLost` of origin `transport`. Whether the driver has acted is unknown, and the operation " +
+    "is not repeated. The next call connects to the exporter that runs at the address then.",
   "waits":
-    "there is no hidden deadline, and it goes on when the exporter does. `Effect.timeout` ends it in time, and scopes close, " +
-    "although the exporter does not answer. A TCP connection counts as lost after 200 seconds of silence. Any connection does " +
-    "after 20 unanswered questions for the status, which are asked with a `reconnect` schedule and while somebody watches.",
+    "there is no hidden deadline, and the operation continues when the exporter does. `Effect.timeout` ends it in time, and " +
+    "scopes close, even while the exporter does not respond. A TCP connection counts as lost after 200 seconds of silence. " +
+    "Any connection counts as lost after 20 unanswered status requests, which the client sends if it has a `reconnect` " +
+    "schedule, or while the program watches the status.",
   "cancelled":
-    "the RPC is cancelled, and everything is released on both sides. An upload that was cut off fails in the driver.",
-  "goes on": "with the exporter that is there now, over a new connection.",
-  "goes on after a gap": "the same, and a `LogGap` says that lines may be missing.",
-  "ends": "after ten attempts without a line, which take 13 seconds, with a warning in the log of this side.",
+    "the RPC is cancelled, and both sides release everything. An upload that was cut off fails in the driver.",
+  "continues": "over a new connection, with the exporter that runs at the address now.",
+  "continues after a gap": "the same, and a `LogGap` says that lines may be missing.",
+  "ends": "after ten attempts without a line, which take 13 seconds, with a warning in the program's log.",
   "ends at readyTimeout":
-    "exporters come back, so it waits for this one; then it fails as `StatusNotReached`, and says what was wrong.",
+    "the exporter may come back, so the wait continues. After `readyTimeout` it fails with `StatusNotReached`, which gives " +
+    "the reason.",
   "ends unanswered":
-    "fails as `StatusNotReached` when 20 questions in a row were not answered within `statusPolling.deadline`, which takes " +
-    "100 seconds.",
+    "fails with `StatusNotReached` after 20 status requests in a row without an answer within `statusPolling.deadline`, " +
+    "which takes 100 seconds.",
   "held back":
-    "the writer waits for the reader, for as long as it takes and in bounded memory. When the reader reads on, everything " +
+    "the writer waits for the reader, for as long as it takes and in bounded memory. When the reader continues, everything " +
     "arrives.",
-  "told what it missed":
-    "nothing waits for the reader. What does not fit is dropped, and the reader learns how much that was.",
+  "counts what it missed":
+    "nothing waits for the reader. Items that do not fit are dropped, and the reader learns how many.",
   "completes": "waits for the writer, for as long as it takes, and then completes as usual.",
   "-": "does not apply: a call sends one message and receives one."
 } as const
@@ -66,22 +68,22 @@ const rows: Readonly<Record<Operation, Row>> = {
   "download": ["lost", "lost", "waits", "lost", "lost", "cancelled", "held back", "completes"],
   "log stream": [
     "ends",
-    "goes on after a gap",
+    "continues after a gap",
     "waits",
-    "goes on after a gap",
-    "goes on after a gap",
+    "continues after a gap",
+    "continues after a gap",
     "cancelled",
-    "told what it missed",
+    "counts what it missed",
     "completes"
   ],
   "status wait": [
     "ends at readyTimeout",
-    "goes on",
+    "continues",
     "ends unanswered",
-    "goes on",
-    "goes on",
+    "continues",
+    "continues",
     "cancelled",
-    "told what it missed",
+    "counts what it missed",
     "completes"
   ]
 }

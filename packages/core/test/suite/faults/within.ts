@@ -1,12 +1,12 @@
-// How long things may take here.
+// Time limits of these tests.
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
-/** Nothing takes that long; it is for a machine that has other things to do. */
+/** Generous, for a machine that is busy with other work. */
 export const bound = Duration.seconds(20)
 
-/** How long something is watched that should go on waiting. */
+/** How long a test watches an operation that should continue to wait. */
 export const patience = Duration.millis(300)
 
 /** Dies when something takes too long, even if it cannot be interrupted. */
