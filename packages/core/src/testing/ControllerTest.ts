@@ -321,10 +321,14 @@ export const make = (
         return { kind, namespace, name: object.name, endpoint: controlling.address, token: issue(kind, object, now) }
       })
 
-    const stop = Effect.zipRight(observed ? Effect.sleep(draining) : Effect.void, controlling.down)
+    const stop = (observed ? Effect.sleep(draining) : Effect.void).pipe(
+      Effect.zipRight(controlling.down),
+      Effect.zipRight(Effect.sync(() => world.pause()))
+    )
     const started = Effect.zipRight(
       Effect.map(times.now, (now) => {
         warmAt = observed ? now + warmUp : 0
+        world.resume(now)
       }),
       controlling.up
     )

@@ -82,6 +82,51 @@ describe("transfer", () => {
         { exporter: "bench", lease: "one", client: "bob", from: 10_000, until: undefined }
       ])
     }))
+
+  it.scoped("changes nothing when the client already has the lease", () =>
+    Effect.gen(function*() {
+      const { lab, notices } = yield* leased()
+      yield* lab.transfer("one", "alice")
+      yield* lab.release("one")
+      assert.deepInclude(yield* notices.next, { leased: false })
+      assert.lengthOf(yield* lab.holdings, 1)
+    }))
+})
+
+describe("restart", () => {
+  it.scoped("ends a lease late that expired while the controller was down", () =>
+    Effect.gen(function*() {
+      const { alice, lab } = yield* leased()
+      yield* alice.extend("one", 60)
+      yield* lab.stop
+      yield* TestClock.adjust("100 seconds")
+      assert.deepInclude((yield* lab.leases)[0], { ended: false })
+      yield* lab.start
+      const lease = yield* alice.get("one")
+      assert.strictEqual(condition(lease, "Ready"), "False Expired: The lease has expired")
+      assert.deepStrictEqual(lease.effectiveEndTime, { seconds: 100n, nanos: 0 })
+    }))
+
+  it.scoped("finds an exporter online that comes back within a minute of its last contact", () =>
+    Effect.gen(function*() {
+      const { alice, bench, lab } = yield* leased()
+      yield* lab.stop
+      yield* TestClock.adjust("59 seconds")
+      yield* lab.start
+      yield* bench.report(status.ready)
+      yield* TestClock.adjust("10 seconds")
+      assert.isTrue((yield* alice.exporter("bench")).online)
+    }))
+
+  it.scoped("finds an exporter offline that was not heard from for a minute", () =>
+    Effect.gen(function*() {
+      const { alice, lab } = yield* leased()
+      yield* lab.stop
+      yield* TestClock.adjust("2 minutes")
+      assert.isTrue((yield* lab.exporters)[0]?.online)
+      yield* lab.start
+      assert.isFalse((yield* alice.exporter("bench")).online)
+    }))
 })
 
 describe("addClient", () => {
@@ -129,7 +174,7 @@ describe("a dial that waits for its exporter", () => {
       yield* lab.remove("bench")
       assert.strictEqual(
         yield* refusal(Effect.flatten(Fiber.join(dial))),
-        "UNKNOWN: lease not active"
+        "UNKNOWN: exporters.jumpstarter.dev \"bench\" not found"
       )
     }))
 

@@ -11,7 +11,7 @@ import * as leaseRequest from "./leaseRequest.ts"
 import * as names from "./names.ts"
 import * as pages from "./pages.ts"
 import type { Parts } from "./parts.ts"
-import { invalid, leaseNotFound, plain, type Refused } from "./refusal.ts"
+import { exporterNotFound, invalid, leaseNotFound, plain, type Refused } from "./refusal.ts"
 import type { ClientObject } from "./registry.ts"
 import * as selectors from "./selector.ts"
 import { type Served, unary } from "./serve.ts"
@@ -162,7 +162,7 @@ export const make = (parts: Parts): ReadonlyArray<Served> => {
         yield* authenticator.client(call, given)
         const exporter = registry.exporters.get(name)
         return exporter === undefined
-          ? yield* plain(`exporters.jumpstarter.dev ${JSON.stringify(name)} not found`)
+          ? yield* plain(exporterNotFound(name))
           : registry.toMessage(exporter, request.showHiddenLabels)
       })),
     unary(ClientServiceDefinition, methods.listExporters, listExporters),

@@ -14,7 +14,8 @@ import * as labels from "./labels.ts"
 import * as leases from "./lease.ts"
 import * as leaseRequest from "./leaseRequest.ts"
 import type { Parts } from "./parts.ts"
-import { leaseNotFound, plain, type Refused } from "./refusal.ts"
+import { exporterNotFound, leaseNotFound, plain, type Refused } from "./refusal.ts"
+import type { ExporterObject } from "./registry.ts"
 import * as selectors from "./selector.ts"
 import { nameOnly, type Served, streaming, unary } from "./serve.ts"
 import * as times from "./times.ts"
@@ -71,6 +72,9 @@ export const make = (parts: Parts): ReadonlyArray<Served> => {
       ? Either.left(plain(leaseNotFound(name)))
       : Either.right(lease)
   }
+
+  const exporterNamed = (name: string): Either.Either<ExporterObject, Refused> =>
+    Either.fromNullable(registry.exporters.get(name), () => plain(exporterNotFound(name)))
 
   const register = Effect.fnUntraced(function*(request: v1.RegisterRequest, call: GrpcRequest) {
     const exporter = yield* authenticator.exporter(call)
@@ -133,7 +137,9 @@ export const make = (parts: Parts): ReadonlyArray<Served> => {
     const caller = yield* authenticator.client(call)
     const lease = yield* leaseNamed(request.leaseName)
     if (lease.client !== caller.name) return yield* plain("permission denied")
-    yield* tunnels.untilReady(() => registry.exporters.get(lease.exporter ?? ""), observed)
+    const { exporter } = lease
+    if (exporter === undefined) return yield* plain("lease not active")
+    yield* tunnels.untilReady(Effect.suspend(() => exporterNamed(exporter)), observed)
     const answer: v1.DialResponse = { routerEndpoint, routerToken: tokens.issueForRouter(yield* times.now) }
     yield* listeners.offer(lease.name, answer)
     return answer
@@ -147,7 +153,7 @@ export const make = (parts: Parts): ReadonlyArray<Served> => {
     if (lease.exporter !== exporter.name) {
       return yield* GrpcStatus.make("FAILED_PRECONDITION", `lease ${name} is not held by exporter ${exporter.name}`)
     }
-    world.release(lease, yield* times.now)
+    if (!lease.ended) world.release(lease, yield* times.now)
     return {}
   })
 
@@ -155,7 +161,7 @@ export const make = (parts: Parts): ReadonlyArray<Served> => {
     const caller = yield* authenticator.client(call)
     const lease = yield* leaseNamed(name)
     if (lease.client !== caller.name) return yield* plain("ReleaseLease permission denied")
-    world.release(lease, yield* times.now)
+    if (!lease.ended) world.release(lease, yield* times.now)
     return {}
   })
 
@@ -176,8 +182,9 @@ export const make = (parts: Parts): ReadonlyArray<Served> => {
   })
 
   const getLease = Effect.fnUntraced(function*(request: v1.GetLeaseRequest, call: GrpcRequest) {
-    yield* authenticator.client(call)
+    const caller = yield* authenticator.client(call)
     const lease = yield* leaseNamed(request.name)
+    if (lease.client !== caller.name) return yield* plain("GetLease permission denied")
     const now = yield* times.now
     world.refresh(lease, now)
     return {
@@ -210,7 +217,9 @@ export const make = (parts: Parts): ReadonlyArray<Served> => {
       methods.listLeases,
       (_, call) =>
         Effect.map(authenticator.client(call), ({ name }) => ({
-          names: [...world.leases.values()].filter((lease) => lease.client === name).map((lease) => lease.name)
+          names: [...world.leases.values()].filter((lease) => lease.client === name && !lease.ended).map((lease) =>
+            lease.name
+          )
         }))
     ),
     ...(release === "main"

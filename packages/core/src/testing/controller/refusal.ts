@@ -12,6 +12,8 @@ export const invalid = (text: string): Refused => GrpcStatus.make("INVALID_ARGUM
 
 export const leaseNotFound = (name: string): string => `leases.jumpstarter.dev ${JSON.stringify(name)} not found`
 
+export const exporterNotFound = (name: string): string => `exporters.jumpstarter.dev ${JSON.stringify(name)} not found`
+
 /** What a gRPC server in Go says of a message above its limit; nothing if the message is small enough. */
 export const tooLarge = (message: Bytes.Bytes): Refused | undefined => {
   const size = Bytes.size(message)

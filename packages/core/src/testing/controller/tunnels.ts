@@ -109,17 +109,13 @@ const isReady = (exporter: ExporterObject): Look => {
 }
 
 /**
- * Waits until the exporter of a lease can be dialled. `find` returns the current object, because a test can remove or replace it
- * meanwhile.
+ * Waits until the exporter of a lease can be dialled. `found` looks the object up each time it runs, because a test can remove or
+ * replace it meanwhile.
  */
 export const untilReady = (
-  find: () => ExporterObject | undefined,
+  found: Effect.Effect<ExporterObject, GrpcStatus.GrpcStatusError>,
   observed: boolean
 ): Effect.Effect<void, GrpcStatus.GrpcStatusError> => {
-  const found = Effect.suspend(() => {
-    const exporter = find()
-    return exporter === undefined ? GrpcStatus.make("UNKNOWN", "lease not active") : Effect.succeed(exporter)
-  })
   const look = Effect.flatMap(found, isReady)
   const giveUp = Effect.flatMap(found, notReady)
   const bySteps = Effect.gen(function*() {

@@ -51,6 +51,7 @@ export class World {
   private readonly listeners = new Map<string, Set<Listener>>()
   private readonly known = new Map<leases.Lease, assignment.Candidates>()
   private readonly changed = new Signal()
+  private running = true
 
   constructor(readonly registry: Registry, private readonly options: WorldOptions) {}
 
@@ -62,6 +63,20 @@ export class World {
     const due = this.nextDue()
     yield* due === Infinity ? change : interruptible.raceFirst(change, Effect.sleep(Math.max(0, due - now)))
   }))
+
+  /** Stops until `resume`, as the controller does nothing while it is down. */
+  pause(): void {
+    this.running = false
+    this.changed.fire()
+  }
+
+  /** Looks at every object, as a controller does that starts. */
+  resume(now: number): void {
+    this.running = true
+    for (const exporter of this.registry.exporters.values()) if (this.silentSince(exporter) <= now) this.lose(exporter)
+    for (const lease of this.due.keys()) this.look(lease, now)
+    this.changed.fire()
+  }
 
   // ---- leases
 
@@ -81,6 +96,7 @@ export class World {
   }
 
   transfer(lease: leases.Lease, client: string, now: number): void {
+    if (lease.client === client) return
     lease.client = client
     this.touched(lease, now)
     if (lease.exporter === undefined || this.holders.get(lease.exporter) !== lease) return
@@ -168,23 +184,30 @@ export class World {
   // ---- steps
 
   private sweep(now: number): void {
+    if (!this.running) return
     for (const [lease, due] of this.due) if (due <= now) this.look(lease, now)
     for (const exporter of this.registry.exporters.values()) if (this.lossOf(exporter) <= now) this.lose(exporter)
   }
 
   private nextDue(): number {
+    if (!this.running) return Infinity
     let next = Infinity
     for (const due of this.due.values()) next = Math.min(next, due)
     for (const exporter of this.registry.exporters.values()) next = Math.min(next, this.lossOf(exporter))
     return next
   }
 
-  private lossOf({ lastSeen, online, watching }: ExporterObject): number {
-    return online && watching === 0 ? lastSeen + contactLimit + (this.options.observed ? lossDelay : 0) : Infinity
+  private lossOf(exporter: ExporterObject): number {
+    return this.silentSince(exporter) + (this.options.observed ? lossDelay : 0)
+  }
+
+  // When an exporter counts as lost.
+  private silentSince({ lastSeen, online, watching }: ExporterObject): number {
+    return online && watching === 0 ? lastSeen + contactLimit : Infinity
   }
 
   private look(lease: leases.Lease, now: number): void {
-    if (lease.ended) return
+    if (lease.ended || !this.running) return
     if (lease.released) {
       leases.release(lease, now)
       return this.ended(lease, now)

@@ -4,7 +4,7 @@ import { ControllerServiceDefinition } from "@effect-jumpstarter/proto/jumpstart
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, TestClock } from "effect"
 import * as ControllerTest from "../../../src/testing/ControllerTest.ts"
-import { addClient, addExporter, condition, refusal, status } from "../../support/controller.ts"
+import { addClient, addExporter, condition, refusal } from "../../support/controller.ts"
 
 const { methods } = ClientServiceDefinition
 
@@ -295,20 +295,42 @@ describe("lists", () => {
 describe("the older calls of clients", () => {
   it.scoped("make, show and end leases", () =>
     Effect.gen(function*() {
-      const { alice, bench, bob } = yield* leased
+      const { alice, bob } = yield* leased
       const { name } = yield* bob.askController(controller.requestLease, {
         duration: at(60),
         selector: { matchLabels: { board: "rpi4" }, matchExpressions: [] }
       })
       assert.deepStrictEqual(yield* bob.askController(controller.listLeases, {}), { names: [name] })
-      const shown = yield* bob.askController(controller.getLease, { name: "one" })
+      const shown = yield* alice.askController(controller.getLease, { name: "one" })
       assert.deepInclude(shown, {
         duration: at(100),
         selector: { matchLabels: { board: "rpi4" }, matchExpressions: [] }
       })
       yield* alice.askController(controller.releaseLease, { name: "one" })
       yield* alice.askController(controller.releaseLease, { name: "one" })
-      yield* bench.report(status.available)
+      assert.deepStrictEqual(yield* alice.askController(controller.listLeases, {}), { names: [] })
       assert.isDefined(condition(yield* bob.get(name), "Ready"))
+    }))
+
+  it.scoped("refuse the lease of another client", () =>
+    Effect.gen(function*() {
+      const { bob } = yield* leased
+      assert.strictEqual(
+        yield* refusal(bob.askController(controller.getLease, { name: "one" })),
+        "UNKNOWN: GetLease permission denied"
+      )
+      assert.strictEqual(
+        yield* refusal(bob.askController(controller.releaseLease, { name: "one" })),
+        "UNKNOWN: ReleaseLease permission denied"
+      )
+    }))
+
+  it.scoped("do not count an expired lease as released", () =>
+    Effect.gen(function*() {
+      const { alice, bench, lab } = yield* leased
+      yield* lab.expire("one")
+      yield* alice.askController(controller.releaseLease, { name: "one" })
+      yield* bench.release("one")
+      yield* alice.delete("one")
     }))
 })

@@ -114,6 +114,20 @@ describe("a dial", () => {
       yield* alice.dial("one")
     }))
 
+  it.scoped("waits for an ended lease too, while its exporter is available", () =>
+    Effect.gen(function*() {
+      const { alice, lab } = yield* listening()
+      yield* lab.release("one")
+      const dialling = yield* Effect.fork(refusal(alice.dial("one")))
+      yield* TestClock.adjust("27400 millis")
+      assert.isNull(dialling.unsafePoll())
+      yield* TestClock.adjust("100 millis")
+      assert.strictEqual(
+        yield* Fiber.join(dialling),
+        "FAILED_PRECONDITION: exporter is not ready (status: Available)"
+      )
+    }))
+
   it.scoped("of an exporter that takes nothing fills its buffer", () =>
     Effect.gen(function*() {
       const { alice, bench } = yield* leased()
