@@ -60,12 +60,12 @@ export const make = (parts: Parts): ReadonlyArray<Served> => {
     const parent = yield* namespaceOf(request.parent)
     const asked = yield* leaseRequest.check(request.lease)
     const caller = yield* authenticator.client(call, parent)
-    const name = request.leaseId === "" ? crypto.randomUUID() : request.leaseId
+    const now = yield* times.now
+    const name = request.leaseId === "" ? names.unique(now) : request.leaseId
     const lease = yield* leaseRequest.make(name, caller.name, asked, release)
     if (world.leases.has(name)) {
       return yield* plain(`leases.jumpstarter.dev ${JSON.stringify(name)} already exists`)
     }
-    const now = yield* times.now
     // Nobody has looked at it when the answer is made.
     const answer = leases.toMessage(lease, namespace, now)
     world.add(lease, now)

@@ -13,6 +13,7 @@ import * as exporterStatus from "../../protocol/ExporterStatus.ts"
 import * as labels from "./labels.ts"
 import * as leases from "./lease.ts"
 import * as leaseRequest from "./leaseRequest.ts"
+import * as names from "./names.ts"
 import type { Parts } from "./parts.ts"
 import { exporterNotFound, leaseNotFound, plain, type Refused } from "./refusal.ts"
 import type { ExporterObject } from "./registry.ts"
@@ -167,7 +168,8 @@ export const make = (parts: Parts): ReadonlyArray<Served> => {
 
   const requestLease = Effect.fnUntraced(function*(request: v1.RequestLeaseRequest, call: GrpcRequest) {
     const caller = yield* authenticator.client(call)
-    const name = crypto.randomUUID()
+    const now = yield* times.now
+    const name = names.unique(now)
     const lease = yield* leaseRequest.make(
       name,
       caller.name,
@@ -177,7 +179,7 @@ export const make = (parts: Parts): ReadonlyArray<Served> => {
       }),
       release
     )
-    world.add(lease, yield* times.now)
+    world.add(lease, now)
     return { name }
   })
 

@@ -10,6 +10,12 @@ export interface ObjectName {
 
 export const format = (kind: Kind, { name, namespace }: ObjectName): string => `namespaces/${namespace}/${kind}/${name}`
 
+/** Returns a version 7 UUID, as the controller names leases: such names sort by the time of their creation. */
+export const unique = (now: number): string => {
+  const time = Math.floor(now).toString(16).padStart(12, "0")
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${crypto.randomUUID().slice("xxxxxxxx-xxxx-4".length)}`
+}
+
 const ordinals = ["first", "second", "third", "fourth"]
 
 const segments = (

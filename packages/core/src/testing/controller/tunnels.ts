@@ -11,68 +11,66 @@ import type { ExporterObject } from "./registry.ts"
 import { Signal } from "./signal.ts"
 
 interface Listener {
+  readonly waiting: Array<DialResponse>
+  readonly changed: Signal
   superseded: boolean
 }
 
-interface Queue {
-  readonly waiting: Array<DialResponse>
-  readonly changed: Signal
-  listener: Listener
-}
-
-// What waits for an exporter that does not take it.
+// How many answers may wait for an exporter that does not read them.
 const bufferSize = 8
 
 export class Listeners {
-  private readonly queues = new Map<string, Queue>()
+  private readonly listeners = new Map<string, Listener>()
 
-  /** What clients of a lease are answered with, from now on. Another one for the same lease takes over what waits. */
+  /** Returns the answers that clients of a lease get from now on. A later call for the same lease ends the stream. */
   listen(lease: string): Stream.Stream<DialResponse> {
     return Stream.unwrapScoped(
-      Effect.map(this.open(lease), ({ listener, queue }) =>
+      Effect.map(this.open(lease), (listener) =>
         Stream.repeatEffectOption(
           Effect.suspend(function next(): Effect.Effect<DialResponse, Option.Option<never>> {
-            if (listener.superseded) return Effect.fail(Option.none())
-            const change = queue.changed.next
-            const first = queue.waiting.shift()
-            return first === undefined ? Effect.zipRight(change, Effect.suspend(next)) : Effect.succeed(first)
+            const change = listener.changed.next
+            const first = listener.waiting.shift()
+            return first !== undefined
+              ? Effect.succeed(first)
+              : listener.superseded
+              ? Effect.fail(Option.none())
+              : Effect.zipRight(change, Effect.suspend(next))
           })
         ))
     )
   }
 
-  /** Hands an exporter what its client is answered with. */
+  /** Sends the exporter of a lease the answer that its client gets. */
   offer(lease: string, answer: DialResponse): Effect.Effect<void, GrpcStatus.GrpcStatusError> {
     return Effect.suspend(() => {
-      const queue = this.queues.get(lease)
-      if (queue === undefined) {
+      const listener = this.listeners.get(lease)
+      if (listener === undefined) {
         return GrpcStatus.make("UNAVAILABLE", `exporter is not listening on lease ${lease}`)
       }
-      if (queue.waiting.length >= bufferSize) {
+      if (listener.waiting.length >= bufferSize) {
         return GrpcStatus.make("RESOURCE_EXHAUSTED", `listener buffer full on lease ${lease}`)
       }
-      queue.waiting.push(answer)
-      queue.changed.fire()
+      listener.waiting.push(answer)
+      listener.changed.fire()
       return Effect.void
     })
   }
 
-  private open(
-    lease: string
-  ): Effect.Effect<{ readonly queue: Queue; readonly listener: Listener }, never, Scope.Scope> {
+  private open(lease: string): Effect.Effect<Listener, never, Scope.Scope> {
     return Effect.acquireRelease(
       Effect.sync(() => {
-        const listener: Listener = { superseded: false }
-        const queue = this.queues.get(lease) ?? { waiting: [], changed: new Signal(), listener }
-        if (queue.listener !== listener) queue.listener.superseded = true
-        queue.listener = listener
-        this.queues.set(lease, queue)
-        queue.changed.fire()
-        return { queue, listener }
+        const listener: Listener = { waiting: [], changed: new Signal(), superseded: false }
+        const before = this.listeners.get(lease)
+        this.listeners.set(lease, listener)
+        if (before !== undefined) {
+          before.superseded = true
+          before.changed.fire()
+        }
+        return listener
       }),
-      ({ listener, queue }) =>
+      (listener) =>
         Effect.sync(() => {
-          if (queue.listener === listener) this.queues.delete(lease)
+          if (this.listeners.get(lease) === listener) this.listeners.delete(lease)
         })
     )
   }

@@ -1,7 +1,7 @@
 // protocol.md 13.2: what exporters say, and what they are told.
 import { ControllerServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Stream, TestClock } from "effect"
+import { Deferred, Effect, Fiber, Option, Stream, TestClock } from "effect"
 import * as ControllerTest from "../../../src/testing/ControllerTest.ts"
 import { addClient, addExporter, condition, refusal, status } from "../../support/controller.ts"
 
@@ -210,17 +210,26 @@ describe("an exporter that listens", () => {
       assert.deepStrictEqual(got._tag === "Some" && got.value, answer)
     }))
 
-  it.scoped("takes over from one that listened before, with what waits", () =>
+  it.scoped("ends the stream that listened before, after the tokens that waited on it", () =>
     Effect.gen(function*() {
       const { alice, bench } = yield* start()
       yield* bench.online
       const name = yield* alice.lease({ selector: "board" })
       yield* bench.report(status.ready)
-      const first = yield* Effect.fork(Stream.runCollect(bench.listen(name)))
+      const reading = yield* Deferred.make<void>()
+      const first = yield* Effect.fork(
+        Stream.runCollect(Stream.tap(bench.listen(name), () => Deferred.await(reading)))
+      )
       yield* TestClock.adjust("1 second")
+      // Until its buffer is full.
+      const early = yield* Stream.runCollect(
+        Stream.catchAll(Stream.repeatEffect(alice.dial(name)), () => Stream.empty)
+      )
       const second = yield* Effect.fork(Stream.runHead(bench.listen(name)))
-      assert.lengthOf([...(yield* Fiber.join(first))], 0)
-      yield* alice.dial(name)
-      assert.strictEqual((yield* Fiber.join(second))._tag, "Some")
+      yield* TestClock.adjust("1 second")
+      const late = yield* alice.dial(name)
+      yield* Deferred.succeed(reading, undefined)
+      assert.deepStrictEqual(yield* Fiber.join(first), early)
+      assert.deepStrictEqual(yield* Fiber.join(second), Option.some(late))
     }))
 })

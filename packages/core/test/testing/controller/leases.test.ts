@@ -127,6 +127,18 @@ describe("a lease that is created", () => {
       assert.deepInclude(yield* notices.next, { leased: true, leaseName: "one", clientName: "alice" })
     }))
 
+  it.scoped("without an id gets names that sort by their creation", () =>
+    Effect.gen(function*() {
+      const { alice } = yield* withBench()
+      const names: Array<string> = []
+      for (let count = 0; count < 4; count++) {
+        yield* TestClock.adjust("1 millis")
+        names.push(yield* alice.lease({ selector: "a=b" }))
+      }
+      names.forEach((name) => assert.match(name, /^[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/))
+      assert.deepStrictEqual(names.toSorted(), names)
+    }))
+
   it.scoped("takes the time that it really takes, if asked to", () =>
     Effect.gen(function*() {
       const { alice } = yield* withBench({ latency: "observed" })
