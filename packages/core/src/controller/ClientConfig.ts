@@ -1,6 +1,6 @@
 /**
- * How to reach a Jumpstarter service, and who the client is: from the configuration files and variables that `jmp` uses, or from values
- * of the program's own.
+ * The address of a Jumpstarter service and the identity of the client, from the configuration files and variables that `jmp` uses, or
+ * from the program's own values.
  *
  * @since 0.1.0
  */
@@ -25,38 +25,41 @@ import * as yamlDocument from "./yamlDocument.ts"
 export { ClientConfigError, type Tokens, type TokenStore }
 
 /**
- * A client of a Jumpstarter service. Every value has been checked. The tokens are those of the moment when it was made: a `Controller`
- * renews them, and keeps them in `tokenStore`.
+ * The configuration of a client of a Jumpstarter service. Every value has been checked. `token` and `refreshToken` do not change: a
+ * `Controller` keeps the tokens that it refreshes in `tokenStore`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ClientConfig extends Tokens {
-  /** Where it was read: the path of a file, `the environment`, or `the values`. */
+  /** Where the configuration comes from: the path of a file, `the environment`, or `the values`. */
   readonly source: string
   readonly namespace: string
   readonly name: string
-  /** The controller's address, with what is trusted there. */
+  /** The controller's address, with the certificates to trust. */
   readonly endpoint: Endpoint.Tcp | Endpoint.Tls
-  /** What is trusted at the controller and at its routers: these certificates, as PEM or as base64 of PEM, unless it is empty. */
+  /**
+   * Trust for the controller and its routers. `ca` holds certificates, as PEM or as base64 of PEM; empty means the system's roots.
+   * `insecure` trusts a server on first use and allows `tcp://`.
+   */
   readonly tls: { readonly ca: string; readonly insecure: boolean }
   /** gRPC channel arguments, for the controller and its routers. */
   readonly grpcOptions: Readonly<Record<string, string | number>>
-  /** Which classes of Python clients may be loaded. This library loads none; what it starts may ask. */
+  /** The Python client classes that may be loaded. This library loads none; programs that it starts may need the list. */
   readonly drivers: { readonly allow: ReadonlyArray<string>; readonly unsafe: boolean }
   readonly leases: {
-    /** How long a lease may take to be ready; 2 hours unless configured. */
+    /** How long a lease may take to become ready; 2 hours unless configured. */
     readonly acquisitionTimeout: Duration.Duration
-    /** How long an exporter may take to be ready for a connection; 60 seconds unless configured. */
+    /** How long an exporter may take to become ready for a connection; 60 seconds unless configured. */
     readonly dialTimeout: Duration.Duration
-    /** How long an exporter that is gone is tried again; 5 minutes unless configured. */
+    /** How long to retry connecting to an exporter that was lost; 5 minutes unless configured. */
     readonly retryTimeout: Duration.Duration
   }
   readonly tokenStore: TokenStore
 }
 
 /**
- * What a program has to say itself, where it has no configuration file. The rest is as in a file that does not say it.
+ * The values of a program that has no configuration file. Optional values have the same defaults as in a file.
  *
  * @since 0.1.0
  * @category models
@@ -77,13 +80,13 @@ export interface ClientConfigValues extends Tokens {
     readonly dialTimeout?: Duration.DurationInput | undefined
     readonly retryTimeout?: Duration.DurationInput | undefined
   } | undefined
-  /** Where new tokens go; unless given, into the memory of the program only. */
+  /** Where new tokens are stored; unless given, only in memory. */
   readonly tokenStore?: TokenStore | undefined
 }
 
 type Invalid = (path: readonly [string, ...ReadonlyArray<string>], details: string) => ClientConfigError
 
-// Kubernetes has no others, and they go into resource names, which have slashes.
+// Kubernetes allows no other names. They become parts of resource names, which slashes separate.
 const namePattern = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/i
 
 const checked = (
@@ -95,7 +98,7 @@ const checked = (
     const check = (path: readonly [string, ...ReadonlyArray<string>], problem: string | undefined) =>
       problem === undefined ? Either.void : Either.left(invalid(path, problem))
     const { drivers, endpoint, grpcOptions, leases, name, namespace, refreshToken, token } = values
-    const noName = "is no name: letters, digits, dots and dashes"
+    const noName = "is not a name: use letters, digits, dots and dashes"
     yield* check(["metadata", "namespace"], namePattern.test(namespace) ? undefined : noName)
     yield* check(["metadata", "name"], namePattern.test(name) ? undefined : noName)
     yield* check(["token"], tokens.problem(Redacted.value(token)))
@@ -116,7 +119,7 @@ const checked = (
       tls,
       endpoint: yield* Either.mapLeft(
         serviceAddress.parse(endpoint, tls),
-        (problem) => invalid(["endpoint"], `is no address: ${problem}`)
+        (problem) => invalid(["endpoint"], `is not an address: ${problem}`)
       ),
       grpcOptions: grpcOptions ?? {},
       drivers: {
@@ -133,7 +136,7 @@ const checked = (
   })
 
 /**
- * A configuration from the program's own values.
+ * Makes a configuration from the program's own values.
  *
  * @since 0.1.0
  * @category constructors
@@ -247,11 +250,10 @@ const UserConfig = Schema.Struct({
   )
 })
 
-// An alias is the name of a file.
 const aliasProblem = (alias: string): string | undefined =>
   /^[^/\\\p{Cc}]+$/u.test(alias) && !/^\.+$/.test(alias)
     ? undefined
-    : `${JSON.stringify(alias)} is no alias: it names a file, and has no slash`
+    : `${JSON.stringify(alias)} is not an alias: an alias is a file name without a slash`
 
 const home = Effect.fnUntraced(function*() {
   const path = yield* Path.Path
@@ -269,11 +271,11 @@ const currentClient = Effect.fnUntraced(function*(file: string) {
       ...(line === undefined ? {} : { line }),
       details
     })
-  const wayOut = "name a client, set JMP_NAMESPACE and JMP_NAME with the rest, or log in with `jmp login`"
+  const wayOut = "name a client, set JMP_NAMESPACE, JMP_NAME and the other variables, or log in with `jmp login`"
   const document = yield* Effect.catchIf(
     readYaml(yield* FileSystem.FileSystem, file),
     ({ reason }) => reason === "NotFound",
-    () => none(`there is no such file, which would say the current client; ${wayOut}`)
+    () => none(`there is no such file, and therefore no current client; ${wayOut}`)
   )
   const line = document.lineOf(["config", "current-client"])
   const { config } = yield* Effect.mapError(
@@ -294,8 +296,8 @@ const currentClient = Effect.fnUntraced(function*(file: string) {
 })
 
 /**
- * Which configuration is read. `alias` names a file among those of `jmp`, without `.yaml`; `path` is any file. One of the two, or
- * neither.
+ * The configuration to read. `alias` is the name of one of the files of `jmp`, without `.yaml`; `path` is any file. Give one of the two,
+ * or neither.
  *
  * @since 0.1.0
  * @category models
@@ -307,16 +309,15 @@ export type LoadOptions =
 /**
  * Reads the configuration as `jmp` does (`protocol.md` 10.5 and 11):
  *
- * - the file that is named
- * - else, where `JMP_NAMESPACE` and `JMP_NAME` are set, the environment alone
+ * - the file given by `alias` or `path`
+ * - else, when `JMP_NAMESPACE` and `JMP_NAME` are set, the environment alone
  * - else the file of the current client, which `config.yaml` names
  *
- * The files are in `JMP_CLIENT_CONFIG_HOME`, which is `~/.config/jumpstarter` unless set. What a file says wins over the variables,
- * which fill in for keys that are not there; only `JMP_DIAL_TIMEOUT` and `JMP_RETRY_TIMEOUT` win over the file. Variables are read
- * through Effect's `Config`.
+ * The files are in `JMP_CLIENT_CONFIG_HOME`, which is `~/.config/jumpstarter` unless set. Variables fill in keys that the file does not
+ * have; `JMP_DIAL_TIMEOUT` and `JMP_RETRY_TIMEOUT` override the file. Variables are read through Effect's `Config`.
  *
- * A `Controller` writes new tokens back to the file they were read from, and nowhere when they came from the environment. A file that
- * others can read is a warning in the log.
+ * A `Controller` writes new tokens back to the file that they came from. Tokens from the environment stay in memory. A file that other
+ * users can read or change causes a warning in the log.
  *
  * @since 0.1.0
  * @category constructors
@@ -348,7 +349,7 @@ export const load = (
         ? new ClientConfigError({
           reason: "NotFound",
           ...named,
-          details: `the client ${alias} has no file: ${file} is not there`
+          details: `the client ${alias} has no file: ${file} does not exist`
         })
         : error)
   })

@@ -1,5 +1,5 @@
 /**
- * The Jumpstarter service as a client sees it: the exporters of a lab, and the leases of them.
+ * The client side of a Jumpstarter service: the exporters of a lab and their leases.
  *
  * @since 0.1.0
  */
@@ -38,7 +38,7 @@ export {
 }
 
 /**
- * The controller that a program leases from.
+ * The controller from which a program leases exporters.
  *
  * @since 0.1.0
  * @category tags
@@ -49,7 +49,7 @@ export {
  * import { NodeContext } from "@effect/platform-node"
  * import { Effect, Layer, Stream } from "effect"
  *
- * // The environment in CI, the current client of `jmp` elsewhere.
+ * // In CI the variables, elsewhere the current client of `jmp`.
  * const Lab = Controller.layerFile().pipe(Layer.provide([NodeContext.layer, FetchHttpClient.layer]))
  *
  * const boards = Effect.gen(function*() {
@@ -64,8 +64,8 @@ export {
 export class Controller extends Context.Tag("@effect-jumpstarter/core/Controller")<Controller, ControllerClient>() {}
 
 /**
- * The requests of a client over a channel that is there already, as one to a stand-in in memory. The token is renewed at its issuer.
- * `router` opens channels to routers; unless given, `GrpcChannel.fromEndpoint` does, with the channel arguments of the configuration.
+ * Makes a client over an existing channel, such as a channel to an in-memory stand-in. `HttpClient` refreshes the token at its issuer.
+ * `router` opens channels to routers; the default is `GrpcChannel.fromEndpoint` with the channel arguments of the configuration.
  *
  * @since 0.1.0
  * @category constructors
@@ -85,9 +85,9 @@ export const fromChannel = (
 const firstLook = Duration.seconds(30)
 
 /**
- * The requests of a client to the controller of its configuration, over nice-grpc, which knows proxies and channel arguments. The
- * connection is made by the first request. Fails when certificates cannot be used, or when a server that is trusted on first use does
- * not show its own within 30 seconds.
+ * Makes a client of the controller that the configuration names, over nice-grpc, which supports proxies and channel arguments. The first
+ * request connects. Fails when certificates cannot be used, or when a server that is trusted on first use does not present its
+ * certificate within 30 seconds.
  *
  * @since 0.1.0
  * @category constructors
@@ -115,7 +115,7 @@ export const make = (
 }
 
 /**
- * The controller of a configuration.
+ * Provides the controller of a configuration.
  *
  * @since 0.1.0
  * @category layers
@@ -125,7 +125,7 @@ export const layer = (
 ): Layer.Layer<Controller, ControllerError, HttpClient.HttpClient> => Layer.scoped(Controller, make(config))
 
 /**
- * The controller of a program's own values, out of Effect's `Config`.
+ * Provides the controller of the program's own values, read from Effect's `Config`.
  *
  * @since 0.1.0
  * @category layers
@@ -151,7 +151,7 @@ export const layerConfig = (
 > => Layer.scoped(Controller, Effect.flatMap(Effect.flatMap(Config.unwrap(config), ClientConfig.make), make))
 
 /**
- * The controller of the configuration files and variables of `jmp`, see `ClientConfig.load`.
+ * Provides the controller of the configuration files and variables of `jmp`. See `ClientConfig.load`.
  *
  * @since 0.1.0
  * @category layers

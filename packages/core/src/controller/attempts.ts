@@ -1,4 +1,4 @@
-// A request to the controller is attempted until it is answered, fails for good, or its time is over.
+// Attempts a request to the controller until it succeeds, fails permanently, or its time is over.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -9,7 +9,7 @@ import { ControllerError, isTransient } from "./controllerError.ts"
 import * as controllerTexts from "./controllerTexts.ts"
 
 export interface Request {
-  /** Of the RPC. */
+  /** The name of the RPC. */
   readonly name: string
   readonly target: string
   readonly subject?: string | undefined
@@ -17,7 +17,7 @@ export interface Request {
 
 const pauses = Schedule.exponential("100 millis", 1.5).pipe(Schedule.union(Schedule.spaced("2 seconds")))
 
-/** The error of a status. */
+/** Makes the error of a status. */
 export const fromStatus = (name: string, subject?: string) => (status: GrpcStatus.GrpcStatusError): ControllerError => {
   const details = controllerTexts.shownDetails(status.details)
   return new ControllerError({
@@ -36,7 +36,7 @@ export const amended = (
   fields: Partial<Pick<ControllerError, "details" | "reason">>
 ): ControllerError => new ControllerError({ ...error, cause: error.cause, ...fields })
 
-/** Tries again what passes by itself, for as long as the bound allows. */
+/** Retries transient failures within the bound. */
 export const persist = <A>(
   request: Request,
   bound: Duration.Duration,

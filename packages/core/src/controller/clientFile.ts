@@ -1,5 +1,5 @@
-// What a client configuration file, and the environment, say (protocol.md 10.5 and 11.2): which keys there are, what values they take,
-// and which variable fills in for which key.
+// The content of a client configuration file and of the environment (protocol.md 10.5 and 11.2): the keys, their values, and the
+// variable that fills in each key.
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
@@ -10,7 +10,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { ClientConfigError } from "./configError.ts"
 
-// The message never shows what is there instead: it may be a token.
+// The message never shows the actual value, which may be a token.
 const saying = (details: string) => ({
   message: ({ actual }: ParseResult.ParseIssue) => ({
     message: actual === null || actual === "" ? "is empty" : details,
@@ -18,15 +18,15 @@ const saying = (details: string) => ({
   })
 })
 
-const Text = Schema.NonEmptyString.annotations(saying("is not a text; write it in quotes"))
+const Text = Schema.NonEmptyString.annotations(saying("is not a string; write it in quotes"))
 
-const AnyText = Schema.String.annotations(saying("is not a text; write it in quotes"))
+const AnyText = Schema.String.annotations(saying("is not a string; write it in quotes"))
 
 const OptionalText = Schema.optional(
-  Schema.NullOr(Schema.String).annotations(saying("is not a text; write it in quotes"))
+  Schema.NullOr(Schema.String).annotations(saying("is not a string; write it in quotes"))
 )
 
-// As pydantic reads it.
+// The values that pydantic accepts.
 const Flag = Schema.Union(
   Schema.Boolean,
   Schema.transformLiterals(
@@ -53,13 +53,13 @@ const strict = { parseOptions: { onExcessProperty: "error" } } as const
 
 const tolerant = { parseOptions: { onExcessProperty: "ignore" } } as const
 
-// A mapping with a mistake in it has the message of that.
+// Without `override`: a mistake inside a mapping keeps its own message.
 const noMapping = {
   message: ({ actual }: ParseResult.ParseIssue) => actual === null ? "is empty" : "is not a mapping of keys to values"
 }
 
 const Patterns = Schema.Union(Schema.String, Schema.Array(Schema.String)).annotations(
-  saying("is neither a list of texts nor a text with commas")
+  saying("is neither a list of strings nor a comma-separated string")
 )
 
 const Fields = Schema.Struct({
@@ -82,7 +82,7 @@ const Fields = Schema.Struct({
   grpcOptions: Schema.optional(
     Schema.Record({
       key: Schema.String,
-      value: Schema.Union(Schema.String, Schema.Int).annotations(saying("is neither a text nor a whole number"))
+      value: Schema.Union(Schema.String, Schema.Int).annotations(saying("is neither a string nor a whole number"))
     }).annotations(noMapping)
   ),
   drivers: Schema.optional(
@@ -101,7 +101,7 @@ const Fields = Schema.Struct({
       retry_timeout: Schema.optional(seconds(0))
     }).annotations({ ...strict, ...noMapping })
   ),
-  // Written by older versions; the file name decides.
+  // Older versions of `jmp` write these keys. The file name decides.
   alias: Schema.optional(Schema.Unknown),
   path: Schema.optional(Schema.Unknown)
 }).annotations({ ...strict, ...noMapping })
@@ -124,13 +124,13 @@ interface Variable {
 
 const variable = (name: string, ...path: KeyPath): Variable => ({ name, path })
 
-// They take the place of what the file says.
+// Variables that override the file.
 const overriding = [
   variable("JMP_DIAL_TIMEOUT", "leases", "dial_timeout"),
   variable("JMP_RETRY_TIMEOUT", "leases", "retry_timeout")
 ]
 
-// They fill in for keys that are not there. Of several for one key the first counts.
+// Variables that fill in missing keys, as JSON and as text. When several variables have the same key, the first one counts.
 const json = [
   variable("JMP_TLS", "tls"),
   variable("JMP_LEASES", "leases"),
@@ -156,7 +156,7 @@ const insecure = ["JMP_GRPC_INSECURE", "JUMPSTARTER_GRPC_INSECURE"]
 
 export const environment = "the environment"
 
-/** The variables that are set to something, by name. */
+/** The variables that are set and not empty, by name. */
 export type Variables = ReadonlyMap<string, string>
 
 export const variables = (names: ReadonlyArray<string>): Effect.Effect<Variables, ClientConfigError> =>
@@ -194,10 +194,10 @@ const isMapping = (value: unknown): value is Fillable => Predicate.isRecord(valu
 
 const joined = (path: ReadonlyArray<PropertyKey>): string => path.map(String).join(".")
 
-// Where a value came from, by its path in the file.
+// The variable that a value came from, by the path of its key.
 type Origins = Map<string, string>
 
-// Puts a value where there is none; of a mapping that is there, the keys that are not.
+// Sets a value that is missing. Into an existing mapping it adds the missing keys.
 const fill = (
   target: Fillable,
   path: KeyPath,
@@ -240,15 +240,15 @@ const override = (
 
 const parseJson = Schema.decodeEither(Schema.parseJson())
 
-// Values that others must not change, such as what a parser answered.
+// The variables are filled into a copy, so that the parsed file stays as it is.
 const copied = (value: unknown): unknown =>
   isMapping(value) ? Object.fromEntries(Object.entries(value).map(([key, value]) => [key, copied(value)])) : value
 
 export interface Source {
-  /** The path of the file, or that it is the environment. */
+  /** The path of the file, or `the environment`. */
   readonly name: string
   readonly lineOf: (path: ReadonlyArray<PropertyKey>) => number | undefined
-  /** Whether a key that is missing has to come from a variable. */
+  /** Whether there is no file, so that every value comes from a variable. */
   readonly isEnvironment: boolean
 }
 
@@ -257,11 +257,11 @@ const variableOf = (path: ReadonlyArray<PropertyKey>): string | undefined =>
 
 export interface Decoded {
   readonly fields: ClientFields
-  /** A mistake at a key, for what only its user can find out. */
+  /** Makes the error of a key whose value the caller rejects. */
   readonly invalid: (path: KeyPath, details: string) => ClientConfigError
 }
 
-/** Reads what a file has at its top, completed by the variables. */
+/** Decodes the parsed content of a file, completed by the variables. */
 export const decode = (
   raw: unknown,
   variables: Variables,
@@ -302,13 +302,13 @@ export const decode = (
     if (_tag === "Missing") return missing(path)
     if (_tag !== "Unexpected") return at(path, message)
     const known = keys[joined(path.slice(0, -1))] ?? []
-    return at(path, `is no key of a client configuration; the keys here are ${known.join(", ")}`)
+    return at(path, `is not a key of a client configuration; the keys here are ${known.join(", ")}`)
   }
 
   return Either.gen(function*() {
     if (raw === null || raw === undefined) return yield* Either.left(at([], "the file is empty"))
     const complete = copied(raw)
-    if (!isMapping(complete)) return yield* Either.left(at([], "the file has no mapping of keys to values"))
+    if (!isMapping(complete)) return yield* Either.left(at([], "the file is not a mapping of keys to values"))
     for (const { name, path } of overriding) {
       const value = variables.get(name)
       if (value !== undefined) override(complete, path, name, value, origins)
@@ -340,11 +340,11 @@ export const decode = (
   })
 }
 
-/** Whether a variable has every TLS server trusted as it first presents itself. */
+/** Whether a variable says to trust every TLS server on first use. */
 export const isInsecure = (variables: Variables): boolean => insecure.some((name) => variables.get(name) === "1")
 
-/** Whether the variables make a configuration of their own (`protocol.md` 11.4). */
+/** Whether the variables are a complete configuration without a file (`protocol.md` 11.4). */
 export const isComplete = (variables: Variables): boolean => variables.has("JMP_NAMESPACE") && variables.has("JMP_NAME")
 
-/** Whether a file of this mode can be read or changed by others. Windows has other means than modes. */
+/** Whether other users can read or change a file of this mode. Modes mean nothing on Windows. */
 export const isOpenToOthers = (mode: number): boolean => process.platform !== "win32" && (mode & 0o066) !== 0

@@ -1,16 +1,16 @@
-// Why a configuration cannot be used. ClientConfig re-exports it.
+// The error of a configuration. ClientConfig re-exports it.
 import * as Schema from "effect/Schema"
 
 /**
  * A client configuration that cannot be used.
  *
- * - `NotFound`: there is no such file, no current client, or no client of that alias
+ * - `NotFound`: there is no such file, no current client, or no client with that alias
  * - `Unreadable`: the file cannot be read
- * - `Syntax`: the file is not YAML, or a variable that should be is not JSON
+ * - `Syntax`: the file is not YAML, or a variable is not the JSON that it should be
  * - `Invalid`: a key is missing, unknown, or has a value that cannot be used
  *
- * `source` is the path of the file, `the environment`, or `the values`. `line` counts from 1 and is there where a file has a line to
- * point at. `key` is the key in the file, as in `metadata.name`, or the variable. No text of the error shows a token.
+ * `source` is the path of the file, `the environment`, or `the values`. `line` is the line in the file, from 1, when there is one. `key`
+ * is the key in the file, such as `metadata.name`, or the name of the variable. No text of the error shows a token.
  *
  * @since 0.1.0
  * @category errors

@@ -1,5 +1,5 @@
-// The RPCs of a client on the controller: each with the client's identity, tried again while that helps, and with errors that say what
-// to do. Controller re-exports the types.
+// The RPCs of a client to the controller. Each carries the client's identity, retries transient failures, and fails with an error that
+// says what to do.
 import {
   ClientServiceDefinition,
   type CreateLeaseRequest,
@@ -62,8 +62,8 @@ export const make = (
     more: { readonly subject?: string; readonly position?: number } = {}
   ) => new ControllerError({ reason, rpc, target, code, details, ...more })
 
-  // One attempt, and a second one with another token where the first has expired. The span has what `read` makes of the answer, so that
-  // is where tokens are hidden.
+  // Makes one attempt, and a second one with a new token when the controller says that the first has expired. A tracer may show the
+  // result of the span, so `read` hides tokens.
   const send = <Request, Response, A>(
     rpc: string,
     method: stub.Method<Request, Response>,
@@ -122,13 +122,13 @@ export const make = (
           rpc,
           "Invalid",
           "INVALID_ARGUMENT",
-          `the selector ${JSON.stringify(text)} cannot be read at character ${position}: ${details}`,
+          `the selector ${JSON.stringify(text)} is invalid at character ${position}: ${details}`,
           { position }
         ),
       onRight: ({ text }) => text
     })
 
-  // They go into longer names.
+  // A name becomes part of a longer name.
   const checkedName = (rpc: string, name: string): Either.Either<string, ControllerError> =>
     name !== "" && !name.includes("/")
       ? Either.right(name)
@@ -137,7 +137,7 @@ export const make = (
           rpc,
           "Invalid",
           "INVALID_ARGUMENT",
-          `${JSON.stringify(name)} is no name: write it alone, without namespaces/`
+          `${JSON.stringify(name)} is not a name: write it without namespaces/`
         )
       )
 
@@ -153,7 +153,7 @@ export const make = (
         rpc,
         "Invalid",
         "INVALID_ARGUMENT",
-        `a duration has to be finite and longer than nothing, and it is ${Duration.format(duration)}`,
+        `the duration must be finite and greater than zero; it is ${Duration.format(duration)}`,
         subject === undefined ? {} : { subject }
       ))
   }
@@ -189,14 +189,14 @@ export const make = (
         const lease = yield* getLease(name)
         const about = { subject: name }
         if (records.isOver(lease)) {
-          return yield* refuse(rpc, "Ended", "FAILED_PRECONDITION", "the lease is over", about)
+          return yield* refuse(rpc, "Ended", "FAILED_PRECONDITION", "the lease has ended", about)
         }
         if (Option.isSome(lease.endTime) || Option.isNone(lease.duration)) {
           return yield* refuse(
             rpc,
             "NotExtendable",
             "FAILED_PRECONDITION",
-            "the lease was made with an end, and the controller changes the duration of others only",
+            "the lease has a fixed end, so its duration cannot change",
             about
           )
         }
@@ -211,7 +211,7 @@ export const make = (
           ...WireLease.create(),
           name: fullName("leases", name),
           duration: records.toDuration(duration),
-          // The controller wants both while the begin may still change, and takes none after that.
+          // Before the lease begins, the controller requires the begin time with the duration. After that, it refuses a begin time.
           ...(isScheduled && Option.isSome(lease.beginTime)
             ? { beginTime: records.toTimestamp(lease.beginTime.value) }
             : {})
@@ -335,7 +335,7 @@ export const make = (
           const deprecated = Object.keys(made.deprecatedLabels)
           if (deprecated.length > 0) {
             yield* Effect.logWarning(
-              `the lease ${made.name} selects labels that will be gone: ${deprecated.join(", ")}`
+              `the lease ${made.name} selects deprecated labels: ${deprecated.join(", ")}`
             )
           }
           return made
@@ -379,7 +379,7 @@ export const make = (
           )
           const problem = tokens.problem(Redacted.value(token))
           if (problem !== undefined) {
-            return yield* refuse("RotateToken", "Failed", "INTERNAL", `the controller's new token ${problem}`)
+            return yield* refuse("RotateToken", "Failed", "INTERNAL", `the new token from the controller ${problem}`)
           }
           yield* source.adopt(token)
           return { token, expires }
@@ -404,11 +404,11 @@ export const make = (
             serviceAddress.parse(address, config.tls),
             (problem) =>
               unusable(
-                `the controller's address of a router, ${JSON.stringify(address)}, cannot be used: ${problem}`
+                `the router address from the controller, ${JSON.stringify(address)}, cannot be used: ${problem}`
               )
           )
           const problem = tokens.problem(Redacted.value(token))
-          if (problem !== undefined) return yield* unusable(`the controller's token for a router ${problem}`)
+          if (problem !== undefined) return yield* unusable(`the router token from the controller ${problem}`)
           return { endpoint, token }
         }),
       router

@@ -1,46 +1,46 @@
-// What a request to the controller fails with. Controller re-exports it.
+// The error of a request to the controller. Controller re-exports it.
 import * as Schema from "effect/Schema"
 import { GrpcCode } from "../grpc/GrpcStatus.ts"
 
 /**
- * Why the controller did not do what was asked, for a program that acts on it.
+ * Why a request failed, for programs that act on the reason.
  *
  * About the client:
  *
- * - `Unauthenticated`: the token is missing, damaged, or of another service
- * - `TokenExpired`: the token has expired, and there is no new one
- * - `RefreshFailed`: the issuer gave no new token for one that has expired
+ * - `Unauthenticated`: the token is missing, damaged, or belongs to another service
+ * - `TokenExpired`: the token has expired, and there is no refresh token
+ * - `RefreshFailed`: the token has expired, and the issuer returned no new one
  * - `UnknownClient`: the service has no client of this name and namespace
- * - `PermissionDenied`: the token is not this client's, or the namespace is another one
+ * - `PermissionDenied`: the token belongs to another client or namespace
  *
- * About what was asked for:
+ * About the request:
  *
- * - `Invalid`: the request makes no sense, such as a selector that cannot be read or a duration of zero
+ * - `Invalid`: the request has a mistake, such as a selector with a syntax error or a duration of zero
  * - `NotFound`: there is no such exporter, lease, or client to transfer a lease to
  * - `AlreadyExists`: another lease has or had this name
  * - `NotYours`: the lease belongs to another client, or has been transferred to one
  * - `NotActive`: the lease has no exporter yet, or never got one
- * - `AlreadyStarted`: the lease has begun, so that its begin cannot change
+ * - `AlreadyStarted`: the lease has begun, so its begin time cannot change
  * - `AlreadyReleased`: the lease was released before
- * - `Ended`: the lease is over
- * - `NotExtendable`: the lease has a fixed end, so that its duration cannot change
- * - `HookFailed`: the hook of the exporter at the begin or end of the lease failed
+ * - `Ended`: the lease has ended
+ * - `NotExtendable`: the lease has a fixed end, so its duration cannot change
+ * - `HookFailed`: the exporter's hook before or after the lease failed
  * - `ExporterOffline`: the exporter has left
- * - `Unsupported`: the service is of a version that does not know the request
+ * - `Unsupported`: the service is too old for the request
  *
- * What passes by itself, and was tried again until the time was over:
+ * Transient, and retried until the time was over:
  *
  * - `NotReady`: the exporter is not ready for connections yet
- * - `NotListening`: the exporter waits for no connection at this moment
- * - `Busy`: the exporter has more connections to accept than fit
- * - `Starting`: the controller has just started, and cannot verify tokens for some ten seconds
+ * - `NotListening`: the exporter does not accept connections at the moment
+ * - `Busy`: the exporter's queue of connections to accept is full
+ * - `Starting`: the controller has just started, and cannot verify tokens for about ten seconds
  * - `Unavailable`: there is no connection to the controller
  *
  * Other:
  *
- * - `TimedOut`: there was no answer in time; whether the request was carried out is not known
+ * - `TimedOut`: there was no answer in time; the request may have been carried out
  * - `Untrusted`: the certificate or the address of the controller or router cannot be trusted or used
- * - `Failed`: everything else; `code` and `details` have what is known
+ * - `Failed`: any other failure; see `code` and `details`
  *
  * @since 0.1.0
  * @category schemas
@@ -80,20 +80,20 @@ export const ControllerReason = Schema.Literal(
 export type ControllerReason = typeof ControllerReason.Type
 
 const advice: Partial<Record<ControllerReason, string>> = {
-  Unauthenticated: "log in again with `jmp login`, or give a token of this service",
+  Unauthenticated: "log in again with `jmp login`, or use a token of this service",
   TokenExpired: "log in again with `jmp login`",
   RefreshFailed: "log in again with `jmp login`",
-  UnknownClient: "check the namespace and the name of the client's configuration",
+  UnknownClient: "check the namespace and the name in the client configuration",
   PermissionDenied:
-    "check the namespace and the name of the client's configuration; they have to be those of the token",
+    "check the namespace and the name in the client configuration; the token must belong to that client",
   Starting: "the controller has just started",
-  Unsupported: "the service is too old for this"
+  Unsupported: "the service is too old for this request"
 }
 
 /**
- * A request to the controller that failed. `rpc` is the name of the RPC, as in `CreateLease`, or `connect`; `code` and `details` are
- * the status of the wire. `subject` is the lease or exporter it was about. `position` is there for a selector that cannot be read: the
- * first character that does not fit, from 1.
+ * A request to the controller failed. `rpc` is the name of the RPC, such as `CreateLease`, or `connect`. `code` and `details` are those of
+ * the gRPC status. `subject` is the name of the lease or exporter. `position` is the position of the mistake in a selector, in characters
+ * from 1.
  *
  * @since 0.1.0
  * @category errors
@@ -128,7 +128,7 @@ const transient: ReadonlySet<ControllerReason> = new Set([
 ])
 
 /**
- * Whether the reason may be gone by itself in a while. The requests of a `Controller` were tried again until their time was over.
+ * Whether the failure may pass by itself. A `Controller` has already retried the request until its time was over.
  *
  * @since 0.1.0
  * @category guards

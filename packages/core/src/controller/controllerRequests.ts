@@ -1,4 +1,4 @@
-// What a client can ask of the controller. Controller re-exports it.
+// The requests of a client to the controller. Controller re-exports the types.
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
@@ -14,62 +14,62 @@ import type { ControllerError } from "./controllerError.ts"
 import type { ExporterInfo, LeaseInfo } from "./records.ts"
 
 /**
- * Which exporters are listed.
+ * The exporters to list.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ExporterQuery {
-  /** A label selector, as in `board=rpi4,!broken`; all unless given. */
+  /** A label selector, such as `board=rpi4,!broken`; all exporters unless given. */
   readonly selector?: string | undefined
-  /** Whether labels that the lab hides are shown. They can be selected by either way. */
+  /** Whether to return labels that the lab hides. A selector can use them in any case. */
   readonly hiddenLabels?: boolean | undefined
-  /** How many are asked for at a time; 100 unless given. */
+  /** How many one request returns at most; 100 unless given. */
   readonly pageSize?: number | undefined
 }
 
 /**
- * Which leases are listed: those of the whole namespace, not only the client's own.
+ * The leases to list, of all clients of the namespace.
  *
  * @since 0.1.0
  * @category models
  */
 export interface LeaseQuery {
-  /** A selector over the `key=value` pairs of the leases' own selectors. A lease by the name of an exporter has none. */
+  /** A selector on the `key=value` pairs of the leases' own selectors. A lease of an exporter by name has none. */
   readonly selector?: string | undefined
-  /** A selector over the leases' tags. */
+  /** A selector on the leases' tags. */
   readonly tags?: string | undefined
-  /** Whether those that are over are listed as well. */
+  /** Whether to list ended leases too. */
   readonly ended?: boolean | undefined
-  /** How many are asked for at a time; 100 unless given. */
+  /** How many one request returns at most; 100 unless given. */
   readonly pageSize?: number | undefined
 }
 
 /**
- * A lease to be made, of an exporter that a selector fits, of one by its name, or of one by its name if the selector fits.
+ * A lease to create: of any exporter that matches a selector, of an exporter by name, or of an exporter by name that must match the
+ * selector.
  *
  * @since 0.1.0
  * @category models
  */
 export interface NewLease {
-  /** The name of the lease, which no other lease may have or have had; a random one unless given. */
+  /** The name of the lease, which no other lease may have or have had; a random name unless given. */
   readonly name?: string | undefined
   readonly selector?: string | undefined
   readonly exporterName?: string | undefined
-  /** In all, from the begin. */
+  /** The whole duration, from the begin time. */
   readonly duration: Duration.DurationInput
-  /** When it begins, in whole seconds; at once unless given. */
+  /** When the lease begins, in whole seconds; at once unless given. */
   readonly beginTime?: DateTime.Utc | undefined
   readonly tags?: Readonly<Record<string, string>> | undefined
-  /** What the exporter gets to know, where the service is new enough. */
+  /** Values for the exporter, if the service is new enough. */
   readonly context?: Readonly<Record<string, string>> | undefined
-  /** Whether a disabled exporter may be leased, by its name. */
+  /** Whether to lease the exporter even if it is disabled; only by name. */
   readonly allowDisabled?: boolean | undefined
 }
 
 /**
- * Where a router waits for this client, and the token for one connection there. What is trusted at the endpoint is what the
- * configuration says.
+ * The router at which the exporter waits, and the token for one connection. The configuration determines the trust of the endpoint.
  *
  * @since 0.1.0
  * @category models
@@ -80,9 +80,9 @@ export interface RouterAddress {
 }
 
 /**
- * The requests of a client to the controller. What passes by itself is tried again (see `ControllerReason`), for 30 seconds, and
- * `dial` for the `dialTimeout` of the configuration; `within` sets another bound. Requests that change something are safe to
- * repeat: one whose answer was lost is not carried out twice.
+ * The requests of a client to the controller. A request retries transient failures (see `ControllerReason`) for 30 seconds, `dial` for
+ * the `dialTimeout` of the configuration; `within` sets another bound. A request that changes something is not carried out twice when
+ * its answer was lost.
  *
  * @since 0.1.0
  * @category models
@@ -91,41 +91,41 @@ export interface ControllerClient {
   readonly config: ClientConfig
   /** The controller's address. */
   readonly target: string
-  /** The same requests, each with this much time. */
+  /** Returns the same requests with this time limit for each. */
   readonly within: (bound: Duration.DurationInput) => ControllerClient
-  /** The exporters of the namespace, by name. */
+  /** The exporters of the namespace, in the order of their names. */
   readonly exporters: (query?: ExporterQuery) => Stream.Stream<ExporterInfo, ControllerError>
   readonly exporter: (name: string) => Effect.Effect<ExporterInfo, ControllerError>
-  /** The leases of the namespace, by name. */
+  /** The leases of the namespace, in the order of their names. */
   readonly leases: (query?: LeaseQuery) => Stream.Stream<LeaseInfo, ControllerError>
-  /** Any lease of the namespace. */
+  /** Returns any lease of the namespace. */
   readonly lease: (name: string) => Effect.Effect<LeaseInfo, ControllerError>
-  /** Makes a lease. It has no conditions at first, and no exporter; `lease` says when it has. */
+  /** Creates a lease. It has no conditions and no exporter at first; `lease` returns them later. */
   readonly createLease: (lease: NewLease) => Effect.Effect<LeaseInfo, ControllerError>
   /**
-   * Adds to the duration of a lease, as it is now. Fails with `Ended` for one that is over, which the controller would take and do
-   * nothing about, and with `NotExtendable` for one with a fixed end.
+   * Adds to the current duration of a lease. Fails with `Ended` when the lease has ended, because the controller would accept the
+   * change and ignore it, and with `NotExtendable` when the lease has a fixed end.
    */
   readonly extendLease: (name: string, by: Duration.DurationInput) => Effect.Effect<LeaseInfo, ControllerError>
-  /** Takes from the duration of a lease, as it is now. One that has already run for longer ends at once. */
+  /** Subtracts from the current duration of a lease. A lease that has already run for longer ends at once. */
   readonly shortenLease: (name: string, by: Duration.DurationInput) => Effect.Effect<LeaseInfo, ControllerError>
-  /** Gives a lease that has begun to another client of the namespace, from now on. */
+  /** Transfers a lease that has begun to another client of the namespace. */
   readonly transferLease: (name: string, client: string) => Effect.Effect<LeaseInfo, ControllerError>
   /** Releases a lease. Fails with `AlreadyReleased` the second time. */
   readonly deleteLease: (name: string) => Effect.Effect<void, ControllerError>
-  /** Gets a new token, uses it from now on, and keeps it where the old one came from. The old one stays valid. */
+  /** Requests a new token, uses it from now on, and stores it where the old one came from. The old token stays valid. */
   readonly rotateToken: Effect.Effect<
     { readonly token: Redacted.Redacted; readonly expires: Option.Option<DateTime.Utc> },
     ControllerError
   >
   /**
-   * Has the exporter of a lease wait at a router. The controller looks neither at the end of the lease nor at whether the exporter
+   * Makes the exporter of a lease wait at a router. The controller checks neither whether the lease has ended nor whether the exporter
    * is alive.
    */
   readonly dial: (lease: string) => Effect.Effect<RouterAddress, ControllerError>
   /**
-   * Opens a channel to a router that `dial` has named. The token of the dial is not part of it: several connections can share the
-   * channel.
+   * Opens a channel to a router that `dial` returned. The channel does not use the token of the dial, so several connections can share
+   * it.
    */
   readonly router: (
     endpoint: RouterAddress["endpoint"]

@@ -1,5 +1,5 @@
-// Recognizes failures that the controller distinguishes by text alone, because it answers most as UNKNOWN. This is the only place that
-// reads its texts. Where the code is specific, the code decides. (protocol.md 12.1, 12.3 and 12.5.)
+// Recognizes failures that the controller distinguishes by text alone: it reports most of them as UNKNOWN. No other file reads the
+// controller's texts. When the code is specific, the code decides. (protocol.md 12.1, 12.3 and 12.5.)
 import type { GrpcCode, GrpcStatusError } from "../grpc/GrpcStatus.ts"
 import * as connectFailure from "../transport/connectFailure.ts"
 import type { ControllerReason } from "./controllerError.ts"
@@ -65,7 +65,7 @@ const byCode: Partial<Record<GrpcCode, ControllerReason>> = {
   UNAUTHENTICATED: "Unauthenticated"
 }
 
-/** The reason of a status of the controller, or of the transport to it. */
+/** Returns the reason of a status, from the controller or from the transport. */
 export const reasonOf = ({ cause, code, details, origin }: GrpcStatusError): ControllerReason => {
   if (origin === "peer") {
     return known.find((one) => one.codes.includes(code) && one.text.test(details))?.reason ?? byCode[code] ?? "Failed"
@@ -83,7 +83,7 @@ export const reasonOf = ({ cause, code, details, origin }: GrpcStatusError): Con
 
 const maxDetails = 1_000
 
-/** Details for people: without the stack trace that a panic of the controller brings, and without control characters. */
+/** Returns details to show: without control characters, and without the stack trace of a panic in the controller. */
 export const shownDetails = (details: string): string => {
   const [first = ""] = details.split(
     /\s*\n\s*goroutine \d+ \[|\s*goroutine \d+ \[running\]|\s*runtime\/debug\.Stack/,

@@ -1,5 +1,5 @@
-// Kubernetes label selectors, as far as the controller takes them. It answers a mistake with a text and no place, so they are read
-// here first.
+// Kubernetes label selectors, in the syntax that the controller accepts. They are parsed before they are sent, because the controller
+// does not report the position of a mistake.
 import * as Either from "effect/Either"
 
 type Requirement =
@@ -7,14 +7,14 @@ type Requirement =
   | { readonly key: string; readonly operator: "in" | "notin"; readonly values: ReadonlyArray<string> }
 
 export interface SelectorProblem {
-  /** Of the first character that does not fit, from 1. */
+  /** The position of the mistake, in characters from 1. */
   readonly position: number
   readonly details: string
 }
 
 export interface LabelSelector {
   readonly requirements: ReadonlyArray<Requirement>
-  /** As the controller takes it. */
+  /** The selector in the form that the controller accepts. */
   readonly text: string
 }
 
@@ -28,23 +28,23 @@ const keyProblem = (key: string): string | undefined => {
   return parts.length > 2
     ? `the label ${key} has more than one slash`
     : parts.length === 2 && !prefix.test(parts[0] ?? "")
-    ? `${JSON.stringify(parts[0])} before the slash is no domain name`
+    ? `${JSON.stringify(parts[0])} before the slash is not a domain name`
     : name.test(last)
     ? undefined
-    : `${JSON.stringify(last)} is no label: at most 63 letters, digits, dots, dashes and underscores`
+    : `${JSON.stringify(last)} is not a label: at most 63 letters, digits, dots, dashes and underscores`
 }
 
 const valueProblem = (value: string): string | undefined =>
   value === "" || name.test(value)
     ? undefined
-    : `${JSON.stringify(value)} is no value of a label: at most 63 letters, digits, dots, dashes and underscores`
+    : `${JSON.stringify(value)} is not a label value: at most 63 letters, digits, dots, dashes and underscores`
 
 interface Token {
   readonly text: string
   readonly position: number
 }
 
-// What is neither white space nor a sign is a word.
+// A token is an operator or a word. White space separates words.
 const tokensOf = (text: string): ReadonlyArray<Token> =>
   Array.from(
     text.matchAll(/==|!=|[=!,()<>]|[^\s=!,()<>]+/g),
@@ -89,9 +89,9 @@ const check = (position: number, problem: string | undefined): Either.Either<voi
   problem === undefined ? Either.void : fail(position, problem)
 
 const wrong = (reader: Reader, expected: string) =>
-  fail(reader.position, `${shown(reader)} is where ${expected} should be`)
+  fail(reader.position, `expected ${expected}, found ${shown(reader)}`)
 
-// The values of a set, which may be empty.
+// Reads the values of a set, which may be empty.
 const setOf = (reader: Reader): Either.Either<ReadonlyArray<string>, SelectorProblem> =>
   Either.gen(function*() {
     if (!reader.take("(")) return yield* wrong(reader, "an opening parenthesis")
@@ -121,7 +121,7 @@ const requirementOf = (reader: Reader): Either.Either<Requirement, SelectorProbl
     if (operator?.text === "<" || operator?.text === ">") {
       return yield* fail(
         operator.position,
-        `the controller does not compare numbers, as with ${operator.text}; list the values: ${key} in (4,5)`
+        `the controller does not support ${operator.text}; list the values: ${key} in (4,5)`
       )
     }
     if (reader.take("=", "==", "!=")) {
@@ -153,7 +153,7 @@ const format = (requirement: Requirement): string => {
   }
 }
 
-/** Reads a selector. An empty one has no requirements. */
+/** Parses a selector. An empty text has no requirements. */
 export const parse = (text: string): Either.Either<LabelSelector, SelectorProblem> =>
   Either.gen(function*() {
     const reader = new Reader(tokensOf(text), text.length + 1)

@@ -1,5 +1,5 @@
-// A new token from the issuer of the old one (protocol.md 11.5): discovery, and the refresh_token grant. Errors carry texts and no
-// requests or answers, which have tokens.
+// Requests a new token from the issuer of the old one (protocol.md 11.5): discovery, then the refresh_token grant. Errors carry texts
+// only, because requests and responses contain tokens.
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -17,7 +17,7 @@ import type { Tokens } from "./tokens.ts"
 /** Why there is no new token. */
 export class NoToken extends Data.TaggedError("NoToken")<{ readonly details: string }> {}
 
-// The one that Jumpstarter's issuers know.
+// The client id that Jumpstarter's issuers know.
 const clientId = "jumpstarter-cli"
 
 const answerWithin = "15 seconds"
@@ -39,7 +39,7 @@ const safeUrl = (text: string, what: string): Either.Either<URL, NoToken> => {
   return url?.protocol === "https:" ||
       url?.protocol === "http:" && hostPort.isLoopback(hostPort.withoutBrackets(url.hostname))
     ? Either.right(url)
-    : Either.left(no(`${what} is no https:// URL`))
+    : Either.left(no(`${what} is not an https:// URL`))
 }
 
 const ask = <A, I>(
@@ -57,17 +57,20 @@ const ask = <A, I>(
       response.status === 200
         ? Effect.mapError(
           Effect.flatMap(response.json, Schema.decodeUnknown(schema)),
-          () => no(`the issuer ${host} answered with something else than it should`)
+          () => no(`the issuer ${host} sent an unexpected response`)
         )
-        : Effect.flatMap(whenRefused(response), (why) => no(`the issuer ${host} answered ${response.status}${why}`))
+        : Effect.flatMap(
+          whenRefused(response),
+          (why) => no(`the issuer ${host} responded with ${response.status}${why}`)
+        )
     ),
     interruptible.timeoutFail({
       duration: answerWithin,
-      onTimeout: () => no(`the issuer ${host} did not answer within ${answerWithin}`)
+      onTimeout: () => no(`the issuer ${host} did not respond within ${answerWithin}`)
     })
   )
 
-// Printable, and not longer than a line.
+// Returns printable text of at most one line.
 const shown = (text: string): string => text.replace(/[^ -~]+/g, " ").slice(0, 200)
 
 const refusal = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<string> =>
@@ -86,7 +89,7 @@ export const refresh = (
 ): Effect.Effect<Tokens, NoToken> =>
   Effect.gen(function*() {
     if (issuer === undefined) return yield* no("the token does not name its issuer")
-    // The spans of requests have their bodies, and those of the answers.
+    // A span would show the headers of requests and responses.
     const http = HttpClient.withTracerDisabledWhen(client, () => true)
     const url = yield* safeUrl(issuer, "the address of the issuer")
     const { token_endpoint: endpoint } = yield* ask(
@@ -94,7 +97,7 @@ export const refresh = (
       HttpClientRequest.get(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`),
       Discovery,
       url,
-      () => Effect.succeed(" to the question for its addresses")
+      () => Effect.succeed(" to the request for its configuration")
     )
     const tokenUrl = yield* safeUrl(endpoint, "the address of the issuer's tokens")
     const granted = yield* ask(
@@ -110,7 +113,7 @@ export const refresh = (
     )
     return {
       token: Redacted.make(granted.access_token),
-      // An issuer that does not rotate it keeps it.
+      // An issuer that returns no refresh token keeps accepting the old one.
       refreshToken: Option.match(Option.fromNullable(granted.refresh_token), {
         onNone: () => refreshToken,
         onSome: Redacted.make

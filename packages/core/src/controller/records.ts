@@ -1,4 +1,4 @@
-// Exporters and leases as the controller knows them, and how they come off the wire.
+// Exporters and leases as the controller reports them, and their conversion from messages. Controller re-exports the types.
 import type { Duration as WireDuration } from "@effect-jumpstarter/proto/google/protobuf/duration"
 import type { Timestamp } from "@effect-jumpstarter/proto/google/protobuf/timestamp"
 import type {
@@ -12,7 +12,7 @@ import * as Option from "effect/Option"
 import * as ExporterStatus from "../protocol/ExporterStatus.ts"
 
 /**
- * An exporter as the controller knows it. `online` and `status` are what it reported last: an exporter that hangs keeps both.
+ * An exporter as the controller reports it. `online` and `status` are the exporter's last report: an exporter that hangs keeps both.
  *
  * @since 0.1.0
  * @category models
@@ -20,18 +20,18 @@ import * as ExporterStatus from "../protocol/ExporterStatus.ts"
 export interface ExporterInfo {
   readonly name: string
   readonly labels: Readonly<Record<string, string>>
-  /** Labels that will be gone. They are in `labels` only when hidden ones were asked for. */
+  /** Deprecated labels. They are in `labels` only when hidden labels were requested. */
   readonly deprecatedLabels: Readonly<Record<string, string>>
   readonly online: boolean
-  /** Whether it is leased to those who do not ask for disabled exporters. */
+  /** Whether the exporter can be leased without `allowDisabled`. */
   readonly enabled: boolean
   readonly status: ExporterStatus.ExporterStatus
   readonly statusMessage: string
 }
 
 /**
- * What Kubernetes calls a condition, as in `Ready`, `Pending`, `Unsatisfiable` and `Invalid` of a lease. `Pending` stays true once it
- * was: look at `Ready` first.
+ * A Kubernetes condition of a lease. `type` is `Ready`, `Pending`, `Unsatisfiable` or `Invalid`, for example. `Pending` may stay true
+ * after the lease is ready, so check `Ready` first.
  *
  * @since 0.1.0
  * @category models
@@ -44,29 +44,29 @@ export interface LeaseCondition {
 }
 
 /**
- * A lease as the controller knows it. Names are without `namespaces/…/`. Times have whole seconds.
+ * A lease as the controller reports it. Names are without `namespaces/…/`. Times have whole seconds.
  *
  * @since 0.1.0
  * @category models
  */
 export interface LeaseInfo {
   readonly name: string
-  /** As the controller writes it; none for a lease of one exporter by its name. */
+  /** The selector as the controller formats it; none for a lease of an exporter by name. */
   readonly selector: Option.Option<string>
-  /** The exporter that was asked for. */
+  /** The exporter that was requested by name. */
   readonly exporterName: Option.Option<string>
   /** The exporter that was assigned. */
   readonly exporter: Option.Option<string>
   /** The client that owns it. */
   readonly client: Option.Option<string>
-  /** In all, from the begin. */
+  /** The whole duration, from the begin time. */
   readonly duration: Option.Option<Duration.Duration>
-  /** How long it has run; none before it began. */
+  /** How long the lease has run; none before it begins. */
   readonly effectiveDuration: Option.Option<Duration.Duration>
   readonly beginTime: Option.Option<DateTime.Utc>
   readonly endTime: Option.Option<DateTime.Utc>
   readonly effectiveBeginTime: Option.Option<DateTime.Utc>
-  /** Only of a lease that had begun, and ended. */
+  /** Only of a lease that has begun and ended. */
   readonly effectiveEndTime: Option.Option<DateTime.Utc>
   readonly conditions: ReadonlyArray<LeaseCondition>
   readonly tags: Readonly<Record<string, string>>
@@ -119,7 +119,7 @@ export const exporterOf = (exporter: WireExporter): ExporterInfo => ({
   statusMessage: exporter.statusMessage
 })
 
-// What the controller writes for no selector.
+// The controller's text for no selector.
 const noSelector = "<none>"
 
 export const leaseOf = (lease: WireLease): LeaseInfo => ({
@@ -141,7 +141,7 @@ export const leaseOf = (lease: WireLease): LeaseInfo => ({
   allowDisabled: lease.allowDisabled
 })
 
-/** Whether a lease is over (`protocol.md` 12.3): one that ended before it began has no end time. */
+/** Whether a lease has ended (`protocol.md` 12.3). A lease that ended before it began has no end time, only conditions. */
 export const isOver = ({ conditions, effectiveEndTime }: LeaseInfo): boolean =>
   Option.isSome(effectiveEndTime) ||
   conditions.some(({ status, type }) =>

@@ -1,4 +1,4 @@
-// Connections to exporters through routers: HTTP/2 runs on a tunnel, at the end of the client and at that of the exporter.
+// Connections to exporters through routers: HTTP/2 over a tunnel, for the client and for the exporter.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as RcMap from "effect/RcMap"
@@ -19,13 +19,13 @@ interface ChannelOptions {
   /** The name of the lease whose exporter is dialled. */
   readonly lease: string
   /**
-   * How long one attempt to connect may take, from the dial to the first word of the exporter; unless given, the `dialTimeout` of the
-   * configuration and half a minute.
+   * How long one attempt to connect may take, from the dial to the exporter's first byte; the default is the `dialTimeout` of the
+   * configuration plus 30 seconds.
    */
   readonly connectTimeout?: Duration.DurationInput | undefined
 }
 
-// Opens tunnels. As long as any tunnel goes through a router, others go through the same connection.
+// Opens tunnels. Tunnels through one router share a connection to it.
 const makeOpen = (router: ControllerClient["router"], lease: string) =>
   Effect.map(
     RcMap.make({ lookup: router }),
@@ -34,8 +34,8 @@ const makeOpen = (router: ControllerClient["router"], lease: string) =>
   )
 
 /**
- * A channel to the exporter of a lease. Each of its connections is a new tunnel: the first RPC that needs one dials, and what the dial
- * fails with, that RPC fails with.
+ * Makes a channel to the exporter of a lease. Each connection is a new tunnel. The first RPC that needs a connection dials, and fails when
+ * the dial fails.
  */
 export const channel = (
   { connectTimeout, controller, lease }: ChannelOptions
@@ -67,7 +67,7 @@ export const channel = (
     const transport = yield* httpTransport.make(
       {
         target,
-        // As at the exporter's own socket.
+        // The same as on the exporter's own socket.
         origin: "http://localhost",
         takesAll: false,
         tellsLoss: true,
@@ -92,8 +92,8 @@ interface AcceptOptions extends Omit<ServerOptions, "keepaliveTime" | "keepalive
 }
 
 /**
- * Serves handlers at the other end of tunnels, until the scope closes. What it answers serves the client of one dial: it ends with the
- * connection, and ends the connection when it is interrupted.
+ * Serves handlers at the exporter's end of tunnels until the scope closes. The returned function serves the client of one dial. Its effect
+ * ends with the connection; interrupting it ends the connection.
  */
 export const accept = (
   handlers: GrpcHandlers,
@@ -101,7 +101,7 @@ export const accept = (
 ): Effect.Effect<(address: RouterAddress) => Effect.Effect<void, GrpcStatus.GrpcStatusError>, never, Scope.Scope> =>
   Effect.gen(function*() {
     const open = yield* makeOpen(router, lease)
-    // A tunnel tells by itself when its other end is gone.
+    // A tunnel detects by itself that its other end is gone.
     const serve = yield* httpService.accept(handlers, { ...options, keepaliveTime: Duration.infinity })
     return (address) => Effect.scoped(Effect.flatMap(open(address), serve))
   })

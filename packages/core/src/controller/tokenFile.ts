@@ -1,6 +1,5 @@
-// The tokens in a client's configuration file. Other keys and comments survive when they are written, and who reads the file sees the
-// old tokens or the new ones. `jmp` takes no lock, so the tokens are read again right before they are renewed and before they are
-// written.
+// The tokens in a client's configuration file. Writing new tokens keeps other keys and comments, and replaces the file atomically. `jmp`
+// takes no lock, so the file is read again right before a refresh and before writing.
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
@@ -18,7 +17,7 @@ const textAt = (document: Document, key: string): string | undefined => {
   return typeof value === "string" && value !== "" ? value : undefined
 }
 
-// The tokens in a file; none when it has no token, or is no YAML.
+// Returns the tokens in a file; none when it has no token or is not YAML.
 const read = (text: string): Option.Option<Tokens> =>
   Option.flatMap(Either.getRight(yamlDocument.parseTree(text)), ({ document }) => {
     const token = isMap(document.contents) ? textAt(document, "token") : undefined
@@ -35,7 +34,8 @@ const has = (text: string, wanted: Tokens): boolean =>
     ({ refreshToken, token }) => tokens.isSame(token, wanted.token) && tokens.isSame(refreshToken, wanted.refreshToken)
   )
 
-// The text with another value of a key at the top, every other byte as it was. Whether that went well is for the caller to see.
+// Returns the text with another value of a top-level key and every other byte unchanged. The caller checks the result, because YAML has
+// forms that this does not handle, such as a mapping in braces.
 const spliced = (text: string, key: string, value: string): string => {
   const tree = Either.getOrUndefined(yamlDocument.parseTree(text))
   const node: unknown = tree?.document.get(key, true)
@@ -50,12 +50,11 @@ const spliced = (text: string, key: string, value: string): string => {
   return `${before}${/:$/.test(before) ? " " : ""}${isBlock ? `${quoted}\n` : written}${text.slice(range[1])}`
 }
 
-// The text of the file with other tokens in it.
+// Returns the text of the file with other tokens.
 const withTokens = (text: string, { refreshToken, token }: Tokens): string => {
   const first = spliced(text, "token", Redacted.value(token))
   const changed = refreshToken === undefined ? first : spliced(first, "refresh_token", Redacted.value(refreshToken))
   if (has(changed, { token, refreshToken })) return changed
-  // YAML can be written in ways that a splice does not fit, such as a mapping in braces.
   return Either.match(yamlDocument.parseTree(text), {
     onLeft: () => text,
     onRight: ({ document }) => {
@@ -90,20 +89,20 @@ export const store = (
   file: string,
   loaded: Tokens
 ): TokenStore => {
-  // A link keeps pointing to its file.
+  // A symbolic link stays a link to its file.
   const resolved = fileSystem.realPath(file)
 
-  const notKept = (why: string) => Effect.logWarning(`the new tokens of ${file} cannot be kept there: ${why}`)
+  const notKept = (why: string) => Effect.logWarning(`the new tokens cannot be written to ${file}: ${why}`)
 
   const write = Effect.fnUntraced(function*(stored: Tokens, wanted: Tokens) {
     const target = yield* resolved
     const text = yield* fileSystem.readFileString(target)
     if (has(text, wanted)) return
     const present = read(text)
-    // The token came from a variable, or `jmp`, which truncates the file before it writes, is in the middle of that.
+    // The token came from a variable, or `jmp` is writing the file, which it truncates first.
     if (Option.isNone(present)) return yield* notKept("the file has no token")
     const { token } = present.value
-    // A login during the refresh wins.
+    // Tokens of a login during the refresh stay.
     if (!tokens.isSame(token, stored.token) && !tokens.isSame(token, wanted.token)) return
     yield* replace(fileSystem, path, target, withTokens(text, wanted))
   })
@@ -114,7 +113,7 @@ export const store = (
         yield* Effect.flatMap(resolved, (target) => lockFile.acquire(fileSystem, `${target}.lock`)).pipe(
           Effect.catchAll(({ message }) =>
             Effect.logWarning(
-              `the new tokens of ${file} may be renewed by another process too: there can be no lock beside it: ${message}`
+              `another process may refresh the tokens of ${file} at the same time, because they cannot be locked: ${message}`
             )
           )
         )

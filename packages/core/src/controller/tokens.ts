@@ -1,4 +1,4 @@
-// A client's tokens, what can be read in one, and where new ones go.
+// The tokens of a client: their claims and their store.
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
@@ -7,7 +7,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
 /**
- * What a client proves itself with: the token that goes along with every RPC, and the one that gets a new token from the issuer.
+ * The credentials of a client: the token that every RPC carries, and the refresh token that gets a new one from the issuer.
  *
  * @since 0.1.0
  * @category models
@@ -18,21 +18,21 @@ export interface Tokens {
 }
 
 /**
- * Where the tokens of a configuration are kept. Most issuers take a refresh token once only, so a program that keeps its tokens
- * elsewhere than in a configuration file gives one of its own, or has to log in again after each run that refreshed them.
+ * Stores the tokens of a configuration. Most issuers accept a refresh token only once. A program that does not use a configuration file
+ * therefore provides a store, or logs in again after each run that refreshed its tokens.
  *
  * @since 0.1.0
  * @category models
  */
 export interface TokenStore {
   /**
-   * Runs `renew` on the tokens that are stored now, keeps what it answers, and answers with that. Nothing else may renew the stored
-   * tokens meanwhile. Tokens that cannot be kept are answered all the same: the store logs a warning, without them.
+   * Runs `renew` on the stored tokens, and stores and returns its result. Until then, nothing else may renew the stored tokens. When the
+   * store cannot keep the new tokens, it logs a warning that does not show them, and returns them.
    */
   readonly exchange: <E>(renew: (stored: Tokens) => Effect.Effect<Tokens, E>) => Effect.Effect<Tokens, E>
 }
 
-/** For a program that keeps its tokens nowhere. */
+/** A store in memory. */
 export const memoryStore = (loaded: Tokens): TokenStore => {
   const turn = Effect.unsafeMakeSemaphore(1)
   let stored = loaded
@@ -50,23 +50,23 @@ export const memoryStore = (loaded: Tokens): TokenStore => {
 export const isSame = (one: Redacted.Redacted | undefined, other: Redacted.Redacted | undefined): boolean =>
   (one === undefined ? undefined : Redacted.value(one)) === (other === undefined ? undefined : Redacted.value(other))
 
-/** Why a token cannot be sent. It does not show the token. */
+/** Returns why a token cannot be sent, without showing it. */
 export const problem = (token: string): string | undefined =>
   token === ""
     ? "is empty"
     : token !== token.trim()
-    ? "has white space at its ends"
+    ? "starts or ends with white space"
     : /^[!-~]+$/.test(token)
     ? undefined
-    : "has characters that no token has, such as spaces"
+    : "has characters that a token cannot have, such as spaces"
 
 const Claims = Schema.parseJson(
   Schema.Struct({ iss: Schema.optional(Schema.String), exp: Schema.optional(Schema.Number) })
 )
 
 /**
- * The issuer of a token and when it expires, in milliseconds since 1970, as the token says; nobody has verified that. A token that is
- * no JWT says nothing.
+ * Returns the issuer of a token and the time when it expires, in milliseconds since 1970. Both are unverified claims. A token that is not
+ * a JWT has neither.
  */
 export const claims = (
   token: Redacted.Redacted

@@ -1,6 +1,6 @@
-// One end of a tunnel as a connection for HTTP/2: bytes in frames of an RPC that a router joins with that of the other end (protocol.md
-// 12.5). The router says nothing of an end that is lost, until the other one sends something. What ends in good order
-// says so in a GOAWAY.
+// One end of a tunnel as a connection for HTTP/2. It carries bytes in the frames of an RPC, which a router joins to the RPC of the other
+// end (protocol.md 12.5). The router reports a lost end only when the other end sends something. An end that closes in good order sends a
+// GOAWAY.
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -24,16 +24,16 @@ import * as interruptible from "../util/interruptible.ts"
 import * as monotonicClock from "../util/monotonicClock.ts"
 import * as pull from "../util/pull.ts"
 
-// What is sent into a tunnel that has nothing else to send, and how often: it has the router tell that the other end is gone.
+// An idle tunnel sends a ping at this interval in milliseconds, so that the router reports a lost other end.
 const pingInterval = 10_000
 
-// What waits for a reader before no more is taken off the RPC.
+// The bytes that may wait for a reader before no more messages are received.
 const readAhead = 256 * 1024
 
-// How long the other end may take to answer the end of a tunnel.
+// How long the other end may take to close the tunnel in return.
 const closeGrace = Duration.millis(500)
 
-/** Which tunnel it is, for texts. */
+/** The names of a tunnel, for texts. */
 export interface Place {
   readonly lease: string
   readonly router: string
@@ -42,7 +42,7 @@ export interface Place {
 export const describe = ({ lease, router }: Place): string =>
   `the tunnel of the lease ${lease} through the router ${router}`
 
-// Why an RPC ended that no GOAWAY came before.
+// Why an RPC ended without a GOAWAY.
 const explain = (end: Option.Option<GrpcStatusError>): string =>
   Option.match(end, {
     onNone: () => "its other end is gone",
@@ -50,11 +50,11 @@ const explain = (end: Option.Option<GrpcStatusError>): string =>
       origin !== "peer" || code === "UNAVAILABLE"
         ? `the router is gone (${details})`
         : code === "UNAUTHENTICATED"
-        ? `the router refuses its token (${details})`
-        : `its other end is gone (the router says ${code}: ${details})`
+        ? `the router rejected its token (${details})`
+        : `its other end is gone (the router reported ${code}: ${details})`
   })
 
-// Puts what is written together, as far as it fits into frames.
+// Joins written pieces into frames of at most the maximum size.
 const framesOf = (written: ReadonlyArray<Uint8Array>): ReadonlyArray<Bytes.Bytes> => {
   const frames: Array<Bytes.Bytes> = []
   let pieces: Array<Uint8Array> = []
@@ -94,11 +94,11 @@ export class TunnelLine extends Duplex {
     private readonly fork: (effect: Effect.Effect<void>) => void
   ) {
     super({ readableHighWaterMark: readAhead })
-    // Whoever gets it later sees that it was destroyed.
+    // An error before HTTP/2 has its listener must not end the process. HTTP/2 then finds the stream destroyed.
     this.on("error", () => {})
   }
 
-  /** Hands on what has come, and calls back when there is room for more. `null` is the end. */
+  /** Delivers received pieces, and calls back when there is room for more. `null` is the end. */
   deliver(pieces: ReadonlyArray<Uint8Array | null>, taken: () => void): void {
     this.wanted = false
     let isRoom = true
@@ -123,7 +123,7 @@ export class TunnelLine extends Duplex {
   }
 }
 
-// In a turn of the event loop of its own: Node aborts where HTTP/2 gets something from within a write of its own.
+// Runs in a turn of the event loop of its own: Node aborts the process when HTTP/2 receives something during its own write.
 const inTurn = (act: (done: () => void) => void): Effect.Effect<void> =>
   Effect.async((resume) => {
     const immediate = setImmediate(() => act(() => resume(Effect.void)))
@@ -138,7 +138,7 @@ const make = (rpc: GrpcDuplex, place: Place): Effect.Effect<TunnelLine, never, S
     let sending = 0
     let lastSent = yield* monotonicClock.currentMillis
 
-    // What cannot be sent says nothing: who receives learns why.
+    // A failure to send is ignored, because `receive` reports why the RPC ended.
     const send = (message: Bytes.Bytes): Effect.Effect<void> =>
       Effect.suspend(() => {
         sending++
@@ -157,10 +157,10 @@ const make = (rpc: GrpcDuplex, place: Place): Effect.Effect<TunnelLine, never, S
       return Effect.zipRight(send(frame.goAway), rpc.halfClose)
     })
 
-    // It is answered with the other end's, or at once where that is gone.
+    // Waits until the other end has ended too.
     const leave = Effect.zipRight(end, Effect.ignore(pull.forEach(rpc.receive, () => Effect.void))).pipe(
       interruptible.timeoutOption(closeGrace),
-      // The other end is outside of this program, so this is real time whatever the program's clock says.
+      // The other end runs outside of this program, so this takes real time on any clock.
       Effect.withClock(Clock.make())
     )
     yield* Effect.addFinalizer(() => Effect.suspend(() => isOver ? Effect.void : leave))
@@ -201,7 +201,7 @@ const make = (rpc: GrpcDuplex, place: Place): Effect.Effect<TunnelLine, never, S
           try {
             const { kind, payload } = frame.decode(message)
             if (kind === "data") Bytes.pieces(payload).forEach((piece) => piece.length > 0 && pieces.push(piece))
-            else if (kind === "reset") problem = "its other end broke it off"
+            else if (kind === "reset") problem = "its other end reset it"
             else if (kind === "goAway") {
               peerEnded = true
               pieces.push(null)
@@ -229,8 +229,8 @@ const make = (rpc: GrpcDuplex, place: Place): Effect.Effect<TunnelLine, never, S
   })
 
 /**
- * Opens one end of a tunnel, which is closed with the scope. The router answers with no headers before the other end has sent something,
- * so none are waited for.
+ * Opens one end of a tunnel, and closes it with the scope. It does not wait for headers, because the router sends none before the other
+ * end has sent something.
  */
 export const open = (
   router: Channel,

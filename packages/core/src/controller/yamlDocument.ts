@@ -1,5 +1,5 @@
-// YAML as PyYAML reads it, which is YAML 1.1, with the lines that keys are on. The messages of the parser quote the text, which has
-// tokens, so they are never shown.
+// YAML 1.1, which PyYAML reads, with the line of each key. The parser's own messages are never shown: they quote the text, which has
+// tokens.
 import * as Either from "effect/Either"
 import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, type YAMLError } from "yaml"
 
@@ -10,24 +10,24 @@ export interface YamlProblem {
 
 export interface YamlDocument {
   readonly value: unknown
-  /** The line of a key, or of the nearest one around it that is there. */
+  /** The line of a key. For a missing key, the line of the nearest mapping around it. */
   readonly lineOf: (path: ReadonlyArray<PropertyKey>) => number | undefined
 }
 
 const explanations: Partial<Record<YAMLError["code"], string>> = {
   BAD_INDENT: "the indentation does not fit the lines around it",
   BAD_SCALAR_START: "a value begins with a character that YAML reserves; write the value in quotes",
-  BLOCK_AS_IMPLICIT_KEY: "there is a second colon; write a text with a colon and a space in quotes",
-  DUPLICATE_KEY: "the key is there twice",
+  BLOCK_AS_IMPLICIT_KEY: "there is a second colon; write a value that contains a colon and a space in quotes",
+  DUPLICATE_KEY: "the key occurs twice",
   MISSING_CHAR: "a quote, a bracket, a comma or a colon is missing",
   MULTILINE_IMPLICIT_KEY: "the colon after a key is missing",
-  MULTIPLE_DOCS: "there are several documents; a configuration has no line ---",
+  MULTIPLE_DOCS: "there is more than one document; a configuration has no line ---",
   TAB_AS_INDENT: "the line is indented with a tab; YAML takes spaces"
 }
 
 const options = { version: "1.1", prettyErrors: false, stringKeys: true } as const
 
-/** The document itself, for those who change it. */
+/** Parses a text into a document that can be changed. */
 export const parseTree = (
   text: string
 ): Either.Either<{ readonly document: Document; readonly lines: LineCounter }, YamlProblem> => {
@@ -58,6 +58,6 @@ export const parse = (text: string): Either.Either<YamlDocument, YamlProblem> =>
   Either.flatMap(parseTree(text), ({ document, lines }) =>
     Either.try({
       try: () => ({ value: document.toJS() as unknown, lineOf: lineOf(document, lines) }),
-      // Aliases that multiply.
+      // An alias of aliases can expand to any size; `yaml` throws beyond a limit.
       catch: () => ({ line: undefined, details: "its aliases make it too large" })
     }))

@@ -262,10 +262,10 @@ const file = "~/.config/jumpstarter/clients/bench.yaml"
 
 const userFile = "~/.config/jumpstarter/config.yaml"
 
-const wayOut = "name a client, set JMP_NAMESPACE and JMP_NAME with the rest, or log in with `jmp login`"
+const wayOut = "name a client, set JMP_NAMESPACE, JMP_NAME and the other variables, or log in with `jmp login`"
 
 const mistakes: ReadonlyArray<readonly [name: string, given: Given, message: string]> = [
-  ["no files at all", {}, `${userFile}: there is no such file, which would say the current client; ${wayOut}`],
+  ["no files at all", {}, `${userFile}: there is no such file, and therefore no current client; ${wayOut}`],
   [
     "no current client",
     { files: { [`${folder}/config.yaml`]: "kind: UserConfig\nconfig:\n  current-client: null\n" } },
@@ -274,21 +274,21 @@ const mistakes: ReadonlyArray<readonly [name: string, given: Given, message: str
   [
     "a current client whose file is gone",
     { files: user },
-    `${userFile}:3: config.current-client the client bench has no file: ${file} is not there`
+    `${userFile}:3: config.current-client the client bench has no file: ${file} does not exist`
   ],
   [
     "an alias that leads elsewhere",
     { files: { [`${folder}/config.yaml`]: "config:\n  current-client: ../../etc/passwd\n" } },
-    `${userFile}:2: config.current-client "../../etc/passwd" is no alias: it names a file, and has no slash`
+    `${userFile}:2: config.current-client "../../etc/passwd" is not an alias: an alias is a file name without a slash`
   ],
   [
     "an alias without a file",
     { options: { alias: "nope" } },
-    "~/.config/jumpstarter: the client nope has no file: ~/.config/jumpstarter/clients/nope.yaml is not there"
+    "~/.config/jumpstarter: the client nope has no file: ~/.config/jumpstarter/clients/nope.yaml does not exist"
   ],
   ["a path without a file", { options: { path: "/nowhere/x.yaml" } }, "/nowhere/x.yaml: there is no such file"],
   ["an empty file", client(""), `${file}: the file is empty`],
-  ["a text", client("hello"), `${file}:1: the file has no mapping of keys to values`],
+  ["a text", client("hello"), `${file}:1: the file is not a mapping of keys to values`],
   [
     "indentation that does not fit",
     client("metadata:\n  namespace: lab\n name: c1\n"),
@@ -300,37 +300,37 @@ const mistakes: ReadonlyArray<readonly [name: string, given: Given, message: str
     `${file}:8: a quote, a bracket, a comma or a colon is missing`
   ],
   ["a tab", client("metadata:\n\tname: c1\n"), `${file}:2: the line is indented with a tab; YAML takes spaces`],
-  ["a key twice", client(`${minimal}token: other\n`), `${file}:7: the key is there twice`],
+  ["a key twice", client(`${minimal}token: other\n`), `${file}:7: the key occurs twice`],
   [
     "two documents",
     client(`${minimal}---\n${minimal}`),
-    `${file}:7: there are several documents; a configuration has no line ---`
+    `${file}:7: there is more than one document; a configuration has no line ---`
   ],
   [
     "a second colon",
     client(`token: a: ${secret}\n`),
-    `${file}:1: there is a second colon; write a text with a colon and a space in quotes`
+    `${file}:1: there is a second colon; write a value that contains a colon and a space in quotes`
   ],
   [
     "an unknown key",
     client(`${minimal}tokn: ${secret}\n`),
-    `${file}:7: tokn is no key of a client configuration; the keys here are apiVersion, kind, metadata, endpoint, tls, ` +
+    `${file}:7: tokn is not a key of a client configuration; the keys here are apiVersion, kind, metadata, endpoint, tls, ` +
     "token, refresh_token, grpcOptions, drivers, shell, leases"
   ],
   [
     "an unknown key in metadata",
     client(minimal.replace("  name: c1", "  name: c1\n  uid: 7")),
-    `${file}:5: metadata.uid is no key of a client configuration; the keys here are namespace, name`
+    `${file}:5: metadata.uid is not a key of a client configuration; the keys here are namespace, name`
   ],
   [
     "an unknown key in drivers",
     client(`${minimal}drivers:\n  deny: []\n`),
-    `${file}:8: drivers.deny is no key of a client configuration; the keys here are allow, unsafe`
+    `${file}:8: drivers.deny is not a key of a client configuration; the keys here are allow, unsafe`
   ],
   [
     "an unknown key in leases",
     client(`${minimal}leases:\n  timeout: 7\n`),
-    `${file}:8: leases.timeout is no key of a client configuration; the keys here are acquisition_timeout, ` +
+    `${file}:8: leases.timeout is not a key of a client configuration; the keys here are acquisition_timeout, ` +
     "dial_timeout, retry_timeout"
   ],
   [
@@ -348,12 +348,12 @@ const mistakes: ReadonlyArray<readonly [name: string, given: Given, message: str
   [
     "a namespace with a slash",
     client(minimal.replace(" lab\n", " lab/x\n")),
-    `${file}:3: metadata.namespace is no name: letters, digits, dots and dashes`
+    `${file}:3: metadata.namespace is not a name: use letters, digits, dots and dashes`
   ],
   [
     "a name that is a number",
     client(minimal.replace("c1", "12")),
-    `${file}:4: metadata.name is not a text; write it in quotes`
+    `${file}:4: metadata.name is not a string; write it in quotes`
   ],
   [
     "no endpoint",
@@ -363,35 +363,35 @@ const mistakes: ReadonlyArray<readonly [name: string, given: Given, message: str
   [
     "an endpoint that is none",
     client(minimal.replace("grpc.lab.example:8082", "https://grpc.lab.example")),
-    `${file}:5: endpoint is no address: the address of an exporter does not start with https://; for TLS write tls://HOST:PORT`
+    `${file}:5: endpoint is not an address: the address of an exporter does not start with https://; for TLS write tls://HOST:PORT`
   ],
   [
     "an endpoint in cleartext",
     client(minimal.replace("grpc.lab.example:8082", "tcp://grpc.lab.example:8082")),
-    `${file}:5: endpoint is no address: tcp:// would send the token in cleartext, which only tls.insecure allows; ` +
+    `${file}:5: endpoint is not an address: tcp:// would send the token in cleartext, which only tls.insecure allows; ` +
     "write HOST:PORT for TLS"
   ],
   [
     "an endpoint that is a socket",
     client(minimal.replace("grpc.lab.example:8082", "/run/x.sock")),
-    `${file}:5: endpoint is no address: a Unix socket is no address of a controller or router; write HOST:PORT`
+    `${file}:5: endpoint is not an address: a controller or router cannot be at a Unix socket; write HOST:PORT`
   ],
   ["no token", client(minimal.replace(/token.*\n/, "")), `${file}:2: token is missing, and JMP_TOKEN is not set`],
   ["a token that is null", client(minimal.replace(secret, "null")), `${file}:6: token is empty`],
   [
     "a token of two words",
     client(minimal.replace(secret, `${secret} ${secret}`)),
-    `${file}:6: token has characters that no token has, such as spaces`
+    `${file}:6: token has characters that a token cannot have, such as spaces`
   ],
   [
     "a token that is a list",
     client(minimal.replace(secret, `[${secret}]`)),
-    `${file}:6: token is not a text; write it in quotes`
+    `${file}:6: token is not a string; write it in quotes`
   ],
   [
     "a refresh token that is a mapping",
     client(`${minimal}refresh_token: {a: ${secret}}\n`),
-    `${file}:7: refresh_token is not a text; write it in quotes`
+    `${file}:7: refresh_token is not a string; write it in quotes`
   ],
   [
     "certificates that are none",
@@ -407,7 +407,7 @@ const mistakes: ReadonlyArray<readonly [name: string, given: Given, message: str
   [
     "a channel argument that is none",
     client(`${minimal}grpcOptions:\n  grpc.x: 1.5\n`),
-    `${file}:8: grpcOptions.grpc.x is neither a text nor a whole number`
+    `${file}:8: grpcOptions.grpc.x is neither a string nor a whole number`
   ],
   [
     "a timeout that is too short",
@@ -417,7 +417,7 @@ const mistakes: ReadonlyArray<readonly [name: string, given: Given, message: str
   [
     "patterns that are none",
     client(`${minimal}drivers:\n  allow: [7]\n`),
-    `${file}:8: drivers.allow is neither a list of texts nor a text with commas`
+    `${file}:8: drivers.allow is neither a list of strings nor a comma-separated string`
   ],
   [
     "a variable that is no JSON",
@@ -442,7 +442,7 @@ const mistakes: ReadonlyArray<readonly [name: string, given: Given, message: str
   [
     "an environment with half a token",
     { variables: { ...variables, JMP_TOKEN: `${secret}\n` } },
-    "the environment: JMP_TOKEN has white space at its ends"
+    "the environment: JMP_TOKEN starts or ends with white space"
   ],
   [
     "an environment without an address",
@@ -480,7 +480,7 @@ describe("a program's own values", () => {
     const { endpoint, source } = Either.getOrThrow(ClientConfig.make(values))
     deepStrictEqual({ endpoint, source }, { endpoint: Endpoint.tls("grpc.lab.example", 1), source: "the values" })
     const { message } = Either.getOrThrow(Either.flip(ClientConfig.make({ ...values, token: Redacted.make("a b") })))
-    strictEqual(message, "the values: token has characters that no token has, such as spaces")
+    strictEqual(message, "the values: token has characters that a token cannot have, such as spaces")
   })
 
   it("may be cleartext where they say that it is insecure", () => {

@@ -440,12 +440,12 @@ describe("a lease is made", () => {
     [
       "for no time",
       (controller) => controller.createLease({ exporterName: "e1", duration: 0 }),
-      "CreateLease on lab failed (Invalid, INVALID_ARGUMENT): a duration has to be finite and longer than nothing, and it is 0"
+      "CreateLease on lab failed (Invalid, INVALID_ARGUMENT): the duration must be finite and greater than zero; it is 0"
     ],
     [
       "without end",
       (controller) => controller.createLease({ exporterName: "e1", duration: Duration.infinity }),
-      "CreateLease on lab failed (Invalid, INVALID_ARGUMENT): a duration has to be finite and longer than nothing, and it is Infinity"
+      "CreateLease on lab failed (Invalid, INVALID_ARGUMENT): the duration must be finite and greater than zero; it is Infinity"
     ],
     [
       "of nothing",
@@ -455,14 +455,14 @@ describe("a lease is made", () => {
     [
       "under a path",
       (controller) => controller.createLease({ duration: "1 minute", selector: "a", name: "namespaces/lab/leases/x" }),
-      "CreateLease on lab failed (Invalid, INVALID_ARGUMENT): \"namespaces/lab/leases/x\" is no name: write it alone, " +
+      "CreateLease on lab failed (Invalid, INVALID_ARGUMENT): \"namespaces/lab/leases/x\" is not a name: write it " +
       "without namespaces/"
     ],
     [
       "by a comparison of numbers",
       (controller) => controller.createLease({ duration: "1 minute", selector: "board>3" }),
-      "CreateLease on lab failed (Invalid, INVALID_ARGUMENT): the selector \"board>3\" cannot be read at character 6: the " +
-      "controller does not compare numbers, as with >; list the values: board in (4,5)"
+      "CreateLease on lab failed (Invalid, INVALID_ARGUMENT): the selector \"board>3\" is invalid at character 6: the " +
+      "controller does not support >; list the values: board in (4,5)"
     ]
   ]
 

@@ -120,7 +120,7 @@ for (const { carrier, it } of carriers) {
       {
         how: "that is broken off",
         lose: ({ exporterEnd }) => exporterEnd.opened[0]!.send(Uint8Array.of(0x10, 3)),
-        why: "its other end broke it off"
+        why: "its other end reset it"
       },
       {
         how: "that brings what is no frame",
@@ -387,7 +387,7 @@ describe("a dial", () => {
         lease: "one"
       })
       const error = yield* Effect.flip(echo(channel))
-      assertInclude(error.details, "was lost: the router refuses its token (invalid jwt token)")
+      assertInclude(error.details, "was lost: the router rejected its token (invalid jwt token)")
       assertTrue(![String(error), JSON.stringify(error), inspect(error)].join().includes("forged"))
       deepStrictEqual([error.code, error.origin, error.scope], ["UNAVAILABLE", "transport", "connection"])
     }))

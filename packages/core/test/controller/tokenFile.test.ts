@@ -150,7 +150,7 @@ describe("new tokens", () => {
       const { result, warnings } = yield* withWarnings(config.tokenStore.exchange(() => Effect.succeed(made)))
       strictEqual(result, made)
       strictEqual(warnings.length, 2)
-      assertTrue(warnings[1]?.startsWith(`the new tokens of ${path} cannot be kept there: `), warnings[1])
+      assertTrue(warnings[1]?.startsWith(`the new tokens cannot be written to ${path}: `), warnings[1])
       assertTrue(!warnings.join().includes("new-token"))
     }))
 
@@ -172,7 +172,7 @@ describe("new tokens", () => {
           config.tokenStore.exchange(() => Effect.as(Effect.promise(() => writeFile(path, text)), made))
         )
         strictEqual(result, made)
-        deepStrictEqual(warnings, [`the new tokens of ${path} cannot be kept there: the file has no token`])
+        deepStrictEqual(warnings, [`the new tokens cannot be written to ${path}: the file has no token`])
         strictEqual(yield* Effect.promise(() => readFile(path, "utf8")), text)
       }))
   }
@@ -185,7 +185,7 @@ describe("new tokens", () => {
       const config = yield* load(path, [["JMP_TOKEN", "old"], ["JMP_REFRESH_TOKEN", "older"]])
       const { result, warnings } = yield* withWarnings(config.tokenStore.exchange(() => Effect.succeed(made)))
       strictEqual(result, made)
-      deepStrictEqual(warnings, [`the new tokens of ${path} cannot be kept there: the file has no token`])
+      deepStrictEqual(warnings, [`the new tokens cannot be written to ${path}: the file has no token`])
       strictEqual(yield* Effect.promise(() => readFile(path, "utf8")), rest)
     }))
 
@@ -216,7 +216,7 @@ describe("new tokens", () => {
       const { result, warnings } = yield* Fiber.join(fiber)
       strictEqual(result, made)
       deepStrictEqual(warnings, [
-        `the new tokens of ${path} may be renewed by another process too: there can be no lock beside it: ` +
+        `another process may refresh the tokens of ${path} at the same time, because they cannot be locked: ` +
         `${path}.lock was not released within 90 seconds`
       ])
       strictEqual(

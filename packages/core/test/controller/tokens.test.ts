@@ -223,7 +223,7 @@ describe("a token that expires", () => {
       yield* Effect.repeatN(lease, 2)
       strictEqual(asked.length, 1)
       deepStrictEqual(warnings, [
-        "the token is about to expire, and could not be renewed: the issuer issuer.lab answered 503"
+        "the token is about to expire, and could not be renewed: the issuer issuer.lab responded with 503"
       ])
       yield* TestClock.adjust("30 seconds")
       yield* lease
@@ -285,25 +285,25 @@ describe("a token that expires", () => {
       "the issuer refuses",
       {},
       issuer([[400, { error: "invalid_grant", error_description: "Token is not active\n\u001b[31m" }]]),
-      "the token has expired, and the issuer issuer.lab answered 400: invalid_grant (Token is not active [31m); log in again with `jmp login`"
+      "the token has expired, and the issuer issuer.lab responded with 400: invalid_grant (Token is not active [31m); log in again with `jmp login`"
     ],
     [
       "the issuer answers with a page",
       {},
       issuer([[200, "<html>"]]),
-      "the token has expired, and the issuer issuer.lab answered with something else than it should; log in again with `jmp login`"
+      "the token has expired, and the issuer issuer.lab sent an unexpected response; log in again with `jmp login`"
     ],
     [
       "the issuer names an address in cleartext",
       {},
       issuer([], { discovery: { token_endpoint: "http://issuer.lab/token" } }),
-      "the token has expired, and the address of the issuer's tokens is no https:// URL; log in again with `jmp login`"
+      "the token has expired, and the address of the issuer's tokens is not an https:// URL; log in again with `jmp login`"
     ],
     [
       "the issuer is in cleartext",
       { token: Redacted.make(jwt(1_000, "", "http://issuer.lab")) },
       issuer([]),
-      "the token has expired, and the address of the issuer is no https:// URL; log in again with `jmp login`"
+      "the token has expired, and the address of the issuer is not an https:// URL; log in again with `jmp login`"
     ],
     [
       "the token names no issuer",
@@ -359,7 +359,7 @@ describe("a token that expires", () => {
       deepStrictEqual(other.asked, [])
       deepStrictEqual([reason, details], [
         "RefreshFailed",
-        `the token has expired, and the issuer ${new URL(redirecting.origin).host} answered 307`
+        `the token has expired, and the issuer ${new URL(redirecting.origin).host} responded with 307`
       ])
     }))
 
