@@ -16,8 +16,8 @@ export * as ByteStream from "./protocol/ByteStream.ts"
 export * as Bytes from "./grpc/Bytes.ts"
 
 /**
- * How to reach a Jumpstarter service, and who the client is: from the configuration files and variables that `jmp`
- * uses, or from values of the program's own.
+ * The address of a Jumpstarter service and the identity of the client, from the configuration files and variables that
+ * `jmp` uses, or from the program's own values.
  *
  * @since 0.1.0
  */
@@ -38,7 +38,7 @@ export * as ConnectionState from "./client/ConnectionState.ts"
 export * as ContentEncoding from "./resource/ContentEncoding.ts"
 
 /**
- * The Jumpstarter service as a client sees it: the exporters of a lab, and the leases of them.
+ * The client side of a Jumpstarter service: the exporters of a lab and their leases.
  *
  * @since 0.1.0
  */
