@@ -1,6 +1,6 @@
-// The behaviour suite: what this library promises of a connection, whatever exporter is at its other end. It is a
-// function of the peer, so that the memory transport, sockets and the Python exporter are held to the same. What is
-// about drivers runs by the names of methods, and once for every exporter through typed clients as well.
+// The behaviour suite: the promises of a connection, to any exporter. It is a function of the peer, so that the memory
+// transport, sockets and the Python exporter pass the same tests. The tests about drivers call methods by name, and once
+// for every exporter also through typed clients.
 import { describe } from "@effect/vitest"
 import * as Layer from "effect/Layer"
 import { byteStreams } from "./byteStreams.ts"
@@ -34,7 +34,7 @@ export const behaviour = (peer: peer.Peer): void => {
     describe("by name", () => drivers(peer))
     if (peer.extent === "transport") return
     describe("typed", () => {
-      // What is below both styles need not be moved in full size again.
+      // Both styles use the same transfers below, so full sizes need not run again.
       const typed = { ...peer, session: Layer.merge(peer.session, style.typed), thorough: false }
       drivers(typed)
       contracts(typed)

@@ -1,4 +1,4 @@
-// What becomes of a sender that waits, because nobody reads, when the other side leaves.
+// A sender waits because the other side does not read. Then the other side leaves.
 import {
   Driver,
   type DriverClient,
@@ -23,7 +23,7 @@ interface Client {
   readonly channel: GrpcChannel.Channel
 }
 
-// One way to send: what an exporter serves, a method of its driver or an RPC besides, and what a client does with it.
+// One way to send: what the exporter serves, which is a method of its driver or another RPC, and how the client uses it.
 interface Way {
   readonly method?: Driver.DriverHandler
   readonly rpc?: GrpcHandler
@@ -32,7 +32,7 @@ interface Way {
 
 const path = "/t.S/Method"
 
-// Takes nothing of what a driver writes.
+// Reads nothing of what a driver writes.
 const deaf = Resource.sink(Sink.forEach(() => Effect.never))
 
 const text = "x".repeat(65_536)
@@ -48,7 +48,7 @@ const driverSends: Readonly<Record<string, (bytes: Bytes) => Way>> = {
     method: Driver.streamingCall(() => Stream.as(bytes, text)),
     use: ({ root }) => Stream.runForEach(root.streamingCall("method"), () => Effect.never)
   }),
-  "what its device says": (bytes) => ({
+  "the output of its device": (bytes) => ({
     method: Driver.stream(Effect.succeed({ read: bytes, write: () => Effect.void, end: Effect.void })),
     use: ({ root }) => Effect.zipRight(root.stream("method"), Effect.never)
   }),
@@ -62,11 +62,11 @@ type Does = Effect.Effect<void, DriverFailure.DriverFailure>
 
 interface ClientSends {
   readonly way: (bytes: Bytes, does: Does) => Way
-  /** The outcome when the driver ends well; a device that says nothing more does not end its byte stream. */
+  /** The outcome when the driver ends well. A device that says nothing more does not end its byte stream. */
   readonly answered?: string
 }
 
-// The driver does something else, and reads nothing.
+// The driver does other work, and reads nothing.
 const clientSends: Readonly<Record<string, ClientSends>> = {
   "the write of a byte stream": {
     way: (bytes, does) => ({
@@ -99,12 +99,12 @@ const clientSends: Readonly<Record<string, ClientSends>> = {
 const ends: Readonly<Record<string, { readonly exit: Exit.Exit<void, DriverFailure.DriverFailure>; said?: string }>> = {
   "fails": { exit: Exit.fail(DriverFailure.make("Connection", "the device is gone")), said: "the device is gone" },
   "throws": { exit: Exit.die(new Error("index out of range")), said: "index out of range" },
-  "answers": { exit: Exit.void }
+  "returns": { exit: Exit.void }
 }
 
 const scope = Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
 
-// Both sides, each in a scope of its own, and what the client does in a fiber.
+// Both sides, each in its own scope. The client runs in a fiber.
 const start = Effect.fnUntraced(function*(transport: Transport, { method, rpc, use }: Way) {
   const [exporter, connection] = [yield* scope, yield* scope]
   const ping = Driver.call(() => Effect.void)
@@ -136,7 +136,7 @@ const leaves = ["has enough", "is interrupted", "closes its connection"] as cons
 const suite = (transport: Transport) => {
   const { it } = transport
 
-  // In memory there is no server, which would end the RPCs that are not the exporter's.
+  // In memory, no server ends the RPCs that are not the exporter's.
   const canStop = ({ rpc }: Way) => rpc === undefined || transport.name !== "memory"
 
   for (const [what, way] of Object.entries(driverSends)) {
@@ -149,7 +149,7 @@ const suite = (transport: Transport) => {
             yield* sender.waits(ping)
             yield* leave[how]
             assert.strictEqual(yield* sender.ended, 1)
-            yield* Fiber.interrupt(running) // a reader that has stopped reading does not notice the end by itself
+            yield* Fiber.interrupt(running) // a client that does not read does not notice the end by itself
           }))
       }
 
@@ -170,7 +170,7 @@ const suite = (transport: Transport) => {
     describe(`a client that waits in ${what}`, () => {
       for (const [how, { exit, said = answered }] of Object.entries(ends)) {
         if (said === undefined) continue
-        it(`hears of it when its driver ${how}`, () =>
+        it(`learns the outcome when its driver ${how}`, () =>
           Effect.gen(function*() {
             const [gate, sender] = [yield* Deferred.make<void, DriverFailure.DriverFailure>(), yield* Sender.make]
             const { ping, running } = yield* start(transport, way(sender.bytes, Deferred.await(gate)))
@@ -182,7 +182,7 @@ const suite = (transport: Transport) => {
       }
 
       for (const how of leaves) {
-        it(`and ${how} ends, and its driver is interrupted`, () =>
+        it(`ends, and interrupts its driver, when it ${how}`, () =>
           Effect.gen(function*() {
             const [probe, sender] = [yield* Probe.make, yield* Sender.make]
             const { leave, ping, running } = yield* start(transport, way(sender.bytes, probe.watch(Effect.never)))
@@ -209,7 +209,7 @@ const suite = (transport: Transport) => {
   }
 }
 
-// Through grpc-js one kind of socket is enough, since http2 has all.
+// Through grpc-js one kind of socket is enough, because http2 runs all of them.
 const chosen = transports.filter(({ name }) => !/^(tcp|tls) through grpc-js$/.test(name))
 
 for (const transport of chosen) describe(`over ${transport.name}`, () => suite(transport))

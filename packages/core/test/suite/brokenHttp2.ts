@@ -1,18 +1,18 @@
-// Peers that do not keep to HTTP/2, or keep to all its rules and are a nuisance, each with what it costs them: the
-// connection, the RPC, or nothing.
+// Peers that break the rules of HTTP/2, or keep all of them and are a nuisance. Each has a cost for the peer: its connection, its
+// RPC, or nothing.
 import * as raw from "../support/rawGrpc.ts"
 import { block, call, Flag, frame, header, hello, repeat, Type, uint32, type Verdict } from "../support/rawHttp2.ts"
 
 export interface BrokenHttp2 {
   readonly name: string
-  /** How many requests or frames it takes. */
+  /** How many requests or frames the peer sends. */
   readonly requests: number
-  /** What the peer says, given the uuid of the driver. */
+  /** The bytes that the peer sends, given the uuid of the driver. */
   readonly bytes: (uuid: string) => Uint8Array
   readonly costs: Verdict
 }
 
-/** As much of a TLS handshake as says that more will follow. */
+/** The beginning of a TLS handshake, which announces more bytes. */
 export const clientHello = Buffer.from(`1603010200010001fc0303${"00".repeat(100)}`, "hex")
 
 const peer = (costs: Verdict) => (name: string, requests: number, bytes: BrokenHttp2["bytes"]): BrokenHttp2 => ({
@@ -43,7 +43,7 @@ const cancel = 8
 
 const noError = 0
 
-/** So many RPCs, each of which is reset right behind its request. */
+/** Sends a number of RPCs, and resets each right after its request. */
 const resets = (rpcs: number, code: number, begin: (stream: number, uuid: string) => Uint8Array) => (uuid: string) =>
   then(repeat(rpcs, (index) => {
     const stream = 2 * index + 1
@@ -71,7 +71,7 @@ export const brokenHttp2: ReadonlyArray<BrokenHttp2> = [
       then(frame(Type.headers, 0, 1, block(report)), repeat(5_000, frame(Type.continuation, 0, 1, header("a", "b"))))
   ),
   hungUp("a flood of empty DATA", 5_000, (uuid) => then(streamOf(1, uuid), repeat(5_000, frame(Type.data, 0, 1)))),
-  hungUp("headers that are none", 1, () => then(frame(Type.headers, Flag.endHeaders, 1, Buffer.alloc(100, 0xff)))),
+  hungUp("headers that do not decode", 1, () => then(frame(Type.headers, Flag.endHeaders, 1, Buffer.alloc(100, 0xff)))),
   hungUp("RPCs with numbers of the server", 2, () => then(call(2, report), call(4, report))),
   hungUp("DATA for no RPC", 1, () => then(frame(Type.data, 0, 5, new Uint8Array(10)))),
   hungUp(
@@ -121,7 +121,7 @@ export const brokenHttp2: ReadonlyArray<BrokenHttp2> = [
   tolerated("streams that are reset without an error", 200, resets(100, noError, streamOf)),
   tolerated("streams that are full and reset without an error", 5, (uuid) =>
     Buffer.concat([
-      // Windows have the size that the server says once that is acknowledged.
+      // The server's window size applies after the acknowledgement.
       then(frame(Type.settings, Flag.ack, 0)),
       ...[1, 3, 5].flatMap((stream) => [
         streamOf(stream, uuid, "stuck"),

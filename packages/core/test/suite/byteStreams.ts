@@ -64,7 +64,7 @@ export const byteStreams = (peer: peer.Peer): void => {
     )
 
     check(
-      "holds a dialogue",
+      "carries a dialogue",
       Effect.gen(function*() {
         const stream = yield* Effect.flatMap(methodsOf("echo", Network.contract), (echo) => echo.connect())
         const pull = yield* Stream.toPull(stream.read)
@@ -76,7 +76,7 @@ export const byteStreams = (peer: peer.Peer): void => {
     )
 
     check(
-      "keeps what was written in one piece in one piece",
+      "keeps each written chunk in one piece",
       Effect.gen(function*() {
         const stream = yield* call.bytes_echo()
         yield* Effect.forEach(["a", "", "bc", "def"], (chunk) => stream.write(bytes.utf8(chunk)))
@@ -108,7 +108,7 @@ export const byteStreams = (peer: peer.Peer): void => {
     )
 
     check(
-      "takes up reading where it was left",
+      "continues reading where it stopped",
       Effect.gen(function*() {
         const stream = yield* call.source_fixed()
         const first = yield* Stream.runCollect(Stream.take(stream.read, 3))
@@ -118,7 +118,7 @@ export const byteStreams = (peer: peer.Peer): void => {
     )
 
     check(
-      "reads the answer that comes after the half-close",
+      "reads the response that comes after the half-close",
       Effect.gen(function*() {
         const stream = yield* call.sink()
         yield* stream.write(bytes.utf8("abc"))
@@ -132,7 +132,7 @@ export const byteStreams = (peer: peer.Peer): void => {
     )
 
     check(
-      "a device that has nothing to say is read as empty and still listens",
+      "a device that ends its output at once reads as empty, and still receives",
       Effect.gen(function*() {
         yield* Effect.scoped(Effect.gen(function*() {
           const stream = yield* call.closing()
@@ -158,7 +158,7 @@ export const byteStreams = (peer: peer.Peer): void => {
 
     for (const [method, details] of [["fail_mid", "mid-stream failure"], ["broken_mid", "the device broke"]] as const) {
       check(
-        `${method}: a device that fails is not read as one that ended`,
+        `${method}: a device that fails does not look like one that ended`,
         Effect.gen(function*() {
           const stream = yield* call[method]()
           const seen: Array<string> = []
@@ -189,7 +189,7 @@ export const byteStreams = (peer: peer.Peer): void => {
     }
 
     check(
-      "what was written right before closing still arrives",
+      "bytes written right before closing still arrive",
       Effect.gen(function*() {
         yield* Effect.scoped(Effect.flatMap(call.sink(), ({ write }) => write(pattern(0, 65_536))))
         yield* awaitEvent("sink:eof:65536")
@@ -260,7 +260,7 @@ export const byteStreams = (peer: peer.Peer): void => {
       Effect.gen(function*() {
         yield* call.source_endless()
         const sent = yield* awaitStill(call.bytes_count("source_endless"))
-        assertTrue(sent <= 24 * mebibyte, `the device sent ${sent} bytes nobody read`)
+        assertTrue(sent <= 24 * mebibyte, `the device sent ${sent} bytes that the client did not read`)
       })
     )
 
@@ -277,7 +277,7 @@ export const byteStreams = (peer: peer.Peer): void => {
           })
         )))
         yield* awaitStill(Effect.sync(() => written))
-        assertTrue(written <= 24 * mebibyte, `${written} bytes were taken that the device does not read`)
+        assertTrue(written <= 24 * mebibyte, `the client wrote ${written} bytes that the device does not read`)
         assertTrue(yield* Effect.map(call.bytes_count("sink_stuck"), (taken) => taken > 0 && taken <= chunk.length))
         yield* Fiber.interrupt(writing)
       })

@@ -20,7 +20,7 @@ import * as probeValues from "../support/probeValues.ts"
 import { awaitEvent, call, described, driver, fails, siteOf, test } from "./harness.ts"
 import type * as peer from "./peer.ts"
 
-/** How each kind of failure of a driver reaches the caller, as protocol.md 4.3 and 4.4 have it. */
+/** How each kind of a driver's failure reaches the caller, according to protocol.md 4.3 and 4.4. */
 export const failures: ReadonlyArray<{
   readonly kind: FailureKind
   readonly tag: DriverError.DriverCallError["_tag"]
@@ -57,10 +57,10 @@ const stranger = Effect.gen(function*() {
 const cyclic: { self?: unknown } = {}
 cyclic.self = cyclic
 
-// Values no type admits: what a program without types, or with a cast, hands over.
+// Values that the types do not allow, but that a program without types, or with a cast, can pass.
 const untyped = (value: unknown): JsonValue => value as JsonValue
 
-/** Arguments the wire cannot carry, and where in them the trouble is. */
+/** Arguments that the wire cannot carry, and the path to the unsendable value. */
 const unsendable: ReadonlyArray<{
   readonly what: string
   readonly args: ReadonlyArray<JsonValue>
@@ -104,7 +104,7 @@ export const calls = (peer: peer.Peer): void => {
     )
 
     check(
-      "carries values as deep as peers accept them, and no deeper",
+      "sends values as deep as peers accept, and no deeper",
       Effect.gen(function*() {
         const nested = (depth: number): JsonValue => depth === 0 ? null : [nested(depth - 1)]
         strictEqual(yield* call.depth(nested(49)), 49)
@@ -120,7 +120,7 @@ export const calls = (peer: peer.Peer): void => {
     )
 
     check(
-      "answers null when a method returns nothing",
+      "returns null when a method returns nothing",
       Effect.gen(function*() {
         const clear = yield* described("clear_events", DriverMethod.call({ result: DriverMethod.Json }))
         strictEqual(yield* clear(), null)
@@ -145,7 +145,7 @@ export const calls = (peer: peer.Peer): void => {
     }
 
     check(
-      "says so when a failure has no details",
+      "says that a failure has no details",
       Effect.gen(function*() {
         const error = yield* Effect.flip(call.fail("runtime"))
         match(
@@ -156,7 +156,7 @@ export const calls = (peer: peer.Peer): void => {
     )
 
     check(
-      "a call that the driver cancels itself",
+      "a call that its driver cancels",
       Effect.gen(function*() {
         const cancelled = call.fail("cancelled", "no")
         if (quirks.cancelledInside === "never answered") {
@@ -269,7 +269,7 @@ export const calls = (peer: peer.Peer): void => {
     )
 
     check(
-      "tells of a result that is too large",
+      "fails with UnexpectedResult when the result is too large",
       Effect.gen(function*() {
         strictEqual(yield* call.big(4_000_000), "x".repeat(4_000_000))
         yield* fails(call.big(oversized.length), siteOf("big", "call"), {

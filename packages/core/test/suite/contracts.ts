@@ -1,4 +1,4 @@
-// What a typed client adds: arguments and results are held against the contract (design: errors).
+// Typed clients check arguments and results against the contract (design: errors).
 import { describe } from "@effect/vitest"
 import { assertInstanceOf, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Effect from "effect/Effect"
@@ -28,7 +28,7 @@ export const contracts = (peer: peer.Peer): void => {
 
   describe("contracts", () => {
     check(
-      "carry what their schemas make of JSON",
+      "convert values with their schemas",
       Effect.gen(function*() {
         const echo = yield* described(
           "echo",
@@ -44,7 +44,7 @@ export const contracts = (peer: peer.Peer): void => {
     )
 
     check(
-      "let optional arguments be left out, in front of others as well",
+      "allow optional arguments to be left out, even before other arguments",
       Effect.gen(function*() {
         const { optional } = DriverMethod
         const echo = yield* described(
@@ -107,7 +107,7 @@ export const contracts = (peer: peer.Peer): void => {
     )
 
     check(
-      "end a streaming call at the item that is not what they say",
+      "end a streaming call at the first item that does not fit",
       Effect.gen(function*() {
         const forever = yield* described(
           "forever",

@@ -30,7 +30,7 @@ const run = (address: string, what: "unfinished" | "idle"): Effect.Effect<Ended>
 
 const done: Ended = { code: 0, stdout: "done\n", stderr: "" }
 
-/** A process that has nothing more to do ends by itself. */
+/** Checks that a process ends by itself when it has nothing more to do. */
 export const exit = (name: string, command: () => process_.Command): void => {
   const exporter = Layer.scoped(
     Exporter,

@@ -1,4 +1,4 @@
-// Words the tests of the behaviour suite are written in.
+// The vocabulary of the behaviour suite's tests.
 import { it } from "@effect/vitest"
 import { assertInclude, assertInstanceOf, deepStrictEqual, fail, strictEqual } from "@effect/vitest/utils"
 import * as Cause from "effect/Cause"
@@ -37,7 +37,7 @@ export const use = <A, E, R>(call: (probe: Probed) => Effect.Effect<A, E, R>) =>
 /** Calls a method of the probe that streams its results. */
 export const items = <A, E>(call: (probe: Probed) => Stream.Stream<A, E>) => Stream.unwrap(Effect.map(probe, call))
 
-/** A method of the probe as described here, which need not be what the probe has under that name. */
+/** A method of the probe as described here. The probe may have something else under that name. */
 export const described = <M extends DriverMethod.Any>(name: string, method: M, client?: DriverClient) =>
   Effect.zipWith(
     client === undefined ? driver("probe") : Effect.succeed(client),
@@ -60,7 +60,7 @@ export const test = (peer: peer.Peer) =>
   timeout?: number
 ): void => it.scopedLive(name, () => Effect.provide(Effect.zipRight(call.clear_events(), body), peer.session), timeout)
 
-/** Asks about a state of the exporter until it holds, and answers it; there is nothing to be told by. */
+/** Reads a state of the exporter until it holds, and returns it. The exporter does not report changes of it. */
 export const until = <A, E, R>(
   what: string,
   state: Effect.Effect<A, E, R>,
@@ -86,7 +86,7 @@ export const until = <A, E, R>(
 export const awaitEvent = (event: string) =>
   until(`the event ${event}`, call.events(), (events) => events.includes(event))
 
-/** Waits until a number stays the same for a while, and answers it. */
+/** Waits until a number stays the same for a while, and returns it. */
 export const awaitStill = <E, R>(count: Effect.Effect<number, E, R>) => {
   let last = -1
   let seen = 0
@@ -97,7 +97,7 @@ export const awaitStill = <E, R>(count: Effect.Effect<number, E, R>) => {
   })
 }
 
-/** What a driver call error is expected to say besides its site. */
+/** The expected fields of a driver call error, besides its site. */
 export interface Expected {
   readonly tag: DriverError.DriverCallError["_tag"]
   readonly code: DriverError.DriverCallError["code"]

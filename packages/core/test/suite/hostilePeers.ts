@@ -1,4 +1,4 @@
-// Peers that mean harm: each kind breaks a rule, or keeps to all rules and never ends.
+// Hostile peers: each kind breaks a rule, or keeps all rules and never ends.
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as net from "node:net"
@@ -11,15 +11,15 @@ import { malformedRequests } from "./malformedRequests.ts"
 interface Target {
   readonly port: number
   readonly tlsPort: number
-  /** Of the driver. */
+  /** The driver's uuid. */
   readonly uuid: string
 }
 
 export interface HostilePeer {
   readonly name: string
-  /** How many requests, connections or frames it bothers the exporter with. */
+  /** How many requests, connections or frames it sends to the exporter. */
   readonly requests: number
-  /** Does the harm; the scope ends as abruptly as a peer that is killed. */
+  /** Attacks the exporter. The scope ends as abruptly as a killed peer. */
   readonly attack: (target: Target) => Effect.Effect<void, never, Scope.Scope>
 }
 
@@ -43,14 +43,14 @@ const resourceOf = ({ uuid }: Target): raw.Request => ({
   open: true
 })
 
-// What was sent before has been taken when a later ping on the same connection is answered.
+// The exporter has received everything before a ping when it responds to the ping.
 const taken = (session: raw.Session): Effect.Effect<void> =>
   Effect.async((resume) => {
     const done = () => resume(Effect.void)
     if (session.closed || session.destroyed || !session.ping(done)) done()
   })
 
-/** Opens so many RPCs on a connection. */
+/** Opens a number of RPCs on one connection. */
 const begin = (
   target: Target,
   requests: number,
@@ -63,7 +63,7 @@ const begin = (
     yield* taken(session)
   })
 
-/** Opens so many RPCs on a connection, and leaves with all of them unfinished. */
+/** Opens a number of RPCs on one connection, and leaves with all of them unfinished. */
 const unfinished = (
   name: string,
   requests: number,
@@ -89,10 +89,10 @@ const malformed: HostilePeer = {
     )
 }
 
-// The answers of an RPC that its client never takes. The window of the connection stays as it is, so that others pass.
+// The client never reads the responses of its RPCs. The connection's own window stays open for other RPCs.
 const unread = { settings: { initialWindowSize: 0 } }
 
-/** Sends so many frames of RouterService.Stream to a device. */
+/** Sends a number of RouterService.Stream frames to a device. */
 const framed = (name: string, requests: number, frame: Uint8Array): HostilePeer => ({
   name,
   requests,
@@ -177,7 +177,7 @@ const calls: ReadonlyArray<HostilePeer> = [
   }))
 ]
 
-/** Opens so many connections at once, says something on each, and leaves them after a while. */
+/** Opens a number of connections at once, sends some bytes on each, and closes them after a while. */
 const connections = (
   name: string,
   requests: number,
@@ -222,17 +222,17 @@ export const hostilePeers: ReadonlyArray<HostilePeer> = [
   ...unending
 ]
 
-/** A peer that would have the exporter hold all it can get for it. */
+/** A peer that tries to make the exporter hold as much memory as possible. */
 export interface GreedyPeer {
   readonly name: string
-  /** What it may make the exporter hold, in bytes. */
+  /** How many bytes it may make the exporter hold. */
   readonly bound: number
   readonly attack: HostilePeer["attack"]
 }
 
 const greedyStreams = 20
 
-// An inbox and a window of a megabyte each, or a few messages of that size on their way out.
+// An inbox and a window of a megabyte each, or a few outgoing messages of that size.
 const streamBytes = 4 * 1024 * 1024
 
 const greedy = (
@@ -247,10 +247,10 @@ const greedy = (
 
 const largest = 2 ** 31 - 1
 
-/** Grants all that HTTP/2 can, and takes nothing. */
+/** Grants the largest windows of HTTP/2, and reads nothing. */
 const granting: GreedyPeer = {
-  name: "bytes that are granted for and not taken",
-  // What a connection takes before its streams wait, and a few messages of each of them.
+  name: "bytes that fit the window and are not read",
+  // The bytes that a connection holds before its streams wait, and a few messages of each stream.
   bound: 4 * 1024 * 1024 + greedyStreams * streamBytes,
   attack: (target) =>
     Effect.flatMap(
@@ -272,7 +272,7 @@ const granting: GreedyPeer = {
 
 const upload = http2.repeat(120, raw.prefixed(raw.field(1, new Uint8Array(60_000))))
 
-/** Calls that leave more lines in the log than it keeps, each about a text of a megabyte. */
+/** Calls that write more lines than the log keeps, each with a text of a megabyte. */
 const talkative = (name: string, method: string): GreedyPeer => ({
   name,
   // 512 lines at most, cut to 64 KiB.

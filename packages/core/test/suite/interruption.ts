@@ -1,4 +1,4 @@
-// Interruption: whatever is under way ends on both sides, and what was acquired is released once (design: semantics 1).
+// Interruption ends an operation on both sides, and releases what it acquired, once (design: semantics 1).
 import { describe } from "@effect/vitest"
 import { strictEqual } from "@effect/vitest/utils"
 import * as Effect from "effect/Effect"
@@ -14,7 +14,7 @@ import type * as peer from "./peer.ts"
 export const interruption = (peer: peer.Peer): void => {
   const check = test(peer)
 
-  // Runs an effect until the exporter is in the middle of it, interrupts it, and waits until the exporter is out of it.
+  // Runs an effect until the exporter is running it, interrupts it, and waits until the exporter has released everything.
   const interrupted = <A, E>(
     name: string,
     method: string,
@@ -41,7 +41,7 @@ export const interruption = (peer: peer.Peer): void => {
     interrupted("of a hanging call", "hang", (released) => Effect.ensuring(call.hang(), released))
 
     check(
-      "of a hanging call is seen as its cancellation",
+      "of a hanging call cancels it in the driver",
       Effect.gen(function*() {
         const running = yield* Effect.fork(call.hang())
         yield* awaitEvent("hang:open")
@@ -57,7 +57,7 @@ export const interruption = (peer: peer.Peer): void => {
     )
 
     interrupted(
-      "of a streaming call that nobody reads",
+      "of a streaming call that is not read",
       "flood",
       (released) =>
         items((probe) => probe.flood(1_000, 1_000_000)).pipe(
@@ -97,7 +97,7 @@ export const interruption = (peer: peer.Peer): void => {
     )
 
     check(
-      "of a half-sent upload is never taken for its end",
+      "of a half-sent upload does not look like its end",
       Effect.gen(function*() {
         const running = yield* Effect.fork(Effect.scoped(Effect.gen(function*() {
           const half = Stream.concat(Stream.fromIterable(patternChunks(1_000_000)), Stream.never)
@@ -107,7 +107,7 @@ export const interruption = (peer: peer.Peer): void => {
         yield* Fiber.interrupt(running)
         yield* awaitEvent("consume:closed")
         const events = JSON.stringify(yield* call.events())
-        // Both the call and the transfer are cancelled, and the driver may see the transfer first.
+        // Both the call and the transfer are cancelled, and the driver may notice the transfer first.
         if (peer.quirks.cutOffUpload === "looks complete") return
         strictEqual(/consume:(cancelled|error:Connection)/.test(events), true, events)
         strictEqual(events.includes("consume:eof"), false, events)

@@ -1,5 +1,5 @@
-// An exporter that is killed and started anew, without a word about reconnecting: the connection finds its way back by
-// itself. What becomes of everything else that a fault meets is in the tests of faults.
+// An exporter is killed and started again, and the connection has no `reconnect` schedule: it reconnects by itself. The
+// tests of faults have the outcomes of other operations.
 import { describe, it } from "@effect/vitest"
 import { assertTrue, deepStrictEqual } from "@effect/vitest/utils"
 import * as Chunk from "effect/Chunk"
@@ -16,10 +16,10 @@ import * as process from "../support/process.ts"
 import * as temporary from "../support/temporary.ts"
 import { until } from "./harness.ts"
 
-// A second is promised; the rest is for a machine that has other things to do.
+// A second is promised; the rest is for a busy machine.
 const bound = Duration.seconds(5)
 
-/** A clock on which nobody goes on while the gate is closed, so that no number of attempts runs out meanwhile. */
+/** A clock whose sleeps do not end while the gate is closed, so that no limit of attempts is reached meanwhile. */
 const gated = (gate: Effect.Latch): Clock.Clock => {
   const clock = Clock.make()
   return Object.assign(Clock.make(), {
@@ -30,7 +30,7 @@ const gated = (gate: Effect.Latch): Clock.Clock => {
 export const loss = (name: string, command: () => process.Command): void => {
   describe(`${name}, killed`, () => {
     it.scopedLive(
-      "and started anew: its drivers are found again, the log goes on with a gap",
+      "and started again: the client finds the drivers again, and the log continues with a gap",
       () =>
         Effect.gen(function*() {
           const path = yield* temporary.socketPath
@@ -59,8 +59,8 @@ export const loss = (name: string, command: () => process.Command): void => {
           deepStrictEqual(yield* newProbe.call("echo", 1), [1])
           assertTrue(newProbe.uuid !== probe.uuid)
 
-          // The old connection finds its way back by itself. Who is there now is asked before a call is made, which goes to
-          // the driver in the same place.
+          // The old connection reconnects by itself. It requests the new report before it makes the call, which goes to the
+          // driver at the same path.
           const failures: Array<DriverError.DriverCallError> = []
           const answer = yield* probe.call("echo", 2).pipe(
             Effect.tapError((error) => Effect.sync(() => failures.push(error))),
@@ -68,7 +68,7 @@ export const loss = (name: string, command: () => process.Command): void => {
             Effect.timeout(bound)
           )
           deepStrictEqual([failures.filter(({ origin }) => origin !== "client"), answer], [[], [2]])
-          yield* until("the log goes on", newProbe.call("log", "INFO", "after"), () => logged("after"))
+          yield* until("the log continues", newProbe.call("log", "INFO", "after"), () => logged("after"))
           const gap = Chunk.findFirst(Chunk.fromIterable(seen), (event) => event._tag === "LogGap")
           assertTrue(gap._tag === "Some" && gap.value._tag === "LogGap" && gap.value.reason === "interrupted")
         }),

@@ -1,5 +1,5 @@
-// Requests that no client of ours would send, each with the answer it deserves. Where HTTP/2 leaves no room for a status
-// the answer is the reset of the stream.
+// Requests that no client of ours would send, each with the expected response. Where HTTP/2 has no place for a status, the
+// response resets the stream.
 import { constants } from "node:http2"
 import * as raw from "../support/rawGrpc.ts"
 
@@ -55,7 +55,7 @@ const noRequest = status("UNIMPLEMENTED", "the request ended without a message")
 
 const partRequest = status("INTERNAL", "the request ended inside its message")
 
-/** So many lists in each other, without a value. */
+/** Nested lists of that depth, without a value. */
 const nested = (depth: number): Uint8Array => {
   const parts: Array<Uint8Array> = []
   let size = 0

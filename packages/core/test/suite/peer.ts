@@ -1,5 +1,5 @@
-// What the behaviour suite runs against: an exporter with the drivers of interop/exporter.py, and how it differs from
-// what this library promises.
+// The peers of the behaviour suite: exporters with the drivers of interop/exporter.py, and their differences from the
+// promises of this library.
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -11,9 +11,9 @@ import type { ExporterStatus } from "../../src/protocol/ExporterStatus.ts"
 import * as passphrases from "../../src/protocol/passphrase.ts"
 import * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
 
-/** What a test needs of the exporter besides the connection. */
+/** A test's control of the exporter, besides the connection. */
 export class Control extends Context.Tag("test/Control")<Control, {
-  /** Sets the exporter's status behind the back of the connection, whatever it is now. */
+  /** Sets the exporter's status without the connection noticing, whatever the status is now. */
   readonly setStatus: (status: ExporterStatus, message?: string) => Effect.Effect<void>
 }>() {}
 
@@ -26,48 +26,48 @@ export interface Peer {
   readonly session: Layer.Layer<Session, unknown>
   readonly quirks: Quirks
   readonly extent: Extent
-  /** One transport of an exporter gets everything in full size; what differs between transports shows in less. */
+  /** One transport of an exporter runs everything in full size; differences between transports show in smaller sizes. */
   readonly thorough: boolean
 }
 
 /**
- * How much of the suite a peer gets. Everything about drivers runs over every transport, for "transport". Two things cannot
+ * How much of the suite a peer runs. "transport" runs everything about drivers, over every transport. Two things cannot
  * break on one transport alone:
  *
- * - Typed clients are made of the methods of a `DriverClient`, above the channel: what a transport gets to see is the same RPCs
- *   in both styles. One peer in memory, one of our host and one of Python run both, for "styles".
- * - A passphrase is one more header, the same on every RPC, and is checked before a handler runs. That every shape of RPC has it
- *   shows in the session, in streaming calls and in byte streams, for "shapes".
+ * - Typed clients use the methods of a `DriverClient`, above the channel, so a transport sees the same RPCs in both styles.
+ *   One peer in memory, one of our host and one of Python run both styles, with "styles".
+ * - A passphrase is one more header, the same on every RPC, and is checked before a handler runs. The session, streaming
+ *   calls and byte streams show that every shape of RPC has it, with "shapes".
  */
 export type Extent = "styles" | "transport" | "shapes"
 
 /**
- * How a peer differs from what the suite expects of every other one. An entry names the section of protocol.md that
- * describes it; a test that meets the entry expects the difference, so that a peer that is mended fails it.
+ * The differences of a peer from the suite's expectations. An entry names the section of protocol.md that describes it.
+ * Tests expect the difference, so they fail when the peer no longer has it.
  */
 export interface Quirks {
   /** 3.1: NaN is sent as null, and integers beyond 2^53 are rounded. Our host refuses to send either. */
   readonly lossyNumbers: boolean
-  /** 3.1: a result that cannot be sent is INVALID_ARGUMENT, as if the arguments were to blame, unless it is an integer. */
+  /** 3.1: a result that cannot be sent is INVALID_ARGUMENT, as if the arguments were wrong, unless it is an integer. */
   readonly unsendableResult: GrpcCode
   /** 4.1: an unknown uuid is UNKNOWN with the name of a Python exception instead of NOT_FOUND. */
   readonly unknownDriver: { readonly code: GrpcCode; readonly details: RegExp }
   /**
-   * 4.1, 4.4: a streaming call of no such method is NOT_FOUND, in which Python's clients see no missing method, instead of
-   * UNIMPLEMENTED.
+   * 4.1, 4.4: a streaming call of a missing method is NOT_FOUND instead of UNIMPLEMENTED, so Python's clients do not
+   * recognize the missing method.
    */
   readonly missingStreamingCall: GrpcCode
   /** 4.2: the status gate never fires. */
   readonly statusGate: boolean
   /** 4.3: rows of the table of failures that differ in code or wording. */
   readonly failures: Readonly<Record<string, { readonly code?: GrpcCode; readonly details?: string }>>
-  /** 4.3: a call cancelled from inside is never answered. */
+  /** 4.3: a call that its driver cancels from inside never ends. */
   readonly cancelledInside: "CANCELLED" | "never answered"
   /** 5.1: the table of failures does not apply to opening a byte stream. */
   readonly failedOpen: { readonly code: GrpcCode; readonly details: string }
   /** 5.3: a byte stream that fails sends a GOAWAY first, and so looks like one that ended. */
   readonly failedStream: "fails" | "ends"
-  /** 5.3: a byte stream whose device breaks is not ended at all. */
+  /** 5.3: a byte stream whose device breaks never ends. */
   readonly brokenStream: "fails" | "stays silent"
   /** 6.1: wording of a handle that is unknown or used up. */
   readonly usedHandle: RegExp
@@ -75,15 +75,16 @@ export interface Quirks {
   readonly cutOffUpload: "fails" | "looks complete"
   /** 6.3: an upload whose encoded data is cut off looks complete to the driver. */
   readonly cutOffEncoding: "fails" | "looks complete"
-  /** 6.3: of concatenated bz2 streams, which is what we encode, only the first is taken. */
+  /** 6.3: only the first of several bz2 streams is read. This library encodes bz2 as several streams. */
   readonly concatenatedBz2: "decoded" | "refused"
   /** 8: log lines have no time, and there are none about operations. */
   readonly sparseLog: boolean
-  /** 8: a log line goes to one subscriber, which may be one that has just left, and may come after the end of the backlog. */
+  /** 8: a log line goes to one subscriber, maybe to one that has just left, and may come after the end of the backlog. */
   readonly competingLog: boolean
   /**
-   * How many bytes of an upload the peer lets be under way to a driver that does not take them, in no section: gRPC's C core
-   * grants what it measures the line to carry, and of 64 MiB has granted 50. What a client holds itself is no quirk.
+   * How many bytes of an upload the peer allows to be under way to a driver that does not read them. No section describes
+   * this: gRPC's C core grants as much as it measures the line to carry, and granted 50 MiB of 64. The bytes that a client
+   * itself holds do not count.
    */
   readonly grantedUpload: number
 }
@@ -137,12 +138,12 @@ export const pythonQuirks: Quirks = {
   grantedUpload: Infinity
 }
 
-/** What a peer is reached with. */
+/** The options for connecting to a peer. */
 export interface Reach extends GrpcChannel.ChannelOptions {
   readonly passphrase?: Redacted.Redacted | undefined
 }
 
-/** A channel to a peer, which sends the passphrase with the RPCs that tests make through it as well. */
+/** A channel to a peer. It sends the passphrase, also with RPCs that tests make through it. */
 export const channel = (
   endpoint: Endpoint,
   { passphrase, ...options }: Reach = {}

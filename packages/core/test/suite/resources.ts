@@ -53,10 +53,10 @@ const patternSource = (size: number) => Resource.source(Stream.fromIterable(patt
 const consume = <E, R = never>(source: Resource.Source<void, E, R> | Resource.ResourceHandle<void, E>) =>
   use((probe) => probe.consume(source))
 
-// The method as a driver sees it: a handle is an argument like any other.
+// The method as a driver sees it, where a handle is an ordinary argument.
 const takingJson = DriverMethod.call({ args: [DriverMethod.Json], result: DriverMethod.Json })
 
-/** Opens a resource for the probe, where the outcome of its transfer matters. */
+/** Opens a resource for the probe, for tests that check the outcome of its transfer. */
 const open = <A, E, R>(resource: Resource.Resource<A, E, R>) =>
   Effect.flatMap(driver("probe"), (client) => client.resource(resource))
 
@@ -65,7 +65,7 @@ export const resources = (peer: peer.Peer): void => {
   const { quirks, thorough } = peer
   const transferMegabytes = thorough ? 64 : 16
   const size = transferMegabytes * mebibyte
-  // What passes 64 MiB through each codec is in resource/ContentEncoding.
+  // The test of resource/ContentEncoding passes 64 MiB through each codec.
   const imageMegabytes = thorough ? 16 : 4
   const encodings = thorough ? ContentEncoding.ContentEncoding.literals : ["gzip"] as const
 
@@ -108,7 +108,7 @@ export const resources = (peer: peer.Peer): void => {
 
     for (const encoding of encodings) {
       check(
-        `a driver whose upload lacks the end of its ${encoding} data is told`,
+        `a driver's read fails when its upload lacks the end of its ${encoding} data`,
         Effect.gen(function*() {
           const chunks = yield* Stream.runCollect(ContentEncoding.encode(encoding)(Stream.make(pattern(0, 65_536))))
           const cut = bytes.concat(chunks).subarray(0, -10)
@@ -153,7 +153,7 @@ export const resources = (peer: peer.Peer): void => {
             }))
         )
         const received = yield* use((probe) => probe.consume_partial(source, 100_000))
-        // The driver gets what was sent in pieces of up to 64 KiB.
+        // The driver reads pieces of up to 64 KiB.
         assertTrue(received.size >= 100_000 && received.size <= 165_536, `the driver took ${received.size} bytes`)
         strictEqual(received.sha256, sha256([pattern(0, received.size)]))
         assertTrue(sent < 32 * mebibyte, `${sent} bytes were produced for a driver that took ${received.size}`)
@@ -193,7 +193,7 @@ export const resources = (peer: peer.Peer): void => {
         deepStrictEqual(error, new SourceError({ chunk: 3 }))
         yield* awaitEvent("consume:closed")
         const events = JSON.stringify(yield* call.events())
-        // Half an image that the driver takes for the whole would be flashed.
+        // A driver that took half an image for the whole would flash it.
         if (quirks.cutOffUpload === "looks complete") return
         assertInclude(events, "consume:cancelled")
         strictEqual(events.includes("consume:eof"), false, events)
@@ -202,7 +202,7 @@ export const resources = (peer: peer.Peer): void => {
 
     for (const declared of [3 * 65_536 + 1, 3 * 65_536 - 1]) {
       check(
-        `a source that has not the ${declared} bytes it declares fails the call, and cancels it`,
+        `a source without the ${declared} bytes that it declares fails the call, and cancels it`,
         Effect.gen(function*() {
           const source = Stream.fromIterable(patternChunks(2 * 65_536)).pipe(
             Stream.concat(Stream.drain(Stream.fromEffect(arrived(2 * 65_536)))),
@@ -219,7 +219,7 @@ export const resources = (peer: peer.Peer): void => {
     }
 
     check(
-      "a source that gives nothing for longer than it may fails the call, and cancels it",
+      "a source that stalls longer than its idle timeout fails the call, and cancels it",
       Effect.gen(function*() {
         const half = Stream.concat(Stream.fromIterable(patternChunks(2 * 65_536)), Stream.never)
         const error = yield* Effect.flip(consume(Resource.withIdleTimeout(Resource.source(half), "500 millis")))
@@ -237,7 +237,7 @@ export const resources = (peer: peer.Peer): void => {
         const calling = yield* Effect.fork(consume(handle))
         yield* arrived(2 * 65_536)
         yield* Scope.close(scope, Exit.void)
-        // An interruption here would interrupt a program that nobody interrupted.
+        // If the call ended with an interruption here, it would interrupt the program, which nobody interrupted.
         const site = siteOf("resource", "resource")
         const expected = {
           tag: "UnexpectedResult",
@@ -252,7 +252,7 @@ export const resources = (peer: peer.Peer): void => {
     )
 
     check(
-      "a driver whose upload is cut off is told",
+      "a driver's read fails when its upload is cut off",
       Effect.gen(function*() {
         const exporter = ExporterClient.make(yield* GrpcChannel.GrpcChannel)
         const { uuid } = yield* driver("probe")
@@ -279,7 +279,7 @@ export const resources = (peer: peer.Peer): void => {
     )
 
     check(
-      "tells how far it has come",
+      "reports its progress",
       Effect.gen(function*() {
         const handle = yield* open(patternSource(8 * mebibyte))
         const watching = yield* Effect.fork(Stream.runCollect(handle.progress({ interval: "2 millis" })))
@@ -307,7 +307,7 @@ export const resources = (peer: peer.Peer): void => {
     )
 
     check(
-      "a handle is of no use to another driver",
+      "another driver cannot use a handle",
       Effect.gen(function*() {
         const mux = yield* methodsOf("mux", StorageMux.contract)
         yield* fails(mux.write(yield* open(patternSource(1000))), siteOf("write", "call", "mux"), {
@@ -347,7 +347,7 @@ export const resources = (peer: peer.Peer): void => {
     )
 
     check(
-      "fails a call whose driver writes another number of bytes than is expected",
+      "fails a call whose driver does not write the expected number of bytes",
       Effect.gen(function*() {
         const produce = (expected: number) =>
           use((probe) => probe.produce(Resource.sink(hashing(), { size: expected }), mebibyte))
@@ -411,7 +411,7 @@ export const resources = (peer: peer.Peer): void => {
     )
 
     check(
-      "a sink that has enough does not stop the driver",
+      "a sink that ends early does not stop the driver",
       Effect.gen(function*() {
         const handle = yield* open(Resource.sink(Sink.head<Uint8Array>()))
         strictEqual(yield* use((probe) => probe.produce(handle, 8 * mebibyte)), sha256(patternChunks(8 * mebibyte)))
@@ -426,14 +426,14 @@ export const resources = (peer: peer.Peer): void => {
     check(
       "both directions of one resource",
       Effect.gen(function*() {
-        // The driver upper-cases what a source sends; that nobody takes its answer must not hold it up.
+        // The driver sends back in upper case what the source sends. It must not wait although nobody reads that.
         const source = Resource.source(Stream.make(bytes.utf8("abc"), bytes.utf8("def")))
         strictEqual(yield* use((probe) => probe.transform(source)), 6)
       })
     )
 
     check(
-      "closing the scope of a resource that no call took is quick",
+      "closing the scope of an unused resource is quick",
       Effect.gen(function*() {
         const exit = yield* Effect.exit(Effect.scoped(Effect.gen(function*() {
           yield* open(Resource.source(Stream.never))

@@ -1,4 +1,4 @@
-// A passphrase must not be found in anything a program might print: errors, log lines, spans.
+// Nothing that a program might print contains a passphrase: errors, log lines, spans.
 import { describe, it } from "@effect/vitest"
 import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Cause from "effect/Cause"
@@ -24,7 +24,7 @@ const secret = "correct-horse-battery-staple"
 
 const anyPort = { host: "127.0.0.1", port: 0 }
 
-/** Everything about a value that can end up in front of somebody. */
+/** Every text that a program can print of a value. */
 const faces = (value: unknown): ReadonlyArray<string> => {
   // A bigint has no JSON.
   const attempt = (render: (value: unknown) => string | undefined) => {
@@ -42,7 +42,7 @@ const faces = (value: unknown): ReadonlyArray<string> => {
   ]
 }
 
-/** Runs an effect, and collects what it logs, the spans it makes, and what it ends with. */
+/** Runs an effect, and collects its log lines, its spans and its exit. */
 const observe = <A, E>(effect: Effect.Effect<A, E>) =>
   Effect.gen(function*() {
     const seen: Array<string> = []
@@ -118,7 +118,7 @@ const environment = (endpoint: Endpoint.Endpoint, passphrase: string) =>
     ])
   ))
 
-// A call, a streaming call, a byte stream and a failure of each kind of origin, with the exporter's log beside them.
+// A call, a streaming call, a byte stream, and a failure of each origin, with the exporter's log.
 const program = Effect.gen(function*() {
   const connection = yield* ExporterConnection.ExporterConnection
   yield* connection.logStream()
@@ -135,7 +135,7 @@ const program = Effect.gen(function*() {
   return { connection, failures }
 }).pipe(Effect.scoped)
 
-describe("a passphrase is not to be seen", () => {
+describe("a passphrase does not show", () => {
   it.scopedLive("when all goes well", () =>
     Effect.gen(function*() {
       const endpoint = yield* serve
@@ -143,7 +143,7 @@ describe("a passphrase is not to be seen", () => {
         program.pipe(Effect.provide(ExporterConnection.layerEnv()), Effect.provide(environment(endpoint, secret)))
       )
       assertTrue(Exit.isSuccess(exit), String(exit))
-      // Else there was nothing to be found in.
+      // Without lines and spans there would be nothing to search.
       assertTrue(lines > 0 && spans > 2, `${lines} lines, ${spans} spans`)
     }))
 
@@ -197,7 +197,7 @@ describe("a passphrase is not to be seen", () => {
       assertTrue(Exit.isFailure(never.exit))
     }), 30_000)
 
-  it.scopedLive("by somebody who looks at the connection, its options, or the server's", () =>
+  it.scopedLive("in a connection or its options when they are printed", () =>
     Effect.gen(function*() {
       const endpoint = yield* serve
       const options = { passphrase: Redacted.make(secret) }

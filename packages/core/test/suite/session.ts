@@ -1,4 +1,4 @@
-// What a connection knows of its exporter: the tree, the log, and the status (protocol.md 7 to 9).
+// A connection's view of its exporter: the tree, the log, and the status (protocol.md 7 to 9).
 import { describe } from "@effect/vitest"
 import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Chunk from "effect/Chunk"
@@ -28,7 +28,7 @@ const severities = [
   ["CRITICAL", LogLevel.Fatal]
 ] as const
 
-/** Sets the status until the test is over: other tests of a shared exporter need it ready. */
+/** Sets the status until the test ends, because other tests of a shared exporter need it ready. */
 const setStatus = (status: ExporterStatus, message?: string) =>
   Effect.flatMap(
     peers.Control,
@@ -57,7 +57,7 @@ export const session = (peer: peers.Peer): void => {
     )
 
     check(
-      "is walked by name, and an alias is the same driver at another place",
+      "is walked by name, and an alias is the same driver at another path",
       Effect.gen(function*() {
         const { root } = yield* connection
         const nested = yield* driver("nested")
@@ -78,7 +78,7 @@ export const session = (peer: peers.Peer): void => {
     )
 
     check(
-      "says what there is instead of a driver that does not exist",
+      "lists the existing drivers when one does not exist",
       Effect.gen(function*() {
         const { driver } = yield* connection
         const error: DriverNotFound = yield* Effect.flip(driver("nested.outer"))
@@ -162,7 +162,7 @@ export const session = (peer: peers.Peer): void => {
       })
 
     check(
-      "has all that belongs to calls that have ended when the scope closes, and says what is from before",
+      "has every line of the ended calls when the scope closes, and marks earlier lines",
       Effect.gen(function*() {
         for (let round = 0; round < 5; round++) {
           const seen = yield* kept({}, (from) => call.log("INFO", `late ${from}`))
@@ -176,7 +176,7 @@ export const session = (peer: peers.Peer): void => {
     )
 
     check(
-      "has it also when the scope closes because a call has failed, and leaves out what is from before",
+      "has them also when the scope closes because a call failed, and leaves earlier lines out",
       Effect.gen(function*() {
         const seen = yield* kept(
           { backlog: false },
@@ -187,7 +187,7 @@ export const session = (peer: peers.Peer): void => {
     )
 
     check(
-      "tells of every operation",
+      "has lines about every operation",
       Effect.gen(function*() {
         const { logs } = yield* connection
         const reading = yield* Effect.fork(Stream.runHead(Stream.filter(
@@ -210,7 +210,7 @@ export const session = (peer: peers.Peer): void => {
 
   describe("the status", () => {
     check(
-      "is told with its message, its predecessor, and a version that counts",
+      "has its message, its predecessor, and a version that counts up",
       Effect.gen(function*() {
         const { status } = yield* connection
         const before = yield* status
@@ -229,7 +229,7 @@ export const session = (peer: peers.Peer): void => {
         const { status } = yield* connection
         yield* Effect.scoped(Effect.gen(function*() {
           yield* setStatus("AVAILABLE", "come back later")
-          // The connection believes what it heard last; then the exporter decides, if it does.
+          // The connection still knows the old status, so the exporter decides, if it has a status gate.
           if (peer.quirks.statusGate) {
             yield* fails(call.echo(1), siteOf("echo", "call"), {
               tag: "ExporterNotReady",
@@ -287,7 +287,7 @@ export const session = (peer: peers.Peer): void => {
       ] as const
     ) {
       check(
-        `is not awaited in vain after ${status}`,
+        `ends a wait after ${status}`,
         Effect.gen(function*() {
           const { address, awaitReady } = yield* connection
           yield* setStatus(status, "it exited with code 1")

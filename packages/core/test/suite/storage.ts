@@ -1,4 +1,5 @@
-// What a storage does and refuses: the one in memory, and OpenDAL's over a directory of an exporter in Python.
+// What a storage does and refuses. It runs against the storage in memory, and against OpenDAL over a Python exporter's
+// directory.
 import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -39,8 +40,8 @@ const before = ["", "e/", "f", "n/", "n/m/", "n/m/y", "n/x", "nn"]
 const notBelow = "Unexpected (temporary) at OPERATION => not a directory"
 
 /**
- * An act, and what it answers, or how what it fails with begins. Whatever there was before stays as it is unless the last
- * column says what there is then.
+ * An act, and its result or the beginning of its failure. The files stay as they were before, unless the last column lists
+ * the files afterwards.
  */
 const acts: ReadonlyArray<
   readonly [what: string, act: Act, outcome: { readonly answers: unknown } | string, after?: ReadonlyArray<string>]
@@ -116,7 +117,7 @@ const acts: ReadonlyArray<
   ["scans what is not there", scan("nope/"), { answers: [] }]
 ]
 
-/** The acts by what they are, to be tried with the client of a storage. */
+/** The acts and their names, for the client of a storage. */
 export const conduct = acts.map(([what, act, outcome, after = before]) => ({
   what,
   shows: Effect.fnUntraced(function*(client: Opendal.Client) {

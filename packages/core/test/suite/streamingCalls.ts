@@ -66,7 +66,7 @@ export const streamingCalls = (peer: peer.Peer): void => {
     )
 
     check(
-      "a stream that says nothing can be given up",
+      "a timeout cancels a silent stream",
       Effect.gen(function*() {
         strictEqual(
           Option.isNone(yield* Effect.timeoutOption(Stream.runDrain(items((probe) => probe.silent())), "200 millis")),
@@ -151,7 +151,7 @@ export const streamingCalls = (peer: peer.Peer): void => {
     )
 
     check(
-      "tells of an item that is too large",
+      "fails with UnexpectedResult when an item is too large",
       Effect.gen(function*() {
         const flood = items((probe) => probe.flood(2, 5 * 1024 * 1024))
         yield* fails(collect(flood), siteOf("flood", "streamingCall"), {
@@ -181,7 +181,7 @@ export const streamingCalls = (peer: peer.Peer): void => {
           yield* pull
           return yield* awaitStill(call.bytes_count("flood"))
         }))
-        strictEqual(taken < total * 500_000, true, `the driver produced ${taken} bytes nobody read`)
+        strictEqual(taken < total * 500_000, true, `the driver produced ${taken} bytes that the client did not read`)
         yield* awaitEvent("flood:closed")
       })
     )

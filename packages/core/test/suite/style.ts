@@ -1,5 +1,5 @@
-// The two ways to drive a driver. The tests of the behaviour suite are written against the methods of a contract; a
-// style says how these are made, so that the same tests run through typed clients and by method names alone.
+// The two ways to call a driver. The behaviour suite's tests use the methods of a contract. A style makes these methods,
+// so that the same tests run through typed clients and by method names alone.
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -11,10 +11,10 @@ import type * as DriverMethod from "../../src/contract/DriverMethod.ts"
 import type { JsonValue } from "../../src/protocol/ProtobufValue.ts"
 import * as Resource from "../../src/resource/Resource.ts"
 
-/** Makes the methods of a contract of a driver's client. */
+/** Makes the methods of a contract from a driver's client. */
 type MakeMethods = typeof Device.fromInterface
 
-// What lent resources fail with and need is erased here; the types of the contract have it.
+// The errors and requirements of lent resources are erased here; the contract's types have them.
 type Given = JsonValue | Resource.ResourceHandle<unknown, never> | Resource.Resource<unknown, never, never>
 
 const isResource = (value: Given): value is Resource.Resource<unknown, never, never> =>
@@ -34,13 +34,13 @@ const methodByName = (client: DriverClient.DriverClient, name: string, { _tag }:
   }
 }
 
-// Results are taken for what the contract says; whether they are is what the tests find out.
+// Results get the types of the contract unchecked. The tests check them.
 const byName: MakeMethods = <I extends DriverInterface.Any>(client: DriverClient.DriverClient, contract: I) =>
   Object.fromEntries(
     Object.entries(contract.methods).map(([name, method]) => [name, methodByName(client, name, method)])
   ) as DriverInterface.Client<I>
 
-/** The style of a test; by name unless a layer says otherwise. */
+/** The style of a test: by name, unless a layer provides another. */
 export class Style extends Context.Reference<Style>()("test/Style", { defaultValue: () => byName }) {}
 
 /** Typed clients. */
