@@ -18,6 +18,7 @@ const order = [
   ["controller"],
   ["contract"],
   ["client", "host", "drivers"],
+  ["lease"],
   ["testing"]
 ]
 

@@ -1,0 +1,108 @@
+// From the exporter of a lease to a connection on which calls can be made.
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import * as ExporterConnection from "../client/ExporterConnection.ts"
+import { type ControllerClient, ControllerError, type ExporterInfo } from "../controller/Controller.ts"
+import type { HookFailed, StatusNotReached } from "../protocol/ExporterStatus.ts"
+import type * as GrpcChannel from "../transport/GrpcChannel.ts"
+import * as monotonicClock from "../util/monotonicClock.ts"
+import type { LeaseRequest } from "./leaseRequest.ts"
+import * as pauses from "./pauses.ts"
+
+/** Opens a channel to the exporter of a lease, which dials when something is sent. */
+export type Dial = (
+  controller: ControllerClient,
+  lease: string
+) => Effect.Effect<GrpcChannel.Channel, never, Scope.Scope>
+
+export type OpenError = ControllerError | ExporterConnection.ConnectError | HookFailed | StatusNotReached
+
+export interface Opened {
+  readonly exporter: { readonly name: string; readonly labels: Readonly<Record<string, string>> }
+  readonly connection: ExporterConnection.Connection
+}
+
+// A dial that comes too early is answered half a second later. One that comes later than this finds out why the exporter does nothing.
+const preparation = Duration.seconds(10)
+
+/** The exporter, as soon as it has begun to prepare itself for the lease. */
+const prepared = (controller: ControllerClient, exporter: string) =>
+  Effect.flatMap(monotonicClock.currentMillis, (begun) => {
+    let looks = 0
+    const look = Effect.gen(function*() {
+      const seen = yield* controller.exporter(exporter)
+      const elapsed = Duration.millis((yield* monotonicClock.currentMillis) - begun)
+      if (seen.status !== "AVAILABLE" || Duration.greaterThanOrEqualTo(elapsed, preparation)) return Option.some(seen)
+      yield* Effect.sleep(pauses.after(++looks, elapsed))
+      return Option.none<ExporterInfo>()
+    })
+    return Effect.map(
+      Effect.repeat(look, { until: (seen): seen is Option.Some<ExporterInfo> => Option.isSome(seen) }),
+      ({ value }) => value
+    )
+  })
+
+// A dial fails as the RPC does that needed it.
+const dialError = (error: ExporterConnection.ConnectError): ControllerError | undefined => {
+  for (let { cause } = error; cause instanceof Error; { cause } = cause) {
+    if (cause instanceof ControllerError) return cause
+  }
+  return undefined
+}
+
+// Unless given: as long as the lease lives.
+const reconnect = Schedule.exponential("100 millis").pipe(Schedule.union(Schedule.spaced("5 seconds")))
+
+const betweenAttempts = Duration.seconds(1)
+
+/** What fails leaves nothing in the scope. */
+export const attempted = <A, E, R>(
+  effect: Effect.Effect<A, E, R | Scope.Scope>
+): Effect.Effect<A, E, R | Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+      return yield* Effect.onExit(
+        restore(Scope.extend(effect, scope)),
+        (exit) => Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)
+      )
+    })
+  )
+
+/** Connects to the exporter of a lease, and waits until it is ready. */
+export const open = (
+  controller: ControllerClient,
+  lease: string,
+  exporterName: string,
+  options: NonNullable<LeaseRequest["connect"]>,
+  dial: Dial
+): Effect.Effect<Opened, OpenError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { labels, name } = yield* prepared(controller, exporterName)
+    const connect = Effect.flatMap(dial(controller, lease), (channel) =>
+      ExporterConnection.fromChannel(channel, { reconnect, ...options, leased: true }))
+
+    // Python's exporter takes connections at once, and answers on them after its beforeLease hook.
+    const isPreparing = Effect.map(controller.exporter(name), ({ status }) =>
+      status === "BEFORE_LEASE_HOOK")
+    const next = (error: ExporterConnection.ConnectError): Effect.Effect<boolean, ControllerError> => {
+      const undialled = dialError(error)
+      if (undialled !== undefined) return undialled
+      return error.reason === "Timeout" || error.reason === "Unreachable"
+        ? Effect.zipLeft(isPreparing, Effect.sleep(betweenAttempts))
+        : Effect.succeed(false)
+    }
+    const again = (): Effect.Effect<ExporterConnection.Connection, OpenError, Scope.Scope> =>
+      Effect.catchTag(attempted(connect), "ConnectError", (error) =>
+        Effect.flatMap(next(error), (goesOn) =>
+          goesOn ? again() : error))
+
+    const connection = yield* again()
+    yield* connection.awaitReady
+    return { exporter: { name, labels }, connection }
+  })
