@@ -167,6 +167,27 @@ export * as GrpcServer from "./transport/GrpcServer.ts"
 export * as GrpcStatus from "./grpc/GrpcStatus.ts"
 
 /**
+ * Leases: a program gets an exporter of a lab to itself, for as long as a scope is open.
+ *
+ * @since 0.1.0
+ */
+export * as Lease from "./lease/Lease.ts"
+
+/**
+ * The end of a lease, as an error: what fails because of it has it as its cause.
+ *
+ * @since 0.1.0
+ */
+export * as LeaseEnded from "./protocol/LeaseEnded.ts"
+
+/**
+ * How far a lease is, from the request to its end.
+ *
+ * @since 0.1.0
+ */
+export * as LeaseState from "./lease/LeaseState.ts"
+
+/**
  * A line of an exporter's log (`protocol.md` 8).
  *
  * @since 0.1.0

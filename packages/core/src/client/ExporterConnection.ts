@@ -12,13 +12,11 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Endpoint from "../grpc/Endpoint.ts"
-import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
 import * as callers from "../protocol/callerFrame.ts"
-import type { CallSite } from "../protocol/callSite.ts"
 import type * as DriverTree from "../protocol/DriverTree.ts"
-import * as passphrases from "../protocol/passphrase.ts"
 import * as GrpcChannel from "../transport/GrpcChannel.ts"
 import * as clockWarning from "./clockWarning.ts"
+import { type Called, connect, through } from "./connecting.ts"
 import {
   ConnectError,
   type Connection,
@@ -27,9 +25,8 @@ import {
   type StatusPolling
 } from "./connection.ts"
 import type * as DriverClient from "./DriverClient.ts"
-import { environment } from "./environment.ts"
-import * as handshake from "./handshake.ts"
-import * as session from "./session.ts"
+import { environment, isInShell } from "./environment.ts"
+import type * as session from "./session.ts"
 
 export { ConnectError, type Connection, type ConnectOptions, type ExporterMetadata, type StatusPolling }
 
@@ -69,29 +66,6 @@ export const driver = (
   const caller = callers.of()
   return Effect.flatMap(ExporterConnection, (connection) => callers.on(caller, () => connection.driver(path)))
 }
-
-type Called = Pick<CallSite, "caller">
-
-const connect = (
-  channel: Effect.Effect<GrpcChannel.Channel, GrpcStatusError, Scope.Scope>,
-  address: string,
-  options: session.Options,
-  called: Called
-) =>
-  handshake.explained(address, passphrases.present(channel, address, options.passphrase)).pipe(
-    Effect.flatMap((channel) => session.make(channel, options)),
-    Effect.mapError((error) => callers.blame(error, called))
-  )
-
-const through = (
-  channel: GrpcChannel.Channel,
-  options: ConnectOptions,
-  called: Called
-): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
-  Effect.zipRight(
-    channel.connection === undefined ? Effect.void : clockWarning.warn(channel.target),
-    connect(Effect.succeed(channel), channel.target, options, called)
-  )
 
 /**
  * Connects through a channel, and requests the driver tree and the status. Logs a warning when the channel has a real
@@ -215,18 +189,11 @@ export interface EnvironmentOptions extends Omit<EndpointOptions, "passphrase"> 
   readonly certificate?: Endpoint.ClientCertificate | undefined
 }
 
-/**
- * A connection from the variables that `jmp shell` sets for its child: `JUMPSTARTER_HOST`, `JMP_GRPC_INSECURE` and
- * `JMP_GRPC_PASSPHRASE`. Its variables about the lease become the connection's `metadata`.
- *
- * @since 0.1.0
- * @category layers
- */
-export const layerEnv = (
-  options: EnvironmentOptions = {}
-): Layer.Layer<ExporterConnection, ConnectError | ConfigError.ConfigError> => {
-  const called = { caller: callers.of() }
-  return Layer.scoped(
+const fromShell = (
+  options: EnvironmentOptions,
+  called: Called
+): Layer.Layer<ExporterConnection, ConnectError | ConfigError.ConfigError> =>
+  Layer.scoped(
     ExporterConnection,
     Effect.gen(function*() {
       const { host, insecure, metadata, passphrase } = yield* environment
@@ -244,5 +211,50 @@ export const layerEnv = (
         called
       )
     })
+  )
+
+/**
+ * A connection from the variables that `jmp shell` sets for its child: `JUMPSTARTER_HOST`, `JMP_GRPC_INSECURE` and
+ * `JMP_GRPC_PASSPHRASE`. Its variables about the lease become the connection's `metadata`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerEnv = (
+  options: EnvironmentOptions = {}
+): Layer.Layer<ExporterConnection, ConnectError | ConfigError.ConfigError> =>
+  fromShell(options, { caller: callers.of() })
+
+/**
+ * A connection from the variables of `jmp shell` if there are any, else the fallback, such as a lease: the same program runs in a shell
+ * and without one. The fallback is built only when `JUMPSTARTER_HOST` is not set or empty; an address that cannot be used fails.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Controller, ExporterConnection, Lease } from "@effect-jumpstarter/core"
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { NodeContext } from "@effect/platform-node"
+ * import { Layer } from "effect"
+ *
+ * const Lab = Controller.layerFile().pipe(Layer.provide([NodeContext.layer, FetchHttpClient.layer]))
+ *
+ * const Bench = Lease.layer({ selector: "board=rpi4", duration: "30 minutes" }).pipe(Layer.provide(Lab))
+ *
+ * const Anywhere = ExporterConnection.layerEnvOr(Bench)
+ * ```
+ */
+export const layerEnvOr = <E, R>(
+  fallback: Layer.Layer<ExporterConnection, E, R>,
+  options: EnvironmentOptions = {}
+): Layer.Layer<ExporterConnection, E | ConnectError | ConfigError.ConfigError, R> => {
+  const called = { caller: callers.of() }
+  return Layer.unwrapEffect(
+    Effect.map(
+      isInShell,
+      (isInShell): Layer.Layer<ExporterConnection, E | ConnectError | ConfigError.ConfigError, R> =>
+        isInShell ? fromShell(options, called) : fallback
+    )
   )
 }

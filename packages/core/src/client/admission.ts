@@ -1,13 +1,13 @@
 // What every call passes before it is sent, and what the status it ends with means.
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Exit from "effect/Exit"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
 import { blame } from "../protocol/callerFrame.ts"
 import * as clientErrors from "../protocol/clientErrors.ts"
 import * as DriverError from "../protocol/DriverError.ts"
 import * as DriverTree from "../protocol/DriverTree.ts"
 import { admitsDriverCalls } from "../protocol/ExporterStatus.ts"
+import * as sharedQuery from "../util/sharedQuery.ts"
 import type { Session } from "./DriverClient.ts"
 import type { DriverLocator } from "./driverLocator.ts"
 import type { KnownStatus } from "./knownStatus.ts"
@@ -64,31 +64,11 @@ export const make = (
     return kind === "call" || kind === "streamingCall" ? Effect.tap(located, checkStatus) : located
   }
 
-  const identifying = Effect.unsafeMakeSemaphore(1)
-  let begun = 0
-  let answered = 0
-
-  const identifyNow = Effect.suspend(() => {
-    const turn = ++begun
-    return Effect.zipRight(
-      link.identify,
-      // The previous query ran to its end, or this is another exporter.
-      Effect.suspend(() => status.isCurrent() ? Effect.void : Effect.ignore(poller.ask))
-    ).pipe(
-      Effect.onExit((exit) =>
-        Effect.sync(() => {
-          if (!Exit.isInterrupted(exit)) answered = turn
-        })
-      )
-    )
-  })
-
-  // One answer serves all callers that were waiting before the request was sent. The request runs in the fiber of one of
-  // them: when that fiber is interrupted, the next one sends it again.
-  const identify = Effect.suspend(() => {
-    const before = begun
-    return identifying.withPermits(1)(Effect.suspend(() => answered > before ? Effect.void : identifyNow))
-  })
+  const identify = sharedQuery.make(Effect.zipRight(
+    link.identify,
+    // The previous query ran to its end, or this is another exporter.
+    Effect.suspend(() => status.isCurrent() ? Effect.void : Effect.ignore(poller.ask))
+  ))
 
   // An exporter that restarted does not know the old uuids: our host answers NOT_FOUND, Python's UNKNOWN. Both also have
   // other causes, so these two codes make the client ask the exporter for its identity.

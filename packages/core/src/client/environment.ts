@@ -36,6 +36,11 @@ const metadata = Config.map(
     )
 )
 
+const hostVariable = Config.withDefault(Config.string("JUMPSTARTER_HOST"), "")
+
+/** Whether there is an exporter to connect to. */
+export const isInShell = Config.map(hostVariable, (host) => host !== "")
+
 /**
  * The environment `jmp shell` gives its child (`protocol.md` 10.5 and 10.6).
  *
@@ -43,7 +48,7 @@ const metadata = Config.map(
  * @category models
  */
 export const environment = Config.all({
-  host: Config.mapOrFail(Config.withDefault(Config.string("JUMPSTARTER_HOST"), ""), (host) =>
+  host: Config.mapOrFail(hostVariable, (host) =>
     host === ""
       ? Either.left(
         ConfigError.MissingData(

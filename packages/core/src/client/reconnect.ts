@@ -9,6 +9,7 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
+import type { LeaseEnded } from "../protocol/LeaseEnded.ts"
 import * as telemetryMetrics from "../telemetry/metrics.ts"
 import type { Channel } from "../transport/GrpcChannel.ts"
 import type { ConnectOptions } from "./connection.ts"
@@ -17,8 +18,6 @@ import type { DriverLocator } from "./driverLocator.ts"
 import * as ExporterClient from "./ExporterClient.ts"
 import * as handshake from "./handshake.ts"
 import type { KnownStatus } from "./knownStatus.ts"
-
-const closed = "the connection was closed"
 
 export interface Link {
   // The exporter's RPCs, watched: a failure of the transport counts as a loss.
@@ -40,12 +39,18 @@ interface Known {
   readonly status: KnownStatus
 }
 
-// Without a policy, nothing reconnects until a call is made, and that call tries once.
+// When to reconnect, and why there is no use in it.
+export interface Policy extends Pick<ConnectOptions, "reconnect"> {
+  // The end of the lease that the connection needs, once it has ended.
+  readonly leaseEnd?: (() => LeaseEnded | undefined) | undefined
+}
+
+// Without a schedule, nothing reconnects until a call is made, and that call tries once.
 export const make = Effect.fnUntraced(function*(
   channel: Channel,
   introduction: handshake.Handshake,
   { locator, status }: Known,
-  schedule: ConnectOptions["reconnect"]
+  { leaseEnd, reconnect: schedule }: Policy
 ) {
   const scope = yield* Effect.scope
   const state = yield* SubscriptionRef.make<ConnectionState>(ConnectionState.Ready())
@@ -65,8 +70,13 @@ export const make = Effect.fnUntraced(function*(
   yield* Effect.addFinalizer(() => become(ConnectionState.Closed()))
 
   // Nothing was sent: the client itself refuses.
-  const refused = (details: string) =>
-    GrpcStatus.refused({ rpc: "", target: channel.target }, "UNAVAILABLE", details, { scope: "connection" })
+  const refused = (details: string, cause?: LeaseEnded) =>
+    GrpcStatus.refused({ rpc: "", target: channel.target }, "UNAVAILABLE", details, { scope: "connection", cause })
+
+  const refusedClosed = () => {
+    const end = leaseEnd?.()
+    return refused(end?.message ?? "the connection was closed", end)
+  }
 
   const attempts = (outcome: Deferred.Deferred<void, GrpcStatus.GrpcStatusError>) => {
     let attempt = 0
@@ -85,14 +95,14 @@ export const make = Effect.fnUntraced(function*(
           reason = error.message
         })
       ),
-      Effect.retry(schedule ?? Schedule.stop),
+      Effect.retry({ schedule: schedule ?? Schedule.stop, while: () => leaseEnd?.() === undefined }),
       Effect.interruptible,
       Effect.onExit((exit) => {
         round = undefined
         if (Exit.isSuccess(exit)) {
           return Effect.zipRight(become(ConnectionState.Ready()), Deferred.succeed(outcome, undefined))
         }
-        if (Exit.isInterrupted(exit)) return Deferred.fail(outcome, refused(closed))
+        if (Exit.isInterrupted(exit) || leaseEnd?.() !== undefined) return Deferred.fail(outcome, refusedClosed())
         if (schedule === undefined) return Deferred.fail(outcome, refused(reason))
         const summary = `gave up reconnecting after ${attempt} ${attempt === 1 ? "attempt" : "attempts"}: ${reason}`
         return Effect.zipRight(
@@ -116,7 +126,7 @@ export const make = Effect.fnUntraced(function*(
 
   const settled = Effect.suspend(() =>
     now._tag === "Closed"
-      ? refused(closed)
+      ? refusedClosed()
       : schedule === undefined
       ? Effect.void
       : round !== undefined
@@ -130,7 +140,7 @@ export const make = Effect.fnUntraced(function*(
     now._tag === "Ready"
       ? Effect.void
       : now._tag === "Closed"
-      ? refused(closed)
+      ? refusedClosed()
       : Effect.flatMap(begin, Deferred.await)
   )
 

@@ -49,8 +49,8 @@ const endSession = (
   return Effect.zipRight(Effect.mapError(settled, failed("ConnectionLost")), answer)
 }
 
-// The options of a connection; `metadata` is set when the environment of `jmp shell` has it.
-export interface Options extends ConnectOptions {
+export interface Options extends ConnectOptions, reconnect.Policy {
+  // What `jmp shell` or a lease knows about the exporter.
   readonly metadata?: ExporterMetadata | undefined
 }
 
@@ -60,7 +60,7 @@ export const make = Effect.fnUntraced(function*(channel: Channel, options: Optio
   const hookLog = new HookLog()
   const locator = driverLocator.make(first.report)
   const status = yield* knownStatus.make(channel.target, first.status, hookLog)
-  const link = yield* reconnect.make(channel, introduction, { locator, status }, options.reconnect)
+  const link = yield* reconnect.make(channel, introduction, { locator, status }, options)
   const { exporter } = link
   const poller = yield* statusPoller.make(link, status, options.statusPolling ?? {})
   const logs = yield* LogStream.make(

@@ -5,19 +5,20 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { type ControllerClient, type ControllerError, isTransient } from "../controller/Controller.ts"
+import { type ControllerError, isTransient } from "../controller/Controller.ts"
 import type { ExporterInfo, LeaseInfo } from "../controller/records.ts"
+import * as telemetry from "../telemetry/leases.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as monotonicClock from "../util/monotonicClock.ts"
 import * as endings from "./endings.ts"
 import { LeaseError, type LeaseReason } from "./leaseError.ts"
-import { describe, type LeaseRequest } from "./leaseRequest.ts"
 import { LeaseState } from "./LeaseState.ts"
 import * as pauses from "./pauses.ts"
 import type { Progress } from "./progress.ts"
 import * as reading from "./reading.ts"
 import type { Release } from "./release.ts"
 import { shownTime } from "./shownTime.ts"
+import type { Terms } from "./terms.ts"
 
 /** A lease with its exporter, as the controller answered to a request that was sent at a time of the monotonic clock. */
 export interface Acquired {
@@ -26,15 +27,10 @@ export interface Acquired {
   readonly asked: number
 }
 
-interface Terms {
-  readonly controller: ControllerClient
-  readonly name: string
-  readonly request: LeaseRequest
+interface Steps {
   readonly release: Release
   readonly progress: Progress
 }
-
-const defaultWait = Duration.hours(2)
 
 const betweenCreates = Duration.seconds(1)
 
@@ -43,29 +39,32 @@ const betweenLines = 60_000
 // The controller may be there again, or have more to say.
 const mayPass = (error: ControllerError): boolean => isTransient(error) || error.reason === "TimedOut"
 
-const failure = ({ name, request }: Terms, reason: LeaseReason, details: string, cause?: unknown) =>
+const failure = ({ name, requested }: Terms, reason: LeaseReason, details: string, cause?: unknown) =>
   new LeaseError({
     reason,
     lease: name,
-    request: describe(request),
+    request: requested,
     details,
     ...(cause === undefined ? {} : { cause })
   })
 
 // ---- The request
 
-/** Makes the lease, once: by its name a repetition is known. */
-const created = ({ controller, name, release, request }: Terms): Effect.Effect<void, ControllerError> => {
-  const { beginTime, duration, exporterName, selector, tags } = request
+/** Creates the lease once: a repetition is recognised by its name. */
+const created = (
+  { controller: { config }, creates, name, title }: Terms,
+  { release }: Steps
+): Effect.Effect<void, ControllerError> => {
+  if (creates === undefined) return Effect.void
   const attempt = Effect.flatMap(release.mayExist, (unsure) =>
     release.create((controller) =>
       Effect.catchIf(
-        controller.createLease({ name, selector, exporterName, duration, beginTime, tags }),
+        controller.createLease(creates),
         ({ reason }) => unsure && reason === "AlreadyExists",
         (exists) =>
           Effect.filterOrFail(
             controller.lease(name),
-            ({ client }) => Option.contains(client, controller.config.name),
+            ({ client }) => Option.contains(client, config.name),
             () => exists
           )
       )
@@ -73,7 +72,7 @@ const created = ({ controller, name, release, request }: Terms): Effect.Effect<v
   return attempt.pipe(
     Effect.tapError((error) =>
       mayPass(error)
-        ? Effect.logInfo(`the lease ${name} is not made yet, because ${controller.target} gives no answer to that`)
+        ? Effect.logInfo(`${title} is not created yet: ${error.message}`)
         : Effect.void
     ),
     Effect.retry({ while: (error) => Effect.as(Effect.sleep(betweenCreates), mayPass(error)) })
@@ -90,7 +89,7 @@ const shown = ({ enabled, name, online }: ExporterInfo): string => {
 const most = 10
 
 /** The exporters that could have been meant. */
-const candidates = ({ controller, request: { selector } }: Terms): Effect.Effect<string> => {
+const candidates = ({ controller, creates }: Terms): Effect.Effect<string> => {
   const list = (selector?: string) =>
     Effect.map(
       Stream.runCollect(Stream.take(controller.within("5 seconds").exporters({ selector }), most + 1)),
@@ -98,6 +97,7 @@ const candidates = ({ controller, request: { selector } }: Terms): Effect.Effect
     )
   const named = (title: string, names: ReadonlyArray<string>) =>
     `${title}: ${names.slice(0, most).join(", ")}${names.length > most ? ", and more" : ""}`
+  const selector = creates?.selector
   return Effect.gen(function*() {
     const fitting = selector === undefined ? [] : yield* list(selector)
     if (fitting.length > 0) return named("exporters with these labels", fitting)
@@ -120,18 +120,20 @@ const refused = (terms: Terms, { message, reason }: reading.Refused): Effect.Eff
 // ---- The wait
 
 /** How long there may be no exporter: the wait for a begin comes first. */
-const bound = ({ beginTime, waitAtMost }: LeaseRequest) => {
-  const wait = Duration.decode(waitAtMost ?? defaultWait)
-  return beginTime === undefined
-    ? Effect.succeed(wait)
-    : Effect.map(pauses.timeUntil(beginTime), (early) => Duration.sum(wait, early))
-}
+const bound = ({ beginTime, waitAtMost }: Terms) =>
+  beginTime === undefined
+    ? Effect.succeed(waitAtMost)
+    : Effect.map(pauses.timeUntil(beginTime), (early) => Duration.sum(waitAtMost, early))
 
-const waited = (terms: Terms, seen: { last: string }): Effect.Effect<Acquired, LeaseError | ControllerError> => {
-  const { controller, name, progress, request } = terms
+const waited = (
+  terms: Terms,
+  { progress }: Steps,
+  seen: { last: string }
+): Effect.Effect<Acquired, LeaseError | ControllerError> => {
+  const { controller, creates, name, title } = terms
   const owner = controller.config.name
 
-  const announce = (text: string) => Effect.logInfo(`the lease ${name} of ${describe(request)} ${text}`)
+  const announce = (text: string) => Effect.logInfo(`${title} ${text}`)
 
   return Effect.gen(function*() {
     const begun = yield* monotonicClock.currentMillis
@@ -144,7 +146,9 @@ const waited = (terms: Terms, seen: { last: string }): Effect.Effect<Acquired, L
       if (Either.isLeft(answer)) {
         const error = answer.left
         if (error.reason === "NotFound") {
-          return yield* failure(terms, "Ended", "the controller does not have it any more")
+          return yield* creates === undefined
+            ? failure(terms, "NotFound", error.details, error)
+            : failure(terms, "Ended", "the controller no longer knows it", error)
         }
         if (!mayPass(error)) return yield* error
         seen.last = error.message
@@ -152,9 +156,9 @@ const waited = (terms: Terms, seen: { last: string }): Effect.Effect<Acquired, L
         const now = reading.of(answer.right, owner)
         switch (now._tag) {
           case "Ready":
-            if (yield* progress.become(LeaseState.Acquired({ exporter: now.exporter }))) {
-              yield* announce(`has the exporter ${now.exporter} (after ${shownTime(asked - begun)})`)
-            }
+            yield* progress.become(LeaseState.Acquired({ exporter: now.exporter }))
+            yield* announce(`has the exporter ${now.exporter} (after ${shownTime(asked - begun)})`)
+            yield* telemetry.waited(now.exporter, asked - begun)
             return { exporter: now.exporter, lease: answer.right, asked }
           case "Refused":
             return yield* refused(terms, now)
@@ -189,11 +193,11 @@ const waited = (terms: Terms, seen: { last: string }): Effect.Effect<Acquired, L
   })
 }
 
-/** Makes the lease, and waits until it has an exporter, as long as the request allows. */
-export const acquire = (terms: Terms): Effect.Effect<Acquired, LeaseError | ControllerError> =>
-  Effect.flatMap(bound(terms.request), (duration) => {
+/** Creates the lease, and waits until it has an exporter, as long as its terms allow. */
+export const acquire = (terms: Terms, steps: Steps): Effect.Effect<Acquired, LeaseError | ControllerError> =>
+  Effect.flatMap(bound(terms), (duration) => {
     const seen = { last: "the controller was not reached" }
-    return interruptible.timeoutFail(Effect.zipRight(created(terms), waited(terms, seen)), {
+    return interruptible.timeoutFail(Effect.zipRight(created(terms, steps), waited(terms, steps, seen)), {
       duration,
       onTimeout: () =>
         failure(

@@ -1,5 +1,6 @@
 // A lease from its request to its release: what is made for it is released with it, on every way out.
 import * as Cause from "effect/Cause"
+import type * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -8,50 +9,117 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Connection } from "../client/ExporterConnection.ts"
-import type { ControllerClient, ControllerError } from "../controller/Controller.ts"
+import type { ControllerError } from "../controller/Controller.ts"
 import type { LeaseEnded } from "../protocol/LeaseEnded.ts"
+import * as telemetry from "../telemetry/leases.ts"
 import * as interruptible from "../util/interruptible.ts"
+import * as monotonicClock from "../util/monotonicClock.ts"
 import * as acquisition from "./acquisition.ts"
 import * as endings from "./endings.ts"
 import { LeaseError } from "./leaseError.ts"
-import { describe, type LeaseRequest } from "./leaseRequest.ts"
 import { LeaseState } from "./LeaseState.ts"
 import * as opening from "./opening.ts"
 import * as progress from "./progress.ts"
 import * as reading from "./reading.ts"
 import { Release } from "./release.ts"
+import type { Terms } from "./terms.ts"
 import * as watches from "./watch.ts"
 
+/**
+ * A lease whose exporter is connected and ready.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface HeldLease {
   readonly name: string
+  /** The leased exporter, with the labels by which the controller knows it. */
   readonly exporter: { readonly name: string; readonly labels: Readonly<Record<string, string>> }
   readonly connection: Connection
+  /** The current state and its changes, until the lease has ended. */
   readonly changes: Stream.Stream<LeaseState>
+  /** Waits for the end of the lease. */
   readonly ended: Effect.Effect<LeaseEnded>
-  readonly extend: watches.Watch["extend"]
+  /** Adds to the duration, and returns when the lease ends now, by this machine's clock. */
+  readonly extend: (
+    by: Duration.DurationInput
+  ) => Effect.Effect<DateTime.Utc, LeaseEnded | LeaseError | ControllerError>
+  /**
+   * Ends the session, waits for the afterLease hook, and releases the lease. Closing the scope of the lease does the same. Does
+   * nothing the second time. A lease that was attached is only disconnected.
+   */
   readonly release: Effect.Effect<void, ControllerError>
 }
 
+/**
+ * What acquiring a lease fails with: there is no lease, a request to the controller failed, or its exporter cannot be connected or
+ * does not become ready.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export type AcquireError = LeaseError | ControllerError | opening.OpenError
 
+/**
+ * A lease that is being acquired.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface PendingLease {
   readonly name: string
+  /** The current state and its changes, until the lease has ended. */
   readonly changes: Stream.Stream<LeaseState>
+  /** Waits until the exporter is connected and ready. */
   readonly acquired: Effect.Effect<HeldLease, AcquireError>
 }
 
 const betweenLooks = Duration.seconds(1)
 
-const defaultHook = Duration.minutes(5)
+const sessionBound = Duration.seconds(5)
 
-/** Asks for a lease, which is released with the scope, and connects to its exporter as soon as it has one. */
+/** Waits until the exporter is free again. An exporter with a hook may release the lease itself after it. */
+const afterLease = ({ afterLease, controller, name, title }: Terms, connection: Connection) => {
+  const isOver = Effect.map(
+    controller.lease(name),
+    (lease) => reading.of(lease, controller.config.name)._tag === "Over"
+  )
+  const released = Effect.repeat(
+    Effect.zipRight(Effect.sleep(betweenLooks), Effect.orElseSucceed(isOver, () => false)),
+    { until: (isOver) => isOver }
+  )
+  return interruptible.raceFirst(Effect.asVoid(connection.awaitStatus("AVAILABLE")), Effect.asVoid(released)).pipe(
+    interruptible.timeoutFail({
+      duration: afterLease,
+      onTimeout: () =>
+        new Cause.TimeoutException(`the afterLease hook did not end within ${Duration.format(afterLease)} (afterLease)`)
+    }),
+    Effect.catchAll((error) => Effect.logWarning(`${title} is released: ${error.message}`)),
+    Effect.interruptible
+  )
+}
+
+/** Ends the session and, unless the program was interrupted, waits for the hook, whose log is forwarded. */
+const sessionEnded = (terms: Terms, connection: Connection, exit: Exit.Exit<unknown, unknown>) =>
+  Effect.gen(function*() {
+    if (!Exit.isInterrupted(exit)) yield* connection.logStream()
+    const { ended } = yield* interruptible.timeoutFail(connection.endSession, {
+      duration: sessionBound,
+      onTimeout: () => new Cause.TimeoutException(`no answer within ${Duration.format(sessionBound)}`)
+    })
+    if (ended && !Exit.isInterrupted(exit)) yield* afterLease(terms, connection)
+  }).pipe(
+    Effect.scoped,
+    Effect.catchAll((error) => Effect.logWarning(`the session of ${terms.title} could not be ended: ${error.message}`))
+  )
+
+/** Requests a lease, which is released with the scope, and connects to its exporter as soon as it has one. */
 export const request = (
-  controller: ControllerClient,
-  request: LeaseRequest,
+  terms: Terms,
   dial: opening.Dial
 ): Effect.Effect<PendingLease, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const name: string = crypto.randomUUID()
+    const { controller, creates, name, requested, title } = terms
     const release = new Release(controller, name)
     const states = yield* progress.make
     const over = yield* Deferred.make<LeaseEnded>()
@@ -59,49 +127,16 @@ export const request = (
     // Of what needs the lease.
     const life = yield* Scope.make()
     let connection: Connection | undefined
+    let holding: { readonly exporter: string; readonly since: number } | undefined
 
     const become = (end: LeaseEnded) =>
-      Effect.zipRight(Deferred.succeed(over, end), states.become(LeaseState.Ended({ end })))
-
-    const isOver = Effect.map(
-      controller.lease(name),
-      (lease) => reading.of(lease, controller.config.name)._tag === "Over"
-    )
-
-    // An exporter with a hook releases the lease after it.
-    const givenBack = Effect.repeat(
-      Effect.zipRight(Effect.sleep(betweenLooks), Effect.orElseSucceed(isOver, () => false)),
-      {
-        until: (isOver) => isOver
-      }
-    )
-
-    const hookLimit = Duration.decode(request.afterLease ?? defaultHook)
-
-    const afterLease = (connection: Connection) =>
-      interruptible.raceFirst(Effect.asVoid(connection.awaitStatus("AVAILABLE")), Effect.asVoid(givenBack)).pipe(
-        interruptible.timeoutFail({
-          duration: hookLimit,
-          onTimeout: () =>
-            new Cause.TimeoutException(
-              `the afterLease hook did not end within ${Duration.format(hookLimit)} (afterLease)`
-            )
-        }),
-        Effect.catchAll((error) => Effect.logWarning(`the lease ${name} is released: ${error.message}`)),
-        Effect.interruptible
-      )
-
-    const sessionEnded = (connection: Connection, exit: Exit.Exit<unknown, unknown>) =>
-      connection.endSession.pipe(
-        interruptible.timeoutFail({
-          duration: "5 seconds",
-          onTimeout: () => new Cause.TimeoutException("no answer within 5s")
-        }),
-        Effect.flatMap(({ ended }) => ended && !Exit.isInterrupted(exit) ? afterLease(connection) : Effect.void),
-        Effect.catchAll((error) =>
-          Effect.logWarning(`the session of the lease ${name} could not be ended: ${error.message}`)
-        )
-      )
+      Effect.gen(function*() {
+        if (!(yield* Deferred.succeed(over, end))) return
+        yield* states.become(LeaseState.Ended({ end }))
+        if (holding !== undefined) {
+          yield* telemetry.held(holding.exporter, end.how, (yield* monotonicClock.currentMillis) - holding.since)
+        }
+      })
 
     const work = yield* Scope.fork(life, ExecutionStrategy.sequential)
     let isOpen = true
@@ -112,7 +147,7 @@ export const request = (
         isOpen = false
         yield* Scope.close(work, exit)
         yield* Deferred.interrupt(outcome)
-        if (connection !== undefined) yield* sessionEnded(connection, exit)
+        if (connection !== undefined && creates !== undefined) yield* sessionEnded(terms, connection, exit)
       }).pipe(Effect.ensuring(Scope.close(life, exit)))
 
     const released = Effect.zipRight(
@@ -122,7 +157,7 @@ export const request = (
 
     const turn = yield* Effect.makeSemaphore(1)
 
-    /** The session, all that needs the lease, and the lease itself, which is released whatever becomes of the others. */
+    /** Ends the session and all that needs the lease, and releases the lease, whatever becomes of the others. */
     const end = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void, ControllerError> =>
       Effect.uninterruptible(
         turn.withPermits(1)(
@@ -132,14 +167,18 @@ export const request = (
 
     const unreleased = (error: ControllerError) =>
       Effect.logWarning(
-        `the lease ${name} of ${describe(request)} could not be released, and goes on until its ${
-          Duration.format(Duration.decode(request.duration))
+        `${title} could not be released and keeps its exporter until its ${
+          Duration.format(Duration.decode(creates?.duration ?? 0))
         } are over: ${error.message}; \`jmp delete leases ${name}\` releases it`
       )
 
+    const ended = (end: LeaseEnded) =>
+      new LeaseError({ reason: "Ended", lease: name, request: requested, details: end.message, cause: end })
+
     const held = Effect.gen(function*() {
-      const acquired = yield* acquisition.acquire({ controller, name, request, release, progress: states })
-      const watch = yield* watches.make({ controller, name, request, acquired })
+      const acquired = yield* acquisition.acquire(terms, { release, progress: states })
+      holding = { exporter: acquired.exporter, since: acquired.asked }
+      const watch = yield* watches.make(terms, acquired)
       const session = yield* Scope.fork(life, ExecutionStrategy.sequential)
       const noticed = Effect.flatMap(watch.run, (end) =>
         Effect.gen(function*() {
@@ -153,15 +192,13 @@ export const request = (
         }))
       yield* interruptible.forkScoped(noticed)
       const opened = yield* interruptible.raceFirst(
-        Scope.extend(opening.open(controller, name, acquired.exporter, request.connect ?? {}, dial), session),
-        Effect.flatMap(watch.ended, (end) =>
-          new LeaseError({
-            reason: "Ended",
-            lease: name,
-            request: describe(request),
-            details: end.message,
-            cause: end
-          }))
+        Scope.extend(opening.open(terms, acquired.exporter, watch, dial), session),
+        Effect.flatMap(Deferred.await(over), ended)
+      ).pipe(
+        Effect.mapError((error) => {
+          const end = watch.end()
+          return end === undefined ? error : ended(end)
+        })
       )
       connection = opened.connection
       yield* states.become(LeaseState.Connected())
@@ -176,9 +213,10 @@ export const request = (
       }
       return lease
     }).pipe(
-      // Nobody has it, so it is given back now, and not when the scope closes.
+      // Nobody has it, so it is released now, and not when the scope closes.
       Effect.tapErrorCause(() => Effect.catchAll(released, unreleased)),
       Effect.annotateLogs({ lease: name }),
+      Effect.withSpan("jumpstarter.lease", { attributes: { "jumpstarter.lease": name }, captureStackTrace: false }),
       Scope.extend(life)
     )
 
@@ -189,10 +227,6 @@ export const request = (
     return { name, changes: states.changes, acquired: Deferred.await(outcome) }
   })
 
-/** The same, with the exporter connected and ready. What nobody got is released at once. */
-export const acquire = (
-  controller: ControllerClient,
-  asked: LeaseRequest,
-  dial: opening.Dial
-): Effect.Effect<HeldLease, AcquireError, Scope.Scope> =>
-  opening.attempted(Effect.flatMap(request(controller, asked, dial), ({ acquired }) => acquired))
+/** The same, with the exporter connected and ready. If it fails, the lease is released at once. */
+export const acquire = (terms: Terms, dial: opening.Dial): Effect.Effect<HeldLease, AcquireError, Scope.Scope> =>
+  opening.attempted(Effect.flatMap(request(terms, dial), ({ acquired }) => acquired))

@@ -2,15 +2,15 @@
 import * as Schema from "effect/Schema"
 
 /**
- * Why there is no lease, or not the one that was asked for.
+ * Why there is no lease.
  *
- * - `Unsatisfiable`: no exporter fits, or none that this client may lease; it would never get one
- * - `Invalid`: the controller cannot do what was asked for
- * - `WaitedTooLong`: it had no exporter within `waitAtMost`
- * - `NotFound`: there is no lease of this name
- * - `NotYours`: it belongs to another client
- * - `NotExtendable`: it has a fixed end
- * - `Ended`: it was over before it could be used
+ * - `Unsatisfiable`: no exporter matches, or none that this client may lease
+ * - `Invalid`: the controller cannot grant what was requested
+ * - `WaitedTooLong`: the lease had no exporter within `waitAtMost`
+ * - `NotFound`: there is no lease with this name
+ * - `NotYours`: the lease belongs to another client
+ * - `NotExtendable`: the lease has a fixed end
+ * - `Ended`: the lease ended before it could be used
  *
  * @since 0.1.0
  * @category schemas
@@ -32,7 +32,7 @@ export const LeaseReason = Schema.Literal(
 export type LeaseReason = typeof LeaseReason.Type
 
 /**
- * A lease that could not be had. `request` is what was asked for, and `details` are the controller's words, with what can be done.
+ * A lease could not be acquired or extended. `request` is what was requested, in words. `details` has the controller's reason.
  *
  * @since 0.1.0
  * @category errors
@@ -48,6 +48,6 @@ export class LeaseError extends Schema.TaggedError<LeaseError>("@effect-jumpstar
   }
 ) {
   override get message(): string {
-    return `no lease of ${this.request} (${this.reason}): ${this.details}`
+    return `no lease for ${this.request} (${this.reason}): ${this.details}`
   }
 }

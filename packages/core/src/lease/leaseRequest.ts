@@ -1,10 +1,10 @@
-// What is asked for. Lease re-exports it.
+// What a program asks for. Lease re-exports it.
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import type { ConnectOptions } from "../client/ExporterConnection.ts"
 
 /**
- * Which exporter is leased: one that a selector fits, one by its name, or one by its name if the selector fits.
+ * Which exporter is leased: one whose labels match a selector, one by its name, or one by its name if its labels match.
  *
  * @since 0.1.0
  * @category models
@@ -14,42 +14,51 @@ export type Target =
   | { readonly selector?: undefined; readonly exporterName: string }
 
 /**
- * When a lease is extended, and by how much. An extension that is refused is tried again while there is time, with a warning each time.
+ * When a lease is extended, and by how much. A refused extension is logged as a warning, and tried again while there is time.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Extension {
   readonly by: Duration.DurationInput
-  /** How much of the lease is left then. */
+  /** How much time is left when the lease is extended. */
   readonly whenLeft: Duration.DurationInput
-  /** How long it may become in all, from its begin. */
+  /** The longest duration in all, from the begin of the lease. */
   readonly upTo: Duration.DurationInput
 }
 
 /**
- * A lease to be had.
+ * Options of a lease that exists already.
  *
  * @since 0.1.0
  * @category models
  */
-export type LeaseRequest = Target & {
-  /** In all, from the begin. */
+export interface AttachOptions {
+  /** How long to wait for an exporter, from the begin of the lease; 2 hours unless given. */
+  readonly waitAtMost?: Duration.DurationInput | undefined
+  /** Extends the lease while it is used. Unless given, it is not extended. */
+  readonly extend?: Extension | undefined
+  /** Options of the connection. Unless given, it reconnects for as long as the lease lives. */
+  readonly connect?: Omit<ConnectOptions, "leased"> | undefined
+}
+
+/**
+ * A lease to create.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type LeaseRequest = Target & AttachOptions & {
+  /** How long the lease lasts in all, from its begin. */
   readonly duration: Duration.DurationInput
   /** When it begins, in whole seconds; at once unless given. */
   readonly beginTime?: DateTime.Utc | undefined
   readonly tags?: Readonly<Record<string, string>> | undefined
-  /** How long it may have no exporter, from its begin; 2 hours unless given. */
-  readonly waitAtMost?: Duration.DurationInput | undefined
-  /** Whether the lease grows while it is used; it does not unless given. */
-  readonly extend?: Extension | undefined
-  /** How long the afterLease hook of the exporter may take at the end; 5 minutes unless given. */
+  /** How long the exporter's afterLease hook may take at the end; 5 minutes unless given. */
   readonly afterLease?: Duration.DurationInput | undefined
-  /** Options of the connection. Unless given, it connects again for as long as the lease lives. */
-  readonly connect?: Omit<ConnectOptions, "leased"> | undefined
 }
 
-/** What is asked for, in words. */
+/** What is requested, in words. */
 export const describe = ({ exporterName, selector }: Target): string =>
   [
     ...(exporterName === undefined ? [] : [`the exporter ${exporterName}`]),

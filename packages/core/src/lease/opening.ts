@@ -6,13 +6,16 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
-import * as ExporterConnection from "../client/ExporterConnection.ts"
+import * as connecting from "../client/connecting.ts"
+import type { ConnectError, Connection } from "../client/ExporterConnection.ts"
 import { type ControllerClient, ControllerError, type ExporterInfo } from "../controller/Controller.ts"
 import type { HookFailed, StatusNotReached } from "../protocol/ExporterStatus.ts"
 import type * as GrpcChannel from "../transport/GrpcChannel.ts"
 import * as monotonicClock from "../util/monotonicClock.ts"
-import type { LeaseRequest } from "./leaseRequest.ts"
+import * as leasedChannel from "./leasedChannel.ts"
 import * as pauses from "./pauses.ts"
+import type { Terms } from "./terms.ts"
+import type { Watch } from "./watch.ts"
 
 /** Opens a channel to the exporter of a lease, which dials when something is sent. */
 export type Dial = (
@@ -20,17 +23,17 @@ export type Dial = (
   lease: string
 ) => Effect.Effect<GrpcChannel.Channel, never, Scope.Scope>
 
-export type OpenError = ControllerError | ExporterConnection.ConnectError | HookFailed | StatusNotReached
+export type OpenError = ControllerError | ConnectError | HookFailed | StatusNotReached
 
 export interface Opened {
   readonly exporter: { readonly name: string; readonly labels: Readonly<Record<string, string>> }
-  readonly connection: ExporterConnection.Connection
+  readonly connection: Connection
 }
 
-// A dial that comes too early is answered half a second later. One that comes later than this finds out why the exporter does nothing.
+// A dial that comes too early is answered half a second later. One that comes later than this shows why the exporter does nothing.
 const preparation = Duration.seconds(10)
 
-/** The exporter, as soon as it has begun to prepare itself for the lease. */
+/** Waits until the exporter has begun to prepare itself for the lease. */
 const prepared = (controller: ControllerClient, exporter: string) =>
   Effect.flatMap(monotonicClock.currentMillis, (begun) => {
     let looks = 0
@@ -47,20 +50,20 @@ const prepared = (controller: ControllerClient, exporter: string) =>
     )
   })
 
-// A dial fails as the RPC does that needed it.
-const dialError = (error: ExporterConnection.ConnectError): ControllerError | undefined => {
+// A failed dial fails the RPC that needed it.
+const dialError = (error: ConnectError): ControllerError | undefined => {
   for (let { cause } = error; cause instanceof Error; { cause } = cause) {
     if (cause instanceof ControllerError) return cause
   }
   return undefined
 }
 
-// Unless given: as long as the lease lives.
-const reconnect = Schedule.exponential("100 millis").pipe(Schedule.union(Schedule.spaced("5 seconds")))
+// Unless given: for as long as the lease lives.
+const defaultReconnect = Schedule.exponential("100 millis").pipe(Schedule.union(Schedule.spaced("5 seconds")))
 
 const betweenAttempts = Duration.seconds(1)
 
-/** What fails leaves nothing in the scope. */
+/** If the effect fails, nothing that it acquired stays in the scope. */
 export const attempted = <A, E, R>(
   effect: Effect.Effect<A, E, R | Scope.Scope>
 ): Effect.Effect<A, E, R | Scope.Scope> =>
@@ -74,35 +77,47 @@ export const attempted = <A, E, R>(
     })
   )
 
-/** Connects to the exporter of a lease, and waits until it is ready. */
+/** Connects to the exporter of a lease, and waits until it is ready. Meanwhile the log of its hook is forwarded. */
 export const open = (
-  controller: ControllerClient,
-  lease: string,
+  { connect: options, controller, name: lease }: Terms,
   exporterName: string,
-  options: NonNullable<LeaseRequest["connect"]>,
+  watch: Watch,
   dial: Dial
 ): Effect.Effect<Opened, OpenError, Scope.Scope> =>
   Effect.gen(function*() {
     const { labels, name } = yield* prepared(controller, exporterName)
-    const connect = Effect.flatMap(dial(controller, lease), (channel) =>
-      ExporterConnection.fromChannel(channel, { reconnect, ...options, leased: true }))
+    const connect = Effect.flatMap(
+      dial(controller, lease),
+      (channel) =>
+        connecting.through(leasedChannel.make(channel, watch), {
+          ...options,
+          reconnect: options.reconnect ?? defaultReconnect,
+          leased: true,
+          leaseEnd: watch.end,
+          metadata: { name, lease: Option.some(lease), labels }
+        }, { caller: undefined })
+    )
 
-    // Python's exporter takes connections at once, and answers on them after its beforeLease hook.
-    const isPreparing = Effect.map(controller.exporter(name), ({ status }) =>
-      status === "BEFORE_LEASE_HOOK")
-    const next = (error: ExporterConnection.ConnectError): Effect.Effect<boolean, ControllerError> => {
+    // Python's exporter accepts connections at once, and answers on them after its beforeLease hook.
+    const isPreparing = Effect.map(controller.exporter(name), ({ status }) => status === "BEFORE_LEASE_HOOK")
+    const next = (error: ConnectError): Effect.Effect<boolean, ControllerError> => {
       const undialled = dialError(error)
       if (undialled !== undefined) return undialled
       return error.reason === "Timeout" || error.reason === "Unreachable"
         ? Effect.zipLeft(isPreparing, Effect.sleep(betweenAttempts))
         : Effect.succeed(false)
     }
-    const again = (): Effect.Effect<ExporterConnection.Connection, OpenError, Scope.Scope> =>
-      Effect.catchTag(attempted(connect), "ConnectError", (error) =>
-        Effect.flatMap(next(error), (goesOn) =>
-          goesOn ? again() : error))
+    const again = (): Effect.Effect<Connection, OpenError, Scope.Scope> =>
+      Effect.catchTag(
+        attempted(connect),
+        "ConnectError",
+        (error) => Effect.flatMap(next(error), (goesOn) => goesOn ? again() : error)
+      )
 
     const connection = yield* again()
-    yield* connection.awaitReady
+    const isReady = Effect.map(connection.status, ({ status }) => status === "LEASE_READY")
+    if (!(yield* Effect.orElseSucceed(isReady, () => false))) {
+      yield* Effect.scoped(Effect.zipRight(connection.logStream(), connection.awaitReady))
+    }
     return { exporter: { name, labels }, connection }
   })

@@ -5,29 +5,29 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type { ControllerClient, ControllerError } from "../controller/Controller.ts"
+import type { ControllerError } from "../controller/Controller.ts"
 import type { LeaseInfo } from "../controller/records.ts"
 import { LeaseEnded } from "../protocol/LeaseEnded.ts"
+import * as telemetry from "../telemetry/leases.ts"
+import * as interruptible from "../util/interruptible.ts"
 import * as monotonicClock from "../util/monotonicClock.ts"
+import * as sharedQuery from "../util/sharedQuery.ts"
 import type { Acquired } from "./acquisition.ts"
 import * as endings from "./endings.ts"
 import { LeaseError } from "./leaseError.ts"
-import { describe, type Extension, type LeaseRequest } from "./leaseRequest.ts"
+import type { Extension } from "./leaseRequest.ts"
 import * as reading from "./reading.ts"
 import { shownTime } from "./shownTime.ts"
-
-interface Held {
-  readonly controller: ControllerClient
-  readonly name: string
-  readonly request: LeaseRequest
-  readonly acquired: Acquired
-}
+import type { Terms } from "./terms.ts"
 
 export interface Watch {
-  /** Watches until the lease is over. */
+  /** Watches the lease, and extends it, until it is over. */
   readonly run: Effect.Effect<LeaseEnded>
-  readonly ended: Effect.Effect<LeaseEnded>
-  /** Adds to the duration, and answers when the lease ends now. */
+  /** The end, as far as is known. */
+  readonly end: () => LeaseEnded | undefined
+  /** The end, as the controller knows it now. An answer that is late counts as none. */
+  readonly ask: Effect.Effect<LeaseEnded | undefined>
+  /** Adds to the duration, and returns when the lease ends now. */
   readonly extend: (
     by: Duration.DurationInput
   ) => Effect.Effect<DateTime.Utc, ControllerError | LeaseEnded | LeaseError>
@@ -35,26 +35,32 @@ export interface Watch {
 
 const betweenLooks = 30_000
 
-// At the end, and after an extension that was refused.
+// At the end, and after a refused extension.
 const shortly = 1_000
 
-// One look, of which some fit into the time that is left when the controller is away.
+// Several looks fit into the time that is left when the controller is away.
 const lookBound = Duration.seconds(5)
 
-// What `reading.remaining` takes off.
+// A call that has failed waits for it.
+const askBound = Duration.seconds(2)
+
+// What `reading.remaining` subtracts.
 const margin = 1_000
 
-// Without a policy, and where the policy ends.
+// Without a policy, and at the limit of the policy.
 const warnBefore = 5 * 60_000
 
-export const make = ({ acquired, controller, name, request }: Held): Effect.Effect<Watch> =>
+export const make = (
+  { controller, extend: policy, name, requested, title }: Terms,
+  acquired: Acquired
+): Effect.Effect<Watch> =>
   Effect.gen(function*() {
     const over = yield* Deferred.make<LeaseEnded>()
+    let end: LeaseEnded | undefined
     let known = acquired.lease
     /** Of the monotonic clock. */
     let deadline = Infinity
     let warned = false
-    const policy: Extension | undefined = request.extend
     let grows = policy !== undefined
 
     const learn = (lease: LeaseInfo, asked: number) =>
@@ -66,27 +72,31 @@ export const make = ({ acquired, controller, name, request }: Held): Effect.Effe
       })
     yield* learn(acquired.lease, acquired.asked)
 
-    const gone = Effect.map(DateTime.now, (at) =>
-      new LeaseEnded({ lease: name, how: "Deleted", at, details: "the controller does not have it any more" }))
+    const noticed = (news: LeaseEnded) =>
+      Effect.suspend(() => {
+        end ??= news
+        return Deferred.succeed(over, end)
+      })
 
-    /** The end, if the controller knows of one. What it does not answer leaves everything as it was. */
-    const look: Effect.Effect<Option.Option<LeaseEnded>> = Effect.gen(function*() {
-      const asked = yield* monotonicClock.currentMillis
-      const answer = yield* Effect.either(controller.within(lookBound).lease(name))
-      if (Either.isLeft(answer)) {
-        if (answer.left.reason === "NotFound") {
-          return Option.some(yield* gone)
+    const gone = Effect.map(DateTime.now, (at) =>
+      new LeaseEnded({ lease: name, how: "Deleted", at, details: "the controller no longer knows it" }))
+
+    /** Learns what the controller knows. If it does not answer, everything stays as it was. */
+    const look = (bound: Duration.Duration): Effect.Effect<void> =>
+      Effect.gen(function*() {
+        const asked = yield* monotonicClock.currentMillis
+        const answer = yield* Effect.either(controller.within(bound).lease(name))
+        if (Either.isLeft(answer)) {
+          if (answer.left.reason === "NotFound") {
+            yield* noticed(yield* gone)
+          } else yield* Effect.logDebug(`${title} could not be read`, answer.left)
+          return
         }
-        yield* Effect.logDebug(`the lease ${name} could not be looked at`, answer.left)
-        return Option.none()
-      }
-      const now = reading.of(answer.right, controller.config.name)
-      if (now._tag === "Over") {
-        return Option.some(yield* endings.of(name, now))
-      }
-      yield* learn(answer.right, asked)
-      return Option.none()
-    })
+        const now = reading.of(answer.right, controller.config.name)
+        yield* now._tag === "Over"
+          ? Effect.flatMap(endings.of(name, now), noticed)
+          : learn(answer.right, asked)
+      })
 
     const warn = (left: number, why: string) =>
       Effect.suspend(() => {
@@ -94,10 +104,10 @@ export const make = ({ acquired, controller, name, request }: Held): Effect.Effe
           return Effect.void
         }
         warned = true
-        return Effect.logWarning(`the lease ${name} of ${describe(request)} ends in ${shownTime(left)}${why}`)
+        return Effect.logWarning(`${title} ends in ${shownTime(left)}${why}`)
       })
 
-    /** By how much the policy extends now; nothing at its limit. */
+    /** By how much the policy extends the lease now; zero at its limit. */
     const nextStep = ({ by, upTo }: Extension): Duration.Duration =>
       Duration.min(
         Duration.decode(by),
@@ -108,41 +118,38 @@ export const make = ({ acquired, controller, name, request }: Held): Effect.Effe
         )
       )
 
-    /** Answers when to try again. */
+    /** Returns how long to wait before the next step. */
     const prolonged = (policy: Extension, left: number): Effect.Effect<number> =>
       Effect.gen(function*() {
         const by = nextStep(policy)
         if (Duration.equals(by, Duration.zero)) {
           grows = false
-          yield* warn(
-            left,
-            `: it has been extended to the ${Duration.format(Duration.decode(policy.upTo))} of its policy (upTo)`
-          )
+          yield* warn(left, `: it has reached the ${Duration.format(Duration.decode(policy.upTo))} of \`extend.upTo\``)
           return betweenLooks
         }
         const asked = yield* monotonicClock.currentMillis
         const answer = yield* Effect.either(controller.within(lookBound).extendLease(name, by))
         if (Either.isRight(answer)) {
           yield* learn(answer.right, asked)
-          yield* Effect.logInfo(`the lease ${name} was extended by ${Duration.format(by)}`)
+          yield* telemetry.extended(acquired.exporter)
+          yield* Effect.logInfo(`${title} was extended by ${Duration.format(by)}`)
           return shortly
         }
         const error = answer.left
-        yield* Effect.logWarning(
-          `the lease ${name} could not be extended, and ends in ${shownTime(left)}: ${error.message}`
-        )
+        yield* Effect.logWarning(`${title} could not be extended, and ends in ${shownTime(left)}: ${error.message}`)
         if (error.reason === "NotExtendable" || error.reason === "NotYours") grows = false
         return Math.max(shortly, left / 4)
       })
 
-    const step: Effect.Effect<Option.Option<LeaseEnded>> = Effect.gen(function*() {
-      const end = yield* look
-      if (Option.isSome(end)) return end
+    const step: Effect.Effect<void> = Effect.gen(function*() {
+      yield* look(lookBound)
+      if (end !== undefined) return
       const left = deadline - (yield* monotonicClock.currentMillis)
       if (left <= -margin) {
         // The controller is away, and the lease is over by its last word.
         const at = yield* DateTime.now
-        return Option.some(new LeaseEnded({ lease: name, how: "Expired", at, details: "its duration is over" }))
+        yield* noticed(new LeaseEnded({ lease: name, how: "Expired", at, details: "its duration is over" }))
+        return
       }
       let pause = betweenLooks
       if (policy !== undefined && grows) {
@@ -150,20 +157,20 @@ export const make = ({ acquired, controller, name, request }: Held): Effect.Effe
         pause = Math.min(pause, early > 0 ? early : yield* prolonged(policy, left))
       } else if (left <= warnBefore) yield* warn(left, "")
       yield* Effect.sleep(Duration.millis(Math.max(shortly / 4, Math.min(pause, left > 0 ? left : shortly))))
-      return Option.none()
     })
 
+    const query = sharedQuery.make(look(askBound))
+
     return {
-      ended: Deferred.await(over),
-      run: Effect.repeat(step, { until: (end): end is Option.Some<LeaseEnded> => Option.isSome(end) }).pipe(
-        Effect.map(({ value }) => value),
-        Effect.tap((end) => Deferred.succeed(over, end))
-      ),
+      run: interruptible.raceFirst(Deferred.await(over), Effect.forever(step)),
+      end: () => end,
+      ask: Effect.suspend(() => end === undefined ? Effect.map(query, () => end) : Effect.succeed(end)),
       extend: (by) =>
         Effect.gen(function*() {
           const asked = yield* monotonicClock.currentMillis
           const lease = yield* controller.extendLease(name, by)
           yield* learn(lease, asked)
+          yield* telemetry.extended(acquired.exporter)
           const now = yield* DateTime.now
           return DateTime.addDuration(now, Option.getOrElse(reading.remaining(lease), () => Duration.zero))
         }).pipe(
@@ -172,20 +179,17 @@ export const make = ({ acquired, controller, name, request }: Held): Effect.Effe
               case "Ended":
               case "NotFound":
               case "NotYours":
-                return Effect.flatMap(
-                  look,
-                  (end): Effect.Effect<never, ControllerError | LeaseEnded> => Option.isSome(end) ? end.value : error
-                )
+                return Effect.zipRight(look(lookBound), Effect.suspend(() => Effect.fail(end ?? error)))
               case "NotExtendable":
                 return new LeaseError({
                   reason: "NotExtendable",
                   lease: name,
-                  request: describe(request),
+                  request: requested,
                   details: error.details,
                   cause: error
                 })
               default:
-                return Effect.fail(error)
+                return error
             }
           })
         )

@@ -3,6 +3,7 @@ import type { GrpcCode, GrpcStatusError } from "../grpc/GrpcStatus.ts"
 import { blame } from "./callerFrame.ts"
 import type { CallSite, ValuePath } from "./callSite.ts"
 import * as DriverError from "./DriverError.ts"
+import { LeaseEnded } from "./LeaseEnded.ts"
 
 interface Reason {
   readonly details: string
@@ -28,7 +29,16 @@ export const unexpectedResult = (
 export const connectionLost = (
   site: CallSite,
   origin: "client" | "transport",
-  cause: GrpcStatusError,
-  details = cause.details
+  status: GrpcStatusError,
+  details = status.details
 ): DriverError.ConnectionLost =>
-  blame(new DriverError.ConnectionLost({ ...site, code: cause.code, details, origin, cause }), site)
+  blame(
+    new DriverError.ConnectionLost({
+      ...site,
+      code: status.code,
+      details,
+      origin,
+      cause: status.cause instanceof LeaseEnded ? status.cause : status
+    }),
+    site
+  )

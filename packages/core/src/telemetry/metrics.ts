@@ -13,9 +13,24 @@ type Labels = Readonly<Record<string, string>>
 
 const labelled = (labels: Labels) => Object.entries(labels).map(([key, value]) => MetricLabel.make(key, value))
 
-const counter = (name: string, description: string, labels: Labels): Metric.Metric.Counter<number> =>
+export const counter = (name: string, description: string, labels: Labels): Metric.Metric.Counter<number> =>
   Metric.fromMetricKey(
     MetricKey.taggedWithLabels(MetricKey.counter(name, { description, incremental: true }), labelled(labels))
+  )
+
+// Of milliseconds.
+export const timer = (
+  name: string,
+  description: string,
+  labels: Labels,
+  boundaries: MetricBoundaries.MetricBoundaries
+): Metric.Metric.Histogram<number> =>
+  Metric.fromMetricKey(
+    MetricKey.taggedWithLabels(
+      MetricKey.histogram(name, boundaries, description),
+      // The unit of Effect's own timers.
+      labelled({ ...labels, time_unit: "milliseconds" })
+    )
   )
 
 // From a quarter of a millisecond to a quarter of an hour.
@@ -66,13 +81,7 @@ const prepare = (exporter: string, call: Call, count: CallCount): Operation => {
     exporter,
     count,
     calls: counter("jumpstarter_calls", description.calls, labels),
-    duration: Metric.fromMetricKey(
-      MetricKey.taggedWithLabels(
-        MetricKey.histogram("jumpstarter_call_duration", durations, description.duration),
-        // The unit of Effect's own timers.
-        labelled({ ...labels, time_unit: "milliseconds" })
-      )
-    ),
+    duration: timer("jumpstarter_call_duration", description.duration, labels, durations),
     failures: (error) => counter("jumpstarter_call_failures", description.failures, { ...labels, error }),
     bytes: call.kind === "call" || call.kind === "streamingCall" ? undefined : {
       open: Metric.fromMetricKey(

@@ -554,6 +554,39 @@ describe("the environment of jmp shell", () => {
       deepStrictEqual(connection.metadata, Option.none())
     }))
 
+  describe("or another connection", () => {
+    const fallback = Layer.fail("the fallback was built")
+
+    const withFallback = (variables: Readonly<Record<string, string>>) =>
+      ExporterConnection.driver("probe").pipe(
+        Effect.flatMap((probe) => probe.call("echo", "hello")),
+        Effect.provide(ExporterConnection.layerEnvOr(fallback)),
+        Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
+      )
+
+    it.scopedLive("is the one of the shell, and the other is not built", () =>
+      Effect.gen(function*() {
+        const path = yield* temporary.socketPath
+        yield* serve({ path })
+        deepStrictEqual(yield* withFallback({ JUMPSTARTER_HOST: path }), ["hello"])
+      }))
+
+    for (
+      const [what, variables] of [["without a shell", {}], ["with an empty host", { JUMPSTARTER_HOST: "" }]] as const
+    ) {
+      it.live(`is the other one ${what}`, () =>
+        Effect.gen(function*() {
+          strictEqual(yield* Effect.flip(withFallback(variables)), "the fallback was built")
+        }))
+    }
+
+    it.live("fails with a host that cannot be used: it never falls back", () =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(withFallback({ JUMPSTARTER_HOST: "not an address" }))
+        assertTrue(typeof error !== "string" && error._tag === "ConnectError" && error.reason === "Address")
+      }))
+  })
+
   for (const [what, variables] of [["missing", {}], ["empty", { JUMPSTARTER_HOST: "" }]] as const) {
     it.live(`a host that is ${what} is a configuration error that names the variable`, () =>
       Effect.gen(function*() {

@@ -15,13 +15,13 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { GrpcHandler } from "../../src/grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../../src/grpc/GrpcStatus.ts"
-import * as heldLease from "../../src/lease/heldLease.ts"
+import type * as heldLease from "../../src/lease/heldLease.ts"
 import type { LeaseRequest } from "../../src/lease/leaseRequest.ts"
 import type { Dial } from "../../src/lease/opening.ts"
 import * as rpcs from "../../src/protocol/rpcs.ts"
 import * as ControllerTest from "../../src/testing/ControllerTest.ts"
 import * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
-import { board, clientOf, closing, dialling, inTime, logged } from "../support/leaseBench.ts"
+import { acquire, board, clientOf, closing, dialling, inTime, logged, request } from "../support/leaseBench.ts"
 import * as Probe from "../support/probe.ts"
 
 const rpi4 = { labels: { board: "rpi4" } }
@@ -67,7 +67,7 @@ describe("a lease", () => {
   test("of a free board is had at once, without any time on the test clock", () =>
     Effect.gen(function*() {
       const { controller, dial, lab, rpi } = yield* bench()
-      const lease = yield* heldLease.acquire(controller, asked, dial)
+      const lease = yield* acquire(controller, asked, dial)
       deepStrictEqual(lease.exporter, { name: "rpi", labels: { board: "rpi4" } })
       strictEqual(yield* ping(lease), "pong")
       deepStrictEqual(yield* ends(lab), ["open Ready"])
@@ -78,10 +78,10 @@ describe("a lease", () => {
     Effect.gen(function*() {
       const { controller, dial, lab } = yield* bench()
       const other = yield* clientOf(lab, "bob")
-      const theirs = yield* heldLease.acquire(other, asked, dial)
+      const theirs = yield* acquire(other, asked, dial)
       const messages: Array<string> = []
       yield* Effect.gen(function*() {
-        const pending = yield* heldLease.request(controller, asked, dial)
+        const pending = yield* request(controller, asked, dial)
         const seen = yield* watched(pending)
         const fiber = yield* Effect.fork(pending.acquired)
         yield* TestClock.adjust("90 seconds")
@@ -102,12 +102,12 @@ describe("a lease", () => {
     Effect.gen(function*() {
       const { controller, dial, lab } = yield* bench()
       const error = yield* Effect.flip(
-        heldLease.acquire(controller, { selector: "board=rpi5", duration: "1 hour" }, dial)
+        acquire(controller, { selector: "board=rpi5", duration: "1 hour" }, dial)
       )
       assertTrue(error._tag === "LeaseError" && error.reason === "Unsatisfiable")
       assertInclude(
         error.message,
-        "no lease of the selector \"board=rpi5\" (Unsatisfiable): NoAccess: While there are 0 exporters matching the selector"
+        "no lease for the selector \"board=rpi5\" (Unsatisfiable): NoAccess: While there are 0 exporters matching the selector"
       )
       assertInclude(error.message, "no exporter has these labels; there are the exporters: rpi")
       deepStrictEqual(yield* ends(lab), ["ended NoAccess"])
@@ -117,15 +117,15 @@ describe("a lease", () => {
     Effect.gen(function*() {
       const { controller, dial, lab } = yield* bench()
       yield* lab.setEnabled("rpi", false)
-      const error = yield* Effect.flip(heldLease.acquire(controller, asked, dial))
+      const error = yield* Effect.flip(acquire(controller, asked, dial))
       assertInclude(error.message, "exporters with these labels: rpi (disabled)")
     }))
 
   test("that a program has waited for long enough is given back at once, though its scope stays open", () =>
     Effect.gen(function*() {
       const { controller, dial, lab } = yield* bench()
-      yield* heldLease.acquire(yield* clientOf(lab, "bob"), asked, dial)
-      const pending = yield* heldLease.request(controller, { ...asked, waitAtMost: "1 minute" }, dial)
+      yield* acquire(yield* clientOf(lab, "bob"), asked, dial)
+      const pending = yield* request(controller, { ...asked, waitAtMost: "1 minute" }, dial)
       const error = yield* inTime(Effect.flip(pending.acquired), 10_000)
       assertTrue(error._tag === "LeaseError" && error.reason === "WaitedTooLong")
       assertInclude(error.message, "it had no exporter within 1m (waitAtMost): NotAvailable: ")
@@ -137,7 +137,7 @@ describe("a lease", () => {
       const { controller, dial } = yield* bench()
       yield* TestClock.setTime(1_000_000)
       const beginTime = DateTime.unsafeMake(1_000_000 + 3_600_000)
-      const pending = yield* heldLease.request(controller, { ...asked, beginTime, waitAtMost: "1 minute" }, dial)
+      const pending = yield* request(controller, { ...asked, beginTime, waitAtMost: "1 minute" }, dial)
       const seen = yield* watched(pending)
       yield* inTime(pending.acquired, 10_000)
       deepStrictEqual(seen, ["Requested", "Scheduled", "Acquired", "Connected"])
@@ -148,8 +148,8 @@ describe("a lease", () => {
   test("that somebody deletes while it waits fails with its end", () =>
     Effect.gen(function*() {
       const { controller, dial, lab } = yield* bench()
-      yield* heldLease.acquire(yield* clientOf(lab, "bob"), asked, dial)
-      const pending = yield* heldLease.request(controller, asked, dial)
+      yield* acquire(yield* clientOf(lab, "bob"), asked, dial)
+      const pending = yield* request(controller, asked, dial)
       yield* TestClock.adjust("1 second")
       yield* lab.release(pending.name)
       const error = yield* inTime(Effect.flip(pending.acquired))
@@ -171,7 +171,7 @@ describe("a lease is released", () => {
     test(`${how}, with its session ended first`, () =>
       Effect.gen(function*() {
         const { controller, dial, lab, rpi } = yield* bench({ afterLease: Effect.sleep("3 seconds") })
-        const exit = yield* heldLease.acquire(controller, asked, dial).pipe(
+        const exit = yield* acquire(controller, asked, dial).pipe(
           Effect.flatMap(program),
           Effect.scoped,
           Effect.exit,
@@ -190,7 +190,7 @@ describe("a lease is released", () => {
     Effect.gen(function*() {
       const probe = yield* Probe.make
       const { controller, dial, lab, rpi } = yield* bench({ call: probe.watch(Effect.never) })
-      const fiber = yield* heldLease.acquire(controller, asked, dial).pipe(
+      const fiber = yield* acquire(controller, asked, dial).pipe(
         Effect.flatMap(ping),
         Effect.scoped,
         Effect.fork
@@ -205,8 +205,8 @@ describe("a lease is released", () => {
   test("when a program is interrupted while it waits for an exporter", () =>
     Effect.gen(function*() {
       const { controller, dial, lab } = yield* bench()
-      yield* heldLease.acquire(yield* clientOf(lab, "bob"), asked, dial)
-      const fiber = yield* Effect.fork(heldLease.acquire(controller, asked, dial))
+      yield* acquire(yield* clientOf(lab, "bob"), asked, dial)
+      const fiber = yield* Effect.fork(acquire(controller, asked, dial))
       yield* TestClock.adjust("5 seconds")
       deepStrictEqual(yield* ends(lab), ["open Ready", "open NotAvailable"])
       yield* Fiber.interrupt(fiber)
@@ -230,7 +230,7 @@ describe("a lease is released", () => {
           )
         )
       const connecting = yield* Deferred.make<void>()
-      const fiber = yield* Effect.fork(heldLease.acquire(controller, asked, silent))
+      const fiber = yield* Effect.fork(acquire(controller, asked, silent))
       yield* Deferred.await(connecting)
       yield* Fiber.interrupt(fiber)
       strictEqual(yield* probe.finalizations, 1)
@@ -243,7 +243,7 @@ describe("a lease is released", () => {
       class Lease extends Context.Tag("Lease")<Lease, heldLease.HeldLease>() {}
       const broken = Layer.effectDiscard(Effect.zipRight(Effect.flatMap(Lease, ping), Effect.fail("no")))
       const exit = yield* Effect.void.pipe(
-        Effect.provide(Layer.provide(broken, Layer.scoped(Lease, heldLease.acquire(controller, asked, dial)))),
+        Effect.provide(Layer.provide(broken, Layer.scoped(Lease, acquire(controller, asked, dial)))),
         Effect.exit,
         inTime
       )
@@ -256,7 +256,7 @@ describe("a lease is released", () => {
     Effect.gen(function*() {
       const { controller, dial, lab, rpi } = yield* bench()
       yield* inTime(Effect.scoped(Effect.gen(function*() {
-        const lease = yield* heldLease.acquire(controller, asked, dial)
+        const lease = yield* acquire(controller, asked, dial)
         yield* Effect.all([lease.release, lease.release], { concurrency: 2 })
         deepStrictEqual(yield* ends(lab), ["ended Released"])
         yield* lease.release
@@ -270,7 +270,7 @@ describe("a lease is released", () => {
       const { controller, dial, lab, rpi } = yield* bench({ afterLease: Effect.never })
       const messages: Array<string> = []
       const begun = yield* TestClock.currentTimeMillis
-      yield* heldLease.acquire(controller, { ...asked, afterLease: "20 seconds" }, dial).pipe(
+      yield* acquire(controller, { ...asked, afterLease: "20 seconds" }, dial).pipe(
         Effect.scoped,
         inTime,
         Effect.provide(logged(messages))
@@ -287,7 +287,7 @@ describe("a lease is released", () => {
   test("when the wait for its hook is interrupted", () =>
     Effect.gen(function*() {
       const { controller, dial, lab } = yield* bench({ afterLease: Effect.never })
-      const fiber = yield* Effect.fork(Effect.scoped(heldLease.acquire(controller, asked, dial)))
+      const fiber = yield* Effect.fork(Effect.scoped(acquire(controller, asked, dial)))
       yield* TestClock.adjust("1 second")
       deepStrictEqual(yield* ends(lab), ["open Ready"])
       yield* Fiber.interrupt(fiber)
@@ -328,7 +328,7 @@ describe("a create whose answer is lost", () => {
   test("leaves one lease, which is used", () =>
     Effect.gen(function*() {
       const { controller, dial, lab } = yield* losingBench(losing(1))
-      const lease = yield* inTime(heldLease.acquire(controller, asked, dial))
+      const lease = yield* inTime(acquire(controller, asked, dial))
       strictEqual(yield* ping(lease), "pong")
       deepStrictEqual(yield* ends(lab), ["open Ready"])
     }))
@@ -338,7 +338,7 @@ describe("a create whose answer is lost", () => {
       const { controller, dial, lab } = yield* losingBench(
         losing(Infinity, Effect.void, Effect.map(TestClock.currentTimeMillis, (now) => now > 10_000))
       )
-      const lease = yield* inTime(heldLease.acquire(controller, asked, dial))
+      const lease = yield* inTime(acquire(controller, asked, dial))
       strictEqual(yield* ping(lease), "pong")
       deepStrictEqual(yield* ends(lab), ["open Ready"])
     }))
@@ -346,7 +346,7 @@ describe("a create whose answer is lost", () => {
   test("leaves one lease that is released, when the program is interrupted meanwhile", () =>
     Effect.gen(function*() {
       const { controller, dial, lab } = yield* losingBench(losing(Infinity))
-      const fiber = yield* Effect.fork(Effect.scoped(heldLease.acquire(controller, asked, dial)))
+      const fiber = yield* Effect.fork(Effect.scoped(acquire(controller, asked, dial)))
       yield* TestClock.adjust("1 second")
       deepStrictEqual(yield* ends(lab), ["open Ready"])
       yield* inTime(Fiber.interrupt(fiber))
@@ -356,7 +356,7 @@ describe("a create whose answer is lost", () => {
   test("is released, though the delete came before it", () =>
     Effect.gen(function*() {
       const { controller, dial, lab } = yield* losingBench(losing(Infinity, Effect.sleep("25 seconds")))
-      const fiber = yield* Effect.fork(Effect.scoped(heldLease.acquire(controller, asked, dial)))
+      const fiber = yield* Effect.fork(Effect.scoped(acquire(controller, asked, dial)))
       yield* TestClock.adjust("1 second")
       yield* inTime(Fiber.interrupt(fiber))
       yield* TestClock.adjust("1 minute")
@@ -376,7 +376,7 @@ describe("a lease that cannot be released", () => {
             : channel.unary(rpc, message, options)
       }))
       const messages: Array<string> = []
-      yield* heldLease.acquire(controller, asked, dial).pipe(
+      yield* acquire(controller, asked, dial).pipe(
         Effect.scoped,
         inTime,
         Effect.provide(logged(messages))
@@ -385,7 +385,7 @@ describe("a lease that cannot be released", () => {
       const warning = messages.find((line) => line.includes("could not be released"))
       assertInclude(
         warning,
-        `WARN the lease ${lease?.name} of the selector "board=rpi4" could not be released, and goes on until its 30m are over: `
+        `WARN the lease ${lease?.name} for the selector "board=rpi4" could not be released and keeps its exporter until its 30m are over: `
       )
       assertInclude(warning, `\`jmp delete leases ${lease?.name}\` releases it`)
     }))

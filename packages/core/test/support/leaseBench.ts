@@ -11,7 +11,10 @@ import * as Controller from "../../src/controller/Controller.ts"
 import { GrpcHandler, type GrpcHandlers } from "../../src/grpc/GrpcHandler.ts"
 import * as Driver from "../../src/host/Driver.ts"
 import * as Exporter from "../../src/host/Exporter.ts"
+import * as heldLease from "../../src/lease/heldLease.ts"
+import type { LeaseRequest } from "../../src/lease/leaseRequest.ts"
 import type { Dial } from "../../src/lease/opening.ts"
+import * as terms from "../../src/lease/terms.ts"
 import * as rpcs from "../../src/protocol/rpcs.ts"
 import type * as ControllerTest from "../../src/testing/ControllerTest.ts"
 import * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
@@ -33,6 +36,15 @@ export const clientOf = (
   ).pipe(
     Effect.provideService(HttpClient.HttpClient, fake.noIssuer)
   )
+
+const termsOf = (controller: Controller.ControllerClient, request: LeaseRequest) =>
+  terms.ofRequest(controller, crypto.randomUUID(), request)
+
+export const request = (controller: Controller.ControllerClient, request: LeaseRequest, dial: Dial) =>
+  heldLease.request(termsOf(controller, request), dial)
+
+export const acquire = (controller: Controller.ControllerClient, request: LeaseRequest, dial: Dial) =>
+  heldLease.acquire(termsOf(controller, request), dial)
 
 export interface BoardOptions {
   readonly labels?: Readonly<Record<string, string>>

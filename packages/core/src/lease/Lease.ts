@@ -1,0 +1,157 @@
+/**
+ * Leases: a program gets an exporter of a lab to itself, for as long as a scope is open.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import { ExporterConnection } from "../client/ExporterConnection.ts"
+import { Controller } from "../controller/Controller.ts"
+import * as routerTunnel from "../controller/routerTunnel.ts"
+import type { LeaseEnding } from "../protocol/LeaseEnded.ts"
+import { LeaseEnded } from "../protocol/LeaseEnded.ts"
+import * as heldLease from "./heldLease.ts"
+import { LeaseError, LeaseReason } from "./leaseError.ts"
+import type { AttachOptions, Extension, LeaseRequest, Target } from "./leaseRequest.ts"
+import type { LeaseState, WaitingReason } from "./LeaseState.ts"
+import type { Dial } from "./opening.ts"
+import * as terms from "./terms.ts"
+
+export {
+  type AttachOptions,
+  type Extension,
+  LeaseEnded,
+  type LeaseEnding,
+  LeaseError,
+  LeaseReason,
+  type LeaseRequest,
+  type LeaseState,
+  type Target,
+  type WaitingReason
+}
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type AcquireError = heldLease.AcquireError
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type HeldLease = heldLease.HeldLease
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type PendingLease = heldLease.PendingLease
+
+/**
+ * The lease that a program runs with.
+ *
+ * @since 0.1.0
+ * @category tags
+ * @example
+ * ```ts
+ * import { ExporterConnection, Lease } from "@effect-jumpstarter/core"
+ * import { Effect } from "effect"
+ *
+ * const Bench = Lease.layer({
+ *   selector: "board=rpi4,!broken",
+ *   duration: "30 minutes",
+ *   extend: { by: "30 minutes", whenLeft: "5 minutes", upTo: "4 hours" }
+ * })
+ *
+ * const program = Effect.gen(function*() {
+ *   const lease = yield* Lease.Lease
+ *   yield* Effect.log("leased", lease.exporter.name)
+ *   const power = yield* ExporterConnection.driver("power")
+ *   yield* power.call("on")
+ * }).pipe(Effect.provide(Bench)) // needs a Controller
+ * ```
+ */
+export class Lease extends Context.Tag("@effect-jumpstarter/core/Lease")<Lease, HeldLease>() {}
+
+const dial: Dial = (controller, lease) => routerTunnel.channel({ controller, lease })
+
+/**
+ * Requests a lease, and returns at once, so that its states can be watched while it waits. The lease is released when the scope closes,
+ * even when its request is interrupted or its answer is lost.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Lease } from "@effect-jumpstarter/core"
+ * import { Effect, Stream } from "effect"
+ *
+ * const program = Effect.scoped(Effect.gen(function*() {
+ *   const pending = yield* Lease.request({ selector: "board=rpi4", duration: "30 minutes" })
+ *   yield* Effect.forkScoped(Stream.runForEach(pending.changes, (state) => Effect.log(state._tag)))
+ *   const lease = yield* pending.acquired
+ *   return lease.exporter.name
+ * }))
+ * ```
+ */
+export const request = (
+  request: LeaseRequest
+): Effect.Effect<PendingLease, never, Controller | Scope.Scope> =>
+  Effect.flatMap(
+    Controller,
+    (controller) => heldLease.request(terms.ofRequest(controller, crypto.randomUUID(), request), dial)
+  )
+
+/**
+ * Requests a lease, waits for an exporter, and connects to it. When the scope closes, the session is ended, the exporter runs its
+ * afterLease hook, and the lease is released. Each call makes a lease of its own.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const acquire = (
+  request: LeaseRequest
+): Effect.Effect<HeldLease, AcquireError, Controller | Scope.Scope> =>
+  Effect.flatMap(
+    Controller,
+    (controller) => heldLease.acquire(terms.ofRequest(controller, crypto.randomUUID(), request), dial)
+  )
+
+/**
+ * Connects to the exporter of a lease that exists already, such as one that `jmp create lease` has made. The lease is never released,
+ * and its session is not ended. A lease of another client fails with `NotYours`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const attach = (
+  name: string,
+  options: AttachOptions = {}
+): Effect.Effect<HeldLease, AcquireError, Controller | Scope.Scope> =>
+  Effect.flatMap(Controller, (controller) => heldLease.acquire(terms.ofName(controller, name, options), dial))
+
+const services = (lease: HeldLease): Context.Context<Lease | ExporterConnection> =>
+  Context.make(Lease, lease).pipe(Context.add(ExporterConnection, lease.connection))
+
+/**
+ * A lease that a program has, and its connection, as a layer. The layer does not release it.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const toLayer = (lease: HeldLease): Layer.Layer<Lease | ExporterConnection> =>
+  Layer.succeedContext(services(lease))
+
+/**
+ * A lease, and the connection to its exporter, for as long as the layer lives. Each call of `layer` makes a layer with a lease of its
+ * own, and so does each `Effect.provide`: to share one lease, provide one constant once, at the edge of the program or in a
+ * `ManagedRuntime`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (request: LeaseRequest): Layer.Layer<Lease | ExporterConnection, AcquireError, Controller> =>
+  Layer.scopedContext(Effect.map(acquire(request), services))

@@ -1,0 +1,55 @@
+// The terms of a lease: those of a request, with what goes without saying, or those of a lease that exists already.
+import type * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import type { ControllerClient, NewLease } from "../controller/Controller.ts"
+import { type AttachOptions, describe, type Extension, type LeaseRequest } from "./leaseRequest.ts"
+
+export interface Terms {
+  readonly controller: ControllerClient
+  readonly name: string
+  /** What was asked for, in words. */
+  readonly requested: string
+  /** The lease as the log calls it. */
+  readonly title: string
+  /** What is created. Absent when the lease exists already: then it is not released either. */
+  readonly creates: NewLease | undefined
+  readonly waitAtMost: Duration.Duration
+  readonly beginTime: DateTime.Utc | undefined
+  readonly extend: Extension | undefined
+  readonly afterLease: Duration.Duration
+  readonly connect: NonNullable<LeaseRequest["connect"]>
+}
+
+const defaultWait = Duration.hours(2)
+
+const defaultHook = Duration.minutes(5)
+
+export const ofRequest = (controller: ControllerClient, name: string, request: LeaseRequest): Terms => {
+  const { beginTime, duration, exporterName, selector, tags } = request
+  const requested = describe(request)
+  return {
+    controller,
+    name,
+    requested,
+    title: `the lease ${name} for ${requested}`,
+    creates: { name, selector, exporterName, duration, beginTime, tags },
+    waitAtMost: Duration.decode(request.waitAtMost ?? defaultWait),
+    beginTime,
+    extend: request.extend,
+    afterLease: Duration.decode(request.afterLease ?? defaultHook),
+    connect: request.connect ?? {}
+  }
+}
+
+export const ofName = (controller: ControllerClient, name: string, options: AttachOptions): Terms => ({
+  controller,
+  name,
+  requested: `the name ${name}`,
+  title: `the lease ${name}`,
+  creates: undefined,
+  waitAtMost: Duration.decode(options.waitAtMost ?? defaultWait),
+  beginTime: undefined,
+  extend: options.extend,
+  afterLease: Duration.zero,
+  connect: options.connect ?? {}
+})

@@ -1,0 +1,68 @@
+// What programs see of the end of a lease while they use it.
+import { describe, it } from "@effect/vitest"
+import { assertInclude, assertInstanceOf, assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import * as ConnectionState from "../../src/client/ConnectionState.ts"
+import type { LeaseRequest } from "../../src/lease/leaseRequest.ts"
+import type * as DriverError from "../../src/protocol/DriverError.ts"
+import { LeaseEnded } from "../../src/protocol/LeaseEnded.ts"
+import * as ControllerTest from "../../src/testing/ControllerTest.ts"
+import { acquire, board, clientOf, closing, dialling, inTime } from "../support/leaseBench.ts"
+import * as Probe from "../support/probe.ts"
+
+const asked: LeaseRequest = { exporterName: "rpi", duration: "10 minutes" }
+
+const held = Effect.gen(function*() {
+  const lab = yield* ControllerTest.make()
+  const hanging = yield* Probe.make
+  const rpi = yield* board(lab, "rpi", { call: hanging.watch(Effect.never) })
+  const lease = yield* acquire(yield* clientOf(lab, "alice"), asked, dialling(rpi))
+  const power = yield* lease.connection.driver("power")
+  return { hanging, lab, lease, power }
+})
+
+const test = <E>(name: string, body: () => Effect.Effect<void, E, Scope.Scope>) =>
+  it.effect(name, () => closing(body()))
+
+const assertLost = (error: DriverError.DriverCallError, origin: "client" | "transport", how: string) => {
+  assertTrue(error._tag === "ConnectionLost", error.message)
+  strictEqual(error.origin, origin)
+  assertInstanceOf(error.cause, LeaseEnded)
+  assertInclude(error.message, `(${how})`)
+}
+
+describe("when a lease ends", () => {
+  test("a call under way fails with ConnectionLost, whose cause is the end", () =>
+    Effect.gen(function*() {
+      const { hanging, lab, lease, power } = yield* held
+      const call = yield* Effect.fork(Effect.flip(power.call("ping")))
+      yield* hanging.started
+      yield* lab.release(lease.name)
+      assertLost(yield* inTime(Fiber.join(call)), "transport", "Deleted")
+      yield* hanging.finalized
+    }))
+
+  test("a later call fails in the client: nothing was sent", () =>
+    Effect.gen(function*() {
+      const { lab, lease, power } = yield* held
+      yield* lab.expire(lease.name)
+      yield* inTime(lease.ended, 5000)
+      assertLost(yield* Effect.flip(power.call("ping")), "client", "Expired")
+      assertLost(yield* Effect.flip(Stream.runDrain(power.streamingCall("ping"))), "client", "Expired")
+      assertLost(yield* Effect.flip(Effect.scoped(power.stream("connect"))), "client", "Expired")
+    }))
+
+  test("the states of the connection end with Closed", () =>
+    Effect.gen(function*() {
+      const { lab, lease } = yield* held
+      const states = yield* Effect.fork(Stream.runLast(lease.connection.stateChanges))
+      yield* TestClock.adjust("1 second")
+      yield* lab.release(lease.name)
+      deepStrictEqual(yield* inTime(Fiber.join(states), 1000), Option.some(ConnectionState.ConnectionState.Closed()))
+    }))
+})
