@@ -1,4 +1,4 @@
-// The configuration files and variables of clients: what they mean, and how mistakes in them are told.
+// The configuration files and variables of clients: their meaning, and the errors of mistakes in them.
 import { NodeFileSystem, NodePath } from "@effect/platform-node"
 import { describe, it } from "@effect/vitest"
 import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
@@ -26,7 +26,7 @@ interface Given {
   readonly mode?: number
 }
 
-// Loads a configuration from files in a directory of its own, which `HOME` is, and collects the warnings.
+// Loads a configuration from files in a temporary `HOME`, and collects the warnings.
 const load = ({ files = {}, mode = 0o600, options, variables = {} }: Given) =>
   Effect.gen(function*() {
     const home = yield* temporary.directory
@@ -83,8 +83,8 @@ const variables = {
   JMP_TOKEN: secret
 }
 
-describe("a configuration is", () => {
-  it.scoped("that of the current client", () =>
+describe("a configuration", () => {
+  it.scoped("comes from the file of the current client", () =>
     Effect.gen(function*() {
       const { config, warnings, withoutHome } = yield* loaded(client(minimal))
       deepStrictEqual(
@@ -110,7 +110,7 @@ describe("a configuration is", () => {
       deepStrictEqual(warnings, [])
     }))
 
-  it.scoped("read with every key that Python knows", () =>
+  it.scoped("has every key that Python knows", () =>
     Effect.gen(function*() {
       const { ca } = yield* certificates.localhost
       const encoded = Buffer.from(ca).toString("base64")
@@ -153,7 +153,7 @@ path: null
       })
     }))
 
-  it.scoped("the environment alone where namespace and name are set, also beside a current client", () =>
+  it.scoped("comes from the environment alone when namespace and name are set, even if there is a current client", () =>
     Effect.gen(function*() {
       const { config } = yield* loaded({
         ...client(minimal.replace("c1", "other")),
@@ -165,7 +165,7 @@ path: null
       deepStrictEqual(config.endpoint, Endpoint.tls("grpc.lab.example", 8082, Endpoint.Trust.TrustOnFirstUse()))
     }))
 
-  it.scoped("the file of an alias or a path, also where namespace and name are set", () =>
+  it.scoped("comes from the file of an alias or a path, even if namespace and name are set", () =>
     Effect.gen(function*() {
       const files = { [`${folder}/clients/other.yaml`]: minimal.replace("c1", "other") }
       const { config } = yield* loaded({ files, variables, options: { alias: "other" } })
@@ -182,7 +182,7 @@ path: null
       ["XDG_CONFIG_HOME", "~/xdg", "xdg/jumpstarter"]
     ] as const
   ) {
-    it.scoped(`below ${variable}`, () =>
+    it.scoped(`comes from the directory in ${variable}`, () =>
       Effect.gen(function*() {
         const { config } = yield* loaded({
           files: {
@@ -195,7 +195,7 @@ path: null
       }))
   }
 
-  it.scoped("completed by variables, which never win over the file but for two timeouts", () =>
+  it.scoped("is completed by variables, of which only two timeouts override the file", () =>
     Effect.gen(function*() {
       const { config } = yield* loaded({
         ...client(`
@@ -228,7 +228,7 @@ leases: {dial_timeout: 10, retry_timeout: 11}
       })
     }))
 
-  it.scoped("insecure when a variable says so", () =>
+  it.scoped("is insecure when a variable says so", () =>
     Effect.gen(function*() {
       for (const variable of ["JMP_GRPC_INSECURE", "JUMPSTARTER_GRPC_INSECURE"]) {
         const { config } = yield* loaded({ ...client(minimal), variables: { [variable]: "1" } })
@@ -236,19 +236,19 @@ leases: {dial_timeout: 10, retry_timeout: 11}
       }
     }))
 
-  it.scoped("without the empty pattern that a login writes", () =>
+  it.scoped("drops the empty pattern that a login writes", () =>
     Effect.gen(function*() {
       const { config } = yield* loaded(client(`${minimal}drivers:\n  allow: ['']\n`))
       deepStrictEqual(config.drivers, { allow: [], unsafe: false })
     }))
 
-  it.scoped("at port 443 where the address has none", () =>
+  it.scoped("has port 443 when the address has none", () =>
     Effect.gen(function*() {
       const { config } = yield* loaded(client(minimal.replace(":8082", "")))
       deepStrictEqual(config.endpoint, Endpoint.tls("grpc.lab.example", 443))
     }))
 
-  it.scoped("used with a warning where others can read it", () =>
+  it.scoped("logs a warning when other users can read its file", () =>
     Effect.gen(function*() {
       const { warnings } = yield* loaded({ ...client(minimal), mode: 0o644 })
       deepStrictEqual(warnings, [
@@ -277,7 +277,7 @@ const mistakes: ReadonlyArray<readonly [name: string, given: Given, message: str
     `${userFile}:3: config.current-client the client bench has no file: ${file} does not exist`
   ],
   [
-    "an alias that leads elsewhere",
+    "an alias that leads out of the directory",
     { files: { [`${folder}/config.yaml`]: "config:\n  current-client: ../../etc/passwd\n" } },
     `${userFile}:2: config.current-client "../../etc/passwd" is not an alias: an alias is a file name without a slash`
   ],
@@ -451,7 +451,7 @@ const mistakes: ReadonlyArray<readonly [name: string, given: Given, message: str
   ]
 ]
 
-describe("a mistake is told with its place", () => {
+describe("the error of a mistake names its place", () => {
   for (const [name, given, message] of mistakes) {
     it.scoped(name, () =>
       Effect.gen(function*() {
@@ -476,21 +476,21 @@ describe("a mistake is told with its place", () => {
 describe("a program's own values", () => {
   const values = { namespace: "lab", name: "c1", endpoint: "grpc.lab.example:1", token: Redacted.make(secret) }
 
-  it("are checked as those of a file", () => {
+  it("are checked like those of a file", () => {
     const { endpoint, source } = Either.getOrThrow(ClientConfig.make(values))
     deepStrictEqual({ endpoint, source }, { endpoint: Endpoint.tls("grpc.lab.example", 1), source: "the values" })
     const { message } = Either.getOrThrow(Either.flip(ClientConfig.make({ ...values, token: Redacted.make("a b") })))
     strictEqual(message, "the values: token has characters that a token cannot have, such as spaces")
   })
 
-  it("may be cleartext where they say that it is insecure", () => {
+  it("may have an address in cleartext when they are insecure", () => {
     const { endpoint } = Either.getOrThrow(
       ClientConfig.make({ ...values, endpoint: "tcp://lab:1", tls: { insecure: true } })
     )
     deepStrictEqual(endpoint, Endpoint.tcp("lab", 1))
   })
 
-  it("are shown without the tokens", () => {
+  it("are printed without the tokens", () => {
     const config = Either.getOrThrow(ClientConfig.make({ ...values, refreshToken: Redacted.make(secret) }))
     assertTrue(![String(config), JSON.stringify(config), inspect(config, { depth: Infinity })].join().includes(secret))
   })

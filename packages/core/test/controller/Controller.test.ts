@@ -1,4 +1,4 @@
-// The requests of a client to the controller: what is sent, what is made of the answers, and what is tried again.
+// The requests of a client to the controller: what they send, what they return, and which failures they retry.
 import type { CreateLeaseRequest, Lease } from "@effect-jumpstarter/proto/jumpstarter/client/v1/client"
 import { Condition } from "@effect-jumpstarter/proto/jumpstarter/v1/kubernetes"
 import { describe, it } from "@effect/vitest"
@@ -57,7 +57,7 @@ describe("a request carries", () => {
 })
 
 describe("exporters", () => {
-  it.scoped("come page by page, as they are asked for", () =>
+  it.scoped("are requested page by page as the stream is read", () =>
     Effect.gen(function*() {
       const asked: Array<unknown> = []
       const controller = yield* fake.client({
@@ -102,7 +102,7 @@ describe("exporters", () => {
       })
     }))
 
-  it.scoped("are enabled where the service does not say", () =>
+  it.scoped("are enabled unless the service says otherwise", () =>
     Effect.gen(function*() {
       const controller = yield* fake.client({ getExporter: () => Effect.succeed(fake.exporter()) })
       const { enabled, name } = yield* controller.exporter("e1")
@@ -165,7 +165,7 @@ describe("leases", () => {
     }))
 })
 
-// protocol.md 12 and the tables of what the real controller answered.
+// The texts in protocol.md 12 and in the tables of the real controller's answers.
 const rows: ReadonlyArray<readonly [ControllerReason, GrpcCode, string]> = [
   ["Unauthenticated", "UNAUTHENTICATED", "missing authorization header"],
   ["Unauthenticated", "INVALID_ARGUMENT", "malformed authorization header"],
@@ -234,7 +234,7 @@ const rows: ReadonlyArray<readonly [ControllerReason, GrpcCode, string]> = [
   ["Busy", "RESOURCE_EXHAUSTED", "listener buffer full on lease L"],
   ["TimedOut", "DEADLINE_EXCEEDED", "context deadline exceeded"],
   ["Unavailable", "UNAVAILABLE", "the connection to the server was lost"],
-  // What a later service may say by its code.
+  // A later service may use specific codes.
   ["NotFound", "NOT_FOUND", "no such lease"],
   ["AlreadyExists", "ALREADY_EXISTS", "there is one"],
   ["Failed", "INTERNAL", "boom"],
@@ -268,7 +268,7 @@ describe("a failure has a reason", () => {
       }))
   }
 
-  it.scoped("and no stack trace of the controller, nor control characters", () =>
+  it.scoped("without the controller's stack trace and without control characters", () =>
     Effect.gen(function*() {
       const trace =
         "panic caught: runtime error: nil\u001b[31m\n\ngoroutine 54 [running]:\nruntime/debug.Stack()\n\t/go/x.go:24"
@@ -278,7 +278,7 @@ describe("a failure has a reason", () => {
       assertTrue(!JSON.stringify(error).includes("goroutine"), JSON.stringify(error))
     }))
 
-  it.scoped("where the answer is no message", () =>
+  it.scoped("even if the answer is not a message", () =>
     Effect.gen(function*() {
       const controller = yield* fake.client({})
       const { reason } = yield* Effect.flip(controller.lease("l1"))
@@ -286,16 +286,16 @@ describe("a failure has a reason", () => {
     }))
 })
 
-describe("what passes by itself is tried again", () => {
+describe("a transient failure is retried", () => {
   const starting = fake.fail("UNKNOWN", "oidc: authenticator not initialized")
 
-  it.scoped("until it has passed", () =>
+  it.scoped("until the request succeeds", () =>
     Effect.gen(function*() {
       const controller = yield* fake.client({ getLease: fake.after(5, starting, Effect.succeed(fake.lease())) })
       strictEqual((yield* inTime(controller.lease("l1"))).name, "l1")
     }))
 
-  it.scoped("for thirty seconds, and for the dial timeout where it is a connection", () =>
+  it.scoped("for thirty seconds, and a dial for the dial timeout", () =>
     Effect.gen(function*() {
       const controller = yield* failing("UNAVAILABLE", "exporter is not listening on lease l1")
       const spent = <A, E>(effect: Effect.Effect<A, E>) =>
@@ -305,7 +305,7 @@ describe("what passes by itself is tried again", () => {
       strictEqual(yield* spent(controller.within("2 seconds").dial("l1")), 2)
     }))
 
-  it.scoped("also when the controller says nothing, and then nothing is known", () =>
+  it.scoped("unless the controller does not answer, which fails with TimedOut", () =>
     Effect.gen(function*() {
       const controller = yield* fake.client({ getLease: () => Effect.never })
       const { code, message, reason } = yield* inTime(Effect.flip(controller.lease("l1")))
@@ -335,8 +335,8 @@ describe("what passes by itself is tried again", () => {
     }))
 })
 
-describe("a lease is made", () => {
-  it.scoped("with what was asked for", () =>
+describe("a lease is created", () => {
+  it.scoped("with the values of the program", () =>
     Effect.gen(function*() {
       const requests: Array<CreateLeaseRequest> = []
       const controller = yield* fake.client({
@@ -371,7 +371,7 @@ describe("a lease is made", () => {
       strictEqual(request?.parent, "namespaces/lab")
     }))
 
-  // The controller has made it, and the answer is lost.
+  // The controller has created the lease, but its answer is lost.
   const lost = (client: string, found: Partial<Lease> = {}) => {
     const made = new Set<string>()
     return fake.client({
@@ -392,7 +392,7 @@ describe("a lease is made", () => {
       strictEqual(name, "mine")
     }))
 
-  it.scoped("not where another client has the name", () =>
+  it.scoped("not when another client has a lease with the name", () =>
     Effect.gen(function*() {
       const controller = yield* lost("c2")
       const { reason } = yield* inTime(
@@ -403,7 +403,7 @@ describe("a lease is made", () => {
 
   const isEnded = { conditions: [{ ...Condition.create(), type: "Unsatisfiable", status: "True" }] }
 
-  it.scoped("not where an ended lease of this client has the name", () =>
+  it.scoped("not when this client had an earlier lease with the name", () =>
     Effect.gen(function*() {
       const controller = yield* lost("c1", isEnded)
       const result = yield* inTime(
@@ -415,14 +415,14 @@ describe("a lease is made", () => {
       )
     }))
 
-  it.scoped("once, when it has ended under a random name after the answer was lost", () =>
+  it.scoped("once, when it has a random name and has ended after the answer was lost", () =>
     Effect.gen(function*() {
       const controller = yield* lost("c1", isEnded)
       const { conditions } = yield* inTime(controller.createLease({ exporterName: "e1", duration: "1 minute" }))
       deepStrictEqual(conditions.map(({ type }) => type), ["Unsatisfiable"])
     }))
 
-  it.scoped("not where one of this client was there before", () =>
+  it.scoped("not when this client already has a lease with the name", () =>
     Effect.gen(function*() {
       const controller = yield* fake.client({
         createLease: () => fake.fail("UNKNOWN", "leases.jumpstarter.dev \"mine\" already exists"),
@@ -467,9 +467,9 @@ describe("a lease is made", () => {
   ]
 
   for (const [name, request, message] of refused) {
-    it.scoped(`never ${name}, of which nothing is sent`, () =>
+    it.scoped(`never ${name}, and nothing is sent`, () =>
       Effect.gen(function*() {
-        // It would say that it does not know the request.
+        // This controller would answer UNIMPLEMENTED to any request.
         const controller = yield* fake.client({})
         const error = yield* Effect.flip(request(controller))
         strictEqual(error instanceof Error && error.message, message)
@@ -505,26 +505,26 @@ describe("the duration of a lease", () => {
     endTime: undefined
   })
 
-  it.scoped("grows from what it is now", () =>
+  it.scoped("grows from its current value", () =>
     Effect.gen(function*() {
       const { updates } = yield* changed(running, (controller) => controller.extendLease("l1", "30 seconds"))
       deepStrictEqual(updates, [only(90n)])
     }))
 
-  it.scoped("shrinks from what it is now", () =>
+  it.scoped("shrinks from its current value", () =>
     Effect.gen(function*() {
       const { updates } = yield* changed(running, (controller) => controller.shortenLease("l1", "20 seconds"))
       deepStrictEqual(updates, [only(40n)])
     }))
 
-  it.scoped("is sent with the begin of a lease that is scheduled", () =>
+  it.scoped("is sent with the begin time of a scheduled lease", () =>
     Effect.gen(function*() {
       const beginTime = { seconds: 5_000n, nanos: 0 }
       const { updates } = yield* changed({ beginTime }, (controller) => controller.extendLease("l1", "30 seconds"))
       deepStrictEqual(updates, [only(90n, beginTime)])
     }))
 
-  it.scoped("is sent alone where the lease began meanwhile", () =>
+  it.scoped("is sent alone when the lease has begun meanwhile", () =>
     Effect.gen(function*() {
       const beginTime = { seconds: 5n, nanos: 0 }
       const { updates } = yield* changed({ beginTime }, (controller) => controller.extendLease("l1", "30 seconds"))
@@ -547,7 +547,7 @@ describe("the duration of a lease", () => {
   ]
 
   for (const [name, read, reason] of refused) {
-    it.scoped(`stays for one ${name}`, () =>
+    it.scoped(`does not change for a lease ${name}`, () =>
       Effect.gen(function*() {
         const { exit, updates } = yield* changed(read, (controller) => controller.extendLease("l1", "30 seconds"))
         const error = yield* Effect.flip(exit)
@@ -586,7 +586,7 @@ describe("the duration of a lease", () => {
       deepStrictEqual([duration, updates], [Option.some(Duration.seconds(90)), 2])
     }))
 
-  it.scoped("does not shrink to nothing", () =>
+  it.scoped("does not shrink to zero", () =>
     Effect.gen(function*() {
       const { exit, updates } = yield* changed(running, (controller) => controller.shortenLease("l1", "60 seconds"))
       strictEqual((yield* Effect.flip(exit)).reason, "Invalid")
@@ -594,10 +594,10 @@ describe("the duration of a lease", () => {
     }))
 })
 
-describe("what was done when the answer was lost", () => {
+describe("a change whose answer was lost", () => {
   const unavailable = fake.fail("UNAVAILABLE", "the connection was lost")
 
-  it.scoped("a release is a success", () =>
+  it.scoped("succeeds when it is a release", () =>
     Effect.gen(function*() {
       const controller = yield* fake.client({
         deleteLease: fake.after(
@@ -609,7 +609,7 @@ describe("what was done when the answer was lost", () => {
       yield* inTime(controller.deleteLease("l1"))
     }))
 
-  it.scoped("a transfer is a success", () =>
+  it.scoped("succeeds when it is a transfer", () =>
     Effect.gen(function*() {
       const controller = yield* fake.client({
         updateLease: fake.after(1, unavailable, fake.fail("UNKNOWN", "UpdateLease permission denied")),
@@ -618,7 +618,7 @@ describe("what was done when the answer was lost", () => {
       deepStrictEqual((yield* inTime(controller.transferLease("l1", "c2"))).client, Option.some("c2"))
     }))
 
-  it.scoped("a transfer to somebody else by somebody else is none", () =>
+  it.scoped("fails when somebody else has transferred the lease", () =>
     Effect.gen(function*() {
       const controller = yield* fake.client({
         updateLease: fake.after(1, unavailable, fake.fail("UNKNOWN", "UpdateLease permission denied")),
@@ -637,7 +637,7 @@ describe("a router's address", () => {
       (controller) => controller.dial("l1")
     )
 
-  it.scoped("is trusted as the controller's is, with its token hidden", () =>
+  it.scoped("has the trust of the controller's address, and its token is hidden", () =>
     Effect.gen(function*() {
       const { endpoint, token } = yield* dial("router.lab:8083")
       deepStrictEqual(endpoint, Endpoint.tls("router.lab", 8083))
@@ -645,7 +645,7 @@ describe("a router's address", () => {
       deepStrictEqual((yield* dial("router.lab")).endpoint, Endpoint.tls("router.lab", 443))
     }))
 
-  it.scoped("may be in cleartext where the configuration is insecure", () =>
+  it.scoped("may be in cleartext when the configuration is insecure", () =>
     Effect.gen(function*() {
       deepStrictEqual((yield* dial("tcp://127.0.0.1:1", "t", true)).endpoint, Endpoint.tcp("127.0.0.1", 1))
     }))

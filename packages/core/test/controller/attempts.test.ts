@@ -1,4 +1,4 @@
-// Requests that are retried: what an attempt whose answer was lost means for the next one.
+// Retried requests: which failed attempts may have been carried out.
 import { describe, it } from "@effect/vitest"
 import { deepStrictEqual } from "@effect/vitest/utils"
 import * as Duration from "effect/Duration"
@@ -30,7 +30,7 @@ const outcome = (first: GrpcStatus.GrpcStatusError) =>
   })
 
 describe("a request that changes something", () => {
-  it.effect("may have been carried out when its answer was lost, and not when it was never sent", () =>
+  it.effect("may have been carried out when its answer was lost, but not when it was never sent", () =>
     Effect.gen(function*() {
       deepStrictEqual(
         [

@@ -34,7 +34,7 @@ const addresses = (await lookup("localhost", { all: true })).map(({ address }) =
 
 describe("a controller over TLS", () => {
   for (const host of ["127.0.0.1", "::1"]) {
-    // Not every machine says so.
+    // Some machines resolve localhost to one address only.
     it.scopedLive.runIf(addresses.includes(host))(
       `is found at localhost where it listens at ${host} only`,
       () =>
@@ -46,7 +46,7 @@ describe("a controller over TLS", () => {
     )
   }
 
-  it.scopedLive("that another authority vouches for is refused at once", () =>
+  it.scopedLive("is refused at once when another authority issued its certificate", () =>
     Effect.gen(function*() {
       const { port } = yield* serve("127.0.0.1")
       const { ca } = yield* certificates.selfSigned("localhost")
@@ -58,7 +58,7 @@ describe("a controller over TLS", () => {
       strictEqual((yield* Effect.flip(lease({ endpoint: `localhost:${port}` }))).reason, "Untrusted")
     }))
 
-  it.scopedLive("that is not there is waited for, and then told", () =>
+  it.scopedLive("is reported as Unavailable after the time limit when nothing listens", () =>
     Effect.gen(function*() {
       const { ca } = yield* certificates.localhost
       const { code, details, reason } = yield* Effect.flip(lease({ endpoint: "127.0.0.1:1", tls: { ca } }))

@@ -1,4 +1,4 @@
-// The reasons of failures that no peer has answered.
+// The reasons of failures that the transport reports.
 import { assert, describe, it } from "@effect/vitest"
 import * as controllerTexts from "../../src/controller/controllerTexts.ts"
 import * as GrpcStatus from "../../src/grpc/GrpcStatus.ts"
@@ -25,7 +25,7 @@ describe("the reason of a failed connection is", () => {
     assert.strictEqual(reasonOf(failed(code)), "Untrusted")
   })
 
-  it("Untrusted for another certificate than on first use", () => {
+  it("Untrusted for a different certificate than on first use", () => {
     assert.strictEqual(reasonOf(connectFailure.certificateChanged()), "Untrusted")
   })
 

@@ -1,4 +1,4 @@
-// Label selectors: what the controller takes, and where a mistake is.
+// Label selectors: the syntax that the controller accepts, and the positions of mistakes.
 import { describe, it } from "@effect/vitest"
 import { deepStrictEqual } from "@effect/vitest/utils"
 import * as Either from "effect/Either"
@@ -48,7 +48,7 @@ describe("a selector", () => {
   for (const [text, sent] of good) {
     it(`${JSON.stringify(text)} is sent as ${JSON.stringify(sent)}`, () => {
       deepStrictEqual(Either.map(labelSelector.parse(text), ({ text }) => text), Either.right(sent))
-      // What is sent means the same.
+      // The text that is sent parses to the same requirements.
       deepStrictEqual(labelSelector.parse(sent), labelSelector.parse(text))
     })
   }

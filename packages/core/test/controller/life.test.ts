@@ -1,4 +1,4 @@
-// A client and the stand-in for a controller: that each understands the other, over the whole life of a lease.
+// A client and the stand-in for a controller understand each other over the whole life of a lease.
 import * as HttpClient from "@effect/platform/HttpClient"
 import { describe, it } from "@effect/vitest"
 import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
@@ -50,7 +50,7 @@ const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   })
 
 describe("a client of the stand-in", () => {
-  it.scoped("lists, leases, extends, gives away and releases", () =>
+  it.scoped("lists exporters, and leases, extends, transfers and releases one", () =>
     Effect.gen(function*() {
       const { control, controller, exporter } = yield* lab()
       const other = yield* clientOf(control, yield* control.addClient("c2"))
@@ -65,7 +65,7 @@ describe("a client of the stand-in", () => {
       strictEqual((yield* Effect.flip(other.extendLease(name, "1 minute"))).reason, "NotYours")
       const extended = yield* controller.extendLease(name, "1 minute")
       deepStrictEqual(extended.duration, Option.some(Duration.minutes(2)))
-      // An exporter that does not listen yet, and then does.
+      // The exporter does not listen at first.
       yield* exporter.report(support.status.ready)
       strictEqual((yield* inTime(Effect.flip(controller.within("1 second").dial(name)))).reason, "NotListening")
       yield* Effect.forkScoped(Effect.ignore(Stream.runDrain(exporter.listen(name))))
@@ -81,7 +81,7 @@ describe("a client of the stand-in", () => {
       strictEqual((yield* Stream.runCollect(controller.leases({ ended: true }))).length, 1)
     }))
 
-  it.scoped("is told why, in words that it understands", () =>
+  it.scoped("recognizes the reasons of its failures", () =>
     Effect.gen(function*() {
       const { control, controller, credentials } = yield* lab()
       const as = (change: Partial<ControllerTest.Credentials>) => clientOf(control, { ...credentials, ...change })
@@ -125,7 +125,7 @@ describe("a client of the stand-in", () => {
       assertTrue(Duration.greaterThan(duration, "5 seconds"), String(duration))
     }))
 
-  it.scoped("has its new token taken", () =>
+  it.scoped("uses a new token after rotating it", () =>
     Effect.gen(function*() {
       const { controller } = yield* lab()
       const { expires, token } = yield* controller.rotateToken

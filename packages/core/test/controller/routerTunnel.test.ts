@@ -56,7 +56,7 @@ const watched = (router: ControllerClient["router"]) => {
   return { counts, opened, router: watch }
 }
 
-/** A channel to an exporter that serves `handlers`, and what a test observes at both ends. */
+/** A channel to an exporter that serves `handlers`, and observers at both ends. */
 const connected = (carrier: tunnels.Carrier) =>
   Effect.gen(function*() {
     const leased = yield* tunnels.leased(carrier)
@@ -73,11 +73,11 @@ const connected = (carrier: tunnels.Carrier) =>
 
 type Connected = Effect.Effect.Success<ReturnType<typeof connected>>
 
-/** Takes the exporter's end of a tunnel, and says no HTTP/2 on it. */
+/** Opens the exporter's end of a tunnel without HTTP/2. */
 const raw = ({ entries, lab }: tunnels.Leased) =>
   Effect.flatMap(entries.take, ({ token }) => tunnel(lab, Redacted.value(token)))
 
-/** Turns of the event loop, in which everything that was sent in memory arrives. */
+/** Waits for enough turns of the event loop that everything sent in memory arrives. */
 const turns = Effect.repeatN(
   Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void))),
   100
@@ -112,24 +112,24 @@ for (const { carrier, it } of carriers) {
         why: "the router is gone"
       },
       {
-        how: "whose other end is cancelled, seen with the next call",
+        how: "whose other end is cancelled, which the next call detects,",
         lose: ({ channel, exporterEnd }) =>
           Effect.zipRight(exporterEnd.opened[0]!.cancel, interruptible.forkScoped(echo(channel))),
         why: "its other end is gone"
       },
       {
-        how: "that is broken off",
+        how: "that its other end resets",
         lose: ({ exporterEnd }) => exporterEnd.opened[0]!.send(Uint8Array.of(0x10, 3)),
         why: "its other end reset it"
       },
       {
-        how: "that brings what is no frame",
+        how: "whose messages are not frames",
         lose: ({ exporterEnd }) => exporterEnd.opened[0]!.send(Uint8Array.of(0xff)),
         why: "malformed message from the router"
       }
     ]
     for (const { how, lose, why } of losses) {
-      it(`${how} fails what is under way with the reason, and is dialled anew`, () =>
+      it(`${how} fails running calls with the reason, and is dialled anew`, () =>
         Effect.gen(function*() {
           const all = yield* connected(carrier)
           const { channel, clientEnd, hanging, lab, told } = all
@@ -149,7 +149,7 @@ for (const { carrier, it } of carriers) {
         }))
     }
 
-    it("that the exporter ends is over, and is dialled anew", () =>
+    it("that the exporter ends is dialled anew", () =>
       Effect.gen(function*() {
         const { channel, clientEnd, exporterEnd, hanging, lab, told } = yield* connected(carrier)
         const call = yield* Effect.fork(Effect.flip(hang(channel)))
@@ -189,7 +189,7 @@ for (const { carrier, it } of carriers) {
           if (exit !== undefined) deepStrictEqual(ended, exit)
           else assertTrue(Exit.isInterrupted(ended))
           strictEqual(clientEnd.counts.closed, 1)
-          // The exporter noticed the end, and closed its own.
+          // The exporter noticed the end, and closed its own end.
           yield* hanging.finalized
           yield* exporterEnd.opened[0]!.status
           strictEqual(exporterEnd.opened.length, 1)
@@ -199,7 +199,7 @@ for (const { carrier, it } of carriers) {
     it("leaves nothing behind", () =>
       leaks.leavingNothing(Effect.scoped(Effect.flatMap(connected(carrier), ({ channel }) => echo(channel)))))
 
-    it("is given up while nobody answers at its other end", () =>
+    it("is closed with its channel while its other end is silent", () =>
       Effect.gen(function*() {
         const leased = yield* tunnels.leased(carrier)
         const { controller } = leased
@@ -215,7 +215,7 @@ for (const { carrier, it } of carriers) {
         yield* Scope.close(scope, Exit.void)
         strictEqual((yield* Fiber.join(call)).details, "the channel is closed")
         strictEqual(clientEnd.counts.closed, 1)
-        // Frames of HTTP/2 may come before the end.
+        // HTTP/2 frames may arrive before the end.
         yield* Effect.repeat(other.receive, { until: (frames) => frames.includes("7:") })
       }))
   })
@@ -249,7 +249,7 @@ for (const { carrier, it } of carriers) {
         strictEqual(yield* readAll(one), "answer")
       }))
 
-    it("keep a writer waiting whose bytes are not read, and carry 64 MiB each way", () =>
+    it("make a writer wait until its bytes are read, and carry 64 MiB each way", () =>
       Effect.gen(function*() {
         const leased = yield* tunnels.leased(carrier)
         const piece = new Uint8Array(256 * 1024)
@@ -286,12 +286,12 @@ for (const { carrier, it } of carriers) {
         const unread = yield* dialled(leased)
         const progress = { sent: 0 }
         const sending = yield* sendBoth(unread, progress)
-        // Another tunnel, whose ends read, through the same router and in the same process: when all its bytes have arrived, the
-        // first one had time to send as many.
+        // The ends of this second tunnel through the same router read. When all its bytes have arrived, the first tunnel has had
+        // time to send as many.
         const read = yield* dialled(leased)
         yield* sendBoth(read, { sent: 0 })
         deepStrictEqual(yield* sizesOf(read), whole)
-        // Flow-control windows and buffers of this process hold this much, in both directions together.
+        // The flow-control windows and buffers of both directions together hold less than this.
         assertTrue(progress.sent < 2 * 16 * 1024 * 1024, `${progress.sent} bytes`)
         deepStrictEqual(yield* sizesOf(unread), whole)
         yield* Fiber.join(sending)
@@ -300,7 +300,7 @@ for (const { carrier, it } of carriers) {
 }
 
 describe("a tunnel that is idle", () => {
-  it.scoped("sends an empty frame every ten seconds, which disturbs nobody", () =>
+  it.scoped("sends an empty frame every ten seconds", () =>
     Effect.gen(function*() {
       const leased = yield* tunnels.leased("memory")
       const { endpoint, token } = yield* leased.controller.dial(tunnels.lease)
@@ -319,7 +319,7 @@ describe("a tunnel that is idle", () => {
       deepStrictEqual(yield* other.receive, ["6:"])
     }))
 
-  it.scoped("goes on through many of them", () =>
+  it.scoped("keeps working after many empty frames", () =>
     Effect.gen(function*() {
       const { channel, clientEnd } = yield* connected("memory")
       strictEqual(yield* echo(channel), "hi")
@@ -328,7 +328,7 @@ describe("a tunnel that is idle", () => {
       strictEqual(clientEnd.opened.length, 1)
     }))
 
-  it.scoped("finds out within ten seconds that its other end vanished without a word", () =>
+  it.scoped("detects within ten seconds that its other end vanished silently", () =>
     Effect.gen(function*() {
       const { channel, exporterEnd, told } = yield* connected("memory")
       strictEqual(yield* echo(channel), "hi")
@@ -365,7 +365,7 @@ describe("a dial", () => {
       strictEqual(dials, 2)
     }))
 
-  it.scopedLive("that leads to no router says so, with both names", () =>
+  it.scopedLive("that returns an unreachable router fails with the names of the lease and the router", () =>
     Effect.gen(function*() {
       const controller = yield* fake.client(
         { dial: () => Effect.succeed({ routerEndpoint: "tcp://127.0.0.1:1", routerToken: "secret" }) },
@@ -378,7 +378,7 @@ describe("a dial", () => {
       assertInclude(error.details, "cannot be reached: connect ECONNREFUSED")
     }))
 
-  it.scoped("whose token the router refuses says so", () =>
+  it.scoped("whose token the router rejects fails with the reason", () =>
     Effect.gen(function*() {
       const { controller } = yield* tunnels.leased("memory")
       const forged = { endpoint: Endpoint.tls("router.memory", 443), token: Redacted.make("forged") }
@@ -394,7 +394,7 @@ describe("a dial", () => {
 })
 
 describe("a tunnel", () => {
-  it.scoped("has the token for its only metadata, and waits for no headers", () =>
+  it.scoped("carries only the token as metadata, and does not wait for headers", () =>
     Effect.gen(function*() {
       const seen = yield* Deferred.make<unknown>()
       const handler = GrpcHandler.Duplex({
@@ -405,7 +405,7 @@ describe("a tunnel", () => {
       deepStrictEqual(yield* Deferred.await(seen), [["authorization", "Bearer token"]])
     }))
 
-  it.scoped("puts what is written together into frames of a mebibyte at most", () =>
+  it.scoped("joins written bytes into frames of at most a mebibyte", () =>
     Effect.gen(function*() {
       const leased = yield* tunnels.leased("memory")
       const { endpoint, token } = yield* leased.controller.dial(tunnels.lease)
@@ -420,7 +420,7 @@ describe("a tunnel", () => {
       deepStrictEqual(frames.map(({ length }) => length - 2), [1024 * 1024, 256 * 1024, 0])
     }))
 
-  it.scoped("on which nobody answers is given up in time", () =>
+  it.scoped("with a silent other end is given up after connectTimeout", () =>
     Effect.gen(function*() {
       const leased = yield* tunnels.leased("memory")
       const { controller } = leased

@@ -1,4 +1,4 @@
-// Tokens that are written back: what of the file survives, and what happens when two processes renew them at once.
+// Tokens that are written back: which parts of the file stay, and how two processes refresh tokens at the same time.
 import { NodeFileSystem, NodePath } from "@effect/platform-node"
 import { describe, it } from "@effect/vitest"
 import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
@@ -31,7 +31,7 @@ const made = { token: Redacted.make("eyJ.new-token_1"), refreshToken: Redacted.m
 
 const rest = "metadata: {namespace: lab, name: c1}\nendpoint: lab.example:1\n"
 
-/** Writes a configuration, renews its tokens, and answers with the text that is there then. */
+/** Writes a configuration, refreshes its tokens, and returns the new text. */
 const renewed = (
   text: string,
   prepare: (directory: string, path: string) => Promise<string> = async (_, path) => path
@@ -83,16 +83,16 @@ const cases: ReadonlyArray<readonly [name: string, before: string, after: string
 
 describe("new tokens", () => {
   for (const [name, before, after] of cases) {
-    it.scoped(`leave the rest: ${name}`, () =>
+    it.scoped(`leave the rest of the file unchanged: ${name}`, () =>
       Effect.gen(function*() {
         const { left, text } = yield* renewed(before)
         strictEqual(text, after)
-        // Neither a lock nor a temporary file.
+        // No lock and no temporary file is left.
         deepStrictEqual(left, ["c.yaml"])
       }))
   }
 
-  it.scoped("are written where a splice does not fit", () =>
+  it.scoped("are written into YAML that a splice does not fit", () =>
     Effect.gen(function*() {
       const { path, text } = yield* renewed(
         "{token: old, metadata: {namespace: lab, name: c1}, endpoint: 'lab.example:1'} # mine\n"
@@ -102,7 +102,7 @@ describe("new tokens", () => {
       strictEqual(config.refreshToken && Redacted.value(config.refreshToken), "new=refresh")
     }))
 
-  it.scoped("go to the file of a link, with mode 0600", () =>
+  it.scoped("are written to the file that a link points to, with mode 0600", () =>
     Effect.gen(function*() {
       const { file, path } = yield* renewed(`token: old\n${rest}`, async (directory, path) => {
         await mkdir(join(directory, "links"))
@@ -114,7 +114,7 @@ describe("new tokens", () => {
       strictEqual((yield* Effect.promise(() => stat(file))).mode & 0o777, 0o600)
     }))
 
-  it.scoped("are what somebody else has stored, when that is newer", () =>
+  it.scoped("are those that somebody else has stored, when they are newer", () =>
     Effect.gen(function*() {
       const directory = yield* temporary.directory
       const path = join(directory, "c.yaml")
@@ -209,7 +209,7 @@ describe("new tokens", () => {
       // A directory never becomes a stale lock that can be removed.
       yield* Effect.promise(() => mkdir(`${path}.lock`))
       const fiber = yield* Effect.fork(
-        // As the renewal of a token runs.
+        // A refresh runs uninterruptibly.
         Effect.uninterruptible(withWarnings(config.tokenStore.exchange(() => Effect.succeed(made))))
       )
       while (Option.isNone(yield* Fiber.poll(fiber))) yield* TestClock.adjust("5 seconds")
@@ -237,7 +237,7 @@ describe("a lock", () => {
     return { config, directory, lock }
   })
 
-  it.scopedLive("is waited for", () =>
+  it.scopedLive("makes other clients wait", () =>
     Effect.gen(function*() {
       const { config, lock } = yield* locked
       const renewing = yield* Deferred.make<void>()
@@ -252,7 +252,7 @@ describe("a lock", () => {
       strictEqual(yield* Fiber.join(fiber), made)
     }))
 
-  it.scopedLive("that was left behind is taken over", () =>
+  it.scopedLive("is taken over when it was left behind", () =>
     Effect.gen(function*() {
       const { config, directory, lock } = yield* locked
       const old = new Date(Date.now() - 61_000)
@@ -261,7 +261,7 @@ describe("a lock", () => {
       deepStrictEqual(yield* Effect.promise(() => readdir(directory)), ["c.yaml"])
     }))
 
-  it.scopedLive("is released by a renewal that is interrupted", () =>
+  it.scopedLive("is released when a refresh is interrupted", () =>
     Effect.gen(function*() {
       const { config, directory, lock } = yield* locked
       yield* Effect.promise(() => rm(lock))
@@ -322,7 +322,7 @@ const renewer = (path: string, issuer: string, rounds: number) =>
   )
 
 it.scopedLive(
-  "two processes never use one refresh token twice, also where both find a lock that was left behind",
+  "two processes never use one refresh token twice, even when both find a lock that was left behind",
   () =>
     Effect.gen(function*() {
       const directory = yield* temporary.directory
@@ -345,7 +345,7 @@ it.scopedLive(
       children.forEach(({ go }) => go())
       deepStrictEqual(yield* Effect.all(children.map(({ ended }) => ended)), ["ready\ndone\n", "ready\ndone\n"])
       const used = yield* Effect.promise(() => readdir(issuer))
-      // Who finds newer tokens takes them, so both together need fewer than twice as many.
+      // A process that finds newer tokens uses them without a refresh.
       assertTrue(used.length >= rounds && used.length < 2 * rounds + 1, `${used.length} were used`)
       strictEqual(yield* Effect.promise(() => readFile(path, "utf8")), text(used.length))
       deepStrictEqual(yield* Effect.promise(() => readdir(directory)), ["c.yaml", "issuer"])

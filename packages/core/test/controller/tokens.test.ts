@@ -1,4 +1,4 @@
-// Tokens that expire: when a new one is asked for, how often, and what happens when there is none. And where they are not to be seen.
+// Tokens that expire: when and how often they are refreshed, and what a failed refresh does. And the places that never show a token.
 import { NodeFileSystem, NodePath } from "@effect/platform-node"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
@@ -34,7 +34,7 @@ import * as temporary from "../support/temporary.ts"
 
 const base64 = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url")
 
-/** A token of the lab's issuer that expires at this second. */
+/** A token of the lab's issuer that expires `exp` seconds after 1970. */
 const jwt = (exp: number, id = "", iss = "https://issuer.lab/realm"): string =>
   `${base64({ alg: "none" })}.${base64({ iss, exp, id })}.signature`
 
@@ -48,7 +48,7 @@ const formOf = ({ body }: HttpClientRequest.HttpClientRequest): Readonly<Record<
 
 const discovery = { token_endpoint: "https://issuer.lab/realm/token" }
 
-/** An issuer that answers with these statuses and bodies, one after the other, to requests for tokens. */
+/** An issuer that answers requests for tokens with these statuses and bodies in turn. */
 const issuer = (
   answers: ReadonlyArray<readonly [status: number, body: unknown]>,
   options: { readonly discovery?: unknown; readonly before?: Effect.Effect<void> } = {}
@@ -74,7 +74,7 @@ const issuer = (
 
 const expired = "oidc: verify token: oidc: token is expired (Token Expiry: 2026-11-29 00:07:24 +0000 UTC)"
 
-/** A controller that takes these tokens, and says which it got. */
+/** A controller that accepts these tokens, and the tokens that it received. */
 const taking = (...accepted: ReadonlyArray<string>) => {
   const seen: Array<string> = []
   const answers: fake.Answers = {
@@ -97,7 +97,7 @@ const grant = (token: string, refresh?: string) => [200, { access_token: token, 
 const quietly = Logger.withMinimumLogLevel(LogLevel.None)
 
 describe("a token that expires", () => {
-  it.scoped("is renewed two minutes before that, with the refresh token", () =>
+  it.scoped("is refreshed two minutes before it expires", () =>
     Effect.gen(function*() {
       const { asked, client } = issuer([grant(fresh, "r2")])
       const { answers, seen } = taking(old, fresh)
@@ -114,7 +114,7 @@ describe("a token that expires", () => {
       }])
     }))
 
-  it.scoped("is renewed when the controller says so, and the request repeated once", () =>
+  it.scoped("is refreshed when the controller says that it has expired, and the request is repeated once", () =>
     Effect.gen(function*() {
       const { asked, client } = issuer([grant(fresh, "r2"), grant(third)])
       const { answers, seen } = taking(fresh)
@@ -124,7 +124,7 @@ describe("a token that expires", () => {
       strictEqual(asked.length, 1)
     }))
 
-  it.scoped("is an error after that, and no loop", () =>
+  it.scoped("is not refreshed again when the controller rejects the new one too", () =>
     Effect.gen(function*() {
       const { client } = issuer([grant(fresh, "r2"), grant(third)])
       const { answers, seen } = taking()
@@ -133,7 +133,7 @@ describe("a token that expires", () => {
       deepStrictEqual(seen, [old, fresh])
     }))
 
-  it.scoped("is renewed with the refresh token that came last", () =>
+  it.scoped("is refreshed with the latest refresh token", () =>
     Effect.gen(function*() {
       const { asked, client } = issuer([grant(fresh, "r2"), grant(third)])
       const { answers } = taking(old, fresh, third)
@@ -145,7 +145,7 @@ describe("a token that expires", () => {
       deepStrictEqual(asked.map(({ form }) => form["refresh_token"]), ["r1", "r2"])
     }))
 
-  it.scoped("is renewed once, however many requests wait, also when the first of them is interrupted", () =>
+  it.scoped("is refreshed once for all waiting requests, even when the first of them is interrupted", () =>
     Effect.gen(function*() {
       const asking = yield* Deferred.make<void>()
       const answer = yield* Deferred.make<void>()
@@ -168,7 +168,7 @@ describe("a token that expires", () => {
       deepStrictEqual(new Set(seen), new Set([fresh]))
     }))
 
-  it.scoped("is renewed once for all clients of one configuration", () =>
+  it.scoped("is refreshed once for all clients of one configuration", () =>
     Effect.gen(function*() {
       const { asked, client } = issuer([grant(fresh, "r2")])
       const { answers } = taking(fresh)
@@ -179,7 +179,7 @@ describe("a token that expires", () => {
       strictEqual(asked.length, 1)
     }))
 
-  it.scoped("that is being renewed when the scope closes is waited for", () =>
+  it.scoped("is stored before the scope closes when a refresh is running", () =>
     Effect.gen(function*() {
       const asking = yield* Deferred.make<void>()
       const answer = yield* Deferred.make<void>()
@@ -208,7 +208,7 @@ describe("a token that expires", () => {
       deepStrictEqual(kept, [fresh])
     }))
 
-  it.scoped("goes on where the issuer does not answer, with a warning and half a minute of peace", () =>
+  it.scoped("is used until it expires when the issuer fails, with one warning and one refresh in 30 seconds", () =>
     Effect.gen(function*() {
       const { asked, client } = issuer([[503, "<html>"], grant(fresh)])
       const { answers, seen } = taking(old, fresh)
@@ -314,7 +314,7 @@ describe("a token that expires", () => {
   ]
 
   for (const [name, values, { client }, details] of failures) {
-    it.scoped(`is an error where ${name}`, () =>
+    it.scoped(`fails the request when ${name}`, () =>
       Effect.gen(function*() {
         const controller = yield* fake.client(taking().answers, { config: config(values), issuer: client })
         const { message, reason } = yield* quietly(Effect.flip(controller.lease("l1")))
@@ -325,7 +325,7 @@ describe("a token that expires", () => {
       }))
   }
 
-  it.scoped("is an error where the issuer cannot be reached, without the request", () =>
+  it.scoped("fails the request when the issuer cannot be reached, with an error that does not show the request", () =>
     Effect.gen(function*() {
       const client = HttpClient.make((request) =>
         Effect.fail(
@@ -342,7 +342,7 @@ describe("a token that expires", () => {
       assertTrue(!inspect(error, { depth: Infinity }).includes("refresh_token"))
     }))
 
-  it.scopedLive("is never sent on by a redirect of the issuer", () =>
+  it.scopedLive("does not take the refresh token to where the issuer redirects", () =>
     Effect.gen(function*() {
       const other = yield* httpServer.serve((_, response) => response.writeHead(200).end("{}"))
       const redirecting = yield* httpServer.serve((request, response) => {
@@ -363,7 +363,7 @@ describe("a token that expires", () => {
       ])
     }))
 
-  it.scoped("is an error where there is no refresh token", () =>
+  it.scoped("fails the request when there is no refresh token", () =>
     Effect.gen(function*() {
       const controller = yield* fake.client(taking().answers, { config: config({ refreshToken: undefined }) })
       strictEqual((yield* Effect.flip(controller.lease("l1"))).reason, "TokenExpired")
@@ -396,7 +396,7 @@ describe("a refresh", () => {
 
   const steps = Array.from({ length: 40 }, (_, index) => index + 1)
 
-  it.scoped("starts once for two requests, at whatever step the second comes", () =>
+  it.scoped("starts once when a second request comes at any step of its start", () =>
     Effect.forEach(steps, (step) =>
       Effect.gen(function*() {
         const { exchanges, renew } = yield* source
@@ -408,7 +408,7 @@ describe("a refresh", () => {
       })))
 
   it.scoped(
-    "is not lost to the next request, at whatever step the first is interrupted",
+    "does not block the next request when the first is interrupted at any step of its start",
     () =>
       Effect.forEach(steps, (step) =>
         Effect.gen(function*() {
@@ -438,10 +438,10 @@ const file = (text: string) =>
 const head = "metadata: {namespace: lab, name: c1}\nendpoint: lab.example:1\n"
 
 describe("a token from a file", () => {
-  // By the clock of this machine.
+  // These have not expired by the clock of this machine.
   const [old, fresh, third] = [jwt(9e9, "old"), jwt(9e9, "fresh"), jwt(9e9, "third")]
 
-  it.scopedLive("is written back when it was renewed", () =>
+  it.scopedLive("is written back after a refresh", () =>
     Effect.gen(function*() {
       const { loaded, read } = yield* file(`${head}token: ${old}\nrefresh_token: r1\n`)
       const { client } = issuer([grant(fresh, "r2")])
@@ -450,7 +450,7 @@ describe("a token from a file", () => {
       strictEqual(yield* read, `${head}token: ${fresh}\nrefresh_token: r2\n`)
     }))
 
-  it.scopedLive("is that of the file, where somebody has logged in meanwhile", () =>
+  it.scopedLive("is read from the file again when somebody has logged in meanwhile", () =>
     Effect.gen(function*() {
       const { loaded, path, read } = yield* file(`${head}token: ${old}\n`)
       const newer = `${head}token: ${fresh}\n`
@@ -462,21 +462,21 @@ describe("a token from a file", () => {
       strictEqual(yield* read, newer)
     }))
 
-  it.scopedLive("is renewed again though the first new one could not be written", () =>
+  it.scopedLive("is refreshed again even if the first new one could not be written", () =>
     Effect.gen(function*() {
       const { loaded, path } = yield* file(`${head}token: ${old}\nrefresh_token: r1\n`)
       const { asked, client } = issuer([grant(fresh, "r2"), grant(third, "r3")])
       const accepted = taking(third)
       const controller = yield* fake.client(accepted.answers, { config: loaded, issuer: client })
       yield* Effect.flip(controller.lease("l1"))
-      // As a file is that cannot be written.
+      // Like a file that cannot be written.
       yield* Effect.promise(() => writeFile(path, `${head}token: ${old}\nrefresh_token: r1\n`))
       yield* controller.lease("l1")
       deepStrictEqual(asked.map(({ form }) => form["refresh_token"]), ["r1", "r2"])
       deepStrictEqual(accepted.seen, [old, fresh, fresh, third])
     }))
 
-  it.scopedLive("is written back when the controller rotated it, and used from then on", () =>
+  it.scopedLive("is written back and used when the controller has rotated it", () =>
     Effect.gen(function*() {
       const { loaded, read } = yield* file(`${head}token: ${old}\n`)
       const { answers, seen } = taking(fresh)
@@ -491,11 +491,11 @@ describe("a token from a file", () => {
     }))
 })
 
-describe("tokens are not to be seen", () => {
-  // Each has it, so that one search finds them all.
+describe("tokens are not shown", () => {
+  // Every token contains this text, so one search finds them all.
   const secret = "recognisable"
 
-  it.scoped("in logs, spans, errors and whatever is printed", () =>
+  it.scoped("in logs, spans, errors and printed values", () =>
     Effect.gen(function*() {
       const seen: Array<string> = []
       const see = (...values: ReadonlyArray<unknown>) => {
