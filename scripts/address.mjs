@@ -1,6 +1,6 @@
 // Writes the repository's address into the packages: `repository`, `homepage` and `bugs` of package.json. Run it once there is an
-// address, and commit the result: node scripts/address.mjs https://HOST/OWNER/REPOSITORY. npm's provenance compares it with where
-// a release was built, and scripts/package-docs.mjs links to it.
+// address, and commit the result: node scripts/address.mjs https://HOST/OWNER/REPOSITORY. npm's provenance compares it with the
+// origin of a release, and scripts/package-docs.mjs links to it.
 import { readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"

@@ -1,6 +1,6 @@
-// Writes what packages/core offers: the index.ts of the library and of its rooms drivers and testing, with one namespace for each
-// public module, and both export maps of its package.json, with one subpath for each. A public module is a file whose name starts
-// with a capital. With --check it writes nothing and fails when something is out of date.
+// Writes the public surface of packages/core: the index.ts of the library and of its rooms drivers and testing, with one namespace
+// for each public module, and both export maps of its package.json, with one subpath for each. A public module is a file whose name
+// starts with a capital. With --check it writes nothing and fails when something is out of date.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { basename, dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -13,7 +13,7 @@ const lineWidth = 120
 // Rooms with a barrel of their own, whose modules have its name in their subpath.
 const named = ["drivers", "testing"]
 
-/** The public modules, by barrel; of the library itself the name is empty. */
+/** The public modules, by barrel. The library's own barrel has the empty name. */
 const modules = new Map(["", ...named].map((name) => [name, []]))
 for (
   const path of readdirSync(join(root, source), { recursive: true }).map((path) => path.replaceAll("\\", "/")).sort()
@@ -32,7 +32,7 @@ for (
 }
 for (const paths of modules.values()) paths.sort((a, b) => basename(a) < basename(b) ? -1 : 1)
 
-/** The text of the comment a module starts with, and the version it names. */
+/** The first sentence of the comment at the start of a module, and its `@since` version. */
 const readModuleDoc = (file) => {
   const comment = /^\/\*\*\n((?: \*.*\n)+?) \*\//.exec(readFileSync(file, "utf8"))?.[1]
   const text = comment?.replace(/^ \* ?/gm, "") ?? ""
@@ -69,7 +69,7 @@ const renderBarrel = (barrel) => {
 
 const manifestFile = "packages/core/package.json"
 
-/** The package.json with an export map of the sources, and one of what is published. */
+/** The package.json with both export maps: for the sources, and for the published files. */
 const renderManifest = () => {
   const subpaths = [...modules].flatMap(([barrel, paths]) => [
     [join(".", barrel), join(barrel, "index.ts")],

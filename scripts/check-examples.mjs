@@ -1,13 +1,13 @@
 // Type-checks the TypeScript of the documentation, with the repository's own strictness: the ```ts fences of the README
 // files, of docs and of the JSDoc comments in packages/core/src. A fence stands alone, but one without imports in a Markdown
-// file continues the fence before it. Every line keeps its number, so that an error points into the documentation.
+// file continues the fence before it. Every line keeps its number, so that errors point into the documentation.
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
-// Inside packages/core, where everything an example may import resolves, the package itself included.
+// Inside packages/core, where all imports of examples resolve, including the package itself.
 const outDir = "packages/core/build/docs"
 
 const packages = readdirSync(join(root, "packages"))
@@ -18,7 +18,7 @@ const sources = [
   ...readdirSync(join(root, "packages/core/src"), { recursive: true }).map((name) => `packages/core/src/${name}`)
 ].filter((file) => /\.(md|ts)$/.test(file) && existsSync(join(root, file)))
 
-/** The fences of a file, each as a list of lines with the lines before it left empty. */
+/** The fences of a file, each as a list of lines. The lines before it are empty. */
 const readFences = (file) => {
   const markdown = file.endsWith(".md")
   const prefix = markdown ? /^/ : /^\s*\* ?/
@@ -52,7 +52,7 @@ for (const source of sources) {
   }
 }
 if (count === 0) {
-  console.error("No example was found: is the pattern still right?")
+  console.error("Found no example: is the pattern still right?")
   process.exit(1)
 }
 
@@ -68,7 +68,7 @@ writeFileSync(
       composite: false,
       declaration: false,
       declarationMap: false,
-      // An example may end with the value it is about.
+      // An example may end with an unused value.
       noUnusedLocals: false
     }
   })

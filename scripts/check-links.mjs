@@ -1,4 +1,4 @@
-// Checks that the documentation leads somewhere: every relative link in a Markdown file, to a file, a heading or a line of
+// Checks the links of the documentation: every relative link in a Markdown file, to a file, a heading or a line of
 // the index, and every citation of a section of docs/protocol.md in code and comments. remark-validate-links checks links.
 import { spawnSync } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
@@ -53,18 +53,18 @@ for (const file of files.filter((file) => /\.(md|ts|mjs|py)$/.test(file) && file
       report(file, text, match.index, `${match[1]} has no sections; cite docs/protocol.md`)
     }
   }
-  // An editor resolves a relative link in a docstring against the file of its reader.
+  // An editor resolves a docstring's relative link against the file that its reader has open.
   if (file.endsWith(".ts") && file.includes("/src/") && !file.includes("/generated/")) {
     for (const match of text.matchAll(/^\s*\*.*\]\((?!https?:)[^)]*\)/gm)) {
       report(file, text, match.index + 1, "a docstring cannot have a relative link; name the file")
     }
   }
 }
-if (citations === 0) problems.push("No citation of docs/protocol.md was found: is the pattern still right?")
+if (citations === 0) problems.push("Found no citation of docs/protocol.md: is the pattern still right?")
 
 for (const problem of problems) console.error(problem)
 if (status !== 0 || problems.length > 0) {
-  console.error("\nSome links lead nowhere.")
+  console.error("\nSome links are broken.")
   process.exit(1)
 }
 console.log(`${markdown.length} Markdown files and ${citations} citations of docs/protocol.md lead somewhere.`)

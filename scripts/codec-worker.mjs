@@ -1,6 +1,6 @@
-// Writes packages/core/src/resource/codecWorker/generated.ts: the program of a codec's worker thread as a string, so that it is
-// there from TypeScript, from what is published, and in a bundle. With --check it writes nothing and fails when the file is out
-// of date.
+// Writes packages/core/src/resource/codecWorker/generated.ts: the program of a codec's worker thread as a string. This way the
+// program works from the sources, from the published package, and in a bundle. With --check it writes nothing and fails when the
+// file is out of date.
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
@@ -12,7 +12,7 @@ const check = process.argv.includes("--check")
 
 const { buildSync } = createRequire(join(root, "packages", "core", "package.json"))("esbuild")
 
-// The working directory and the options of TypeScript would show in what comes out.
+// The output would depend on the working directory and the options of TypeScript.
 const { outputFiles: [{ text }] } = buildSync({
   absWorkingDir: root,
   entryPoints: [`${room}/program.ts`],

@@ -1,10 +1,10 @@
-// Generates packages/proto/src/generated from the .proto files, offline, with the buf and ts-proto that the lock file
+// Generates packages/proto/src/generated from the .proto files, offline, with the versions of buf and ts-proto that the lock file
 // pins.
 //
 // usage: node scripts/codegen.mjs [--check]
 //
-// With --check nothing is written: the .proto files are linted, and the command fails when the generated files on disk
-// are not what they would generate.
+// With --check it writes nothing. It lints the .proto files, and fails when the generated files on disk are out of
+// date.
 import { spawnSync } from "node:child_process"
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
 const proto = join(root, "packages", "proto")
-// Where buf.gen.yaml writes to, below the package or below another directory.
+// The output directory of buf.gen.yaml, relative to the package or to another directory.
 const generated = join("src", "generated")
 
 const args = process.argv.slice(2)
@@ -54,7 +54,7 @@ const main = (temporary) => {
   const target = join(proto, generated)
   const fresh = join(temporary, generated)
   if (check && !buf("lint")) return 1
-  // Generated elsewhere first, so that a failure leaves the files on disk as they are.
+  // Generate elsewhere first, so that a failure leaves the files on disk unchanged.
   if (!buf("generate", "--output", temporary)) return 1
   if (!check) {
     rmSync(target, { recursive: true, force: true })

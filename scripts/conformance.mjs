@@ -1,7 +1,7 @@
-// Makes what the conformance tests need: `.interop/connectconformance-VERSION/`, with the program of the conformance suite of
-// gRPC and Connect, which Go builds, and the suite's messages, which buf makes of the .proto files in the same Go module.
-// Prints the path of that directory as the last line of standard output; exits with 2 when there is no Go, and with 1 when
-// there is one that cannot make it. A directory whose stamp is there is complete.
+// Makes `.interop/connectconformance-VERSION/` for the conformance tests. It has the program of the conformance suite of
+// gRPC and Connect, which Go builds, and the suite's messages, which buf makes from the .proto files of the same Go module.
+// Prints the path of that directory as the last line of standard output. Exits with 2 if there is no Go, and with 1 if Go
+// cannot build the suite. A directory that has the stamp is complete.
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -12,16 +12,16 @@ const version = "1.0.7"
 const module = "connectrpc.com/conformance"
 const interop = join(root, ".interop")
 const directory = join(interop, `connectconformance-${version}`)
-// What is in the directory is told from what another version of this file made.
+// Another number makes directories of earlier versions of this script invalid.
 const stamp = ".stamp-1"
 const limitSeconds = 300
 
 class Failure extends Error {}
 
-/** Runs a command to its end; its output is returned when `capture` is set and shown on standard error otherwise. */
+/** Runs a command to its end. Returns its output if `capture` is set, and otherwise shows it on standard error. */
 const run = (what, command, args, { capture = false, env = {} } = {}) => {
   const { error, signal, status, stdout } = spawnSync(command, args, {
-    // Outside of any Go module, and of the configuration of buf for our own files.
+    // Outside of any Go module, and of buf's configuration for our own files.
     cwd: interop,
     env: { ...process.env, ...env },
     encoding: "utf8",
@@ -31,7 +31,7 @@ const run = (what, command, args, { capture = false, env = {} } = {}) => {
   })
   if (status === 0) return stdout ?? ""
   const reason = error?.code === "ETIMEDOUT"
-    ? `it was not done within ${limitSeconds} s`
+    ? `it took longer than ${limitSeconds} s`
     : error?.message ?? `it ended with ${status ?? signal}`
   throw new Failure(`${what} failed: ${reason} (${command} ${args.join(" ")}).`)
 }
@@ -41,7 +41,7 @@ const hasGo = () => spawnSync("go", ["version"], { stdio: "ignore" }).status ===
 const make = (target) => {
   console.error(`Building the conformance suite ${version} of gRPC (first run only)`)
   const source = `${module}@v${version}`
-  // A setting of the user's may put what is built elsewhere, or take Go to be inside a module.
+  // The user's settings may redirect the output, or place Go inside a module.
   const env = { GOBIN: target, GOFLAGS: "", GOWORK: "off", GOOS: "", GOARCH: "" }
   run("Building it with Go", "go", ["install", `${module}/cmd/connectconformance@v${version}`], { env })
   const { Dir } = JSON.parse(run("Finding its .proto files", "go", ["mod", "download", "-json", source], {
@@ -54,8 +54,8 @@ const make = (target) => {
   writeFileSync(join(target, stamp), "")
 }
 
-// Into a directory of its own, which takes its place when it is complete: parallel runs, and one that is stopped, leave
-// nothing half made behind.
+// Builds in a temporary directory, and renames it when it is complete, so that parallel and interrupted runs leave
+// nothing incomplete behind.
 const ensure = () => {
   if (existsSync(join(directory, stamp))) return
   mkdirSync(interop, { recursive: true })
@@ -66,7 +66,7 @@ const ensure = () => {
     rmSync(directory, { recursive: true, force: true })
     renameSync(fresh, directory)
   } catch (error) {
-    // Somebody else may have been faster.
+    // A parallel run may have been faster.
     if (!existsSync(join(directory, stamp))) throw error
   } finally {
     rmSync(fresh, { recursive: true, force: true })
@@ -84,7 +84,7 @@ try {
   if (!(error instanceof Failure)) throw error
   console.error(
     `\n*** NO CONFORMANCE SUITE ***\n${error.message}\n` +
-      "Go 1.26 or newer is needed, and a Go module proxy that can be reached; `go env GOPROXY` names it.\n"
+      "It needs Go 1.26 or newer, and a reachable Go module proxy; `go env GOPROXY` names it.\n"
   )
   process.exit(1)
 }

@@ -1,6 +1,6 @@
 // Makes the Python environment of the interop tests: `.interop/venv`, with the packages of interop/requirements.txt.
-// Prints the path of its Python as the last line of standard output; exits with 2 when it cannot be made. The hash of
-// the requirements, kept next to the environment, says whether there is anything to do.
+// Prints the path of its Python as the last line of standard output. Exits with 2 when it cannot make the environment. The hash of
+// the requirements, kept beside the environment, shows whether there is anything to do.
 import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
 import { existsSync } from "node:fs"
@@ -21,16 +21,16 @@ const probe = "import sys; print(*sys.version_info[:2])"
 const check =
   "import grpc, jumpstarter.exporter.session, jumpstarter_cli, jumpstarter_driver_opendal.driver, serial_asyncio"
 
-/** Why there is no interop environment. */
+/** The reason for having no interop environment. */
 class InteropUnavailable extends Error {
   name = "InteropUnavailable"
 }
 
-/** Runs a command; its output is returned when `capture` is set and shown on standard error otherwise. */
+/** Runs a command. Returns its output if `capture` is set, and otherwise shows it on standard error. */
 const run = (command, args, { capture = false } = {}) =>
   new Promise((resolve) => {
     const env = { ...process.env, PIP_NO_INPUT: "1", PIP_DISABLE_PIP_VERSION_CHECK: "1" }
-    // A path meant for another Python would hide or replace the pinned packages.
+    // A path for another Python would hide or replace the pinned packages.
     delete env.PYTHONPATH
     delete env.PYTHONHOME
     const stdio = capture ? ["ignore", "pipe", "ignore"] : ["ignore", 2, 2]
@@ -71,7 +71,7 @@ const makeVenv = async (systemPython) => {
   }
   await fresh()
   throw new InteropUnavailable(
-    `${systemPython} can make no virtual environment: venv (with ensurepip), virtualenv and pip are all missing or`
+    `${systemPython} cannot make a virtual environment: venv (with ensurepip), virtualenv and pip are all missing or`
       + " broken. On Debian and Ubuntu: apt-get install python3-venv"
   )
 }
@@ -98,7 +98,7 @@ const locked = async (body) => {
     const owner = Number(await readFile(lockFile, "utf8").catch(() => ""))
     if (owner > 0 && !alive(owner)) await rm(lockFile, { force: true })
     else if (Date.now() < deadline) await setTimeout(200)
-    else throw new InteropUnavailable(`${lockFile} is still held; remove it if nobody uses it.`)
+    else throw new InteropUnavailable(`${lockFile} is still locked; remove the file if no other test run uses it.`)
   }
   try {
     return await body()
@@ -111,7 +111,7 @@ const isCurrent = async (stamp) =>
   existsSync(python) && (await readFile(stampFile, "utf8").catch(() => "")) === stamp
   && (await run(python, ["-c", probe], { capture: true })).ok
 
-/** The path of the interop environment's Python; makes the environment when it is missing or out of date. */
+/** Returns the path of the interop environment's Python. Makes the environment if it is missing or out of date. */
 const ensureInterop = async () => {
   const stamp = createHash("sha256").update(await readFile(requirements)).digest("hex")
   if (await isCurrent(stamp)) return python

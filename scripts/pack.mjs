@@ -1,5 +1,5 @@
-// Builds the packages and packs them as pnpm would publish them, into proto.tgz and core.tgz of a directory: `build`
-// unless another one is given. npm installs such files.
+// Builds the packages, and packs them as pnpm would publish them. Writes proto.tgz and core.tgz into a directory: `build`
+// by default. npm can install these files.
 import { spawnSync } from "node:child_process"
 import { mkdirSync, readFileSync, rmSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"

@@ -1,5 +1,5 @@
-// Checks what would be published rather than what is in the tree: builds, packs core and proto as pnpm would publish
-// them, lets publint and attw judge the tarballs, and installs them with npm into an empty project that runs and
+// Checks the packages as they would be published, not the working tree: builds, packs core and proto as pnpm would publish
+// them, checks the tarballs with publint and attw, and installs them with npm into an empty project that runs and
 // compiles against them. Needs the package registry.
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -94,7 +94,7 @@ export type Surface = [typeof core, typeof drivers, typeof testing, typeof proto
 }
 mkdirSync(consumer)
 for (const [name, text] of Object.entries(files)) writeFileSync(join(consumer, name), text)
-// What a README says to install is what is installed; only our own packages come from here.
+// Installs what the README says, but takes our own packages from the tarballs.
 const commands = (file) =>
   Array.from(
     readFileSync(join(root, file), "utf8").matchAll(/^npm install (.*)$/gm),
@@ -103,7 +103,7 @@ const commands = (file) =>
   )
 const [first, ...others] = ["README.md", "packages/core/README.md"].map(commands)
 if (first.length === 0 || others.some((other) => String(other) !== String(first))) {
-  console.error("\nFailed: the READMEs do not say the same of what is to be installed")
+  console.error("\nFailed: the READMEs give different install commands")
   process.exit(1)
 }
 const quiet = ["--no-audit", "--no-fund", "--ignore-scripts"]
@@ -111,7 +111,7 @@ for (const args of first) {
   run(`npm install ${args.join(" ")}`, consumer, "npm", "install", ...quiet, ...args)
 }
 
-// What the packages link to has to be in them, because nothing says where else it could be.
+// Every linked file must be inside the package, because the package names no other place for it.
 const dead = ["core", "proto"].flatMap((name) => {
   const directory = join(consumer, "node_modules/@effect-jumpstarter", name)
   const pages = readdirSync(directory, { recursive: true }).filter((file) => /^(?:docs\/)?[\w-]+\.md$/.test(file))

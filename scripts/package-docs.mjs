@@ -1,6 +1,6 @@
-// Copies the documentation into packages/core, so that it travels with the published package: `prepack` of that package. A link
-// that leads out of the package becomes one to the repository, whose address scripts/address.mjs writes into package.json, and
-// plain text as long as there is no address.
+// Copies the documentation into packages/core, so that the published package contains it. `prepack` of that package runs it. A link
+// that leads out of the package becomes a link to the repository, whose address scripts/address.mjs writes into package.json. It
+// becomes plain text while there is no address.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -12,7 +12,7 @@ const { homepage } = JSON.parse(readFileSync(join(root, "packages/core/package.j
 
 const pages = readdirSync(from).filter((name) => name.endsWith(".md"))
 
-// Of what the pages link to, the package has the other pages.
+// Of the linked files, the package contains only the other pages.
 const travels = (link) => /^[a-z]+:/.test(link) || link.startsWith("#") || pages.includes(link.split("#")[0])
 
 const moved = (whole, text, link) => {

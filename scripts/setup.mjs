@@ -1,5 +1,5 @@
 // Installs the workspace's dependencies when they are missing or out of date, so that `npm run demo` and `npm test`
-// work in an empty clone with nothing but Node and npm. The lock file's hash, kept inside node_modules, says whether
+// work in an empty clone with only Node and npm. The lock file's hash, kept inside node_modules, shows whether
 // there is anything to do.
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
@@ -22,7 +22,7 @@ if (!existsSync(stampFile) || readFileSync(stampFile, "utf8") !== stamp) {
   const { error, status } = spawnSync("npx", ["--yes", packageManager, "install", "--frozen-lockfile"], {
     cwd: root,
     env: { ...process.env, CI: "true" },
-    // The command that follows owns standard output.
+    // Standard output belongs to the command that runs after this one.
     stdio: ["ignore", 2, 2],
     shell: process.platform === "win32"
   })

@@ -1,7 +1,7 @@
-// Runs the tests: `node scripts/test.mjs [quick | unit | interop] [vitest options]`. The quick ones are the unit tests without the
-// files that take longest, which vitest.config.ts lists. Without a word, the interop tests run among the unit tests when their
-// Python environment can be made; with CI=true, or asked for by name, they have to. The conformance suite of gRPC among them
-// needs Go, and is left out where there is none.
+// Runs the tests: `node scripts/test.mjs [quick | unit | interop] [vitest options]`. `quick` runs the unit tests without the
+// longest files, which vitest.config.ts lists. Without a kind, the interop tests run beside the unit tests if their
+// Python environment can be made. With CI=true, or with `interop`, they must run. The conformance suite of gRPC is one of them. It
+// needs Go, and is left out without it.
 import { spawnSync } from "node:child_process"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -16,7 +16,7 @@ const env = { ...process.env }
 if (first === "quick") env.TEST_QUICK = "1"
 let interopFailed = false
 
-/** Runs a script that makes something, and answers what the last line of its output says. */
+/** Runs a script that prepares something, and returns its status and the last line of its output. */
 const prepare = (script) => {
   const { status, stdout } = spawnSync(process.execPath, [join(root, "scripts", script)], {
     encoding: "utf8",
@@ -30,14 +30,16 @@ if (projects.includes("interop")) {
   if (status === 0) {
     env.JUMPSTARTER_PYTHON = result
   } else {
-    // interop.mjs has said why. Only a missing environment (2) may be skipped.
+    // interop.mjs has printed the reason. Only a missing environment (2) may be skipped.
     interopFailed = mandatory || status !== 2
     console.error(
-      "*** THE INTEROP TESTS DO NOT RUN: nothing is checked against Jumpstarter's own Python code, " +
-        "nor against the conformance suite of gRPC. ***"
+      "*** THE INTEROP TESTS DO NOT RUN: this run checks nothing against Jumpstarter's own Python code, " +
+        "or against the conformance suite of gRPC. ***"
     )
     if (interopFailed) {
-      console.error("*** That is a failure here (CI=true, or asked for by name, or a broken set-up). ***")
+      console.error(
+        "*** This is a failure, because CI=true, or the interop tests were requested, or their setup broke. ***"
+      )
     }
     projects.splice(projects.indexOf("interop"), 1)
     if (projects.length === 0) process.exit(1)
@@ -49,11 +51,13 @@ if (projects.includes("interop")) {
   if (status === 0) {
     env.CONFORMANCE_SUITE = result
   } else {
-    // conformance.mjs has said why. Without Go (2) it may be skipped.
-    console.error("*** THE CONFORMANCE TESTS DO NOT RUN: nothing is checked against the conformance suite of gRPC. ***")
+    // conformance.mjs has printed the reason. Without Go (2) the tests may be skipped.
+    console.error(
+      "*** THE CONFORMANCE TESTS DO NOT RUN: this run checks nothing against the conformance suite of gRPC. ***"
+    )
     if (mandatory && status !== 2) {
       interopFailed = true
-      console.error("*** That is a failure here, where there is Go (CI=true, or asked for by name). ***")
+      console.error("*** This is a failure: Go is there, and CI=true or the interop tests were requested. ***")
     }
   }
 }

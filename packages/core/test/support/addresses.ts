@@ -1,4 +1,4 @@
-// Addresses, right ones and wrong ones.
+// Valid and invalid addresses.
 import { FastCheck as fc } from "effect"
 import * as Endpoint from "../../src/grpc/Endpoint.ts"
 
@@ -11,7 +11,7 @@ const host = fc.oneof(
   fc.ipV4(),
   fc.ipV6(),
   fc.tuple(fc.ipV6(), zone).map(([address, name]) => `${address}%${name}`),
-  // Names of schemes are names of hosts, too.
+  // Names of schemes are valid host names too.
   fc.constantFrom("tcp", "tls", "dns", "unix", "ipv4", "ipv6", "localhost", "b\u00fccher.example")
 )
 
@@ -34,7 +34,7 @@ export const endpoint: fc.Arbitrary<Endpoint.Endpoint> = fc.oneof(
   fc.tuple(host, port, trust).map(([host, port, trust]) => Endpoint.tls(host, port, trust))
 )
 
-/** Texts that are near an address. */
+/** Texts that resemble an address. */
 export const text: fc.Arbitrary<string> = fc.oneof(
   fc.string({ unit: "binary" }),
   fc.array(

@@ -9,7 +9,7 @@ const text: fc.Arbitrary<string> = fc.oneof(
   fc.string({ unit: "grapheme" })
 )
 
-/** Names that an object has already, or that generated code treats in a special way. */
+/** Names that every object already has, or that generated code treats specially. */
 const trickyKey: fc.Arbitrary<string> = fc.constantFrom(
   "",
   "__proto__",
@@ -29,7 +29,7 @@ const number: fc.Arbitrary<number> = fc.oneof(
   fc.double({ noDefaultInfinity: true, noNaN: true }).filter((n) => !Number.isInteger(n) || Number.isSafeInteger(n))
 )
 
-/** Defines keys, where an assignment of `__proto__` would set the prototype. */
+/** Defines keys, because assigning `__proto__` would set the prototype. */
 export const record = <A>(entries: ReadonlyArray<readonly [string, A]>): { readonly [key: string]: A } => {
   const object: { [key: string]: A } = {}
   for (const [key, value] of entries) {
@@ -54,7 +54,7 @@ const json = (key: fc.Arbitrary<string>): fc.Arbitrary<JsonValue> =>
 /** Any value the wire can carry. */
 export const jsonValue: fc.Arbitrary<JsonValue> = json(fc.oneof(text, trickyKey))
 
-/** Values that generated code handles correctly too. */
+/** Values that generated code also handles correctly. */
 export const ordinaryJsonValue: fc.Arbitrary<JsonValue> = json(text.filter((key) => key !== "__proto__"))
 
 /** Bytes, and the sizes to cut them into. */

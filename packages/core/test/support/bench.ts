@@ -1,4 +1,4 @@
-// An exporter in memory behind a wire that a test holds, and the connection to it. Time is the test's.
+// An exporter in memory behind a wire that the test controls, and the connection to it, on the test's clock.
 import { ExporterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -17,10 +17,10 @@ export const powerClient = "jumpstarter_driver_power.client.PowerClient"
 
 const rpc = (method: string) => `/${ExporterServiceDefinition.fullName}/${method}`
 
-/** Gives all fibers the turns they need to come to rest. */
+/** Lets all fibers run until they wait. */
 export const settle = Effect.repeatN(Effect.yieldNow(), 500)
 
-/** Drivers that tell which exporter they belong to, in the calls that reached it. */
+/** Drivers that record the calls that reached their exporter. */
 export const drivers = (calls: Array<string> = []): Readonly<Record<string, Driver.Driver>> => ({
   power: Driver.make({
     client: powerClient,
@@ -43,7 +43,7 @@ export const drivers = (calls: Array<string> = []): Readonly<Record<string, Driv
   })
 })
 
-/** The answer of an exporter to one of its unary RPCs. */
+/** An exporter's response to one of its unary RPCs. */
 export type Answer = Effect.Effect<Uint8Array, GrpcStatusError>
 
 interface Host {
@@ -51,11 +51,11 @@ interface Host {
   readonly setStatus: Exporter.Exporter["setStatus"]
   /** Writes a line into the log, as a hook would. */
   readonly log: (source: LogEntry.LogSource, message: string) => Effect.Effect<void>
-  /** Answers an RPC in another way from here on, or without one as the exporter does. */
+  /** Replaces the response to an RPC from now on, or restores the exporter's own. */
   readonly answer: (method: string, answer: Answer | undefined) => void
 }
 
-/** An exporter; every one is another instance, with uuids of its own. */
+/** A new exporter, with its own uuids. */
 export const host = (hosted: Readonly<Record<string, Driver.Driver>>, options?: Exporter.ExporterOptions) =>
   Effect.gen(function*() {
     const exporter = yield* Effect.orDie(Exporter.make(Driver.composite(hosted), { localLogs: false, ...options }))
@@ -91,7 +91,7 @@ export const host = (hosted: Readonly<Record<string, Driver.Driver>>, options?: 
     return host
   })
 
-/** What GetStatus answers. */
+/** A response of GetStatus. */
 export const statusAnswer = (
   status: ExporterStatus.ExporterStatus,
   options: { readonly version?: bigint; readonly message?: string; readonly previous?: ExporterStatus.ExporterStatus } =

@@ -1,4 +1,4 @@
-// Certificates made for a test run, so that none can expire.
+// Certificates that are made during a test run, so that none can expire.
 import { Effect, Redacted } from "effect"
 import * as selfsigned from "selfsigned"
 import type { ServerCertificate } from "../../src/transport/GrpcServer.ts"
@@ -17,12 +17,12 @@ interface Options {
   readonly notAfter?: Date
 }
 
-/** A certificate for some names; self-signed, and its own authority, unless there is an issuer. */
+/** A certificate for some names. Without an issuer, it is self-signed and its own authority. */
 export const pair = ({ authority, issuer, names, notAfter, notBefore }: Options): Effect.Effect<Pair> =>
   Effect.promise(async () => {
     const made = await selfsigned.generate([{ name: "commonName", value: names[0] ?? "test" }], {
       algorithm: "sha256",
-      // Quicker to make than an RSA key.
+      // Faster to make than an RSA key.
       keyType: "ec",
       ...(notBefore === undefined ? {} : { notBeforeDate: notBefore }),
       ...(notAfter === undefined ? {} : { notAfterDate: notAfter }),
@@ -45,10 +45,10 @@ export const pair = ({ authority, issuer, names, notAfter, notBefore }: Options)
 export const selfSigned = (...names: ReadonlyArray<string>): Effect.Effect<Pair & { readonly ca: string }> =>
   Effect.map(pair({ names }), (made) => ({ ...made, ca: made.pem }))
 
-/** A certificate of this machine, made once: for tests that are not about certificates. */
+/** A certificate of this machine, made once, for tests of other things than certificates. */
 export const localhost = Effect.runSync(Effect.cached(selfSigned("localhost", "127.0.0.1")))
 
-/** A certificate for some names, issued by an intermediate of a root; it is served with both. */
+/** A certificate for some names, issued by an intermediate of a root, and served with both. */
 export const chain = (...names: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     const root = yield* pair({ names: ["root"] })

@@ -1,4 +1,4 @@
-// Handlers behind connections that are no sockets: each is a pair of ends in this process.
+// Handlers behind connections that are not sockets: each connection is a pair of ends in this process.
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Duplex } from "node:stream"
@@ -11,7 +11,7 @@ import * as lines from "./lines.ts"
 
 export const target = "duplex"
 
-/** Dials in some way. */
+/** A dialler for a way to dial. */
 export const dialler = (dial: Dialler["dial"]): Dialler => ({
   target,
   origin: "http://localhost",
@@ -24,11 +24,11 @@ export const dialler = (dial: Dialler["dial"]): Dialler => ({
 export const channel = (dial: Dialler["dial"]): Effect.Effect<GrpcChannel.Channel, never, Scope.Scope> =>
   Effect.map(transport.make(dialler(dial), "10 seconds"), GrpcChannel.make)
 
-/** Serves handlers. What it answers dials them. */
+/** Serves handlers, and returns an effect that dials them. */
 export const serve = (handlers: GrpcHandlers): Effect.Effect<Effect.Effect<Duplex>, never, Scope.Scope> =>
   Effect.map(service.accept(handlers), (accept) =>
     Effect.suspend(() => {
       const [mine, theirs] = lines.pair()
-      // It ends with the connection, and the service ends that.
+      // The fiber ends with the connection, which the service ends.
       return Effect.as(Effect.forkDaemon(accept(theirs)), mine)
     }))

@@ -3,7 +3,7 @@ import { Effect, type Scope } from "effect"
 import * as rawHttp2 from "./rawHttp2.ts"
 import * as relay from "./relay.ts"
 
-/** Answers how many frames of a type there were so far. */
+/** Returns how many frames of a type have come so far. */
 export const make = (
   path: string,
   target: string

@@ -1,4 +1,4 @@
-// An exporter in a process of its own, which tells over IPC what it holds: `fork`ed by victim.ts, with --expose-gc.
+// An exporter in its own process, which reports its holdings over IPC. victim.ts forks it, with --expose-gc.
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
@@ -50,7 +50,7 @@ const victim = Driver.make({
 
 const measure = (supervisor: Supervisor.Supervisor<ReadonlyArray<unknown>>): Effect.Effect<Holdings> =>
   Effect.map(supervisor.value, (fibers) => {
-    // What the first collection finalizes, the second one frees.
+    // The second collection frees what the first one finalized.
     globalThis.gc?.()
     globalThis.gc?.()
     const resources = process.getActiveResourcesInfo()
@@ -71,7 +71,7 @@ const portOf = (endpoint: Endpoint.Endpoint): number => endpoint._tag === "Unix"
 const program = Effect.gen(function*() {
   const supervisor = yield* Supervisor.track
   const exporter = yield* Exporter.make(Driver.composite({ victim }), { localLogs: false })
-  // Peers that vanish do so within the test.
+  // Short times, so that the exporter notices vanished peers during the test.
   const options = { keepaliveTime: "500 millis", keepaliveTimeout: "2 seconds" } as const
   const serve = (listen: GrpcServer.Listen) =>
     Effect.supervised(Effect.map(Exporter.serve(exporter, listen, options), portOf), supervisor)

@@ -1,4 +1,4 @@
-// A local HTTP server for a test, and what it was asked.
+// A local HTTP server for a test, and the requests that it received.
 import { Effect, type Scope } from "effect"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 
@@ -13,7 +13,7 @@ export interface HttpServer {
   readonly asked: ReadonlyArray<Asked>
 }
 
-/** Serves until the scope closes. Connections that are open then are cut. */
+/** Serves until the scope closes, and then cuts the open connections. */
 export const serve = (
   answer: (request: IncomingMessage, response: ServerResponse) => void
 ): Effect.Effect<HttpServer, never, Scope.Scope> =>
@@ -21,7 +21,7 @@ export const serve = (
     Effect.async<{ readonly close: () => void } & HttpServer>((resume) => {
       const asked: Array<Asked> = []
       const server = createServer((request, response) => {
-        // A client that goes away in the middle is a part of many tests.
+        // In many tests the client leaves in the middle.
         request.on("error", () => {})
         response.on("error", () => {})
         asked.push({ method: request.method ?? "", path: request.url ?? "", headers: request.headers })

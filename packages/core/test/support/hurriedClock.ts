@@ -1,5 +1,5 @@
-// A clock on which the waits that the test names take a part of their time: what gives up after a while does so soon, and what answers
-// on a machine that has other things to do is not given up.
+// A clock that shortens the waits that the test chooses. Time limits that a test waits for end soon, and the others stay long
+// enough for a busy machine.
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

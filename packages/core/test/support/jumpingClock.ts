@@ -1,7 +1,7 @@
-// A wall clock that somebody sets while a program runs. Everything else is the clock it stands for, such as the test's.
+// A wall clock that jumps while a program runs. Everything else comes from the clock that it wraps, such as the test's.
 import { Clock, Duration, Effect } from "effect"
 
-/** Runs a program with a clock that reads something else every time: `by` later, or earlier, than the time before. */
+/** Runs a program with a clock that jumps by `by` at each reading, forward or back. */
 export const withJumpingClock =
   (by: Duration.DurationInput, direction: "forward" | "back") =>
   <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>

@@ -1,4 +1,4 @@
-// Looks whether a program has left something behind in this process.
+// Checks that a program leaks nothing in this process.
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Supervisor from "effect/Supervisor"
@@ -6,7 +6,7 @@ import { readdirSync } from "node:fs"
 
 type Counts = Readonly<Record<string, number>>
 
-// A socket that does not keep the process alive is no active resource, but it has a descriptor.
+// A socket that does not keep the process alive is not an active resource, but it has a descriptor.
 const count = (): Counts => {
   const counts: Record<string, number> = {
     "open descriptors": readdirSync("/dev/fd").length,
@@ -22,10 +22,10 @@ const more = (before: Counts, after: Counts): ReadonlyArray<string> =>
     return difference > 0 ? [`${name} +${difference}`] : []
   })
 
-// Handles close, and the last timers of HTTP/2 run out, a moment after whoever had them is done.
+// Handles close, and the last timers of HTTP/2 end, a moment after their owner.
 const moment = Schedule.intersect(Schedule.spaced("10 millis"), Schedule.recurs(500))
 
-/** Runs a program, and waits until nothing is left of it: no fiber, handle or listener. Dies when something stays. */
+/** Runs a program, and waits until its fibers, handles and listeners are gone. Dies if some stay. */
 export const leavingNothing = <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.gen(function*() {
     const supervisor = yield* Supervisor.track

@@ -1,8 +1,8 @@
-// Two ends of a connection that is no socket: what one writes the other one reads, a turn of the event loop later. Node aborts where
-// HTTP/2 reads what its own write has called forth before that write returns.
+// Two ends of a connection without a socket. Each end reads what the other one wrote, one turn of the event loop later. Node aborts
+// if HTTP/2 reads the response to its own write before that write returns.
 import { Duplex } from "node:stream"
 
-// What an end takes before it keeps its writer waiting.
+// The bytes that an end accepts before its writer has to wait.
 const room = 64 * 1024
 
 class End extends Duplex {
@@ -37,7 +37,7 @@ class End extends Duplex {
     })
   }
 
-  // The other end is cut off, as by a socket that is reset.
+  // Cuts off the other end, as a socket reset does.
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     done(error)
     setImmediate(() => this.other?.destroy())

@@ -1,4 +1,4 @@
-// A program that is ended from outside, or that nobody ends; docs/running.md says how each of them ends.
+// A program that is ended from outside, or not at all. docs/running.md says how each program ends.
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -28,7 +28,7 @@ const awaiting = async () => {
   const runtime = ManagedRuntime.make(connection)
   await runtime.runPromise(Effect.flatMap(ExporterConnection.driver("probe"), (probe) => probe.call("events")))
   process.stdout.write("ready\n")
-  // This timer keeps nothing alive: it goes off only where something else does.
+  // This timer does not keep the process alive. It fires only if something else does.
   setTimeout(() => process.stdout.write("alive\n", () => process.exit(0)), 1_000).unref()
   if (what === "disposed") await runtime.dispose()
 }

@@ -1,4 +1,4 @@
-// What the tests of presigned requests share: a driver that makes some, and what servers answer.
+// For tests of presigned requests: a driver that makes them, and the servers' responses.
 import { deepStrictEqual } from "@effect/vitest/utils"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -20,7 +20,7 @@ export const sha256 = (chunks: Iterable<Uint8Array>) => {
 
 export const chunk = new Uint8Array(65_536).map((_, index) => index * 31)
 
-/** A flasher: it reads what a handle gives, and writes so many chunks to it. */
+/** A flasher that reads from a handle, and writes a number of chunks to it. */
 const flasher = Driver.make({
   client: "flasher",
   methods: {
@@ -60,7 +60,7 @@ const flasher = Driver.make({
   }
 })
 
-/** Its servers are on this machine. */
+/** Allows servers on this machine. */
 export const exporter = (options?: Exporter.ExporterOptions) =>
   Effect.provide(ExporterTest.layer({ flasher }, { presignedNetworks: ["loopback"], ...options }))
 

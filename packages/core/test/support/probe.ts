@@ -16,7 +16,7 @@ export const make: Effect.Effect<Probe> = Effect.gen(function*() {
   const started = yield* Deferred.make<void>()
   const finalized = yield* Deferred.make<void>()
   const count = yield* Ref.make(0)
-  // The finalizer gives other fibers many turns, so that whoever does not wait for it is found out.
+  // The finalizer yields many times, so that a test fails if the code does not wait for it.
   const finalize = Effect.yieldNow().pipe(
     Effect.repeatN(20),
     Effect.zipRight(Ref.update(count, (n) => n + 1)),

@@ -29,7 +29,7 @@ const failure = (kind: contract.FailureKind, message: string): Effect.Effect<nev
     case "runtime":
     case "key_error":
       return DriverFailure.make("Other", message)
-    // What no handler foresees: it does not fail but dies.
+    // An unexpected exception, so the handler dies instead of failing.
     case "type_error":
       return Effect.die(new TypeError(message))
     case "cancelled":

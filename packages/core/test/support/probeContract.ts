@@ -1,4 +1,4 @@
-// The probe's contract, from which the typed client of the behaviour suite and our probe host follow; see
+// The probe's contract, for the typed client of the behaviour suite and for our probe host. See
 // interop/README.md for what each method does.
 import * as Schema from "effect/Schema"
 import * as DriverInterface from "../../src/contract/DriverInterface.ts"
@@ -11,7 +11,7 @@ const { Json, optional, sink, source } = DriverMethod
 const text = optional(Schema.String, { fallback: "" })
 const Digest = Schema.Struct({ size: Schema.Number, sha256: Schema.String })
 
-/** The kinds of failure a driver can be asked for. */
+/** The kinds of failure that a test can request from the driver. */
 export const FailureKind = Schema.Literal(
   "not_implemented",
   "value_error",
@@ -94,7 +94,7 @@ export const resources = {
     result: Schema.String
   }),
   produce_fail: DriverMethod.call({ args: [sink, Schema.Number] }),
-  // Optional because it both reads and writes, which no handler of a contract does.
+  // Optional because it both reads and writes, which a contract's handler cannot do.
   transform: DriverMethod.call({ args: [source], result: Schema.Number, optional: true }),
   ignore: DriverMethod.call({ args: [source] })
 }
@@ -106,7 +106,7 @@ export const Probe = DriverInterface.make("interop.client.ProbeClient", {
   ...resources
 })
 
-/** What a host implements one of the groups above with. */
+/** The handlers of one of the groups above. */
 export type Handlers<Group extends DriverInterface.Methods> = DriverInterface.Handlers<
   DriverInterface.DriverInterface<Group>
 >

@@ -1,4 +1,4 @@
-// The exporter of interop/exporter.py in TypeScript, as far as the behaviour suite looks at it: one suite then runs
+// The exporter of interop/exporter.py in TypeScript, as far as the behaviour suite uses it, so that one suite runs
 // against both. interop/README.md describes the drivers and the methods of the probe.
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
@@ -65,7 +65,7 @@ const tree = (probe: Driver.Driver) => {
   })
 }
 
-/** Keeps what the host logs about drivers that fail on purpose out of the test's output. */
+/** Hides the host's log lines about drivers that fail on purpose. */
 export const quiet: Layer.Layer<never> = Logger.remove(Logger.defaultLogger)
 
 export const make = Effect.gen(function*() {

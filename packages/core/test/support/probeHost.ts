@@ -1,5 +1,5 @@
-// The TypeScript probe as peers of the behaviour suite: in memory, and on sockets. Every session has an exporter of its
-// own.
+// The TypeScript probe as peers of the behaviour suite: in memory, and on sockets. Every session has its own
+// exporter.
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -88,13 +88,13 @@ export const peers: ReadonlyArray<peer.Peer> = [
   })
 ]
 
-/** The same through the router of a lab. */
+/** The same peers through the router of a lab. */
 export const tunnelPeers: ReadonlyArray<peer.Peer> = [
   make("tunnel in memory", overTunnel("memory")),
   make("tunnel over tls", overTunnel("tls"))
 ]
 
-/** The same on sockets, through nice-grpc. */
+/** The same peers on sockets, through nice-grpc. */
 export const niceGrpcPeers: ReadonlyArray<peer.Peer> = Object.entries({ unix, tcp, tls }).map(([name, listen]) =>
   make(`${name} through nice-grpc`, served(listen, { transport: "nice-grpc" }))
 )

@@ -4,7 +4,7 @@ import { numbered } from "./bytes.ts"
 
 const chunkBytes = 65_536
 
-/** What `source_fixed` sends in all. */
+/** How many bytes `source_fixed` sends in total. */
 export const fixedBytes = 1_048_576
 
 const period = Uint8Array.from({ length: 256 }, (_, index) => index * 31 % 256)
@@ -13,7 +13,7 @@ export const pattern = (offset: number, size: number): Uint8Array => {
   const bytes = new Uint8Array(size)
   const start = offset % 256
   bytes.set(period.subarray(start, start + Math.min(size, 256 - start)))
-  // Doubles what is there, which is a whole number of periods from the second step on.
+  // Doubles the filled part, which has a whole number of periods from the second step on.
   let filled = Math.min(size, 256 - start)
   if (filled < size) {
     const first = filled
@@ -35,7 +35,7 @@ export const patternChunks = (size: number, chunk = chunkBytes): Iterable<Uint8A
 })
 
 /**
- * Bytes like those of a disk image: mostly runs, no two chunks alike. Every encoding makes short work of them, where
+ * Bytes like those of a disk image: mostly runs, and no two chunks alike. Every encoding compresses them fast, while
  * the pattern above is the worst case of bz2.
  */
 export const image = (megabytes: number): Iterable<Uint8Array> => ({

@@ -1,4 +1,4 @@
-// What the probe remembers of its calls, streams and resources: the same events as interop/probe.py records.
+// Records the events of the probe's calls, streams and resources, as interop/probe.py does.
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -12,7 +12,7 @@ export interface Recorder {
   readonly openCount: () => number
   readonly record: (event: string) => Effect.Effect<void>
   readonly count: (name: string, bytes: number) => void
-  /** Records `NAME:open` now, and `NAME:closed` with the scope, after why the scope closed unless it was a success. */
+  /** Records `NAME:open` now, and `NAME:closed` with the scope, after the reason if the scope did not close with success. */
   readonly track: (name: string) => Effect.Effect<void, never, Scope.Scope>
 }
 

@@ -1,4 +1,4 @@
-// The TypeScript probe as a program: like interop/exporter.py, with the options --unix PATH, --tcp and --passphrase SECRET.
+// The TypeScript probe as a program, like interop/exporter.py. Options: --unix PATH, --tcp and --passphrase SECRET.
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"

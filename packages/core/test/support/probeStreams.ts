@@ -28,7 +28,7 @@ const digest = () => {
   }
 }
 
-/** A device that never speaks, accepts everything, and does nothing at the end. */
+/** A device that sends nothing, accepts everything, and does nothing at the end. */
 const deaf: Device = { read: Stream.never, write: () => Effect.void, end: Effect.void }
 
 export const byteStreams = (recorder: Recorder): contract.Handlers<typeof contract.byteStreams> => {
@@ -134,7 +134,7 @@ const track = (recorder: Recorder, name: string) =>
   Effect.scoped(Effect.zipRight(recorder.track(name), Effect.suspend(() => body(...args))))
 
 export const resources = (recorder: Recorder): contract.Handlers<typeof contract.resources> => {
-  // Reads a resource to its end, or until so many bytes have come.
+  // Reads a resource to its end, or up to a number of bytes.
   const read = Effect.fnUntraced(
     function*(
       name: string,

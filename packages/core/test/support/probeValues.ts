@@ -2,7 +2,7 @@
 import type { JsonValue } from "../../src/protocol/ProtobufValue.ts"
 import { record } from "./arbitraries.ts"
 
-/** What every peer says. */
+/** The values that every peer sends unchanged. */
 export const portable: Readonly<Record<string, JsonValue>> = {
   none: null,
   true: true,

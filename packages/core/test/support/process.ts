@@ -1,4 +1,4 @@
-// Exporters in processes of their own, the TypeScript probe and interop/exporter.py alike: both take the same options,
+// Exporters in their own processes: the TypeScript probe and interop/exporter.py. Both take the same options,
 // print one JSON line when they are ready, and end when their standard input does.
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -19,7 +19,7 @@ const Ready = Schema.parseJson(Schema.Struct({
 
 export interface ExporterProcess {
   readonly ready: typeof Ready.Type
-  /** Kills the process as a crash would, and waits until it is gone. */
+  /** Kills the process like a crash, and waits until it is gone. */
   readonly kill: Effect.Effect<void>
 }
 
@@ -29,7 +29,7 @@ export type Command = readonly [string, ...ReadonlyArray<string>]
 /** The root of the repository. */
 export const repository = fileURLToPath(new URL("../../../../", import.meta.url))
 
-/** The TypeScript probe in a process of its own. */
+/** The TypeScript probe in its own process. */
 export const typescript = (): Command => [process.execPath, program.path("probeServer")]
 
 /** Starts an exporter, and ends it with the scope. */
@@ -38,7 +38,7 @@ export const start = (
   options: ReadonlyArray<string> = []
 ): Effect.Effect<ExporterProcess, never, Scope.Scope> =>
   Effect.gen(function*() {
-    // A killed process leaves its temporary files behind; these go with the scope.
+    // A killed process leaves its temporary files behind. The scope removes these.
     const directory = yield* temporary.directory
     const exited = yield* Deferred.make<void>()
     const firstLine = yield* Deferred.make<string>()
@@ -59,7 +59,7 @@ export const start = (
         child.stderr.setEncoding("utf8").on("data", (text: string) => {
           stderr += text
         })
-        // Writing to a process that was killed fails, which is no news.
+        // Writing to a killed process fails, as expected.
         child.stdin.on("error", () => {})
         child.once("error", (error) => Deferred.unsafeDone(firstLine, Effect.die(error)))
         child.once("close", (code, signal) => {

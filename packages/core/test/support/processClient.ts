@@ -1,4 +1,4 @@
-// A program that leaves everything unfinished, or its connection open, and then has nothing more to do. It must end by
+// A program that leaves all operations unfinished, or its connection open, and then has nothing more to do. It must end by
 // itself.
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"

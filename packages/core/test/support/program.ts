@@ -1,4 +1,4 @@
-// Where a bundled program is, see programs.ts.
+// The path of a bundled program; see programs.ts.
 import { inject } from "@effect/vitest"
 import { join } from "node:path"
 import type { Program } from "./programs.ts"

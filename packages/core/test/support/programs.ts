@@ -1,5 +1,5 @@
-// Vitest's global setup: bundles the programs that tests run in processes of their own, once for a run. A bundle starts in a
-// fraction of the time that Node needs for the hundreds of files in it, which tsx would compile for each process.
+// Vitest's global setup: bundles the programs that tests run in their own processes, once for each run. A bundle starts in a
+// fraction of the time that Node needs to load its hundreds of files, which tsx would compile for each process.
 import type * as esbuild from "esbuild"
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises"
 import { createRequire } from "node:module"
@@ -42,9 +42,9 @@ const entryPoints = async () => {
 }
 
 export default async (project: TestProject): Promise<(() => Promise<void>) | undefined> => {
-  // The projects of vitest.config.ts have what the one above them provides.
+  // The projects of vitest.config.ts inherit what their parent provides.
   if (!project.isRootProject()) return undefined
-  // Inside the package, where the codecs find their libraries.
+  // Inside the package, so that the codecs find their libraries.
   const parent = fileURLToPath(new URL("../../build/", import.meta.url))
   await mkdir(parent, { recursive: true })
   const directory = await mkdtemp(join(parent, "programs-"))
@@ -56,7 +56,7 @@ export default async (project: TestProject): Promise<(() => Promise<void>) | und
     splitting: true,
     platform: "node",
     format: "esm",
-    // Packages in the format of CommonJS require what Node has built in.
+    // CommonJS packages load Node's built-in modules with `require`.
     banner: {
       js: "import { createRequire as makeRequire } from \"node:module\"; const require = makeRequire(import.meta.url);"
     },

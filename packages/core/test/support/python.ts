@@ -1,4 +1,4 @@
-// The Python exporter of interop/exporter.py; scripts/test.mjs says where its Python is.
+// The Python exporter of interop/exporter.py. scripts/test.mjs sets the path of its Python.
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { Command } from "./process.ts"
@@ -16,13 +16,13 @@ const program = (name: string): Command => [
 
 export const exporter = (): Command => program("exporter.py")
 
-/** The pretended board of interop/board.py; prints the path of its socket. */
+/** The simulated board of interop/board.py. It prints the path of its socket. */
 export const board = (): Command => program("board.py")
 
-/** Drives an exporter with Python's clients; takes its address. */
+/** Drives the exporter at an address with Python's clients. */
 export const drive = (): Command => program("drive.py")
 
-/** A Python program given as text. */
+/** A Python program from its text. */
 export const script = (text: string): Command => [python(), "-c", text]
 
 /** Python's own command line. */

@@ -1,5 +1,5 @@
-// The Python exporter as peers of the behaviour suite. One process serves all tests of a file on all its ports, so tests
-// see each other's events unless they run one after the other, and each starts by clearing them.
+// The Python exporter as peers of the behaviour suite. One process serves all tests of a file on all its ports. So tests
+// run one after the other, and each clears the events first.
 import { afterAll } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -24,7 +24,7 @@ const pythonLayer = Layer.scoped(
   Python,
   Effect.gen(function*() {
     const { ready } = yield* process.start(python.exporter(), ["--tcp", "--tls", "--passphrase", passphrase])
-    // This connection saw LEASE_READY and never asks again, so its gate stays open whatever the status is.
+    // This connection saw LEASE_READY and never requests the status again, so it allows calls in every status.
     const admin = yield* ExporterConnection.fromEndpoint(Endpoint.unix(ready.unix))
     const probe = yield* admin.driver("probe")
     return {
@@ -67,7 +67,7 @@ const endpoints: ReadonlyArray<{
   }
 ]
 
-/** The peers of a test file; the process they share starts with the first test and ends after the last one. */
+/** The peers of a test file. Their common process starts with the first test and ends after the last one. */
 export const make = (): ReadonlyArray<peer.Peer> => {
   const runtime = ManagedRuntime.make(pythonLayer)
   afterAll(() => runtime.dispose())

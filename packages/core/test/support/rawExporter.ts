@@ -1,4 +1,4 @@
-// The serving end of HTTP/2 spoken by hand, for what no server would say.
+// The serving end of HTTP/2 by hand, to send bytes that no server would send.
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as net from "node:net"
@@ -11,17 +11,17 @@ interface Peer {
   readonly send: (...frames: ReadonlyArray<Uint8Array>) => void
   /** Ends the connection. */
   readonly end: () => void
-  /** The connection is over. */
+  /** Called when the connection has ended. */
   readonly onEnd: (listener: () => void) => void
 }
 
 /** Connections have numbers from 1. */
 export interface Behaviour {
-  /** Says what comes first. */
+  /** Sends the first bytes. */
   readonly onConnect?: (peer: Peer, connection: number) => void
-  /** The headers of a request are here. */
+  /** Called when the headers of a request have arrived. */
   readonly onHeaders?: (peer: Peer, stream: number, connection: number) => void
-  /** A request is complete. */
+  /** Called when a request is complete. */
   readonly onRequest?: (peer: Peer, stream: number, connection: number) => void
 }
 
@@ -33,15 +33,15 @@ export const responseHeaders = Buffer.concat([header(":status", "200"), header("
 
 export const settings = frame(Type.settings, 0, 0)
 
-/** The end of an RPC that has been answered before. */
+/** The end of an RPC whose messages were sent before. */
 export const trailers = (stream: number): Buffer =>
   frame(Type.headers, Flag.endHeaders | Flag.endStream, stream, header("grpc-status", "0"))
 
-/** One message of an answer. */
+/** One message of a response. */
 export const message = (stream: number, bytes: Uint8Array = Uint8Array.of(1, 2, 3)): Buffer =>
   frame(Type.data, 0, stream, raw.prefixed(bytes))
 
-/** An RPC that is answered with one message. */
+/** The response of an RPC with one message. */
 export const answer = (stream: number): Buffer =>
   Buffer.concat([
     frame(Type.headers, Flag.endHeaders, stream, responseHeaders),
@@ -49,7 +49,7 @@ export const answer = (stream: number): Buffer =>
     trailers(stream)
   ])
 
-/** An RPC that has failed. */
+/** The response of an RPC that fails. */
 export const failure = (stream: number, code: number, details: string): Buffer => {
   const fields = [responseHeaders, header("grpc-status", String(code)), header("grpc-message", details)]
   return frame(Type.headers, Flag.endHeaders | Flag.endStream, stream, Buffer.concat(fields))

@@ -1,4 +1,4 @@
-// gRPC spoken by hand over node:http2, for what no client would say.
+// gRPC by hand over node:http2, to send requests that no client would send.
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as http2 from "node:http2"
@@ -12,7 +12,7 @@ export const rpc = {
   stream: "/jumpstarter.v1.RouterService/Stream"
 }
 
-/** A message with the prefix it travels with. */
+/** A message with its gRPC prefix. */
 export const prefixed = (message: Uint8Array, options: { readonly flag?: number; readonly length?: number } = {}) => {
   const prefix = Buffer.alloc(5)
   prefix.writeUInt8(options.flag ?? 0)
@@ -33,7 +33,7 @@ export const field = (number: number, content: Uint8Array | string): Uint8Array 
 export const callOf = (uuid: string, method: string, ...args: ReadonlyArray<Uint8Array>) =>
   prefixed(Buffer.concat([field(1, uuid), field(2, method), ...args.map((arg) => field(3, arg))]))
 
-/** Values as the wire has them. */
+/** Encoded values. */
 export const text = (value: string): Uint8Array => field(3, value)
 
 export const number = (value: number): Uint8Array => {
@@ -42,7 +42,7 @@ export const number = (value: number): Uint8Array => {
   return bytes
 }
 
-/** The metadata that opens a stream; JSON can say everything in ASCII. */
+/** The metadata that opens a stream, as JSON in ASCII. */
 export const opening = (request: object): string =>
   JSON.stringify(request).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
@@ -55,12 +55,12 @@ export interface Request {
   readonly open?: boolean | undefined
 }
 
-/** What came of a request, as far as it came to anything. */
+/** The outcome of a request. Parts that did not arrive are absent. */
 export interface Answer {
   readonly http?: number | undefined
   readonly code?: GrpcStatus.GrpcCode | undefined
   readonly details?: string | undefined
-  /** Why the stream was reset, unless it ended. */
+  /** The error code of the reset, unless the stream ended. */
   readonly reset?: number | undefined
 }
 
@@ -71,9 +71,9 @@ export const connect = (
   options: http2.SecureClientSessionOptions = {}
 ): Effect.Effect<Session, never, Scope.Scope> =>
   Effect.acquireRelease(
-    // Node resets the streams of a client that would upload more than its session may hold.
+    // Node resets the streams of a client that uploads more than its session may hold.
     Effect.sync(() => http2.connect(address, { maxSessionMemory: 1_000, ...options }).on("error", () => {})),
-    // Destroying a session that still uploads from within an event of one of its streams aborts Node 20 and 22.
+    // Destroying an uploading session inside an event of one of its streams aborts Node 20 and 22.
     (session) =>
       Effect.async<void>((resume) => {
         setImmediate(() => {
@@ -83,7 +83,7 @@ export const connect = (
       })
   )
 
-/** Sends a request, of which the answer is not waited for. */
+/** Sends a request without waiting for the response. */
 export const begin = (session: Session, request: Request): http2.ClientHttp2Stream => {
   const stream = session.request({
     ":method": request.method ?? "POST",
@@ -92,14 +92,14 @@ export const begin = (session: Session, request: Request): http2.ClientHttp2Stre
     te: "trailers",
     ...request.headers
   }, { endStream: false })
-  // A request that is refused at once cannot be written to, which is not the news.
+  // Writing to a request fails if the server refused it at once, as expected.
   stream.on("error", () => {})
   if (request.body !== undefined) stream.write(request.body)
   if (request.open !== true) stream.end()
   return stream
 }
 
-/** Sends a request and waits for the end of its answer. */
+/** Sends a request, and waits for the end of its response. */
 export const ask = (session: Session, request: Request): Effect.Effect<Answer> =>
   Effect.async((resume) => {
     const stream = begin(session, request)

@@ -1,4 +1,4 @@
-// A server of bytes for a test: it says what it likes, and keeps what it was sent as it came.
+// A server of bytes for a test. It sends any bytes, and keeps the received bytes unchanged.
 import { Effect, type Scope } from "effect"
 import { createServer, type Server, type Socket } from "node:net"
 
@@ -8,7 +8,7 @@ export interface RawHttp {
   readonly heads: ReadonlyArray<string>
 }
 
-/** Calls `answer` when the head of a request has come, with what has come behind it. */
+/** Calls `answer` when the head of a request has arrived, with the bytes behind it. */
 export const serve = (
   answer: (socket: Socket, rest: string) => void,
   port = 0,
@@ -20,7 +20,7 @@ export const serve = (
       const sockets = new Set<Socket>()
       const server = make((socket) => {
         sockets.add(socket)
-        // A client that goes away in the middle is a part of many tests.
+        // In many tests the client leaves in the middle.
         socket.on("error", () => {}).on("close", () => sockets.delete(socket))
         let text = ""
         const onData = (data: Uint8Array) => {

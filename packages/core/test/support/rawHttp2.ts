@@ -1,4 +1,4 @@
-// HTTP/2 spoken by hand over a socket, for what no HTTP/2 implementation would say.
+// HTTP/2 by hand over a socket, to send bytes that no implementation would send.
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as net from "node:net"
@@ -37,7 +37,7 @@ export const uint32 = (value: number): Buffer => {
   return bytes
 }
 
-/** An integer as HPACK and its string literals have it, after a prefix of seven bits. */
+/** An integer of HPACK and its string literals, with a prefix of seven bits. */
 const length = (value: number): Buffer => {
   if (value < 127) return Buffer.from([value])
   const bytes = [127]
@@ -68,13 +68,13 @@ export const block = (path: string, headers: Readonly<Record<string, string>> = 
 
 export const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
 
-/** What every connection begins with. */
+/** The beginning of every connection. */
 export const hello = Buffer.concat([preface, frame(Type.settings, 0, 0)])
 
 export const call = (stream: number, path: string, headers: Readonly<Record<string, string>> = {}): Buffer =>
   frame(Type.headers, Flag.endHeaders, stream, block(path, headers))
 
-/** Reads frames from pieces of any size, behind so many other bytes. */
+/** Reads frames from pieces of any size, after a number of other bytes. */
 export const reader = (
   onFrame: (type: number, flags: number, stream: number, payload: Buffer) => void,
   skip = 0
@@ -102,19 +102,19 @@ const lastWords = Buffer.from("lastword")
 
 const ping = frame(Type.ping, 0, 0, lastWords)
 
-// As far as it can be done, the way of a peer that is killed: Node resets nothing but TCP.
+// As close to a killed peer as possible: Node can reset only TCP.
 const cutOff = (socket: net.Socket) =>
   socket instanceof tls.TLSSocket || socket.remoteFamily === undefined ? socket.destroy() : socket.resetAndDestroy()
 
-/** A connection, which is cut off with the scope. */
+/** A connection, which the scope cuts off. */
 export const dial = (connect: () => net.Socket): Effect.Effect<net.Socket, never, Scope.Scope> =>
   Effect.acquireRelease(
-    // A connection that the server cuts off while it is written to is reset.
+    // If the server cuts the connection off during a write, the socket reports a reset.
     Effect.sync(() => connect().on("error", () => {})),
     (socket) => Effect.sync(() => cutOff(socket))
   )
 
-/** Connects, says something, and listens until the server has taken all of it or has had enough. */
+/** Connects, sends bytes, and listens until the server has received all of them or hangs up. */
 export const say = (port: number, bytes: Uint8Array): Effect.Effect<Verdict> =>
   Effect.scoped(
     Effect.flatMap(dial(() => net.connect(port, "127.0.0.1")), (socket) =>
@@ -124,10 +124,10 @@ export const say = (port: number, bytes: Uint8Array): Effect.Effect<Verdict> =>
         const onFrame = (type: number, flags: number, _stream: number, payload: Buffer) => {
           if (type === Type.reset) verdict = "the RPC"
           if (type === Type.goAway) resume(Effect.succeed("the connection"))
-          // A server that is slow to answer asks whether somebody is there.
+          // A slow server checks with a ping whether the client is still there.
           if (type === Type.ping && flags !== Flag.ack) socket.write(frame(Type.ping, Flag.ack, 0, payload))
           if (type === Type.ping && flags === Flag.ack && lastWords.equals(payload)) {
-            // Answers to pings overtake resets, so it takes a second one to know that all are here.
+            // Acknowledgements of pings overtake resets. After the second one, all resets have arrived.
             if (asked) resume(Effect.succeed(verdict))
             else socket.write(ping)
             asked = true
@@ -136,7 +136,7 @@ export const say = (port: number, bytes: Uint8Array): Effect.Effect<Verdict> =>
         socket
           .on("close", () => resume(Effect.succeed("the connection")))
           .on("data", reader(onFrame))
-          // The server answers a ping once it has taken what came before.
+          // The server acknowledges a ping after it has read everything before it.
           .write(Buffer.concat([bytes, frame(Type.ping, 0, 0, lastWords)]))
       }))
   )

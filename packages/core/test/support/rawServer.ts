@@ -1,4 +1,4 @@
-// A gRPC server by hand over node:http2, for what no server should answer.
+// A gRPC server by hand over node:http2, to send responses that no server should send.
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -11,7 +11,7 @@ import * as temporary from "./temporary.ts"
 
 export const grpcHeaders = { ":status": 200, "content-type": "application/grpc" }
 
-/** Sends what there is to send and the status after it. */
+/** Sends the given messages, and then the status. */
 export const answer = (
   stream: http2.ServerHttp2Stream,
   body: Uint8Array,
@@ -26,7 +26,7 @@ export const answer = (
 export interface RawServer {
   /** How many streams are open now. */
   readonly open: () => number
-  /** Where it listens, unless that is a path. */
+  /** The port, unless the server listens on a path. */
   readonly port: number
 }
 
@@ -67,12 +67,12 @@ export const serve = (
     return { open: () => open, port: typeof address === "object" && address !== null ? address.port : 0 }
   })
 
-/** The kinds of endpoint that an exporter can be at. */
+/** The kinds of endpoints of an exporter. */
 export const kinds = ["unix", "tcp", "tls"] as const
 
 export type Kind = typeof kinds[number]
 
-/** Listens at an endpoint of some kind until the scope closes. */
+/** Listens at an endpoint of the given kind until the scope closes. */
 export const serveAt = Effect.fnUntraced(function*(kind: Kind, handle: Handle) {
   switch (kind) {
     case "unix": {

@@ -1,15 +1,15 @@
-// A Unix socket in front of another one, whose connections can be listened to, cut and silenced.
+// A Unix socket in front of another one. A test can listen to its connections, cut them and silence them.
 import { Effect, type Scope } from "effect"
 import * as net from "node:net"
 
 export interface Relay {
-  /** Cuts every connection there is, without a goodbye. */
+  /** Cuts every open connection abruptly. */
   readonly cut: Effect.Effect<void>
-  /** Lets nothing through any more on the connections there are, which stay open. New ones are as good as ever. */
+  /** Stops all traffic on the open connections, which stay open. New connections work. */
   readonly silence: Effect.Effect<void>
 }
 
-/** Listens at one path and connects to another, until the scope closes. `listen` is given what callers send. */
+/** Listens at one path and connects to another, until the scope closes. `listen` receives the callers' bytes. */
 export const make = (
   path: string,
   target: string,
@@ -19,7 +19,7 @@ export const make = (
     const sockets = new Set<net.Socket>()
     const keep = (socket: net.Socket) => {
       sockets.add(socket)
-      // The other end of a connection that was cut complains, which is the point.
+      // The other end of a cut connection reports an error, as intended.
       socket.on("error", () => {}).once("close", () => sockets.delete(socket))
       return socket
     }

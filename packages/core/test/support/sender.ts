@@ -1,15 +1,15 @@
-// A sender that goes on until it has to wait, because nobody reads.
+// A sender that continues until it has to wait, because nobody reads.
 import { Effect, Stream } from "effect"
 import * as Probe from "./probe.ts"
 
 const large = new Uint8Array(65_536)
 
 export interface Sender {
-  /** What it sends, without an end. */
+  /** The bytes to send, without an end. */
   readonly bytes: Stream.Stream<Uint8Array>
-  /** Waits until it waits: until nothing more is taken while another call goes there and back, time after time. */
+  /** Waits until the sender waits: until it sends nothing more during several round trips of another call. */
   readonly waits: <E, R>(otherCall: Effect.Effect<unknown, E, R>) => Effect.Effect<void, E, R>
-  /** Waits until it has ended, and its finalizer has run; the answer is how often. */
+  /** Waits until the sender has ended, and returns how often its finalizer has run. */
   readonly ended: Effect.Effect<number>
 }
 

@@ -1,4 +1,4 @@
-// A server in a process of its own, to be killed: `node server.mjs unix PATH | tcp`. It prints its endpoint.
+// A server in its own process, for tests that kill it: `node server.mjs unix PATH | tcp`. It prints its endpoint.
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Effect, Stream } from "effect"
 import { GrpcHandler, type GrpcHandlers } from "../../src/grpc/GrpcHandler.ts"

@@ -6,7 +6,7 @@ import * as program from "./program.ts"
 
 export interface ServerProcess {
   readonly endpoint: Endpoint.Endpoint
-  /** Ends the process at once: no goodbye is said on any connection. */
+  /** Kills the process at once, so that all connections end abruptly. */
   readonly kill: Effect.Effect<void>
 }
 

@@ -1,4 +1,4 @@
-// A tracer that remembers the spans that ended.
+// A tracer that keeps the spans that have ended.
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -18,7 +18,7 @@ export interface Ended {
 
 const id = (length: number, number: number) => number.toString(16).padStart(length, "a")
 
-/** `traceId` names the traces that have no parent. */
+/** `traceId` is the id of traces without a parent. */
 export const make = (traceId = (number: number) => id(32, number)) => {
   const ended: Array<Ended> = []
   const waiting = new Set<() => void>()
@@ -67,7 +67,7 @@ export const make = (traceId = (number: number) => id(32, number)) => {
     tracer,
     ended,
     begun: () => begun,
-    /** The span of a side of a call, as soon as it has ended. */
+    /** Waits for the span of one side of a call to end, and returns it. */
     await: (kind: Tracer.SpanKind, name: string): Effect.Effect<Ended> =>
       Effect.async((resume) => {
         const look = () => {

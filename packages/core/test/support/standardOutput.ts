@@ -1,5 +1,5 @@
-// A program that writes to the path of its first argument: twenty lines, each in a transfer of its own, or with a second
-// argument more than a reader takes that reads nothing, which it gives up.
+// A program that writes to the path of its first argument: twenty lines, each in its own transfer. With a second argument,
+// it writes more than fits without a reader, and gives up.
 import { Resource } from "@effect-jumpstarter/core"
 import { NodeFileSystem } from "@effect/platform-node"
 import { Console, Effect, Fiber, Stream } from "effect"

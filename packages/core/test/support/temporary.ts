@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-/** A directory that is gone with the scope; its name is short, as the paths of Unix sockets have to be. */
+/** A directory that the scope removes. Its name is short, because paths of Unix sockets have to be short. */
 export const directory = Effect.acquireRelease(
   Effect.promise(() => mkdtemp(join(tmpdir(), "ej-"))),
   (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))

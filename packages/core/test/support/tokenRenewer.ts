@@ -1,5 +1,5 @@
-// A process that renews the tokens of a configuration file, over and over. The issuer is a folder, which takes each refresh token
-// once: it has a file for each that was used. Prints "ready", renews when its standard input says "go", and prints what went wrong.
+// A process that renews the tokens of a configuration file, again and again. The issuer is a folder, which accepts each refresh
+// token once: it has a file for each used one. Prints "ready", renews when its standard input says "go", and prints failures.
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Effect, Redacted } from "effect"
 import { writeFile } from "node:fs/promises"

@@ -1,4 +1,4 @@
-// The ways a client can reach handlers. A suite is a function of one of these.
+// The ways in which a client can reach handlers. A suite is a function of one of them.
 import { it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import * as Endpoint from "../../src/grpc/Endpoint.ts"
@@ -19,7 +19,7 @@ export interface Transport {
   readonly name: "memory" | "duplex" | rawServer.Kind | `${rawServer.Kind} through grpc-js`
   /** Tests with a socket need the real clock. */
   readonly it: typeof it.scopedLive
-  /** Serves handlers until the scope closes; what it answers opens a channel to them. */
+  /** Serves handlers until the scope closes, and returns an effect that opens a channel to them. */
   readonly serve: (handlers: GrpcHandlers) => Effect.Effect<Open, GrpcServer.GrpcServerError, Scope.Scope>
 }
 

@@ -1,4 +1,4 @@
-// A client and an exporter of a lab that a lease has brought together, and what is between them.
+// A client and an exporter of a lab, connected by a lease, and the router between them.
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
@@ -19,7 +19,7 @@ export type Carrier = "memory" | "tls"
 
 export const lease = "one"
 
-/** A lab whose only exporter listens for clients of a lease. `entries` are what it is told of those who dial. */
+/** A lab whose only exporter listens for clients of a lease. It receives a router address for each dial: `entries`. */
 export const leased = (carrier: Carrier) =>
   Effect.gen(function*() {
     const { ca, certificate } = yield* certificates.localhost
@@ -45,7 +45,7 @@ export const leased = (carrier: Carrier) =>
         serviceAddress.parse(routerEndpoint, config.tls),
         (endpoint) => entries.offer({ endpoint, token: Redacted.make(routerToken) })
       ))))
-    // It is seen by nothing else that it listens.
+    // Only a successful dial shows that the exporter listens.
     yield* Effect.retry(clientOf(lab, metadataOf(alice)).dial(lease), {
       while: ({ code }) =>
         code === "UNAVAILABLE"
@@ -56,7 +56,7 @@ export const leased = (carrier: Carrier) =>
 
 export type Leased = Effect.Effect.Success<ReturnType<typeof leased>>
 
-/** Has the exporter serve handlers to whoever dials. */
+/** Makes the exporter serve handlers to clients that dial. */
 export const serve = (
   { controller, entries }: Leased,
   handlers: GrpcHandlers,
@@ -64,7 +64,7 @@ export const serve = (
 ) =>
   Effect.gen(function*() {
     const accept = yield* routerTunnel.accept(handlers, { router, lease })
-    // Its connections end after those of clients that come later into the scope of a test.
+    // The exporter's connections end after those of clients that enter the test's scope later.
     const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
     yield* Effect.forkScoped(
       Effect.forever(Effect.flatMap(entries.take, (address) => Effect.forkIn(Effect.ignore(accept(address)), scope)))

@@ -1,4 +1,4 @@
-// The exporter that hostile peers are let loose on, see hostileHost.ts, and what it holds.
+// The exporter that hostile peers attack (see hostileHost.ts), and its holdings.
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -7,7 +7,7 @@ import { fork } from "node:child_process"
 import * as program from "./program.ts"
 import * as temporary from "./temporary.ts"
 
-/** Where it listens. */
+/** The ports on which it listens. */
 export interface Ready {
   /** Cleartext. */
   readonly port: number
@@ -22,7 +22,7 @@ export interface Holdings {
   /** Connections over TCP. */
   readonly sockets: number
   readonly timers: number
-  /** What is reachable, on the heap and outside of it. */
+  /** Reachable memory, on the heap and outside of it. */
   readonly bytes: number
 }
 
@@ -42,7 +42,7 @@ export const layer = Layer.scoped(
       Effect.sync(() =>
         fork(program.path("hostileHost"), [path], {
           execArgv: ["--expose-gc"],
-          // grpc-js reports metadata it does not take on standard error.
+          // grpc-js reports metadata that it refuses on standard error.
           env: { ...process.env, GRPC_VERBOSITY: "NONE" }
         })
       ),

@@ -1,4 +1,4 @@
-// A channel that a test leads to one exporter after another, and cuts in between.
+// A channel that a test connects to one exporter after another, and cuts in between.
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -10,13 +10,13 @@ type Channel = typeof GrpcChannel.Service
 
 export interface Wire {
   readonly channel: Channel
-  /** Leads to an exporter from here on. What is under way goes on where it is. */
+  /** Connects to an exporter from now on. Running RPCs stay with the earlier exporter. */
   readonly plug: (channel: Channel) => Effect.Effect<void>
-  /** Ends what is under way as a broken connection does, and refuses what comes until it is plugged again. */
+  /** Ends running RPCs like a broken connection, and refuses new ones until it is plugged again. */
   readonly cut: Effect.Effect<void>
-  /** Ends what is still under way to exporters that it has led to before. */
+  /** Ends the RPCs that still run with earlier exporters. */
   readonly cutOld: Effect.Effect<void>
-  /** How often each RPC was begun, whether it went through or not. */
+  /** How often each RPC was begun, whether it succeeded or not. */
   readonly begun: (method: string) => number
 }
 
