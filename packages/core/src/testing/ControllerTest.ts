@@ -1,7 +1,7 @@
 /**
  * A stand-in for a Jumpstarter service: a controller with clients, exporters and leases, and the router that pairs the two ends
- * of a tunnel. It follows the rules of the real ones, in codes, texts and orders, in memory on the test's clock, or on a
- * socket for other programs.
+ * of a tunnel. It answers with the codes, texts and conditions of the real ones, and checks in their order. It runs in memory on the
+ * test's clock, or on sockets for other programs.
  *
  * @since 0.1.0
  */
@@ -42,51 +42,54 @@ import { type Holding, World } from "./controller/world.ts"
 export type { Holding, TokenClaims }
 
 /**
- * Who may lease which exporters, and for how long. Without any policy everybody may lease everything.
+ * Says which clients may lease which exporters, and for how long. Without any policy every client may lease every exporter.
  *
  * @since 0.1.0
  * @category models
  */
 export interface AccessPolicy {
-  /** What clients are told whose lease the policies refuse. */
+  /** Shown to clients whose lease the policies refuse. */
   readonly description?: string | undefined
-  /** Of several exporters a lease gets one of the highest priority; 0 unless given. */
+  /** A lease gets a free exporter with the highest priority; 0 by default. */
   readonly priority?: number | undefined
-  /** A selector of exporters by their labels; all of them unless given. */
+  /** Selects exporters by their labels; all exporters by default. */
   readonly exporters?: string | undefined
-  /** A selector of clients by their labels; all of them unless given. */
+  /** Selects clients by their labels; all clients by default. */
   readonly clients?: string | undefined
-  /** Leases that are to last longer are refused; no limit unless given. */
+  /** Refuses longer leases; no limit by default. */
   readonly maximumDuration?: Duration.DurationInput | undefined
 }
 
 /**
+ * The options of a stand-in.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface ControllerTestOptions {
-  /** Where clients, exporters and leases are; `lab` unless given. */
+  /** The namespace of the clients, exporters and leases; `lab` by default. */
   readonly namespace?: string | undefined
   /**
-   * Whether answers take the time that they take from a real controller: a lease that waits is looked at once a second, a dial
-   * waits in steps of half a second and more, a controller that is stopped goes on for 30 seconds, and one that was started
-   * refuses every token for 10. With `none` all of these are immediate; what is refused, and with which words, is
-   * the same. `none` unless given in memory, `observed` unless given on a socket.
+   * With `observed` the controller takes as long as a real one: it checks waiting leases once a second, a dial checks its exporter
+   * again after half a second and then less often, a controller that stops keeps serving for 30 seconds, and one that starts refuses
+   * every token for 10 seconds. With `none` all of these are immediate. Codes and texts are the same. `none` by default in memory,
+   * `observed` by default on sockets.
    */
   readonly latency?: "none" | "observed" | undefined
-  /** Which controller it is like: that of the published Python packages, or upstream's main branch. `0.9` unless given. */
+  /** The release of the controller: that of the published Python packages, or upstream's main branch; `0.9` by default. */
   readonly release?: Release | undefined
+  /** Restrict who may lease what; none by default. */
   readonly policies?: ReadonlyArray<AccessPolicy> | undefined
-  /** Labels of exporters that are left out of answers unless a client asks for them. Filters see them. */
+  /** Labels of exporters that are shown only to clients that ask for hidden labels. Filters always match them. */
   readonly hiddenLabels?: ReadonlyArray<string> | undefined
-  /** Labels of exporters that are shown apart, with what is said of each. */
+  /** Deprecated labels of exporters, each with a note. They are hidden as well, and listed with their notes in a separate field. */
   readonly deprecatedLabels?: Readonly<Record<string, string>> | undefined
-  /** Where to serve the controller and the router to other programs. They are in memory unless given. */
+  /** Where to serve the controller and the router to other programs; in memory by default. */
   readonly listen?: { readonly controller: GrpcServer.Listen; readonly router: GrpcServer.Listen } | undefined
 }
 
 /**
- * What a client or an exporter proves itself with: the values of its configuration file.
+ * Identifies a client or an exporter: the values of its configuration file.
  *
  * @since 0.1.0
  * @category models
@@ -95,13 +98,13 @@ export interface Credentials {
   readonly kind: identity.Kind
   readonly namespace: string
   readonly name: string
-  /** The address of the controller. In memory it is a name that leads nowhere. */
+  /** The address of the controller. In memory nothing can connect to it. */
   readonly endpoint: string
   readonly token: Redacted.Redacted
 }
 
 /**
- * A lease as a test looks at it.
+ * A lease as tests see it.
  *
  * @since 0.1.0
  * @category models
@@ -109,15 +112,15 @@ export interface Credentials {
 export interface LeaseView {
   readonly name: string
   readonly client: string
-  /** Absent before it got one. */
+  /** Absent until the lease gets one. */
   readonly exporter: string | undefined
-  /** Why it waits, was refused or ended, or `Ready`; absent before the controller has looked at it. */
+  /** The reason of its last condition, such as `Ready`, `Offline` or `Expired`; absent until the controller has checked the lease. */
   readonly reason: string | undefined
   readonly ended: boolean
 }
 
 /**
- * An exporter as a test looks at it.
+ * An exporter as tests see it.
  *
  * @since 0.1.0
  * @category models
@@ -128,14 +131,14 @@ export interface ExporterView {
   readonly online: boolean
   readonly status: ExporterStatus
   readonly message: string
-  /** How many drivers it registered. */
+  /** The number of drivers that it registered. */
   readonly drivers: number
-  /** The name of the lease that it is leased by. */
+  /** The name of the lease that holds the exporter. */
   readonly lease: string | undefined
 }
 
 /**
- * A name that a test gave and that the stand-in does not know.
+ * The stand-in has no client, exporter or lease of that name.
  *
  * @since 0.1.0
  * @category errors
@@ -149,25 +152,25 @@ export class UnknownObject extends Schema.TaggedError<UnknownObject>(
 }
 
 /**
- * What a test steers the stand-in with, and looks at it through.
+ * Controls and observes a stand-in.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Control {
   readonly namespace: string
-  /** Reaches the controller. Callers say who they are in the metadata of each RPC. */
+  /** Reaches the controller. The metadata of each RPC identifies its caller. */
   readonly controller: GrpcChannel.Channel
-  /** Reaches the router, wherever a dial says that it is. */
+  /** Reaches the router, whatever address a dial returns. */
   readonly router: GrpcChannel.Channel
-  /** The address that a dial answers with. */
+  /** The address that a dial returns. */
   readonly routerEndpoint: string
-  /** Adds a client. One of the same name is replaced, and its tokens are refused from then on. */
+  /** Adds a client. It replaces one of the same name, whose tokens are refused from then on. */
   readonly addClient: (
     name: string,
     options?: { readonly labels?: Readonly<Record<string, string>> | undefined }
   ) => Effect.Effect<Credentials>
-  /** Adds an exporter, which nobody has seen yet; as `addClient`. */
+  /** Adds an exporter that has never connected. Like `addClient`, it replaces one of the same name. */
   readonly addExporter: (
     name: string,
     options?: {
@@ -175,39 +178,43 @@ export interface Control {
       readonly enabled?: boolean | undefined
     }
   ) => Effect.Effect<Credentials>
-  /** Another token for the same client or exporter, with other claims in it. */
+  /** Issues another token for a client or an exporter. `claims` replace those that the controller would set. */
   readonly token: (credentials: Credentials, claims?: TokenClaims) => Effect.Effect<Redacted.Redacted, UnknownObject>
-  /** Ends the controller as its cluster does: it goes on for 30 seconds (`latency`), then its streams end. */
+  /**
+   * Stops the controller as its cluster does: its streams end, with `latency: "observed"` after 30 seconds in which it keeps serving.
+   * While it is down, no lease starts or expires.
+   */
   readonly stop: Effect.Effect<void>
-  /** Starts one that was stopped. What it knew it still knows; who listened has to listen anew. */
+  /** Starts a stopped controller. It keeps its objects, but exporters have to listen again. */
   readonly start: Effect.Effect<void, GrpcServer.GrpcServerError>
-  /** Both. */
+  /** Stops the controller and starts it again. */
   readonly restart: Effect.Effect<void, GrpcServer.GrpcServerError>
-  /** Ends the router, and all tunnels with it. */
+  /** Ends the router and all tunnels. */
   readonly loseRouter: Effect.Effect<void>
-  /** Starts it anew. */
+  /** Starts the router again. */
   readonly restoreRouter: Effect.Effect<void, GrpcServer.GrpcServerError>
-  /** Makes the controller believe that the exporter was not heard of for too long, until it is heard of. */
+  /** Marks an exporter as offline, as if its connection had been lost for a minute. The exporter's next contact ends that. */
   readonly takeOffline: (exporter: string) => Effect.Effect<void, UnknownObject>
-  /** Whether an exporter may be leased from now on. A lease that it has is not touched. */
+  /** Enables or disables an exporter for new leases. Its current lease continues. */
   readonly setEnabled: (exporter: string, enabled: boolean) => Effect.Effect<void, UnknownObject>
-  /** Removes an exporter as an administrator does. Its tokens are refused from then on. */
+  /** Deletes an exporter as an administrator does. Its tokens are refused from then on. */
   readonly remove: (exporter: string) => Effect.Effect<void, UnknownObject>
-  /** Ends a lease as if its time had passed. */
+  /** Ends a lease as if it had expired. */
   readonly expire: (lease: string) => Effect.Effect<void, UnknownObject>
-  /** Ends a lease as somebody does who deletes it. */
+  /** Ends a lease as if its client had deleted it. */
   readonly release: (lease: string) => Effect.Effect<void, UnknownObject>
-  /** Gives a lease to another client. */
+  /** Transfers a lease to another client. */
   readonly transfer: (lease: string, client: string) => Effect.Effect<void, UnknownObject>
-  /** All leases that there ever were, in the order of their creation. */
+  /** All leases, the ended ones too, in the order of their creation. */
   readonly leases: Effect.Effect<ReadonlyArray<LeaseView>>
+  /** All exporters, in the order of their names. */
   readonly exporters: Effect.Effect<ReadonlyArray<ExporterView>>
-  /** Who had which exporter and when, in the order of their beginnings. */
+  /** Which client held which exporter and when, in the order in which the periods began. */
   readonly holdings: Effect.Effect<ReadonlyArray<Holding>>
 }
 
 /**
- * The stand-in that `layer` gives.
+ * The stand-in that `layer` provides.
  *
  * @since 0.1.0
  * @category tags
@@ -217,15 +224,16 @@ export class ControllerTest extends Context.Tag("@effect-jumpstarter/core/testin
   Control
 >() {}
 
-// How long a controller goes on that is asked to end, and how long one that was started can read no token.
+// How long a controller that stops keeps serving.
 const draining = "30 seconds"
 
+// For how many milliseconds a controller that has started refuses tokens.
 const warmUp = 10_000
 
-// In memory nobody resolves them.
+// In memory no program resolves these.
 const memoryAddresses = { controller: "controller.memory:443", router: "router.memory:443" }
 
-// A policy names exporters and clients in a program, so one that cannot be read is a mistake of that program.
+// Policies are written in the test, so a selector that cannot be read is a mistake in its code.
 const selectorOf = (text = ""): selectors.Selector =>
   Either.getOrThrowWith(
     selectors.parse(text),
@@ -249,7 +257,7 @@ const viewOf = (lease: leases.Lease): LeaseView => ({
 })
 
 /**
- * Starts a stand-in, which runs until the scope closes.
+ * Starts a stand-in that runs until the scope closes.
  *
  * @since 0.1.0
  * @category constructors
@@ -277,7 +285,7 @@ export const make = (
     let warmAt = 0
     const start = (handlers: GrpcHandlers, address: string, where: GrpcServer.Listen | undefined) =>
       where === undefined ? processes.inMemory(handlers, address) : processes.onSocket(handlers, where)
-    // Made now, it ends after whatever a test does next in the scope of this stand-in.
+    // A scope that is made now closes after everything that a test adds to the scope of this stand-in.
     const copying = yield* Scope.fork(scope, ExecutionStrategy.sequential)
     const routing = yield* start(router.make(tokens, copying), memoryAddresses.router, listen?.router)
     const parts: Parts = {
@@ -388,7 +396,7 @@ export const make = (
   })
 
 /**
- * A stand-in for as long as the layer lives.
+ * Provides a stand-in that runs as long as the layer.
  *
  * @since 0.1.0
  * @category layers

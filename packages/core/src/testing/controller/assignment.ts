@@ -1,27 +1,27 @@
-// Which exporter a lease gets, or what the controller says of why it gets none. There is no queue: who is looked at while an
-// exporter is free gets it.
+// Chooses the exporter that a lease gets, or the reason why it gets none. There is no queue: the first lease that the controller
+// checks while an exporter is free gets it.
 import type { Lease } from "./lease.ts"
 import { type ExporterObject, isReady, isThere } from "./registry.ts"
 import * as selectors from "./selector.ts"
 import * as times from "./times.ts"
 
-/** Who may lease what. With none at all everybody may lease everything. */
+/** Which clients may lease which exporters. Without any policy every client may lease every exporter. */
 export interface Policy {
   readonly description: string
   readonly priority: number
   readonly exporters: selectors.Selector
   readonly clients: selectors.Selector
-  /** Milliseconds. */
+  /** In milliseconds. */
   readonly maximumDuration: number
 }
 
-/** An exporter that a lease may have, with the priority that the policies give it. */
+/** An exporter that a lease may get, with the priority that the policies give it. */
 interface Approved {
   readonly exporter: ExporterObject
   readonly priority: number
 }
 
-/** What the objects say of a lease, whoever is there and whatever is leased. */
+/** Which exporters a lease may get, whether they are online and unleased or not. */
 export type Candidates =
   | { readonly _tag: "Approved"; readonly approved: ReadonlyArray<Approved> }
   | { readonly _tag: "Refused"; readonly reason: string; readonly message: string }
@@ -47,15 +47,15 @@ const approvedOf = (
     })
 
 const descriptions = (exporters: ReadonlyArray<ExporterObject>, policies: ReadonlyArray<Policy>): string => {
-  const told = policies
+  const shown = policies
     .filter((policy) =>
       policy.description !== "" && exporters.some(({ labels }) => selectors.matches(policy.exporters, labels))
     )
     .map(({ description }) => description)
-  return told.length === 0 ? "" : `. Matching policies: ${told.join("; ")}`
+  return shown.length === 0 ? "" : `. Matching policies: ${shown.join("; ")}`
 }
 
-/** Which of all exporters, in the order of their names, a lease may have. */
+/** Returns which of all exporters a lease may get, in the order of their names. */
 export const candidates = (
   lease: Lease,
   clientLabels: Readonly<Record<string, string>>,
@@ -95,14 +95,14 @@ export const candidates = (
   )
 }
 
-/** What becomes of a lease that waits. */
+/** What a check does with a lease that waits. */
 export type Verdict =
   | { readonly _tag: "Assigned"; readonly exporter: ExporterObject }
   | { readonly _tag: "Pending"; readonly reason: string; readonly message: string }
 
 const pending = (reason: string, message: string): Verdict => ({ _tag: "Pending", reason, message })
 
-/** Chooses among the exporters that a lease may have. That no name is in the brackets is how it really is. */
+/** Chooses among the exporters that a lease may get. The real controller leaves the brackets of these texts empty, too. */
 export const choose = (approved: ReadonlyArray<Approved>, isLeased: (exporter: ExporterObject) => boolean): Verdict => {
   const there = approved.filter(({ exporter }) => isThere(exporter))
   if (there.length === 0) {

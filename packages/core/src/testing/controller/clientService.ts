@@ -1,4 +1,4 @@
-// The service that clients ask for exporters and leases.
+// The service for clients: exporters, leases and tokens.
 import { ClientServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/client/v1/client"
 import type * as client from "@effect-jumpstarter/proto/jumpstarter/client/v1/client"
 import * as Effect from "effect/Effect"
@@ -24,7 +24,7 @@ const namespaceOf = (parent: string) => Either.mapLeft(names.parseNamespace(pare
 
 const nameOf = (kind: names.Kind, identifier: string) => Either.mapLeft(names.parse(kind, identifier), invalid)
 
-// What Go answers where a request without its lease is looked into.
+// The controller reads the lease of a request to update one without a check, and returns Go's panic with its stack trace.
 const stack = [
   "",
   "goroutine 1 [running]:",
@@ -58,15 +58,15 @@ export const make = (parts: Parts): ReadonlyArray<Served> => {
 
   const createLease = Effect.fnUntraced(function*(request: client.CreateLeaseRequest, call: GrpcRequest) {
     const parent = yield* namespaceOf(request.parent)
-    const asked = yield* leaseRequest.check(request.lease)
+    const requested = yield* leaseRequest.check(request.lease)
     const caller = yield* authenticator.client(call, parent)
     const now = yield* times.now
     const name = request.leaseId === "" ? names.unique(now) : request.leaseId
-    const lease = yield* leaseRequest.make(name, caller.name, asked, release)
+    const lease = yield* leaseRequest.make(name, caller.name, requested, release)
     if (world.leases.has(name)) {
       return yield* plain(`leases.jumpstarter.dev ${JSON.stringify(name)} already exists`)
     }
-    // Nobody has looked at it when the answer is made.
+    // The answer shows the lease before its first check.
     const answer = leases.toMessage(lease, namespace, now)
     world.add(lease, now)
     return answer

@@ -1,4 +1,4 @@
-// The service that exporters register with and listen at, and at which clients dial.
+// The service with which exporters register and listen, and with which clients dial.
 import * as client from "@effect-jumpstarter/proto/jumpstarter/client/v1/client"
 import { ControllerServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import type * as v1 from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
@@ -24,7 +24,7 @@ import * as tunnels from "./tunnels.ts"
 
 const { methods } = ControllerServiceDefinition
 
-// A selector of the older API, in the words of the newer one.
+// Writes a selector of the older API as a text of the newer one.
 const toText = ({ matchExpressions, matchLabels }: LabelSelector): string =>
   [
     ...Object.entries(matchLabels).map(([key, value]) => `${key}=${value}`),

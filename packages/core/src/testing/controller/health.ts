@@ -1,4 +1,4 @@
-// The health check of gRPC, which asks nobody who he is.
+// The health check of gRPC, which needs no authentication.
 import * as Effect from "effect/Effect"
 import { GrpcHandler } from "../../grpc/GrpcHandler.ts"
 import type { Served } from "./serve.ts"

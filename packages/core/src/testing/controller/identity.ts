@@ -1,4 +1,4 @@
-// Who calls: the token, then the metadata, then the kind, then the object that all of them have to mean.
+// Authenticates the caller of an RPC: checks the token, then the metadata, then the kind, then the object that all of them name.
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -12,7 +12,7 @@ import type { Tokens } from "./tokens.ts"
 
 export type Kind = "Client" | "Exporter"
 
-/** The token in `authorization`. */
+/** Returns the token in `authorization`. */
 export const bearerToken = (request: GrpcRequest): Either.Either<string, Refused> =>
   Option.match(Metadata.get(request.metadata, "authorization"), {
     onNone: () => Either.left(GrpcStatus.make("UNAUTHENTICATED", "missing authorization header")),
@@ -37,20 +37,21 @@ export class Authenticator {
   constructor(
     private readonly registry: Registry,
     private readonly tokens: Tokens,
-    /** Since when, or from when on, tokens can be read. */
+    /** Returns the time from which the controller can read tokens. */
     private readonly warmAt: () => number
   ) {}
 
-  /** The client that calls, of the namespace that its request is about. */
+  /** Returns the client that calls. `namespace` is the one that its request names. */
   client(request: GrpcRequest, namespace?: string): Effect.Effect<ClientObject, Refused> {
     return this.object("Client", request, namespace, (name) => this.registry.clients.get(name))
   }
 
+  /** Returns the exporter that calls. */
   exporter(request: GrpcRequest): Effect.Effect<ExporterObject, Refused> {
     return this.object("Exporter", request, undefined, (name) => this.registry.exporters.get(name))
   }
 
-  /** Which kind a caller says it is, where both may call. */
+  /** Returns the kind that a caller claims, for RPCs of both kinds. */
   kind(request: GrpcRequest): Kind {
     return Option.getOrUndefined(Metadata.get(request.metadata, "jumpstarter-kind")) === "Exporter"
       ? "Exporter"
@@ -96,7 +97,7 @@ export class Authenticator {
   }
 }
 
-/** Whose a token is, as it says itself. */
+/** Returns the subject of the tokens of a client or an exporter. */
 export const subjectOf = (
   kind: Kind,
   namespace: string,

@@ -1,4 +1,4 @@
-// What Kubernetes takes for a label's key and value and for an object's name, and what it says of anything else.
+// The rules of Kubernetes for the keys and values of labels and for the names of objects, and its texts for what breaks them.
 
 const namePart = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 
@@ -6,7 +6,7 @@ const subdomain = "[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])
 
 const is = (pattern: string, text: string): boolean => new RegExp(`^(?:${pattern})$`).test(text)
 
-/** Why a text is no value of a label. */
+/** Returns why a text cannot be the value of a label. */
 export const valueProblem = (value: string): string | undefined =>
   value.length > 63
     ? "must be no more than 63 characters"
@@ -15,7 +15,7 @@ export const valueProblem = (value: string): string | undefined =>
     : "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end "
       + `with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(${namePart})?')`
 
-/** Why a text is no name of an object. */
+/** Returns why a text cannot be the name of an object. */
 export const nameProblem = (name: string): string | undefined =>
   name.length > 253
     ? "must be no more than 253 characters"
@@ -24,7 +24,7 @@ export const nameProblem = (name: string): string | undefined =>
     : "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end "
       + `with an alphanumeric character (e.g. 'example.com', regex used for validation is '${subdomain}')`
 
-/** Why a text is no key of a label. */
+/** Returns why a text cannot be the key of a label. */
 export const keyProblem = (key: string): string | undefined => {
   const parts = key.split("/")
   const name = parts.at(-1) ?? ""
@@ -55,7 +55,7 @@ const ownPrefix = "jumpstarter.dev/"
 // The controller stores the tags of a lease among its labels, under this prefix.
 const tagPrefix = `metadata.${ownPrefix}`
 
-/** Why these cannot be the tags of a lease. */
+/** Returns why these cannot be the tags of a lease. */
 export const tagProblem = (tags: Readonly<Record<string, string>>): string | undefined => {
   const entries = Object.entries(tags)
   if (entries.length > maxTags) return `too many tags: ${entries.length} (maximum ${maxTags})`
@@ -75,11 +75,11 @@ export const tagProblem = (tags: Readonly<Record<string, string>>): string | und
   return undefined
 }
 
-/** Tags as labels. */
+/** Returns the labels that the controller stores tags as. */
 export const fromTags = (tags: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(tags).map(([key, value]) => [tagPrefix + key, value]))
 
-/** The labels of an exporter that registers: of its own it may set those of Jumpstarter, and it replaces all of them. */
+/** Returns the labels of an exporter after it registers. It replaces all labels with Jumpstarter's prefix and can set no others. */
 export const registered = (
   labels: Readonly<Record<string, string>>,
   given: Readonly<Record<string, string>>
@@ -89,7 +89,7 @@ export const registered = (
     ...Object.entries(given).filter(([key]) => key.startsWith(ownPrefix))
   ])
 
-/** What Kubernetes says of labels that an object cannot have. */
+/** Returns the text of Kubernetes for labels that an object cannot have. */
 export const problem = (labels: Readonly<Record<string, string>>): string | undefined => {
   for (const [key, value] of Object.entries(labels)) {
     const keyIs = keyProblem(key)

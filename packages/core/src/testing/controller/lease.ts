@@ -1,4 +1,4 @@
-// A lease: what was asked for, what became of it, and how it is shown. All of it is a function of the time that is given.
+// A lease: the request, its state, and the message that shows it. Every function takes the current time, in milliseconds.
 import * as client from "@effect-jumpstarter/proto/jumpstarter/client/v1/client"
 import type { Condition } from "@effect-jumpstarter/proto/jumpstarter/v1/kubernetes"
 import * as Either from "effect/Either"
@@ -18,7 +18,7 @@ interface Known {
   readonly generation: number
 }
 
-/** When a lease is to be. Of the three at most two are asked for. */
+/** When a lease begins and ends. */
 export interface Schedule {
   readonly begin: number | undefined
   readonly end: number | undefined
@@ -34,14 +34,14 @@ export interface Lease {
   readonly tags: Readonly<Record<string, string>>
   readonly context: Readonly<Record<string, string>>
   schedule: Schedule
-  /** Counts what was changed in what is asked for. */
+  /** Counts the changes of the request. */
   generation: number
-  /** Whether its end was asked for. */
+  /** Whether a client or an exporter has released it. */
   released: boolean
   exporter: string | undefined
-  /** When it got its exporter, to the second. */
+  /** When it got its exporter, in whole seconds. */
   begun: number | undefined
-  /** When it ended, to the second; only of one that had begun. */
+  /** When it ended, in whole seconds; absent if it never began. */
   endedAt: number | undefined
   ended: boolean
   conditions: ReadonlyArray<Known>
@@ -49,7 +49,7 @@ export interface Lease {
 
 const required = "duration is required (must specify Duration, or both BeginTime and EndTime)"
 
-/** What of a schedule was given, as one; or why it is none. */
+/** Completes a schedule, or returns why the given times are none. */
 export const schedule = (given: {
   readonly begin: number | undefined
   readonly end: number | undefined
@@ -70,11 +70,11 @@ export const schedule = (given: {
   })
 }
 
-/** When it expires: never, before it has begun. */
+/** Returns when a lease expires. A lease that has not begun never does. */
 export const expiry = ({ begun, schedule: { begin, duration, end } }: Lease): number =>
   begun === undefined ? Infinity : end ?? (begin ?? begun) + times.toMillis(duration)
 
-/** Sets a condition. The instant that goes with it changes with its status only. */
+/** Sets a condition. Its time changes only with its status. */
 export const setCondition = (
   lease: Lease,
   now: number,
@@ -123,7 +123,7 @@ export const refuse = (lease: Lease, now: number, reason: string, message: strin
   end(lease, now)
 }
 
-/** By which lists are filtered. */
+/** Returns the labels of a lease, which filters of lists match. */
 export const labelsOf = (lease: Lease): Record<string, string> => ({
   ...selectors.equalities(lease.selector),
   ...labels.fromTags(lease.tags),

@@ -1,4 +1,4 @@
-// What a client asks for as a lease, checked in the controller's order.
+// Checks a client's request for a lease, or for a change of one, in the controller's order.
 import type * as client from "@effect-jumpstarter/proto/jumpstarter/client/v1/client"
 import * as Either from "effect/Either"
 import * as labels from "./labels.ts"
@@ -9,16 +9,16 @@ import * as selectors from "./selector.ts"
 import * as times from "./times.ts"
 
 /** Checks what the controller checks before it authenticates the caller. */
-export const check = (asked: client.Lease | undefined): Either.Either<client.Lease, Refused> => {
-  if (asked === undefined) return Either.left(invalid("lease is required"))
-  if (asked.selector === "" && (asked.exporterName ?? "") === "") {
+export const check = (requested: client.Lease | undefined): Either.Either<client.Lease, Refused> => {
+  if (requested === undefined) return Either.left(invalid("lease is required"))
+  if (requested.selector === "" && (requested.exporterName ?? "") === "") {
     return Either.left(invalid("one of selector or exporter_name is required"))
   }
-  const tagIs = labels.tagProblem(asked.tags)
-  return tagIs === undefined ? Either.right(asked) : Either.left(invalid(`invalid lease tags: ${tagIs}`))
+  const tagIs = labels.tagProblem(requested.tags)
+  return tagIs === undefined ? Either.right(requested) : Either.left(invalid(`invalid lease tags: ${tagIs}`))
 }
 
-// The instants and the duration that a message has.
+// Returns the times and the duration of a message.
 const givenTimes = ({ beginTime, duration, endTime }: client.Lease) => ({
   begin: beginTime === undefined ? undefined : times.fromTimestamp(beginTime),
   end: endTime === undefined ? undefined : times.fromTimestamp(endTime),
@@ -34,25 +34,25 @@ const contextProblem = (context: Readonly<Record<string, string>>): string | und
     : undefined
 }
 
-// What Kubernetes says of the object.
-const objectProblem = (name: string, asked: client.Lease, release: Release): string | undefined => {
+// Returns the text of Kubernetes for an object that is not valid.
+const objectProblem = (name: string, requested: client.Lease, release: Release): string | undefined => {
   const nameIs = labels.nameProblem(name)
   return nameIs === undefined
-    ? release === "main" ? contextProblem(asked.context) : undefined
+    ? release === "main" ? contextProblem(requested.context) : undefined
     : `metadata.name: Invalid value: ${JSON.stringify(name)}: ${nameIs}`
 }
 
-/** A lease that nobody has looked at yet. */
+/** Makes a lease that the controller has not checked yet. */
 export const make = (
   name: string,
   owner: string,
-  asked: client.Lease,
+  requested: client.Lease,
   release: Release
 ): Either.Either<leases.Lease, Refused> =>
   Either.gen(function*() {
-    const selector = yield* Either.mapLeft(selectors.ofLease(asked.selector), plain)
-    const schedule = yield* Either.mapLeft(leases.schedule(givenTimes(asked)), plain)
-    const objectIs = objectProblem(name, asked, release)
+    const selector = yield* Either.mapLeft(selectors.ofLease(requested.selector), plain)
+    const schedule = yield* Either.mapLeft(leases.schedule(givenTimes(requested)), plain)
+    const objectIs = objectProblem(name, requested, release)
     if (objectIs !== undefined) {
       return yield* Either.left(plain(`Lease.jumpstarter.dev ${JSON.stringify(name)} is invalid: ${objectIs}`))
     }
@@ -60,10 +60,10 @@ export const make = (
       name,
       client: owner,
       selector,
-      exporterName: asked.exporterName === "" ? undefined : asked.exporterName,
-      allowDisabled: asked.allowDisabled,
-      tags: asked.tags,
-      context: release === "main" ? asked.context : {},
+      exporterName: requested.exporterName === "" ? undefined : requested.exporterName,
+      allowDisabled: requested.allowDisabled,
+      tags: requested.tags,
+      context: release === "main" ? requested.context : {},
       schedule,
       generation: 1,
       released: false,
@@ -75,13 +75,13 @@ export const make = (
     }
   })
 
-/** What becomes of a schedule by a request to change it: the fields that it has, whatever its mask says. */
-export const reschedule = (lease: leases.Lease, asked: client.Lease): Either.Either<leases.Schedule, Refused> =>
+/** Returns the schedule after a request to change a lease. The fields of the request count, whatever its mask says. */
+export const reschedule = (lease: leases.Lease, requested: client.Lease): Either.Either<leases.Schedule, Refused> =>
   Either.gen(function*() {
-    const given = givenTimes(asked)
+    const given = givenTimes(requested)
     if (given.begin === undefined && given.end === undefined && given.duration === undefined) return lease.schedule
-    // The request alone has to be a schedule, and its selector, of which nothing is taken, one that can be read.
-    yield* Either.mapLeft(selectors.ofLease(asked.selector), plain)
+    // The controller parses the whole request as a lease first. That includes its selector, which is not used.
+    yield* Either.mapLeft(selectors.ofLease(requested.selector), plain)
     yield* Either.mapLeft(leases.schedule(given), plain)
     if (given.begin !== undefined && given.begin !== lease.schedule.begin && lease.exporter !== undefined) {
       return yield* Either.left(plain("cannot update BeginTime: lease has already started"))

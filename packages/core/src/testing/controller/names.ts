@@ -20,7 +20,7 @@ const ordinals = ["first", "second", "third", "fourth"]
 
 const segments = (
   identifier: string,
-  // What stands in each place; any name where nothing is said.
+  // The text of each segment; undefined where any text is allowed.
   expected: ReadonlyArray<string | undefined>
 ): Either.Either<ReadonlyArray<string>, string> => {
   const found = identifier.split("/")
@@ -39,11 +39,11 @@ const segments = (
   )
 }
 
-/** The namespace in `namespaces/NS`. */
+/** Returns the namespace in `namespaces/NS`. */
 export const parseNamespace = (identifier: string): Either.Either<string, string> =>
   Either.map(segments(identifier, ["namespaces", undefined]), ([, namespace = ""]) => namespace)
 
-/** The object in `namespaces/NS/KIND/NAME`. */
+/** Returns the object in `namespaces/NS/KIND/NAME`. */
 export const parse = (kind: Kind, identifier: string): Either.Either<ObjectName, string> =>
   Either.map(
     segments(identifier, ["namespaces", undefined, kind, undefined]),

@@ -19,7 +19,7 @@ interface Page<A> {
   readonly next: string
 }
 
-// Where the page begins, after a name.
+// Returns the name after which the page begins.
 const startOf = (token: string): Either.Either<string, string> =>
   token === ""
     ? Either.right("")
@@ -28,7 +28,7 @@ const startOf = (token: string): Either.Either<string, string> =>
       onSome: ({ start }) => Either.right(start.replace(/\0$/, ""))
     })
 
-/** A page of objects that are in the order of their names. Without a size it is all of them. */
+/** Returns a page of objects in the order of their names. A size of zero or less means all of them. */
 export const page = <A extends { readonly name: string }>(
   items: ReadonlyArray<A>,
   size: number,

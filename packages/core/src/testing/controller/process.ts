@@ -1,4 +1,4 @@
-// A running service, in memory or on a socket, that can be lost and come back.
+// A service in memory or on a socket that can stop and start again.
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
@@ -15,17 +15,18 @@ import * as Faults from "../Faults.ts"
 
 export interface Process {
   readonly channel: GrpcChannel.Channel
-  /** As configurations have it. */
+  /** The address, as in configuration files. */
   readonly address: string
-  /** Ends it at once: what is under way fails with `UNAVAILABLE`. */
+  /** Stops the service immediately: open RPCs fail with `UNAVAILABLE`. */
   readonly down: Effect.Effect<void>
+  /** Starts the service again, on the same port. */
   readonly up: Effect.Effect<void, GrpcServer.GrpcServerError>
 }
 
-// What a caller may send before somebody takes it.
+// How many bytes a caller can send before a handler receives them.
 const window = 64 * 1024
 
-/** One that only this program reaches. */
+/** Serves inside this program only. */
 export const inMemory = (handlers: GrpcHandlers, address: string): Effect.Effect<Process, never, Scope.Scope> =>
   Effect.gen(function*() {
     const transport = yield* memoryTransport.makeTransport(handlers, address, window)
@@ -33,10 +34,7 @@ export const inMemory = (handlers: GrpcHandlers, address: string): Effect.Effect
     return { channel, address, down: control.dropConnection, up: control.restore }
   })
 
-/**
- * Serves on a socket; a service that comes back has the same port. The server passes messages of any size to the handlers, which refuse
- * large ones as Go does.
- */
+/** Serves on a socket. The server passes messages of any size to the handlers, which refuse large ones as Go does. */
 export const onSocket = (
   handlers: GrpcHandlers,
   listen: GrpcServer.Listen

@@ -14,7 +14,7 @@ export const leaseNotFound = (name: string): string => `leases.jumpstarter.dev $
 
 export const exporterNotFound = (name: string): string => `exporters.jumpstarter.dev ${JSON.stringify(name)} not found`
 
-/** What a gRPC server in Go says of a message above its limit; nothing if the message is small enough. */
+/** Returns the error of a gRPC server in Go for a message above its limit, and nothing for a smaller one. */
 export const tooLarge = (message: Bytes.Bytes): Refused | undefined => {
   const size = Bytes.size(message)
   return size <= maxMessageBytes

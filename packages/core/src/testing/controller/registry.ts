@@ -12,7 +12,7 @@ export interface ClientObject {
   readonly labels: Readonly<Record<string, string>>
 }
 
-/** What is done to it, `Registry` or the world around it does. */
+/** Only `Registry`, `World` and the services change it. */
 export interface ExporterObject {
   readonly name: string
   readonly uid: string
@@ -22,18 +22,18 @@ export interface ExporterObject {
   online: boolean
   status: ExporterStatus
   message: string
-  /** When it was last heard of. */
+  /** The time of its last contact. */
   lastSeen: number
-  /** How many streams of `Status` it has open, which count as hearing of it. */
+  /** The number of its open `Status` streams, which keep it in contact. */
   watching: number
-  /** Who waits for its status to change. */
+  /** Fires when its status changes. */
   readonly changed: Signal
 }
 
-/** What a time without a sign of an exporter makes of it. */
+/** After how many milliseconds without contact an exporter is offline. */
 export const contactLimit = 60_000
 
-/** Which labels are not shown, and which are shown apart, with what is said of them. */
+/** Labels that are hidden, and deprecated labels with their notes. */
 export interface ShownLabels {
   readonly hidden: ReadonlySet<string>
   readonly deprecated: Readonly<Record<string, string>>
@@ -45,7 +45,7 @@ export class Registry {
 
   constructor(readonly namespace: string, private readonly shown: ShownLabels) {}
 
-  /** Makes the object anew: one of the same name loses its place, and its tokens count no more. */
+  /** Replaces an object of the same name, whose tokens are no longer valid. */
   addClient(name: string, labels: Readonly<Record<string, string>>): ClientObject {
     const object: ClientObject = { name, uid: crypto.randomUUID(), labels }
     this.clients.set(name, object)
@@ -78,7 +78,7 @@ export class Registry {
     dropped?.changed.fire()
   }
 
-  /** Those that could be leased, if they were free: in the order of their names. */
+  /** Returns the exporters in the order of their names. */
   all(): Array<ExporterObject> {
     return [...this.exporters.values()].sort((a, b) => a.name < b.name ? -1 : 1)
   }
@@ -100,8 +100,8 @@ export class Registry {
   }
 }
 
-/** Whether it has drivers to lend and somebody is there. */
+/** Whether an exporter is online and has registered drivers. */
 export const isThere = (exporter: ExporterObject): boolean => exporter.online && exporter.devices.length > 0
 
-/** Whether its last report says that it waits for a lease. One that never reported is taken to. */
+/** Whether the last report says that the exporter waits for a lease. One that never reported is treated as if it did. */
 export const isReady = ({ status }: ExporterObject): boolean => status === "AVAILABLE" || status === "UNSPECIFIED"

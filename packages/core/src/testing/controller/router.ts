@@ -1,6 +1,5 @@
-// The router: pairs two callers that bring the same token, and copies frames between them as they are. The second caller's
-// RPC does the copying, both ways, and ends when both are done. Whoever has lost his partner learns it with the next frame
-// that he sends.
+// The router pairs two callers with the same token, and copies frames between them unchanged. Both RPCs end when both directions have
+// ended. When one caller is lost, the other one learns that only when it sends a frame or half-closes.
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -19,7 +18,7 @@ import type { Tokens } from "./tokens.ts"
 
 interface Caller {
   readonly duplex: GrpcServerDuplex
-  /** What its RPC ends with. */
+  /** How its RPC ends. */
   readonly over: Deferred.Deferred<void, Refused>
 }
 
@@ -39,7 +38,7 @@ const copy = (frame: Bytes, from: Caller, to: Caller): Effect.Effect<void, Refus
       : Effect.zipRight(Deferred.fail(from.over, refused), refused)
   })
 
-// Copies frames until their sender has half-closed.
+// Copies frames until their sender half-closes.
 const pipe = (from: Caller, to: Caller): Effect.Effect<void, Refused> =>
   Effect.matchEffect(from.duplex.receive, {
     onFailure: Option.match({ onNone: () => Effect.void, onSome: goneAway }),
@@ -50,7 +49,7 @@ const pipe = (from: Caller, to: Caller): Effect.Effect<void, Refused> =>
       )
   })
 
-// Ends when both directions have, with what the first of them failed with.
+// Copies in both directions. Ends when both have ended, with the first failure.
 const forward = (first: Caller, second: Caller): Effect.Effect<Exit.Exit<void, Refused>> =>
   Effect.suspend(() => {
     let failed: Exit.Exit<void, Refused> | undefined
@@ -64,7 +63,7 @@ const forward = (first: Caller, second: Caller): Effect.Effect<Exit.Exit<void, R
     )
   })
 
-/** The router's service. It copies for as long as the scope is open. */
+/** Makes the router's service, which copies frames until the scope closes. */
 export const make = (tokens: Tokens, scope: Scope.Scope): GrpcHandlers => {
   const waiting = new Map<string, Caller>()
 
@@ -91,7 +90,7 @@ export const make = (tokens: Tokens, scope: Scope.Scope): GrpcHandlers => {
       })
     )
 
-  // Also of an RPC that is gone the copying goes on, until the other end has noticed.
+  // When one RPC is gone, the copying continues until the other end has noticed.
   const join = (first: Caller, second: Caller) =>
     Effect.zipRight(
       interruptible.forkIn(

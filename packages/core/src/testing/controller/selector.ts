@@ -1,4 +1,4 @@
-// Label selectors as Kubernetes reads, writes and applies them, and the part of them that a lease may use.
+// Label selectors, which Kubernetes parses, formats and matches in this way, and the part of them that leases allow.
 import * as Either from "effect/Either"
 import * as labels from "./labels.ts"
 
@@ -7,11 +7,11 @@ type Operator = "=" | "==" | "!=" | "in" | "notin" | "exists" | "!" | "gt" | "lt
 export interface Requirement {
   readonly key: string
   readonly operator: Operator
-  /** In order, each once. */
+  /** Sorted, without duplicates. */
   readonly values: ReadonlyArray<string>
 }
 
-/** All of them have to be met. In the order of their keys. */
+/** Requirements in the order of their keys. A selector matches labels that meet all of them. */
 export type Selector = ReadonlyArray<Requirement>
 
 interface Token {
@@ -105,7 +105,7 @@ class Parser {
     return token
   }
 
-  // `in` and `notin` are words where no operator can be.
+  // `in` and `notin` are words where no operator is possible.
   private isWord(token: Token): boolean {
     return token.kind === "word" || token.kind === "keyword"
   }
@@ -161,7 +161,7 @@ class Parser {
         values.push(next.text)
         empty = false
       } else if (next.text === "," || next.text === ")") {
-        // Nothing between two commas is an empty value.
+        // Between two commas is an empty value.
         if (empty) values.push("")
         empty = true
         if (next.text === ")") return sorted(values)
@@ -174,7 +174,7 @@ class Parser {
 
 const byKey = (a: Requirement, b: Requirement): number => a.key < b.key ? -1 : a.key > b.key ? 1 : 0
 
-/** Reads a selector; what it answers else is what Kubernetes says. */
+/** Parses a selector, or returns the text of Kubernetes for its mistake. */
 export const parse = (text: string): Either.Either<Selector, string> => {
   try {
     return Either.right(new Parser(text).selector().sort(byKey))
@@ -208,7 +208,7 @@ const meets = ({ key, operator, values }: Requirement, given: Readonly<Record<st
 export const matches = (selector: Selector, given: Readonly<Record<string, string>>): boolean =>
   selector.every((requirement) => meets(requirement, given))
 
-/** Reads the selector of a lease, which has fewer operators and is kept in other words. */
+/** Parses the selector of a lease, which allows fewer operators and stores `!=` as `notin`. */
 export const ofLease = (text: string): Either.Either<Selector, string> =>
   Either.flatMap(
     Either.mapLeft(parse(text), (problem) => `failed to parse label selector: ${problem}`),
@@ -232,7 +232,7 @@ export const ofLease = (text: string): Either.Either<Selector, string> =>
     }
   )
 
-/** The labels that a selector asks for one by one. */
+/** Returns the labels that a selector requires with `=`. */
 export const equalities = (selector: Selector): Record<string, string> =>
   Object.fromEntries(
     selector.filter(({ operator }) => operator === "=").map(({ key, values }) => [key, values[0] ?? ""])
@@ -247,6 +247,6 @@ const formatRequirement = ({ key, operator, values }: Requirement): string =>
     ? `${key} ${operator} (${values.join(",")})`
     : `${key}${operator}${values.join(",")}`
 
-/** As Kubernetes writes it; one that asks for nothing too. */
+/** Formats a selector as Kubernetes does, an empty one as `<none>`. */
 export const format = (selector: Selector): string =>
   selector.length === 0 ? "<none>" : selector.map(formatRequirement).join(",")

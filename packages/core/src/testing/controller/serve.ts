@@ -1,4 +1,4 @@
-// Handlers of the controller from what the generated definitions say of its methods.
+// Makes handlers of the controller from the generated definitions of its methods.
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { GrpcHandler, type GrpcRequest } from "../../grpc/GrpcHandler.ts"
@@ -53,17 +53,17 @@ export const streaming = <Request, Response>(
   })
 ]
 
-// One that the controller does not have.
+// A method that the controller does not have.
 const unimplemented = (details: string): GrpcHandler =>
   GrpcHandler.Unary({ handle: () => GrpcStatus.make("UNIMPLEMENTED", details) })
 
-/** One that the controller knows by name only. */
+/** A method that is declared, but not implemented. */
 export const nameOnly = (service: Service, method: string): Served => [
   rpcs.of(service, { name: method }),
   unimplemented(`method ${method} not implemented`)
 ]
 
-/** Handlers that answer what they do not know as Go does. */
+/** Handlers that refuse unknown methods with the texts of Go. */
 export class Handlers extends Map<string, GrpcHandler> {
   override get(path: string): GrpcHandler {
     const [, service = "", method = ""] = path.split("/")

@@ -1,19 +1,19 @@
-// Times as the controller keeps and shows them. Instants are milliseconds, of which Kubernetes keeps whole seconds; durations
-// are nanoseconds, in the 64 bits that Go has for them.
+// Times as the controller stores and shows them. Instants are in milliseconds, and Kubernetes stores whole seconds of them. Durations
+// are in nanoseconds, within the 64 bits of Go.
 import type { Duration } from "@effect-jumpstarter/proto/google/protobuf/duration"
 import type { Timestamp } from "@effect-jumpstarter/proto/google/protobuf/timestamp"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 
-/** A time of day: the controller and its peers compare what their clocks say. */
-// eslint-disable-next-line no-restricted-syntax -- it is written down and sent
+/** The time of day, which the controller and its peers compare with their own clocks. */
+// eslint-disable-next-line no-restricted-syntax -- the time is stored and sent
 export const now = Clock.currentTimeMillis
 
 const perSecond = 1_000_000_000n
 
 const longest = 2n ** 63n - 1n
 
-/** Without its fraction of a second. */
+/** Removes the fraction of a second. */
 export const wholeSecond = (millis: number): number => Math.floor(millis / 1000) * 1000
 
 export const toTimestamp = (millis: number): Timestamp => ({
@@ -21,7 +21,7 @@ export const toTimestamp = (millis: number): Timestamp => ({
   nanos: Math.floor(millis % 1000) * 1_000_000
 })
 
-/** To the second: the rest is lost when the object is stored. */
+/** Removes the fraction of a second, which is lost when an object is stored. */
 export const fromTimestamp = ({ seconds }: Timestamp): number => Number(seconds) * 1000
 
 export const toDuration = (nanos: bigint): Duration => ({
@@ -43,7 +43,7 @@ const decimal = (whole: bigint, rest: bigint, digits: number): string => {
   return fraction === "" ? `${whole}` : `${whole}.${fraction}`
 }
 
-/** As Go prints a duration: `1h0m0s`, `-5s`, `1.5ms`. */
+/** Formats a duration as Go does: `1h0m0s`, `-5s`, `1.5ms`. */
 export const showDuration = (nanos: bigint): string => {
   if (nanos < 0n) return `-${showDuration(-nanos)}`
   if (nanos === 0n) return "0s"
@@ -60,7 +60,7 @@ export const showDuration = (nanos: bigint): string => {
   ].join("")
 }
 
-/** As Go prints an instant, which is that of year 1 where there is none. */
+/** Formats an instant as Go does. A missing one is in year 1. */
 export const showInstant = (seconds: number | undefined): string => {
   if (seconds === undefined) return "0001-01-01 00:00:00 +0000 UTC"
   const [date = "", time = ""] = DateTime.formatIso(DateTime.unsafeMake(seconds * 1000)).split("T")

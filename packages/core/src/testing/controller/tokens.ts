@@ -1,5 +1,5 @@
-// Tokens as the controller issues and reads them: of clients and exporters, which the verifier of Kubernetes checks step by
-// step, and of one tunnel, which the router takes.
+// The controller's tokens for clients and exporters, which it verifies in the order of Go's OIDC library, and those for one tunnel
+// each, which the router verifies.
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -28,13 +28,14 @@ const issuer = "https://localhost:8085"
 
 const audience = "jumpstarter"
 
-// What clocks may differ by where a token says from when on it counts.
+// The difference between clocks, in seconds, that `nbf` allows.
 const leeway = 5 * 60
 
 const routerIssuer = "https://jumpstarter.dev/stream"
 
 const routerAudience = "https://jumpstarter.dev/router"
 
+// In seconds.
 const routerLifetime = 30 * 60
 
 const decodeClaims: (json: string) => Option.Option<TokenClaims> = Schema.decodeOption(Schema.parseJson(Schema.Struct({
@@ -52,7 +53,7 @@ interface Parts {
   readonly signature: Buffer
 }
 
-// A token without a look at its signature.
+// Parses a token without verifying its signature.
 const read = (token: string): Option.Option<Parts> => {
   const [header, payload, signature, ...more] = token.split(".")
   if (header === undefined || payload === undefined || signature === undefined || more.length > 0) return Option.none()
@@ -70,10 +71,10 @@ const audiences = ({ aud = [] }: TokenClaims): ReadonlyArray<string> => typeof a
 export class Tokens {
   private readonly keys = generateKeyPairSync("ec", { namedCurve: "P-256" })
   private readonly routerKey = randomBytes(32)
-  // Those whose signature was seen to be right: a program sends the same one with every call.
+  // Tokens whose signature was verified. Programs send the same token with every call.
   private readonly genuine = new Set<string>()
 
-  /** A token of a client or an exporter. Claims that are given replace what the controller would put there. */
+  /** Issues a token for a client or an exporter. `claims` replace those that the controller would set. */
   issue(now: number, subject: string, claims: TokenClaims = {}): string {
     const seconds = Math.floor(now / 1000)
     const signed = `${encode({ alg: "ES256", typ: "JWT" })}.${
@@ -95,11 +96,11 @@ export class Tokens {
     return `${signed}.${signature.toString("base64url")}`
   }
 
-  /** What the controller says of a token: whose it is, or why it is refused. */
+  /** Returns the subject of a token, or the text with which the controller refuses it. */
   verify(now: number, token: string, warm: boolean): Either.Either<string, string> {
     const parts = read(token)
     if (Option.isNone(parts) || parts.value.claims.iss !== issuer) return Either.left("failed to authenticate token")
-    // A token of another issuer does not get that far.
+    // The controller does not get this far with a token of another issuer.
     if (!warm) return Either.left("oidc: authenticator not initialized")
     const { claims } = parts.value
     const refuse = (why: string) => Either.left(`oidc: verify token: ${why}`)
@@ -141,7 +142,7 @@ export class Tokens {
     return `${signed}.${this.routerSignature(signed).toString("base64url")}`
   }
 
-  /** Which tunnel a token is for, unless it is for none. */
+  /** Returns the tunnel that a token is for, if the router accepts the token. */
   verifyForRouter(now: number, token: string): Option.Option<string> {
     return Option.flatMap(read(token), ({ claims, signature, signed }) => {
       const expected = this.routerSignature(signed)

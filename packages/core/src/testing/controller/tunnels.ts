@@ -1,5 +1,5 @@
-// How the two ends of a tunnel get their tokens: the exporter listens, the client dials. Neither looks at whether the lease
-// has ended.
+// Gives both ends of a tunnel their token: the exporter listens, the client dials. The controller does not check whether the lease has
+// ended.
 import type { DialResponse } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -76,13 +76,13 @@ export class Listeners {
   }
 }
 
-// After each of these the server looks again at an exporter that has a lease and does not know yet.
+// After each of these times, in milliseconds, a dial checks again whether the exporter has noticed its lease.
 const steps = [500, 1_000, 2_000, ...Array.from({ length: 8 }, () => 3_000)]
 
 const notReady = (exporter: ExporterObject) =>
   GrpcStatus.make("FAILED_PRECONDITION", `exporter is not ready (status: ${shownStatus(exporter)})`)
 
-// As the objects of Kubernetes have it.
+// Formats a status as in the objects of Kubernetes.
 const shownStatus = ({ status }: ExporterObject): string =>
   status.split("_").map((word) => word.slice(0, 1) + word.slice(1).toLowerCase()).join("")
 

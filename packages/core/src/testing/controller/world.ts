@@ -1,5 +1,5 @@
-// What the controller does by itself: it gives exporters to leases and ends them, tells exporters, and notices those that
-// were lost. Each step is done at once and is given the time; the fiber of `run` takes the steps that are due.
+// The controller's own work: it assigns exporters to leases, ends leases, notifies exporters, and detects lost ones. Every step is
+// synchronous and takes the current time in milliseconds. The fiber of `run` takes the steps that are due.
 import * as Effect from "effect/Effect"
 import type { ExporterStatus } from "../../protocol/ExporterStatus.ts"
 import * as interruptible from "../../util/interruptible.ts"
@@ -26,19 +26,19 @@ export interface Holding {
 
 export interface WorldOptions {
   readonly observed: boolean
-  /** Whether it is the release of the published Python packages, which looks at each lease that waits once a second. */
+  /** Whether the controller checks each waiting lease once a second, as the release of the published Python packages does. */
   readonly polls: boolean
   readonly policies: ReadonlyArray<assignment.Policy>
   /** Returns a random whole number from 0 to `count - 1`. */
   readonly random: (count: number) => number
 }
 
-// From a change of an object until the controller has looked at it.
+// How long the controller takes to act on a change, in milliseconds.
 const settling = 40
 
 const pollInterval = 1_000
 
-// From the end of the time that an exporter has until the controller looks.
+// How much later the controller notices that an exporter is lost, in milliseconds.
 const lossDelay = 12_000
 
 type Listener = (lease: leases.Lease | undefined) => void
@@ -55,7 +55,7 @@ export class World {
 
   constructor(readonly registry: Registry, private readonly options: WorldOptions) {}
 
-  /** Takes the steps that are due, as long as it runs. */
+  /** Takes the steps that are due until it is interrupted. */
   readonly run: Effect.Effect<never> = Effect.forever(Effect.gen(this, function*() {
     const now = yield* times.now
     this.sweep(now)
@@ -64,16 +64,16 @@ export class World {
     yield* due === Infinity ? change : interruptible.raceFirst(change, Effect.sleep(Math.max(0, due - now)))
   }))
 
-  /** Stops until `resume`, as the controller does nothing while it is down. */
+  /** Stops the work until `resume`, because a controller that is down does nothing. */
   pause(): void {
     this.running = false
     this.changed.fire()
   }
 
-  /** Looks at every object, as a controller does that starts. */
+  /** Starts the work again with a check of every object, as a controller does when it starts. */
   resume(now: number): void {
     this.running = true
-    for (const exporter of this.registry.exporters.values()) if (this.silentSince(exporter) <= now) this.lose(exporter)
+    for (const exporter of this.registry.exporters.values()) if (this.contactEnd(exporter) <= now) this.lose(exporter)
     for (const lease of this.due.keys()) this.look(lease, now)
     this.changed.fire()
   }
@@ -86,7 +86,7 @@ export class World {
     this.touched(lease, now)
   }
 
-  /** After a change of what is asked for. */
+  /** Checks a lease again after a change of its request. */
   touched(lease: leases.Lease, now: number): void {
     this.known.delete(lease)
     if (lease.ended) return
@@ -95,6 +95,7 @@ export class World {
     else this.look(lease, now)
   }
 
+  /** Gives a lease to another client. */
   transfer(lease: leases.Lease, client: string, now: number): void {
     if (lease.client === client) return
     lease.client = client
@@ -102,7 +103,7 @@ export class World {
     if (lease.exporter === undefined || this.holders.get(lease.exporter) !== lease) return
     this.endHolding(lease, now)
     this.beginHolding(lease, lease.exporter, now)
-    this.tell(lease.exporter)
+    this.notify(lease.exporter)
   }
 
   expire(lease: leases.Lease, now: number): void {
@@ -111,7 +112,7 @@ export class World {
     this.ended(lease, now)
   }
 
-  /** Its end is asked for. */
+  /** Marks a lease for release. */
   release(lease: leases.Lease, now: number): void {
     if (lease.released) return
     lease.released = true
@@ -119,31 +120,32 @@ export class World {
     this.touched(lease, now)
   }
 
-  /** The lease that an exporter is leased by. */
+  /** Returns the lease that holds an exporter. */
   leaseOf(exporter: string): leases.Lease | undefined {
     return this.holders.get(exporter)
   }
 
-  /** Brings what is said of a lease that waits up to date. */
+  /** Brings the conditions of a waiting lease up to date. */
   refresh(lease: leases.Lease, now: number): void {
     if (!this.options.observed) this.look(lease, now)
   }
 
   // ---- exporters
 
-  /** After a change of labels, drivers, or of whether it may be leased. */
+  /** Checks all waiting leases again, after a change of labels, drivers or enabled exporters. */
   reconsider(now: number): void {
     this.known.clear()
     this.consider(this.waiting(), now)
   }
 
-  /** It was heard of. */
+  /** Records a contact with an exporter. */
   heard(exporter: ExporterObject, now: number): void {
     exporter.lastSeen = now
     exporter.online = true
     this.changed.fire()
   }
 
+  /** Records the status that an exporter reports. */
   report(exporter: ExporterObject, status: ExporterStatus, message: string, now: number): void {
     this.heard(exporter, now)
     exporter.status = status
@@ -153,7 +155,7 @@ export class World {
     this.free(exporter, now)
   }
 
-  /** An exporter listens to what becomes of its lease, until it calls what is answered. */
+  /** Notifies a listener of the exporter's lease, now and at each change, until the returned function is called. */
   watch(exporter: ExporterObject, listener: Listener, now: number): (now: number) => void {
     const listeners = this.listeners.get(exporter.name) ?? new Set()
     this.listeners.set(exporter.name, listeners.add(listener))
@@ -174,6 +176,7 @@ export class World {
     }
   }
 
+  /** Marks an exporter as lost. */
   lose(exporter: ExporterObject): void {
     exporter.online = false
     exporter.status = "OFFLINE"
@@ -198,11 +201,11 @@ export class World {
   }
 
   private lossOf(exporter: ExporterObject): number {
-    return this.silentSince(exporter) + (this.options.observed ? lossDelay : 0)
+    return this.contactEnd(exporter) + (this.options.observed ? lossDelay : 0)
   }
 
-  // When an exporter counts as lost.
-  private silentSince({ lastSeen, online, watching }: ExporterObject): number {
+  // When an exporter without contact counts as lost.
+  private contactEnd({ lastSeen, online, watching }: ExporterObject): number {
     return online && watching === 0 ? lastSeen + contactLimit : Infinity
   }
 
@@ -242,7 +245,7 @@ export class World {
     leases.begin(lease, now, verdict.exporter.name)
     this.holders.set(verdict.exporter.name, lease)
     this.beginHolding(lease, verdict.exporter.name, now)
-    this.tell(verdict.exporter.name)
+    this.notify(verdict.exporter.name)
   }
 
   private candidatesOf(lease: leases.Lease): assignment.Candidates {
@@ -265,12 +268,12 @@ export class World {
     if (exporter === undefined || this.holders.get(exporter) !== lease) return
     this.holders.delete(exporter)
     this.endHolding(lease, now)
-    this.tell(exporter)
+    this.notify(exporter)
     const object = this.registry.exporters.get(exporter)
     if (object !== undefined) this.free(object, now)
   }
 
-  // Gives an exporter to one of those that wait for it, if it is free.
+  // Assigns an exporter to one of the leases that wait for it, if it is free.
   private free(exporter: ExporterObject, now: number): void {
     if (this.holders.has(exporter.name)) return
     this.consider(
@@ -286,7 +289,7 @@ export class World {
     return [...this.due.keys()].filter((lease) => lease.begun === undefined)
   }
 
-  // In no order, as they are woken.
+  // Checks waiting leases in random order: there is no queue.
   private consider(waiting: Array<leases.Lease>, now: number): void {
     if (this.options.observed) {
       if (this.options.polls) return
@@ -299,7 +302,7 @@ export class World {
     }
   }
 
-  private tell(exporter: string): void {
+  private notify(exporter: string): void {
     this.listeners.get(exporter)?.forEach((listener) => listener(this.leaseOf(exporter)))
   }
 
