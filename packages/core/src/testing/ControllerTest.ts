@@ -378,7 +378,11 @@ export const make = (
           known("client", to, registry.clients),
           withLease(name, (lease, now) => world.transfer(lease, to, now))
         ),
-      leases: Effect.sync(() => Array.from(world.leases.values(), viewOf)),
+      leases: Effect.map(times.now, (now) =>
+        Array.from(world.leases.values(), (lease) => {
+          world.refresh(lease, now)
+          return viewOf(lease)
+        })),
       exporters: Effect.sync(() =>
         registry.all().map(({ devices, labels, message, name, online, status }) => ({
           name,

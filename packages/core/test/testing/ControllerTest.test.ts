@@ -66,6 +66,17 @@ describe("an effect that takes a name", () => {
     }))
 })
 
+it.scoped("leases shows why a lease waits now", () =>
+  Effect.gen(function*() {
+    const { alice, bench, lab } = yield* leased()
+    yield* bench.report(status.ready)
+    yield* alice.lease({ selector: "board=rpi4" }, "two")
+    const reason = Effect.map(lab.leases, ([, two]) => two?.reason)
+    assert.strictEqual(yield* reason, "NotAvailable")
+    yield* lab.takeOffline("bench")
+    assert.strictEqual(yield* reason, "Offline")
+  }))
+
 describe("transfer", () => {
   it.scoped("ends one holding, starts the next, and notifies the exporter", () =>
     Effect.gen(function*() {

@@ -293,7 +293,7 @@ export class World {
   private consider(waiting: Array<leases.Lease>, now: number): void {
     if (this.options.observed) {
       if (this.options.polls) return
-      waiting.forEach((lease) => this.schedule(lease, now + settling))
+      waiting.forEach((lease) => this.schedule(lease, Math.min(this.due.get(lease) ?? Infinity, now + settling)))
       return
     }
     for (let left = waiting.length; left > 0; left--) {

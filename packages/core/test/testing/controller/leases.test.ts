@@ -317,6 +317,19 @@ describe("a lease that waits", () => {
       assert.isDefined(condition(yield* alice.get(name), "Ready"))
     }))
 
+  it.scoped("is not checked later because its exporter reports often", () =>
+    Effect.gen(function*() {
+      const { alice, bench } = yield* withBench({ latency: "observed", release: "main" })
+      yield* bench.report(status.ready)
+      const name = yield* alice.lease({ selector: "board=rpi4" })
+      yield* TestClock.adjust("500 millis")
+      yield* bench.report(status.available, "first")
+      yield* TestClock.adjust("30 millis")
+      yield* bench.report(status.available, "second")
+      yield* TestClock.adjust("10 millis")
+      assert.isDefined(condition(yield* alice.get(name), "Ready"))
+    }))
+
   it.scoped("in no queue: who came first does not get it first", () =>
     Effect.gen(function*() {
       const { alice, bench } = yield* withBench()
