@@ -12,6 +12,7 @@ const interoperation = "packages/*/test/interop/**/*.test.ts"
 // size of a file, by which Vitest orders them, says nothing about a suite that is imported. `npm run test:quick` leaves them out.
 const longest = [
   "core/test/interop/behaviour",
+  "core/test/interop/tunnel",
   "core/test/interop/conformance",
   "core/test/suite/faults/faults",
   "core/test/resource/ContentEncoding",

@@ -180,7 +180,6 @@ async def main(args: argparse.Namespace, directory: Path) -> None:
 
     session_class = OldSession if args.no_status else Session
     with session_class(labels={"jumpstarter.dev/name": "interop"}, root_device=root) as session:
-        probe.set_status_hook = lambda name, message: session.update_status(ExporterStatus[name], message)
         session.update_status(ExporterStatus[args.status])
 
         ready: dict[str, object] = {"unix": unix_path, "pid": os.getpid(), "storage": str(storage_root)}

@@ -3,10 +3,12 @@
 import asyncio
 import dataclasses
 import errno
+import gc
 import hashlib
 import ipaddress
 import json
 import logging
+import os
 import re
 import time
 from collections import Counter
@@ -24,7 +26,9 @@ from uuid import UUID
 import anyio
 from anyio import BrokenResourceError, EndOfStream, create_memory_object_stream
 from anyio.abc import ObjectStream
+from jumpstarter.common import ExporterStatus
 from jumpstarter.driver import Driver, export, exportstream
+from jumpstarter.exporter.session import Session
 from pydantic import BaseModel, validate_call
 
 CHUNK = 65536
@@ -118,8 +122,6 @@ class ScriptedStream(ObjectStream[bytes]):
 class ProbeDriver(Driver):
     """Records the life of every call, generator, byte stream and resource it serves."""
 
-    set_status_hook: Callable[[str, str], None] | None = None
-
     _events: list[str] = field(init=False, default_factory=list)
     _bytes: Counter = field(init=False, default_factory=Counter)
     _open: int = field(init=False, default=0)
@@ -174,10 +176,15 @@ class ProbeDriver(Driver):
 
     @export
     async def set_status(self, name: str, message: str = "") -> None:
-        """Change the exporter's status."""
-        if self.set_status_hook is None:
-            raise NotImplementedError("no session")
-        self.set_status_hook(name, message)
+        """Change the status of the exporter's session; a controller is told nothing."""
+        # Drivers have no way to their session, and `jmp run` makes it itself.
+        for session in [o for o in gc.get_objects() if issubclass(type(o), Session) and o.mapping.get(self.uuid) is self]:
+            session.update_status(ExporterStatus[name], message)
+
+    @export
+    async def pid(self) -> int:
+        """The id of the exporter's process."""
+        return os.getpid()
 
     @export
     async def log(self, level: str, message: str) -> None:

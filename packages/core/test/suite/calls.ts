@@ -150,7 +150,7 @@ export const calls = (peer: peer.Peer): void => {
         const error = yield* Effect.flip(call.fail("runtime"))
         match(
           error.message,
-          /^call probe\.fail failed \(UNKNOWN(, (duplex|lease one|(unix|tcp|tls):\S+))?\): no details$/
+          /^call probe\.fail failed \(UNKNOWN(, (duplex|lease \S+|(unix|tcp|tls):\S+))?\): no details$/
         )
       })
     )

@@ -81,6 +81,8 @@ export interface Quirks {
   readonly sparseLog: boolean
   /** 8: a log line goes to one subscriber, maybe to one that has just left, and may come after the end of the backlog. */
   readonly competingLog: boolean
+  /** 10.7: neither the exporter nor its root has labels: `jmp run` of 0.9.0 gives them none. */
+  readonly unlabelled: boolean
   /**
    * How many bytes of an upload the peer allows to be under way to a driver that does not read them. No section describes
    * this: gRPC's C core grants as much as it measures the line to carry, and granted 50 MiB of 64. The bytes that a client
@@ -108,6 +110,7 @@ export const noQuirks: Quirks = {
   concatenatedBz2: "decoded",
   sparseLog: false,
   competingLog: false,
+  unlabelled: false,
   grantedUpload: 24 * mebibyte
 }
 
@@ -135,6 +138,7 @@ export const pythonQuirks: Quirks = {
   concatenatedBz2: "refused",
   sparseLog: true,
   competingLog: true,
+  unlabelled: false,
   grantedUpload: Infinity
 }
 
