@@ -13,8 +13,8 @@ const count = Resource.sink(Sink.foldLeft(0, (size, bytes: Uint8Array) => size +
 
 const flash = Effect.gen(function*() {
   const flasher = yield* BoardFlasher
-  // The image is sent compressed, and the exporter decodes it. For a file, use `Resource.fromFile("image.gz", { ...
-  // })`.
+  // The image is sent compressed, and the exporter decodes it. `Resource.fromFile("image.gz", { contentEncoding: "gzip" })`
+  // does the same with a file.
   const source = Resource.source(ContentEncoding.encode("gzip")(image), { contentEncoding: "gzip" })
   yield* flasher.flash(source.pipe(ProgressBar.show(), Resource.withIdleTimeout("1 minute")), "root")
   yield* Console.log(`stored ${yield* flasher.dump(count, "root")} bytes`)

@@ -2,9 +2,12 @@
 import { ExporterConnection } from "@effect-jumpstarter/core"
 import { ExporterTest, PowerTest } from "@effect-jumpstarter/core/testing"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Config, Effect, Layer, Stream } from "effect"
+import { Config, Effect, Layer, Option, Stream } from "effect"
 
 const program = Effect.gen(function*() {
+  // Inside `jmp shell`: the leased exporter, from JMP_EXPORTER, JMP_LEASE and JMP_EXPORTER_LABELS.
+  const { metadata } = yield* ExporterConnection.ExporterConnection
+  if (Option.isSome(metadata)) yield* Effect.log("leased", metadata.value)
   const power = yield* ExporterConnection.driver("power")
   yield* power.call("on")
   yield* power.streamingCall("read").pipe(

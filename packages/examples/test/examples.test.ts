@@ -105,6 +105,9 @@ describe("examples", () => {
   const examples: Record<string, RegExp> = {
     power: /voltage: 5, current: 2/,
     console: /^2025\.04\n$/,
+    host:
+      /^3000 rpm\ncall fan\.set_speed was refused for its arguments \(INVALID_ARGUMENT, .*\): the fan does not turn backwards\n$/,
+    promises: /^stored console=ttyS0\nDriverError: call flasher\.dump failed \(INTERNAL.*\): boot was never flashed\n$/,
     flash: /^stored 18893 bytes\ncall flasher\.dump failed \(INTERNAL\): boot was never flashed\n$/,
     logs: /^memory WARN sensor\.calibrate: the reference is 0\.2 V off\n$/,
     // The exporter's span ends before the client's span.
@@ -119,4 +122,30 @@ describe("examples", () => {
         assert.match(stdout, expected)
       }), 30_000)
   }
+
+  it.scopedLive(
+    "power uses the exporter of `jmp shell`, and prints its name, lease and labels",
+    () =>
+      Effect.gen(function*() {
+        const endpoint = yield* EmbeddedExporter.serve
+        const { code, stdout } = yield* run("power", [], {
+          JUMPSTARTER_HOST: Endpoint.format(endpoint),
+          JMP_EXPORTER: "bench-3",
+          JMP_LEASE: "nightly",
+          JMP_EXPORTER_LABELS: "board=rpi4,rack=2"
+        })
+        assert.strictEqual(code, 0)
+        for (const text of [/name: 'bench-3'/, /value: 'nightly'/, /board: 'rpi4', rack: '2'/, /voltage: /]) {
+          assert.match(stdout, text)
+        }
+      }).pipe(Effect.provide(NodeContext.layer)),
+    30_000
+  )
+
+  it.live("host connects to the address of BENCH_ADDRESS", () =>
+    Effect.gen(function*() {
+      const { code, stdout } = yield* run("host", [], { BENCH_ADDRESS: "tcp://nowhere" })
+      assert.strictEqual(code, 1)
+      assert.match(stdout, /BENCH_ADDRESS: .*the port is missing; write nowhere:8090/)
+    }), 30_000)
 })
