@@ -213,7 +213,7 @@ const readYaml = (fileSystem: FileSystem.FileSystem, file: string) =>
         new ClientConfigError({
           reason: "Syntax",
           source: file,
-          ...(line === undefined ? {} : { line }),
+          line,
           details
         }))
     )
@@ -268,7 +268,7 @@ const currentClient = Effect.fnUntraced(function*(file: string) {
     new ClientConfigError({
       reason: "NotFound",
       source: file,
-      ...(line === undefined ? {} : { line }),
+      line,
       details
     })
   const wayOut = "name a client, set JMP_NAMESPACE, JMP_NAME and the other variables, or log in with `jmp login`"
@@ -284,7 +284,7 @@ const currentClient = Effect.fnUntraced(function*(file: string) {
       new ClientConfigError({
         reason: "Invalid",
         source: file,
-        ...(line === undefined ? {} : { line }),
+        line,
         key: "config.current-client",
         details: "is not the alias of a client"
       })

@@ -5,7 +5,7 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import * as interruptible from "../util/interruptible.ts"
-import { ControllerError, isTransient } from "./controllerError.ts"
+import { ControllerError, type ControllerReason, isTransient } from "./controllerError.ts"
 import * as controllerTexts from "./controllerTexts.ts"
 
 export interface Request {
@@ -24,7 +24,7 @@ export const fromStatus = (name: string, subject?: string) => (status: GrpcStatu
     reason: controllerTexts.reasonOf(status),
     rpc: name,
     target: status.target,
-    ...(subject === undefined ? {} : { subject }),
+    subject,
     code: status.code,
     details,
     cause: GrpcStatus.amend(status, { details })
@@ -64,7 +64,7 @@ export const persist = <A>(
               reason: "TimedOut",
               rpc: name,
               target,
-              ...(subject === undefined ? {} : { subject }),
+              subject,
               code: "DEADLINE_EXCEEDED",
               details: `there was no answer within ${Duration.format(bound)}`
             })
@@ -78,14 +78,15 @@ const mayHaveHappened = ({ cause, code }: ControllerError): boolean =>
   code === "UNAVAILABLE" && !(cause instanceof GrpcStatus.GrpcStatusError && cause.origin === "client")
 
 /**
- * `persist` for a request that changes something. After an attempt that may have been carried out, `done` examines each later failure:
- * it returns the result when the failure shows that the change has been made.
+ * `persist` for a request that changes something. When an attempt may have been carried out and a later one fails with `reason`, `done`
+ * returns the result if the change has been made.
  */
 export const persistOnce = <A>(
   request: Request,
   bound: Duration.Duration,
   attempt: Effect.Effect<A, ControllerError>,
-  done: (error: ControllerError) => Effect.Effect<Option.Option<A>, ControllerError>
+  reason: ControllerReason,
+  done: Effect.Effect<Option.Option<A>, ControllerError>
 ): Effect.Effect<A, ControllerError> =>
   Effect.suspend(() => {
     let unsure = false
@@ -93,11 +94,9 @@ export const persistOnce = <A>(
       request,
       bound,
       attempt.pipe(
-        Effect.catchAll((error) =>
-          Effect.flatMap(
-            unsure ? done(error) : Effect.succeed(Option.none<A>()),
-            Option.match({ onNone: () => Effect.fail(error), onSome: Effect.succeed })
-          )
+        Effect.catchIf(
+          (error) => unsure && error.reason === reason,
+          (error) => Effect.flatMap(done, Option.match({ onNone: () => Effect.fail(error), onSome: Effect.succeed }))
         ),
         Effect.tapError((error) =>
           Effect.sync(() => {

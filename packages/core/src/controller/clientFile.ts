@@ -280,7 +280,7 @@ export const decode = (
     return new ClientConfigError({
       reason: "Invalid",
       source: source.name,
-      ...(line === undefined ? {} : { line }),
+      line,
       ...(path.length === 0 ? {} : { key: joined(path) }),
       details
     })
@@ -292,7 +292,7 @@ export const decode = (
       ? new ClientConfigError({
         reason: "Invalid",
         source: environment,
-        ...(name === undefined ? {} : { key: name }),
+        key: name,
         details: "is not set"
       })
       : at(path, name === undefined ? "is missing" : `is missing, and ${name} is not set`)

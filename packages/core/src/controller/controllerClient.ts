@@ -34,6 +34,8 @@ const defaultBound = Duration.seconds(30)
 
 const defaultPageSize = 100
 
+interface About extends Partial<Pick<ControllerError, "position" | "subject">> {}
+
 const clientMethods = ClientServiceDefinition.methods
 
 export const make = (
@@ -59,8 +61,11 @@ export const make = (
     reason: ControllerReason,
     code: GrpcStatus.GrpcCode,
     details: string,
-    more: { readonly subject?: string; readonly position?: number } = {}
-  ) => new ControllerError({ reason, rpc, target, code, details, ...more })
+    about: About = {}
+  ) => new ControllerError({ reason, rpc, target, code, details, ...about })
+
+  const invalid = (rpc: string, details: string, about?: About) =>
+    refuse(rpc, "Invalid", "INVALID_ARGUMENT", details, about)
 
   // Makes one attempt, and a second one with a new token when the controller says that the first has expired. A tracer may show the
   // result of the span, so `read` hides tokens.
@@ -118,10 +123,8 @@ export const make = (
   const selectorOf = (rpc: string, text: string | undefined): Either.Either<string, ControllerError> =>
     Either.mapBoth(labelSelector.parse(text ?? ""), {
       onLeft: ({ details, position }) =>
-        refuse(
+        invalid(
           rpc,
-          "Invalid",
-          "INVALID_ARGUMENT",
           `the selector ${JSON.stringify(text)} is invalid at character ${position}: ${details}`,
           { position }
         ),
@@ -132,14 +135,7 @@ export const make = (
   const checkedName = (rpc: string, name: string): Either.Either<string, ControllerError> =>
     name !== "" && !name.includes("/")
       ? Either.right(name)
-      : Either.left(
-        refuse(
-          rpc,
-          "Invalid",
-          "INVALID_ARGUMENT",
-          `${JSON.stringify(name)} is not a name: write it without namespaces/`
-        )
-      )
+      : Either.left(invalid(rpc, `${JSON.stringify(name)} is not a name: write it without namespaces/`))
 
   const checkedDuration = (
     rpc: string,
@@ -149,12 +145,10 @@ export const make = (
     const duration = Duration.decode(input)
     return Duration.isFinite(duration) && Duration.greaterThan(duration, Duration.zero)
       ? Either.right(duration)
-      : Either.left(refuse(
+      : Either.left(invalid(
         rpc,
-        "Invalid",
-        "INVALID_ARGUMENT",
         `the duration must be finite and greater than zero; it is ${Duration.format(duration)}`,
-        subject === undefined ? {} : { subject }
+        { subject }
       ))
   }
 
@@ -164,8 +158,24 @@ export const make = (
     const bounded = <A>(name: string, subject: string | undefined, attempt: Effect.Effect<A, ControllerError>) =>
       attempts.persist({ name, target, subject }, bound, attempt)
 
+    const boundedOnce = <A>(
+      name: string,
+      subject: string,
+      attempt: Effect.Effect<A, ControllerError>,
+      reason: ControllerReason,
+      done: Effect.Effect<Option.Option<A>, ControllerError>
+    ) => attempts.persistOnce({ name, target, subject }, bound, attempt, reason, done)
+
     const getLease = (name: string) =>
       ofClient(clientMethods.getLease, { name: fullName("leases", name) }, name, records.leaseOf)
+
+    const updateLease = (name: string, changes: Partial<WireLease>) =>
+      ofClient(
+        clientMethods.updateLease,
+        { lease: { ...WireLease.create(), name: fullName("leases", name), ...changes }, updateMask: undefined },
+        name,
+        records.leaseOf
+      )
 
     const pages = <A>(
       name: string,
@@ -208,25 +218,21 @@ export const make = (
         )
         const isScheduled = Option.isNone(lease.effectiveBeginTime)
         return {
-          ...WireLease.create(),
-          name: fullName("leases", name),
           duration: records.toDuration(duration),
           // Before the lease begins, the controller requires the begin time with the duration. After that, it refuses a begin time.
-          ...(isScheduled && Option.isSome(lease.beginTime)
-            ? { beginTime: records.toTimestamp(lease.beginTime.value) }
-            : {})
+          beginTime: isScheduled && Option.isSome(lease.beginTime)
+            ? records.toTimestamp(lease.beginTime.value)
+            : undefined
         }
       })
-      const update = (lease: WireLease) =>
-        ofClient(clientMethods.updateLease, { lease, updateMask: undefined }, name, records.leaseOf)
       return Effect.suspend(() => {
-        let changed: WireLease | undefined
+        let changes: Partial<WireLease> | undefined
         const attempt = Effect.gen(function*() {
-          const lease = changed ??= yield* read
+          const { beginTime, duration } = changes ??= yield* read
           return yield* Effect.catchIf(
-            update(lease),
+            updateLease(name, { beginTime, duration }),
             ({ reason }) => reason === "AlreadyStarted",
-            () => update({ ...lease, beginTime: undefined })
+            () => updateLease(name, { duration })
           )
         })
         return bounded(rpc, name, attempt)
@@ -295,12 +301,7 @@ export const make = (
           const selector = yield* selectorOf(rpc, lease.selector)
           const { exporterName = "" } = lease
           if (selector === "" && exporterName === "") {
-            return yield* refuse(
-              rpc,
-              "Invalid",
-              "INVALID_ARGUMENT",
-              "a lease needs a selector or the name of an exporter"
-            )
+            return yield* invalid(rpc, "a lease needs a selector or the name of an exporter")
           }
           const duration = yield* checkedDuration(rpc, lease.duration)
           const request: CreateLeaseRequest = {
@@ -317,20 +318,18 @@ export const make = (
               allowDisabled: lease.allowDisabled ?? false
             }
           }
-          const made = yield* attempts.persistOnce(
-            { name: rpc, target, subject: leaseId },
-            bound,
+          const made = yield* boundedOnce(
+            rpc,
+            leaseId,
             ofClient(clientMethods.createLease, request, leaseId, records.leaseOf),
-            ({ reason }) =>
-              reason === "AlreadyExists"
-                ? Effect.map(
-                  getLease(leaseId),
-                  // An earlier lease may have used a name that the program chose, but not a random one.
-                  Option.liftPredicate((found) =>
-                    Option.contains(found.client, config.name) && (lease.name === undefined || !records.isOver(found))
-                  )
-                )
-                : Effect.succeed(Option.none())
+            "AlreadyExists",
+            Effect.map(
+              getLease(leaseId),
+              // An earlier lease may have used a name that the program chose, but not a random one.
+              Option.liftPredicate((found) =>
+                Option.contains(found.client, config.name) && (lease.name === undefined || !records.isOver(found))
+              )
+            )
           )
           const deprecated = Object.keys(made.deprecatedLabels)
           if (deprecated.length > 0) {
@@ -346,24 +345,22 @@ export const make = (
         Effect.gen(function*() {
           yield* checkedName("UpdateLease", name)
           yield* checkedName("UpdateLease", client)
-          const lease = { ...WireLease.create(), name: fullName("leases", name), client: fullName("clients", client) }
-          return yield* attempts.persistOnce(
-            { name: "UpdateLease", target, subject: name },
-            bound,
-            ofClient(clientMethods.updateLease, { lease, updateMask: undefined }, name, records.leaseOf),
-            ({ reason }) =>
-              reason === "NotYours"
-                ? Effect.map(getLease(name), Option.liftPredicate((lease) => Option.contains(lease.client, client)))
-                : Effect.succeed(Option.none())
+          return yield* boundedOnce(
+            "UpdateLease",
+            name,
+            updateLease(name, { client: fullName("clients", client) }),
+            "NotYours",
+            Effect.map(getLease(name), Option.liftPredicate((lease) => Option.contains(lease.client, client)))
           )
         }),
       deleteLease: (name) =>
         Effect.flatMap(checkedName("DeleteLease", name), (name) =>
-          attempts.persistOnce(
-            { name: "DeleteLease", target, subject: name },
-            bound,
+          boundedOnce(
+            "DeleteLease",
+            name,
             ofClient(clientMethods.deleteLease, { name: fullName("leases", name) }, name, () => undefined),
-            ({ reason }) => Effect.succeed(reason === "AlreadyReleased" ? Option.some(undefined) : Option.none())
+            "AlreadyReleased",
+            Effect.succeedSome(undefined)
           )),
       rotateToken: Effect.uninterruptibleMask((restore) =>
         Effect.gen(function*() {

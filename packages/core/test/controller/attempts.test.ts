@@ -4,7 +4,6 @@ import { deepStrictEqual } from "@effect/vitest/utils"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import * as attempts from "../../src/controller/attempts.ts"
 import * as GrpcStatus from "../../src/grpc/GrpcStatus.ts"
@@ -21,12 +20,16 @@ const outcome = (first: GrpcStatus.GrpcStatusError) =>
       Effect.fail(attempts.fromStatus("CreateLease")(count++ === 0 ? first : exists))
     )
     const fiber = yield* Effect.fork(
-      attempts.persistOnce({ name: "CreateLease", target: "lab" }, Duration.seconds(30), attempt, () =>
-        Effect.succeed(Option.some("found")))
+      attempts.persistOnce(
+        { name: "CreateLease", target: "lab" },
+        Duration.seconds(30),
+        attempt,
+        "AlreadyExists",
+        Effect.succeedSome("found")
+      )
     )
     yield* TestClock.adjust("1 second")
-    return yield* Effect.merge(Effect.mapError(Fiber.join(fiber), ({ reason }) =>
-      reason))
+    return yield* Effect.merge(Effect.mapError(Fiber.join(fiber), ({ reason }) => reason))
   })
 
 describe("a request that changes something", () => {
