@@ -1,4 +1,4 @@
-// Calls of the services of a controller, as a client or an exporter makes them.
+// A client's and an exporter's calls of the services of a controller.
 import { ClientServiceDefinition, Lease } from "@effect-jumpstarter/proto/jumpstarter/client/v1/client"
 import {
   ControllerServiceDefinition,
@@ -23,7 +23,7 @@ interface Method<Request, Response> extends stub.Method<Request, Response> {
 
 type Entries = Readonly<Record<string, string>>
 
-/** What a caller says of himself. */
+/** The metadata that identifies a caller. */
 export const metadataOf = ({ kind, name, namespace, token }: Credentials): Entries => ({
   authorization: `Bearer ${Redacted.value(token)}`,
   "jumpstarter-kind": kind,
@@ -31,7 +31,7 @@ export const metadataOf = ({ kind, name, namespace, token }: Credentials): Entri
   "jumpstarter-name": name
 })
 
-// The calls of one service with one caller's metadata.
+// Calls one service with the metadata of one caller.
 const callerOf = (channel: Channel, entries: Entries, service: { readonly fullName: string }) => {
   const metadata = Metadata.make(entries)
   const encoded = <Request, Response>({ requestType }: Method<Request, Response>, request: Partial<Request>) =>
@@ -62,10 +62,10 @@ const controller = ControllerServiceDefinition.methods
 
 const seconds = (count: number) => ({ seconds: BigInt(count), nanos: 0 })
 
-/** What is asked for: a whole lease, of which most is left out. */
+/** A lease to create, most of whose fields are left out. `lasts` is its duration in seconds. */
 export type Asked = Partial<Lease> & { readonly lasts?: number }
 
-// A lease that lasts so many seconds, half an hour unless given.
+// Completes a lease, which lasts half an hour by default.
 const asked = ({ lasts = 1800, ...lease }: Asked): Lease => Lease.fromPartial({ duration: seconds(lasts), ...lease })
 
 /** The calls of a client. */
@@ -78,7 +78,7 @@ export const clientOf = ({ controller: channel, namespace }: Control, metadata: 
   return {
     ask,
     create,
-    /** The name of a new lease. */
+    /** Creates a lease and returns its name. */
     lease: (lease: Asked, leaseId?: string) =>
       Effect.map(create(lease, leaseId), ({ name }) => name.slice(name.lastIndexOf("/") + 1)),
     get: (lease: string) => ask(methods.getLease, { name: nameOf(lease) }),
@@ -91,7 +91,7 @@ export const clientOf = ({ controller: channel, namespace }: Control, metadata: 
     exporters: (request: { readonly filter?: string; readonly pageSize?: number; readonly pageToken?: string } = {}) =>
       ask(methods.listExporters, { parent, ...request }),
     dial: (leaseName: string) => askController(controller.dial, { leaseName }),
-    /** Calls the service that exporters call too. */
+    /** Calls the service that exporters use too. */
     askController
   }
 }
@@ -104,7 +104,7 @@ const drivers: ReadonlyArray<DriverInstanceReport> = [{
   methodsDescription: {}
 }]
 
-/** The numbers of what an exporter reports. */
+/** The numbers of the statuses of exporters. */
 export const status = {
   offline: 1,
   available: 2,
@@ -130,7 +130,7 @@ export const exporterOf = ({ controller: channel }: Control, metadata: Entries) 
     release: (name: string) => ask(controller.releaseLease, { name }),
     listen: (leaseName: string) => stream(controller.listen, { leaseName }),
     notices,
-    /** Registers and waits for leases, of which it takes the notices one by one. */
+    /** Registers, opens a Status stream, and reports that the exporter is available. `next` takes one notice after the other. */
     online: Effect.gen(function*() {
       yield* register()
       const queue = yield* Queue.unbounded<StatusResponse>()
@@ -142,28 +142,28 @@ export const exporterOf = ({ controller: channel }: Control, metadata: Entries) 
   }
 }
 
-/** A client of a stand-in that is new to it. */
+/** Adds a client to a stand-in. */
 export const addClient = (lab: Control, name: string, labels: Readonly<Record<string, string>> = {}) =>
   Effect.map(lab.addClient(name, { labels }), (credentials) => clientOf(lab, metadataOf(credentials)))
 
-/** An exporter that nobody has seen yet. */
+/** Adds an exporter to a stand-in, which has never connected. */
 export const addExporter = (
   lab: Control,
   name: string,
   options?: { readonly labels?: Readonly<Record<string, string>>; readonly enabled?: boolean }
 ) => Effect.map(lab.addExporter(name, options), (credentials) => exporterOf(lab, metadataOf(credentials)))
 
-/** The reason and the text of the condition that says most. */
+/** Returns status, reason and text of a condition. */
 export const condition = ({ conditions }: Lease, type: string): string | undefined => {
   const found = conditions.find((one) => one.type === type)
   return found === undefined ? undefined : `${found.status ?? ""} ${found.reason ?? ""}: ${found.message ?? ""}`
 }
 
-/** What a call was refused with. */
+/** Returns code and details of the error of a call. */
 export const refusal = <A>(effect: Effect.Effect<A, GrpcStatusError>): Effect.Effect<string, A> =>
   Effect.map(Effect.flip(effect), ({ code, details }) => `${code}: ${details}`)
 
-/** One end of a tunnel. */
+/** Opens one end of a tunnel. */
 export const tunnel = ({ router }: { readonly router: Pick<GrpcTransport, "duplex"> }, token: string) =>
   Effect.map(
     router.duplex(rpcs.stream, {
@@ -182,7 +182,7 @@ export const tunnel = ({ router }: { readonly router: Pick<GrpcTransport, "duple
         halfClose: duplex.halfClose,
         status: duplex.status,
         cancel: duplex.cancel,
-        /** The next frames that came, as `type:payload`; none at a clean end. */
+        /** The next frames, as `type:payload`; none at a clean end. */
         receive: Effect.map(
           duplex.receive,
           Chunk.map((message) => {

@@ -1,4 +1,4 @@
-// What a test does to the stand-in through `Control`.
+// The controls of the stand-in.
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Redacted, Stream, TestClock } from "effect"
 import * as ControllerTest from "../../src/testing/ControllerTest.ts"
@@ -66,7 +66,7 @@ describe("an effect that takes a name", () => {
     }))
 })
 
-it.scoped("leases shows why a lease waits now", () =>
+it.scoped("leases has the current reason of a lease that waits", () =>
   Effect.gen(function*() {
     const { alice, bench, lab } = yield* leased()
     yield* bench.report(status.ready)
@@ -105,7 +105,7 @@ describe("transfer", () => {
 })
 
 describe("restart", () => {
-  it.scoped("ends a lease late that expired while the controller was down", () =>
+  it.scoped("ends a lease that expired while the controller was down", () =>
     Effect.gen(function*() {
       const { alice, lab } = yield* leased()
       yield* alice.extend("one", 60)
@@ -118,7 +118,7 @@ describe("restart", () => {
       assert.deepStrictEqual(lease.effectiveEndTime, { seconds: 100n, nanos: 0 })
     }))
 
-  it.scoped("finds an exporter online that comes back within a minute of its last contact", () =>
+  it.scoped("keeps an exporter online that reports within a minute of its last contact", () =>
     Effect.gen(function*() {
       const { alice, bench, lab } = yield* leased()
       yield* lab.stop
@@ -129,7 +129,7 @@ describe("restart", () => {
       assert.isTrue((yield* alice.exporter("bench")).online)
     }))
 
-  it.scoped("finds an exporter offline that was not heard from for a minute", () =>
+  it.scoped("takes an exporter offline that had no contact for a minute", () =>
     Effect.gen(function*() {
       const { alice, lab } = yield* leased()
       yield* lab.stop
@@ -142,7 +142,7 @@ describe("restart", () => {
 
 describe("addClient", () => {
   it.scoped.each([{ latency: "none" }, { latency: "observed" }] as const)(
-    "checks the policies again for the leases that wait (%j)",
+    "checks the policies again for waiting leases (%j)",
     (options) =>
       Effect.gen(function*() {
         const settled = TestClock.adjust("2 seconds")
@@ -200,7 +200,7 @@ describe("a dial that waits for its exporter", () => {
 })
 
 describe("a stand-in on a socket", () => {
-  it.scopedLive("has an address that configurations accept, on IPv6 too", () =>
+  it.scopedLive("has addresses in the form of configuration files, on IPv6 too", () =>
     Effect.gen(function*() {
       const listen = { host: "::1", port: 0 }
       const lab = yield* ControllerTest.make({ listen: { controller: listen, router: listen } })

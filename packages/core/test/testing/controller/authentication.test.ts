@@ -1,4 +1,4 @@
-// protocol.md 12.1: who calls, in the order in which the controller looks.
+// protocol.md 12.1: how the controller authenticates callers, in its order of checks.
 import { ClientServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/client/v1/client"
 import { ControllerServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import { assert, describe, it } from "@effect/vitest"
@@ -29,9 +29,9 @@ describe("the controller's authentication", () => {
   it.scoped.each(
     [
       ["no authorization", { authorization: undefined }, "UNAUTHENTICATED: missing authorization header"],
-      ["an empty one", { authorization: "" }, "INVALID_ARGUMENT: malformed authorization header"],
-      ["Basic", { authorization: "Basic x" }, "INVALID_ARGUMENT: malformed authorization header"],
-      ["garbage", { authorization: "Bearer garbage" }, "UNKNOWN: failed to authenticate token"],
+      ["an empty authorization", { authorization: "" }, "INVALID_ARGUMENT: malformed authorization header"],
+      ["Basic authorization", { authorization: "Basic x" }, "INVALID_ARGUMENT: malformed authorization header"],
+      ["a token that is garbage", { authorization: "Bearer garbage" }, "UNKNOWN: failed to authenticate token"],
       ["no kind", { "jumpstarter-kind": undefined }, "INVALID_ARGUMENT: missing metadata: jumpstarter-kind"],
       [
         "no namespace",
@@ -56,7 +56,7 @@ describe("the controller's authentication", () => {
         "PERMISSION_DENIED: permission denied for client lab/bob"
       ],
       [
-        "nobody's name",
+        "the name of no client",
         { "jumpstarter-name": "nobody" },
         "UNKNOWN: client lab/nobody: clients.jumpstarter.dev \"nobody\" not found"
       ],
@@ -66,7 +66,7 @@ describe("the controller's authentication", () => {
         "UNKNOWN: client other/alice: clients.jumpstarter.dev \"alice\" not found"
       ]
     ] as const
-  )("%s", ([, change, expected]) =>
+  )("refuses a call with %s", ([, change, expected]) =>
     Effect.gen(function*() {
       const { lab: control, metadata } = yield* lab
       yield* control.addClient("bob")
@@ -86,12 +86,12 @@ describe("the controller's authentication", () => {
         "oidc: current time 2026-11-29 00:07:26 +0000 UTC before the nbf (not before) time: 2026-11-29 01:07:26 +0000 UTC"
       ]
     ] as const
-  )("a token with %j", ([claims, expected]) =>
+  )("refuses a token with %j", ([claims, expected]) =>
     Effect.gen(function*() {
       assert.strictEqual(yield* withClaims(claims), `UNKNOWN: oidc: verify token: ${expected}`)
     }))
 
-  it.scoped("a token of another issuer is not even read", () =>
+  it.scoped("refuses a token of another issuer before it checks the rest", () =>
     Effect.gen(function*() {
       assert.strictEqual(
         yield* withClaims({ iss: "https://elsewhere", exp: 1 }),
@@ -99,7 +99,7 @@ describe("the controller's authentication", () => {
       )
     }))
 
-  it.scoped("a token with another signature", () =>
+  it.scoped("refuses a token with another signature", () =>
     Effect.gen(function*() {
       const { lab: control, metadata } = yield* lab
       const other = yield* ControllerTest.make()
@@ -110,14 +110,14 @@ describe("the controller's authentication", () => {
       )
     }))
 
-  it.scoped("bearer in lower case and a token from the future are accepted", () =>
+  it.scoped("accepts bearer in lower case, and a token that was issued in the future", () =>
     Effect.gen(function*() {
       const { alice, lab: control, metadata } = yield* lab
       const token = Redacted.value(yield* control.token(alice, { iat: 10 ** 9 }))
       yield* clientOf(control, { ...metadata, authorization: `bearer ${token}` }).exporters()
     }))
 
-  it.scoped("the token of an object that was made anew", () =>
+  it.scoped("refuses the token of a client that was replaced", () =>
     Effect.gen(function*() {
       const { lab: control, metadata } = yield* lab
       yield* control.addClient("alice")
@@ -127,7 +127,7 @@ describe("the controller's authentication", () => {
       )
     }))
 
-  it.scoped("the token of an exporter under a client's name", () =>
+  it.scoped("refuses the token of an exporter with a client's name", () =>
     Effect.gen(function*() {
       const { bench, lab: control, metadata } = yield* lab
       const token = Redacted.value(bench.token)
@@ -137,7 +137,7 @@ describe("the controller's authentication", () => {
       )
     }))
 
-  it.scoped("the namespace of the request", () =>
+  it.scoped("refuses a request for another namespace", () =>
     Effect.gen(function*() {
       const { lab: control, metadata } = yield* lab
       const alice = clientOf(control, metadata)
@@ -147,7 +147,7 @@ describe("the controller's authentication", () => {
       )
     }))
 
-  it.scoped("names are looked at before the token", () =>
+  it.scoped("checks the names of a request before the token", () =>
     Effect.gen(function*() {
       const { lab: control } = yield* lab
       const nobody = clientOf(control, {})
@@ -169,7 +169,7 @@ describe("the controller's authentication", () => {
       )
     }))
 
-  it.scoped("10 seconds after a start no token can be read", () =>
+  it.scoped("refuses every token for 10 seconds after a start", () =>
     Effect.gen(function*() {
       const control = yield* ControllerTest.make({ latency: "observed" })
       const alice = yield* addClient(control, "alice")
@@ -184,7 +184,7 @@ describe("the controller's authentication", () => {
       yield* alice.exporters()
     }))
 
-  it.scoped("a stopped controller answers nothing, and its streams end", () =>
+  it.scoped("ends streams and refuses connections when it is stopped", () =>
     Effect.gen(function*() {
       const control = yield* ControllerTest.make()
       const alice = yield* addClient(control, "alice")
@@ -199,7 +199,7 @@ describe("the controller's authentication", () => {
       yield* alice.exporters()
     }))
 
-  it.scoped("a rotated token, and the old one beside it", () =>
+  it.scoped("accepts a rotated token, and the old one too", () =>
     Effect.gen(function*() {
       const { lab: control, metadata } = yield* lab
       yield* TestClock.adjust("1500 millis")
@@ -214,7 +214,7 @@ describe("the controller's authentication", () => {
       )
     }))
 
-  it.scoped("an exporter cannot rotate", () =>
+  it.scoped("refuses to rotate the token of an exporter", () =>
     Effect.gen(function*() {
       const { bench, lab: control } = yield* lab
       assert.strictEqual(
@@ -223,7 +223,7 @@ describe("the controller's authentication", () => {
       )
     }))
 
-  it.scoped("what a release does not have is not implemented", () =>
+  it.scoped("has no methods of other releases", () =>
     Effect.gen(function*() {
       const { bench, lab: control } = yield* lab
       const { getServiceEndpoints } = ControllerServiceDefinition.methods
@@ -231,14 +231,14 @@ describe("the controller's authentication", () => {
         yield* refusal(exporterOf(control, metadataOf(bench)).ask(getServiceEndpoints, {})),
         "UNIMPLEMENTED: unknown method GetServiceEndpoints for service jumpstarter.v1.ControllerService"
       )
-      const told = (path: string) => refusal(control.controller.unary(path, new Uint8Array()))
+      const refused = (path: string) => refusal(control.controller.unary(path, new Uint8Array()))
       assert.strictEqual(
-        yield* told("/jumpstarter.client.v1.ClientService/Nope"),
+        yield* refused("/jumpstarter.client.v1.ClientService/Nope"),
         "UNIMPLEMENTED: unknown method Nope for service jumpstarter.client.v1.ClientService"
       )
-      assert.strictEqual(yield* told("/nope.Service/Nope"), "UNIMPLEMENTED: unknown service nope.Service")
+      assert.strictEqual(yield* refused("/nope.Service/Nope"), "UNIMPLEMENTED: unknown service nope.Service")
       assert.strictEqual(
-        yield* told("/jumpstarter.v1.ControllerService/AuditStream"),
+        yield* refused("/jumpstarter.v1.ControllerService/AuditStream"),
         "UNIMPLEMENTED: method AuditStream not implemented"
       )
       const main = yield* ControllerTest.make({ release: "main" })
@@ -251,7 +251,7 @@ describe("the controller's authentication", () => {
       )
     }))
 
-  it.scoped("the health check asks nobody", () =>
+  it.scoped("lets callers check its health without a token", () =>
     Effect.gen(function*() {
       const { lab: control } = yield* lab
       assert.deepStrictEqual(
@@ -260,10 +260,10 @@ describe("the controller's authentication", () => {
       )
     }))
 
-  it.scoped("an update without a lease is a panic", () =>
+  it.scoped("returns a panic for an update without a lease", () =>
     Effect.gen(function*() {
       const { lab: control, metadata } = yield* lab
-      const told = yield* refusal(clientOf(control, metadata).ask(methods.updateLease, {}))
-      assert.match(told, /^UNKNOWN: panic caught: runtime error: .*\n\ngoroutine 1 \[running\]:\n/)
+      const refused = yield* refusal(clientOf(control, metadata).ask(methods.updateLease, {}))
+      assert.match(refused, /^UNKNOWN: panic caught: runtime error: .*\n\ngoroutine 1 \[running\]:\n/)
     }))
 })

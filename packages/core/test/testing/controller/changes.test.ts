@@ -1,4 +1,4 @@
-// protocol.md 12.3: what is changed, listed and ended.
+// protocol.md 12.3: how leases change, end, and are listed.
 import { ClientServiceDefinition, Lease } from "@effect-jumpstarter/proto/jumpstarter/client/v1/client"
 import { ControllerServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import { assert, describe, it } from "@effect/vitest"
@@ -14,7 +14,7 @@ const at = (seconds: number) => ({ seconds: BigInt(seconds), nanos: 0 })
 
 const parent = "namespaces/lab"
 
-// A stand-in with two clients, of which the first has the only exporter.
+// A stand-in with two clients. The first one holds the only exporter.
 const leased = Effect.gen(function*() {
   const lab = yield* ControllerTest.make()
   const alice = yield* addClient(lab, "alice")
@@ -30,7 +30,7 @@ const conflict = "UNKNOWN: duration conflicts with begin_time and end_time"
 
 const required = "UNKNOWN: duration is required (must specify Duration, or both BeginTime and EndTime)"
 
-describe("a lease that is changed", () => {
+describe("a lease that changes", () => {
   it.scoped("lasts longer or shorter by its duration", () =>
     Effect.gen(function*() {
       const { alice } = yield* leased
@@ -41,7 +41,7 @@ describe("a lease that is changed", () => {
       assert.match(String(condition(yield* alice.get("one"), "Ready")), /^False Expired/)
     }))
 
-  it.scoped("is changed by what the request has, and not by its mask", () =>
+  it.scoped("changes by the fields of the request, whatever its mask says", () =>
     Effect.gen(function*() {
       const { alice } = yield* leased
       yield* alice.ask(methods.updateLease, {
@@ -61,7 +61,7 @@ describe("a lease that is changed", () => {
       yield* alice.update("one", { selector: "a b" })
     }))
 
-  it.scoped("takes no begin and no end alone, and no begin once it has begun", () =>
+  it.scoped("refuses a begin or an end alone, and a begin after it has begun", () =>
     Effect.gen(function*() {
       const { alice } = yield* leased
       assert.strictEqual(yield* refusal(alice.update("one", { endTime: at(200) })), required)
@@ -72,7 +72,7 @@ describe("a lease that is changed", () => {
       )
     }))
 
-  it.scoped("has a begin once it was given an end, and takes nothing else after that", () =>
+  it.scoped("gets a begin with an end, and then refuses another one", () =>
     Effect.gen(function*() {
       const { alice } = yield* leased
       yield* alice.update("one", { endTime: at(200), duration: at(150) })
@@ -84,7 +84,7 @@ describe("a lease that is changed", () => {
       assert.deepInclude(yield* alice.get("one"), { beginTime: at(50), endTime: at(350), duration: at(300) })
     }))
 
-  it.scoped("is moved, before it begins, with begin and duration", () =>
+  it.scoped("moves to another begin with begin and duration, before it begins", () =>
     Effect.gen(function*() {
       const { alice } = yield* leased
       yield* alice.lease({ selector: "board=rpi4", beginTime: at(1000), lasts: 10 }, "later")
@@ -92,7 +92,7 @@ describe("a lease that is changed", () => {
       assert.deepInclude(yield* alice.get("later"), { beginTime: at(2000), duration: at(20), conditions: [] })
     }))
 
-  it.scoped("takes a duration while it waits, and after it has ended", () =>
+  it.scoped("accepts a duration while it waits, and after it has ended", () =>
     Effect.gen(function*() {
       const { alice } = yield* leased
       yield* alice.lease({ selector: "board=rpi4" }, "waits")
@@ -102,7 +102,7 @@ describe("a lease that is changed", () => {
       assert.match(String(condition(yield* alice.get("one"), "Ready")), /^False Released/)
     }))
 
-  it.scoped("belongs to its owner", () =>
+  it.scoped("can be changed and deleted only by its owner", () =>
     Effect.gen(function*() {
       const { bob } = yield* leased
       assert.strictEqual(yield* refusal(bob.extend("one", 5)), "UNKNOWN: UpdateLease permission denied")
@@ -112,10 +112,10 @@ describe("a lease that is changed", () => {
     }))
 })
 
-describe("a lease that is given away", () => {
+describe("a lease that is transferred", () => {
   const to = (name: string) => ({ client: `namespaces/lab/clients/${name}` })
 
-  it.scoped("changes hands at once, and its exporter is told", () =>
+  it.scoped("has its new owner immediately, and its exporter is notified", () =>
     Effect.gen(function*() {
       const { alice, bob, lab, notices } = yield* leased
       yield* TestClock.adjust("10 seconds")
@@ -133,9 +133,13 @@ describe("a lease that is given away", () => {
 
   it.scoped.each(
     [
-      ["nobody", to("nobody"), "UNKNOWN: target client not found: clients.jumpstarter.dev \"nobody\" not found"],
       [
-        "another namespace",
+        "an unknown client",
+        to("nobody"),
+        "UNKNOWN: target client not found: clients.jumpstarter.dev \"nobody\" not found"
+      ],
+      [
+        "a client of another namespace",
         { client: "namespaces/other/clients/bob" },
         "UNKNOWN: cannot transfer lease to client in different namespace"
       ],
@@ -145,13 +149,13 @@ describe("a lease that is given away", () => {
         "INVALID_ARGUMENT: invalid number of segments in identifier \"bob\", expecting 4, got 1"
       ]
     ] as const
-  )("cannot be given to %s", ([, change, expected]) =>
+  )("cannot go to %s", ([, change, expected]) =>
     Effect.gen(function*() {
       const { alice } = yield* leased
       assert.strictEqual(yield* refusal(alice.update("one", change)), expected)
     }))
 
-  it.scoped("has begun and has not ended", () =>
+  it.scoped("must have begun and not have ended", () =>
     Effect.gen(function*() {
       const { alice } = yield* leased
       yield* alice.lease({ selector: "board=rpi4" }, "waits")
@@ -171,7 +175,7 @@ describe("a lease that is given away", () => {
 describe("a lease that is deleted", () => {
   const again = "FAILED_PRECONDITION: lease \"namespaces/lab/leases/one\" has already been released"
 
-  it.scoped("is released, once", () =>
+  it.scoped("is released once", () =>
     Effect.gen(function*() {
       const { alice, notices } = yield* leased
       yield* TestClock.adjust("10 seconds")
@@ -187,7 +191,7 @@ describe("a lease that is deleted", () => {
       )
     }))
 
-  it.scoped("after it has expired can be deleted once, too", () =>
+  it.scoped("can be deleted once after it has expired", () =>
     Effect.gen(function*() {
       const { alice, lab } = yield* leased
       yield* lab.expire("one")
@@ -196,7 +200,7 @@ describe("a lease that is deleted", () => {
       assert.strictEqual(yield* refusal(alice.delete("one")), again)
     }))
 
-  it.scoped("while it waits never had an exporter nor an end", () =>
+  it.scoped("has no exporter and no end if it was waiting", () =>
     Effect.gen(function*() {
       const { alice } = yield* leased
       yield* alice.lease({ selector: "board=rpi4" }, "waits")
@@ -208,7 +212,7 @@ describe("a lease that is deleted", () => {
       assert.deepInclude(lease, { exporter: undefined, effectiveBeginTime: undefined, effectiveEndTime: undefined })
     }))
 
-  it.scoped("is told between two leases that follow each other", () =>
+  it.scoped("is reported to its exporter before the next lease", () =>
     Effect.gen(function*() {
       const { alice, notices } = yield* leased
       yield* alice.lease({ selector: "board=rpi4" }, "two")
@@ -221,7 +225,7 @@ describe("a lease that is deleted", () => {
 describe("lists", () => {
   const names = (leases: ReadonlyArray<Lease>) => leases.map(({ name }) => name.slice(name.lastIndexOf("/") + 1))
 
-  it.scoped("of leases are in order, in pages and without what has ended", () =>
+  it.scoped("of leases are sorted and paged, and leave out ended leases", () =>
     Effect.gen(function*() {
       const { alice, bob } = yield* leased
       yield* Effect.forEach(["d", "b", "c", "a"], (name) => bob.lease({ selector: "board=rpi4" }, name))
@@ -239,14 +243,14 @@ describe("lists", () => {
       )
     }))
 
-  it.scoped("of leases are filtered by the equalities of their selectors and by tags", () =>
+  it.scoped("of leases can be filtered by tags, and by the equalities of selectors", () =>
     Effect.gen(function*() {
       const { alice } = yield* leased
       yield* alice.lease({ selector: "kind in (a,b),board=rpi4", tags: { run: "7" } }, "two")
       const found = (
         request: { readonly filter?: string; readonly tagFilter?: string; readonly onlyActive?: boolean }
       ) => Effect.map(alice.ask(methods.listLeases, { parent, ...request }), ({ leases }) => names(leases))
-      // Nothing matches its expression, and so it has ended.
+      // No exporter matches its expression, so it has ended.
       assert.deepStrictEqual(yield* found({ filter: "board==rpi4" }), ["one"])
       assert.deepStrictEqual(yield* found({ filter: "board in (rpi4)", onlyActive: false }), ["one", "two"])
       assert.deepStrictEqual(yield* found({ filter: "kind", onlyActive: false }), [])
@@ -260,7 +264,7 @@ describe("lists", () => {
       )
     }))
 
-  it.scoped("of exporters hide labels, and filter by those all the same", () =>
+  it.scoped("of exporters hide labels, which filters match nevertheless", () =>
     Effect.gen(function*() {
       const lab = yield* ControllerTest.make({
         hiddenLabels: ["secret"],
@@ -293,7 +297,7 @@ describe("lists", () => {
 })
 
 describe("the older calls of clients", () => {
-  it.scoped("make, show and end leases", () =>
+  it.scoped("create, show and end leases", () =>
     Effect.gen(function*() {
       const { alice, bob } = yield* leased
       const { name } = yield* bob.askController(controller.requestLease, {

@@ -1,4 +1,4 @@
-// protocol.md 13.2: what exporters say, and what they are told.
+// protocol.md 13.2: what exporters report, and how the controller notifies them.
 import { ControllerServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Option, Stream, TestClock } from "effect"
@@ -20,7 +20,7 @@ const start = (options?: ControllerTest.ControllerTestOptions) =>
   })
 
 describe("an exporter that registers", () => {
-  it.scoped("has the labels of Jumpstarter that it gave last, beside those of the administrator", () =>
+  it.scoped("replaces the labels with Jumpstarter's prefix, and keeps those of the administrator", () =>
     Effect.gen(function*() {
       const { alice, bench } = yield* start()
       const { uuid } = yield* bench.register({ "jumpstarter.dev/name": "bench", other: "y" })
@@ -36,7 +36,7 @@ describe("an exporter that registers", () => {
       )
     }))
 
-  it.scoped("and unregisters has no drivers, and is there all the same", () =>
+  it.scoped("has no drivers after it unregisters, and is still online", () =>
     Effect.gen(function*() {
       const { alice, bench, shown } = yield* start()
       yield* bench.online
@@ -45,7 +45,7 @@ describe("an exporter that registers", () => {
       assert.match(String(condition(yield* alice.get(yield* alice.lease({ selector: "board" })), "Pending")), /Offline/)
     }))
 
-  it.scoped("and unregisters is offline on main, with its reason", () =>
+  it.scoped("is offline with its reason after it unregisters from main", () =>
     Effect.gen(function*() {
       const { bench, shown } = yield* start({ release: "main" })
       yield* bench.online
@@ -57,7 +57,7 @@ describe("an exporter that registers", () => {
 })
 
 describe("an exporter that reports", () => {
-  it.scoped("is online unless it says that it is not", () =>
+  it.scoped("is online unless it reports that it is offline", () =>
     Effect.gen(function*() {
       const { bench, shown } = yield* start()
       yield* bench.report(status.ready, "hello")
@@ -68,7 +68,7 @@ describe("an exporter that reports", () => {
       assert.deepInclude(yield* shown, { online: false, status: status.offline })
     }))
 
-  it.scoped("is offline after a minute without a word", () =>
+  it.scoped("is offline after a minute without contact", () =>
     Effect.gen(function*() {
       const { bench, shown } = yield* start()
       yield* bench.report(status.available)
@@ -82,7 +82,7 @@ describe("an exporter that reports", () => {
       })
     }))
 
-  it.scoped("is noticed offline 12 seconds later with observed latency", () =>
+  it.scoped("is offline 12 seconds later with observed latency", () =>
     Effect.gen(function*() {
       const { bench, shown } = yield* start({ latency: "observed" })
       yield* bench.report(status.available)
@@ -105,8 +105,8 @@ describe("an exporter that reports", () => {
     }))
 })
 
-describe("an exporter that watches its status", () => {
-  it.scoped("is online for as long as it does, registered or not, whether it lives or not", () =>
+describe("an exporter with a Status stream", () => {
+  it.scoped("is online as long as the stream is open, even if it is not registered", () =>
     Effect.gen(function*() {
       const { bench, shown } = yield* start()
       const watching = yield* Effect.fork(Stream.runDrain(bench.notices))
@@ -117,7 +117,7 @@ describe("an exporter that watches its status", () => {
       assert.deepInclude(yield* shown, { online: false, status: status.offline })
     }))
 
-  it.scoped("is not offline any more, and has no status then", () =>
+  it.scoped("changes from offline to unspecified, and keeps any other status", () =>
     Effect.gen(function*() {
       const { bench, shown } = yield* start()
       yield* bench.report(status.offline, "gone")
@@ -128,20 +128,20 @@ describe("an exporter that watches its status", () => {
       assert.deepStrictEqual(yield* shown, { online: true, status: status.ready, statusMessage: "stale" })
     }))
 
-  it.scoped("is told of the lease that it has, on each stream", () =>
+  it.scoped("gets its current lease on each stream", () =>
     Effect.gen(function*() {
       const { alice, bench, lab } = yield* start()
       yield* bench.online
       yield* alice.lease({ selector: "board" }, "one")
       const first = yield* Effect.forEach([1, 2], () => Stream.runHead(bench.notices), { concurrency: 2 })
       assert.deepStrictEqual(first.map((one) => one._tag === "Some" && one.value.leaseName), ["one", "one"])
-      // A start does not change that.
+      // The same is true after a restart.
       yield* lab.restart
       const again = yield* Stream.runHead(bench.notices)
       assert.isTrue(again._tag === "Some" && again.value.leased)
     }))
 
-  it.scoped("keeps the stream when its object is gone", () =>
+  it.scoped("keeps the stream when its object is deleted", () =>
     Effect.gen(function*() {
       const { bench, lab } = yield* start()
       const watching = yield* Effect.fork(Stream.runDrain(bench.notices))
@@ -156,8 +156,8 @@ describe("an exporter that watches its status", () => {
     }))
 })
 
-describe("an exporter that releases", () => {
-  it.scoped("its own lease, as often as it likes", () =>
+describe("an exporter that releases a lease", () => {
+  it.scoped("can release its own lease repeatedly", () =>
     Effect.gen(function*() {
       const { alice, bench } = yield* start()
       yield* bench.online
@@ -167,7 +167,7 @@ describe("an exporter that releases", () => {
       assert.match(String(condition(yield* alice.get(name), "Ready")), /^False Released/)
     }))
 
-  it.scoped("no other", () =>
+  it.scoped("cannot release the lease of another exporter", () =>
     Effect.gen(function*() {
       const { alice, bench, lab } = yield* start()
       yield* bench.online
@@ -183,19 +183,19 @@ describe("an exporter that releases", () => {
 })
 
 describe("an exporter that listens", () => {
-  it.scoped("is refused without a lease of its own", () =>
+  it.scoped("is refused for a lease that it does not hold", () =>
     Effect.gen(function*() {
       const { alice, bench, lab } = yield* start()
       yield* bench.online
       const other = yield* addExporter(lab, "other")
       const name = yield* alice.lease({ selector: "board" })
-      const told = (lease: string) => refusal(Stream.runDrain(other.listen(lease)))
-      assert.strictEqual(yield* told(name), "UNKNOWN: permission denied")
-      assert.strictEqual(yield* told(""), "UNKNOWN: empty lease name")
-      assert.strictEqual(yield* told("x"), "UNKNOWN: leases.jumpstarter.dev \"x\" not found")
+      const refused = (lease: string) => refusal(Stream.runDrain(other.listen(lease)))
+      assert.strictEqual(yield* refused(name), "UNKNOWN: permission denied")
+      assert.strictEqual(yield* refused(""), "UNKNOWN: empty lease name")
+      assert.strictEqual(yield* refused("x"), "UNKNOWN: leases.jumpstarter.dev \"x\" not found")
     }))
 
-  it.scoped("is heard also for a lease that has ended, and is not ended with it", () =>
+  it.scoped("keeps its stream when the lease ends, and still gets tokens", () =>
     Effect.gen(function*() {
       const { alice, bench } = yield* start()
       yield* bench.online
@@ -210,7 +210,7 @@ describe("an exporter that listens", () => {
       assert.deepStrictEqual(got._tag === "Some" && got.value, answer)
     }))
 
-  it.scoped("ends the stream that listened before, after the tokens that waited on it", () =>
+  it.scoped("ends its earlier stream, after the tokens that waited there", () =>
     Effect.gen(function*() {
       const { alice, bench } = yield* start()
       yield* bench.online
@@ -221,7 +221,7 @@ describe("an exporter that listens", () => {
         Stream.runCollect(Stream.tap(bench.listen(name), () => Deferred.await(reading)))
       )
       yield* TestClock.adjust("1 second")
-      // Until its buffer is full.
+      // Dials until the buffer is full.
       const early = yield* Stream.runCollect(
         Stream.catchAll(Stream.repeatEffect(alice.dial(name)), () => Stream.empty)
       )

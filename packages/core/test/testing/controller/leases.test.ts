@@ -1,4 +1,4 @@
-// protocol.md 12.3 and 12.4: what is refused when a lease is created, which exporter it gets, and what is said of one that waits or ends.
+// protocol.md 12.3 and 12.4: which leases the controller refuses, which exporter a lease gets, and the conditions of leases.
 import { ClientServiceDefinition, type Lease } from "@effect-jumpstarter/proto/jumpstarter/client/v1/client"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Random, TestClock } from "effect"
@@ -15,7 +15,7 @@ const start = (options?: ControllerTest.ControllerTestOptions) =>
     return { lab, alice: yield* addClient(lab, "alice", { team: "red" }) }
   })
 
-// A stand-in with one exporter that waits for a lease.
+// A stand-in with one available exporter.
 const withBench = (options?: ControllerTest.ControllerTestOptions) =>
   Effect.gen(function*() {
     const { alice, lab } = yield* start(options)
@@ -57,7 +57,7 @@ describe("a lease that is created", () => {
       "UNKNOWN: duration is required (must specify Duration, or both BeginTime and EndTime)"
     ],
     ["a negative duration", { selector: "a=b", lasts: -5 }, "UNKNOWN: duration must be positive, got -5s"],
-    ["no time at all", { selector: "a=b", lasts: 0 }, "UNKNOWN: duration must be positive, got 0s"],
+    ["a duration of zero", { selector: "a=b", lasts: 0 }, "UNKNOWN: duration must be positive, got 0s"],
     [
       "times that contradict each other",
       { selector: "a=b", beginTime: at(100), endTime: at(200), lasts: 50 },
@@ -74,7 +74,7 @@ describe("a lease that is created", () => {
       assert.strictEqual(yield* refusal(alice.create(asked)), expected)
     }))
 
-  it.scoped("is refused without a lease, and with a name that is none or taken", () =>
+  it.scoped("is refused without a lease, and with an id that is invalid or taken", () =>
     Effect.gen(function*() {
       const { alice } = yield* start()
       assert.strictEqual(
@@ -92,7 +92,7 @@ describe("a lease that is created", () => {
       )
     }))
 
-  it.scoped("is answered without conditions and effective times", () =>
+  it.scoped("is returned without conditions and effective times", () =>
     Effect.gen(function*() {
       const { alice } = yield* withBench()
       const lease = yield* alice.create(
@@ -113,7 +113,7 @@ describe("a lease that is created", () => {
       })
     }))
 
-  it.scoped("is ready without a step of the clock, in whole seconds", () =>
+  it.scoped("is ready immediately, with times in whole seconds", () =>
     Effect.gen(function*() {
       const { alice, notices } = yield* withBench()
       yield* TestClock.adjust("1900 millis")
@@ -127,7 +127,7 @@ describe("a lease that is created", () => {
       assert.deepInclude(yield* notices.next, { leased: true, leaseName: "one", clientName: "alice" })
     }))
 
-  it.scoped("without an id gets names that sort by their creation", () =>
+  it.scoped("gets a name that sorts by its creation, without an id", () =>
     Effect.gen(function*() {
       const { alice } = yield* withBench()
       const names: Array<string> = []
@@ -139,7 +139,7 @@ describe("a lease that is created", () => {
       assert.deepStrictEqual(names.toSorted(), names)
     }))
 
-  it.scoped("takes the time that it really takes, if asked to", () =>
+  it.scoped("is ready after 40 ms with observed latency", () =>
     Effect.gen(function*() {
       const { alice } = yield* withBench({ latency: "observed" })
       const name = yield* alice.lease({ selector: "board=rpi4" })
@@ -149,7 +149,7 @@ describe("a lease that is created", () => {
       assert.isDefined(condition(yield* alice.get(name), "Ready"))
     }))
 
-  it.scoped("by name has no selector to show", () =>
+  it.scoped("has the selector <none> if it names only an exporter", () =>
     Effect.gen(function*() {
       const { alice } = yield* withBench()
       const created = yield* alice.create({ exporterName: "bench" }, "one")
@@ -157,7 +157,7 @@ describe("a lease that is created", () => {
       assert.match(String(condition(yield* alice.get("one"), "Ready")), /^True Ready/)
     }))
 
-  it.scoped("has a duration that Go can hold", () =>
+  it.scoped("has at most the longest duration of Go", () =>
     Effect.gen(function*() {
       const { alice } = yield* withBench()
       const { duration } = yield* alice.create({ selector: "board=rpi4", lasts: 10 ** 12 })
@@ -181,30 +181,34 @@ describe("a lease that is created", () => {
     }))
 })
 
-describe("a lease that cannot be", () => {
+describe("an unsatisfiable lease", () => {
   const noAccess = "True NoAccess: While there are 0 exporters matching the selector, none of them are approved by any "
     + "policy for your client"
 
   it.scoped.each<[string, Asked, string]>([
-    ["nothing matches", { selector: "board=none" }, noAccess],
-    ["nobody has the name", { exporterName: "nope" }, "True ExporterNotFound: Requested exporter nope was not found"],
+    ["no exporter matches", { selector: "board=none" }, noAccess],
+    [
+      "no exporter has the name",
+      { exporterName: "nope" },
+      "True ExporterNotFound: Requested exporter nope was not found"
+    ],
     [
       "the name does not match",
       { selector: "board=zzz", exporterName: "bench" },
       "True SelectorMismatch: Requested exporter bench does not match selector board=zzz"
     ],
     [
-      "it is disabled by name",
+      "the named exporter is disabled",
       { exporterName: "off" },
       "True ExporterDisabled: Requested exporter off is disabled. To lease a disabled exporter, set spec.allowDisabled: true "
       + "on the Lease, or use --allow-disabled with jmp create lease"
     ],
     [
-      "all are disabled",
+      "all matching exporters are disabled",
       { selector: "kind=off", allowDisabled: true },
       "True AllDisabled: All 1 exporters matching the selector are disabled"
     ]
-  ])("%s", ([, asked, expected]) =>
+  ])("says that %s", ([, asked, expected]) =>
     Effect.gen(function*() {
       const { alice, lab } = yield* withBench()
       yield* addExporter(lab, "off", { labels: { kind: "off" }, enabled: false })
@@ -213,7 +217,7 @@ describe("a lease that cannot be", () => {
       assert.isUndefined(lease.effectiveEndTime)
     }))
 
-  it.scoped("no policy approves it", () =>
+  it.scoped("says that no policy approves it", () =>
     Effect.gen(function*() {
       const { alice } = yield* withBench({
         policies: [
@@ -230,12 +234,12 @@ describe("a lease that cannot be", () => {
       )
       const short = yield* alice.lease({ selector: "board=rpi4", lasts: 3600 })
       assert.isDefined(condition(yield* alice.get(short), "Ready"))
-      // The limit is not looked at again.
+      // The limit is not checked again.
       yield* alice.extend(short, 7200)
       assert.isDefined(condition(yield* alice.get(short), "Ready"))
     }))
 
-  it.scoped("a disabled exporter is leased by name to whom asks for it", () =>
+  it.scoped("is satisfied by a disabled exporter if it names that and allows disabled ones", () =>
     Effect.gen(function*() {
       const { alice, lab } = yield* start()
       const off = yield* addExporter(lab, "off", { enabled: false })
@@ -253,7 +257,7 @@ describe("a lease that waits", () => {
 
   const offline = "True Offline: While there are 1 available exporters (i.e. ), none of them are online"
 
-  it.scoped("for one that was never seen, that has no drivers, or that is gone", () =>
+  it.scoped("waits for an exporter that never connected, has no drivers, or is offline", () =>
     Effect.gen(function*() {
       const { alice, lab } = yield* start()
       const bench = yield* addExporter(lab, "bench", { labels: { board: "rpi4" } })
@@ -268,11 +272,11 @@ describe("a lease that waits", () => {
       yield* bench.report(status.available)
       const lease = yield* alice.get(name)
       assert.isDefined(condition(lease, "Ready"))
-      // Never taken back.
+      // The controller never removes it.
       assert.isDefined(condition(lease, "Pending"))
     }))
 
-  it.scoped("for one that is leased, then for one that cleans up", () =>
+  it.scoped("waits for a leased exporter, and then until that is ready", () =>
     Effect.gen(function*() {
       const { alice, bench } = yield* withBench()
       const first = yield* alice.lease({ selector: "board=rpi4" })
@@ -291,7 +295,7 @@ describe("a lease that waits", () => {
       assert.isDefined(condition(yield* alice.get(second), "Ready"))
     }))
 
-  it.scoped("is looked at once a second, if asked to", () =>
+  it.scoped("is checked once a second with observed latency", () =>
     Effect.gen(function*() {
       const { alice, bench } = yield* withBench({ latency: "observed" })
       yield* bench.report(status.ready)
@@ -304,7 +308,7 @@ describe("a lease that waits", () => {
       assert.isDefined(condition(yield* alice.get(name), "Ready"))
     }))
 
-  it.scoped("is looked at 40 ms after a change on main, if asked to take time", () =>
+  it.scoped("is checked 40 ms after a change on main with observed latency", () =>
     Effect.gen(function*() {
       const { alice, bench } = yield* withBench({ latency: "observed", release: "main" })
       yield* bench.report(status.ready)
@@ -317,7 +321,7 @@ describe("a lease that waits", () => {
       assert.isDefined(condition(yield* alice.get(name), "Ready"))
     }))
 
-  it.scoped("is not checked later because its exporter reports often", () =>
+  it.scoped("is checked 40 ms after the first of several changes", () =>
     Effect.gen(function*() {
       const { alice, bench } = yield* withBench({ latency: "observed", release: "main" })
       yield* bench.report(status.ready)
@@ -330,7 +334,7 @@ describe("a lease that waits", () => {
       assert.isDefined(condition(yield* alice.get(name), "Ready"))
     }))
 
-  it.scoped("in no queue: who came first does not get it first", () =>
+  it.scoped("is in no queue: the first lease is not the first to get the exporter", () =>
     Effect.gen(function*() {
       const { alice, bench } = yield* withBench()
       yield* bench.report(status.ready)
@@ -348,7 +352,7 @@ describe("a lease that waits", () => {
       assert.notDeepEqual(winners, [0, 1, 2, 3, 4, 5])
     }).pipe(Effect.withRandom(Random.make("no queue"))))
 
-  it.scoped("chooses by priority, then by name", () =>
+  it.scoped("gets the exporter of the highest priority, then the first by name", () =>
     Effect.gen(function*() {
       const { alice, lab } = yield* start({
         policies: [{ exporters: "kind=a" }, { exporters: "kind=a,fast", priority: 5 }]
@@ -368,7 +372,7 @@ describe("a lease that waits", () => {
       assert.deepStrictEqual(got, ["c", "d", "a", "b"])
     }))
 
-  it.scoped("becomes impossible when its exporter is disabled", () =>
+  it.scoped("becomes unsatisfiable when its exporter is disabled", () =>
     Effect.gen(function*() {
       const { alice, bench, lab } = yield* withBench()
       yield* bench.report(status.ready)
@@ -378,8 +382,8 @@ describe("a lease that waits", () => {
     }))
 })
 
-describe("a lease with a time", () => {
-  it.scoped("to begin has no conditions until then", () =>
+describe("a lease with times", () => {
+  it.scoped("has no conditions before its begin", () =>
     Effect.gen(function*() {
       const { alice } = yield* withBench()
       const name = yield* alice.lease({
@@ -396,7 +400,7 @@ describe("a lease with a time", () => {
       assert.strictEqual(condition(yield* alice.get(name), "Ready"), "False Expired: The lease has expired")
     }))
 
-  it.scoped("that is over expires at once", () =>
+  it.scoped("expires immediately if its time is over", () =>
     Effect.gen(function*() {
       const { alice } = yield* withBench()
       yield* TestClock.adjust("1 hour")
@@ -404,14 +408,14 @@ describe("a lease with a time", () => {
       assert.strictEqual(condition(yield* alice.get(name), "Ready"), "False Expired: The lease has expired")
     }))
 
-  it.scoped("to end begins a duration before", () =>
+  it.scoped("begins a duration before its end", () =>
     Effect.gen(function*() {
       const { alice } = yield* withBench()
       const lease = yield* alice.create({ selector: "board=rpi4", endTime: at(100), lasts: 40 })
       assert.deepInclude(lease, { beginTime: at(60), endTime: at(100), duration: at(40) })
     }))
 
-  it.scoped("to begin and to end has the duration between", () =>
+  it.scoped("has the duration between its begin and its end", () =>
     Effect.gen(function*() {
       const { alice } = yield* withBench()
       const lease = yield* alice.create({
@@ -423,7 +427,7 @@ describe("a lease with a time", () => {
       assert.deepStrictEqual(lease.duration, at(40))
     }))
 
-  it.scoped("expires up to a second early, and keeps when it ended", () =>
+  it.scoped("expires up to a second early, and has the time of its end", () =>
     Effect.gen(function*() {
       const { alice, notices } = yield* withBench()
       yield* TestClock.adjust("1160 millis")
@@ -438,7 +442,7 @@ describe("a lease with a time", () => {
       assert.deepInclude(yield* notices.next, { leased: false, leaseName: undefined, clientName: undefined })
     }))
 
-  it.scoped("goes on while its exporter is gone, and whatever that says", () =>
+  it.scoped("continues while its exporter is offline, and whatever that reports", () =>
     Effect.gen(function*() {
       const { alice, bench, lab } = yield* withBench()
       const name = yield* alice.lease({ selector: "board=rpi4" })

@@ -1,4 +1,4 @@
-// protocol.md 12.5: dialling, and the tunnel through the router, in memory and on sockets.
+// protocol.md 12.5: dials, and tunnels through the router, in memory and on sockets.
 import { ClientServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/client/v1/client"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream, TestClock } from "effect"
@@ -9,7 +9,7 @@ import * as endpointTransport from "../../../src/transport/endpointTransport.ts"
 import * as certificates from "../../support/certificates.ts"
 import { addClient, addExporter, refusal, status, tunnel } from "../../support/controller.ts"
 
-// A stand-in in which a client has an exporter that listens.
+// A stand-in with a client that holds the only exporter.
 const leased = Effect.fnUntraced(function*(options?: ControllerTest.ControllerTestOptions) {
   const lab = yield* ControllerTest.make(options)
   const alice = yield* addClient(lab, "alice")
@@ -23,13 +23,13 @@ const leased = Effect.fnUntraced(function*(options?: ControllerTest.ControllerTe
 const listening = Effect.fnUntraced(function*(options?: ControllerTest.ControllerTestOptions) {
   const { alice, bench, lab } = yield* leased(options)
   yield* Effect.forkScoped(Effect.ignore(Stream.runDrain(bench.listen("one"))))
-  // It is seen by nothing else that it is there.
+  // Lets the controller handle the call: nothing shows when an exporter listens.
   yield* TestClock.adjust("1 second")
   return { lab, alice, bench }
 })
 
 describe("a dial", () => {
-  it.scoped("of a lease that has no exporter, or none yet", () =>
+  it.scoped("is refused for a lease that never had an exporter", () =>
     Effect.gen(function*() {
       const { alice } = yield* leased()
       yield* alice.lease({ selector: "board=rpi4" }, "waits")
@@ -38,7 +38,7 @@ describe("a dial", () => {
       assert.strictEqual(yield* refusal(alice.dial("waits")), "UNKNOWN: lease not active")
     }))
 
-  it.scoped("of somebody else's lease, or of none", () =>
+  it.scoped("is refused for the lease of another client, and for an invalid name", () =>
     Effect.gen(function*() {
       const { alice, lab } = yield* leased()
       const bob = yield* addClient(lab, "bob")
@@ -58,14 +58,17 @@ describe("a dial", () => {
     [status.offline, "FAILED_PRECONDITION: exporter is offline"],
     [status.beforeLeaseFailed, "FAILED_PRECONDITION: exporter beforeLease hook failed"],
     [status.afterLeaseFailed, "FAILED_PRECONDITION: exporter afterLease hook failed"]
-  ])("of an exporter with the status %d", ([number, expected]) =>
-    Effect.gen(function*() {
-      const { alice, bench } = yield* leased()
-      yield* bench.report(number)
-      assert.strictEqual(yield* refusal(alice.dial("one")), expected)
-    }))
+  ])(
+    "is refused for an exporter with the status %d that does not listen",
+    ([number, expected]) =>
+      Effect.gen(function*() {
+        const { alice, bench } = yield* leased()
+        yield* bench.report(number)
+        assert.strictEqual(yield* refusal(alice.dial("one")), expected)
+      })
+  )
 
-  it.scoped("waits while the exporter does not know of its lease, and gives up", () =>
+  it.scoped("waits for 27.5 seconds while the exporter is available", () =>
     Effect.gen(function*() {
       for (const latency of ["none", "observed"] as const) {
         const { alice } = yield* listening({ latency }).pipe(
@@ -82,7 +85,7 @@ describe("a dial", () => {
       }
     }))
 
-  it.scoped("goes on with the exporter, without a step of the clock", () =>
+  it.scoped("continues as soon as the exporter is ready", () =>
     Effect.gen(function*() {
       const { alice, bench } = yield* listening()
       const dialling = yield* Effect.fork(alice.dial("one"))
@@ -92,7 +95,7 @@ describe("a dial", () => {
       assert.notStrictEqual((yield* Fiber.join(dialling)).routerToken, "")
     }))
 
-  it.scoped("goes on in half a second and more, if asked to", () =>
+  it.scoped("continues after half a second with observed latency", () =>
     Effect.gen(function*() {
       const { alice, bench } = yield* listening({ latency: "observed" }).pipe(
         Effect.raceFirst(Effect.forever(TestClock.adjust("100 millis")))
@@ -106,7 +109,7 @@ describe("a dial", () => {
       yield* Fiber.join(dialling)
     }))
 
-  it.scoped("does not see that the lease has ended", () =>
+  it.scoped("succeeds for a lease that has ended", () =>
     Effect.gen(function*() {
       const { alice, bench, lab } = yield* listening()
       yield* bench.report(status.ready)
@@ -114,7 +117,7 @@ describe("a dial", () => {
       yield* alice.dial("one")
     }))
 
-  it.scoped("waits for an ended lease too, while its exporter is available", () =>
+  it.scoped("waits for a lease that has ended, too", () =>
     Effect.gen(function*() {
       const { alice, lab } = yield* listening()
       yield* lab.release("one")
@@ -128,43 +131,43 @@ describe("a dial", () => {
       )
     }))
 
-  it.scoped("of an exporter that takes nothing fills its buffer", () =>
+  it.scoped("fills the buffer of an exporter that reads nothing", () =>
     Effect.gen(function*() {
       const { alice, bench } = yield* leased()
       yield* bench.report(status.ready)
       const held = yield* Deferred.make<void>()
       yield* Effect.forkScoped(Effect.ignore(Stream.runForEach(bench.listen("one"), () => Deferred.await(held))))
       yield* TestClock.adjust("1 second")
-      const told = yield* Effect.iterate("", {
-        while: (told) => told === "",
+      const refused = yield* Effect.iterate("", {
+        while: (refused) => refused === "",
         body: () =>
           Effect.match(alice.dial("one"), {
             onFailure: ({ code, details }) => `${code}: ${details}`,
             onSuccess: () => ""
           })
       })
-      assert.strictEqual(told, "RESOURCE_EXHAUSTED: listener buffer full on lease one")
+      assert.strictEqual(refused, "RESOURCE_EXHAUSTED: listener buffer full on lease one")
     }), 20_000)
 })
 
 describe("the router", () => {
-  it.scoped("lets nobody in without a token of its own", () =>
+  it.scoped("accepts only its own tokens", () =>
     Effect.gen(function*() {
       const lab = yield* ControllerTest.make()
       const alice = yield* lab.addClient("alice")
-      const told = (token: string) => Effect.flatMap(tunnel(lab, token), ({ status }) => refusal(status))
-      assert.strictEqual(yield* told("garbage"), "UNAUTHENTICATED: invalid jwt token")
+      const refused = (token: string) => Effect.flatMap(tunnel(lab, token), ({ status }) => refusal(status))
+      assert.strictEqual(yield* refused("garbage"), "UNAUTHENTICATED: invalid jwt token")
       assert.strictEqual(
         yield* Effect.flatMap(
-          lab.router.duplex("/jumpstarter.v1.RouterService/Stream"),
+          lab.router.duplex(rpcs.stream),
           ({ status }) => refusal(status)
         ),
         "UNAUTHENTICATED: missing or invalid authorization: rpc error: code = Unauthenticated desc = missing authorization header"
       )
-      assert.strictEqual(yield* told(String(alice.token)), "UNAUTHENTICATED: invalid jwt token")
+      assert.strictEqual(yield* refused(String(alice.token)), "UNAUTHENTICATED: invalid jwt token")
     }))
 
-  it.scoped("takes a token for half an hour, and lets go on who is in", () =>
+  it.scoped("accepts a token for half an hour, and keeps open tunnels longer", () =>
     Effect.gen(function*() {
       const { alice, bench, lab } = yield* listening()
       yield* bench.report(status.ready)
@@ -212,22 +215,22 @@ for (const transport of transports) {
     const pair = Effect.gen(function*() {
       const { alice, bench, lab } = yield* leased(yield* transport.options)
       yield* bench.report(status.ready)
-      const told = yield* Deferred.make<string>()
+      const token = yield* Deferred.make<string>()
       yield* Effect.forkScoped(
-        Stream.runForEach(bench.listen("one"), ({ routerToken }) => Deferred.succeed(told, routerToken)).pipe(
+        Stream.runForEach(bench.listen("one"), ({ routerToken }) => Deferred.succeed(token, routerToken)).pipe(
           Effect.ignore
         )
       )
       const { routerToken } = yield* Effect.retry(alice.dial("one"), { while: ({ code }) => code === "UNAVAILABLE" })
-      assert.strictEqual(yield* Deferred.await(told), routerToken)
+      assert.strictEqual(yield* Deferred.await(token), routerToken)
       const first = yield* tunnel(lab, routerToken)
       const spare = (yield* alice.dial("one")).routerToken
-      // Waits until the router has dealt with everything sent before. On a socket this is so when a later pair of tunnels on the same
-      // connection has exchanged a frame each way.
+      // Waits until the router has handled everything that was sent. On a socket that is certain after a later pair on the same connection
+      // has exchanged a frame each way.
       const settled = transport.name === "memory"
         ? TestClock.adjust("2 minutes")
         : Effect.scoped(exchange(lab, spare))
-      // Forks an effect that must not end before the test's next step.
+      // Forks an effect, and checks that it does not end before the next step of the test.
       const silent = <A, E>(effect: Effect.Effect<A, E>) =>
         Effect.gen(function*() {
           const waiting = yield* Effect.forkScoped(Effect.exit(effect))
@@ -238,7 +241,7 @@ for (const transport of transports) {
       return { lab, routerToken, first, second: tunnel(lab, routerToken), settled, silent }
     })
 
-    // Both, when each has heard of the other.
+    // Both ends, after each has received a frame from the other.
     const joined = Effect.gen(function*() {
       const { first, second, ...rest } = yield* pair
       yield* first.send(0, "a")
@@ -249,7 +252,7 @@ for (const transport of transports) {
       return { ...rest, first, second: other }
     })
 
-    transport.it("copies frames as they are, those it does not know and empty ones too", () =>
+    transport.it("copies frames unchanged, unknown and empty ones too", () =>
       Effect.gen(function*() {
         const { first, second } = yield* joined
         yield* first.send(6)
@@ -261,7 +264,7 @@ for (const transport of transports) {
       }))
 
     transport.it(
-      "keeps what comes before the other end does, in order, and after a half-close",
+      "keeps early frames in order for the second end, also after a half-close",
       () =>
         Effect.gen(function*() {
           const { first, second } = yield* pair
@@ -280,7 +283,7 @@ for (const transport of transports) {
         })
     )
 
-    transport.it("tells nobody of a half-close", () =>
+    transport.it("does not forward a half-close", () =>
       Effect.gen(function*() {
         const { first, second, silent } = yield* joined
         yield* first.halfClose
@@ -289,7 +292,7 @@ for (const transport of transports) {
         assert.isTrue((yield* Fiber.join(waiting))._tag === "Success")
       }))
 
-    transport.it("the first end hears nothing of the loss of the second, then OK", () =>
+    transport.it("ends the first end with OK when it sends, after the second is lost", () =>
       Effect.gen(function*() {
         const { first, second, silent } = yield* joined
         yield* second.cancel
@@ -299,19 +302,19 @@ for (const transport of transports) {
       }))
 
     transport.it(
-      "the second end hears nothing of the loss of the first, then that it was cancelled",
+      "ends the second end with CANCELLED when it half-closes, after the first is lost",
       () =>
         Effect.gen(function*() {
           const { first, second, silent } = yield* joined
           yield* first.cancel
           const waiting = yield* silent(refusal(second.status))
           yield* second.halfClose
-          const told = yield* Fiber.join(waiting)
-          assert.strictEqual(told._tag === "Success" && told.value, "CANCELLED: context canceled")
+          const ended = yield* Fiber.join(waiting)
+          assert.strictEqual(ended._tag === "Success" && ended.value, "CANCELLED: context canceled")
         })
     )
 
-    transport.it("the first end that had half-closed gets OK at once", () =>
+    transport.it("ends the first end with OK immediately if it had half-closed", () =>
       Effect.gen(function*() {
         const { first, second } = yield* joined
         yield* first.halfClose
@@ -319,7 +322,7 @@ for (const transport of transports) {
         yield* first.status
       }))
 
-    transport.it("the second end that had half-closed is cancelled at once", () =>
+    transport.it("ends the second end with CANCELLED immediately if it had half-closed", () =>
       Effect.gen(function*() {
         const { first, second } = yield* joined
         yield* second.halfClose
@@ -327,7 +330,7 @@ for (const transport of transports) {
         assert.strictEqual(yield* refusal(second.status), "CANCELLED: context canceled")
       }))
 
-    transport.it("two more make a second pair", () =>
+    transport.it("pairs a third and a fourth end with the same token", () =>
       Effect.gen(function*() {
         const { first, lab, routerToken, second } = yield* joined
         const c = yield* tunnel(lab, routerToken)
@@ -339,7 +342,7 @@ for (const transport of transports) {
       }))
 
     it.scoped.runIf(transport.name === "memory")(
-      "takes 64 KiB from an end that is alone",
+      "accepts 64 KiB from an end that waits for the other",
       () =>
         Effect.gen(function*() {
           const { first, second, silent } = yield* pair
@@ -354,7 +357,7 @@ for (const transport of transports) {
     )
 
     transport.it(
-      "an end that gives up waiting makes room",
+      "forgets an end that stops waiting",
       () =>
         Effect.gen(function*() {
           const { first, lab, routerToken, settled } = yield* pair
@@ -367,21 +370,24 @@ for (const transport of transports) {
         })
     )
 
-    transport.it("both ends lose a router that is gone, and find it when it is back", () =>
-      Effect.gen(function*() {
-        const { first, lab, routerToken, second } = yield* joined
-        const ends = yield* Effect.fork(Effect.all([Effect.flip(first.status), Effect.flip(second.status)]))
-        yield* lab.loseRouter
-        assert.deepStrictEqual((yield* Fiber.join(ends)).map(({ code }) => code), ["UNAVAILABLE", "UNAVAILABLE"])
-        yield* lab.restoreRouter
-        const again = yield* tunnel(lab, routerToken)
-        yield* again.send(0, "x")
-        assert.deepStrictEqual(yield* Effect.flatMap(tunnel(lab, routerToken), ({ receive }) => receive), ["0:x"])
-      }))
+    transport.it(
+      "fails with UNAVAILABLE when the router is lost, and can be opened again after that",
+      () =>
+        Effect.gen(function*() {
+          const { first, lab, routerToken, second } = yield* joined
+          const ends = yield* Effect.fork(Effect.all([Effect.flip(first.status), Effect.flip(second.status)]))
+          yield* lab.loseRouter
+          assert.deepStrictEqual((yield* Fiber.join(ends)).map(({ code }) => code), ["UNAVAILABLE", "UNAVAILABLE"])
+          yield* lab.restoreRouter
+          const again = yield* tunnel(lab, routerToken)
+          yield* again.send(0, "x")
+          assert.deepStrictEqual(yield* Effect.flatMap(tunnel(lab, routerToken), ({ receive }) => receive), ["0:x"])
+        })
+    )
   })
 }
 
-// Channels of this library refuse to send larger messages, so these go through a bare transport. In memory there is none.
+// Channels of this library refuse to send large messages, so these tests use a bare transport, which exists only for sockets.
 describe("a message from another program", () => {
   const largest = 4 * 1024 * 1024
 
