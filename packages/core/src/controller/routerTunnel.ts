@@ -86,6 +86,19 @@ export const channel = (
     return GrpcChannel.make(transport)
   })
 
+/** Opens byte streams to the exporter of a lease. Each is a new tunnel, without anything on it. */
+export const lines = (
+  { controller, lease }: Pick<ChannelOptions, "controller" | "lease">
+): Effect.Effect<
+  Effect.Effect<tunnelLine.TunnelLine, ControllerError | GrpcStatus.GrpcStatusError, Scope.Scope>,
+  never,
+  Scope.Scope
+> =>
+  Effect.map(
+    makeOpen(controller.router, lease),
+    (open) => Effect.flatMap(controller.dial(lease), open)
+  )
+
 interface AcceptOptions extends Omit<ServerOptions, "keepaliveTime" | "keepaliveTimeout"> {
   readonly router: ControllerClient["router"]
   readonly lease: string

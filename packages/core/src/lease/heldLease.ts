@@ -10,13 +10,19 @@ import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Connection } from "../client/ExporterConnection.ts"
 import type { ControllerError } from "../controller/Controller.ts"
+import * as routerTunnel from "../controller/routerTunnel.ts"
+import type * as Endpoint from "../grpc/Endpoint.ts"
 import type { LeaseEnded } from "../protocol/LeaseEnded.ts"
 import * as telemetry from "../telemetry/leases.ts"
+import type { GrpcServerError } from "../transport/GrpcServer.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as monotonicClock from "../util/monotonicClock.ts"
 import * as acquisition from "./acquisition.ts"
+import * as childEnvironment from "./childEnvironment.ts"
 import * as endings from "./endings.ts"
+import * as lastWords from "./lastWords.ts"
 import { LeaseError } from "./leaseError.ts"
+import * as leaseSocket from "./leaseSocket.ts"
 import { LeaseState } from "./LeaseState.ts"
 import * as opening from "./opening.ts"
 import * as progress from "./progress.ts"
@@ -44,6 +50,16 @@ export interface HeldLease {
   readonly extend: (
     by: Duration.DurationInput
   ) => Effect.Effect<DateTime.Utc, LeaseEnded | LeaseError | ControllerError>
+  /**
+   * Serves a Unix socket until the scope closes or the lease ends, so that other programs use the lease: `j`, pytest, a worker of a test
+   * runner. Only this user can connect. Each connection reaches the exporter through a tunnel of its own.
+   */
+  readonly serveUnix: Effect.Effect<Endpoint.Unix, GrpcServerError, Scope.Scope>
+  /**
+   * The variables that `jmp shell` would give its child, for a program that is to use the socket (`protocol.md` 10.6). The drivers that
+   * Python may load are those of the client's configuration.
+   */
+  readonly environment: (socket: Endpoint.Unix) => Readonly<Record<string, string>>
   /**
    * Ends the session, waits for the afterLease hook, and releases the lease. Closing the scope of the lease does the same. Does
    * nothing the second time. A lease that was attached is only disconnected.
@@ -150,6 +166,9 @@ export const request = (
         if (connection !== undefined && creates !== undefined) yield* sessionEnded(terms, connection, exit)
       }).pipe(Effect.ensuring(Scope.close(life, exit)))
 
+    const until = `keeps its exporter until its ${Duration.format(Duration.decode(creates?.duration ?? 0))} are over`
+    const remedy = `\`jmp delete leases ${name}\` releases it`
+
     const released = Effect.zipRight(
       release.run,
       Effect.flatMap(endings.released(name), become)
@@ -163,14 +182,21 @@ export const request = (
         turn.withPermits(1)(
           Effect.flatMap(Effect.exit(left(exit)), (outcome) => Effect.zipRight(released, outcome))
         )
+      ).pipe((end) =>
+        creates === undefined ? end : lastWords.during(end, `${title} was not released and ${until}; ${remedy}`)
       )
 
     const unreleased = (error: ControllerError) =>
-      Effect.logWarning(
-        `${title} could not be released and keeps its exporter until its ${
-          Duration.format(Duration.decode(creates?.duration ?? 0))
-        } are over: ${error.message}; \`jmp delete leases ${name}\` releases it`
-      )
+      Effect.logWarning(`${title} could not be released and ${until}: ${error.message}; ${remedy}`)
+
+    /** Closes what was acquired when the lease ends, or the scope before it. */
+    const whileHeld = <A, E>(acquisition: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E, Scope.Scope> =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+        const acquired = yield* Scope.extend(acquisition, scope)
+        yield* interruptible.forkScoped(Effect.zipRight(Deferred.await(over), Scope.close(scope, Exit.void)))
+        return acquired
+      })
 
     const ended = (end: LeaseEnded) =>
       new LeaseError({ reason: "Ended", lease: name, request: requested, details: end.message, cause: end })
@@ -209,6 +235,10 @@ export const request = (
         changes: states.changes,
         ended: Deferred.await(over),
         extend: watch.extend,
+        serveUnix: Effect.flatMap(routerTunnel.lines({ controller, lease: name }), (open) =>
+          whileHeld(leaseSocket.serve(title, open))),
+        environment: (socket) =>
+          childEnvironment.of({ name, exporter: opened.exporter }, controller.config, socket),
         release: end(Exit.void)
       }
       return lease

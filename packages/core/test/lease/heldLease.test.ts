@@ -298,7 +298,7 @@ describe("a lease is released", () => {
 describe("a create whose answer is lost", () => {
   const isCreate = (rpc: string) => rpc.endsWith("/CreateLease")
 
-  const lost = GrpcStatus.refused({ rpc: "", target: "lab" }, "UNAVAILABLE", "the connection was lost")
+  const lost = GrpcStatus.lost({ rpc: "", target: "lab" }, "the connection was lost")
 
   /** Loses the first answers; what was asked for is done `later`. */
   const losing = (count: number, later: Effect.Effect<void> = Effect.void, until = Effect.succeed(false)) => {

@@ -22,6 +22,7 @@ const programs = {
   probeServer: new URL("probeServer.ts", import.meta.url),
   hostileHost: new URL("hostileHost.ts", import.meta.url),
   processClient: new URL("processClient.ts", import.meta.url),
+  leaseHolder: new URL("leaseHolder.ts", import.meta.url),
   mainClient: new URL("mainClient.ts", import.meta.url),
   standardInput: new URL("standardInput.ts", import.meta.url),
   standardOutput: new URL("standardOutput.ts", import.meta.url),
