@@ -1,5 +1,4 @@
-// What one answer of the controller says of a lease (`controller.md` 3, `protocol.md` 12.4), without a look at any clock: those of
-// labs are minutes off.
+// Reads one response of the controller about a lease (`protocol.md` 12.4), without any clock: the clocks of labs are minutes off.
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
