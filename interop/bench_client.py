@@ -1,6 +1,8 @@
 """Jumpstarter's Python client under the benchmark; packages/core/benchmark/clientProcess.ts is its counterpart.
 
 python interop/bench_client.py ADDRESS
+
+The address of an exporter in a lab is the configuration of a client there, under whose lease `bench` it is.
 """
 
 import asyncio
@@ -11,8 +13,9 @@ import resource
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 # Its progress bar is drawn on standard output.
@@ -21,6 +24,7 @@ os.environ["TERM"] = "dumb"
 from anyio import EndOfStream, from_thread
 from anyio.abc import ObjectStream
 from jumpstarter.client import client_from_path
+from jumpstarter.config.client import ClientConfigV1Alpha1
 from jumpstarter_driver_opendal.adapter import AsyncFileStream
 from opendal import AsyncOperator
 
@@ -162,8 +166,16 @@ def cpu() -> float:
 async def serve(address: str, portal: Any, stack: ExitStack) -> None:
     """Do one work for each line."""
 
-    def connect(address: str) -> Any:
-        return client_from_path(address, portal, stack, allow=[], unsafe=True, insecure=True)
+    @asynccontextmanager
+    async def connect(address: str) -> AsyncIterator[Any]:
+        if address.endswith(".yaml"):
+            config = ClientConfigV1Alpha1.from_file(address)
+            async with config.lease_async(None, None, "bench", timedelta(days=1), portal) as lease:
+                async with lease.connect_async(stack) as client:
+                    yield client
+        else:
+            async with client_from_path(address, portal, stack, allow=[], unsafe=True, insecure=True) as client:
+                yield client
 
     def say(message: Any) -> None:
         print(json.dumps(message), flush=True)

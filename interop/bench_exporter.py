@@ -2,7 +2,7 @@
 
 python interop/bench_exporter.py --unix PATH [--drivers N]
 
-Prints one JSON line when it is ready, and ends when its standard input ends.
+Prints one JSON line when it is ready, and ends when its standard input ends. `jmp run` serves the driver as well.
 """
 
 import argparse
@@ -180,4 +180,5 @@ async def main() -> None:
             await stop.wait()
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

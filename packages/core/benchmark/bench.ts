@@ -15,6 +15,7 @@ import { bytes } from "./works/bytes.ts"
 import { calls } from "./works/calls.ts"
 import { connections } from "./works/connections.ts"
 import { resources } from "./works/resources.ts"
+import { router } from "./works/router.ts"
 import type { Scale } from "./works/work.ts"
 
 const { values: options } = parseArgs({
@@ -33,7 +34,7 @@ const scale: Scale = (full, quick) => options.quick ? quick : full
 
 const rounds = { warmUp: scale(1, 0), kept: Number(options.rounds ?? scale(5, 1)) }
 
-const everything = [calls, bytes, resources, connections].flatMap((group) => group(scale))
+const everything = [calls, bytes, resources, connections, router].flatMap((group) => group(scale))
 
 const works = everything.filter(({ name }) => options.only.split(",").some((prefix) => name.startsWith(prefix)))
 
@@ -70,7 +71,7 @@ const compare = Effect.gen(function*() {
   const results = yield* Effect.scoped(
     Effect.gen(function*() {
       const started = yield* peers.make(findPython(), () => options.node.split(" ").filter((option) => option !== ""))
-      return yield* run.all(works, started, yield* peers.everybody(started), rounds)
+      return yield* run.all(works, started, yield* peers.everybody(started, works), rounds)
     })
   )
   const tables = report.tables(results, !options.quick)

@@ -1,12 +1,16 @@
 // A client in a process of its own: `clientProcess.ts KIND ADDRESS`. It reads one work per line, as JSON, does it, and
-// answers with a line of what it took. interop/bench_client.py is its counterpart.
+// answers with a line of what it took. The address of an exporter in a lab is the configuration of a client there.
+// interop/bench_client.py is its counterpart.
 import { createInterface } from "node:readline"
 import type { Client } from "./clients/client.ts"
 import * as memoryWatch from "./memoryWatch.ts"
 
 // Each process loads its own client only.
 const kinds: Readonly<Record<string, (address: string) => Promise<Client>>> = {
-  ours: async (address) => (await import("./clients/ours.ts")).unix(address),
+  ours: async (address) => {
+    const { leased, unix } = await import("./clients/ours.ts")
+    return address.endsWith(".yaml") ? leased(address) : unix(address)
+  },
   memory: async () => (await import("./clients/ours.ts")).inMemory(),
   niceGrpc: async (address) =>
     (await import("./clients/rpcs.ts")).client((await import("./clients/niceGrpc.ts")).connect, address),

@@ -1,11 +1,15 @@
 // The exporters and the clients, each in a process of its own.
-import { Effect, type Scope } from "effect"
+import { Effect, Redacted, type Scope } from "effect"
+import { mkdir, writeFile } from "node:fs/promises"
 import { join } from "node:path"
+import * as certificates from "../test/support/certificates.ts"
 import * as temporary from "../test/support/temporary.ts"
 import * as installation from "./installation.ts"
 import * as worker from "./worker.ts"
+import type { Work } from "./works/work.ts"
 
-export type HostName = "python" | "ours" | "http2"
+/** `router` is the Python exporter as well, in a lab and leased. */
+export type HostName = "python" | "ours" | "http2" | "router"
 
 export type ClientName = "ours" | "niceGrpc" | "python" | "http2" | "memory"
 
@@ -30,6 +34,8 @@ export interface Peers {
   ) => Effect.Effect<ReadonlyMap<HostName, string>, worker.WorkFailed, Scope.Scope>
   /** Starts a host that is written by hand, and says where it is. */
   readonly bareHost: Effect.Effect<string, worker.WorkFailed, Scope.Scope>
+  /** Starts a lab, and says where the configuration of its client is. It is asked for the processor time of its router. */
+  readonly lab: Effect.Effect<worker.Worker & { readonly address: string }, worker.WorkFailed, Scope.Scope>
   /** Starts a client. */
   readonly connect: (
     client: ClientName,
@@ -71,6 +77,22 @@ export const make = (
         const command: worker.Command = [...program("bareHostProcess", nodeOptions("bare-host")), "--unix", address]
         return Effect.as(worker.start("host (node:http2)", command), address)
       }),
+      lab: Effect.gen(function*() {
+        const home = join(directory, "lab")
+        const { certificate: { chain, privateKey } } = yield* certificates.localhost
+        yield* Effect.promise(async () => {
+          await mkdir(home)
+          await writeFile(join(home, "certificate.pem"), chain)
+          await writeFile(join(home, "key.pem"), Redacted.value(privateKey), { mode: 0o600 })
+        })
+        const command: worker.Command = [
+          ...program("labProcess", nodeOptions("lab")),
+          home,
+          ...worker.pythonProgram(python, "")
+        ]
+        const { ask } = yield* worker.start("lab", command)
+        return { ask, address: join(home, "clients", "bench.yaml") }
+      }),
       connect: (client, host, address) =>
         Effect.map(
           worker.start(
@@ -84,10 +106,8 @@ export const make = (
     }
   })
 
-/** Starts every client of every exporter. */
-export const everybody = (
-  { bareHost, connect, exporters, python }: Peers
-): Effect.Effect<ReadonlyArray<Subject>, worker.WorkFailed, Scope.Scope> =>
+// Every client of every exporter.
+const direct = ({ bareHost, connect, exporters, python }: Peers) =>
   Effect.flatMap(Effect.all([exporters(0), bareHost]), ([addresses, bareAddress]) => {
     const clients: ReadonlyArray<ClientName> = [
       "ours",
@@ -105,3 +125,31 @@ export const everybody = (
       concurrency: 2
     })
   })
+
+// The clients that can lease. What they measure says how much of it was the router's.
+const leased = ({ connect, lab, python }: Peers) =>
+  python === ""
+    ? Effect.succeed<ReadonlyArray<Subject>>([])
+    : Effect.flatMap(lab, ({ address, ask }) =>
+      Effect.forEach(["ours", "python"] as const, (client) =>
+        Effect.map(connect(client, "router", address), (subject): Subject => ({
+          ...subject,
+          ask: (work) =>
+            Effect.map(
+              Effect.all([ask({}), subject.ask(work), ask({})]),
+              ([before, measurement, after]) => ({ ...measurement, router: after.cpu - before.cpu })
+            )
+        }))))
+
+/** Starts everybody who takes part in some works. */
+export const everybody = (
+  peers: Peers,
+  works: ReadonlyArray<Work>
+): Effect.Effect<ReadonlyArray<Subject>, worker.WorkFailed, Scope.Scope> =>
+  Effect.map(
+    Effect.all([
+      works.some(({ throughRouter }) => throughRouter !== true) ? direct(peers) : Effect.succeed([]),
+      works.some(({ throughRouter }) => throughRouter === true) ? leased(peers) : Effect.succeed([])
+    ]),
+    (subjects) => subjects.flat()
+  )

@@ -20,7 +20,8 @@ const clientTitles: Readonly<Record<ClientName, string>> = {
 const hostTitles: Readonly<Record<HostName, string>> = {
   python: "the Python exporter",
   ours: "our host",
-  http2: "a host on node:http2"
+  http2: "a host on node:http2",
+  router: "the Python exporter through a router"
 }
 
 const none = "-"
@@ -87,6 +88,26 @@ const costs = (results: Results, host: HostName): Table => {
   }
 }
 
+// On few processors a router that works slows down both sides.
+const routers = (results: Results): Table => {
+  const clients = clientsOf(results, "router")
+  return {
+    title: "Processor time of the router, as a share of the time that a work takes",
+    head: ["work", ...clients.map((client) => clientTitles[client])],
+    rows: worksOf(results, "router").map((work) => [
+      work.title,
+      ...clients.map((client) => {
+        const share = results.summary(
+          work.name,
+          { host: "router", client },
+          ({ router = 0, seconds }) => 100 * router / seconds
+        )
+        return withSpread(share, "%")
+      })
+    ])
+  }
+}
+
 const growth = (results: Results): Table => {
   const transfers = results.works.filter(({ name }) => /^(flash|download)/.test(name))
   const columns = results.series.reduce<Array<Column>>(
@@ -146,6 +167,10 @@ export const tables = (results: Results, judged: boolean): ReadonlyArray<Table> 
     speeds(results, "ours"),
     ratios(results, "ours"),
     costs(results, "ours"),
+    speeds(results, "router"),
+    ratios(results, "router"),
+    costs(results, "router"),
+    routers(results),
     growth(results),
     ...(withPython ? [hosts(results)] : []),
     ...(judged ? [judgement(results, withPython ? "python" : "ours")] : [])

@@ -26,7 +26,8 @@ const measure = (
 ): Effect.Effect<ReadonlyArray<Series>, WorkFailed> =>
   Effect.scoped(Effect.gen(function*() {
     const subjects = everybody.filter(({ client, host }) =>
-      work.clients.includes(client) && (host !== "http2" || work.bareHost === true)
+      work.clients.includes(client) && (host === "router") === (work.throughRouter === true) &&
+      (host !== "http2" || work.bareHost === true)
     )
     const samples = new Map<Subject, Array<Measurement>>(subjects.map((subject) => [subject, []]))
     const run = yield* work.prepare(peers)

@@ -59,6 +59,13 @@ export const judge = (results: Results, host: HostName): ReadonlyArray<Verdict> 
     ...[...transfers, "flash", "download"].map((work) =>
       atLeast(`${title(work)}: ours / Python client`, 1, speed(work, "ours", "python"))
     ),
+    ...["unary", "unary-100", "receive-64KiB", "receive-1MiB", "send-64KiB", "send-1MiB"].map((work) =>
+      atLeast(
+        `${title(`router-${work}`)} through a router: ours / Python client`,
+        1,
+        speed(`router-${work}`, "ours", "python", "router")
+      )
+    ),
     ...["flash", "download"].map((work) => atMost(`memory growth, ${title(work)}`, 64, growth(work, "ours"), " MiB")),
     // The lightest client shows most of the host.
     ...["unary", "unary-100", "items"].map((work) =>

@@ -14,11 +14,15 @@ export class WorkFailed extends Data.TaggedError("WorkFailed")<{ readonly worker
   }
 }
 
-/** What a work took: seconds of wall time, seconds of processor time, and by how many bytes the process grew. */
+/**
+ * What a work took: seconds of wall time, seconds of processor time, and by how many bytes the process grew. `router` is the processor
+ * time of the router, where there is one.
+ */
 export const Measurement = Schema.Struct({
   seconds: Schema.Number,
   cpu: Schema.Number,
-  growth: Schema.Number
+  growth: Schema.Number,
+  router: Schema.optional(Schema.Number)
 })
 
 export type Measurement = typeof Measurement.Type

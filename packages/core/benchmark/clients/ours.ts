@@ -1,8 +1,8 @@
 // The public API, as programs use it.
-import { type DriverClient, Endpoint, ExporterConnection, Resource } from "@effect-jumpstarter/core"
-import type { FileSystem } from "@effect/platform"
-import { NodeFileSystem } from "@effect/platform-node"
-import { Chunk, Deferred, Effect, Layer, ManagedRuntime, type Scope, Sink, Stream } from "effect"
+import { Controller, type DriverClient, Endpoint, ExporterConnection, Lease, Resource } from "@effect-jumpstarter/core"
+import { FetchHttpClient, type FileSystem } from "@effect/platform"
+import { NodeContext, NodeFileSystem } from "@effect/platform-node"
+import { Chunk, Deferred, Effect, Layer, Logger, ManagedRuntime, type Scope, Sink, Stream } from "effect"
 import { createHash, randomBytes } from "node:crypto"
 import { layer } from "../inMemory.ts"
 import { check, type Client } from "./client.ts"
@@ -126,6 +126,20 @@ const make = <E>(connection: Layer.Layer<ExporterConnection.ExporterConnection, 
 }
 
 export const unix = (address: string): Client => make(ExporterConnection.layer(Endpoint.unix(address)))
+
+/** The exporter of the lease of a lab. */
+export const leased = (configuration: string): Client =>
+  make(
+    Layer.scoped(
+      ExporterConnection.ExporterConnection,
+      Effect.map(Lease.attach("bench"), ({ connection }) => connection)
+    ).pipe(
+      Layer.provide(Controller.layerFile({ path: configuration })),
+      Layer.provide([NodeContext.layer, FetchHttpClient.layer]),
+      // Standard output is for what is measured.
+      Layer.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger)))
+    )
+  )
 
 /** The exporter in the same process; there is no address. */
 export const inMemory = (): Client => make(layer)

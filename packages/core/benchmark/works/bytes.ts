@@ -5,7 +5,7 @@ import { everyone, overSocket, type Scale, type Work } from "./work.ts"
 const KiB = 1024
 const MiB = 1024 * KiB
 
-const oneWay = (work: "receive" | "send", title: string, size: string, chunk: number, bytes: number): Work => ({
+export const oneWay = (work: "receive" | "send", title: string, size: string, chunk: number, bytes: number): Work => ({
   name: `${work}-${size}`,
   title: `${title}, ${size}`,
   unit: "bytes",

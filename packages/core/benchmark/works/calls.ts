@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import { everyone, type Scale, type Work } from "./work.ts"
 
-const unary = (name: string, title: string, count: number, inFlight: number): Work => ({
+export const unary = (name: string, title: string, count: number, inFlight: number): Work => ({
   name,
   title,
   unit: "calls",

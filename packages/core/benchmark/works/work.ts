@@ -17,6 +17,8 @@ export interface Work {
   readonly clients: ReadonlyArray<Subject["client"]>
   /** Whether the host that is written by hand can do it. */
   readonly bareHost?: true
+  /** Whether it is done through a router, and only there. */
+  readonly throughRouter?: true
   /** Makes what it needs, and answers with one run. */
   readonly prepare: (
     peers: Peers

@@ -18,8 +18,9 @@ import * as peer from "../suite/peer.ts"
 import * as fake from "./fakeController.ts"
 import * as jmp from "./jmp.ts"
 
-/** The name of the exporter, and of the client that leases it. */
-export const exporter = "interop"
+const exporter = "interop"
+
+/** The client that leases the exporter. */
 export const client = "alice"
 
 const drivers = (root: string) => {
