@@ -166,8 +166,16 @@ export const request = (
         if (connection !== undefined && creates !== undefined) yield* sessionEnded(terms, connection, exit)
       }).pipe(Effect.ensuring(Scope.close(life, exit)))
 
-    const until = `keeps its exporter until its ${Duration.format(Duration.decode(creates?.duration ?? 0))} are over`
-    const remedy = `\`jmp delete leases ${name}\` releases it`
+    const term = Duration.format(Duration.decode(creates?.duration ?? 0))
+
+    const unreleased = (error: ControllerError) =>
+      Effect.logWarning(
+        `${title} could not be released and keeps its exporter until its ${term} are over: ${error.message}; ` +
+          `\`jmp delete leases ${name}\` releases it`
+      )
+
+    const killed = `${title} was not released and keeps its exporter until its ${term} are over; ` +
+      `\`jmp delete leases ${name}\` releases it`
 
     const released = Effect.zipRight(
       release.run,
@@ -182,12 +190,7 @@ export const request = (
         turn.withPermits(1)(
           Effect.flatMap(Effect.exit(left(exit)), (outcome) => Effect.zipRight(released, outcome))
         )
-      ).pipe((end) =>
-        creates === undefined ? end : lastWords.during(end, `${title} was not released and ${until}; ${remedy}`)
-      )
-
-    const unreleased = (error: ControllerError) =>
-      Effect.logWarning(`${title} could not be released and ${until}: ${error.message}; ${remedy}`)
+      ).pipe((end) => creates === undefined ? end : lastWords.during(end, killed))
 
     /** Closes what was acquired when the lease ends, or the scope before it. */
     const whileHeld = <A, E>(acquisition: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E, Scope.Scope> =>
