@@ -233,6 +233,9 @@ const warmUp = 10_000
 // In memory no program resolves these.
 const memoryAddresses = { controller: "controller.memory:443", router: "router.memory:443" }
 
+// How many RPCs a connection can have open. The real router has no limit.
+const streamLimits = { controller: 250, router: 2 ** 32 - 1 }
+
 // Policies are written in the test, so a selector that cannot be read is a mistake in its code.
 const selectorOf = (text = ""): selectors.Selector =>
   Either.getOrThrowWith(
@@ -283,11 +286,13 @@ export const make = (
       random: (count) => random.integer(count)
     })
     let warmAt = 0
-    const start = (handlers: GrpcHandlers, address: string, where: GrpcServer.Listen | undefined) =>
-      where === undefined ? processes.inMemory(handlers, address) : processes.onSocket(handlers, where)
+    const start = (service: keyof typeof memoryAddresses, handlers: GrpcHandlers) =>
+      listen === undefined
+        ? processes.inMemory(handlers, memoryAddresses[service])
+        : processes.onSocket(handlers, listen[service], streamLimits[service])
     // A scope that is made now closes after everything that a test adds to the scope of this stand-in.
     const copying = yield* Scope.fork(scope, ExecutionStrategy.sequential)
-    const routing = yield* start(router.make(tokens, copying), memoryAddresses.router, listen?.router)
+    const routing = yield* start("router", router.make(tokens, copying))
     const parts: Parts = {
       release,
       observed,
@@ -299,9 +304,8 @@ export const make = (
       routerEndpoint: routing.address
     }
     const controlling = yield* start(
-      new Handlers([...clientService.make(parts), ...controllerService.make(parts), health.check]),
-      memoryAddresses.controller,
-      listen?.controller
+      "controller",
+      new Handlers([...clientService.make(parts), ...controllerService.make(parts), health.check])
     )
     yield* interruptible.forkScoped(world.run)
 

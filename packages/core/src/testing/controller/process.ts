@@ -34,17 +34,24 @@ export const inMemory = (handlers: GrpcHandlers, address: string): Effect.Effect
     return { channel, address, down: control.dropConnection, up: control.restore }
   })
 
-/** Serves on a socket. The server passes messages of any size to the handlers, which refuse large ones as Go does. */
+/**
+ * Serves on a socket, with a limit of open RPCs for each connection. The server passes messages of any size to the handlers, which
+ * refuse large ones as Go does.
+ */
 export const onSocket = (
   handlers: GrpcHandlers,
-  listen: GrpcServer.Listen
+  listen: GrpcServer.Listen,
+  maxConcurrentStreams: number
 ): Effect.Effect<Process, GrpcServer.GrpcServerError | GrpcStatusError, Scope.Scope> =>
   Effect.gen(function*() {
     const outer = yield* Effect.scope
     const start = (where: GrpcServer.Listen) =>
       Effect.gen(function*() {
         const scope = yield* Scope.fork(outer, ExecutionStrategy.sequential)
-        return { scope, endpoint: yield* Scope.extend(httpServer.serve(handlers, where, {}, Infinity), scope) }
+        return {
+          scope,
+          endpoint: yield* Scope.extend(httpServer.serve(handlers, where, { maxConcurrentStreams }, Infinity), scope)
+        }
       })
     let running: { readonly scope: Scope.CloseableScope; readonly endpoint: Endpoint.Endpoint } = yield* start(listen)
     const { endpoint } = running

@@ -82,7 +82,7 @@ export class World {
 
   add(lease: leases.Lease, now: number): void {
     this.leases.set(lease.name, lease)
-    this.due.set(lease, now)
+    this.due.set(lease, now + settling)
     this.touched(lease, now)
   }
 
@@ -90,8 +90,7 @@ export class World {
   touched(lease: leases.Lease, now: number): void {
     this.known.delete(lease)
     if (lease.ended) return
-    this.due.set(lease, now + settling)
-    if (this.options.observed) this.changed.fire()
+    if (this.options.observed) this.lookSoon(lease, now)
     else this.look(lease, now)
   }
 
@@ -227,6 +226,10 @@ export class World {
     )
   }
 
+  private lookSoon(lease: leases.Lease, now: number): void {
+    this.schedule(lease, Math.min(this.due.get(lease) ?? Infinity, now + settling))
+  }
+
   private schedule(lease: leases.Lease, due: number): void {
     this.due.set(lease, due)
     this.changed.fire()
@@ -293,7 +296,7 @@ export class World {
   private consider(waiting: Array<leases.Lease>, now: number): void {
     if (this.options.observed) {
       if (this.options.polls) return
-      waiting.forEach((lease) => this.schedule(lease, Math.min(this.due.get(lease) ?? Infinity, now + settling)))
+      waiting.forEach((lease) => this.lookSoon(lease, now))
       return
     }
     for (let left = waiting.length; left > 0; left--) {

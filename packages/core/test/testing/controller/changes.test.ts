@@ -212,6 +212,17 @@ describe("a lease that is deleted", () => {
       assert.deepInclude(lease, { exporter: undefined, effectiveBeginTime: undefined, effectiveEndTime: undefined })
     }))
 
+  it.scoped("has nothing but its release if it was scheduled", () =>
+    Effect.gen(function*() {
+      const { alice } = yield* leased
+      yield* alice.lease({ selector: "board=rpi4", beginTime: at(1000), lasts: 10 }, "later")
+      yield* alice.delete("later")
+      const lease = yield* alice.get("later")
+      assert.deepStrictEqual(lease.conditions.map(({ type }) => type), ["Ready"])
+      assert.match(String(condition(lease, "Ready")), /^False Released/)
+      assert.deepInclude(lease, { exporter: undefined, effectiveBeginTime: undefined, effectiveEndTime: undefined })
+    }))
+
   it.scoped("is reported to its exporter before the next lease", () =>
     Effect.gen(function*() {
       const { alice, notices } = yield* leased

@@ -295,6 +295,20 @@ describe("a lease that waits", () => {
       assert.isDefined(condition(yield* alice.get(second), "Ready"))
     }))
 
+  it.scoped.each([
+    status.beforeLease,
+    status.ready,
+    status.afterLease,
+    status.beforeLeaseFailed,
+    status.afterLeaseFailed
+  ])("waits for a free exporter with the status %d", (number) =>
+    Effect.gen(function*() {
+      const { alice, bench } = yield* withBench()
+      yield* bench.report(number)
+      const name = yield* alice.lease({ selector: "board=rpi4" })
+      assert.match(String(waiting(yield* alice.get(name))), /^True NotReady/)
+    }))
+
   it.scoped("is checked once a second with observed latency", () =>
     Effect.gen(function*() {
       const { alice, bench } = yield* withBench({ latency: "observed" })
