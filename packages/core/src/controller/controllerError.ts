@@ -87,7 +87,8 @@ const advice: Partial<Record<ControllerReason, string>> = {
   PermissionDenied:
     "check the namespace and the name in the client configuration; the token must belong to that client",
   Starting: "the controller has just started",
-  Unsupported: "the service is too old for this request"
+  Unsupported: "the service is too old for this request",
+  Untrusted: "check `tls` in the client configuration"
 }
 
 /**

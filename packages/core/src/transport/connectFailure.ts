@@ -89,7 +89,7 @@ const explanations: ReadonlyArray<Explanation> = [
   },
   {
     code: /^ECONNREFUSED$/,
-    say: (message) => `${message}: nothing listens there; is the exporter running?`
+    say: (message) => `${message}: nothing listens there; is the server running?`
   },
   {
     code: /^EACCES$/,

@@ -102,7 +102,7 @@ describe("connecting to what is not there", () => {
       (port) =>
         refused(Endpoint.tcp("127.0.0.1", port), {
           reason: "Unreachable",
-          details: /ECONNREFUSED .*nothing listens there; is the exporter running\?$/
+          details: /ECONNREFUSED .*nothing listens there; is the server running\?$/
         })
     ))
 
