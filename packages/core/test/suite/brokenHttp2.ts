@@ -83,6 +83,11 @@ export const brokenHttp2: ReadonlyArray<BrokenHttp2> = [
   hungUp("a window beyond the limit", 2, () => then(repeat(2, frame(Type.windowUpdate, 0, 0, uint32(0x7fff_ffff))))),
   hungUp("a window of nothing", 1, () => then(frame(Type.windowUpdate, 0, 0, uint32(0)))),
   hungUp("GOAWAY before an RPC", 1, () => then(frame(Type.goAway, 0, 0, new Uint8Array(8)), call(1, report))),
+  hungUp("GOAWAY before RPCs that end with their headers", 20, () =>
+    then(
+      frame(Type.goAway, 0, 0, new Uint8Array(8)),
+      repeat(20, (index) => frame(Type.headers, Flag.endHeaders | Flag.endStream, 2 * index + 1, block(report)))
+    )),
   hungUp("GOAWAY twice", 2, () => then(repeat(2, frame(Type.goAway, 0, 0, new Uint8Array(8))))),
 
   refused("one header ten thousand times", 1, () =>

@@ -21,6 +21,7 @@ const programs = {
   server: new URL("server.ts", import.meta.url),
   probeServer: new URL("probeServer.ts", import.meta.url),
   hostileHost: new URL("hostileHost.ts", import.meta.url),
+  endings: new URL("endings.ts", import.meta.url),
   processClient: new URL("processClient.ts", import.meta.url),
   leaseHolder: new URL("leaseHolder.ts", import.meta.url),
   mainClient: new URL("mainClient.ts", import.meta.url),

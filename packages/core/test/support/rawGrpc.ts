@@ -111,7 +111,8 @@ export const ask = (session: Session, request: Request): Effect.Effect<Answer> =
       .on("trailers", (trailers) => {
         headers = { ...headers, ...trailers }
       })
-      .on("end", () => stream.close())
+      // Not within the event, see src/transport/http/ending.
+      .on("end", () => setImmediate(() => stream.close()))
       .on("close", () => {
         const message = headers["grpc-message"]
         const status = headers["grpc-status"]

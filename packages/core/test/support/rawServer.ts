@@ -6,6 +6,7 @@ import * as http2 from "node:http2"
 import type * as net from "node:net"
 import * as Endpoint from "../../src/grpc/Endpoint.ts"
 import type { ServerCertificate } from "../../src/transport/GrpcServer.ts"
+import * as httpEnding from "../../src/transport/http/ending.ts"
 import * as certificates from "./certificates.ts"
 import * as temporary from "./temporary.ts"
 
@@ -48,6 +49,7 @@ export const serve = (
           : http2.createSecureServer({ cert: certificate.chain, key: Redacted.value(certificate.privateKey) })
         server.on("session", (session: http2.ServerHttp2Session) => {
           sessions.add(session)
+          httpEnding.closeSafely(session)
           session.on("error", () => {}).once("close", () => sessions.delete(session))
         })
         server.on("stream", (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => {

@@ -4,6 +4,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { fork } from "node:child_process"
+import * as heap from "./heap.ts"
 import * as program from "./program.ts"
 import * as temporary from "./temporary.ts"
 
@@ -43,7 +44,7 @@ export const layer = Layer.scoped(
         fork(program.path("hostileHost"), [path], {
           execArgv: ["--expose-gc"],
           // grpc-js reports metadata that it refuses on standard error.
-          env: { ...process.env, GRPC_VERBOSITY: "NONE" }
+          env: { ...process.env, ...heap.strict, GRPC_VERBOSITY: "NONE" }
         })
       ),
       (child) => Effect.sync(() => child.kill("SIGKILL"))

@@ -148,7 +148,8 @@ export class HttpCall {
     return this.fail("UNAVAILABLE", details, "transport", { scope: "connection", cause: this.error })
   }
 
-  // Without the empty `_final`, Node would end the messages before the reset, as if they were complete.
+  // Without the empty `_final`, Node would end the messages before the reset, as if they were complete. Within an event no other code
+  // than CANCEL is safe, see http/ending.
   private reset(): void {
     this.sender.close()
     this.stream._final = (callback) => callback()

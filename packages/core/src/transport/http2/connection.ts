@@ -15,6 +15,7 @@ import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import type { GrpcConnection } from "../../grpc/grpcTransport.ts"
 import * as interruptible from "../../util/interruptible.ts"
 import * as connectFailure from "../connectFailure.ts"
+import * as httpEnding from "../http/ending.ts"
 import * as httpGuard from "../http/guard.ts"
 import * as httpLoss from "../http/loss.ts"
 import type { Dialler } from "./dialler.ts"
@@ -159,11 +160,11 @@ const connect = (
     const { outcome } = yield* Effect.acquireRelease(
       Effect.sync(() => begin(line, dialler, observer)),
       ({ outcome, session }) =>
-        Effect.sync(() => {
+        Effect.suspend(() => {
           // RPCs that still wait learn it now: closing the byte stream may take a moment.
           Deferred.unsafeDone(outcome, channelClosed({ rpc: "", target: dialler.target }))
           observer.forget(session)
-          session.http.destroy()
+          return httpEnding.destroy(session.http)
         })
     )
     return yield* Deferred.await(outcome)
@@ -183,7 +184,8 @@ export const make = Effect.fnUntraced(function*(
   connectTimeout: Duration.DurationInput
 ) {
   const { target } = dialler
-  const scope = yield* Effect.scope
+  // Closes after the channel's finalizers that are added later: the RPCs end before their connections.
+  const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
   const runFork = Runtime.runFork(yield* Effect.runtime<never>())
   let current: Http2Connection | undefined
   let opening: Deferred.Deferred<Http2Connection, GrpcStatus.GrpcStatusError> | undefined
@@ -204,7 +206,7 @@ export const make = Effect.fnUntraced(function*(
     if (current === session) current = undefined
   }
 
-  // A child scope of the channel's releases the dialled stream as soon as the connection has ended.
+  // A scope of its own releases the dialled stream as soon as the connection has ended.
   const connectInScope = Effect.flatMap(Scope.fork(scope, ExecutionStrategy.sequential), (own) => {
     const release = () => void runFork(Effect.uninterruptible(Scope.close(own, Exit.void)), { scope })
     return connect(dialler, { ended, closed: release, forget }).pipe(
@@ -213,9 +215,9 @@ export const make = Effect.fnUntraced(function*(
     )
   })
 
-  const drop = Effect.sync(() => {
+  const drop = Effect.suspend(() => {
     current = undefined
-    all.forEach(({ http }) => http.destroy())
+    return httpEnding.destroy(...Array.from(all, ({ http }) => http))
   })
   yield* Effect.addFinalizer(() => {
     closed = true
@@ -278,7 +280,7 @@ export const make = Effect.fnUntraced(function*(
       // A connection that the peer gave up was lost, and that is reported. One that only refused an RPC is replaced silently.
       if (session.isLost()) ended(session, goAway === undefined ? session.explain() : httpLoss.closed(goAway))
       forget(session)
-      session.http.close()
+      httpEnding.close(session.http)
     },
     drop,
     onEnd: (listener) =>

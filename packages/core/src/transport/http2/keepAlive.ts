@@ -5,6 +5,7 @@ import type * as Fiber from "effect/Fiber"
 import type { Http2Session } from "node:http2"
 import { clearTimeout, setTimeout } from "node:timers"
 import * as interruptible from "../../util/interruptible.ts"
+import * as httpEnding from "../http/ending.ts"
 
 const ping = (session: Http2Session): Effect.Effect<void, "closed"> =>
   Effect.async((resume) => {
@@ -32,7 +33,7 @@ export const run = (
   interruptible.raceFirst(ping(session), Effect.zipRight(pass(timeout), Effect.fail("silent"))).pipe(
     (asking) => Effect.zipRight(pass(time), asking),
     Effect.forever,
-    Effect.catchAll((end) => end === "silent" ? Effect.sync(() => session.destroy()) : Effect.void)
+    Effect.catchAll((end) => end === "silent" ? httpEnding.destroy(session) : Effect.void)
   )
 
 // Interrupts a fiber of `run` as soon as the connection closes.

@@ -12,6 +12,7 @@ import type { GrpcHandlers } from "../../grpc/GrpcHandler.ts"
 import { maxMessageBytes } from "../../grpc/messageLimit.ts"
 import * as interruptible from "../../util/interruptible.ts"
 import { withoutServices } from "../../util/withoutServices.ts"
+import * as httpEnding from "../http/ending.ts"
 import * as httpGuard from "../http/guard.ts"
 import type { ServerOptions } from "../listen.ts"
 import { EagerSocket } from "./eagerSocket.ts"
@@ -99,6 +100,7 @@ export const make = Effect.fnUntraced(function*(
         if (alwaysReads(isLocal, headers["user-agent"])) session.setLocalWindowSize(connectionWindow)
       })
       const turns = new Turns(session)
+      const isClosing = httpEnding.closeSafely(session)
       session.on(
         "stream",
         (
@@ -106,7 +108,11 @@ export const make = Effect.fnUntraced(function*(
           headers: Http2.IncomingHttpHeaders,
           _flags: number,
           rawHeaders: ReadonlyArray<string>
-        ) => httpServedCall.serve(calls, { turns, outlet }, stream, headers, rawHeaders)
+        ) => {
+          // The GOAWAY, which is about to leave, closes this stream.
+          if (isClosing()) stream.on("error", () => {})
+          else httpServedCall.serve(calls, { turns, outlet }, stream, headers, rawHeaders)
+        }
       )
       if (!isLocal) httpKeepAlive.stopWith(session, fork(httpKeepAlive.run(session, keepaliveTime, keepaliveTimeout)))
     },
@@ -121,7 +127,7 @@ export const make = Effect.fnUntraced(function*(
         Effect.zipRight(Scope.close(scope, Exit.void)),
         // Peers are outside of this program, so the second is in real time whatever the program's clock says.
         Effect.zipRight(end.pipe(interruptible.timeoutOption("1 second"), Effect.withClock(Clock.make()))),
-        Effect.zipRight(Effect.sync(() => sessions.forEach((session) => session.destroy())))
+        Effect.zipRight(Effect.suspend(() => httpEnding.destroy(...sessions)))
       )
     }
   }
@@ -161,6 +167,6 @@ export const accept = (
           resume(Effect.void)
         })
         service.serve(session, false, outlet)
-        return Effect.sync(() => session.destroy())
+        return httpEnding.destroy(session)
       })
   })
