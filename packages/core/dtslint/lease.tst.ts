@@ -1,7 +1,7 @@
 import { ExporterConnection, Lease } from "@effect-jumpstarter/core"
 import type { Controller, ExporterStatus } from "@effect-jumpstarter/core"
 import type { ConfigError, Effect, Scope, Stream } from "effect"
-import { Layer } from "effect"
+import { DateTime, Layer } from "effect"
 import { describe, expect, it } from "tstyche"
 
 type Failure =
@@ -49,6 +49,18 @@ describe("Lease", () => {
     expect(Lease.layer).type.not.toBeCallableWith({ selector: "a=b" })
     // A lease decides this itself.
     expect(Lease.layer).type.not.toBeCallableWith({ ...request, connect: { leased: false } })
+  })
+
+  it("acquires a record of leases", () => {
+    expect(Lease.acquireAll({ gateway: request, sensor: { exporterName: "sensor", duration: "1 hour" } })).type.toBe<
+      Effect.Effect<
+        Readonly<Record<"gateway" | "sensor", Lease.HeldLease>>,
+        Failure,
+        Controller.Controller | Scope.Scope
+      >
+    >()
+    expect(Lease.acquireAll).type.not.toBeCallableWith({ gateway: { ...request, beginTime: DateTime.unsafeMake(0) } })
+    expect(Lease.acquireAll).type.not.toBeCallableWith({ gateway: {} })
   })
 
   it("ends without an error", () => {

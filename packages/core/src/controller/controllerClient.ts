@@ -23,6 +23,7 @@ import type { ClientConfig } from "./ClientConfig.ts"
 import { ControllerError, type ControllerReason } from "./controllerError.ts"
 import type { ControllerClient } from "./controllerRequests.ts"
 import * as labelSelector from "./labelSelector.ts"
+import * as newLease from "./newLease.ts"
 import * as records from "./records.ts"
 import * as serviceAddress from "./serviceAddress.ts"
 import * as tokens from "./tokens.ts"
@@ -140,16 +141,12 @@ export const make = (
   const checkedDuration = (
     rpc: string,
     input: Duration.DurationInput,
-    subject?: string
+    subject: string
   ): Either.Either<Duration.Duration, ControllerError> => {
-    const duration = Duration.decode(input)
-    return Duration.isFinite(duration) && Duration.greaterThan(duration, Duration.zero)
-      ? Either.right(duration)
-      : Either.left(invalid(
-        rpc,
-        `the duration must be finite and greater than zero; it is ${Duration.format(duration)}`,
-        { subject }
-      ))
+    const problem = newLease.durationProblem(input)
+    return problem === undefined
+      ? Either.right(Duration.decode(input))
+      : Either.left(invalid(rpc, problem, { subject }))
   }
 
   const view = (given: Duration.Duration | undefined): ControllerClient => {
@@ -299,11 +296,9 @@ export const make = (
           const rpc = "CreateLease"
           const leaseId = lease.name === undefined ? crypto.randomUUID() : yield* checkedName(rpc, lease.name)
           const selector = yield* selectorOf(rpc, lease.selector)
-          const { exporterName = "" } = lease
-          if (selector === "" && exporterName === "") {
-            return yield* invalid(rpc, "a lease needs a selector or the name of an exporter")
-          }
-          const duration = yield* checkedDuration(rpc, lease.duration)
+          const { duration, exporterName = "" } = lease
+          const problem = newLease.problem({ selector, exporterName, duration })
+          if (problem !== undefined) return yield* invalid(rpc, problem)
           const request: CreateLeaseRequest = {
             parent,
             leaseId,
@@ -311,7 +306,7 @@ export const make = (
               ...WireLease.create(),
               selector,
               exporterName,
-              duration: records.toDuration(duration),
+              duration: records.toDuration(Duration.decode(duration)),
               beginTime: lease.beginTime && records.toTimestamp(lease.beginTime),
               tags: { ...lease.tags },
               context: { ...lease.context },

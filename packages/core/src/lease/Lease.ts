@@ -14,7 +14,8 @@ import type { LeaseEnding } from "../protocol/LeaseEnded.ts"
 import { LeaseEnded } from "../protocol/LeaseEnded.ts"
 import * as heldLease from "./heldLease.ts"
 import { LeaseError, LeaseReason } from "./leaseError.ts"
-import type { AttachOptions, Extension, LeaseRequest, Target } from "./leaseRequest.ts"
+import type { AttachOptions, Extension, LeaseRequest, MemberRequest, Target } from "./leaseRequest.ts"
+import * as leaseSet from "./leaseSet.ts"
 import type { LeaseState, WaitingReason } from "./LeaseState.ts"
 import type { Dial } from "./opening.ts"
 import * as terms from "./terms.ts"
@@ -28,6 +29,7 @@ export {
   LeaseReason,
   type LeaseRequest,
   type LeaseState,
+  type MemberRequest,
   type Target,
   type WaitingReason
 }
@@ -119,6 +121,33 @@ export const acquire = (
     Controller,
     (controller) => heldLease.acquire(terms.ofRequest(controller, crypto.randomUUID(), request), dial)
   )
+
+/**
+ * Acquires a lease for each request of a record, all or none. Leases are requested when there is a free exporter for each, and connected
+ * when each has one. A program that gets some without the others for 10 seconds releases them, waits a little, and begins anew, so that
+ * two programs that want the same exporters do not block each other. The shortest `waitAtMost` bounds the wait. Errors, the log and the
+ * names of the leases tell the key of the record. If one fails, all are released.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Lease } from "@effect-jumpstarter/core"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.scoped(Effect.gen(function*() {
+ *   const { gateway, sensor } = yield* Lease.acquireAll({
+ *     gateway: { selector: "kind=gw", duration: "1 hour" },
+ *     sensor: { selector: "kind=sensor", duration: "1 hour" }
+ *   })
+ *   yield* Effect.log("leased", gateway.exporter.name, sensor.exporter.name)
+ * }))
+ * ```
+ */
+export const acquireAll = <const K extends string>(
+  requests: Readonly<Record<K, MemberRequest>>
+): Effect.Effect<Readonly<Record<K, HeldLease>>, AcquireError, Controller | Scope.Scope> =>
+  Effect.flatMap(Controller, (controller) => leaseSet.acquire(controller, requests, dial))
 
 /**
  * Connects to the exporter of a lease that exists already, such as one that `jmp create lease` has made. The lease is never released,

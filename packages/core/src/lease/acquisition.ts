@@ -4,18 +4,18 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
 import { type ControllerError, isTransient } from "../controller/Controller.ts"
-import type { ExporterInfo, LeaseInfo } from "../controller/records.ts"
+import type { LeaseInfo } from "../controller/records.ts"
 import * as telemetry from "../telemetry/leases.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as monotonicClock from "../util/monotonicClock.ts"
 import * as endings from "./endings.ts"
-import { LeaseError, type LeaseReason } from "./leaseError.ts"
+import type { LeaseError } from "./leaseError.ts"
 import { LeaseState } from "./LeaseState.ts"
 import * as pauses from "./pauses.ts"
 import type { Progress } from "./progress.ts"
 import * as reading from "./reading.ts"
+import * as refusal from "./refusal.ts"
 import type { Release } from "./release.ts"
 import { shownTime } from "./shownTime.ts"
 import type { Terms } from "./terms.ts"
@@ -36,17 +36,8 @@ const betweenCreates = Duration.seconds(1)
 
 const betweenLines = 60_000
 
-// The controller may be there again, or have more to say.
-const mayPass = (error: ControllerError): boolean => isTransient(error) || error.reason === "TimedOut"
-
-const failure = ({ name, requested }: Terms, reason: LeaseReason, details: string, cause?: unknown) =>
-  new LeaseError({
-    reason,
-    lease: name,
-    request: requested,
-    details,
-    ...(cause === undefined ? {} : { cause })
-  })
+/** The controller may be there again, or have more to say. */
+export const mayPass = (error: ControllerError): boolean => isTransient(error) || error.reason === "TimedOut"
 
 // ---- The request
 
@@ -79,44 +70,6 @@ const created = (
   )
 }
 
-// ---- What a refusal is about
-
-const shown = ({ enabled, name, online }: ExporterInfo): string => {
-  const flaws = [...(online ? [] : ["offline"]), ...(enabled ? [] : ["disabled"])]
-  return flaws.length === 0 ? name : `${name} (${flaws.join(", ")})`
-}
-
-const most = 10
-
-/** The exporters that could have been meant. */
-const candidates = ({ controller, creates }: Terms): Effect.Effect<string> => {
-  const list = (selector?: string) =>
-    Effect.map(
-      Stream.runCollect(Stream.take(controller.within("5 seconds").exporters({ selector }), most + 1)),
-      (exporters) => Array.from(exporters, shown)
-    )
-  const named = (title: string, names: ReadonlyArray<string>) =>
-    `${title}: ${names.slice(0, most).join(", ")}${names.length > most ? ", and more" : ""}`
-  const selector = creates?.selector
-  return Effect.gen(function*() {
-    const fitting = selector === undefined ? [] : yield* list(selector)
-    if (fitting.length > 0) return named("exporters with these labels", fitting)
-    const all = yield* list()
-    const none = selector === undefined ? "" : "no exporter has these labels; "
-    return all.length === 0 ? "there are no exporters" : `${none}${named("there are the exporters", all)}`
-  }).pipe(
-    Effect.catchAll((error) =>
-      Effect.as(
-        Effect.logDebug("the exporters of the lab could not be listed", error),
-        "which exporters there are could not be found out"
-      )
-    )
-  )
-}
-
-const refused = (terms: Terms, { message, reason }: reading.Refused): Effect.Effect<never, LeaseError> =>
-  Effect.flatMap(candidates(terms), (candidates) => failure(terms, reason, `${message}; ${candidates}`))
-
 // ---- The wait
 
 /** How long there may be no exporter: the wait for a begin comes first. */
@@ -147,8 +100,8 @@ const waited = (
         const error = answer.left
         if (error.reason === "NotFound") {
           return yield* creates === undefined
-            ? failure(terms, "NotFound", error.details, error)
-            : failure(terms, "Ended", "the controller no longer knows it", error)
+            ? refusal.failure(terms, "NotFound", error.details, error)
+            : refusal.failure(terms, "Ended", "the controller no longer knows it", error)
         }
         if (!mayPass(error)) return yield* error
         seen.last = error.message
@@ -161,10 +114,10 @@ const waited = (
             yield* telemetry.waited(now.exporter, asked - begun)
             return { exporter: now.exporter, lease: answer.right, asked }
           case "Refused":
-            return yield* refused(terms, now)
+            return yield* refusal.refused(terms, now)
           case "Over": {
             const end = yield* endings.of(name, now)
-            return yield* failure(terms, now.how === "Transferred" ? "NotYours" : "Ended", end.message, end)
+            return yield* refusal.failure(terms, now.how === "Transferred" ? "NotYours" : "Ended", end.message, end)
           }
           case "Waiting":
             seen.last = now.message
@@ -200,7 +153,7 @@ export const acquire = (terms: Terms, steps: Steps): Effect.Effect<Acquired, Lea
     return interruptible.timeoutFail(Effect.zipRight(created(terms, steps), waited(terms, steps, seen)), {
       duration,
       onTimeout: () =>
-        failure(
+        refusal.failure(
           terms,
           "WaitedTooLong",
           `it had no exporter within ${Duration.format(duration)} (waitAtMost): ${seen.last}`

@@ -129,10 +129,14 @@ const sessionEnded = (terms: Terms, connection: Connection, exit: Exit.Exit<unkn
     Effect.catchAll((error) => Effect.logWarning(`the session of ${terms.title} could not be ended: ${error.message}`))
   )
 
-/** Requests a lease, which is released with the scope, and connects to its exporter as soon as it has one. */
+/**
+ * Requests a lease, which is released with the scope, and connects to its exporter as soon as it has one and `isWanted` has ended, which
+ * is run with the exporter's name.
+ */
 export const request = (
   terms: Terms,
-  dial: opening.Dial
+  dial: opening.Dial,
+  isWanted: (exporter: string) => Effect.Effect<void> = () => Effect.void
 ): Effect.Effect<PendingLease, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { controller, creates, name, requested, title } = terms
@@ -221,7 +225,10 @@ export const request = (
         }))
       yield* interruptible.forkScoped(noticed)
       const opened = yield* interruptible.raceFirst(
-        Scope.extend(opening.open(terms, acquired.exporter, watch, dial), session),
+        Effect.zipRight(
+          isWanted(acquired.exporter),
+          Scope.extend(opening.open(terms, acquired.exporter, watch, dial), session)
+        ),
         Effect.flatMap(Deferred.await(over), ended)
       ).pipe(
         Effect.mapError((error) => {

@@ -58,6 +58,15 @@ export type LeaseRequest = Target & AttachOptions & {
   readonly afterLease?: Duration.DurationInput | undefined
 }
 
+/**
+ * A lease to create together with others. It begins when all of them have an exporter: a lease that is scheduled reserves none, so a
+ * set has no begin of its own. Of `waitAtMost` the shortest of the set counts.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type MemberRequest = LeaseRequest & { readonly beginTime?: undefined }
+
 /** What is requested, in words. */
 export const describe = ({ exporterName, selector }: Target): string =>
   [

@@ -2,7 +2,7 @@
 import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import type { ControllerClient, NewLease } from "../controller/Controller.ts"
-import { type AttachOptions, describe, type Extension, type LeaseRequest } from "./leaseRequest.ts"
+import { type AttachOptions, describe, type Extension, type LeaseRequest, type Target } from "./leaseRequest.ts"
 
 export interface Terms {
   readonly controller: ControllerClient
@@ -24,16 +24,22 @@ const defaultWait = Duration.hours(2)
 
 const defaultHook = Duration.minutes(5)
 
-export const ofRequest = (controller: ControllerClient, name: string, request: LeaseRequest): Terms => {
+export const waitOf = ({ waitAtMost }: AttachOptions): Duration.Duration => Duration.decode(waitAtMost ?? defaultWait)
+
+/** What is requested under a key, in words. */
+export const describeMember = (key: string, target: Target): string => `${key} (${describe(target)})`
+
+/** `key` is what the program calls it among others. */
+export const ofRequest = (controller: ControllerClient, name: string, request: LeaseRequest, key?: string): Terms => {
   const { beginTime, duration, exporterName, selector, tags } = request
-  const requested = describe(request)
+  const requested = key === undefined ? describe(request) : describeMember(key, request)
   return {
     controller,
     name,
     requested,
     title: `the lease ${name} for ${requested}`,
     creates: { name, selector, exporterName, duration, beginTime, tags },
-    waitAtMost: Duration.decode(request.waitAtMost ?? defaultWait),
+    waitAtMost: waitOf(request),
     beginTime,
     extend: request.extend,
     afterLease: Duration.decode(request.afterLease ?? defaultHook),
@@ -47,7 +53,7 @@ export const ofName = (controller: ControllerClient, name: string, options: Atta
   requested: `the name ${name}`,
   title: `the lease ${name}`,
   creates: undefined,
-  waitAtMost: Duration.decode(options.waitAtMost ?? defaultWait),
+  waitAtMost: waitOf(options),
   beginTime: undefined,
   extend: options.extend,
   afterLease: Duration.zero,

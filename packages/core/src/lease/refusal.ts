@@ -1,0 +1,60 @@
+// The errors of leases that cannot be had, with what there is instead.
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { ExporterInfo } from "../controller/records.ts"
+import { LeaseError, type LeaseReason } from "./leaseError.ts"
+import type * as reading from "./reading.ts"
+import type { Terms } from "./terms.ts"
+
+type About = Pick<Terms, "name" | "requested">
+
+export const failure = ({ name, requested }: About, reason: LeaseReason, details: string, cause?: unknown) =>
+  new LeaseError({
+    reason,
+    lease: name,
+    request: requested,
+    details,
+    ...(cause === undefined ? {} : { cause })
+  })
+
+/** An exporter with what keeps it from being leased. */
+export const shown = ({ enabled, name, online }: ExporterInfo, more: ReadonlyArray<string> = []): string => {
+  const flaws = [...(online ? [] : ["offline"]), ...(enabled ? [] : ["disabled"]), ...more]
+  return flaws.length === 0 ? name : `${name} (${flaws.join(", ")})`
+}
+
+const most = 10
+
+/** The first of them. */
+export const listed = (names: ReadonlyArray<string>): string =>
+  `${names.slice(0, most).join(", ")}${names.length > most ? ", and more" : ""}`
+
+/** The exporters that could have been meant. */
+const candidates = ({ controller, creates }: Terms): Effect.Effect<string> => {
+  const list = (selector?: string) =>
+    Effect.map(
+      Stream.runCollect(Stream.take(controller.within("5 seconds").exporters({ selector }), most + 1)),
+      (exporters) => Array.from(exporters, (exporter) => shown(exporter))
+    )
+  const selector = creates?.selector
+  return Effect.gen(function*() {
+    const fitting = selector === undefined ? [] : yield* list(selector)
+    if (fitting.length > 0) return `exporters with these labels: ${listed(fitting)}`
+    const all = yield* list()
+    const none = selector === undefined ? "" : "no exporter has these labels; "
+    return all.length === 0 ? "there are no exporters" : `${none}there are the exporters: ${listed(all)}`
+  }).pipe(
+    Effect.catchAll((error) =>
+      Effect.as(
+        Effect.logDebug("the exporters of the lab could not be listed", error),
+        "which exporters there are could not be found out"
+      )
+    )
+  )
+}
+
+export const refused = (
+  terms: Terms,
+  { message, reason }: Pick<reading.Refused, "message" | "reason">
+): Effect.Effect<never, LeaseError> =>
+  Effect.flatMap(candidates(terms), (candidates) => failure(terms, reason, `${message}; ${candidates}`))
