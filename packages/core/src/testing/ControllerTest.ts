@@ -78,7 +78,7 @@ export interface ControllerTestOptions {
   readonly latency?: "none" | "observed" | undefined
   /** The release of the controller: that of the published Python packages, or upstream's main branch; `0.9` by default. */
   readonly release?: Release | undefined
-  /** Restrict who may lease what; none by default. */
+  /** Restrict which clients may lease which exporters; none by default. */
   readonly policies?: ReadonlyArray<AccessPolicy> | undefined
   /** Labels of exporters that are shown only to clients that ask for hidden labels. Filters always match them. */
   readonly hiddenLabels?: ReadonlyArray<string> | undefined

@@ -63,36 +63,40 @@ const controller = ControllerServiceDefinition.methods
 const seconds = (count: number) => ({ seconds: BigInt(count), nanos: 0 })
 
 /** A lease to create, most of whose fields are left out. `lasts` is its duration in seconds. */
-export type Asked = Partial<Lease> & { readonly lasts?: number }
+export type Requested = Partial<Lease> & { readonly lasts?: number }
 
 // Completes a lease, which lasts half an hour by default.
-const asked = ({ lasts = 1800, ...lease }: Asked): Lease => Lease.fromPartial({ duration: seconds(lasts), ...lease })
+const requested = ({ lasts = 1800, ...lease }: Requested): Lease =>
+  Lease.fromPartial({ duration: seconds(lasts), ...lease })
 
 /** The calls of a client. */
 export const clientOf = ({ controller: channel, namespace }: Control, metadata: Entries) => {
-  const { call: ask } = callerOf(channel, metadata, ClientServiceDefinition)
-  const { call: askController } = callerOf(channel, metadata, ControllerServiceDefinition)
+  const { call } = callerOf(channel, metadata, ClientServiceDefinition)
+  const { call: callController } = callerOf(channel, metadata, ControllerServiceDefinition)
   const parent = `namespaces/${namespace}`
   const nameOf = (lease: string) => `${parent}/leases/${lease}`
-  const create = (lease: Asked, leaseId = "") => ask(methods.createLease, { parent, leaseId, lease: asked(lease) })
+  const create = (lease: Requested, leaseId = "") =>
+    call(methods.createLease, { parent, leaseId, lease: requested(lease) })
   return {
-    ask,
+    call,
     create,
     /** Creates a lease and returns its name. */
-    lease: (lease: Asked, leaseId?: string) =>
+    lease: (lease: Requested, leaseId?: string) =>
       Effect.map(create(lease, leaseId), ({ name }) => name.slice(name.lastIndexOf("/") + 1)),
-    get: (lease: string) => ask(methods.getLease, { name: nameOf(lease) }),
+    get: (lease: string) => call(methods.getLease, { name: nameOf(lease) }),
     update: (lease: string, change: Partial<Lease>) =>
-      ask(methods.updateLease, { lease: Lease.fromPartial({ ...change, name: nameOf(lease) }), updateMask: undefined }),
+      call(methods.updateLease, {
+        lease: Lease.fromPartial({ ...change, name: nameOf(lease) }),
+        updateMask: undefined
+      }),
     extend: (lease: string, total: number) =>
-      ask(methods.updateLease, { lease: Lease.fromPartial({ name: nameOf(lease), duration: seconds(total) }) }),
-    delete: (lease: string) => ask(methods.deleteLease, { name: nameOf(lease) }),
-    exporter: (name: string) => ask(methods.getExporter, { name: `${parent}/exporters/${name}` }),
-    exporters: (request: { readonly filter?: string; readonly pageSize?: number; readonly pageToken?: string } = {}) =>
-      ask(methods.listExporters, { parent, ...request }),
-    dial: (leaseName: string) => askController(controller.dial, { leaseName }),
+      call(methods.updateLease, { lease: Lease.fromPartial({ name: nameOf(lease), duration: seconds(total) }) }),
+    delete: (lease: string) => call(methods.deleteLease, { name: nameOf(lease) }),
+    exporter: (name: string) => call(methods.getExporter, { name: `${parent}/exporters/${name}` }),
+    exporters: (request: { readonly filter?: string } = {}) => call(methods.listExporters, { parent, ...request }),
+    dial: (leaseName: string) => callController(controller.dial, { leaseName }),
     /** Calls the service that exporters use too. */
-    askController
+    callController
   }
 }
 
@@ -117,17 +121,17 @@ export const status = {
 
 /** The calls of an exporter. */
 export const exporterOf = ({ controller: channel }: Control, metadata: Entries) => {
-  const { call: ask, stream } = callerOf(channel, metadata, ControllerServiceDefinition)
+  const { call, stream } = callerOf(channel, metadata, ControllerServiceDefinition)
   const register = (labels: Readonly<Record<string, string>> = {}) =>
-    ask(controller.register, { labels, reports: [...drivers] })
+    call(controller.register, { labels, reports: [...drivers] })
   const report = (number: number, message = "", releaseLease = false) =>
-    ask(controller.reportStatus, { status: number, message, releaseLease })
+    call(controller.reportStatus, { status: number, message, releaseLease })
   const notices = stream(controller.status, {})
   return {
-    ask,
+    call,
     register,
     report,
-    release: (name: string) => ask(controller.releaseLease, { name }),
+    release: (name: string) => call(controller.releaseLease, { name }),
     listen: (leaseName: string) => stream(controller.listen, { leaseName }),
     notices,
     /** Registers, opens a Status stream, and reports that the exporter is available. `next` takes one notice after the other. */
@@ -137,7 +141,7 @@ export const exporterOf = ({ controller: channel }: Control, metadata: Entries) 
       yield* Effect.forkScoped(Effect.ignore(Stream.runForEach(notices, (notice) => queue.offer(notice))))
       const first = yield* queue.take
       yield* report(status.available)
-      return { first, next: queue.take, queue }
+      return { first, next: queue.take }
     }) satisfies Effect.Effect<unknown, GrpcStatusError, Scope.Scope>
   }
 }
@@ -146,7 +150,7 @@ export const exporterOf = ({ controller: channel }: Control, metadata: Entries) 
 export const addClient = (lab: Control, name: string, labels: Readonly<Record<string, string>> = {}) =>
   Effect.map(lab.addClient(name, { labels }), (credentials) => clientOf(lab, metadataOf(credentials)))
 
-/** Adds an exporter to a stand-in, which has never connected. */
+/** Adds an exporter that has never connected. */
 export const addExporter = (
   lab: Control,
   name: string,

@@ -66,10 +66,10 @@ export const make = (parts: Parts): ReadonlyArray<Served> => {
     if (world.leases.has(name)) {
       return yield* plain(`leases.jumpstarter.dev ${JSON.stringify(name)} already exists`)
     }
-    // The answer shows the lease before its first check.
-    const answer = leases.toMessage(lease, namespace, now)
+    // The response shows the lease before its first check.
+    const response = leases.toMessage(lease, namespace, now)
     world.add(lease, now)
-    return answer
+    return response
   })
 
   const transfer = (lease: leases.Lease, to: string, now: number): Either.Either<void, Refused> =>
@@ -102,9 +102,9 @@ export const make = (parts: Parts): ReadonlyArray<Served> => {
       lease.schedule = schedule
       lease.generation++
     }
-    const answer = leases.toMessage(lease, namespace, now)
+    const response = leases.toMessage(lease, namespace, now)
     world.touched(lease, now)
-    return answer
+    return response
   })
 
   const deleteLease = Effect.fnUntraced(function*(request: client.DeleteLeaseRequest, call: GrpcRequest) {

@@ -141,9 +141,9 @@ export const make = (parts: Parts): ReadonlyArray<Served> => {
     const { exporter } = lease
     if (exporter === undefined) return yield* plain("lease not active")
     yield* tunnels.untilReady(Effect.suspend(() => exporterNamed(exporter)), observed)
-    const answer: v1.DialResponse = { routerEndpoint, routerToken: tokens.issueForRouter(yield* times.now) }
-    yield* listeners.offer(lease.name, answer)
-    return answer
+    const response: v1.DialResponse = { routerEndpoint, routerToken: tokens.issueForRouter(yield* times.now) }
+    yield* listeners.offer(lease.name, response)
+    return response
   })
 
   const releaseByExporter = Effect.fnUntraced(function*(name: string, call: GrpcRequest) {

@@ -16,13 +16,13 @@ interface Listener {
   superseded: boolean
 }
 
-// How many answers may wait for an exporter that does not read them.
+// How many responses may wait for an exporter that does not read them.
 const bufferSize = 8
 
 export class Listeners {
   private readonly listeners = new Map<string, Listener>()
 
-  /** Returns the answers that clients of a lease get from now on. A later call for the same lease ends the stream. */
+  /** Returns the responses that clients of a lease get from now on. A later call for the same lease ends the stream. */
   listen(lease: string): Stream.Stream<DialResponse> {
     return Stream.unwrapScoped(
       Effect.map(this.open(lease), (listener) =>
@@ -40,8 +40,8 @@ export class Listeners {
     )
   }
 
-  /** Sends the exporter of a lease the answer that its client gets. */
-  offer(lease: string, answer: DialResponse): Effect.Effect<void, GrpcStatus.GrpcStatusError> {
+  /** Sends the exporter of a lease the response that its client gets. */
+  offer(lease: string, response: DialResponse): Effect.Effect<void, GrpcStatus.GrpcStatusError> {
     return Effect.suspend(() => {
       const listener = this.listeners.get(lease)
       if (listener === undefined) {
@@ -50,7 +50,7 @@ export class Listeners {
       if (listener.waiting.length >= bufferSize) {
         return GrpcStatus.make("RESOURCE_EXHAUSTED", `listener buffer full on lease ${lease}`)
       }
-      listener.waiting.push(answer)
+      listener.waiting.push(response)
       listener.changed.fire()
       return Effect.void
     })

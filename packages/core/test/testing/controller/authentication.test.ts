@@ -142,7 +142,7 @@ describe("the controller's authentication", () => {
       const { lab: control, metadata } = yield* lab
       const alice = clientOf(control, metadata)
       assert.strictEqual(
-        yield* refusal(alice.ask(methods.listExporters, { parent: "namespaces/other" })),
+        yield* refusal(alice.call(methods.listExporters, { parent: "namespaces/other" })),
         "PERMISSION_DENIED: namespace mismatch"
       )
     }))
@@ -152,11 +152,11 @@ describe("the controller's authentication", () => {
       const { lab: control } = yield* lab
       const nobody = clientOf(control, {})
       assert.strictEqual(
-        yield* refusal(nobody.ask(methods.listLeases, { parent: "lab" })),
+        yield* refusal(nobody.call(methods.listLeases, { parent: "lab" })),
         "INVALID_ARGUMENT: invalid number of segments in identifier \"lab\", expecting 2, got 1"
       )
       assert.strictEqual(
-        yield* refusal(nobody.ask(methods.getLease, { name: "namespaces/lab/exporters/x" })),
+        yield* refusal(nobody.call(methods.getLease, { name: "namespaces/lab/exporters/x" })),
         "INVALID_ARGUMENT: invalid third segment in identifier \"namespaces/lab/exporters/x\", expecting \"leases\", got \"exporters\""
       )
       assert.strictEqual(
@@ -204,12 +204,12 @@ describe("the controller's authentication", () => {
       const { lab: control, metadata } = yield* lab
       yield* TestClock.adjust("1500 millis")
       const alice = clientOf(control, metadata)
-      const { expiry, token } = yield* alice.ask(methods.rotateToken, { parent: "namespaces/lab" })
+      const { expiry, token } = yield* alice.call(methods.rotateToken, { parent: "namespaces/lab" })
       assert.deepStrictEqual(expiry, { seconds: 365n * 24n * 60n * 60n + 1n, nanos: 0 })
       yield* clientOf(control, { ...metadata, authorization: `Bearer ${token}` }).exporters()
       yield* alice.exporters()
       assert.strictEqual(
-        yield* refusal(alice.ask(methods.rotateToken, { parent: "namespaces/other" })),
+        yield* refusal(alice.call(methods.rotateToken, { parent: "namespaces/other" })),
         "PERMISSION_DENIED: namespace mismatch"
       )
     }))
@@ -218,7 +218,7 @@ describe("the controller's authentication", () => {
     Effect.gen(function*() {
       const { bench, lab: control } = yield* lab
       assert.strictEqual(
-        yield* refusal(clientOf(control, metadataOf(bench)).ask(methods.rotateToken, { parent: "namespaces/lab" })),
+        yield* refusal(clientOf(control, metadataOf(bench)).call(methods.rotateToken, { parent: "namespaces/lab" })),
         "INVALID_ARGUMENT: object kind mismatch"
       )
     }))
@@ -228,7 +228,7 @@ describe("the controller's authentication", () => {
       const { bench, lab: control } = yield* lab
       const { getServiceEndpoints } = ControllerServiceDefinition.methods
       assert.strictEqual(
-        yield* refusal(exporterOf(control, metadataOf(bench)).ask(getServiceEndpoints, {})),
+        yield* refusal(exporterOf(control, metadataOf(bench)).call(getServiceEndpoints, {})),
         "UNIMPLEMENTED: unknown method GetServiceEndpoints for service jumpstarter.v1.ControllerService"
       )
       const refused = (path: string) => refusal(control.controller.unary(path, new Uint8Array()))
@@ -243,10 +243,10 @@ describe("the controller's authentication", () => {
       )
       const main = yield* ControllerTest.make({ release: "main" })
       const other = yield* addExporter(main, "bench")
-      assert.deepStrictEqual(yield* other.ask(getServiceEndpoints, {}), { telemetryEndpoints: [] })
+      assert.deepStrictEqual(yield* other.call(getServiceEndpoints, {}), { telemetryEndpoints: [] })
       const client = yield* addClient(main, "alice")
       assert.strictEqual(
-        yield* refusal(client.askController(getServiceEndpoints, {})),
+        yield* refusal(client.callController(getServiceEndpoints, {})),
         "INVALID_ARGUMENT: object kind mismatch"
       )
     }))
@@ -263,7 +263,7 @@ describe("the controller's authentication", () => {
   it.scoped("returns a panic for an update without a lease", () =>
     Effect.gen(function*() {
       const { lab: control, metadata } = yield* lab
-      const refused = yield* refusal(clientOf(control, metadata).ask(methods.updateLease, {}))
+      const refused = yield* refusal(clientOf(control, metadata).call(methods.updateLease, {}))
       assert.match(refused, /^UNKNOWN: panic caught: runtime error: .*\n\ngoroutine 1 \[running\]:\n/)
     }))
 })

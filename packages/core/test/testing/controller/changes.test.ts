@@ -44,7 +44,7 @@ describe("a lease that changes", () => {
   it.scoped("changes by the fields of the request, whatever its mask says", () =>
     Effect.gen(function*() {
       const { alice } = yield* leased
-      yield* alice.ask(methods.updateLease, {
+      yield* alice.call(methods.updateLease, {
         lease: Lease.fromPartial({
           name: `${parent}/leases/one`,
           duration: at(500),
@@ -241,15 +241,15 @@ describe("lists", () => {
       const { alice, bob } = yield* leased
       yield* Effect.forEach(["d", "b", "c", "a"], (name) => bob.lease({ selector: "board=rpi4" }, name))
       yield* bob.delete("c")
-      const first = yield* alice.ask(methods.listLeases, { parent, pageSize: 2 })
+      const first = yield* alice.call(methods.listLeases, { parent, pageSize: 2 })
       assert.deepStrictEqual(names(first.leases), ["a", "b"])
       assert.isAbove(first.nextPageToken.length, 50)
-      const second = yield* alice.ask(methods.listLeases, { parent, pageSize: 2, pageToken: first.nextPageToken })
+      const second = yield* alice.call(methods.listLeases, { parent, pageSize: 2, pageToken: first.nextPageToken })
       assert.deepStrictEqual([names(second.leases), second.nextPageToken], [["d", "one"], ""])
-      const all = yield* alice.ask(methods.listLeases, { parent, pageSize: -1, onlyActive: false })
+      const all = yield* alice.call(methods.listLeases, { parent, pageSize: -1, onlyActive: false })
       assert.deepStrictEqual(names(all.leases), ["a", "b", "c", "d", "one"])
       assert.match(
-        yield* refusal(alice.ask(methods.listLeases, { parent, pageToken: "nonsense" })),
+        yield* refusal(alice.call(methods.listLeases, { parent, pageToken: "nonsense" })),
         /^UNKNOWN: invalid continue token: /
       )
     }))
@@ -260,7 +260,7 @@ describe("lists", () => {
       yield* alice.lease({ selector: "kind in (a,b),board=rpi4", tags: { run: "7" } }, "two")
       const found = (
         request: { readonly filter?: string; readonly tagFilter?: string; readonly onlyActive?: boolean }
-      ) => Effect.map(alice.ask(methods.listLeases, { parent, ...request }), ({ leases }) => names(leases))
+      ) => Effect.map(alice.call(methods.listLeases, { parent, ...request }), ({ leases }) => names(leases))
       // No exporter matches its expression, so it has ended.
       assert.deepStrictEqual(yield* found({ filter: "board==rpi4" }), ["one"])
       assert.deepStrictEqual(yield* found({ filter: "board in (rpi4)", onlyActive: false }), ["one", "two"])
@@ -298,7 +298,7 @@ describe("lists", () => {
         status: 0,
         statusMessage: "Never seen"
       })
-      const shown = yield* alice.ask(methods.listExporters, { parent, filter: "secret=1", showHiddenLabels: true })
+      const shown = yield* alice.call(methods.listExporters, { parent, filter: "secret=1", showHiddenLabels: true })
       assert.deepStrictEqual(shown.exporters[0]?.labels, { secret: "1", old: "x", board: "rpi4" })
       assert.strictEqual(
         yield* refusal(alice.exporter("nope")),
@@ -311,19 +311,19 @@ describe("the older calls of clients", () => {
   it.scoped("create, show and end leases", () =>
     Effect.gen(function*() {
       const { alice, bob } = yield* leased
-      const { name } = yield* bob.askController(controller.requestLease, {
+      const { name } = yield* bob.callController(controller.requestLease, {
         duration: at(60),
         selector: { matchLabels: { board: "rpi4" }, matchExpressions: [] }
       })
-      assert.deepStrictEqual(yield* bob.askController(controller.listLeases, {}), { names: [name] })
-      const shown = yield* alice.askController(controller.getLease, { name: "one" })
+      assert.deepStrictEqual(yield* bob.callController(controller.listLeases, {}), { names: [name] })
+      const shown = yield* alice.callController(controller.getLease, { name: "one" })
       assert.deepInclude(shown, {
         duration: at(100),
         selector: { matchLabels: { board: "rpi4" }, matchExpressions: [] }
       })
-      yield* alice.askController(controller.releaseLease, { name: "one" })
-      yield* alice.askController(controller.releaseLease, { name: "one" })
-      assert.deepStrictEqual(yield* alice.askController(controller.listLeases, {}), { names: [] })
+      yield* alice.callController(controller.releaseLease, { name: "one" })
+      yield* alice.callController(controller.releaseLease, { name: "one" })
+      assert.deepStrictEqual(yield* alice.callController(controller.listLeases, {}), { names: [] })
       assert.isDefined(condition(yield* bob.get(name), "Ready"))
     }))
 
@@ -331,11 +331,11 @@ describe("the older calls of clients", () => {
     Effect.gen(function*() {
       const { bob } = yield* leased
       assert.strictEqual(
-        yield* refusal(bob.askController(controller.getLease, { name: "one" })),
+        yield* refusal(bob.callController(controller.getLease, { name: "one" })),
         "UNKNOWN: GetLease permission denied"
       )
       assert.strictEqual(
-        yield* refusal(bob.askController(controller.releaseLease, { name: "one" })),
+        yield* refusal(bob.callController(controller.releaseLease, { name: "one" })),
         "UNKNOWN: ReleaseLease permission denied"
       )
     }))
@@ -344,7 +344,7 @@ describe("the older calls of clients", () => {
     Effect.gen(function*() {
       const { alice, bench, lab } = yield* leased
       yield* lab.expire("one")
-      yield* alice.askController(controller.releaseLease, { name: "one" })
+      yield* alice.callController(controller.releaseLease, { name: "one" })
       yield* bench.release("one")
       yield* alice.delete("one")
     }))

@@ -40,7 +40,7 @@ describe("an exporter that registers", () => {
     Effect.gen(function*() {
       const { alice, bench, shown } = yield* start()
       yield* bench.online
-      yield* bench.ask(methods.unregister, { reason: "bye" })
+      yield* bench.call(methods.unregister, { reason: "bye" })
       assert.deepInclude(yield* shown, { online: true, status: status.available })
       assert.match(String(condition(yield* alice.get(yield* alice.lease({ selector: "board" })), "Pending")), /Offline/)
     }))
@@ -49,9 +49,9 @@ describe("an exporter that registers", () => {
     Effect.gen(function*() {
       const { bench, shown } = yield* start({ release: "main" })
       yield* bench.online
-      yield* bench.ask(methods.unregister, { reason: "bye" })
+      yield* bench.call(methods.unregister, { reason: "bye" })
       assert.deepStrictEqual(yield* shown, { online: false, status: status.offline, statusMessage: "bye" })
-      yield* bench.ask(methods.unregister, {})
+      yield* bench.call(methods.unregister, {})
       assert.deepInclude(yield* shown, { statusMessage: "Exporter unregistered" })
     }))
 })

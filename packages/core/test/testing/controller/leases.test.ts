@@ -3,7 +3,7 @@ import { ClientServiceDefinition, type Lease } from "@effect-jumpstarter/proto/j
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Random, TestClock } from "effect"
 import * as ControllerTest from "../../../src/testing/ControllerTest.ts"
-import { addClient, addExporter, type Asked, condition, refusal, status } from "../../support/controller.ts"
+import { addClient, addExporter, condition, refusal, type Requested, status } from "../../support/controller.ts"
 
 const { methods } = ClientServiceDefinition
 
@@ -24,7 +24,7 @@ const withBench = (options?: ControllerTest.ControllerTestOptions) =>
   })
 
 describe("a lease that is created", () => {
-  it.scoped.each<[string, Asked, string]>([
+  it.scoped.each<[string, Requested, string]>([
     ["no target", {}, "INVALID_ARGUMENT: one of selector or exporter_name is required"],
     ["an empty target", { exporterName: "" }, "INVALID_ARGUMENT: one of selector or exporter_name is required"],
     ["eleven tags", {
@@ -68,17 +68,17 @@ describe("a lease that is created", () => {
       { selector: "a=b", beginTime: at(100), duration: undefined },
       "UNKNOWN: duration is required (must specify Duration, or both BeginTime and EndTime)"
     ]
-  ])("is refused with %s", ([, asked, expected]) =>
+  ])("is refused with %s", ([, requested, expected]) =>
     Effect.gen(function*() {
       const { alice } = yield* start()
-      assert.strictEqual(yield* refusal(alice.create(asked)), expected)
+      assert.strictEqual(yield* refusal(alice.create(requested)), expected)
     }))
 
   it.scoped("is refused without a lease, and with an id that is invalid or taken", () =>
     Effect.gen(function*() {
       const { alice } = yield* start()
       assert.strictEqual(
-        yield* refusal(alice.ask(methods.createLease, { parent: "namespaces/lab" })),
+        yield* refusal(alice.call(methods.createLease, { parent: "namespaces/lab" })),
         "INVALID_ARGUMENT: lease is required"
       )
       assert.match(
@@ -185,7 +185,7 @@ describe("an unsatisfiable lease", () => {
   const noAccess = "True NoAccess: While there are 0 exporters matching the selector, none of them are approved by any "
     + "policy for your client"
 
-  it.scoped.each<[string, Asked, string]>([
+  it.scoped.each<[string, Requested, string]>([
     ["no exporter matches", { selector: "board=none" }, noAccess],
     [
       "no exporter has the name",
@@ -208,11 +208,11 @@ describe("an unsatisfiable lease", () => {
       { selector: "kind=off", allowDisabled: true },
       "True AllDisabled: All 1 exporters matching the selector are disabled"
     ]
-  ])("says that %s", ([, asked, expected]) =>
+  ])("says that %s", ([, requested, expected]) =>
     Effect.gen(function*() {
       const { alice, lab } = yield* withBench()
       yield* addExporter(lab, "off", { labels: { kind: "off" }, enabled: false })
-      const lease = yield* alice.get(yield* alice.lease(asked))
+      const lease = yield* alice.get(yield* alice.lease(requested))
       assert.strictEqual(condition(lease, "Unsatisfiable"), expected)
       assert.isUndefined(lease.effectiveEndTime)
     }))
