@@ -2,10 +2,10 @@
 import { Effect, Schema } from "effect"
 import { mkdir, readdir, readFile, rm } from "node:fs/promises"
 import { join } from "node:path"
-import { make } from "./peers.ts"
+import { type HostName, make } from "./peers.ts"
 import type { Table } from "./table.ts"
 import type { WorkFailed } from "./worker.ts"
-import type { Work } from "./works/work.ts"
+import { isDoneAt, type Work } from "./works/work.ts"
 
 const Profile = Schema.parseJson(Schema.Struct({
   nodes: Schema.Array(Schema.Struct({
@@ -61,9 +61,11 @@ export const all = (
         python,
         (process) => ["--cpu-prof", `--cpu-prof-name=${process}.cpuprofile`, `--cpu-prof-dir=${directory}`]
       )
-      for (const [host, address] of yield* peers.exporters(0)) {
+      const addresses = new Map<HostName, string>(yield* peers.exporters(0))
+      if (works.some(({ throughRouter }) => throughRouter === true)) addresses.set("router", (yield* peers.lab).address)
+      for (const [host, address] of addresses) {
         const subject = yield* peers.connect("ours", host, address)
-        for (const work of works) {
+        for (const work of works.filter((work) => isDoneAt(work, host))) {
           const run = yield* Effect.scoped(work.prepare(peers))
           yield* Effect.repeatN(run(subject), rounds)
         }

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import type { Peers, Subject } from "./peers.ts"
 import { Results, type Series } from "./results.ts"
 import { type Measurement, WorkFailed } from "./worker.ts"
-import type { Work } from "./works/work.ts"
+import { isDoneAt, type Work } from "./works/work.ts"
 
 // Nobody shall always come after the same one, nor always first.
 const order = <A>(subjects: ReadonlyArray<A>, round: number): ReadonlyArray<A> => {
@@ -25,10 +25,7 @@ const measure = (
   rounds: Rounds
 ): Effect.Effect<ReadonlyArray<Series>, WorkFailed> =>
   Effect.scoped(Effect.gen(function*() {
-    const subjects = everybody.filter(({ client, host }) =>
-      work.clients.includes(client) && (host === "router") === (work.throughRouter === true) &&
-      (host !== "http2" || work.bareHost === true)
-    )
+    const subjects = everybody.filter(({ client, host }) => work.clients.includes(client) && isDoneAt(work, host))
     const samples = new Map<Subject, Array<Measurement>>(subjects.map((subject) => [subject, []]))
     const run = yield* work.prepare(peers)
     for (let round = 0; round < rounds.warmUp + rounds.kept; round++) {

@@ -1,6 +1,6 @@
 // What a work is: something that several clients do with several exporters.
 import type { Effect, Scope } from "effect"
-import type { Peers, Subject } from "../peers.ts"
+import type { HostName, Peers, Subject } from "../peers.ts"
 import type { Measurement, WorkFailed } from "../worker.ts"
 
 /** What the amount of a work counts; the result of `time` is how long it takes as a whole. */
@@ -24,6 +24,10 @@ export interface Work {
     peers: Peers
   ) => Effect.Effect<(subject: Subject) => Effect.Effect<Measurement, WorkFailed>, WorkFailed, Scope.Scope>
 }
+
+/** Whether a work is done at a host. */
+export const isDoneAt = ({ bareHost, throughRouter }: Work, host: HostName): boolean =>
+  host === "router" ? throughRouter === true : throughRouter !== true && (host !== "http2" || bareHost === true)
 
 /** The sizes of the works: of a run that measures, and of one that shows that everything works. */
 export type Scale = <A>(full: A, quick: A) => A
