@@ -887,6 +887,19 @@ const suite = (transport: Transport) => {
           assert.strictEqual(yield* probe.finalizations, 0)
         }))
     }
+
+    it("a channel that has connected again serves what its scope finalizes first", () =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const channel = yield* Scope.extend(channelTo(echo), scope)
+        const last = yield* Deferred.make<void, GrpcStatus.GrpcStatusError>()
+        yield* Scope.addFinalizer(scope, Deferred.complete(last, run(channel, "unary")))
+        yield* run(channel, "unary")
+        yield* channel.connection?.drop("it went silent") ?? Effect.void
+        yield* run(channel, "unary")
+        yield* Scope.close(scope, Exit.void)
+        yield* Deferred.await(last)
+      }))
   })
 }
 

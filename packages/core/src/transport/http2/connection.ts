@@ -184,7 +184,8 @@ export const make = Effect.fnUntraced(function*(
   connectTimeout: Duration.DurationInput
 ) {
   const { target } = dialler
-  // Closes after the channel's finalizers that are added later: the RPCs end before their connections.
+  // Made now, so that it closes after the finalizers that are added later, whose RPCs may need a connection that was made again. The RPCs end
+  // before their connections.
   const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
   const runFork = Runtime.runFork(yield* Effect.runtime<never>())
   let current: Http2Connection | undefined
