@@ -39,7 +39,8 @@ const platformEdge = {
   "resource/fileError.ts": ["Error"],
   "resource/localFile.ts": ["FileSystem"],
   "telemetry/traceContext.ts": ["Headers", "HttpTraceContext"],
-  "testing/Recording.ts": ["FileSystem"]
+  "testing/Recording.ts": ["FileSystem"],
+  "testing/controller/client.ts": ["HttpClient", "HttpClientError"]
 }
 
 const barrels = {

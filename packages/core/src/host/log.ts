@@ -80,7 +80,7 @@ interface Entry extends Omit<ConstructorParameters<typeof LogEntry.LogEntry>[0],
   readonly time: Option.Option<number>
 }
 
-const toEntry = ({ time, ...entry }: Entry): LogEntry.LogEntry =>
+export const toEntry = ({ time, ...entry }: Entry): LogEntry.LogEntry =>
   new LogEntry.LogEntry({ ...entry, timestamp: Option.flatMap(time, DateTime.make) }, { disableValidation: true })
 
 // What a field takes besides its key and its value: their lengths and tags.
@@ -114,8 +114,8 @@ const guard = (logger: Logger.Logger<unknown, unknown>): Logger.Logger<unknown, 
 
 const guardAll = (loggers: Loggers): Loggers => HashSet.map(loggers, guard)
 
-// Turns the logs of driver code into lines.
-const makeLogger = (add: (entry: Entry) => void) =>
+/** Turns what drivers or hooks log into lines. The logger never throws if `add` does not. */
+export const makeLogger = (source: LogEntry.LogSource, add: (entry: Entry) => void): Logger.Logger<unknown, void> =>
   Logger.make<unknown, void>(({ annotations, cause, date, logLevel, message }) => {
     const texts = new Map<string, string>()
     HashMap.forEach(annotations, (value, key) => {
@@ -127,7 +127,7 @@ const makeLogger = (add: (entry: Entry) => void) =>
     add({
       severity: LogEntry.severity(logLevel),
       message: Cause.isEmpty(cause) ? messageOf(message) : `${messageOf(message)}: ${causeText(cause)}`,
-      source: "DRIVER",
+      source,
       driverType: Option.fromNullable(driverType),
       operation: Option.fromNullable(operation),
       time: Option.some(date.getTime()),
@@ -207,7 +207,7 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
     add({ ...entry, message, driverType, operation, fields: keptFields(entry.fields, taken) })
   }
 
-  const logger = makeLogger(addForeign)
+  const logger = makeLogger("DRIVER", addForeign)
   // This logger never throws.
   guarded.set(logger, logger)
   // Fibers compare new values of their references with old ones by hashes that collections cache. So operations entered

@@ -16,16 +16,22 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { PCGRandom } from "effect/Utils"
+import type * as ClientConfig from "../controller/ClientConfig.ts"
+import { Controller, type ControllerClient } from "../controller/Controller.ts"
 import type { GrpcHandlers } from "../grpc/GrpcHandler.ts"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
+import * as Driver from "../host/Driver.ts"
+import type * as Exporter from "../host/Exporter.ts"
 import type { ExporterStatus } from "../protocol/ExporterStatus.ts"
 import type * as GrpcChannel from "../transport/GrpcChannel.ts"
 import type * as GrpcServer from "../transport/GrpcServer.ts"
 import * as interruptible from "../util/interruptible.ts"
 import type * as assignment from "./controller/assignment.ts"
+import * as clients from "./controller/client.ts"
 import * as clientService from "./controller/clientService.ts"
 import * as controllerService from "./controller/controllerService.ts"
 import * as health from "./controller/health.ts"
+import * as hostedExporter from "./controller/hostedExporter.ts"
 import * as identity from "./controller/identity.ts"
 import type * as leases from "./controller/lease.ts"
 import type { Parts, Release } from "./controller/parts.ts"
@@ -40,6 +46,14 @@ import { Listeners } from "./controller/tunnels.ts"
 import { type Holding, World } from "./controller/world.ts"
 
 export type { Holding, TokenClaims }
+
+/**
+ * Options of an exporter that hosts drivers.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type HostOptions = hostedExporter.HostOptions
 
 /**
  * Says which clients may lease which exporters, and for how long. Without any policy every client may lease every exporter.
@@ -178,6 +192,20 @@ export interface Control {
       readonly enabled?: boolean | undefined
     }
   ) => Effect.Effect<Credentials>
+  /**
+   * Adds an exporter that hosts these drivers, and runs it until the scope closes. It is online when this returns. For each lease it runs
+   * its hooks, reports its status, and serves the client through the router. When the controller or the router was away, it connects again,
+   * at most a second after they are back. All leases get the same drivers, which are reset once.
+   */
+  readonly hostExporter: <Child extends Driver.Driver<unknown> = never>(
+    name: string,
+    drivers: Readonly<Record<string, Child>>,
+    options?: HostOptions
+  ) => Effect.Effect<void, Exporter.ResetError, Driver.Services<Child> | Scope.Scope>
+  /** Returns the requests of a client that was added. They go over `controller` and `router`, so no certificates are needed. */
+  readonly controllerOf: (
+    client: Credentials
+  ) => Effect.Effect<ControllerClient, ClientConfig.ClientConfigError, Scope.Scope>
   /** Issues another token for a client or an exporter. `claims` replace those that the controller would set. */
   readonly token: (credentials: Credentials, claims?: TokenClaims) => Effect.Effect<Redacted.Redacted, UnknownObject>
   /**
@@ -353,6 +381,15 @@ export const make = (
       addClient: (name, { labels = {} } = {}) => add("Client", () => registry.addClient(name, labels)),
       addExporter: (name, { enabled = true, labels = {} } = {}) =>
         add("Exporter", () => registry.addExporter(name, labels, enabled)),
+      hostExporter: (name, drivers, options = {}) =>
+        Effect.flatMap(control.addExporter(name, options), ({ token }) =>
+          Effect.asVoid(hostedExporter.make(
+            { namespace, name, token, controller: controlling.channel, router: routing.channel },
+            Driver.composite(drivers),
+            options
+          ))),
+      controllerOf: (client) =>
+        clients.make({ ...client, controller: controlling.channel, router: routing.channel }),
       token: ({ kind, name }, claims) =>
         Effect.zipWith(
           kind === "Client" ? known("client", name, registry.clients) : known("exporter", name, registry.exporters),
@@ -404,24 +441,51 @@ export const make = (
   })
 
 /**
- * Provides a stand-in that runs as long as the layer.
+ * @since 0.1.0
+ * @category models
+ */
+export interface LayerOptions extends ControllerTestOptions {
+  /** The name of the client whose `Controller` the layer provides; `client` unless given. */
+  readonly client?: string | undefined
+}
+
+/**
+ * Provides a stand-in that runs as long as the layer, and the `Controller` of one of its clients, with which programs lease exporters.
  *
  * @since 0.1.0
  * @category layers
  * @example
  * ```ts
+ * import { Driver, ExporterConnection, Lease } from "@effect-jumpstarter/core"
  * import { ControllerTest } from "@effect-jumpstarter/core/testing"
  * import { Effect } from "effect"
  *
+ * const power = Driver.make({
+ *   client: "jumpstarter_driver_power.client.PowerClient",
+ *   methods: { on: Driver.call(() => Effect.void) }
+ * })
+ *
+ * const powerOn = Effect.gen(function*() {
+ *   const client = yield* ExporterConnection.driver("power")
+ *   yield* client.call("on")
+ * }).pipe(Effect.provide(Lease.layer({ selector: "board=rpi4", duration: "30 minutes" })))
+ *
  * const test = Effect.gen(function*() {
  *   const lab = yield* ControllerTest.ControllerTest
- *   const alice = yield* lab.addClient("alice")
- *   yield* lab.addExporter("bench-1", { labels: { board: "rpi4" } })
- *   return alice.token // what a configuration file would hold
- * }).pipe(Effect.provide(ControllerTest.layer()))
+ *   yield* lab.hostExporter("bench-1", { power }, { labels: { board: "rpi4" } })
+ *   yield* powerOn
+ *   return yield* lab.leases // one, which has ended
+ * }).pipe(Effect.scoped, Effect.provide(ControllerTest.layer()))
  * ```
  */
 export const layer = (
-  options?: ControllerTestOptions
-): Layer.Layer<ControllerTest, GrpcServer.GrpcServerError | GrpcStatusError> =>
-  Layer.scoped(ControllerTest, make(options))
+  { client = "client", ...options }: LayerOptions = {}
+): Layer.Layer<
+  Controller | ControllerTest,
+  GrpcServer.GrpcServerError | GrpcStatusError | ClientConfig.ClientConfigError
+> =>
+  Layer.scopedContext(Effect.gen(function*() {
+    const lab = yield* make(options)
+    const controller = yield* lab.controllerOf(yield* lab.addClient(client))
+    return Context.make(ControllerTest, lab).pipe(Context.add(Controller, controller))
+  }))

@@ -44,10 +44,11 @@ export const onSocket = (
   maxConcurrentStreams: number
 ): Effect.Effect<Process, GrpcServer.GrpcServerError | GrpcStatusError, Scope.Scope> =>
   Effect.gen(function*() {
-    const outer = yield* Effect.scope
+    // Made now: a server that is started later ends after whatever comes next in the scope of the stand-in.
+    const servers = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
     const start = (where: GrpcServer.Listen) =>
       Effect.gen(function*() {
-        const scope = yield* Scope.fork(outer, ExecutionStrategy.sequential)
+        const scope = yield* Scope.fork(servers, ExecutionStrategy.sequential)
         return {
           scope,
           endpoint: yield* Scope.extend(httpServer.serve(handlers, where, { maxConcurrentStreams }, Infinity), scope)
