@@ -15,7 +15,7 @@ import * as Endpoint from "../grpc/Endpoint.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type * as DriverTree from "../protocol/DriverTree.ts"
 import * as GrpcChannel from "../transport/GrpcChannel.ts"
-import * as clockWarning from "./clockWarning.ts"
+import * as clockWarning from "../util/clockWarning.ts"
 import { type Called, connect, through } from "./connecting.ts"
 import {
   ConnectError,

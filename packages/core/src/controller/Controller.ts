@@ -15,6 +15,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Endpoint from "../grpc/Endpoint.ts"
 import * as GrpcChannel from "../transport/GrpcChannel.ts"
+import * as clockWarning from "../util/clockWarning.ts"
 import * as attempts from "./attempts.ts"
 import * as ClientConfig from "./ClientConfig.ts"
 import * as controllerClient from "./controllerClient.ts"
@@ -76,6 +77,7 @@ export const fromChannel = (
   options: { readonly router?: ControllerClient["router"] | undefined } = {}
 ): Effect.Effect<ControllerClient, never, HttpClient.HttpClient | Scope.Scope> =>
   Effect.gen(function*() {
+    if (channel.connection !== undefined) yield* clockWarning.warn(channel.target)
     const source = yield* tokenSource.make(config, config.tokenStore, yield* HttpClient.HttpClient)
     const router: ControllerClient["router"] = (endpoint) =>
       GrpcChannel.fromEndpoint(endpoint, { grpcOptions: config.grpcOptions })

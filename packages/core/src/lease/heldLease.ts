@@ -118,7 +118,7 @@ const afterLease = ({ afterLease, controller, name, title }: Terms, connection: 
 /** Ends the session and, unless the program was interrupted, waits for the hook, whose log is forwarded. */
 const sessionEnded = (terms: Terms, connection: Connection, exit: Exit.Exit<unknown, unknown>) =>
   Effect.gen(function*() {
-    if (!Exit.isInterrupted(exit)) yield* connection.logStream()
+    if (!Exit.isInterrupted(exit)) yield* connection.logStream({ backlog: false })
     const { ended } = yield* interruptible.timeoutFail(connection.endSession, {
       duration: sessionBound,
       onTimeout: () => new Cause.TimeoutException(`no answer within ${Duration.format(sessionBound)}`)

@@ -9,7 +9,7 @@ import * as Scope from "effect/Scope"
 import * as connecting from "../client/connecting.ts"
 import type { ConnectError, Connection } from "../client/ExporterConnection.ts"
 import { type ControllerClient, ControllerError, type ExporterInfo } from "../controller/Controller.ts"
-import type { HookFailed, StatusNotReached } from "../protocol/ExporterStatus.ts"
+import { HookFailed, type StatusNotReached } from "../protocol/ExporterStatus.ts"
 import type * as GrpcChannel from "../transport/GrpcChannel.ts"
 import * as monotonicClock from "../util/monotonicClock.ts"
 import * as leasedChannel from "./leasedChannel.ts"
@@ -89,7 +89,8 @@ export const open = (
     const connect = Effect.flatMap(
       dial(controller, lease),
       (channel) =>
-        connecting.through(leasedChannel.make(channel, watch), {
+        // The controller has already warned of a test clock.
+        connecting.connect(Effect.succeed(leasedChannel.make(channel, watch)), channel.target, {
           ...options,
           reconnect: options.reconnect ?? defaultReconnect,
           leased: true,
@@ -98,11 +99,22 @@ export const open = (
         }, { caller: undefined })
     )
 
+    // The controller dials no exporter whose hook has failed.
+    const hookFailed = ({ details }: ControllerError) =>
+      Effect.flatMap(controller.exporter(name), ({ status, statusMessage }) =>
+        new HookFailed({
+          address: `lease ${lease}`,
+          hook: status === "AFTER_LEASE_HOOK_FAILED" ? "afterLease" : "beforeLease",
+          status,
+          details: statusMessage === "" ? details : statusMessage,
+          logs: []
+        }))
+
     // Python's exporter accepts connections at once, and answers on them after its beforeLease hook.
     const isPreparing = Effect.map(controller.exporter(name), ({ status }) => status === "BEFORE_LEASE_HOOK")
-    const next = (error: ConnectError): Effect.Effect<boolean, ControllerError> => {
+    const next = (error: ConnectError): Effect.Effect<boolean, ControllerError | HookFailed> => {
       const undialled = dialError(error)
-      if (undialled !== undefined) return undialled
+      if (undialled !== undefined) return undialled.reason === "HookFailed" ? hookFailed(undialled) : undialled
       return error.reason === "Timeout" || error.reason === "Unreachable"
         ? Effect.zipLeft(isPreparing, Effect.sleep(betweenAttempts))
         : Effect.succeed(false)

@@ -1,4 +1,4 @@
-// A real exporter does not run on a test's clock, so a test with such a clock waits for it in vain.
+// Real exporters and controllers do not run on a test's clock, so a test with such a clock waits for them in vain.
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as HashSet from "effect/HashSet"
