@@ -1,10 +1,13 @@
 import type { FileSystem } from "@effect/platform"
-import type { Effect, Layer, Scope } from "effect"
+import { Effect, type Layer, type Scope } from "effect"
 import { describe, expect, it } from "tstyche"
 import type * as ExporterConnection from "../src/client/ExporterConnection.ts"
+import type { ClientConfigError } from "../src/controller/ClientConfig.ts"
+import type { Controller } from "../src/controller/Controller.ts"
 import type { GrpcStatusError } from "../src/grpc/GrpcStatus.ts"
 import type { Driver } from "../src/host/Driver.ts"
 import type * as Exporter from "../src/host/Exporter.ts"
+import * as Lease from "../src/lease/Lease.ts"
 import * as ControllerTest from "../src/testing/ControllerTest.ts"
 import * as Faults from "../src/testing/Faults.ts"
 import * as FaultyExporter from "../src/testing/FaultyExporter.ts"
@@ -13,6 +16,8 @@ import type * as GrpcChannel from "../src/transport/GrpcChannel.ts"
 import type * as GrpcServer from "../src/transport/GrpcServer.ts"
 
 declare const power: Driver
+
+declare const bus: Driver<Bus>
 
 class Bus {
   readonly _tag = "Bus"
@@ -43,7 +48,30 @@ describe("a faulty exporter", () => {
 describe("a controller", () => {
   it("is a layer without requirements, and may have no address to listen on", () => {
     expect(ControllerTest.layer()).type.toBe<
-      Layer.Layer<ControllerTest.ControllerTest, GrpcServer.GrpcServerError | GrpcStatusError>
+      Layer.Layer<
+        ControllerTest.ControllerTest | Controller,
+        GrpcServer.GrpcServerError | GrpcStatusError | ClientConfigError
+      >
+    >()
+  })
+
+  it("provides everything that a program needs that leases", () => {
+    const program = Lease.acquire({ selector: "board=rpi4", duration: "1 hour" })
+    expect(Effect.provide(program, ControllerTest.layer())).type.toBe<
+      Effect.Effect<
+        Lease.HeldLease,
+        Lease.AcquireError | GrpcServer.GrpcServerError | GrpcStatusError | ClientConfigError,
+        Scope.Scope
+      >
+    >()
+  })
+
+  it("hosts drivers whose services the test provides", () => {
+    expect((lab: ControllerTest.Control) => lab.hostExporter("rpi", { power })).type.toBe<
+      (lab: ControllerTest.Control) => Effect.Effect<void, Exporter.ResetError, Scope.Scope>
+    >()
+    expect((lab: ControllerTest.Control) => lab.hostExporter("rpi", { power, bus })).type.toBe<
+      (lab: ControllerTest.Control) => Effect.Effect<void, Exporter.ResetError, Bus | Scope.Scope>
     >()
   })
 

@@ -388,8 +388,7 @@ export const make = (
             Driver.composite(drivers),
             options
           ))),
-      controllerOf: (client) =>
-        clients.make({ ...client, controller: controlling.channel, router: routing.channel }),
+      controllerOf: (client) => clients.make({ ...client, controller: controlling.channel, router: routing.channel }),
       token: ({ kind, name }, claims) =>
         Effect.zipWith(
           kind === "Client" ? known("client", name, registry.clients) : known("exporter", name, registry.exporters),

@@ -3,7 +3,6 @@ import { describe, it } from "@effect/vitest"
 import { assertInclude, assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import { Effect, Exit, Layer, Option, Schema, Scope } from "effect"
 import * as Device from "../../src/client/Device.ts"
-import * as ExporterConnection from "../../src/client/ExporterConnection.ts"
 import * as DriverInterface from "../../src/contract/DriverInterface.ts"
 import * as DriverMethod from "../../src/contract/DriverMethod.ts"
 import { Controller } from "../../src/controller/Controller.ts"
@@ -152,8 +151,7 @@ for (const { carrier, it, lab } of carriers) {
       Effect.gen(function*() {
         yield* hosted()
         const theirs = yield* Lease.acquire(asked).pipe(as("bob"))
-        const reasons = yield* Effect.forEach(["nobodys", theirs.name], (name) =>
-          Effect.flip(Lease.attach(name)))
+        const reasons = yield* Effect.forEach(["nobodys", theirs.name], (name) => Effect.flip(Lease.attach(name)))
         deepStrictEqual(
           reasons.map((error) => [error._tag, "reason" in error && error.reason]),
           [["LeaseError", "NotFound"], ["LeaseError", "NotYours"]]

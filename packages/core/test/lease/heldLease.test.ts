@@ -68,7 +68,7 @@ describe("a lease", () => {
     Effect.gen(function*() {
       const { controller, dial, lab, rpi } = yield* bench()
       const lease = yield* acquire(controller, asked, dial)
-      deepStrictEqual(lease.exporter, { name: "rpi", labels: { board: "rpi4" } })
+      deepStrictEqual(lease.exporter, { name: "rpi", labels: { board: "rpi4", "jumpstarter.dev/name": "rpi" } })
       strictEqual(yield* ping(lease), "pong")
       deepStrictEqual(yield* ends(lab), ["open Ready"])
       deepStrictEqual(rpi.events, ["leased"])
@@ -181,7 +181,7 @@ describe("a lease is released", () => {
         deepStrictEqual(yield* ends(lab), ["ended Released"])
         deepStrictEqual(
           rpi.events,
-          hook === "hook" ? ["leased", "session ended", "hook done", "free"] : ["leased", "session ended", "free"]
+          hook === "hook" ? ["leased", "session-ended", "hook done", "free"] : ["leased", "session-ended", "free"]
         )
       }))
   }
@@ -199,7 +199,7 @@ describe("a lease is released", () => {
       yield* Fiber.interrupt(fiber)
       yield* probe.finalized
       deepStrictEqual(yield* ends(lab), ["ended Released"])
-      deepStrictEqual(rpi.events, ["leased", "session ended", "free"])
+      deepStrictEqual(rpi.events, ["leased", "session-ended", "free"])
     }))
 
   test("when a program is interrupted while it waits for an exporter", () =>
@@ -249,7 +249,7 @@ describe("a lease is released", () => {
       )
       deepStrictEqual(exit, Exit.fail("no"))
       deepStrictEqual(yield* ends(lab), ["ended Released"])
-      deepStrictEqual(rpi.events, ["leased", "session ended", "free"])
+      deepStrictEqual(rpi.events, ["leased", "session-ended", "free"])
     }))
 
   test("once, however often it is asked for", () =>
@@ -262,7 +262,7 @@ describe("a lease is released", () => {
         yield* lease.release
         strictEqual(Option.getOrNull(yield* Stream.runLast(lease.changes))?._tag, "Ended")
       })))
-      deepStrictEqual(rpi.events, ["leased", "session ended", "free"])
+      deepStrictEqual(rpi.events, ["leased", "session-ended", "free"])
     }))
 
   test("though its hook takes longer than it may, with a warning", () =>
@@ -281,7 +281,7 @@ describe("a lease is released", () => {
       assertTrue(messages.some((line) =>
         line.startsWith("WARN") && line.includes("the afterLease hook did not end within 20s (afterLease)")
       ))
-      deepStrictEqual(rpi.events.slice(0, 2), ["leased", "session ended"])
+      deepStrictEqual(rpi.events.slice(0, 2), ["leased", "session-ended"])
     }))
 
   test("when the wait for its hook is interrupted", () =>

@@ -19,9 +19,7 @@ interface Place {
 }
 
 // Its tokens have no refresh token, so nothing is requested.
-const noIssuer = HttpClient.make((request) =>
-  new HttpClientError.RequestError({ request, reason: "Transport", description: "the stand-in has no issuer of tokens" })
-)
+const noIssuer = HttpClient.make((request) => new HttpClientError.RequestError({ request, reason: "Transport" }))
 
 export const make = (
   { controller, endpoint, name, namespace, router, token }: Place

@@ -62,7 +62,7 @@ export interface Place {
 }
 
 /** What happens to an exporter. */
-export type Event = "leased" | "session ended" | "free"
+export type Event = "leased" | "session-ended" | "free"
 
 const { methods } = ControllerServiceDefinition
 
@@ -128,12 +128,8 @@ export const make = <R>(
     const calls = callsOf(place)
 
     /** Repeats what fails or ends: the controller may be down, or gone for now. */
-    const forever = <E>(what: string, effect: Effect.Effect<unknown, E>): Effect.Effect<never> =>
-      effect.pipe(
-        Effect.catchAll((error) => Effect.logDebug(`the exporter ${place.name} ${what} again`, error)),
-        Effect.zipRight(Effect.sleep(pause)),
-        Effect.forever
-      )
+    const forever = <E>(effect: Effect.Effect<unknown, E>): Effect.Effect<never> =>
+      Effect.forever(Effect.zipRight(Effect.ignoreLogged(effect), Effect.sleep(pause)))
 
     // ---- statuses
 
@@ -204,10 +200,10 @@ export const make = <R>(
         const accept = yield* routerTunnel.accept(handlers, { router: () => Effect.succeed(place.router), lease })
         const dialled = Stream.runForEach(calls.listen(lease), ({ routerToken }) =>
           accept({ endpoint: theRouter, token: Redacted.make(routerToken) }).pipe(
-            Effect.catchAll((error) => Effect.logDebug(`a client of the exporter ${place.name} was lost`, error)),
+            Effect.ignoreLogged,
             interruptible.forkIn(tunnels)
           ))
-        yield* interruptible.forkScoped(forever("listens", dialled))
+        yield* interruptible.forkScoped(forever(dialled))
       })
 
     /** Serves a lease until it is over, which `over` returns from. */
@@ -225,20 +221,21 @@ export const make = <R>(
           yield* interruptible.forkIn(Deferred.complete(prepared, before), work)
           yield* Effect.acquireRelease(
             Effect.sync(() => {
-              end = Effect.asVoid(Effect.zipRight(observe("session ended"), interruptible.forkIn(ended, work)))
+              end = Effect.asVoid(Effect.zipRight(observe("session-ended"), interruptible.forkIn(ended, work)))
             }),
             () =>
               Effect.sync(() => {
                 end = undefined
               })
           )
-          return yield* over
+          return yield* Effect.zipLeft(over, observe("free"))
         })
         // In a fiber of its own: Effect loses an interruption that comes while a scope's finalizers run, if the fiber goes on after them.
         const next = yield* Effect.flatMap(interruptible.forkIn(Effect.scoped(served), work), Fiber.join)
-        yield* observe("free")
         yield* ended
-        if (latest[0] !== "AVAILABLE") yield* become("AVAILABLE", "Exporter available after lease release")
+        if (latest[0] !== "AVAILABLE") {
+          yield* become("AVAILABLE", "Exporter available after lease release")
+        }
         return next
       }).pipe(Effect.scoped)
 
@@ -259,7 +256,7 @@ export const make = <R>(
     const registered = Effect.gen(function*() {
       yield* calls.register(labels, report.reports)
       yield* Effect.suspend(() => calls.report(...latest))
-      yield* Stream.runForEach(calls.status, ({ leased, leaseName }) =>
+      yield* Stream.runForEach(calls.status, ({ leaseName, leased }) =>
         Effect.zipRight(notices.offer(leased ? leaseName : undefined), Deferred.succeed(online, undefined)))
     })
     const repeated = Effect.flatMap(reports.take, (report) =>
@@ -269,10 +266,10 @@ export const make = <R>(
       calls.report("OFFLINE", "Exporter shutting down").pipe(
         Effect.zipRight(calls.unregister("Exporter shutdown")),
         interruptible.timeoutOption(goodbye),
-        Effect.catchAll((error) => Effect.logDebug(`the exporter ${place.name} could not be unregistered`, error))
+        Effect.ignoreLogged
       )
     )
-    yield* interruptible.forkScoped(forever("registers", registered))
+    yield* interruptible.forkScoped(forever(registered))
     yield* Deferred.await(online)
     yield* interruptible.forkScoped(Effect.forever(repeated))
     yield* interruptible.forkScoped(serve(undefined))

@@ -1,8 +1,8 @@
 // An exporter that the stand-in runs: what it registers and reports, and what it outlives.
 import { ControllerServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import { describe, it } from "@effect/vitest"
-import { assertInclude, assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
-import { Deferred, Effect, Exit, Fiber, Scope, TestClock } from "effect"
+import { assertInclude, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
+import { Deferred, Effect, Fiber, type Scope, TestClock } from "effect"
 import { setImmediate } from "node:timers"
 import * as ExporterConnection from "../../../src/client/ExporterConnection.ts"
 import { Controller } from "../../../src/controller/Controller.ts"
@@ -14,7 +14,7 @@ import * as hostedExporter from "../../../src/testing/controller/hostedExporter.
 import * as ControllerTest from "../../../src/testing/ControllerTest.ts"
 import * as GrpcChannel from "../../../src/transport/GrpcChannel.ts"
 import * as certificates from "../../support/certificates.ts"
-import { addClient, refusal } from "../../support/controller.ts"
+import { addClient } from "../../support/controller.ts"
 import { closing, inTime } from "../../support/leaseBench.ts"
 
 const ping = Driver.make({ client: "none.Client", methods: { ping: Driver.call(() => Effect.succeed("pong")) } })
@@ -47,7 +47,7 @@ const bench = (options: hostedExporter.HostOptions = {}) =>
   Effect.gen(function*() {
     const lab = yield* ControllerTest.make()
     const seen: Array<string> = []
-    const { namespace, name, token } = yield* lab.addExporter("rpi", options)
+    const { name, namespace, token } = yield* lab.addExporter("rpi", options)
     const controller: typeof lab.controller = {
       ...lab.controller,
       unary: (rpc, message, options) => {
@@ -67,8 +67,7 @@ const bench = (options: hostedExporter.HostOptions = {}) =>
     return { lab, seen, controller: yield* alice(lab) }
   })
 
-const acquire = (controller: Controller["Type"], request: Partial<Lease.LeaseRequest> = {}) =>
-  Effect.provideService(Lease.acquire({ ...asked, ...request }), Controller, controller)
+const acquire = (controller: Controller["Type"]) => Effect.provideService(Lease.acquire(asked), Controller, controller)
 
 const begun = "AVAILABLE: Exporter registered and available"
 
@@ -126,7 +125,7 @@ describe("during a lease, an exporter", () => {
       const { controller, lab, seen } = yield* bench()
       yield* Effect.scoped(Effect.flatMap(acquire(controller), pinged))
       yield* reaches(lab, "AVAILABLE")
-      deepStrictEqual(seen, [begun, "leased", ready, "session ended", free, "free"])
+      deepStrictEqual(seen, [begun, "leased", ready, "session-ended", free, "free"])
     }))
 
   test("runs its hooks before and after, once each", () =>
@@ -144,7 +143,7 @@ describe("during a lease, an exporter", () => {
         "leased",
         "BEFORE_LEASE_HOOK: Running beforeLease hook",
         ready,
-        "session ended",
+        "session-ended",
         "AFTER_LEASE_HOOK: Running afterLease hooks",
         free,
         "free"
@@ -194,7 +193,7 @@ describe("during a lease, an exporter", () => {
       yield* inTime(Effect.scoped(acquire(controller)))
       yield* reaches(lab, "AVAILABLE")
       deepStrictEqual(seen.slice(3), [
-        "session ended",
+        "session-ended",
         "AFTER_LEASE_HOOK: Running afterLease hooks",
         "AFTER_LEASE_HOOK_FAILED: afterLease hook failed (on_failure=endLease): no power",
         "free",
@@ -231,7 +230,7 @@ describe("during a lease, an exporter", () => {
   test("says that no lease is active to a client whose session is over", () =>
     Effect.gen(function*() {
       const lab = yield* ControllerTest.make()
-      const { namespace, name, token } = yield* lab.addExporter("rpi")
+      const { name, namespace, token } = yield* lab.addExporter("rpi")
       const handlers = yield* hostedExporter.make(
         { namespace, name, token, controller: lab.controller, router: lab.router },
         Driver.composite({ power: ping }),
@@ -283,7 +282,10 @@ for (const { carrier, it, passes } of carriers) {
         strictEqual(yield* pinged(one), "pong")
         yield* lab.loseRouter
         yield* lab.restoreRouter
-        strictEqual(yield* passes(Effect.retry(pinged(one), { while: ({ _tag }) => _tag === "ConnectionLost" })), "pong")
+        strictEqual(
+          yield* passes(Effect.retry(pinged(one), { while: ({ _tag }) => _tag === "ConnectionLost" })),
+          "pong"
+        )
       }))
 
     it("both at once, with a lease that it still has", () =>
@@ -293,7 +295,10 @@ for (const { carrier, it, passes } of carriers) {
         yield* lab.loseRouter
         yield* lab.start
         yield* lab.restoreRouter
-        strictEqual(yield* passes(Effect.retry(pinged(one), { while: ({ _tag }) => _tag === "ConnectionLost" })), "pong")
+        strictEqual(
+          yield* passes(Effect.retry(pinged(one), { while: ({ _tag }) => _tag === "ConnectionLost" })),
+          "pong"
+        )
         const [exporter] = yield* lab.exporters
         deepStrictEqual([exporter?.status, exporter?.lease], ["LEASE_READY", one.name])
       }))
