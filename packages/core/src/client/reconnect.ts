@@ -29,6 +29,8 @@ export interface Link {
   readonly ready: Effect.Effect<void, GrpcStatus.GrpcStatusError>
   // Gives up a silent connection. Returns whether a new one is being made.
   readonly lose: (reason: string) => Effect.Effect<boolean>
+  // Why a connection that was closed was closed.
+  readonly closed: () => GrpcStatus.GrpcStatusError
   // Checks which exporter is at the other end. If it is another one, that counts as a loss, and the client is then
   // connected to the new one.
   readonly identify: Effect.Effect<void>
@@ -237,6 +239,7 @@ export const make = Effect.fnUntraced(function*(
     settled,
     ready,
     lose: (reason) => lost(reason, channel.connection?.drop(reason) ?? Effect.void),
+    closed: refusedClosed,
     identify: Effect.ignore(identify)
   }
   return link

@@ -72,7 +72,7 @@ export const make = Effect.fnUntraced(function*(channel: Channel, options: Optio
     { isRemote: channel.connection !== undefined, note: (entry) => hookLog.note(entry) }
   )
   const waits = statusWaits.make(
-    exporter.target,
+    link,
     status,
     poller,
     logs,

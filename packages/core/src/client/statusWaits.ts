@@ -19,6 +19,7 @@ import * as interruptible from "../util/interruptible.ts"
 import type { HookLog } from "./hookLog.ts"
 import type { End, KnownStatus } from "./knownStatus.ts"
 import type { LogStream } from "./LogStream.ts"
+import type { Link } from "./reconnect.ts"
 import type { StatusPoller } from "./statusPoller.ts"
 
 // What hooks write into the log, from the first call of `listen` until the scope closes. The log is read only when needed:
@@ -53,7 +54,7 @@ const missedBetween = (before: Option.Option<bigint>, now: Option.Option<bigint>
 const runsHook = ({ status }: StatusReport): boolean => status === "BEFORE_LEASE_HOOK" || status === "AFTER_LEASE_HOOK"
 
 export const make = (
-  address: string,
+  { closed, exporter: { target: address } }: Pick<Link, "closed" | "exporter">,
   known: KnownStatus,
   poller: StatusPoller,
   logs: LogStream,
@@ -90,7 +91,7 @@ export const make = (
     const ended = (end: End): StatusNotReached =>
       end === "unsupported"
         ? notReached("Unsupported", "it does not report its status")
-        : notReached("ConnectionLost", end === "closed" ? "the connection was closed" : end.lost)
+        : notReached("ConnectionLost", end === "closed" ? closed().details : end.lost)
 
     // The caller may have awaited a failure, too.
     const failure = (report: StatusReport): Option.Option<LeaseHook> =>

@@ -32,7 +32,7 @@ interface Running extends Ongoing {
   readonly fiber: Fiber.RuntimeFiber<unknown, unknown>
 }
 
-interface Session {
+export interface Session {
   readonly connection: ExporterConnection.Connection
   readonly probe: DriverClient
 }
@@ -44,27 +44,29 @@ const connect = (path: string, options?: ExporterConnection.ConnectOptions) =>
   )
 
 /** Begins operations, and waits until the exporter is running all of them. */
-const begin = Effect.fnUntraced(function*({ admin }: hosts.Host, session: Session, begun: ReadonlyArray<Ongoing>) {
-  yield* admin.call("clear_events")
-  const signs = new Set<string>()
-  const tell = (sign: string) => Effect.sync(() => void signs.add(sign))
-  const running = yield* Effect.forEach(begun, (operation) =>
-    Effect.map(
-      Effect.forkScoped(operation.run({ ...session, tell })),
-      (fiber): Running => ({ ...operation, fiber })
-    ))
-  // A log stream shows that it runs when it receives a line.
-  const events = Effect.zipRight(admin.call("log", "INFO", "line"), admin.call("events"))
-  yield* until(
-    "all operations run",
-    events,
-    (events) => Array.isArray(events) && begun.every(({ sign }) => signs.has(sign) || events.includes(sign))
-  )
-  return running
-})
+export const begin = Effect.fnUntraced(
+  function*({ admin }: Pick<hosts.Host, "admin">, session: Session, begun: ReadonlyArray<Ongoing>) {
+    yield* admin.call("clear_events")
+    const signs = new Set<string>()
+    const tell = (sign: string) => Effect.sync(() => void signs.add(sign))
+    const running = yield* Effect.forEach(begun, (operation) =>
+      Effect.map(
+        Effect.forkScoped(operation.run({ ...session, tell })),
+        (fiber): Running => ({ ...operation, fiber })
+      ))
+    // A log stream shows that it runs when it receives a line.
+    const events = Effect.zipRight(admin.call("log", "INFO", "line"), admin.call("events"))
+    yield* until(
+      "all operations run",
+      events,
+      (events) => Array.isArray(events) && begun.every(({ sign }) => signs.has(sign) || events.includes(sign))
+    )
+    return running
+  }
+)
 
 /** Makes the exporter log lines and change its status, for the operations that continue. */
-const goOn = ({ admin }: hosts.Host) =>
+export const goOn = ({ admin }: Pick<hosts.Host, "admin">) =>
   Effect.zipRight(
     Effect.forkScoped(
       Effect.repeat(Effect.ignore(admin.call("log", "INFO", "line")), Schedule.spaced("20 millis"))
@@ -85,16 +87,17 @@ const outcome = (exit: Exit.Exit<unknown, unknown>): unknown => {
   ) return "lost"
   if (error instanceof StatusNotReached && error.awaited.includes(awaited)) {
     if (error.reason === "Timeout" && error.details.includes("UNAVAILABLE")) return "ends at readyTimeout"
+    if (error.reason === "ConnectionLost" && error.details.includes("the lease")) return "ends with the lease"
     if (error.reason === "ConnectionLost" && error.details.includes("20 times in a row")) return "ends unanswered"
   }
   return Cause.pretty(exit.cause)
 }
 
-const outcomeOf = ({ fiber }: Running, duration = bound, onTimeout = "hangs"): Effect.Effect<unknown> =>
+export const outcomeOf = ({ fiber }: Running, duration = bound, onTimeout = "hangs"): Effect.Effect<unknown> =>
   Effect.timeoutTo(Fiber.await(fiber), { duration, onSuccess: outcome, onTimeout: () => onTimeout })
 
 /** Checks the outcomes of operations. */
-const check = <E, R>(
+export const check = <E, R>(
   fault: Fault,
   running: ReadonlyArray<Running>,
   outcomeOf: (running: Running) => Effect.Effect<unknown, E, R>
@@ -113,7 +116,7 @@ const check = <E, R>(
   )
 
 /** Waits until the exporter has released everything, and checks that no upload counted as whole. */
-const released = ({ admin, quirks }: hosts.Host) =>
+export const released = ({ admin, quirks }: Pick<hosts.Host, "admin" | "quirks">) =>
   Effect.gen(function*() {
     yield* until("all is released", admin.call("open_count"), (count) => count === 0)
     const events = JSON.stringify(yield* admin.call("events"))
@@ -121,7 +124,7 @@ const released = ({ admin, quirks }: hosts.Host) =>
   })
 
 /** Checks that the connection can carry another call. */
-const answers = ({ probe }: Session) =>
+export const answers = ({ probe }: Session) =>
   Effect.map(within("another call", probe.call("echo", 1)), (answer) => deepStrictEqual(answer, [1]))
 
 /** Checks the errors of a connection whose exporter is gone. */

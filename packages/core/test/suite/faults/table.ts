@@ -21,7 +21,10 @@ const faults = [
   "exporter restarted",
   "client interrupted",
   "slow reader",
-  "slow writer"
+  "slow writer",
+  "controller restarted",
+  "router lost",
+  "lease ended"
 ] as const
 
 export type Fault = (typeof faults)[number]
@@ -53,19 +56,72 @@ const outcomes = {
   "counts what it missed":
     "nothing waits for the reader. Items that do not fit are dropped, and the reader learns how many.",
   "completes": "waits for the writer, for as long as it takes, and then completes as usual.",
+  "undisturbed": "the operation does not notice.",
+  "ends with the lease":
+    "at once: a log stream ends, and a status wait fails with `StatusNotReached`, which says how the lease ended.",
   "-": "does not apply: a call sends one message and receives one."
 } as const
 
 export type Outcome = keyof typeof outcomes
 
-type Row = readonly [Outcome, Outcome, Outcome, Outcome, Outcome, Outcome, Outcome, Outcome]
+type Outcomes<Faults> = { readonly [_ in keyof Faults]: Outcome }
+
+type Row = Outcomes<typeof faults>
 
 const rows: Readonly<Record<Operation, Row>> = {
-  "call": ["lost", "lost", "waits", "lost", "lost", "cancelled", "-", "completes"],
-  "streaming call": ["lost", "lost", "waits", "lost", "lost", "cancelled", "held back", "completes"],
-  "byte stream": ["lost", "lost", "waits", "lost", "lost", "cancelled", "held back", "completes"],
-  "upload": ["lost", "lost", "waits", "lost", "lost", "cancelled", "held back", "completes"],
-  "download": ["lost", "lost", "waits", "lost", "lost", "cancelled", "held back", "completes"],
+  "call": ["lost", "lost", "waits", "lost", "lost", "cancelled", "-", "completes", "undisturbed", "lost", "lost"],
+  "streaming call": [
+    "lost",
+    "lost",
+    "waits",
+    "lost",
+    "lost",
+    "cancelled",
+    "held back",
+    "completes",
+    "undisturbed",
+    "lost",
+    "lost"
+  ],
+  "byte stream": [
+    "lost",
+    "lost",
+    "waits",
+    "lost",
+    "lost",
+    "cancelled",
+    "held back",
+    "completes",
+    "undisturbed",
+    "lost",
+    "lost"
+  ],
+  "upload": [
+    "lost",
+    "lost",
+    "waits",
+    "lost",
+    "lost",
+    "cancelled",
+    "held back",
+    "completes",
+    "undisturbed",
+    "lost",
+    "lost"
+  ],
+  "download": [
+    "lost",
+    "lost",
+    "waits",
+    "lost",
+    "lost",
+    "cancelled",
+    "held back",
+    "completes",
+    "undisturbed",
+    "lost",
+    "lost"
+  ],
   "log stream": [
     "ends",
     "continues after a gap",
@@ -74,7 +130,10 @@ const rows: Readonly<Record<Operation, Row>> = {
     "continues after a gap",
     "cancelled",
     "counts what it missed",
-    "completes"
+    "completes",
+    "undisturbed",
+    "continues after a gap",
+    "ends with the lease"
   ],
   "status wait": [
     "ends at readyTimeout",
@@ -84,7 +143,10 @@ const rows: Readonly<Record<Operation, Row>> = {
     "continues",
     "cancelled",
     "counts what it missed",
-    "completes"
+    "completes",
+    "undisturbed",
+    "continues",
+    "ends with the lease"
   ]
 }
 
