@@ -66,7 +66,8 @@ export class Controller extends Context.Tag("@effect-jumpstarter/core/Controller
 
 /**
  * Makes a client over an existing channel, such as a channel to an in-memory stand-in. `HttpClient` refreshes the token at its issuer.
- * `router` opens channels to routers; the default is `GrpcChannel.fromEndpoint` with the channel arguments of the configuration.
+ * `router` opens channels to routers; the default is `GrpcChannel.fromEndpoint` with the channel arguments of the configuration. Logs a
+ * warning when the channel has a connection and the program runs on a `TestClock`, as a real controller does not wait for that clock.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,5 +1,4 @@
 // A client and the stand-in for a controller understand each other over the whole life of a lease.
-import * as HttpClient from "@effect/platform/HttpClient"
 import { describe, it } from "@effect/vitest"
 import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Duration from "effect/Duration"
@@ -9,15 +8,9 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import * as Controller from "../../src/controller/Controller.ts"
+import type * as Controller from "../../src/controller/Controller.ts"
 import * as ControllerTest from "../../src/testing/ControllerTest.ts"
 import * as support from "../support/controller.ts"
-import * as fake from "../support/fakeController.ts"
-
-const clientOf = (control: ControllerTest.Control, { endpoint, name, namespace, token }: ControllerTest.Credentials) =>
-  Controller.fromChannel(fake.config({ endpoint, name, namespace, token }), control.controller).pipe(
-    Effect.provideService(HttpClient.HttpClient, fake.noIssuer)
-  )
 
 const lab = (options?: ControllerTest.ControllerTestOptions) =>
   Effect.gen(function*() {
@@ -29,7 +22,7 @@ const lab = (options?: ControllerTest.ControllerTestOptions) =>
     yield* exporter.online
     yield* exporter.report(support.status.available)
     const credentials = yield* control.addClient("c1")
-    const controller = yield* clientOf(control, credentials)
+    const controller = yield* control.controllerOf(credentials)
     return { control, controller, credentials, exporter }
   })
 
@@ -53,7 +46,7 @@ describe("a client of the stand-in", () => {
   it.scoped("lists exporters, and leases, extends, transfers and releases one", () =>
     Effect.gen(function*() {
       const { control, controller, exporter } = yield* lab()
-      const other = yield* clientOf(control, yield* control.addClient("c2"))
+      const other = yield* control.controllerOf(yield* control.addClient("c2"))
       const found = yield* Stream.runCollect(controller.exporters({ selector: "board==rpi4" }))
       deepStrictEqual(Array.from(found, ({ name, online, status }) => ({ name, online, status })), [
         { name: "e1", online: true, status: "AVAILABLE" }
@@ -84,7 +77,8 @@ describe("a client of the stand-in", () => {
   it.scoped("recognizes the reasons of its failures", () =>
     Effect.gen(function*() {
       const { control, controller, credentials } = yield* lab()
-      const as = (change: Partial<ControllerTest.Credentials>) => clientOf(control, { ...credentials, ...change })
+      const as = (change: Partial<ControllerTest.Credentials>) =>
+        Effect.orDie(control.controllerOf({ ...credentials, ...change }))
       const reasonOf = <A, R>(effect: Effect.Effect<A, Controller.ControllerError, R>) =>
         Effect.map(inTime(Effect.flip(effect)), ({ reason }) => reason)
       yield* control.addClient("c2")

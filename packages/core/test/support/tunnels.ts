@@ -31,8 +31,8 @@ export const leased = (carrier: Carrier) =>
     const { endpoint, name, namespace, token } = alice
     const config = fake.config({ namespace, name, endpoint, token, tls: { ca } })
     const controller = yield* (carrier === "memory"
-      ? Controller.fromChannel(config, lab.controller, { router: () => Effect.succeed(lab.router) })
-      : Controller.make(config)).pipe(Effect.provideService(HttpClient.HttpClient, fake.noIssuer))
+      ? lab.controllerOf(alice)
+      : Effect.provideService(Controller.make(config), HttpClient.HttpClient, fake.noIssuer))
 
     const bench = yield* addExporter(lab, "bench")
     const notices = yield* bench.online

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Redacted, Stream, TestClock } from "effect"
 import * as ControllerTest from "../../src/testing/ControllerTest.ts"
 import { addClient, addExporter, clientOf, condition, metadataOf, refusal, status } from "../support/controller.ts"
+import { logged } from "../support/leaseBench.ts"
 
 // A stand-in whose only exporter is online. Alice holds its lease `one`.
 const leased = Effect.fnUntraced(function*(options?: ControllerTest.ControllerTestOptions) {
@@ -196,6 +197,38 @@ describe("a dial that waits for its exporter", () => {
       assert.isNull(dial.unsafePoll())
       yield* lab.addExporter("bench")
       assert.isTrue(Exit.isSuccess(yield* Fiber.join(dial)))
+    }))
+})
+
+describe("a client of the stand-in", () => {
+  const warnings = (options?: ControllerTest.ControllerTestOptions) =>
+    Effect.gen(function*() {
+      const messages: Array<string> = []
+      const lab = yield* ControllerTest.make(options)
+      const controller = yield* Effect.flatMap(lab.addClient("alice"), lab.controllerOf).pipe(
+        Effect.provide(logged(messages))
+      )
+      return { messages, target: controller.target }
+    })
+
+  it.scoped("on a socket logs a warning under a test clock", () =>
+    Effect.gen(function*() {
+      const listen = { host: "127.0.0.1", port: 0 }
+      const { messages, target } = yield* warnings({ listen: { controller: listen, router: listen } })
+      assert.lengthOf(messages, 1)
+      assert.include(messages[0], `WARN the connection to ${target} is real, but this program runs on a TestClock`)
+    }))
+
+  it.scoped("in memory logs none", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual((yield* warnings()).messages, [])
+    }))
+
+  it.scoped("cannot have a name that is not one", () =>
+    Effect.gen(function*() {
+      const lab = yield* ControllerTest.make()
+      const error = yield* Effect.flip(lab.controllerOf(yield* lab.addClient("al ice")))
+      assert.strictEqual(error._tag, "ClientConfigError")
     }))
 })
 
