@@ -97,7 +97,10 @@ export const make = Effect.fnUntraced(function*(
       session.on("error", () => {})
       httpGuard.guard(session, outlet)
       session.once("stream", (_: Http2.ServerHttp2Stream, headers: Http2.IncomingHttpHeaders) => {
-        if (alwaysReads(isLocal, headers["user-agent"])) session.setLocalWindowSize(connectionWindow)
+        // Node emits this when all that has arrived is taken, which may have ended the connection.
+        if (!session.destroyed && alwaysReads(isLocal, headers["user-agent"])) {
+          session.setLocalWindowSize(connectionWindow)
+        }
       })
       const turns = new Turns(session)
       const isClosing = httpEnding.closeSafely(session)

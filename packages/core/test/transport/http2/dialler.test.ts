@@ -16,6 +16,7 @@ import { text, utf8 } from "../../support/bytes.ts"
 import * as duplex from "../../support/duplex.ts"
 import * as lines from "../../support/lines.ts"
 import * as Probe from "../../support/probe.ts"
+import { call, frame, hello, Type, uint32 } from "../../support/rawHttp2.ts"
 
 const handlers = (hanging: Probe.Probe) =>
   new Map<string, GrpcHandler>([
@@ -178,6 +179,20 @@ describe("a service that accepts duplexes", () => {
       }),
     5_000
   )
+
+  it.scopedLive("goes on after a peer that begins an RPC in the packet that ends its connection", () =>
+    Effect.gen(function*() {
+      const accept = yield* service.accept(handlers(yield* Probe.make))
+      const [mine, theirs] = lines.pair()
+      const failed = frame(Type.goAway, 0, 0, Buffer.concat([uint32(0), uint32(2)]))
+      mine.on("error", () => {}).resume().write(Buffer.concat([hello, call(1, "/t.S/Echo"), failed]))
+      yield* accept(theirs)
+      const channel = yield* duplex.channel(Effect.suspend(() => {
+        const [mine, theirs] = lines.pair()
+        return Effect.as(Effect.forkDaemon(accept(theirs)), mine)
+      }))
+      strictEqual(yield* echo(channel), "hi")
+    }))
 
   it.scopedLive("ends a connection when the serving effect is interrupted, and the effect ends with the connection", () =>
     Effect.gen(function*() {
