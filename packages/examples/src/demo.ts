@@ -1,7 +1,7 @@
 /**
  * `npm run demo` drives an exporter that runs in this process. With `JUMPSTARTER_HOST` it shows the drivers of the
  * exporter at that address. `npm run demo -- --write` also switches power and writes to storage; `--write=PATH,PATH`
- * does so only for the drivers at these paths and below.
+ * does so only for the drivers at these paths and below. `npm run demo -- --lease` leases a board from a lab in this process.
  */
 import { ExporterConnection } from "@effect-jumpstarter/core"
 import * as NodeContext from "@effect/platform-node/NodeContext"
@@ -12,12 +12,14 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as EmbeddedExporter from "./demo/EmbeddedExporter.ts"
+import * as LeaseTour from "./demo/LeaseTour.ts"
 import * as RemoteLog from "./demo/RemoteLog.ts"
 import * as Screen from "./demo/Screen.ts"
 import * as Survey from "./demo/Survey.ts"
 import * as Tour from "./demo/Tour.ts"
 
 const demo = Effect.gen(function*() {
+  if (process.argv.includes("--lease")) return yield* LeaseTour.run
   const host = yield* Config.option(Config.nonEmptyString("JUMPSTARTER_HOST"))
   if (Option.isNone(host)) return yield* Effect.provide(Tour.run, EmbeddedExporter.layer)
   const writing = yield* Survey.parseArguments(process.argv.slice(2))

@@ -93,6 +93,28 @@ describe("demo", () => {
     60_000
   )
 
+  it.live(
+    "leases a board that is in use, and shows what happens when the lease is taken away",
+    () =>
+      Effect.gen(function*() {
+        const { code, stderr, stdout } = yield* run("demo", ["--lease"])
+        assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
+        for (
+          const line of [
+            /→ Waiting, NotAvailable\n {2}the colleague is done\n[^]*→ Acquired, rack-7\n/,
+            /INFO {2}BEFORE_LEASE_HOOK: the board was reset for its next …\n[^]*→ Connected\n/,
+            /now {7}12\.00 V, \d\.\d\d A/,
+            /it lasts for another 45 minutes/,
+            /✗ power\.read\(\): ConnectionLost, origin transport\n {4}cause {2}LeaseEnded: Deleted\n/,
+            /✗ power\.off\(\): ConnectionLost, origin client\n {4}cause {2}LeaseEnded: Deleted\n/,
+            /✓ Done: 0 leases are left\./
+          ]
+        ) assert.match(stdout, line)
+        plain(stdout)
+      }),
+    60_000
+  )
+
   it.live("prints the reason when it cannot connect", () =>
     Effect.gen(function*() {
       const { code, stdout } = yield* run("demo", [], { JUMPSTARTER_HOST: "/nowhere/exporter.sock" })

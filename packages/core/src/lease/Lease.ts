@@ -13,6 +13,7 @@ import * as routerTunnel from "../controller/routerTunnel.ts"
 import type { LeaseEnding } from "../protocol/LeaseEnded.ts"
 import { LeaseEnded } from "../protocol/LeaseEnded.ts"
 import * as heldLease from "./heldLease.ts"
+import type { AcquireError, HeldLease, PendingLease } from "./heldLease.ts"
 import { LeaseError, LeaseReason } from "./leaseError.ts"
 import type { AttachOptions, Extension, LeaseRequest, MemberRequest, Target } from "./leaseRequest.ts"
 import * as leaseSet from "./leaseSet.ts"
@@ -21,8 +22,10 @@ import type { Dial } from "./opening.ts"
 import * as terms from "./terms.ts"
 
 export {
+  type AcquireError,
   type AttachOptions,
   type Extension,
+  type HeldLease,
   LeaseEnded,
   type LeaseEnding,
   LeaseError,
@@ -30,27 +33,10 @@ export {
   type LeaseRequest,
   type LeaseState,
   type MemberRequest,
+  type PendingLease,
   type Target,
   type WaitingReason
 }
-
-/**
- * @since 0.1.0
- * @category errors
- */
-export type AcquireError = heldLease.AcquireError
-
-/**
- * @since 0.1.0
- * @category models
- */
-export type HeldLease = heldLease.HeldLease
-
-/**
- * @since 0.1.0
- * @category models
- */
-export type PendingLease = heldLease.PendingLease
 
 /**
  * The lease that a program runs with.

@@ -11,7 +11,8 @@ export const layer = Logger.replaceEffect(
   Effect.map(Screen, ({ paint, unsafePrint }) =>
     Logger.make(({ annotations, logLevel, message }) => {
       const annotation = (name: string) => Option.map(HashMap.get(annotations, name), String)
-      const text = Array.isArray(message) ? message.join(" ") : String(message)
+      const lease = Option.getOrElse(annotation("lease"), () => "")
+      const text = (Array.isArray(message) ? message.join(" ") : String(message)).replace(lease, lease.slice(0, 8))
       const time = Option.match(annotation("timestamp"), { onNone: () => "", onSome: (iso) => `${iso.slice(11, 23)} ` })
       const source = Option.getOrElse(annotation("source"), () => "LOCAL")
       const driver = Option.match(annotation("driver_type"), { onNone: () => "", onSome: (type) => ` ${type}` })
