@@ -11,6 +11,7 @@ import type { ConnectError, Connection } from "../client/ExporterConnection.ts"
 import { type ControllerClient, ControllerError, type ExporterInfo } from "../controller/Controller.ts"
 import { HookFailed, type StatusNotReached } from "../protocol/ExporterStatus.ts"
 import type * as GrpcChannel from "../transport/GrpcChannel.ts"
+import { closeScope } from "../util/closeScope.ts"
 import * as monotonicClock from "../util/monotonicClock.ts"
 import * as leasedChannel from "./leasedChannel.ts"
 import * as pauses from "./pauses.ts"
@@ -72,7 +73,7 @@ export const attempted = <A, E, R>(
       const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
       return yield* Effect.onExit(
         restore(Scope.extend(effect, scope)),
-        (exit) => Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)
+        (exit) => Exit.isSuccess(exit) ? Effect.void : closeScope(scope, exit)
       )
     })
   )
