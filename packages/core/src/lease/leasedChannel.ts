@@ -10,9 +10,9 @@ import type { Watch } from "./watch.ts"
 const isUnsent = ({ code, origin }: GrpcStatus.GrpcStatusError): boolean =>
   origin === "client" && code === "UNAVAILABLE"
 
-// The peer's statuses are answers, and a message is refused for another reason.
+// An exporter that ends a lease cancels what runs. Its other statuses are answers, and a message is refused for another reason.
 const isLoss = (error: GrpcStatus.GrpcStatusError): boolean =>
-  error.origin === "transport" || isUnsent(error) || (error.origin === "client" && error.code === "CANCELLED")
+  error.origin === "transport" || error.code === "CANCELLED" || error.code === "UNAVAILABLE"
 
 export const make = (channel: Channel, watch: Pick<Watch, "ask" | "end">): Channel => {
   const { connection, target } = channel
@@ -26,7 +26,7 @@ export const make = (channel: Channel, watch: Pick<Watch, "ask" | "end">): Chann
     (rpc: string) => (error: GrpcStatus.GrpcStatusError): Effect.Effect<never, GrpcStatus.GrpcStatusError> =>
       !isLoss(error)
         ? error
-        : Effect.flatMap(error.scope === "connection" ? watch.ask : Effect.sync(watch.end), (end) =>
+        : Effect.flatMap(error.scope === "connection" || error.origin === "peer" ? watch.ask : Effect.sync(watch.end), (end) =>
           end === undefined
             ? error
             : isUnsent(error)

@@ -8,6 +8,8 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as ConnectionState from "../../src/client/ConnectionState.ts"
+import * as routerTunnel from "../../src/controller/routerTunnel.ts"
+import * as Driver from "../../src/host/Driver.ts"
 import type { LeaseRequest } from "../../src/lease/leaseRequest.ts"
 import type * as DriverError from "../../src/protocol/DriverError.ts"
 import { LeaseEnded } from "../../src/protocol/LeaseEnded.ts"
@@ -45,6 +47,29 @@ describe("when a lease ends", () => {
       yield* lab.release(lease.name)
       assertLost(yield* inTime(Fiber.join(call)), "transport", "Deleted")
       yield* hanging.finalized
+    }))
+
+  test("a call that the exporter cancels at the end fails in the same way, before the watch looks", () =>
+    Effect.gen(function*() {
+      const lab = yield* ControllerTest.make()
+      const hanging = yield* Probe.make
+      const power = Driver.make({
+        client: "none.Client",
+        methods: { ping: Driver.call(() => hanging.watch(Effect.never)) }
+      })
+      yield* lab.hostExporter("rpi", { power })
+      const controller = yield* lab.controllerOf(yield* lab.addClient("alice"))
+      const lease = yield* acquire(
+        controller,
+        asked,
+        (controller, lease) => routerTunnel.channel({ controller, lease })
+      )
+      const client = yield* lease.connection.driver("power")
+      const call = yield* Effect.fork(Effect.flip(client.call("ping")))
+      yield* hanging.started
+      yield* lab.release(lease.name)
+      // The clock stands still.
+      assertLost(yield* Fiber.join(call), "transport", "Deleted")
     }))
 
   test("a later call fails in the client: nothing was sent", () =>
