@@ -26,12 +26,15 @@ export const make = (channel: Channel, watch: Pick<Watch, "ask" | "end">): Chann
     (rpc: string) => (error: GrpcStatus.GrpcStatusError): Effect.Effect<never, GrpcStatus.GrpcStatusError> =>
       !isLoss(error)
         ? error
-        : Effect.flatMap(error.scope === "connection" || error.origin === "peer" ? watch.ask : Effect.sync(watch.end), (end) =>
-          end === undefined
-            ? error
-            : isUnsent(error)
-            ? refused(rpc, end)
-            : GrpcStatus.lost({ rpc, target }, end.message, end))
+        : Effect.flatMap(
+          error.scope === "connection" || error.origin === "peer" ? watch.ask : Effect.sync(watch.end),
+          (end) =>
+            end === undefined
+              ? error
+              : isUnsent(error)
+              ? refused(rpc, end)
+              : GrpcStatus.lost({ rpc, target }, end.message, end)
+        )
 
   return {
     ...channel,
