@@ -15,6 +15,7 @@ const longest = [
   "core/test/interop/tunnel",
   "core/test/interop/conformance",
   "core/test/suite/faults/faults",
+  "core/test/lease/simulation",
   "core/test/resource/ContentEncoding",
   "core/test/host/hostile",
   "core/test/suite/behaviourUnix",

@@ -1,7 +1,7 @@
 import { ExporterConnection, Lease } from "@effect-jumpstarter/core"
 import type { Controller, ExporterStatus } from "@effect-jumpstarter/core"
 import type { ConfigError, Effect, Scope, Stream } from "effect"
-import { DateTime, Layer } from "effect"
+import { Context, DateTime, Layer } from "effect"
 import { describe, expect, it } from "tstyche"
 
 type Failure =
@@ -13,6 +13,14 @@ type Failure =
 
 declare const lease: Lease.HeldLease
 declare const pending: Lease.PendingLease
+class Gateway extends Context.Tag("Gateway")<Gateway, string>() {}
+
+class Sensor extends Context.Tag("Sensor")<Sensor, string>() {}
+
+class Logbook extends Context.Tag("Logbook")<Logbook, string>() {}
+
+declare const declared: <A, E, R>() => Layer.Layer<A, E, R>
+
 declare const Lab: Layer.Layer<Controller.Controller>
 
 const request = { selector: "board=rpi4", duration: "30 minutes" } as const
@@ -61,6 +69,17 @@ describe("Lease", () => {
     >()
     expect(Lease.acquireAll).type.not.toBeCallableWith({ gateway: { ...request, beginTime: DateTime.unsafeMake(0) } })
     expect(Lease.acquireAll).type.not.toBeCallableWith({ gateway: {} })
+  })
+
+  it("provides the devices of several leases", () => {
+    const members = {
+      gateway: { request, devices: declared<Gateway, "no gateway", ExporterConnection.ExporterConnection>() },
+      sensor: { request, devices: declared<Sensor, never, Lease.Lease | Logbook>() }
+    }
+    expect(Lease.layerAll(members)).type.toBe<
+      Layer.Layer<Gateway | Sensor, Failure | "no gateway", Controller.Controller | Logbook>
+    >()
+    expect(Lease.layerAll).type.not.toBeCallableWith({ gateway: { devices: members.gateway.devices } })
   })
 
   it("ends without an error", () => {

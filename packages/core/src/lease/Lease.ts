@@ -6,6 +6,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Record from "effect/Record"
 import type * as Scope from "effect/Scope"
 import { ExporterConnection } from "../client/ExporterConnection.ts"
 import { Controller } from "../controller/Controller.ts"
@@ -170,3 +171,66 @@ export const toLayer = (lease: HeldLease): Layer.Layer<Lease | ExporterConnectio
  */
 export const layer = (request: LeaseRequest): Layer.Layer<Lease | ExporterConnection, AcquireError, Controller> =>
   Layer.scopedContext(Effect.map(acquire(request), services))
+
+/**
+ * A lease of a set, and the devices of its exporter.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LeasedDevices {
+  readonly request: MemberRequest
+  /** Gets the `Lease` and the `ExporterConnection` of this lease. */
+  readonly devices: Layer.Layer<never, unknown, unknown>
+}
+
+/**
+ * The layer of the devices of several leases.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type LayerOfAll<M extends Readonly<Record<string, LeasedDevices>>> = Layer.Layer<
+  { [K in keyof M]: Layer.Layer.Success<M[K]["devices"]> }[keyof M],
+  AcquireError | { [K in keyof M]: Layer.Layer.Error<M[K]["devices"]> }[keyof M],
+  | Controller
+  | Exclude<{ [K in keyof M]: Layer.Layer.Context<M[K]["devices"]> }[keyof M], ExporterConnection | Lease>
+>
+
+const built = <K extends string>(members: Readonly<Record<K, LeasedDevices>>) =>
+  Effect.gen(function*() {
+    const leases = yield* acquireAll(Record.map(members, ({ request }) => request))
+    // Each is built for itself: a layer that two of them contain would otherwise be that of the first.
+    const contexts = yield* Effect.forEach(
+      Record.toEntries(members),
+      ([key, { devices }]) => Effect.provide(Layer.build(devices), services(leases[key]))
+    )
+    return Context.mergeAll(...contexts)
+  })
+
+/**
+ * The devices of several exporters, all or none, for as long as the layer lives: see `acquireAll`. The devices of a lease are connected
+ * to its exporter, so two boards of one kind need two tags.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Device, DriverInterface, DriverMethod, Lease } from "@effect-jumpstarter/core"
+ *
+ * const Power = DriverInterface.make("jumpstarter_driver_power.client.PowerClient", { on: DriverMethod.call() })
+ *
+ * class GatewayPower extends Device.Tag("acme/GatewayPower", Power)<GatewayPower>() {}
+ * class SensorPower extends Device.Tag("acme/SensorPower", Power)<SensorPower>() {}
+ *
+ * const Both = Lease.layerAll({
+ *   gateway: { request: { selector: "kind=gw", duration: "1 hour" }, devices: GatewayPower.layer("power") },
+ *   sensor: { request: { selector: "kind=sensor", duration: "1 hour" }, devices: SensorPower.layer("power") }
+ * })
+ * ```
+ */
+export const layerAll = <const M extends Readonly<Record<string, LeasedDevices>>>(
+  members: M
+): LayerOfAll<M> =>
+  // TypeScript cannot tell that a loop over the devices builds all of them.
+  Layer.scopedContext(built(members)) as LayerOfAll<M>

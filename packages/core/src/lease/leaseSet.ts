@@ -43,7 +43,7 @@ const pauseAfter = (releases: number): Effect.Effect<number> =>
 
 /** Between two surveys, after so long a wait. Those of several programs drift apart. */
 const pauseWithin = (elapsed: number): Effect.Effect<number> =>
-  Effect.map(Random.nextRange(0.75, 1.25), (part) => part * Math.min(10_000, Math.max(1_000, elapsed / 8)))
+  Effect.map(Random.nextRange(0.75, 1.25), (part) => part * Math.min(10_000, Math.max(1_000, elapsed / 4)))
 
 /** The log, errors and the lab show it, so it tells which of the set it is. The controller takes small letters, digits and dashes. */
 const newName = (key: string): string => {

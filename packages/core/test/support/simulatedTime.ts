@@ -9,7 +9,6 @@ import * as Scheduler from "effect/Scheduler"
 interface Sleeper {
   readonly at: number
   readonly wake: () => void
-  cancelled: boolean
 }
 
 // The test runner has its own work to do.
@@ -30,9 +29,7 @@ class Simulation implements Scheduler.Scheduler {
     sleep: (duration: Duration.Duration) =>
       Effect.async<void>((resume) => {
         const sleeper = this.sleep(Duration.toMillis(duration), () => resume(Effect.void))
-        return Effect.sync(() => {
-          sleeper.cancelled = true
-        })
+        return Effect.sync(() => this.cancel(sleeper))
       })
   })
 
@@ -44,17 +41,27 @@ class Simulation implements Scheduler.Scheduler {
   }
 
   private sleep(millis: number, wake: () => void): Sleeper {
-    const sleeper = { at: this.now + millis, wake, cancelled: false }
+    const sleeper = { at: this.now + millis, wake }
+    this.sleepers.splice(this.placeOf(sleeper.at), 0, sleeper)
+    this.work()
+    return sleeper
+  }
+
+  private cancel(sleeper: Sleeper): void {
+    const index = this.sleepers.indexOf(sleeper, this.placeOf(sleeper.at))
+    if (index >= 0) this.sleepers.splice(index, 1)
+  }
+
+  /** Before those that wake at the same time, which came earlier. */
+  private placeOf(at: number): number {
     let low = 0
     let high = this.sleepers.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      if ((this.sleepers[middle]?.at ?? 0) > sleeper.at) low = middle + 1
+      if ((this.sleepers[middle]?.at ?? 0) > at) low = middle + 1
       else high = middle
     }
-    this.sleepers.splice(low, 0, sleeper)
-    this.work()
-    return sleeper
+    return low
   }
 
   private work(): void {
@@ -77,7 +84,6 @@ class Simulation implements Scheduler.Scheduler {
         this.awake = false
         return
       }
-      if (next.cancelled) continue
       this.now = Math.max(this.now, next.at)
       next.wake()
     }
@@ -92,6 +98,7 @@ export const run = (seed: number) => <A, E, R>(program: Effect.Effect<A, E, R>):
     return program.pipe(
       Effect.withRandom(Random.make(seed)),
       Effect.withClock(simulation.clock),
-      Effect.withScheduler(simulation)
+      Effect.withScheduler(simulation),
+      Effect.withTracerEnabled(false)
     )
   })
