@@ -204,6 +204,8 @@ const completed = (
         yield* possible(set, survey)
         const short = matching.shortages(survey.free).flat()
         if (short.length === 0) {
+          seen.missing = members
+          seen.why = "the controller has not assigned one to each yet"
           const outcome = yield* attempt(set, survey.free)
           if (outcome._tag === "Complete") return outcome.connected
           const { had, missing } = outcome

@@ -57,6 +57,17 @@ const ends = (lab: ControllerTest.Control) =>
 
 const both = (controller: ControllerClient, dial: Dial) => leaseSet.acquire(controller, { gateway, sensor }, dial)
 
+// One sensor is free and not for this client, which cannot know that; the other one is leased.
+const deceptive = Effect.gen(function*() {
+  const { controller, dial, dialled, lab } = yield* bench({ ...pair, "sensor-2": "sensor" }, {
+    policies: [{ exporters: "name notin (sensor-2)" }]
+  })
+  const theirs = yield* acquire(yield* clientOf(lab, "bob"), sensor, dial)
+  dialled.length = 0
+  const holdings = Effect.map(lab.holdings, (all) => all.filter(({ client }) => client === "alice"))
+  return { controller, dial, dialled, holdings, lab, theirs }
+})
+
 const test = <E>(name: string, body: () => Effect.Effect<void, E, Scope.Scope>) =>
   it.effect(name, () => closing(body()))
 
@@ -136,17 +147,6 @@ describe("a set of leases", () => {
 })
 
 describe("leases without the others", () => {
-  // One sensor is free and not for this client, which cannot know that; the other one is leased.
-  const deceptive = Effect.gen(function*() {
-    const { controller, dial, dialled, lab } = yield* bench({ ...pair, "sensor-2": "sensor" }, {
-      policies: [{ exporters: "name notin (sensor-2)" }]
-    })
-    const theirs = yield* acquire(yield* clientOf(lab, "bob"), sensor, dial)
-    dialled.length = 0
-    const holdings = Effect.map(lab.holdings, (all) => all.filter(({ client }) => client === "alice"))
-    return { controller, dial, dialled, holdings, lab, theirs }
-  })
-
   it.effect("are released after 10 seconds, unconnected, and requested again after longer pauses", () =>
     Effect.gen(function*() {
       const { controller, dial, dialled, holdings, theirs } = yield* deceptive
@@ -300,6 +300,23 @@ describe("a set that cannot be had", () => {
         "no lease for sensor (the selector \"kind=sensor\") (WaitedTooLong): "
           + "gateway and sensor did not all have an exporter within 1m (waitAtMost): sensor: sensor-1 (LEASE_READY)"
       )
+    }))
+
+  test("within a waitAtMost that ends while some are held fails, and releases them", () =>
+    Effect.gen(function*() {
+      const { controller, dial, lab } = yield* deceptive
+      const requests = { gateway: { ...gateway, waitAtMost: "5 seconds" }, sensor } as const
+      const error = yield* inTime(Effect.flip(leaseSet.acquire(controller, requests, dial)), 1_000)
+      assertInclude(
+        error.message,
+        "(WaitedTooLong): gateway and sensor did not all have an exporter within 5s (waitAtMost): "
+          + "the controller has not assigned one to each yet"
+      )
+      strictEqual(yield* TestClock.currentTimeMillis, 5_000)
+      deepStrictEqual((yield* ends(lab)).slice(1), [
+        "alice gateway gw-1 ended Released",
+        "alice sensor none ended Released"
+      ])
     }))
 
   test("because one cannot be connected fails, and all are released, though the scope stays open", () =>
