@@ -203,6 +203,7 @@ const built = <K extends string>(members: Readonly<Record<K, LeasedDevices>>) =>
     // Each is built for itself: a layer that two of them contain would otherwise be that of the first.
     const contexts = yield* Effect.forEach(
       Record.toEntries(members),
+      // @effect-diagnostics-next-line anyUnknownInErrorContext:off -- `LayerOfAll` has the types of the layers.
       ([key, { devices }]) => Effect.provide(Layer.build(devices), services(leases[key]))
     )
     return Context.mergeAll(...contexts)
@@ -233,4 +234,5 @@ export const layerAll = <const M extends Readonly<Record<string, LeasedDevices>>
   members: M
 ): LayerOfAll<M> =>
   // TypeScript cannot tell that a loop over the devices builds all of them.
+  // @effect-diagnostics-next-line anyUnknownInErrorContext:off unsafeEffectTypeAssertion:off
   Layer.scopedContext(built(members)) as LayerOfAll<M>
