@@ -6,7 +6,6 @@ import * as certificates from "../test/support/certificates.ts"
 import * as temporary from "../test/support/temporary.ts"
 import * as installation from "./installation.ts"
 import * as worker from "./worker.ts"
-import type { Work } from "./works/work.ts"
 
 /** `router` is the Python exporter as well, in a lab and leased. */
 export type HostName = "python" | "ours" | "http2" | "router"
@@ -144,7 +143,7 @@ const leased = ({ connect, lab, python }: Peers) =>
 /** Starts everybody who takes part in some works. */
 export const everybody = (
   peers: Peers,
-  works: ReadonlyArray<Work>
+  works: ReadonlyArray<{ readonly throughRouter?: true }>
 ): Effect.Effect<ReadonlyArray<Subject>, worker.WorkFailed, Scope.Scope> =>
   Effect.map(
     Effect.all([

@@ -102,6 +102,8 @@ export interface DriverClient extends Omit<DriverTree.DriverNode, "children"> {
  */
 export interface Session {
   readonly exporter: ExporterClient
+  /** The exporter in metrics and spans: its name in the lab, else its address. */
+  readonly name: string
   readonly logs: LogStream.LogStream
   /**
    * Runs before every call. Waits while the connection is re-established, finds the current uuid of the driver at this
@@ -188,7 +190,7 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
 
   const explain = (site: DriverError.CallSite) => (status: GrpcStatusError) => session.explain(node, status, site)
 
-  const operation = telemetryMetrics.operations(session.exporter.target, node, session.logs.calls)
+  const operation = telemetryMetrics.operations(session.name, node, session.logs.calls)
 
   const call: DriverClient["call"] = (method, ...args) => {
     const caller = callers.of()

@@ -12,7 +12,7 @@ import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import type { LeaseEnded } from "../protocol/LeaseEnded.ts"
 import * as telemetryMetrics from "../telemetry/metrics.ts"
 import type { Channel } from "../transport/GrpcChannel.ts"
-import type { ConnectOptions } from "./connection.ts"
+import type { ConnectOptions, ExporterMetadata } from "./connection.ts"
 import { ConnectionState } from "./ConnectionState.ts"
 import type { DriverLocator } from "./driverLocator.ts"
 import * as ExporterClient from "./ExporterClient.ts"
@@ -45,6 +45,8 @@ interface Known {
 export interface Policy extends Pick<ConnectOptions, "reconnect"> {
   // The end of the lease that the connection needs, once it has ended.
   readonly leaseEnd?: (() => LeaseEnded | undefined) | undefined
+  // What `jmp shell` or a lease knows about the exporter.
+  readonly metadata?: ExporterMetadata | undefined
 }
 
 // Without a schedule, nothing reconnects until a call is made, and that call tries once.
@@ -52,7 +54,7 @@ export const make = Effect.fnUntraced(function*(
   channel: Channel,
   introduction: handshake.Handshake,
   { locator, status }: Known,
-  { leaseEnd, reconnect: schedule }: Policy
+  { leaseEnd, metadata, reconnect: schedule }: Policy
 ) {
   const scope = yield* Effect.scope
   const state = yield* SubscriptionRef.make<ConnectionState>(ConnectionState.Ready())
@@ -66,7 +68,9 @@ export const make = Effect.fnUntraced(function*(
     if (now._tag === "Closed") return Effect.void
     now = next
     const told = SubscriptionRef.set(state, next)
-    return next._tag === "Ready" ? Effect.zipRight(telemetryMetrics.reconnected(channel.target), told) : told
+    return next._tag === "Ready"
+      ? Effect.zipRight(telemetryMetrics.reconnected(metadata?.name ?? channel.target), told)
+      : told
   }
 
   yield* Effect.addFinalizer(() => become(ConnectionState.Closed()))

@@ -10,7 +10,7 @@ import { isExporterGone } from "../protocol/pythonTexts.ts"
 import type { Channel } from "../transport/GrpcChannel.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as admission from "./admission.ts"
-import type { Connection, ConnectOptions, ExporterMetadata } from "./connection.ts"
+import type { Connection, ConnectOptions } from "./connection.ts"
 import { ConnectionState } from "./ConnectionState.ts"
 import * as DriverClient from "./DriverClient.ts"
 import * as driverLocator from "./driverLocator.ts"
@@ -49,10 +49,7 @@ const endSession = (
   return Effect.zipRight(Effect.mapError(settled, failed("ConnectionLost")), answer)
 }
 
-export interface Options extends ConnectOptions, reconnect.Policy {
-  // What `jmp shell` or a lease knows about the exporter.
-  readonly metadata?: ExporterMetadata | undefined
-}
+export interface Options extends ConnectOptions, reconnect.Policy {}
 
 export const make = Effect.fnUntraced(function*(channel: Channel, options: Options) {
   const introduction = handshake.make(channel, options)
@@ -81,6 +78,7 @@ export const make = Effect.fnUntraced(function*(channel: Channel, options: Optio
   )
   const session: DriverClient.Session = {
     exporter,
+    name: options.metadata?.name ?? exporter.target,
     logs,
     transferIdleTimeout: options.transferIdleTimeout ?? "10 seconds",
     ...admission.make(link, locator, status, poller)

@@ -49,6 +49,7 @@ const stranger = Effect.gen(function*() {
     admit: ({ path, uuid }, called) =>
       Effect.succeed({ address: exporter.target, driver: DriverTree.formatPath(path), uuid, ...called }),
     explain: (_, status, site) => DriverError.fromStatus(status, site),
+    name: exporter.target,
     transferIdleTimeout: "10 seconds"
   }
   return DriverClient.make(session, { ...node, uuid, children: new Map() })
