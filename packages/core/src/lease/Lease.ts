@@ -11,6 +11,7 @@ import type * as Scope from "effect/Scope"
 import { ExporterConnection } from "../client/ExporterConnection.ts"
 import { Controller } from "../controller/Controller.ts"
 import * as routerTunnel from "../controller/routerTunnel.ts"
+import * as callers from "../protocol/callerFrame.ts"
 import type { LeaseEnding } from "../protocol/LeaseEnded.ts"
 import { LeaseEnded } from "../protocol/LeaseEnded.ts"
 import * as heldLease from "./heldLease.ts"
@@ -67,6 +68,10 @@ export class Lease extends Context.Tag("@effect-jumpstarter/core/Lease")<Lease, 
 
 const dial: Dial = (controller, lease) => routerTunnel.channel({ controller, lease })
 
+/** The stack of what fails begins where the program asked for the lease. */
+const blaming = (caller: callers.Caller | undefined) =>
+  Effect.mapError((error: AcquireError) => callers.blame(error, { caller }))
+
 /**
  * Requests a lease, and returns at once, so that its states can be watched while it waits. The lease is released when the scope closes,
  * even when its request is interrupted or its answer is lost.
@@ -88,11 +93,13 @@ const dial: Dial = (controller, lease) => routerTunnel.channel({ controller, lea
  */
 export const request = (
   request: LeaseRequest
-): Effect.Effect<PendingLease, never, Controller | Scope.Scope> =>
-  Effect.flatMap(
+): Effect.Effect<PendingLease, never, Controller | Scope.Scope> => {
+  const caller = callers.of()
+  return Effect.flatMap(
     Controller,
     (controller) => heldLease.request(terms.ofRequest(controller, crypto.randomUUID(), request), dial)
-  )
+  ).pipe(Effect.map((pending) => ({ ...pending, acquired: pending.acquired.pipe(blaming(caller)) })))
+}
 
 /**
  * Requests a lease, waits for an exporter, and connects to it. When the scope closes, the session is ended, the exporter runs its
@@ -103,11 +110,13 @@ export const request = (
  */
 export const acquire = (
   request: LeaseRequest
-): Effect.Effect<HeldLease, AcquireError, Controller | Scope.Scope> =>
-  Effect.flatMap(
+): Effect.Effect<HeldLease, AcquireError, Controller | Scope.Scope> => {
+  const caller = callers.of()
+  return Effect.flatMap(
     Controller,
     (controller) => heldLease.acquire(terms.ofRequest(controller, crypto.randomUUID(), request), dial)
-  )
+  ).pipe(blaming(caller))
+}
 
 /**
  * Acquires a lease for each request of a record, all or none. Leases are requested when there is a free exporter for each, and connected
@@ -133,8 +142,10 @@ export const acquire = (
  */
 export const acquireAll = <const K extends string>(
   requests: Readonly<Record<K, MemberRequest>>
-): Effect.Effect<Readonly<Record<K, HeldLease>>, AcquireError, Controller | Scope.Scope> =>
-  Effect.flatMap(Controller, (controller) => leaseSet.acquire(controller, requests, dial))
+): Effect.Effect<Readonly<Record<K, HeldLease>>, AcquireError, Controller | Scope.Scope> => {
+  const caller = callers.of()
+  return Effect.flatMap(Controller, (controller) => leaseSet.acquire(controller, requests, dial)).pipe(blaming(caller))
+}
 
 /**
  * Connects to the exporter of a lease that exists already, such as one that `jmp create lease` has made. The lease is never released,
@@ -146,8 +157,13 @@ export const acquireAll = <const K extends string>(
 export const attach = (
   name: string,
   options: AttachOptions = {}
-): Effect.Effect<HeldLease, AcquireError, Controller | Scope.Scope> =>
-  Effect.flatMap(Controller, (controller) => heldLease.acquire(terms.ofName(controller, name, options), dial))
+): Effect.Effect<HeldLease, AcquireError, Controller | Scope.Scope> => {
+  const caller = callers.of()
+  return Effect.flatMap(
+    Controller,
+    (controller) => heldLease.acquire(terms.ofName(controller, name, options), dial)
+  ).pipe(blaming(caller))
+}
 
 const services = (lease: HeldLease): Context.Context<Lease | ExporterConnection> =>
   Context.make(Lease, lease).pipe(Context.add(ExporterConnection, lease.connection))
@@ -169,8 +185,10 @@ export const toLayer = (lease: HeldLease): Layer.Layer<Lease | ExporterConnectio
  * @since 0.1.0
  * @category layers
  */
-export const layer = (request: LeaseRequest): Layer.Layer<Lease | ExporterConnection, AcquireError, Controller> =>
-  Layer.scopedContext(Effect.map(acquire(request), services))
+export const layer = (request: LeaseRequest): Layer.Layer<Lease | ExporterConnection, AcquireError, Controller> => {
+  const caller = callers.of()
+  return Layer.scopedContext(Effect.map(callers.on(caller, () => acquire(request)), services))
+}
 
 /**
  * A lease of a set, and the devices of its exporter.

@@ -158,8 +158,18 @@ export const request = (
         }
       })
 
+    /** The lease has ended by itself: there is no session to end, and nothing to release. */
+    const lost = (end: LeaseEnded) =>
+      Effect.gen(function*() {
+        connection = undefined
+        yield* release.forget
+        yield* become(end)
+        yield* Effect.logWarning(end.message)
+      })
+
     const work = yield* Scope.fork(life, ExecutionStrategy.sequential)
     let isOpen = true
+    let knownEnd: watches.Watch["end"] = () => undefined
 
     const left = (exit: Exit.Exit<unknown, unknown>) =>
       Effect.gen(function*() {
@@ -167,7 +177,11 @@ export const request = (
         isOpen = false
         yield* Scope.close(work, exit)
         yield* Deferred.interrupt(outcome)
-        if (connection !== undefined && creates !== undefined) yield* sessionEnded(terms, connection, exit)
+        if (connection === undefined) return
+        const end = knownEnd()
+        // A call may have learned it just now.
+        if (end !== undefined) yield* lost(end)
+        else if (creates !== undefined) yield* sessionEnded(terms, connection, exit)
       }).pipe(Effect.ensuring(Scope.close(life, exit)))
 
     const term = Duration.format(Duration.decode(creates?.duration ?? 0))
@@ -212,15 +226,13 @@ export const request = (
       const acquired = yield* acquisition.acquire(terms, { release, progress: states })
       holding = { exporter: acquired.exporter, since: acquired.asked }
       const watch = yield* watches.make(terms, acquired)
+      knownEnd = watch.end
       const session = yield* Scope.fork(life, ExecutionStrategy.sequential)
       const noticed = Effect.flatMap(watch.run, (end) =>
         Effect.gen(function*() {
           // The exporter releases it after its hook.
           if (!isOpen) return
-          connection = undefined
-          yield* release.forget
-          yield* become(end)
-          yield* Effect.logWarning(end.message)
+          yield* lost(end)
           yield* Scope.close(session, Exit.void)
         }))
       yield* interruptible.forkScoped(noticed)

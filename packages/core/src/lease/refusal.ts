@@ -29,14 +29,23 @@ const most = 10
 export const listed = (names: ReadonlyArray<string>): string =>
   `${names.slice(0, most).join(", ")}${names.length > most ? ", and more" : ""}`
 
+const mostLabels = 5
+
+/** The labels that a selector may name, without those that every exporter has. */
+const labelsOf = ({ labels }: ExporterInfo): ReadonlyArray<string> =>
+  Object.entries(labels)
+    .filter(([key]) => !key.startsWith("jumpstarter.dev/"))
+    .slice(0, mostLabels)
+    .map(([key, value]) => `${key}=${value}`)
+
 /** The exporters that could have been meant. */
 const candidates = ({ controller, creates }: Terms): Effect.Effect<string> => {
-  const list = (selector?: string) =>
-    Effect.map(
-      Stream.runCollect(Stream.take(controller.within("5 seconds").exporters({ selector }), most + 1)),
-      (exporters) => Array.from(exporters, (exporter) => shown(exporter))
-    )
   const selector = creates?.selector
+  const list = (filter?: string) =>
+    Effect.map(
+      Stream.runCollect(Stream.take(controller.within("5 seconds").exporters({ selector: filter }), most + 1)),
+      (exporters) => Array.from(exporters, (exporter) => shown(exporter, filter === selector ? [] : labelsOf(exporter)))
+    )
   return Effect.gen(function*() {
     const fitting = selector === undefined ? [] : yield* list(selector)
     if (fitting.length > 0) return `exporters with these labels: ${listed(fitting)}`

@@ -98,6 +98,28 @@ for (const { carrier, it, lab } of carriers) {
     )
 
     test(
+      "that cannot be had fails at the line of the program, with the labels that there are",
+      Effect.gen(function*() {
+        yield* hosted()
+        const other = { selector: "board=rpi5", duration: "30 minutes" } as const
+        const pending = yield* Lease.request(other)
+        for (
+          const attempt of [
+            Effect.asVoid(Lease.acquire(other)),
+            Effect.asVoid(pending.acquired),
+            Effect.provide(Effect.void, Lease.layer(other)),
+            Effect.asVoid(Lease.acquireAll({ one: other }))
+          ]
+        ) {
+          const error = yield* Effect.flip(attempt)
+          strictEqual(error._tag, "LeaseError")
+          assertInclude(error.message, "no exporter has these labels; there are the exporters: rpi (board=rpi4)")
+          assertInclude(String(error.stack).split("\n    at ")[1], "Lease.test.ts")
+        }
+      })
+    )
+
+    test(
       "that is acquired serves a program through toLayer, which does not release it",
       Effect.gen(function*() {
         yield* hosted()

@@ -4,7 +4,7 @@ import { assertInclude, assertInstanceOf, assertTrue, deepStrictEqual, strictEqu
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as ConnectionState from "../../src/client/ConnectionState.ts"
@@ -14,7 +14,7 @@ import type { LeaseRequest } from "../../src/lease/leaseRequest.ts"
 import type * as DriverError from "../../src/protocol/DriverError.ts"
 import { LeaseEnded } from "../../src/protocol/LeaseEnded.ts"
 import * as ControllerTest from "../../src/testing/ControllerTest.ts"
-import { acquire, board, clientOf, closing, dialling, inTime } from "../support/leaseBench.ts"
+import { acquire, board, clientOf, closing, dialling, inTime, logged } from "../support/leaseBench.ts"
 import * as Probe from "../support/probe.ts"
 
 const asked: LeaseRequest = { exporterName: "rpi", duration: "10 minutes" }
@@ -70,6 +70,35 @@ describe("when a lease ends", () => {
       yield* lab.release(lease.name)
       // The clock stands still.
       assertLost(yield* Fiber.join(call), "transport", "Deleted")
+    }))
+
+  test("a program that fails with it ends with one warning, and asks nothing of the exporter", () =>
+    Effect.gen(function*() {
+      const { lab, lease, power } = yield* held
+      const messages: Array<string> = []
+      const scope = yield* Scope.make()
+      yield* lab.hostExporter("other", {
+        power: Driver.make({ client: "none.Client", methods: { ping: Driver.call(() => Effect.succeed("pong")) } })
+      })
+      const controller = yield* lab.controllerOf(yield* lab.addClient("carol"))
+      const theirs = yield* Scope.extend(
+        acquire(
+          controller,
+          { exporterName: "other", duration: "10 minutes" },
+          (controller, lease) => routerTunnel.channel({ controller, lease })
+        ),
+        scope
+      ).pipe(Effect.provide(logged(messages)))
+      const client = yield* theirs.connection.driver("power")
+      yield* lab.release(theirs.name)
+      const exit = yield* Effect.exit(Effect.forever(client.call("ping")))
+      yield* Scope.close(scope, exit).pipe(Effect.provide(logged(messages)), inTime)
+      deepStrictEqual(
+        messages.flatMap((line) => line.startsWith("WARN") ? [line.replace(theirs.name, "it").slice(0, 25)] : []),
+        ["WARN the lease it ended a"]
+      )
+      yield* lease.release
+      strictEqual((yield* Effect.flip(power.call("ping")))._tag, "ConnectionLost")
     }))
 
   test("a later call fails in the client: nothing was sent", () =>

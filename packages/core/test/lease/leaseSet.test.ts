@@ -240,7 +240,7 @@ describe("a set that cannot be had", () => {
       strictEqual(
         yield* refused(pair, { gateway, sensor: { ...sensor, selector: "kind=radio" } }),
         "no lease for sensor (the selector \"kind=radio\") (Unsatisfiable): no exporter fits; "
-          + "no exporter has these labels; there are the exporters: gw-1, sensor-1"
+          + "no exporter has these labels; there are the exporters: gw-1 (kind=gw, name=gw-1), sensor-1 (kind=sensor, name=sensor-1)"
       )
       strictEqual(
         yield* refused(pair, { gateway, sensor: { exporterName: "radio-1", duration: "1 hour" } }),

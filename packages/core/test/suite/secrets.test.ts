@@ -1,4 +1,4 @@
-// Nothing that a program might print contains a passphrase: errors, log lines, spans.
+// Nothing that a program might print contains a passphrase or a token: errors, log lines, spans.
 import { describe, it } from "@effect/vitest"
 import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Cause from "effect/Cause"
@@ -15,8 +15,12 @@ import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import { inspect } from "node:util"
 import * as ExporterConnection from "../../src/client/ExporterConnection.ts"
+import * as Controller from "../../src/controller/Controller.ts"
 import * as Endpoint from "../../src/grpc/Endpoint.ts"
+import * as Driver from "../../src/host/Driver.ts"
 import * as Exporter from "../../src/host/Exporter.ts"
+import * as Lease from "../../src/lease/Lease.ts"
+import * as ControllerTest from "../../src/testing/ControllerTest.ts"
 import * as probeExporter from "../support/probeExporter.ts"
 import * as process from "../support/process.ts"
 
@@ -43,7 +47,7 @@ const faces = (value: unknown): ReadonlyArray<string> => {
 }
 
 /** Runs an effect, and collects its log lines, its spans and its exit. */
-const observe = <A, E>(effect: Effect.Effect<A, E>) =>
+const observe = <A, E>(effect: Effect.Effect<A, E>, secrets: ReadonlySet<string> = new Set([secret])) =>
   Effect.gen(function*() {
     const seen: Array<string> = []
     const see = (...values: ReadonlyArray<unknown>) =>
@@ -98,7 +102,7 @@ const observe = <A, E>(effect: Effect.Effect<A, E>) =>
     } else {
       see(exit.value)
     }
-    deepStrictEqual(seen.filter((text) => text.includes(secret)), [])
+    deepStrictEqual(seen.filter((text) => Array.from(secrets).some((secret) => text.includes(secret))), [])
     return { exit, lines, spans }
   })
 
@@ -204,4 +208,49 @@ describe("a passphrase does not show", () => {
       const connection = yield* ExporterConnection.fromEndpoint(endpoint, options)
       deepStrictEqual([...faces(connection), ...faces(options)].filter((face) => face.includes(secret)), [])
     }))
+})
+
+describe("the tokens of a lease do not show", () => {
+  it.scopedLive("in what a program prints from the request to the end, and in errors", () =>
+    Effect.gen(function*() {
+      const lab = yield* ControllerTest.make()
+      const ping = Driver.call(() => Effect.succeed("pong"))
+      yield* lab.hostExporter("rpi", { power: Driver.make({ client: "none.Client", methods: { ping } }) })
+      const alice = yield* lab.addClient("alice")
+      const tokens = new Set<string>()
+      const keep = ({ token }: { readonly token: Redacted.Redacted }) =>
+        Effect.sync(() => tokens.add(Redacted.value(token)))
+      yield* keep(alice)
+      const given = yield* lab.controllerOf(alice)
+      const controller: Controller.ControllerClient = {
+        ...given,
+        dial: (lease) => Effect.tap(given.dial(lease), keep)
+      }
+      const stranger = yield* lab.controllerOf({ ...alice, token: Redacted.make(`${Redacted.value(alice.token)}x`) })
+      const { exit, lines, spans } = yield* observe(
+        Effect.gen(function*() {
+          const lease = yield* Lease.acquire({ exporterName: "rpi", duration: "10 minutes" })
+          const power = yield* lease.connection.driver("power")
+          yield* power.call("ping")
+          yield* lease.extend("1 minute")
+          const rotated = yield* Effect.tap(controller.rotateToken, keep)
+          yield* Effect.logInfo(
+            "held",
+            controller,
+            controller.config,
+            lease,
+            rotated,
+            lease.environment(Endpoint.unix("/x"))
+          )
+          const refused = yield* Effect.flip(stranger.lease(lease.name))
+          yield* lab.expire(lease.name)
+          const lost = yield* Effect.flip(Effect.forever(power.call("ping")))
+          yield* Effect.logError("failed", refused, lost)
+          return yield* Effect.fail([refused, lost])
+        }).pipe(Effect.scoped, Effect.provideService(Controller.Controller, controller)),
+        tokens
+      )
+      assertTrue(Exit.isFailure(exit))
+      assertTrue(tokens.size >= 3 && lines > 3 && spans > 2, `${tokens.size} tokens, ${lines} lines, ${spans} spans`)
+    }), 60_000)
 })
