@@ -87,10 +87,15 @@ class ServedCall {
     this.sender = new httpMessages.Sender(stream, turns, outlet)
     // The close event reports the same.
     stream.on("error", () => {})
-    // When a stream is reset without an error, Node would wait until its last bytes are read. Node also emits this before it resets a
-    // stream itself, because the connection is gone. A stream that is destroyed at that moment is not reset: nghttp2 keeps it, finds none
-    // of its data, and fills the memory of the process with empty frames.
-    stream.on("aborted", () => setImmediate(() => stream.destroy()))
+    // When a stream is reset without an error, Node would wait until its last bytes are read.
+    stream.on("aborted", () => {
+      // Node also emits this before it resets a stream itself, because the connection is gone. A stream that is destroyed at that moment
+      // is not reset: nghttp2 keeps it, finds none of its data, and fills the memory of the process with empty frames.
+      const { session } = stream
+      const isGone = session !== undefined && !session.destroyed && session.socket.destroyed
+      if (isGone) setImmediate(() => stream.destroy())
+      else stream.destroy()
+    })
     stream.on("close", () => {
       this.sender.close()
       this.stop()
