@@ -9,7 +9,7 @@ import * as Scope from "effect/Scope"
 import * as connecting from "../client/connecting.ts"
 import type { ConnectError, Connection } from "../client/ExporterConnection.ts"
 import { type ControllerClient, ControllerError, type ExporterInfo } from "../controller/Controller.ts"
-import { HookFailed, type StatusNotReached } from "../protocol/ExporterStatus.ts"
+import { type ExporterStatus, HookFailed, type StatusNotReached } from "../protocol/ExporterStatus.ts"
 import type * as GrpcChannel from "../transport/GrpcChannel.ts"
 import { closeScope } from "../util/closeScope.ts"
 import * as monotonicClock from "../util/monotonicClock.ts"
@@ -86,7 +86,7 @@ export const open = (
   dial: Dial
 ): Effect.Effect<Opened, OpenError, Scope.Scope> =>
   Effect.gen(function*() {
-    const { labels, name } = yield* prepared(controller, exporterName)
+    const { labels, name, status } = yield* prepared(controller, exporterName)
     const connect = Effect.flatMap(
       dial(controller, lease),
       (channel) =>
@@ -111,23 +111,22 @@ export const open = (
           logs: []
         }))
 
-    // Python's exporter accepts connections at once, and answers on them after its beforeLease hook.
-    const isPreparing = Effect.map(controller.exporter(name), ({ status }) => status === "BEFORE_LEASE_HOOK")
-    const next = (error: ConnectError): Effect.Effect<boolean, ControllerError | HookFailed> => {
-      const undialled = dialError(error)
-      if (undialled !== undefined) return undialled.reason === "HookFailed" ? hookFailed(undialled) : undialled
-      return error.reason === "Timeout" || error.reason === "Unreachable"
-        ? Effect.zipLeft(isPreparing, Effect.sleep(betweenAttempts))
-        : Effect.succeed(false)
-    }
-    const again = (): Effect.Effect<Connection, OpenError, Scope.Scope> =>
-      Effect.catchTag(
-        attempted(connect),
-        "ConnectError",
-        (error) => Effect.flatMap(next(error), (goesOn) => goesOn ? again() : error)
-      )
+    const isHook = (status: ExporterStatus) => status === "BEFORE_LEASE_HOOK"
 
-    const connection = yield* again()
+    // Python's exporter accepts connections at once, and answers on them after its beforeLease hook. So the limit of the handshake counts
+    // for attempts that begin after the hook.
+    const attempt = (duringHook: boolean): Effect.Effect<Connection, OpenError, Scope.Scope> =>
+      Effect.catchTag(attempted(connect), "ConnectError", (error) => {
+        const undialled = dialError(error)
+        if (undialled !== undefined) return undialled.reason === "HookFailed" ? hookFailed(undialled) : undialled
+        if (!duringHook || (error.reason !== "Timeout" && error.reason !== "Unreachable")) return error
+        return Effect.sleep(betweenAttempts).pipe(
+          Effect.zipRight(controller.exporter(name)),
+          Effect.flatMap(({ status }) => attempt(isHook(status)))
+        )
+      })
+
+    const connection = yield* attempt(isHook(status))
     const isReady = Effect.map(connection.status, ({ status }) => status === "LEASE_READY")
     if (!(yield* Effect.orElseSucceed(isReady, () => false))) {
       yield* Effect.scoped(Effect.zipRight(connection.logStream(), connection.awaitReady))

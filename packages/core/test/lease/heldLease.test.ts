@@ -18,6 +18,7 @@ import * as GrpcStatus from "../../src/grpc/GrpcStatus.ts"
 import type * as heldLease from "../../src/lease/heldLease.ts"
 import type { LeaseRequest } from "../../src/lease/leaseRequest.ts"
 import type { Dial } from "../../src/lease/opening.ts"
+import type { ExporterStatus } from "../../src/protocol/ExporterStatus.ts"
 import * as rpcs from "../../src/protocol/rpcs.ts"
 import * as ControllerTest from "../../src/testing/ControllerTest.ts"
 import * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
@@ -96,6 +97,35 @@ describe("a lease", () => {
       assertInclude(ours[0], "waits for an exporter: NotAvailable: There are 1 approved exporters")
       assertInclude(ours[1], "still waits after 1m")
       assertInclude(ours[2], "has the exporter rpi (after 1m 3")
+    }))
+
+  test("connects to an exporter whose hook ends while an attempt to connect is under way", () =>
+    Effect.gen(function*() {
+      const { controller, dial } = yield* bench()
+      const statuses: Array<ExporterStatus> = ["BEFORE_LEASE_HOOK", "LEASE_READY"]
+      const preparing = {
+        ...controller,
+        exporter: (name: string) =>
+          Effect.map(controller.exporter(name), (exporter) => ({
+            ...exporter,
+            status: statuses.shift() ?? exporter.status
+          }))
+      }
+      let dials = 0
+      const silent = GrpcChannel.fromHandlers(
+        new Map([[
+          rpcs.ofExporter(ExporterServiceDefinition.methods.getReport),
+          GrpcHandler.Unary({ handle: () => Effect.never })
+        ]])
+      )
+      const lease = yield* inTime(
+        acquire(
+          preparing,
+          asked,
+          (controller, lease) => Effect.suspend(() => dials++ === 0 ? silent : dial(controller, lease))
+        )
+      )
+      strictEqual(yield* ping(lease), "pong")
     }))
 
   test("that no exporter fits fails at once, with what there is", () =>
