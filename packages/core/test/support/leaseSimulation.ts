@@ -1,6 +1,7 @@
 // A lab in simulated time: many clients that want one exporter or several, while the controller, the router and exporters are lost at
 // times and come back.
 import { ExporterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -179,6 +180,7 @@ const wanted = (kinds: number): Effect.Effect<Readonly<Record<string, MemberRequ
 
 const program = ({ clients, exporters, hours, kinds }: Size): Effect.Effect<Outcome, unknown, Scope.Scope> =>
   Effect.gen(function*() {
+    const begun = yield* Clock.currentTimeMillis
     const lab = yield* ControllerTest.make()
     const boards = new Map<string, Board>()
     for (let index = 0; index < exporters; index++) {
@@ -253,6 +255,9 @@ const program = ({ clients, exporters, hours, kinds }: Size): Effect.Effect<Outc
     yield* Effect.forEach(Array.from({ length: clients }, (_, index) => index), client, {
       concurrency: "unbounded"
     }).pipe(Effect.provide(logged(lines)))
+    // An exporter can be lost up to the last second, and is away for a minute then.
+    const passed = (yield* Clock.currentTimeMillis) - begun
+    yield* Effect.sleep(Duration.millis(Math.max(0, hours * hour * 1000 - passed)))
     yield* Effect.sleep("2 minutes")
     return {
       served,

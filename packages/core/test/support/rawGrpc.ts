@@ -12,12 +12,6 @@ export const rpc = {
   stream: "/jumpstarter.v1.RouterService/Stream"
 }
 
-// Node 20 does not bear a reset within an event, see src/transport/http/ending. Node 24 keeps `setImmediate` waiting for seconds while a
-// TLS connection in the same process never rests.
-const outsideOfEvents: (act: () => void) => void = process.versions.node.startsWith("20.")
-  ? setImmediate
-  : (act) => act()
-
 /** A message with its gRPC prefix. */
 export const prefixed = (message: Uint8Array, options: { readonly flag?: number; readonly length?: number } = {}) => {
   const prefix = Buffer.alloc(5)
@@ -117,7 +111,8 @@ export const ask = (session: Session, request: Request): Effect.Effect<Answer> =
       .on("trailers", (trailers) => {
         headers = { ...headers, ...trailers }
       })
-      .on("end", () => outsideOfEvents(() => stream.close()))
+      // Not within the event, see src/transport/http/ending.
+      .on("end", () => setImmediate(() => stream.close()))
       .on("close", () => {
         const message = headers["grpc-message"]
         const status = headers["grpc-status"]
