@@ -181,7 +181,7 @@ export * as Lease from "./lease/Lease.ts"
 export * as LeaseEnded from "./protocol/LeaseEnded.ts"
 
 /**
- * How far a lease is, from the request to its end.
+ * The states of a lease, from the request to the end.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * How far a lease is, from the request to its end.
+ * The states of a lease, from the request to the end.
  *
  * @since 0.1.0
  */
@@ -10,10 +10,10 @@ import type { LeaseEnded } from "../protocol/LeaseEnded.ts"
 /**
  * Why a lease has no exporter yet.
  *
- * - `Offline`: none of those that fit is online
- * - `NotAvailable`: all of them are leased
- * - `NotReady`: one is free, and is still cleaning up after the lease before
- * - `Other`: something that this version does not know; the message has it
+ * - `Offline`: no exporter that matches is online
+ * - `NotAvailable`: all exporters that match are leased
+ * - `NotReady`: an exporter is free, but still cleans up after its previous lease
+ * - `Other`: a reason that this version does not know; see the message
  *
  * @since 0.1.0
  * @category models
@@ -21,12 +21,14 @@ import type { LeaseEnded } from "../protocol/LeaseEnded.ts"
 export type WaitingReason = "Offline" | "NotAvailable" | "NotReady" | "Other"
 
 /**
- * - `Requested`: the controller has not looked at it yet
- * - `Scheduled`: it begins later
- * - `Waiting`: there is no exporter for it yet; `message` is the controller's
- * - `Acquired`: it has an exporter, and the connection is being made
+ * The state of a lease.
+ *
+ * - `Requested`: the controller has not processed the request yet
+ * - `Scheduled`: the lease begins later
+ * - `Waiting`: there is no exporter for it yet; `message` is the controller's reason
+ * - `Acquired`: it has an exporter, and the program connects to it
  * - `Connected`: the exporter is connected and ready
- * - `Ended`: it is over, and stays so
+ * - `Ended`: the lease has ended; there are no further states
  *
  * @since 0.1.0
  * @category models

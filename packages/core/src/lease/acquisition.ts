@@ -1,10 +1,10 @@
-// From a request to a lease that has an exporter.
+// Creates a lease, and waits until it has an exporter.
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import { type ControllerError, isTransient } from "../controller/Controller.ts"
+import type { ControllerError } from "../controller/Controller.ts"
 import type { LeaseInfo } from "../controller/records.ts"
 import * as telemetry from "../telemetry/leases.ts"
 import * as interruptible from "../util/interruptible.ts"
@@ -16,11 +16,11 @@ import * as pauses from "./pauses.ts"
 import type { Progress } from "./progress.ts"
 import * as reading from "./reading.ts"
 import * as refusal from "./refusal.ts"
-import type { Release } from "./release.ts"
+import { mayPass, type Release } from "./release.ts"
 import { shownTime } from "./shownTime.ts"
 import type { Terms } from "./terms.ts"
 
-/** A lease with its exporter, as the controller answered to a request that was sent at a time of the monotonic clock. */
+/** A lease that has an exporter, as the controller reported it. `asked` is when that was requested, on the monotonic clock. */
 export interface Acquired {
   readonly exporter: string
   readonly lease: LeaseInfo
@@ -35,9 +35,6 @@ interface Steps {
 const betweenCreates = Duration.seconds(1)
 
 const betweenLines = 60_000
-
-/** The controller may be there again, or have more to say. */
-export const mayPass = (error: ControllerError): boolean => isTransient(error) || error.reason === "TimedOut"
 
 // ---- The request
 
@@ -72,7 +69,7 @@ const created = (
 
 // ---- The wait
 
-/** How long there may be no exporter: the wait for a begin comes first. */
+/** How long the lease may have no exporter. The wait for its begin comes on top. */
 const bound = ({ beginTime, waitAtMost }: Terms) =>
   beginTime === undefined
     ? Effect.succeed(waitAtMost)

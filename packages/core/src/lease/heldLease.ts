@@ -1,4 +1,4 @@
-// A lease from its request to its release: what is made for it is released with it, on every way out.
+// Holds a lease from its request to its release, and releases everything that was acquired for it, whatever happens.
 import * as Cause from "effect/Cause"
 import type * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
@@ -230,7 +230,7 @@ export const request = (
       const session = yield* Scope.fork(life, ExecutionStrategy.sequential)
       const noticed = Effect.flatMap(watch.run, (end) =>
         Effect.gen(function*() {
-          // The exporter releases it after its hook.
+          // While it is being released, its end is no news.
           if (!isOpen) return
           yield* lost(end)
           yield* Scope.close(session, Exit.void)
@@ -265,7 +265,7 @@ export const request = (
       }
       return lease
     }).pipe(
-      // Nobody has it, so it is released now, and not when the scope closes.
+      // The program did not get it, so it is released now, and not when the scope closes.
       Effect.tapErrorCause(() => Effect.catchAll(released, unreleased)),
       Effect.annotateLogs({ lease: name }),
       Effect.withSpan("jumpstarter.lease", { attributes: { "jumpstarter.lease": name }, captureStackTrace: false }),

@@ -1,4 +1,4 @@
-// What a program says when it is killed by a second Ctrl-C while it releases a lease.
+// Logs what is left behind when a second Ctrl-C kills a program while it releases a lease.
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 
@@ -6,7 +6,7 @@ const signals = ["SIGINT", "SIGTERM"] as const
 
 type Signal = (typeof signals)[number]
 
-/** Logs what is left behind. */
+/** Each logs one lease that is left behind. */
 const words = new Set<() => void>()
 
 // The first signal has a listener of the program, which interrupts it. The second one would end the process without a word.

@@ -17,13 +17,13 @@ import type { ControllerClient } from "../controller/Controller.ts"
 import * as newLease from "../controller/newLease.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as monotonicClock from "../util/monotonicClock.ts"
-import * as acquisition from "./acquisition.ts"
 import * as heldLease from "./heldLease.ts"
 import type { LeaseError } from "./leaseError.ts"
 import { describe, type MemberRequest } from "./leaseRequest.ts"
 import * as matching from "./matching.ts"
 import * as opening from "./opening.ts"
 import * as refusal from "./refusal.ts"
+import { mayPass } from "./release.ts"
 import { shownTime } from "./shownTime.ts"
 import * as surveys from "./survey.ts"
 import * as terms from "./terms.ts"
@@ -37,11 +37,11 @@ const longestPause = 120_000
 
 const betweenLines = 60_000
 
-/** After so many releases for want of the others. Programs that collided do not do so again. */
+/** The pause after a number of releases. It is random, so that programs that collided do not collide again. */
 const pauseAfter = (releases: number): Effect.Effect<number> =>
   Random.nextRange(shortestPause, Math.min(longestPause, shortestPause * 2 ** releases))
 
-/** Between two surveys, after so long a wait. Those of several programs drift apart. */
+/** The pause between two surveys. It is random, so that the surveys of several programs drift apart. */
 const pauseWithin = (elapsed: number): Effect.Effect<number> =>
   Effect.map(Random.nextRange(0.75, 1.25), (part) => part * Math.min(10_000, Math.max(1_000, elapsed / 4)))
 
@@ -197,7 +197,7 @@ const completed = (
       const elapsed = (yield* monotonicClock.currentMillis) - begun
       let pause = yield* pauseWithin(elapsed)
       if (Either.isLeft(answer)) {
-        if (!acquisition.mayPass(answer.left)) return yield* answer.left
+        if (!mayPass(answer.left)) return yield* answer.left
         seen.why = answer.left.message
       } else {
         const survey = answer.right

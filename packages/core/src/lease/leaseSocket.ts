@@ -1,5 +1,4 @@
 // A Unix socket for other programs, such as `j` or pytest. Each of its connections is a tunnel of its own to the exporter of a lease.
-import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
@@ -9,20 +8,17 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type Duplex, finished } from "node:stream"
 import * as Endpoint from "../grpc/Endpoint.ts"
-import { GrpcServerError } from "../transport/listen.ts"
+import { cannotListen, type GrpcServerError } from "../transport/listen.ts"
 import * as socketFile from "../transport/socketFile.ts"
 import * as interruptible from "../util/interruptible.ts"
 
 type Open<E> = Effect.Effect<Duplex, E, Scope.Scope>
 
-const refused = (address: string) => ({ error }: Cause.UnknownException) =>
-  new GrpcServerError({ address, details: error instanceof Error ? error.message : String(error), cause: error })
-
 /** A directory that no other user can enter. */
 const directory = Effect.suspend(() => {
   const parent = tmpdir()
   return Effect.acquireRelease(
-    Effect.mapError(Effect.try(() => mkdtempSync(join(parent, "jumpstarter-"))), refused(parent)),
+    Effect.mapError(Effect.try(() => mkdtempSync(join(parent, "jumpstarter-"))), cannotListen(parent)),
     (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
   )
 })
@@ -62,7 +58,7 @@ export const serve = <E extends Error>(
       )
     })
     yield* Effect.acquireRelease(
-      Effect.mapError(socketFile.listen(server, path), refused(path)),
+      Effect.mapError(socketFile.listen(server, path), cannotListen(path)),
       ({ release, remove }) =>
         Effect.sync(() => {
           remove()

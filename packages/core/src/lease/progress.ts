@@ -1,4 +1,4 @@
-// The state of a lease as programs see it.
+// Publishes the state of a lease.
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Stream from "effect/Stream"
@@ -6,9 +6,9 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import { LeaseState } from "./LeaseState.ts"
 
 export interface Progress {
-  /** The state as of now and its changes, up to the end. */
+  /** The current state and its changes, until the lease has ended. */
   readonly changes: Stream.Stream<LeaseState>
-  /** Answers whether that is news. Nothing is, after the end. */
+  /** Sets the state, and returns whether that changed it. After the end nothing does. */
   readonly become: (next: LeaseState) => Effect.Effect<boolean>
 }
 

@@ -37,7 +37,7 @@ const waitingReasons: Readonly<Record<string, WaitingReason>> = {
 
 const said = ({ message, reason }: LeaseCondition): string => controllerTexts.shownDetails(`${reason}: ${message}`)
 
-/** What becomes of the lease of a client. Pending stays true once it was, so the other conditions are looked at first. */
+/** Reads the lease of a client. Pending stays true once it was true, so the other conditions come first. */
 export const of = (lease: LeaseInfo, owner: string): Reading => {
   const condition = (type: string) => lease.conditions.find((one) => one.type === type)
   const ready = condition("Ready")
@@ -68,13 +68,12 @@ export const of = (lease: LeaseInfo, owner: string): Reading => {
   })
 }
 
-// Times have whole seconds, so a lease may end that much early.
-const margin = Duration.seconds(1)
+/** Times have whole seconds, so a lease may end this much early. */
+export const margin = Duration.seconds(1)
 
 /**
- * For how long the lease of an answer goes on, less a margin for the controller's whole seconds; none before it began. A lease with a
- * begin or an end of its own may end before its duration has passed in the hands of the client: the controller's clock at the time of
- * the answer is when it began and for how long it has run.
+ * Returns how long the lease continues after the response, less the margin; none before it began. A lease with a begin or an end of its
+ * own may end before its duration has passed. The controller's clock at the response is the begin plus the time that the lease has run.
  */
 export const remaining = (lease: LeaseInfo): Option.Option<Duration.Duration> =>
   Option.map(

@@ -1,22 +1,22 @@
-// What keeps a lease from being lost: it knows whether a lease may exist, and deletes it then. Requests to make it and to delete it wait
-// for each other, so that none is made after the release.
+// Keeps a lease from being left behind: knows whether it may exist, and deletes it then. Creating and deleting wait for each other, so no
+// lease is created after the release.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
-import type { ControllerClient } from "../controller/Controller.ts"
+import { type ControllerClient, isTransient } from "../controller/Controller.ts"
 import type { ControllerError, ControllerReason } from "../controller/controllerError.ts"
 import type { LeaseInfo } from "../controller/records.ts"
 import * as interruptible from "../util/interruptible.ts"
 
-// A lease that does not exist yet may do so a moment later: a delete can overtake the create whose answer was lost.
+// A lease that does not exist yet may exist a moment later: a delete can overtake the create whose response was lost.
 const bound = Duration.seconds(30)
 
 const attemptBound = Duration.seconds(10)
 
 const pause = Schedule.spaced("1 second")
 
-// After these nothing was made, by this request or by its repetitions.
+// After these failures there is no lease, whatever was repeated.
 const refusals: ReadonlySet<ControllerReason> = new Set([
   "Unauthenticated",
   "TokenExpired",
@@ -29,14 +29,8 @@ const refusals: ReadonlySet<ControllerReason> = new Set([
   "Untrusted"
 ])
 
-// It may help to ask again.
-const passes: ReadonlySet<ControllerReason> = new Set([
-  "NotFound",
-  "Busy",
-  "Starting",
-  "Unavailable",
-  "TimedOut"
-])
+/** Whether the request may succeed later. */
+export const mayPass = (error: ControllerError): boolean => isTransient(error) || error.reason === "TimedOut"
 
 export class Release {
   private existence: "none" | "unknown" | "made" = "none"
@@ -45,7 +39,7 @@ export class Release {
 
   constructor(private readonly controller: ControllerClient, private readonly name: string) {}
 
-  /** Makes the lease, unless it was released. It cannot be interrupted, and takes as long as the request does. */
+  /** Creates the lease, unless it was released. Cannot be interrupted while the request runs. */
   create(request: (controller: ControllerClient) => Effect.Effect<LeaseInfo, ControllerError>) {
     return Effect.uninterruptible(
       this.turn.withPermits(1)(Effect.suspend(() => {
@@ -60,13 +54,13 @@ export class Release {
     )
   }
 
-  /** Whether a lease of this name can be one that was made here. */
+  /** Whether a lease of this name can be one that was created here. */
   readonly mayExist: Effect.Effect<boolean> = Effect.sync(() => this.existence !== "none")
 
-  /** There is nothing to release: the lease is over, or in other hands. */
+  /** There is nothing to release: the lease has ended, or belongs to another client. */
   readonly forget: Effect.Effect<void> = Effect.suspend(() => this.become("none"))
 
-  /** Releases what there is, in 30 seconds. What was released is not released again. */
+  /** Releases the lease if there is one, within 30 seconds. Does nothing the second time. */
   readonly run: Effect.Effect<void, ControllerError> = Effect.uninterruptible(
     this.turn.withPermits(1)(
       Effect.suspend(() => {
@@ -97,7 +91,7 @@ export class Release {
             last = error
           })
         ),
-        Effect.retry({ while: ({ reason }) => passes.has(reason), schedule: pause }),
+        Effect.retry({ while: (error) => mayPass(error) || error.reason === "NotFound", schedule: pause }),
         interruptible.timeoutOption(bound),
         Effect.flatMap(Option.match({
           onNone: () => last === undefined || last.reason === "NotFound" ? Effect.void : last,

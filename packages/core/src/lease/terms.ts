@@ -1,4 +1,4 @@
-// The terms of a lease: those of a request, with what goes without saying, or those of a lease that exists already.
+// The terms of a lease: those of a request with their defaults, or those of a lease that exists already.
 import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import type { ControllerClient, NewLease } from "../controller/Controller.ts"

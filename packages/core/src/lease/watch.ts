@@ -1,4 +1,4 @@
-// A lease that is held: when it ends, how that is noticed, and how the end is put off.
+// Watches a lease that is held: notices its end, and extends it.
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -43,9 +43,6 @@ const lookBound = Duration.seconds(5)
 
 // A call that has failed waits for it.
 const askBound = Duration.seconds(2)
-
-// What `reading.remaining` subtracts.
-const margin = 1_000
 
 // Without a policy, and at the limit of the policy.
 const warnBefore = 5 * 60_000
@@ -145,7 +142,7 @@ export const make = (
       yield* look(lookBound)
       if (end !== undefined) return
       const left = deadline - (yield* monotonicClock.currentMillis)
-      if (left <= -margin) {
+      if (left <= -Duration.toMillis(reading.margin)) {
         // The controller is away, and the lease is over by its last word.
         const at = yield* DateTime.now
         yield* noticed(new LeaseEnded({ lease: name, how: "Expired", at, details: "its duration is over" }))

@@ -1,4 +1,5 @@
 // Where a server listens, its limits for peers, and the error of a server that cannot listen.
+import type * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -90,3 +91,7 @@ export class GrpcServerError extends Schema.TaggedError<GrpcServerError>(
     return `cannot listen on ${this.address}: ${this.details}`
   }
 }
+
+/** Makes the error from what Node reported. */
+export const cannotListen = (address: string) => ({ error }: Cause.UnknownException): GrpcServerError =>
+  new GrpcServerError({ address, details: error instanceof Error ? error.message : String(error), cause: error })

@@ -7,8 +7,8 @@ import * as interruptible from "./interruptible.ts"
 
 /**
  * Closes a scope and waits for it, in a fiber of its own. Effect forgets an interruption that comes while a fiber closes a scope in an
- * uninterruptible region, as `Effect.scoped` and `Effect.onExit` do, unless it comes during the first finalizer. The fiber then goes on,
- * although somebody waits for its end.
+ * uninterruptible region, as `Effect.scoped` and `Effect.onExit` do, unless it comes during the first finalizer. The fiber then continues,
+ * although another one waits for its end.
  */
 export const closeScope = (scope: Scope.CloseableScope, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
   Effect.uninterruptible(Effect.flatMap(interruptible.forkDaemon(Scope.close(scope, exit)), Fiber.join))

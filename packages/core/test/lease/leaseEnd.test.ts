@@ -101,6 +101,30 @@ describe("when a lease ends", () => {
       strictEqual((yield* Effect.flip(power.call("ping")))._tag, "ConnectionLost")
     }))
 
+  test("nothing is dialled any more, though the router and the controller would", () =>
+    Effect.gen(function*() {
+      const lab = yield* ControllerTest.make()
+      const ping = Driver.call(() => Effect.succeed("pong"))
+      yield* lab.hostExporter("rpi", { power: Driver.make({ client: "none.Client", methods: { ping } }) })
+      const controller = yield* lab.controllerOf(yield* lab.addClient("alice"))
+      let dials = 0
+      const counting = {
+        ...controller,
+        dial: (lease: string) => Effect.zipRight(Effect.sync(() => dials++), controller.dial(lease))
+      }
+      const lease = yield* acquire(
+        counting,
+        asked,
+        (controller, lease) => routerTunnel.channel({ controller, lease })
+      )
+      yield* lab.release(lease.name)
+      yield* lab.loseRouter
+      yield* lab.restoreRouter
+      yield* inTime(lease.ended)
+      yield* TestClock.adjust("1 minute")
+      strictEqual(dials, 1)
+    }))
+
   test("a later call fails in the client: nothing was sent", () =>
     Effect.gen(function*() {
       const { lab, lease, power } = yield* held

@@ -5,8 +5,12 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
+import * as GrpcStatus from "../../src/grpc/GrpcStatus.ts"
+import * as heldLease from "../../src/lease/heldLease.ts"
 import type { LeaseRequest } from "../../src/lease/leaseRequest.ts"
+import * as terms from "../../src/lease/terms.ts"
 import * as ControllerTest from "../../src/testing/ControllerTest.ts"
+import * as support from "../support/controller.ts"
 import { acquire, board, clientOf, closing, dialling, inTime, logged } from "../support/leaseBench.ts"
 
 const asked: LeaseRequest = { exporterName: "rpi", duration: "10 minutes" }
@@ -107,5 +111,57 @@ describe("a lease is extended", () => {
       const end = yield* lease.extend("5 minutes")
       const left = (DateTime.toEpochMillis(end)) / 60_000
       assertTrue(left > 14.9 && left <= 15, `${left} minutes`)
+    }))
+
+  test("again after a refusal, which is a warning", () =>
+    Effect.gen(function*() {
+      const messages: Array<string> = []
+      let refusals = 2
+      yield* Effect.gen(function*() {
+        const lab = yield* ControllerTest.make()
+        const rpi = yield* board(lab, "rpi")
+        const controller = yield* clientOf(lab, "alice", (channel) => ({
+          ...channel,
+          unary: (rpc, message, options) =>
+            rpc.endsWith("/UpdateLease") && refusals-- > 0
+              ? GrpcStatus.make("PERMISSION_DENIED", "not now")
+              : channel.unary(rpc, message, options)
+        }))
+        const extend = { by: "10 minutes", whenLeft: "2 minutes", upTo: "20 minutes" } as const
+        const lease = yield* acquire(controller, { ...asked, extend }, dialling(rpi))
+        yield* inTime(lease.ended, 5000)
+        const now = yield* minutes
+        assertTrue(now >= 20 && now < 20.2, `${now} minutes`)
+      }).pipe(Effect.provide(logged(messages)))
+      deepStrictEqual(
+        messages.flatMap((line) =>
+          /^WARN.*(could not be extended), and ends in|^INFO.*(was extended) by/.exec(line)?.slice(1) ?? []
+        )
+          .filter((part) => part !== undefined),
+        ["could not be extended", "could not be extended", "was extended"]
+      )
+    }))
+
+  test("not if it has a fixed end, and the error says so", () =>
+    Effect.gen(function*() {
+      const lab = yield* ControllerTest.make()
+      const rpi = yield* board(lab, "rpi")
+      const alice = yield* lab.addClient("alice")
+      yield* support.clientOf(lab, support.metadataOf(alice)).lease({
+        exporterName: "rpi",
+        lasts: 600,
+        endTime: { seconds: 600n, nanos: 0 }
+      }, "fixed")
+      const controller = yield* lab.controllerOf(alice)
+      const lease = yield* heldLease.acquire(terms.ofName(controller, "fixed", {}), dialling(rpi))
+      const error = yield* Effect.flip(lease.extend("1 minute"))
+      assertTrue(error._tag === "LeaseError" && error.reason === "NotExtendable", error.message)
+    }))
+
+  test("not after its end, which the error is then", () =>
+    Effect.gen(function*() {
+      const { lab, lease } = yield* held()
+      yield* lab.expire(lease.name)
+      strictEqual((yield* Effect.flip(lease.extend("1 minute")))._tag, "LeaseEnded")
     }))
 })

@@ -113,8 +113,8 @@ const messageOf = (cause: Cause.Cause<Error>): string => {
 }
 
 /**
- * Hosts the drivers, registers, and serves whoever leases the exporter until the scope closes. It is online when this returns. Returns what
- * it serves. `observe` runs before the exporter acts on an event.
+ * Hosts the drivers, registers, and serves the clients that lease the exporter, until the scope closes. The exporter is online when this
+ * returns its handlers. `observe` runs before the exporter acts on an event.
  */
 export const make = <R>(
   place: Place,
@@ -146,7 +146,7 @@ export const make = <R>(
 
     // ---- hooks
 
-    /** Runs a hook, and answers whether it succeeded. Its lines are lines of the exporter's log. */
+    /** Runs a hook, and returns whether it succeeded. The lines that it logs go into the exporter's log. */
     const succeeds = (
       hook: Effect.Effect<void, Error>,
       name: exporterStatus.LeaseHook,
@@ -230,7 +230,7 @@ export const make = <R>(
           )
           return yield* Effect.zipLeft(over, observe("free"))
         })
-        // In a fiber of its own: Effect loses an interruption that comes while a scope's finalizers run, if the fiber goes on after them.
+        // In a fiber of its own: Effect loses an interruption during a scope's finalizers if the fiber continues after them.
         const next = yield* Effect.flatMap(interruptible.forkIn(Effect.scoped(served), work), Fiber.join)
         yield* ended
         if (latest[0] !== "AVAILABLE") {

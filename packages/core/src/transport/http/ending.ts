@@ -1,7 +1,7 @@
 // Ends HTTP/2 sessions, but never from within one of their events.
 //
 // Node runs a program's listeners, and the promises that they resolve, while nghttp2 works on a received frame. If something is sent
-// at that moment, nghttp2 can free the stream of that frame. It goes on with the frame, writes into the freed memory, and the process
+// at that moment, nghttp2 can free the stream of that frame. It continues with the frame, writes into the freed memory, and the process
 // aborts at some later time with "malloc(): mismatching next->prev_size" or a similar text. Node 20 has this bug; later releases of
 // Node 22, 24 and 26 wait with what they send (https://github.com/nodejs/node/issues/64113).
 //

@@ -7,7 +7,7 @@ import * as Http2 from "node:http2"
 import * as Endpoint from "../../grpc/Endpoint.ts"
 import type { GrpcHandlers } from "../../grpc/GrpcHandler.ts"
 import * as hostPort from "../../grpc/hostPort.ts"
-import { GrpcServerError, type Listen, type ServerOptions } from "../listen.ts"
+import { cannotListen, type Listen, type ServerOptions } from "../listen.ts"
 import * as pem from "../pem.ts"
 import * as socketFile from "../socketFile.ts"
 import * as socketPath from "../socketPath.ts"
@@ -66,13 +66,6 @@ const problemOf = (listen: Listen): string | undefined => {
       : undefined)
 }
 
-const failure = (listen: Listen, { error }: Cause.UnknownException): GrpcServerError =>
-  new GrpcServerError({
-    address: hostPort.formatListen(listen),
-    details: error instanceof Error ? error.message : String(error),
-    cause: error
-  })
-
 /** `largestMessage` is the limit that `options.maxMessageBytes` cannot exceed, by default that of the protocol. */
 export const serve = Effect.fnUntraced(function*(
   handlers: GrpcHandlers,
@@ -93,7 +86,7 @@ export const serve = Effect.fnUntraced(function*(
   })
 
   const { port } = yield* Effect.acquireRelease(
-    Effect.mapError(listening, (error) => failure(listen, error)),
+    Effect.mapError(listening, cannotListen(hostPort.formatListen(listen))),
     ({ file, server, service }) =>
       Effect.zipRight(
         service.close((stopped) => {
