@@ -54,6 +54,9 @@ describe("a description", () => {
     expect(DriverMethod.call).type.not.toBeCallableWith({ args: [Schema.String], item: Schema.String })
     expect(DriverMethod.streamingCall).type.not.toBeCallableWith({ item: Schema.String, idempotent: true })
     expect(DriverMethod.stream).type.not.toBeCallableWith({ optionl: true })
+    expect(DriverMethod.call).type.not.toBeCallableWith({ effect: "reads" })
+    expect(DriverMethod.stream).type.not.toBeCallableWith({ effect: "read" })
+    expect(DriverMethod.streamingCall).type.toBeCallableWith({ item: Schema.String, effect: "read" })
     expect(DriverMethod.stream).type.not.toBeCallableWith({ args: [Schema.String] })
     // @ts-expect-error: is not assignable to type '"there is no such option"'
     DriverMethod.call({ args: [Schema.String], results: Schema.String })
@@ -119,6 +122,7 @@ describe("a typed client", () => {
       readonly off: () => Effect.Effect<void, DriverCallError>
       readonly read: () => Stream.Stream<Power.PowerReading, DriverCallError>
       readonly rescue: () => Effect.Effect<void, DriverCallError>
+      readonly read_pin: () => Effect.Effect<0 | 1, DriverCallError>
     }>()
   })
 

@@ -78,6 +78,32 @@ export interface MethodOptions {
 }
 
 /**
+ * What a method does to the world.
+ *
+ * - `read`: it only observes. The device, the exporter and the bench stay as they are, except that a received message is
+ *   no longer waiting.
+ * - `write`: it changes something that another call can change back, such as the power.
+ * - `destructive`: it can lose what no call brings back, such as the content of a flash or a stored fault.
+ *
+ * When drivers of one label differ, the strictest one counts.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type MethodEffect = "read" | "write" | "destructive"
+
+/**
+ * The options that describe a call or a streaming call.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface EffectOptions {
+  /** What the method does to the world; `write` by default. `effectOf` reads this. */
+  readonly effect?: MethodEffect | undefined
+}
+
+/**
  * The options that describe the arguments of a call.
  *
  * @since 0.1.0
@@ -96,7 +122,7 @@ export interface ArgumentOptions {
  * @since 0.1.0
  * @category models
  */
-export interface CallOptions extends MethodOptions, ArgumentOptions {
+export interface CallOptions extends MethodOptions, ArgumentOptions, EffectOptions {
   readonly result?: AnySchema | undefined
   /**
    * Whether repeating the call does no harm, so that a caller may retry it. `DriverInterface.isRetryable` reads this;
@@ -122,7 +148,7 @@ export interface Call<Options extends CallOptions> {
  * @since 0.1.0
  * @category models
  */
-export interface StreamingCallOptions extends MethodOptions, ArgumentOptions {
+export interface StreamingCallOptions extends MethodOptions, ArgumentOptions, EffectOptions {
   readonly item: AnySchema
 }
 
@@ -321,3 +347,23 @@ export const stream: {
   (): Stream<{}>
   <const Options extends MethodOptions>(options: Options & Exact<Options, MethodOptions>): Stream<Options>
 } = (options: MethodOptions = {}): Stream<MethodOptions> => ({ _tag: "Stream", options })
+
+/**
+ * What a method does to the world. A method whose description does not say so counts as a write, and so does a byte
+ * stream, because the client can send anything through it. The methods of a driver without a contract are writes, too.
+ *
+ * @since 0.1.0
+ * @category getters
+ * @example
+ * ```ts
+ * import { DriverMethod } from "@effect-jumpstarter/core"
+ * import { Power } from "@effect-jumpstarter/core/drivers"
+ *
+ * // on, off and rescue are writes
+ * const observations = Object.entries(Power.contract.methods).flatMap(([name, method]) =>
+ *   DriverMethod.effectOf(method) === "read" ? [name] : []
+ * )
+ * ```
+ */
+export const effectOf = (method: Any): MethodEffect =>
+  method._tag === "Stream" ? "write" : method.options.effect ?? "write"

@@ -10,7 +10,7 @@ import * as DriverInterface from "../contract/DriverInterface.ts"
 import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
-import { PinState } from "./DigitalOutput.ts"
+import * as family from "./family/gpio.ts"
 
 /**
  * The edge of a signal.
@@ -45,23 +45,25 @@ const optionalSeconds = DriverMethod.optional(Schema.Number)
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_gpiod.client.DigitalInputClient", {
-  /** Reads the level of the pin. */
-  read_pin: DriverMethod.call({ result: PinState, documentation: "Reads the level of the pin.", idempotent: true }),
+  ...family.reading,
   /** Waits until the pin is active. */
   wait_for_active: DriverMethod.call({
     args: DriverMethod.named((timeout = optionalSeconds) => [timeout]),
+    effect: "read",
     documentation: "Waits until the pin is active.",
     idempotent: true
   }),
   /** Waits until the pin is inactive. */
   wait_for_inactive: DriverMethod.call({
     args: DriverMethod.named((timeout = optionalSeconds) => [timeout]),
+    effect: "read",
     documentation: "Waits until the pin is inactive.",
     idempotent: true
   }),
   /** Waits for the signal to rise or fall. */
   wait_for_edge: DriverMethod.call({
     args: DriverMethod.named((edge = Edge, timeout = optionalSeconds) => [edge, timeout]),
+    effect: "read",
     documentation: "Waits for the signal to rise or fall."
   })
 }, { driverType: "gpio" })

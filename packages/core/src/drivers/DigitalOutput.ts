@@ -3,23 +3,20 @@
  *
  * @since 0.1.0
  */
-import * as Schema from "effect/Schema"
 import * as DriverInterface from "../contract/DriverInterface.ts"
 import * as DriverMethod from "../contract/DriverMethod.ts"
+import * as family from "./family/gpio.ts"
+import { PinState } from "./family/gpio.ts"
 
-/**
- * The level of a pin: 1 is active.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const PinState = Schema.Literal(0, 1)
-
-/**
- * @since 0.1.0
- * @category models
- */
-export type PinState = typeof PinState.Type
+export {
+  /**
+   * The level of a pin: 1 is active.
+   *
+   * @since 0.1.0
+   * @category schemas
+   */
+  PinState
+}
 
 /**
  * The contract. `Power.cycle` works for an output as well.
@@ -42,8 +39,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_gpiod.client.Di
   on: DriverMethod.call({ documentation: "Makes the pin active.", idempotent: true }),
   /** Makes the pin inactive. */
   off: DriverMethod.call({ documentation: "Makes the pin inactive.", idempotent: true }),
-  /** Reads the level of the pin. */
-  read_pin: DriverMethod.call({ result: PinState, documentation: "Reads the level of the pin.", idempotent: true })
+  ...family.reading
 }, { driverType: "gpio" })
 
 /**

@@ -6,14 +6,12 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as DriverInterface from "../contract/DriverInterface.ts"
-import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
 import type { ContentEncodingError } from "../resource/ContentEncoding.ts"
 import * as hash from "../resource/hash.ts"
 import * as Resource from "../resource/Resource.ts"
-
-const partition = DriverMethod.optional(Schema.String)
+import * as family from "./family/flasher.ts"
 
 /**
  * The contract. A target is a partition or a memory of the device; a driver with a single target takes none.
@@ -37,18 +35,8 @@ const partition = DriverMethod.optional(Schema.String)
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.FlasherClient", {
-  /** Writes an image to a target. */
-  flash: DriverMethod.call({
-    args: DriverMethod.named((image = DriverMethod.source, target = partition) => [image, target]),
-    documentation: "Writes an image to a target.",
-    idempotent: true
-  }),
-  /** Reads the content of a target. */
-  dump: DriverMethod.call({
-    args: DriverMethod.named((dump = DriverMethod.sink, target = partition) => [dump, target]),
-    documentation: "Reads the content of a target.",
-    idempotent: true
-  })
+  ...family.flashing,
+  ...family.dumping
 }, {
   alsoSpokenBy: [
     "jumpstarter.client.flasher.FlasherClient",

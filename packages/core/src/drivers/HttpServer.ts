@@ -10,6 +10,7 @@ import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
 import type * as Resource from "../resource/Resource.ts"
+import * as family from "./family/server.ts"
 import * as Opendal from "./Opendal.ts"
 
 /**
@@ -35,28 +36,15 @@ import * as Opendal from "./Opendal.ts"
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_http.client.HttpServerClient", {
-  /** Starts the server. */
-  start: DriverMethod.call({ documentation: "Starts the server.", idempotent: true }),
-  /** Stops the server. */
-  stop: DriverMethod.call({ documentation: "Stops the server.", idempotent: true }),
+  ...family.running,
   /** The URL of the server, without a trailing slash. */
   get_url: DriverMethod.call({
     result: Schema.String,
+    effect: "read",
     documentation: "The URL of the server, without a trailing slash.",
     idempotent: true
   }),
-  /** The address the server listens on. */
-  get_host: DriverMethod.call({
-    result: Schema.String,
-    documentation: "The address the server listens on.",
-    idempotent: true
-  }),
-  /** The port the server listens on. */
-  get_port: DriverMethod.call({
-    result: Schema.Number,
-    documentation: "The port the server listens on.",
-    idempotent: true
-  })
+  ...family.listening
 }, { driverType: "network" })
 
 /**

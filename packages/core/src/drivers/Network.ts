@@ -8,11 +8,11 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as DriverInterface from "../contract/DriverInterface.ts"
-import * as DriverMethod from "../contract/DriverMethod.ts"
 import type { ByteStream } from "../protocol/ByteStream.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
 import * as interruptible from "../util/interruptible.ts"
+import * as family from "./family/network.ts"
 import * as portListener from "./portListener.ts"
 
 /**
@@ -38,15 +38,8 @@ import * as portListener from "./portListener.ts"
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_network.client.NetworkClient", {
-  /** Opens a connection. */
-  connect: DriverMethod.stream({ documentation: "Opens a connection." }),
-  /** The peer of the connections, such as tcp://10.0.0.7:22 or the URL of a websocket. */
-  address: DriverMethod.call({
-    result: Schema.String,
-    optional: true,
-    documentation: "The peer of the connections, such as tcp://10.0.0.7:22 or the URL of a websocket.",
-    idempotent: true
-  })
+  ...family.connecting,
+  ...family.addressed
 }, {
   alsoSpokenBy: [
     "jumpstarter_driver_adb.client.AdbClient",

@@ -80,14 +80,13 @@ export type Mode = typeof Mode.Type
 const onePath = DriverMethod.named((path = Schema.String) => [path])
 const oneFile = DriverMethod.named((fd = Schema.String) => [fd])
 const fromTo = DriverMethod.named((from = Schema.String, to = Schema.String) => [from, to])
-const flag = DriverMethod.call({ args: oneFile, result: Schema.Boolean, idempotent: true })
-const presign = DriverMethod.call({
+const flag = DriverMethod.call({ args: oneFile, result: Schema.Boolean, effect: "read", idempotent: true })
+const presign = {
   args: DriverMethod.named((path = Schema.String, expireSeconds = Schema.Int) => [path, expireSeconds]),
   result: PresignedRequest,
   idempotent: true
-})
-const paths = DriverMethod.streamingCall({ args: onePath, item: Schema.String })
-const onPath = DriverMethod.call({ args: onePath, idempotent: true })
+} as const
+const paths = DriverMethod.streamingCall({ args: onePath, item: Schema.String, effect: "read" })
 
 /**
  * The contract. Paths are relative to the driver's root; paths of directories end with a slash. `open` returns the
@@ -116,16 +115,19 @@ export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.
   open: DriverMethod.call({
     args: DriverMethod.named((path = Schema.String, mode = Mode) => [path, mode]),
     result: Schema.String,
+    effect: "destructive",
     documentation: "Opens a file."
   }),
   /** Reads an open file to its end. */
   file_read: DriverMethod.call({
     args: DriverMethod.named((fd = Schema.String, target = DriverMethod.sink) => [fd, target]),
+    effect: "read",
     documentation: "Reads an open file to its end."
   }),
   /** Writes to an open file. */
   file_write: DriverMethod.call({
     args: DriverMethod.named((fd = Schema.String, content = DriverMethod.source) => [fd, content]),
+    effect: "destructive",
     documentation: "Writes to an open file."
   }),
   /** Moves in an open file, relative to its start (0), the current position (1) or its end (2). */
@@ -142,6 +144,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.
   file_tell: DriverMethod.call({
     args: oneFile,
     result: Schema.Number,
+    effect: "read",
     documentation: "The position in an open file.",
     idempotent: true
   }),
@@ -151,7 +154,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.
   file_readable: flag,
   file_seekable: flag,
   file_writable: flag,
-  stat: DriverMethod.call({ args: onePath, result: Metadata, idempotent: true }),
+  stat: DriverMethod.call({ args: onePath, result: Metadata, effect: "read", idempotent: true }),
   /** The hash of a file in hexadecimal digits. */
   hash: DriverMethod.call({
     args: DriverMethod.named((
@@ -159,29 +162,32 @@ export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.
       algorithm = DriverMethod.optional(Schema.Literal("sha256", "md5"), { fallback: "sha256" })
     ) => [path, algorithm]),
     result: Schema.String,
+    effect: "read",
     documentation: "The hash of a file in hexadecimal digits.",
     idempotent: true
   }),
-  copy: DriverMethod.call({ args: fromTo, idempotent: true }),
-  rename: DriverMethod.call({ args: fromTo }),
+  copy: DriverMethod.call({ args: fromTo, effect: "destructive", idempotent: true }),
+  rename: DriverMethod.call({ args: fromTo, effect: "destructive" }),
   /** Removes a directory with its content; without the slash, all paths that start with the path. */
   remove_all: DriverMethod.call({
     args: onePath,
+    effect: "destructive",
     documentation: "Removes a directory with its content; without the slash, all paths that start with the path.",
     idempotent: true
   }),
-  create_dir: onPath,
-  delete: onPath,
-  exists: DriverMethod.call({ args: onePath, result: Schema.Boolean, idempotent: true }),
+  create_dir: DriverMethod.call({ args: onePath, idempotent: true }),
+  delete: DriverMethod.call({ args: onePath, effect: "destructive", idempotent: true }),
+  exists: DriverMethod.call({ args: onePath, result: Schema.Boolean, effect: "read", idempotent: true }),
   list: paths,
   scan: paths,
-  presign_stat: presign,
-  presign_read: presign,
-  presign_write: presign,
-  capability: DriverMethod.call({ result: Capability, idempotent: true }),
+  presign_stat: DriverMethod.call({ ...presign, effect: "read" }),
+  presign_read: DriverMethod.call({ ...presign, effect: "read" }),
+  presign_write: DriverMethod.call(presign),
+  capability: DriverMethod.call({ result: Capability, effect: "read", idempotent: true }),
   /** The paths created in this session; some drivers remove them when the session ends. */
   get_created_resources: DriverMethod.call({
     result: Schema.Array(Schema.String),
+    effect: "read",
     documentation: "The paths created in this session; some drivers remove them when the session ends.",
     idempotent: true
   }),

@@ -5,31 +5,23 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import * as DriverInterface from "../contract/DriverInterface.ts"
 import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
+import { PinState } from "./family/gpio.ts"
+import * as family from "./family/power.ts"
+import { PowerReading } from "./family/power.ts"
 
-/**
- * A measurement, in volts and amperes.
- *
- * @since 0.1.0
- * @category models
- */
-export interface PowerReading {
-  readonly voltage: number
-  readonly current: number
+export {
+  /**
+   * A measurement, in volts and amperes.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  PowerReading
 }
-
-/**
- * @since 0.1.0
- * @category schemas
- */
-export const PowerReading: Schema.Schema<PowerReading> = Schema.Struct({
-  voltage: Schema.Number,
-  current: Schema.Number
-})
 
 /**
  * The contract. Many drivers with its label cannot measure, and some send readings without end.
@@ -53,18 +45,18 @@ export const PowerReading: Schema.Schema<PowerReading> = Schema.Struct({
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_power.client.PowerClient", {
-  /** Switches the device on. */
-  on: DriverMethod.call({ documentation: "Switches the device on.", idempotent: true }),
-  /** Switches the device off. */
-  off: DriverMethod.call({ documentation: "Switches the device off.", idempotent: true }),
-  /** Measures the voltage and the current of the device. */
-  read: DriverMethod.streamingCall({
-    item: PowerReading,
-    optional: true,
-    documentation: "Measures the voltage and the current of the device."
-  }),
+  ...family.switching,
+  ...family.metering,
   /** Puts the device into its rescue mode. */
-  rescue: DriverMethod.call({ optional: true, documentation: "Puts the device into its rescue mode." })
+  rescue: DriverMethod.call({ optional: true, documentation: "Puts the device into its rescue mode." }),
+  /** Reads the level of the pin that switches the power. */
+  read_pin: DriverMethod.call({
+    result: PinState,
+    optional: true,
+    effect: "read",
+    documentation: "Reads the level of the pin that switches the power.",
+    idempotent: true
+  })
 }, {
   alsoSpokenBy: [
     "jumpstarter_driver_power.client.VirtualPowerClient",

@@ -11,6 +11,7 @@ import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
 import * as Console from "./Console.ts"
+import * as family from "./family/network.ts"
 
 /**
  * The contract. `connect` keeps the port open until the scope closes. Some consoles with this label, such as those of
@@ -40,6 +41,7 @@ import * as Console from "./Console.ts"
 export const contract = DriverInterface.make("jumpstarter_driver_pyserial.client.PySerialClient", {
   /** Opens the port. */
   connect: DriverMethod.stream({ documentation: "Opens the port." }),
+  ...family.addressed,
   /** Closes the open port. */
   close: DriverMethod.call({ optional: true, documentation: "Closes the open port." }),
   /** Sets the Data Terminal Ready (DTR) line. */

@@ -49,6 +49,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_shell.client.Sh
   /** The names of the commands. */
   get_methods: DriverMethod.call({
     result: Schema.Array(Schema.String),
+    effect: "read",
     documentation: "The names of the commands.",
     idempotent: true
   }),

@@ -34,18 +34,21 @@ export const contract = DriverInterface.make("jumpstarter_driver_ssh.client.SSHW
   /** The user to log in as; empty without a default. */
   get_default_username: DriverMethod.call({
     result: Schema.String,
+    effect: "read",
     documentation: "The user to log in as; empty without a default.",
     idempotent: true
   }),
   /** The ssh command to run locally, with its options. */
   get_ssh_command: DriverMethod.call({
     result: Schema.String,
+    effect: "read",
     documentation: "The ssh command to run locally, with its options.",
     idempotent: true
   }),
   /** The private key to log in with, or null. */
   get_ssh_identity: DriverMethod.call({
     result: Schema.NullOr(Schema.String),
+    effect: "read",
     documentation: "The private key to log in with, or null.",
     idempotent: true
   })

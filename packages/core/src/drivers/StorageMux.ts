@@ -40,12 +40,14 @@ export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.
   /** Writes to the storage, from its start. */
   write: DriverMethod.call({
     args: DriverMethod.named((image = DriverMethod.source) => [image]),
+    effect: "destructive",
     documentation: "Writes to the storage, from its start.",
     idempotent: true
   }),
   /** Reads the whole storage. */
   read: DriverMethod.call({
     args: DriverMethod.named((target = DriverMethod.sink) => [target]),
+    effect: "read",
     documentation: "Reads the whole storage.",
     idempotent: true
   })

@@ -3,9 +3,8 @@
  *
  * @since 0.1.0
  */
-import * as Schema from "effect/Schema"
 import * as DriverInterface from "../contract/DriverInterface.ts"
-import * as DriverMethod from "../contract/DriverMethod.ts"
+import * as family from "./family/server.ts"
 
 /**
  * The contract. The served files are in the driver's child `storage`, which implements `Opendal.contract`.
@@ -31,22 +30,8 @@ import * as DriverMethod from "../contract/DriverMethod.ts"
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_tftp.client.TftpServerClient", {
-  /** Starts the server. */
-  start: DriverMethod.call({ documentation: "Starts the server.", idempotent: true }),
-  /** Stops the server. */
-  stop: DriverMethod.call({ documentation: "Stops the server.", idempotent: true }),
-  /** The address the server listens on. */
-  get_host: DriverMethod.call({
-    result: Schema.String,
-    documentation: "The address the server listens on.",
-    idempotent: true
-  }),
-  /** The port the server listens on. */
-  get_port: DriverMethod.call({
-    result: Schema.Number,
-    documentation: "The port the server listens on.",
-    idempotent: true
-  })
+  ...family.running,
+  ...family.listening
 }, { driverType: "network" })
 
 /**

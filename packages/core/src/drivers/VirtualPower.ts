@@ -6,7 +6,7 @@
 import * as Schema from "effect/Schema"
 import * as DriverInterface from "../contract/DriverInterface.ts"
 import * as DriverMethod from "../contract/DriverMethod.ts"
-import * as Power from "./Power.ts"
+import * as family from "./family/power.ts"
 
 /**
  * The contract: like `Power.contract`, except that `off` can destroy the instance.
@@ -25,13 +25,14 @@ import * as Power from "./Power.ts"
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_power.client.VirtualPowerClient", {
-  on: Power.contract.methods.on,
+  ...family.switching,
   /** Switches the device off, and destroys it if the argument is true. */
   off: DriverMethod.call({
     args: DriverMethod.named((destroy = DriverMethod.optional(Schema.Boolean, { fallback: false })) => [destroy]),
+    effect: "destructive",
     documentation: "Switches the device off, and destroys it if the argument is true."
   }),
-  read: Power.contract.methods.read
+  ...family.metering
 }, { alsoSpokenBy: ["jumpstarter_driver_cuttlefish.client.CvdPowerClient"], driverType: "power" })
 
 /**

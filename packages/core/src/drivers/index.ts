@@ -50,6 +50,13 @@ export * as HttpServer from "./HttpServer.ts"
 export * as Network from "./Network.ts"
 
 /**
+ * Noyito relay boards: `jumpstarter_driver_noyito_relay`.
+ *
+ * @since 0.1.0
+ */
+export * as NoyitoPower from "./NoyitoPower.ts"
+
+/**
  * Files of an exporter, in any storage that Apache OpenDAL supports (`protocol.md` 14.2).
  *
  * @since 0.1.0

@@ -97,7 +97,7 @@ describe("a hover", { timeout: 120_000 }, () => {
     assert.strictEqual(hover("catalogue").documentation, "Switches the device on.")
     const catalogue = fileURLToPath(new URL("../../src/drivers", import.meta.url))
     let documented = 0
-    for (const name of ts.sys.readDirectory(catalogue, [".ts"], undefined, ["*.ts"])) {
+    for (const name of ts.sys.readDirectory(catalogue, [".ts"], undefined, ["*.ts", "family/*.ts"])) {
       const source = ts.sys.readFile(name) ?? ""
       const texts = (pattern: RegExp) => Array.from(source.matchAll(pattern), ([, text]) => text)
       const values = texts(/documentation:\s*"([^"]+)"/g)
