@@ -91,7 +91,7 @@ layer(victim.layer, { excludeTestServices: true, timeout: "30 seconds" })("an ex
       it.effect(`${name} cost ${costs}`, () =>
         Effect.gen(function*() {
           const { port } = yield* victim.Victim
-          strictEqual(yield* rawHttp2.say(port, bytes(yield* uuid)), costs)
+          strictEqual(yield* rawHttp2.say(port, bytes(yield* uuid), costs), costs)
         }))
     }
   })

@@ -71,10 +71,10 @@ const unfinished = (
   options?: Parameters<typeof raw.connect>[1]
 ): HostilePeer => ({ name, requests, attack: (target) => begin(target, requests, request, options) })
 
-const broken: ReadonlyArray<HostilePeer> = brokenHttp2.map(({ bytes, name, requests }) => ({
+const broken: ReadonlyArray<HostilePeer> = brokenHttp2.map(({ bytes, costs, name, requests }) => ({
   name,
   requests,
-  attack: (target) => Effect.asVoid(http2.say(target.port, bytes(target.uuid)))
+  attack: (target) => Effect.asVoid(http2.say(target.port, bytes(target.uuid), costs))
 }))
 
 const malformed: HostilePeer = {

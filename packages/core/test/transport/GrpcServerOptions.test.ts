@@ -79,7 +79,7 @@ describe("maxConcurrentStreams", () => {
           frame(Type.data, Flag.endStream, stream, raw.prefixed(utf8("x")))
         ])
       })
-      assert.strictEqual(yield* say(portOf(endpoint), Buffer.concat([hello, calls])), "the RPC")
+      assert.strictEqual(yield* say(portOf(endpoint), Buffer.concat([hello, calls]), "the RPC"), "the RPC")
       assert.strictEqual(yield* running, 3)
     }))
 })
