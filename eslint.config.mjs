@@ -27,8 +27,10 @@ const transports = ["http2", "niceGrpc", "memory"]
 
 // The files of packages/core/src that meet @effect/platform, which Effect 4 does not have, and what each of them may import of it.
 const platformEdge = {
-  "controller/ClientConfig.ts": ["Error", "FileSystem", "Path"],
+  "controller/ClientConfig.ts": ["FileSystem", "Path"],
   "controller/Controller.ts": ["FileSystem", "HttpClient", "Path"],
+  "controller/configFile.ts": ["Error", "FileSystem", "Path"],
+  "controller/ExporterConfig.ts": ["FileSystem", "Path"],
   "controller/lockFile.ts": ["Error", "FileSystem"],
   "controller/oidc.ts": ["FetchHttpClient", "HttpClient", "HttpClientRequest", "HttpClientResponse"],
   "controller/tokenSource.ts": ["HttpClient"],

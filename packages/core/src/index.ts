@@ -123,6 +123,14 @@ export * as Exporter from "./host/Exporter.ts"
 export * as ExporterClient from "./client/ExporterClient.ts"
 
 /**
+ * The address of a Jumpstarter service and the identity of an exporter, from the configuration file that `jmp run`
+ * uses, or from the program's own values.
+ *
+ * @since 0.1.0
+ */
+export * as ExporterConfig from "./controller/ExporterConfig.ts"
+
+/**
  * A live connection to an exporter: its drivers, its status and its log.
  *
  * @since 0.1.0

@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import type * as PlatformError from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Duration from "effect/Duration"
@@ -13,14 +12,13 @@ import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Endpoint from "../grpc/Endpoint.ts"
-import * as pem from "../transport/pem.ts"
 import * as clientFile from "./clientFile.ts"
-import { ClientConfigError } from "./configError.ts"
-import * as serviceAddress from "./serviceAddress.ts"
+import { ClientConfigError, type ConfigProblem } from "./configError.ts"
+import * as configFile from "./configFile.ts"
+import * as serviceIdentity from "./serviceIdentity.ts"
 import * as tokenFile from "./tokenFile.ts"
 import type { Tokens, TokenStore } from "./tokens.ts"
 import * as tokens from "./tokens.ts"
-import * as yamlDocument from "./yamlDocument.ts"
 
 export { ClientConfigError, type Tokens, type TokenStore }
 
@@ -84,44 +82,22 @@ export interface ClientConfigValues extends Tokens {
   readonly tokenStore?: TokenStore | undefined
 }
 
-type Invalid = (path: readonly [string, ...ReadonlyArray<string>], details: string) => ClientConfigError
-
-// Kubernetes allows no other names. They become parts of resource names, which slashes separate.
-const namePattern = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/i
-
 const checked = (
   source: string,
   values: ClientConfigValues,
-  invalid: Invalid
-): Either.Either<ClientConfig, ClientConfigError> =>
+  invalid: configFile.Invalid
+): Either.Either<ClientConfig, ConfigProblem> =>
   Either.gen(function*() {
-    const check = (path: readonly [string, ...ReadonlyArray<string>], problem: string | undefined) =>
-      problem === undefined ? Either.void : Either.left(invalid(path, problem))
-    const { drivers, endpoint, grpcOptions, leases, name, namespace, refreshToken, token } = values
-    const noName = "is not a name: use letters, digits, dots and dashes"
-    yield* check(["metadata", "namespace"], namePattern.test(namespace) ? undefined : noName)
-    yield* check(["metadata", "name"], namePattern.test(name) ? undefined : noName)
-    yield* check(["token"], tokens.problem(Redacted.value(token)))
-    yield* check(
+    const { drivers, leases, refreshToken, token } = values
+    const identity = yield* serviceIdentity.checked(values, invalid)
+    yield* serviceIdentity.check(invalid)(
       ["refresh_token"],
       refreshToken === undefined ? undefined : tokens.problem(Redacted.value(refreshToken))
     )
-    const tls = { ca: values.tls?.ca ?? "", insecure: values.tls?.insecure ?? false }
-    if (tls.ca !== "") {
-      yield* Either.mapLeft(pem.certificates(tls.ca), (problem) => invalid(["tls", "ca"], `cannot be used: ${problem}`))
-    }
     return {
       source,
-      namespace,
-      name,
-      token,
+      ...identity,
       refreshToken,
-      tls,
-      endpoint: yield* Either.mapLeft(
-        serviceAddress.parse(endpoint, tls),
-        (problem) => invalid(["endpoint"], `is not an address: ${problem}`)
-      ),
-      grpcOptions: grpcOptions ?? {},
       drivers: {
         allow: (drivers?.allow ?? []).filter((pattern) => pattern !== "" && pattern !== "UNSAFE"),
         unsafe: (drivers?.unsafe ?? false) || (drivers?.allow ?? []).includes("UNSAFE")
@@ -134,6 +110,8 @@ const checked = (
       tokenStore: values.tokenStore ?? tokens.memoryStore({ token, refreshToken })
     }
   })
+
+const toError = (problem: ConfigProblem) => new ClientConfigError(problem)
 
 /**
  * Makes a configuration from the program's own values.
@@ -152,19 +130,22 @@ const checked = (
  * ```
  */
 export const make = (values: ClientConfigValues): Either.Either<ClientConfig, ClientConfigError> =>
-  checked(
-    "the values",
-    values,
-    (path, details) => new ClientConfigError({ reason: "Invalid", source: "the values", key: path.join("."), details })
+  Either.mapLeft(
+    checked(
+      "the values",
+      values,
+      (path, details) => ({ reason: "Invalid", source: "the values", key: path.join("."), details })
+    ),
+    toError
   )
 
 const fromFields = (
   raw: unknown,
-  variables: clientFile.Variables,
-  source: clientFile.Source,
+  variables: configFile.Variables,
+  source: configFile.Source,
   store: ((loaded: Tokens) => TokenStore) | undefined
-): Either.Either<ClientConfig, ClientConfigError> =>
-  Either.flatMap(clientFile.decode(raw, variables, source), ({ fields, invalid }) => {
+): Either.Either<ClientConfig, ConfigProblem> =>
+  Either.flatMap(configFile.decode(clientFile.layout, raw, variables, source), ({ fields, invalid }) => {
     const allow = fields.drivers?.allow ?? []
     const { leases, refresh_token: refresh, tls } = fields
     const seconds = (value: number | undefined) => value === undefined ? undefined : Duration.seconds(value)
@@ -178,7 +159,7 @@ const fromFields = (
         ...fields.metadata,
         ...own,
         endpoint: fields.endpoint,
-        tls: { ca: tls?.ca, insecure: tls?.insecure === true || clientFile.isInsecure(variables) },
+        tls: { ca: tls?.ca, insecure: tls?.insecure === true || configFile.isInsecure(variables) },
         grpcOptions: fields.grpcOptions,
         drivers: {
           allow: typeof allow === "string" ? allow.split(",").map((pattern) => pattern.trim()) : allow,
@@ -195,52 +176,17 @@ const fromFields = (
     )
   })
 
-const unreadable = (source: string, cause: PlatformError.PlatformError) =>
-  new ClientConfigError({
-    reason: cause._tag === "SystemError" && cause.reason === "NotFound" ? "NotFound" : "Unreadable",
-    source,
-    details: cause._tag === "SystemError" && cause.reason === "NotFound"
-      ? "there is no such file"
-      : `the file cannot be read: ${cause.message}`,
-    cause
-  })
-
-const readYaml = (fileSystem: FileSystem.FileSystem, file: string) =>
-  fileSystem.readFileString(file).pipe(
-    Effect.mapError((cause) => unreadable(file, cause)),
-    Effect.flatMap((text) =>
-      Either.mapLeft(yamlDocument.parse(text), ({ details, line }) =>
-        new ClientConfigError({
-          reason: "Syntax",
-          source: file,
-          line,
-          details
-        }))
-    )
-  )
-
-const fromFile = Effect.fnUntraced(function*(file: string, variables: clientFile.Variables) {
+const fromFile = Effect.fnUntraced(function*(file: string, variables: configFile.Variables) {
   const fileSystem = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const document = yield* readYaml(fileSystem, file)
+  const document = yield* configFile.readYaml(file)
   const config = yield* fromFields(
     document.value,
     variables,
-    { name: file, lineOf: document.lineOf, isEnvironment: false },
+    configFile.sourceOf(file, document),
     (loaded) => tokenFile.store(fileSystem, path, file, loaded)
   )
-  yield* fileSystem.stat(file).pipe(
-    Effect.flatMap(({ mode }) =>
-      clientFile.isOpenToOthers(mode)
-        ? Effect.logWarning(
-          `${file} has a token, and others on this machine may read or change it (mode ${
-            (mode & 0o777).toString(8)
-          }); run chmod 600 on it`
-        )
-        : Effect.void
-    ),
-    Effect.ignore
-  )
+  yield* configFile.warnIfOpen(file)
   return config
 })
 
@@ -250,48 +196,28 @@ const UserConfig = Schema.Struct({
   )
 })
 
-const aliasProblem = (alias: string): string | undefined =>
-  /^[^/\\\p{Cc}]+$/u.test(alias) && !/^\.+$/.test(alias)
-    ? undefined
-    : `${JSON.stringify(alias)} is not an alias: an alias is a file name without a slash`
-
-const home = Effect.fnUntraced(function*() {
-  const path = yield* Path.Path
-  const found = yield* clientFile.variables(["JMP_CLIENT_CONFIG_HOME", "XDG_CONFIG_HOME", "HOME", "USERPROFILE"])
-  const user = found.get("HOME") ?? found.get("USERPROFILE") ?? "."
-  return found.get("JMP_CLIENT_CONFIG_HOME") ??
-    path.join(found.get("XDG_CONFIG_HOME") ?? path.join(user, ".config"), "jumpstarter")
-})
-
 const currentClient = Effect.fnUntraced(function*(file: string) {
-  const none = (details: string, line?: number) =>
-    new ClientConfigError({
-      reason: "NotFound",
-      source: file,
-      line,
-      details
-    })
+  const none = (details: string, line?: number): ConfigProblem => ({ reason: "NotFound", source: file, line, details })
   const wayOut = "name a client, set JMP_NAMESPACE, JMP_NAME and the other variables, or log in with `jmp login`"
   const document = yield* Effect.catchIf(
-    readYaml(yield* FileSystem.FileSystem, file),
+    configFile.readYaml(file),
     ({ reason }) => reason === "NotFound",
-    () => none(`there is no such file, and therefore no current client; ${wayOut}`)
+    () => Effect.fail(none(`there is no such file, and therefore no current client; ${wayOut}`))
   )
   const line = document.lineOf(["config", "current-client"])
   const { config } = yield* Effect.mapError(
     Schema.decodeUnknown(UserConfig)(document.value ?? {}),
-    () =>
-      new ClientConfigError({
-        reason: "Invalid",
-        source: file,
-        line,
-        key: "config.current-client",
-        details: "is not the alias of a client"
-      })
+    (): ConfigProblem => ({
+      reason: "Invalid",
+      source: file,
+      line,
+      key: "config.current-client",
+      details: "is not the alias of a client"
+    })
   )
   const alias = config?.["current-client"]
   return alias === undefined || alias === null || alias === ""
-    ? yield* none(`there is no current client; ${wayOut}`, line)
+    ? yield* Effect.fail(none(`there is no current client; ${wayOut}`, line))
     : { alias, line }
 })
 
@@ -327,29 +253,25 @@ export const load = (
 ): Effect.Effect<ClientConfig, ClientConfigError, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function*() {
     const path = yield* Path.Path
-    const variables = yield* clientFile.variables(clientFile.variableNames)
+    const variables = yield* configFile.variables(clientFile.layout)
     if (options.path !== undefined) return yield* fromFile(options.path, variables)
     if (options.alias === undefined && clientFile.isComplete(variables)) {
-      const source = { name: clientFile.environment, lineOf: () => undefined, isEnvironment: true }
+      const source = { name: configFile.environment, lineOf: () => undefined, isEnvironment: true }
       return yield* fromFields({}, variables, source, undefined)
     }
-    const directory = yield* home()
+    const directory = yield* configFile.home
     const user = path.join(directory, "config.yaml")
     const { alias, line } = options.alias === undefined
       ? yield* currentClient(user)
       : { alias: options.alias, line: undefined }
-    const problem = aliasProblem(alias)
+    const details = configFile.aliasProblem(alias)
     const named = line === undefined ? { source: directory } : { source: user, line, key: "config.current-client" }
-    if (problem !== undefined) {
-      return yield* new ClientConfigError({ reason: "Invalid", ...named, details: problem })
-    }
+    const problem = (problem: Pick<ConfigProblem, "details" | "reason">) => Effect.fail({ ...named, ...problem })
+    if (details !== undefined) return yield* problem({ reason: "Invalid", details })
     const file = path.join(directory, "clients", `${alias}.yaml`)
-    return yield* Effect.mapError(fromFile(file, variables), (error) =>
-      error.reason === "NotFound"
-        ? new ClientConfigError({
-          reason: "NotFound",
-          ...named,
-          details: `the client ${alias} has no file: ${file} does not exist`
-        })
-        : error)
-  })
+    return yield* Effect.catchIf(
+      fromFile(file, variables),
+      ({ reason }) => reason === "NotFound",
+      () => problem({ reason: "NotFound", details: `the client ${alias} has no file: ${file} does not exist` })
+    )
+  }).pipe(Effect.mapError(toError))

@@ -1,5 +1,29 @@
-// The error of a configuration. ClientConfig re-exports it.
+// The errors of configurations. ClientConfig and ExporterConfig re-export them.
 import * as Schema from "effect/Schema"
+
+const fields = {
+  reason: Schema.Literal("NotFound", "Unreadable", "Syntax", "Invalid"),
+  source: Schema.String,
+  line: Schema.optional(Schema.Number),
+  key: Schema.optional(Schema.String),
+  details: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+}
+
+/** What is wrong with a configuration: the fields of both errors. */
+export interface ConfigProblem {
+  readonly reason: typeof fields.reason.Type
+  readonly source: string
+  readonly line?: number | undefined
+  readonly key?: string | undefined
+  readonly details: string
+  readonly cause?: unknown
+}
+
+const shown = ({ details, key, line, source }: ConfigProblem): string => {
+  const place = line === undefined ? source : `${source}:${line}`
+  return key === undefined ? `${place}: ${details}` : `${place}: ${key} ${details}`
+}
 
 /**
  * A client configuration that cannot be used.
@@ -17,16 +41,22 @@ import * as Schema from "effect/Schema"
  */
 export class ClientConfigError extends Schema.TaggedError<ClientConfigError>(
   "@effect-jumpstarter/core/ClientConfig/ClientConfigError"
-)("ClientConfigError", {
-  reason: Schema.Literal("NotFound", "Unreadable", "Syntax", "Invalid"),
-  source: Schema.String,
-  line: Schema.optional(Schema.Number),
-  key: Schema.optional(Schema.String),
-  details: Schema.String,
-  cause: Schema.optional(Schema.Defect)
-}) {
+)("ClientConfigError", fields) {
   override get message(): string {
-    const place = this.line === undefined ? this.source : `${this.source}:${this.line}`
-    return this.key === undefined ? `${place}: ${this.details}` : `${place}: ${this.key} ${this.details}`
+    return shown(this)
+  }
+}
+
+/**
+ * An exporter configuration that cannot be used. The fields are those of `ClientConfigError`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ExporterConfigError extends Schema.TaggedError<ExporterConfigError>(
+  "@effect-jumpstarter/core/ExporterConfig/ExporterConfigError"
+)("ExporterConfigError", fields) {
+  override get message(): string {
+    return shown(this)
   }
 }

@@ -1,7 +1,18 @@
 // YAML 1.1, which PyYAML reads, with the line of each key. The parser's own messages are never shown: they quote the text, which has
 // tokens.
 import * as Either from "effect/Either"
-import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, type YAMLError } from "yaml"
+import {
+  type Document,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  LineCounter,
+  parseDocument,
+  type ScalarTag,
+  type Tags,
+  type YAMLError
+} from "yaml"
 
 export interface YamlProblem {
   readonly line: number | undefined
@@ -25,7 +36,19 @@ const explanations: Partial<Record<YAMLError["code"], string>> = {
   TAB_AS_INDENT: "the line is indented with a tab; YAML takes spaces"
 }
 
-const options = { version: "1.1", prettyErrors: false, stringKeys: true } as const
+// PyYAML takes a number with an exponent for a text, unless it has a dot and the exponent a sign: `e1` and `1e3` are names of exporters.
+const withExponent: ScalarTag = {
+  tag: "tag:yaml.org,2002:float",
+  default: true,
+  format: "EXP",
+  test: /^[-+]?(?:[0-9][0-9_]*)?\.[0-9_]*[eE][-+][0-9]+$/,
+  resolve: (text) => Number(text.replaceAll("_", ""))
+}
+
+const customTags = (tags: Tags): Tags =>
+  tags.map((tag) => typeof tag === "object" && "format" in tag && tag.format === "EXP" ? withExponent : tag)
+
+const options = { version: "1.1", prettyErrors: false, stringKeys: true, customTags } as const
 
 /** Parses a text into a document that can be changed. */
 export const parseTree = (

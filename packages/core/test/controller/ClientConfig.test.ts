@@ -236,6 +236,15 @@ leases: {dial_timeout: 10, retry_timeout: 11}
       }
     }))
 
+  it.scoped("has names that look like numbers with an exponent, as in Python", () =>
+    Effect.gen(function*() {
+      for (const name of ["e1", "1e3", "E5", "1.5e3"]) {
+        strictEqual((yield* loaded(client(minimal.replace("c1", name)))).config.name, name)
+      }
+      const { result } = yield* load(client(minimal.replace("c1", "1.5e+3")))
+      assertTrue(Either.isLeft(result))
+    }))
+
   it.scoped("drops the empty pattern that a login writes", () =>
     Effect.gen(function*() {
       const { config } = yield* loaded(client(`${minimal}drivers:\n  allow: ['']\n`))
@@ -314,23 +323,23 @@ const mistakes: ReadonlyArray<readonly [name: string, given: Given, message: str
   [
     "an unknown key",
     client(`${minimal}tokn: ${secret}\n`),
-    `${file}:7: tokn is not a key of a client configuration; the keys here are apiVersion, kind, metadata, endpoint, tls, ` +
+    `${file}:7: tokn is not a key of the client configuration; the keys here are apiVersion, kind, metadata, endpoint, tls, ` +
     "token, refresh_token, grpcOptions, drivers, shell, leases"
   ],
   [
     "an unknown key in metadata",
     client(minimal.replace("  name: c1", "  name: c1\n  uid: 7")),
-    `${file}:5: metadata.uid is not a key of a client configuration; the keys here are namespace, name`
+    `${file}:5: metadata.uid is not a key of the client configuration; the keys here are namespace, name`
   ],
   [
     "an unknown key in drivers",
     client(`${minimal}drivers:\n  deny: []\n`),
-    `${file}:8: drivers.deny is not a key of a client configuration; the keys here are allow, unsafe`
+    `${file}:8: drivers.deny is not a key of the client configuration; the keys here are allow, unsafe`
   ],
   [
     "an unknown key in leases",
     client(`${minimal}leases:\n  timeout: 7\n`),
-    `${file}:8: leases.timeout is not a key of a client configuration; the keys here are acquisition_timeout, ` +
+    `${file}:8: leases.timeout is not a key of the client configuration; the keys here are acquisition_timeout, ` +
     "dial_timeout, retry_timeout"
   ],
   [
