@@ -35,7 +35,7 @@ const defaultBound = Duration.seconds(30)
 
 const defaultPageSize = 100
 
-interface About extends Partial<Pick<ControllerError, "position" | "subject">> {}
+interface About extends Partial<Pick<ControllerError, "position" | "sent" | "subject">> {}
 
 const clientMethods = ClientServiceDefinition.methods
 
@@ -66,7 +66,7 @@ export const make = (
   ) => new ControllerError({ reason, rpc, target, code, details, ...about })
 
   const invalid = (rpc: string, details: string, about?: About) =>
-    refuse(rpc, "Invalid", "INVALID_ARGUMENT", details, about)
+    refuse(rpc, "Invalid", "INVALID_ARGUMENT", details, { ...about, sent: false })
 
   // Makes one attempt, and a second one with a new token when the controller says that the first has expired. A tracer may show the
   // result of the span, so `read` hides tokens.
@@ -194,7 +194,7 @@ export const make = (
         yield* checkedName(rpc, name)
         const by = yield* checkedDuration(rpc, input, name)
         const lease = yield* getLease(name)
-        const about = { subject: name }
+        const about = { subject: name, sent: false }
         if (records.isOver(lease)) {
           return yield* refuse(rpc, "Ended", "FAILED_PRECONDITION", "the lease has ended", about)
         }

@@ -91,10 +91,12 @@ const advice: Partial<Record<ControllerReason, string>> = {
   Untrusted: "check `tls` in the client configuration"
 }
 
+const isSent = (): boolean => true
+
 /**
  * A request to the controller failed. `rpc` is the name of the RPC, such as `CreateLease`, or `connect`. `code` and `details` are those of
- * the gRPC status. `subject` is the name of the lease or exporter. `position` is the position of the mistake in a selector, in characters
- * from 1.
+ * the gRPC status. `subject` is the name of the lease or exporter. `sent` is `false` when this library refused the request, so that nothing
+ * was sent. `position` is the position of the mistake in a selector, in characters from 1.
  *
  * @since 0.1.0
  * @category errors
@@ -108,15 +110,18 @@ export class ControllerError extends Schema.TaggedError<ControllerError>(
   subject: Schema.optional(Schema.String),
   code: GrpcCode,
   details: Schema.String,
+  sent: Schema.Boolean.pipe(Schema.optional, Schema.withDefaults({ constructor: isSent, decoding: isSent })),
   position: Schema.optional(Schema.Number),
   cause: Schema.optional(Schema.Defect)
 }) {
   override get message(): string {
+    const { code, reason, rpc, target } = this
     const subject = this.subject === undefined ? "" : ` ${this.subject}`
-    const way = advice[this.reason]
-    return `${this.rpc}${subject} on ${this.target} failed (${this.reason}, ${this.code}): ${this.details}${
-      way === undefined ? "" : `; ${way}`
-    }`
+    const way = advice[reason]
+    const details = `${this.details}${way === undefined ? "" : `; ${way}`}`
+    return this.sent
+      ? `${rpc}${subject} on ${target} failed (${reason}, ${code}): ${details}`
+      : `${rpc}${subject} on ${target} was not sent (${reason}, ${code}): ${details}`
   }
 }
 

@@ -14,7 +14,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import type { ControllerClient, ControllerError, ControllerReason } from "../../src/controller/Controller.ts"
+import { type ControllerClient, ControllerError, type ControllerReason } from "../../src/controller/Controller.ts"
 import * as Endpoint from "../../src/grpc/Endpoint.ts"
 import type { GrpcCode } from "../../src/grpc/GrpcStatus.ts"
 import * as fake from "../support/fakeController.ts"
@@ -440,28 +440,28 @@ describe("a lease is created", () => {
     [
       "for no time",
       (controller) => controller.createLease({ exporterName: "e1", duration: 0 }),
-      "CreateLease on lab failed (Invalid, INVALID_ARGUMENT): the duration must be finite and greater than zero; it is 0"
+      "CreateLease on lab was not sent (Invalid, INVALID_ARGUMENT): the duration must be finite and greater than zero; it is 0"
     ],
     [
       "without end",
       (controller) => controller.createLease({ exporterName: "e1", duration: Duration.infinity }),
-      "CreateLease on lab failed (Invalid, INVALID_ARGUMENT): the duration must be finite and greater than zero; it is Infinity"
+      "CreateLease on lab was not sent (Invalid, INVALID_ARGUMENT): the duration must be finite and greater than zero; it is Infinity"
     ],
     [
       "of nothing",
       (controller) => controller.createLease({ duration: "1 minute", selector: " " }),
-      "CreateLease on lab failed (Invalid, INVALID_ARGUMENT): a lease needs a selector or the name of an exporter"
+      "CreateLease on lab was not sent (Invalid, INVALID_ARGUMENT): a lease needs a selector or the name of an exporter"
     ],
     [
       "under a path",
       (controller) => controller.createLease({ duration: "1 minute", selector: "a", name: "namespaces/lab/leases/x" }),
-      "CreateLease on lab failed (Invalid, INVALID_ARGUMENT): \"namespaces/lab/leases/x\" is not a name: write it " +
+      "CreateLease on lab was not sent (Invalid, INVALID_ARGUMENT): \"namespaces/lab/leases/x\" is not a name: write it " +
       "without namespaces/"
     ],
     [
       "by a comparison of numbers",
       (controller) => controller.createLease({ duration: "1 minute", selector: "board>3" }),
-      "CreateLease on lab failed (Invalid, INVALID_ARGUMENT): the selector \"board>3\" is invalid at character 6: the " +
+      "CreateLease on lab was not sent (Invalid, INVALID_ARGUMENT): the selector \"board>3\" is invalid at character 6: the " +
       "controller does not support >; list the values: board in (4,5)"
     ]
   ]
@@ -472,7 +472,7 @@ describe("a lease is created", () => {
         // This controller would answer UNIMPLEMENTED to any request.
         const controller = yield* fake.client({})
         const error = yield* Effect.flip(request(controller))
-        strictEqual(error instanceof Error && error.message, message)
+        strictEqual(error instanceof ControllerError && !error.sent && error.message, message)
       }))
   }
 })
@@ -551,7 +551,7 @@ describe("the duration of a lease", () => {
       Effect.gen(function*() {
         const { exit, updates } = yield* changed(read, (controller) => controller.extendLease("l1", "30 seconds"))
         const error = yield* Effect.flip(exit)
-        strictEqual(error.reason, reason)
+        deepStrictEqual([error.reason, error.sent], [reason, false])
         deepStrictEqual(updates, [])
       }))
   }
