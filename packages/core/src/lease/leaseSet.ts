@@ -101,12 +101,12 @@ const possible = (
   const [first] = group
   if (first === undefined) return Effect.void
   const count = new Set(group.flatMap(({ key }) => Array.from(fitting.get(key) ?? []))).size
-  return refusal.refused(terms.ofRequest(controller, first.key, first.request, first.key), {
-    reason: "Unsatisfiable",
-    message: count === 0
+  return refusal.impossible(
+    terms.ofRequest(controller, first.key, first.request, first.key),
+    count === 0
       ? "no exporter fits"
       : `${keysOf(group)} need ${group.length} exporters, and ${count === 1 ? "one fits" : `${count} fit`}`
-  })
+  )
 }
 
 // ---- One try

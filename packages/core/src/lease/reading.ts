@@ -35,7 +35,14 @@ const waitingReasons: Readonly<Record<string, WaitingReason>> = {
   NotReady: "NotReady"
 }
 
-const said = ({ message, reason }: LeaseCondition): string => controllerTexts.shownDetails(`${reason}: ${message}`)
+const said = ({ message, reason }: LeaseCondition): string =>
+  controllerTexts.shownDetails(message === "" ? reason : `${reason}: ${message}`)
+
+/** The words of an end. For the usual reasons `how` has already said what the reason says. */
+const lastWords = (ready: LeaseCondition): string =>
+  ready.message !== "" && ["Expired", "Released"].includes(ready.reason)
+    ? controllerTexts.shownDetails(ready.message)
+    : said(ready)
 
 /** Reads the lease of a client. Pending stays true once it was true, so the other conditions come first. */
 export const of = (lease: LeaseInfo, owner: string): Reading => {
@@ -51,7 +58,7 @@ export const of = (lease: LeaseInfo, owner: string): Reading => {
     if (refusal?.status === "True") return Reading.Refused({ reason, message: said(refusal) })
   }
   if (ready?.status === "False") {
-    return Reading.Over({ how: ready.reason === "Expired" ? "Expired" : "Deleted", message: said(ready), at })
+    return Reading.Over({ how: ready.reason === "Expired" ? "Expired" : "Deleted", message: lastWords(ready), at })
   }
   if (Option.isSome(at)) return Reading.Over({ how: "Expired", message: "it has an end in the past", at })
   if (ready?.status === "True" && Option.isSome(lease.exporter)) {

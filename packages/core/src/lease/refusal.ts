@@ -1,5 +1,6 @@
 // The errors of leases that cannot be had, with what there is instead.
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { ExporterInfo } from "../controller/records.ts"
 import { LeaseError, type LeaseReason } from "./leaseError.ts"
@@ -38,20 +39,33 @@ const labelsOf = ({ labels }: ExporterInfo): ReadonlyArray<string> =>
     .slice(0, mostLabels)
     .map(([key, value]) => `${key}=${value}`)
 
+/** The exporter of this name, unless there is none. */
+const named = ({ controller }: Terms, name: string) =>
+  Effect.catchIf(
+    Effect.asSome(controller.within("5 seconds").exporter(name)),
+    ({ reason }) => reason === "NotFound",
+    () => Effect.succeedNone
+  )
+
 /** The exporters that could have been meant. */
-const candidates = ({ controller, creates }: Terms): Effect.Effect<string> => {
-  const selector = creates?.selector
+const candidates = (terms: Terms): Effect.Effect<string> => {
+  const { exporterName, selector } = terms.creates ?? {}
   const list = (filter?: string) =>
     Effect.map(
-      Stream.runCollect(Stream.take(controller.within("5 seconds").exporters({ selector: filter }), most + 1)),
+      Stream.runCollect(Stream.take(terms.controller.within("5 seconds").exporters({ selector: filter }), most + 1)),
       (exporters) => Array.from(exporters, (exporter) => shown(exporter, filter === selector ? [] : labelsOf(exporter)))
     )
   return Effect.gen(function*() {
-    const fitting = selector === undefined ? [] : yield* list(selector)
-    if (fitting.length > 0) return `exporters with these labels: ${listed(fitting)}`
+    if (selector !== undefined) {
+      const fitting = yield* list(selector)
+      if (fitting.length > 0) return `exporters with these labels: ${listed(fitting)}`
+    } else if (exporterName !== undefined) {
+      const exporter = yield* named(terms, exporterName)
+      if (Option.isSome(exporter)) return `there is the exporter ${shown(exporter.value)}`
+    }
     const all = yield* list()
-    const none = selector === undefined ? "" : "no exporter has these labels; "
-    return all.length === 0 ? "there are no exporters" : `${none}there are the exporters: ${listed(all)}`
+    const none = selector === undefined ? "no exporter has this name" : "no exporter has these labels"
+    return all.length === 0 ? "there are no exporters" : `${none}; there are the exporters: ${listed(all)}`
   }).pipe(
     Effect.catchAll((error) =>
       Effect.as(
@@ -62,8 +76,16 @@ const candidates = ({ controller, creates }: Terms): Effect.Effect<string> => {
   )
 }
 
+/** Fails as the controller does. What there is comes first: the controller writes of exporters that match and of policies in one sentence. */
 export const refused = (
   terms: Terms,
   { message, reason }: Pick<reading.Refused, "message" | "reason">
 ): Effect.Effect<never, LeaseError> =>
-  Effect.flatMap(candidates(terms), (candidates) => failure(terms, reason, `${message}; ${candidates}`))
+  Effect.flatMap(
+    candidates(terms),
+    (candidates) => failure(terms, reason, `${candidates}; the controller reported ${message}`)
+  )
+
+/** Fails before anything is requested. */
+export const impossible = (terms: Terms, why: string): Effect.Effect<never, LeaseError> =>
+  Effect.flatMap(candidates(terms), (candidates) => failure(terms, "Unsatisfiable", `${why}; ${candidates}`))

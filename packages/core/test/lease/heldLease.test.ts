@@ -137,10 +137,32 @@ describe("a lease", () => {
       assertTrue(error._tag === "LeaseError" && error.reason === "Unsatisfiable")
       assertInclude(
         error.message,
-        "no lease for the selector \"board=rpi5\" (Unsatisfiable): NoAccess: While there are 0 exporters matching the selector"
+        "no lease for the selector \"board=rpi5\" (Unsatisfiable): no exporter has these labels; there are the exporters: " +
+          "rpi (board=rpi4); the controller reported NoAccess: While there are 0 exporters matching the selector"
       )
-      assertInclude(error.message, "no exporter has these labels; there are the exporters: rpi")
       deepStrictEqual(yield* ends(lab), ["ended NoAccess"])
+    }))
+
+  test("of an exporter that there is not fails at once, with those that there are", () =>
+    Effect.gen(function*() {
+      const { controller, dial } = yield* bench()
+      const error = yield* Effect.flip(acquire(controller, { exporterName: "rpi5", duration: "1 hour" }, dial))
+      assertInclude(
+        error.message,
+        "no lease for the exporter rpi5 (Unsatisfiable): no exporter has this name; there are the exporters: rpi; " +
+          "the controller reported ExporterNotFound: "
+      )
+    }))
+
+  test("of an exporter that is disabled, by its name, fails with the exporter", () =>
+    Effect.gen(function*() {
+      const { controller, dial, lab } = yield* bench()
+      yield* lab.setEnabled("rpi", false)
+      const error = yield* Effect.flip(acquire(controller, { exporterName: "rpi", duration: "1 hour" }, dial))
+      assertInclude(
+        error.message,
+        "(Unsatisfiable): there is the exporter rpi (disabled); the controller reported ExporterDisabled: "
+      )
     }))
 
   test("that is disabled fails with the exporter that was meant", () =>
@@ -148,7 +170,10 @@ describe("a lease", () => {
       const { controller, dial, lab } = yield* bench()
       yield* lab.setEnabled("rpi", false)
       const error = yield* Effect.flip(acquire(controller, asked, dial))
-      assertInclude(error.message, "exporters with these labels: rpi (disabled)")
+      assertInclude(
+        error.message,
+        "(Unsatisfiable): exporters with these labels: rpi (disabled); the controller reported "
+      )
     }))
 
   test("that a program has waited for long enough is given back at once, though its scope stays open", () =>
@@ -184,7 +209,7 @@ describe("a lease", () => {
       yield* lab.release(pending.name)
       const error = yield* inTime(Effect.flip(pending.acquired))
       assertTrue(error._tag === "LeaseError" && error.reason === "Ended")
-      assertInclude(error.message, "(Deleted): Released: The lease was marked for release")
+      assertInclude(error.message, "(Deleted): The lease was marked for release")
     }))
 })
 

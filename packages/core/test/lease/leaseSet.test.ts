@@ -245,7 +245,7 @@ describe("a set that cannot be had", () => {
       strictEqual(
         yield* refused(pair, { gateway, sensor: { exporterName: "radio-1", duration: "1 hour" } }),
         "no lease for sensor (the exporter radio-1) (Unsatisfiable): no exporter fits; "
-          + "there are the exporters: gw-1, sensor-1"
+          + "no exporter has this name; there are the exporters: gw-1, sensor-1"
       )
     }))
 
@@ -280,7 +280,11 @@ describe("a set that cannot be had", () => {
       const messages: Array<string> = []
       const error = yield* Effect.flip(both(controller, dial)).pipe(Effect.provide(logged(messages)), inTime)
       assertTrue(error._tag === "LeaseError" && error.reason === "Unsatisfiable")
-      assertInclude(error.message, "no lease for sensor (the selector \"kind=sensor\") (Unsatisfiable): NoAccess: ")
+      assertInclude(
+        error.message,
+        "no lease for sensor (the selector \"kind=sensor\") (Unsatisfiable): exporters with these labels: sensor-1; the "
+          + "controller reported NoAccess: "
+      )
       deepStrictEqual(yield* ends(lab), ["alice gateway gw-1 ended Released", "alice sensor none ended NoAccess"])
       assertTrue(messages.some((line) =>
         line.startsWith("INFO the leases gateway and sensor are released, because sensor failed: no lease for sensor")

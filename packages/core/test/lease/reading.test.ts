@@ -59,12 +59,22 @@ describe("an answer says of a lease", () => {
     [
       "that it has expired, and when",
       { conditions: [pending, condition("Ready", false, "Expired")], effectiveEndTime: at(9) },
-      Reading.Over({ how: "Expired", message: "Expired: why", at: Option.some(DateTime.unsafeMake(9000)) })
+      Reading.Over({ how: "Expired", message: "why", at: Option.some(DateTime.unsafeMake(9000)) })
     ],
     [
       "that it was released before it began, which has no time",
       { conditions: [pending, condition("Ready", false, "Released")] },
-      Reading.Over({ how: "Deleted", message: "Released: why", at: Option.none() })
+      Reading.Over({ how: "Deleted", message: "why", at: Option.none() })
+    ],
+    [
+      "that it is over for a reason that is new",
+      { conditions: [condition("Ready", false, "Evicted")] },
+      Reading.Over({ how: "Deleted", message: "Evicted: why", at: Option.none() })
+    ],
+    [
+      "that it is over, without a word",
+      { conditions: [condition("Ready", false, "Released", "")] },
+      Reading.Over({ how: "Deleted", message: "Released", at: Option.none() })
     ],
     [
       "that it is over, by its end alone",

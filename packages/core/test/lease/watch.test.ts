@@ -37,7 +37,7 @@ describe("the end of a lease", () => {
       strictEqual(end.how, "Expired")
       assertInclude(
         end.message,
-        `the lease ${lease.name} ended at 1970-01-01T00:10:00.000Z (Expired): Expired: The lease has expired`
+        `the lease ${lease.name} ended at 1970-01-01T00:10:00.000Z (Expired): The lease has expired`
       )
       const now = yield* minutes
       assertTrue(now >= 10 && now < 10.2, `${now} minutes`)
