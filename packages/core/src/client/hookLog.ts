@@ -12,6 +12,9 @@ const sources: Record<LeaseHook, LogSource & ExporterStatus> = {
   afterLease: "AFTER_LEASE_HOOK"
 }
 
+/** The sources of the lines that hooks write. */
+export const hookSources: ReadonlyArray<LogSource> = Object.values(sources)
+
 export class HookLog {
   private readonly lines: Record<LeaseHook, Array<LogEntry>> = { beforeLease: [], afterLease: [] }
   private last: LeaseHook | undefined

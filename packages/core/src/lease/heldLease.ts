@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Connection } from "../client/ExporterConnection.ts"
+import { hookSources } from "../client/hookLog.ts"
 import type { ControllerError } from "../controller/Controller.ts"
 import * as routerTunnel from "../controller/routerTunnel.ts"
 import type * as Endpoint from "../grpc/Endpoint.ts"
@@ -118,7 +119,7 @@ const afterLease = ({ afterLease, controller, name, title }: Terms, connection: 
 /** Ends the session and, unless the program was interrupted, waits for the hook, whose log is forwarded. */
 const sessionEnded = (terms: Terms, connection: Connection, exit: Exit.Exit<unknown, unknown>) =>
   Effect.gen(function*() {
-    if (!Exit.isInterrupted(exit)) yield* connection.logStream({ backlog: false })
+    if (!Exit.isInterrupted(exit)) yield* connection.logStream({ backlog: false, sources: hookSources })
     const { ended } = yield* interruptible.timeoutFail(connection.endSession, {
       duration: sessionBound,
       onTimeout: () => new Cause.TimeoutException(`no answer within ${Duration.format(sessionBound)}`)

@@ -8,6 +8,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as connecting from "../client/connecting.ts"
 import type { ConnectError, Connection } from "../client/ExporterConnection.ts"
+import { hookSources } from "../client/hookLog.ts"
 import { type ControllerClient, ControllerError, type ExporterInfo } from "../controller/Controller.ts"
 import { type ExporterStatus, HookFailed, type StatusNotReached } from "../protocol/ExporterStatus.ts"
 import type * as GrpcChannel from "../transport/GrpcChannel.ts"
@@ -129,7 +130,7 @@ export const open = (
     const connection = yield* attempt(isHook(status))
     const isReady = Effect.map(connection.status, ({ status }) => status === "LEASE_READY")
     if (!(yield* Effect.orElseSucceed(isReady, () => false))) {
-      yield* Effect.scoped(Effect.zipRight(connection.logStream(), connection.awaitReady))
+      yield* Effect.scoped(Effect.zipRight(connection.logStream({ sources: hookSources }), connection.awaitReady))
     }
     return { exporter: { name, labels }, connection }
   })

@@ -1,7 +1,7 @@
 // Programs that lease an exporter with the public `Lease`, from the request to the release, through a router.
 import { describe, it } from "@effect/vitest"
 import { assertInclude, assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
-import { Effect, Exit, Layer, Option, Schema, Scope } from "effect"
+import { Effect, Exit, FiberRef, Layer, Option, Schema, Scope } from "effect"
 import * as Device from "../../src/client/Device.ts"
 import * as DriverInterface from "../../src/contract/DriverInterface.ts"
 import * as DriverMethod from "../../src/contract/DriverMethod.ts"
@@ -212,6 +212,39 @@ describe("a hook", () => {
       }).pipe(Effect.scoped, Effect.provide(logged(messages)), inTime)
       strictEqual(messages.filter((line) => line === "INFO boot firmware").length, 1)
       strictEqual(messages.filter((line) => line === "INFO wipe disk").length, 1)
+      yield* inTime(Scope.close(scope, Exit.void))
+    }).pipe(lab))
+
+  it.effect("writes only the lines of this lease, and none that drivers write meanwhile", () =>
+    Effect.gen(function*() {
+      const messages: Array<string> = []
+      const scope = yield* Scope.make()
+      let driverLine = Effect.void
+      const power = Driver.fromInterface(Power, {
+        on: () =>
+          Effect.map(FiberRef.get(FiberRef.currentLoggers), (loggers) => {
+            driverLine = Effect.locally(Effect.log("output on"), FiberRef.currentLoggers, loggers)
+          }),
+        isOn: () => Effect.succeed(true)
+      })
+      const hook = (text: string) =>
+        Effect.suspend(() => driverLine).pipe(
+          Effect.zipRight(Effect.log(text)),
+          Effect.zipRight(Effect.sleep("3 seconds"))
+        )
+      const lab = yield* ControllerTest.ControllerTest
+      yield* lab.hostExporter("rpi", { power }, {
+        labels: { board: "rpi4" },
+        beforeLease: hook("boot firmware"),
+        afterLease: hook("wipe disk")
+      }).pipe(Scope.extend(scope))
+      const use = Effect.gen(function*() {
+        const { connection } = yield* Lease.acquire(asked)
+        yield* Effect.flatMap(connection.driver("power"), (power) => power.call("on"))
+      }).pipe(Effect.scoped, inTime)
+      yield* use
+      yield* Effect.provide(use, logged(messages))
+      deepStrictEqual(messages.filter((line) => !line.includes("the lease")), ["INFO boot firmware", "INFO wipe disk"])
       yield* inTime(Scope.close(scope, Exit.void))
     }).pipe(lab))
 

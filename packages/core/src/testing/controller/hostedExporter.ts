@@ -32,6 +32,8 @@ import * as rpcs from "../../protocol/rpcs.ts"
 import * as stub from "../../protocol/stub.ts"
 import * as GrpcChannel from "../../transport/GrpcChannel.ts"
 import * as interruptible from "../../util/interruptible.ts"
+import * as leaseLog from "./leaseLog.ts"
+import * as times from "./times.ts"
 
 /**
  * Options of an exporter that lends drivers.
@@ -66,7 +68,7 @@ export type Event = "leased" | "session-ended" | "free"
 
 const { methods } = ControllerServiceDefinition
 
-const { endSession, getReport } = ExporterServiceDefinition.methods
+const { endSession, getReport, logStream } = ExporterServiceDefinition.methods
 
 // Before a stream that ended is opened again, and before a report is repeated.
 const pause = Duration.seconds(1)
@@ -180,7 +182,12 @@ export const make = <R>(
     /** Ends the session of the current lease. */
     let end: Effect.Effect<void> | undefined
 
+    /** When the current lease began. */
+    let begun = 0
+
     const handlers = new Map(host.handlers)
+    const log = handlers.get(rpcs.ofExporter(logStream))
+    if (log !== undefined) handlers.set(rpcs.ofExporter(logStream), leaseLog.since(log, () => begun))
     handlers.set(
       rpcs.ofExporter(endSession),
       GrpcHandler.Unary({
@@ -209,6 +216,7 @@ export const make = <R>(
     /** Serves a lease until it is over, which `over` returns from. */
     const held = <A>(lease: string, over: Effect.Effect<A>) =>
       Effect.gen(function*() {
+        begun = yield* times.now
         yield* observe("leased")
         const work = yield* Effect.scope
         const prepared = yield* Deferred.make<boolean>()
