@@ -35,7 +35,9 @@ export class ExpectError extends Schema.TaggedError<ExpectError>(
   hint: Schema.optional(Schema.String)
 }) {
   override get message(): string {
-    const console = this.console === undefined ? "the console" : `the console ${this.console || "(root)"}`
+    const console = this.console === undefined
+      ? "the console"
+      : `the console ${this.console === "" ? "(root)" : JSON.stringify(this.console)}`
     const reason = this.timeout === undefined
       ? `before the device closed ${console}`
       : `within ${Duration.format(this.timeout)} on ${console}`

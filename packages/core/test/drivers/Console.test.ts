@@ -221,13 +221,13 @@ describe("Console", () => {
       yield* TestClock.adjust("1 second")
       assert.include(
         String(yield* Fiber.join(waiting)),
-        "no match for \"$\" within 1s on the console board.serial; unread text"
+        "no match for \"$\" within 1s on the console \"board.serial\"; unread text"
       )
       yield* output.end
       const renamed = yield* Console.make({ ...stream, name: "board.serial" }, { name: "left board" })
       assert.include(
         String(yield* Effect.flip(renamed.expect("$"))),
-        "before the device closed the console left board; unread text"
+        "before the device closed the console \"left board\"; unread text"
       )
       const root = yield* Console.make({ ...stream, name: "" })
       assert.include(

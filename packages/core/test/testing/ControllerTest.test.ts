@@ -1,6 +1,6 @@
 // The controls of the stand-in.
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Redacted, Stream, TestClock } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Redacted, Stream, TestClock } from "effect"
 import * as ControllerTest from "../../src/testing/ControllerTest.ts"
 import { addClient, addExporter, clientOf, condition, metadataOf, refusal, status } from "../support/controller.ts"
 import { logged } from "../support/leaseBench.ts"
@@ -56,14 +56,28 @@ describe("an effect that takes a name", () => {
         [lab.remove("nope"), lab.expire("nope"), lab.transfer("nope", "alice"), lab.transfer("one", "nobody")],
         (effect) => Effect.flip(effect)
       )
-      assert.deepStrictEqual(problems.map(({ kind, message, name }) => [kind, name, message]), [
-        ["exporter", "nope", "the controller of this test has no exporter named \"nope\""],
-        ["lease", "nope", "the controller of this test has no lease named \"nope\""],
-        ["lease", "nope", "the controller of this test has no lease named \"nope\""],
-        ["client", "nobody", "the controller of this test has no client named \"nobody\""]
+      const noLease = "the controller of this test has no lease \"nope\"; the leases are: one"
+      assert.deepStrictEqual(problems.map(({ kind, message, wanted }) => [kind, wanted, message]), [
+        ["exporter", "nope", "the controller of this test has no exporter \"nope\"; the exporters are: bench"],
+        ["lease", "nope", noLease],
+        ["lease", "nope", noLease],
+        ["client", "nobody", "the controller of this test has no client \"nobody\"; the clients are: alice"]
       ])
+      // The runtime prints the name of an error before its message.
+      assert.match(Cause.pretty(Cause.fail(problems[1])), /^UnknownObject: the controller of this test has no lease/)
       const [before] = yield* lab.leases
       assert.deepInclude(before, { client: "alice", ended: false })
+    }))
+
+  it.scoped("fails with UnknownObject, which lists ten names at most", () =>
+    Effect.gen(function*() {
+      const lab = yield* ControllerTest.make()
+      assert.match((yield* Effect.flip(lab.expire("nope"))).message, /; the leases are: none$/)
+      yield* Effect.forEach("abcdefghijkl", (name) => lab.addExporter(name))
+      assert.match(
+        (yield* Effect.flip(lab.remove("nope"))).message,
+        /; the exporters are: a, b, c, d, e, f, g, h, i, j and 2 more$/
+      )
     }))
 })
 
