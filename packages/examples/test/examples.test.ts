@@ -80,15 +80,16 @@ describe("demo", () => {
         assert.deepStrictEqual({ code: looked.code, stderr: looked.stderr }, { code: 0, stderr: "" })
         assert.match(looked.stdout, /Only reading\./)
         assert.match(looked.stdout, /read 0\.00 V 0\.00 A/)
-        assert.match(looked.stdout, /flashed only with --write/)
+        assert.match(looked.stdout, /flashed only with --write=storage\n/)
         assert.notMatch(looked.stdout, /output on|writing/)
         assert.match(looked.stdout, /✓ Done: 4 drivers, 3 of them/)
         plain(looked.stdout)
 
         const wrote = yield* run("demo", ["--write=power"], env)
         assert.strictEqual(wrote.code, 0)
+        assert.match(wrote.stdout, /Writing to power, and only reading the other drivers\./)
         assert.match(wrote.stdout, /output on, 12\.0 V[^]*output off/)
-        assert.match(wrote.stdout, /flashed only with --write/)
+        assert.match(wrote.stdout, /flashed only with --write=storage\n/)
       }).pipe(Effect.provide(NodeContext.layer)),
     60_000
   )
@@ -110,6 +111,8 @@ describe("demo", () => {
             /✓ Done: 0 leases are left\./
           ]
         ) assert.match(stdout, line)
+        // The colleague's lease has had the hook as well.
+        assert.strictEqual(stdout.split("BEFORE_LEASE_HOOK").length, 2)
         plain(stdout)
       }),
     60_000

@@ -33,6 +33,10 @@ const power = (driver: DriverClient, write: boolean): Demonstration =>
     if (write) yield* Effect.zipRight(driver.call("off"), say("off"))
   })
 
+// What the demo leaves out, and the argument that includes it.
+const guarded = (driver: DriverClient, what: string) =>
+  skip(`${what} only with --write=${DriverTree.formatPath(driver.path)}`)
+
 // Sends a greeting, if given, and listens for half a second.
 const listen = (driver: DriverClient, greeting?: string): Demonstration =>
   Effect.gen(function*() {
@@ -73,7 +77,7 @@ const files = (driver: DriverClient, write: boolean): Demonstration =>
   Effect.gen(function*() {
     const names = yield* driver.streamingCall("list", "/").pipe(Stream.take(6), Stream.runCollect)
     yield* say(`list ${names.length === 0 ? "is empty" : Array.from(names, (name) => JSON.stringify(name)).join(" ")}`)
-    if (!write) return yield* skip("a file is written, hashed and deleted only with --write")
+    if (!write) return yield* guarded(driver, "a file is written, hashed and deleted")
     const path = "effect-jumpstarter-demo.bin"
     const opened = yield* driver.call("open", path, "wb")
     const source = yield* driver.resource(Resource.source(Image.bytes(size), { size }))
@@ -107,20 +111,21 @@ const network = (driver: DriverClient, write: boolean): Demonstration =>
 const known: Readonly<Record<string, (driver: DriverClient, write: boolean) => Demonstration>> = {
   "jumpstarter_driver_power.client.PowerClient": power,
   "jumpstarter_driver_network.client.NetworkClient": network,
+  // Opening a serial port can reset a board.
   "jumpstarter_driver_pyserial.client.PySerialClient": (driver, write) =>
-    write ? listen(driver, "\n") : skip("opening a serial port can reset a board: only with --write"),
+    write ? listen(driver, "\n") : guarded(driver, "opened, which can reset a board,"),
   "jumpstarter_driver_opendal.client.OpendalClient": files,
   "jumpstarter_driver_opendal.client.FlasherClient": (driver, write) =>
     write
       ? roundTrip(driver, (handle) => driver.call("flash", handle), (handle) => driver.call("dump", handle))
-      : skip("flashed only with --write"),
+      : guarded(driver, "flashed"),
   "jumpstarter_driver_opendal.client.StorageMuxClient": (driver, write) =>
     write
       ? Effect.zipRight(
         driver.call("host"),
         roundTrip(driver, (handle) => driver.call("write", handle), (handle) => driver.call("read", handle))
       )
-      : skip("switched and written only with --write")
+      : guarded(driver, "switched and written")
 }
 
 /** Returns the demonstration for a driver; undefined for an unknown interface. */

@@ -62,8 +62,9 @@ export const run = (writing: Writing) =>
       writing === "nothing"
         ? "  Only reading. `npm run demo -- --write` also switches power and overwrites\n  storage; " +
           "--write=PATH[,PATH] does so for some drivers only."
-        : `  ${paint("note", "Writing")} to ${writing === "everything" ? "everything" : writing.join(", ")}: ` +
-          "switches power, overwrites storage."
+        : writing === "everything"
+        ? `  ${paint("note", "Writing")} to everything: switches power, overwrites storage.`
+        : `  ${paint("note", "Writing")} to ${writing.join(", ")}, and only reading the other drivers.`
     )
     yield* connection.logStream()
     const seen = new Set<string>()
