@@ -215,9 +215,12 @@ export type LayerOfAll<M extends Readonly<Record<string, LeasedDevices>>> = Laye
   | Exclude<{ [K in keyof M]: Layer.Layer.Context<M[K]["devices"]> }[keyof M], ExporterConnection | Lease>
 >
 
-const built = <K extends string>(members: Readonly<Record<K, LeasedDevices>>) =>
+const built = <K extends string>(
+  members: Readonly<Record<K, LeasedDevices>>,
+  caller: callers.Caller | undefined
+) =>
   Effect.gen(function*() {
-    const leases = yield* acquireAll(Record.map(members, ({ request }) => request))
+    const leases = yield* callers.on(caller, () => acquireAll(Record.map(members, ({ request }) => request)))
     // Each is built for itself: a layer that two of them contain would otherwise be that of the first.
     const contexts = yield* Effect.forEach(
       Record.toEntries(members),
@@ -250,7 +253,9 @@ const built = <K extends string>(members: Readonly<Record<K, LeasedDevices>>) =>
  */
 export const layerAll = <const M extends Readonly<Record<string, LeasedDevices>>>(
   members: M
-): LayerOfAll<M> =>
+): LayerOfAll<M> => {
+  const caller = callers.of()
   // TypeScript cannot tell that a loop over the devices builds all of them.
   // @effect-diagnostics-next-line anyUnknownInErrorContext:off unsafeEffectTypeAssertion:off
-  Layer.scopedContext(built(members)) as LayerOfAll<M>
+  return Layer.scopedContext(built(members, caller)) as LayerOfAll<M>
+}

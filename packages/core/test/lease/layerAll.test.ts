@@ -1,6 +1,6 @@
 // The devices of several leases as one layer, through a router.
 import { describe, it } from "@effect/vitest"
-import { assertTrue, deepStrictEqual } from "@effect/vitest/utils"
+import { assertInclude, assertTrue, deepStrictEqual } from "@effect/vitest/utils"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -73,6 +73,20 @@ describe("the devices of several leases", () => {
         }
       })
       deepStrictEqual((yield* Effect.provide(names, Both)).sort(), ["gw-1", "gw-2"])
+    }).pipe(Effect.scoped)
+  )
+
+  test(
+    "fail at the line that made the layer",
+    Effect.gen(function*() {
+      yield* hosted("gw-1", "gw")
+      const Both = Lease.layerAll({
+        gateway: { request: gateway, devices: Gateway.layer("driver") },
+        sensor: { request: sensor, devices: Sensor.layer("driver") }
+      })
+      const error = yield* Effect.flip(Effect.provide(names, Both))
+      assertTrue(error._tag === "LeaseError", error.message)
+      assertInclude(String(error.stack).split("\n    at ")[1], "layerAll.test.ts")
     }).pipe(Effect.scoped)
   )
 
