@@ -108,6 +108,61 @@ export const connect = <I extends DriverInterface.Any>(
 }
 
 /**
+ * The contract and the path of several devices, by names of the program's choice.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Places = Readonly<
+  Record<string, readonly [contract: DriverInterface.Any, path: string | ReadonlyArray<string>]>
+>
+
+/**
+ * The typed clients of several devices, by the names of their places.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Devices<P extends Places> = { readonly [Name in keyof P]: DriverInterface.Client<P[Name][0]> }
+
+/**
+ * Returns the typed clients of several drivers, for a function that needs them together, such as `Uboot.reboot`. Fails like
+ * `connect`, with the first one in the given order that is not there.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Device } from "@effect-jumpstarter/core"
+ * import { Power, Serial } from "@effect-jumpstarter/core/drivers"
+ * import { Effect } from "effect"
+ *
+ * const boots = Effect.gen(function*() {
+ *   const { power, serial } = yield* Device.connectAll({
+ *     power: [Power.contract, "board.power"],
+ *     serial: [Serial.contract, "board.serial"]
+ *   })
+ *   yield* power.on()
+ *   const console = yield* Serial.console(serial)
+ *   yield* console.expect("login: ", { timeout: "1 minute" })
+ * }).pipe(Effect.scoped)
+ * ```
+ */
+export const connectAll = <const P extends Places>(
+  places: P
+): Effect.Effect<Devices<P>, DeviceError, ExporterConnection.ExporterConnection> => {
+  const caller = callers.of()
+  return Effect.map(
+    Effect.forEach(
+      Object.entries(places),
+      ([name, [contract, path]]) =>
+        Effect.map(callers.on(caller, () => connect(contract, path)), (client) => [name, client] as const)
+    ),
+    (clients) => Object.fromEntries(clients) as Devices<P>
+  )
+}
+
+/**
  * The layers of a device's tag.
  *
  * @since 0.1.0

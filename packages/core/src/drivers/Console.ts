@@ -6,12 +6,14 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ByteStream } from "../protocol/ByteStream.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import * as interruptible from "../util/interruptible.ts"
+import * as commandLine from "./console/commandLine.ts"
 import { EscapeFilter } from "./console/escapeFilter.ts"
 import { type Found, PatternSearch } from "./console/patternSearch.ts"
 import * as transcript from "./console/transcript.ts"
@@ -295,3 +297,107 @@ export const make = <E>(
       transcript: Effect.sync(said.entries)
     }
   })
+
+/**
+ * A command cannot be sent as one line to a prompt.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidCommand extends Schema.TaggedError<InvalidCommand>(
+  "@effect-jumpstarter/core/drivers/Console/InvalidCommand"
+)("InvalidCommand", { command: Schema.String, reason: Schema.String }) {
+  override get message(): string {
+    return `cannot send the command ${JSON.stringify(this.command)}: ${this.reason}`
+  }
+}
+
+/**
+ * A command at a prompt failed: its exit code was not 0, or it did not print what was expected of it. `run` returns any exit
+ * code; the boot loaders and flashers that build on it fail with this.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class CommandFailed extends Schema.TaggedError<CommandFailed>(
+  "@effect-jumpstarter/core/drivers/Console/CommandFailed"
+)("CommandFailed", {
+  command: Schema.String,
+  code: Schema.Number,
+  /** The lines that the command printed. */
+  output: Schema.Array(Schema.String),
+  reason: Schema.String
+}) {
+  override get message(): string {
+    const output = this.output.length === 0
+      ? "it printed nothing"
+      : `it printed ${JSON.stringify(this.output.join("\n").slice(-shown))}`
+    return `the command ${JSON.stringify(this.command)} on the device ${this.reason}; ${output}`
+  }
+}
+
+/**
+ * What a command printed, line by line, and its exit code.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CommandResult {
+  readonly lines: ReadonlyArray<string>
+  readonly code: number
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface RunOptions {
+  /** The prompt of the shell or boot loader, which `run` waits for after the command. */
+  readonly prompt: Pattern
+  /** The time that the command may take; one minute by default. */
+  readonly timeout?: Duration.DurationInput | undefined
+}
+
+/**
+ * Runs a command at the prompt of a shell or of a boot loader, and returns its output and its exit code. A code other than 0
+ * is a result, not a failure.
+ *
+ * The command is sent as one line, followed by an `echo` of its exit code, so it must be something that `; echo` can follow: no
+ * `&` at its end, and no comment. Text that was unread before is dropped. An echo of the line is not part of the output.
+ *
+ * @since 0.1.0
+ * @category combinators
+ * @example
+ * ```ts
+ * import { Device } from "@effect-jumpstarter/core"
+ * import { Console, Serial } from "@effect-jumpstarter/core/drivers"
+ * import { Effect } from "effect"
+ *
+ * class BoardConsole extends Device.Tag("acme/BoardConsole", Serial.contract)<BoardConsole>() {}
+ *
+ * const isMounted = Effect.gen(function*() {
+ *   const console = yield* Serial.console(yield* BoardConsole)
+ *   yield* console.sendLine("")
+ *   yield* console.expect("# ")
+ *   const { code } = yield* Console.run(console, "mountpoint -q /data", { prompt: "# " })
+ *   return code === 0
+ * }).pipe(Effect.scoped)
+ * ```
+ */
+export const run = <E>(
+  console: Console<E>,
+  command: string,
+  options: RunOptions
+): Effect.Effect<CommandResult, E | ExpectError | InvalidCommand> => {
+  const caller = callers.of()
+  return Effect.gen(function*() {
+    const problem = commandLine.problem(command)
+    if (problem !== undefined) return yield* callers.blame(new InvalidCommand({ command, reason: problem }), { caller })
+    const { line, pattern, result } = commandLine.make(command, yield* Random.nextIntBetween(100_000, 1_000_000))
+    const { prompt, timeout = "1 minute" } = options
+    yield* console.sendLine(line)
+    const { before, groups } = yield* callers.on(caller, () => console.expect(pattern, { timeout }))
+    yield* callers.on(caller, () => console.expect(prompt, { timeout }))
+    return result(before, groups)
+  })
+}

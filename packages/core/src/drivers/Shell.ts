@@ -10,21 +10,18 @@ import * as DriverInterface from "../contract/DriverInterface.ts"
 import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
+import { ProcessOutput } from "./family/processOutput.ts"
 
-/**
- * A piece of a command's output, `[stdout, stderr, code]`. The last piece has the exit code, which is 199 when the
- * driver stopped the command at its time limit.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const Output = Schema.Tuple(Schema.String, Schema.String, Schema.NullOr(Schema.Number))
-
-/**
- * @since 0.1.0
- * @category models
- */
-export type Output = typeof Output.Type
+export {
+  /**
+   * A piece of a command's output, `[stdout, stderr, code]`. The last piece has the exit code, which is 199 when the
+   * driver stopped the command at its time limit.
+   *
+   * @since 0.1.0
+   * @category schemas
+   */
+  ProcessOutput as Output
+} from "./family/processOutput.ts"
 
 /**
  * The contract.
@@ -60,7 +57,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_shell.client.Sh
       environment = Schema.Record({ key: Schema.String, value: Schema.String })
     ) => [command, environment]),
     rest: Schema.String,
-    item: Output,
+    item: ProcessOutput,
     documentation: "Runs a command with environment variables and arguments, and streams its output."
   })
 }, { driverType: "shell" })

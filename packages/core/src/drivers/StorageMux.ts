@@ -5,11 +5,11 @@
  */
 import * as Effect from "effect/Effect"
 import * as DriverInterface from "../contract/DriverInterface.ts"
-import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
 import type * as Resource from "../resource/Resource.ts"
 import { bracket } from "./bracket.ts"
+import * as family from "./family/storageMux.ts"
 
 /**
  * The contract.
@@ -30,28 +30,10 @@ import { bracket } from "./bracket.ts"
  * })
  * ```
  */
-export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.StorageMuxClient", {
-  /** Connects the storage to the exporter. */
-  host: DriverMethod.call({ documentation: "Connects the storage to the exporter.", idempotent: true }),
-  /** Connects the storage to the device under test. */
-  dut: DriverMethod.call({ documentation: "Connects the storage to the device under test.", idempotent: true }),
-  /** Disconnects the storage. */
-  off: DriverMethod.call({ documentation: "Disconnects the storage.", idempotent: true }),
-  /** Writes to the storage, from its start. */
-  write: DriverMethod.call({
-    args: DriverMethod.named((image = DriverMethod.source) => [image]),
-    effect: "destructive",
-    documentation: "Writes to the storage, from its start.",
-    idempotent: true
-  }),
-  /** Reads the whole storage. */
-  read: DriverMethod.call({
-    args: DriverMethod.named((target = DriverMethod.sink) => [target]),
-    effect: "read",
-    documentation: "Reads the whole storage.",
-    idempotent: true
-  })
-}, { alsoSpokenBy: ["jumpstarter_driver_opendal.client.StorageMuxFlasherClient"], driverType: "storage" })
+export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.StorageMuxClient", family.switching, {
+  alsoSpokenBy: ["jumpstarter_driver_opendal.client.StorageMuxFlasherClient"],
+  driverType: "storage"
+})
 
 /**
  * The client of a storage mux.

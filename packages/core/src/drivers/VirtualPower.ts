@@ -3,9 +3,7 @@
  *
  * @since 0.1.0
  */
-import * as Schema from "effect/Schema"
 import * as DriverInterface from "../contract/DriverInterface.ts"
-import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as family from "./family/power.ts"
 
 /**
@@ -26,12 +24,7 @@ import * as family from "./family/power.ts"
  */
 export const contract = DriverInterface.make("jumpstarter_driver_power.client.VirtualPowerClient", {
   ...family.switching,
-  /** Switches the device off, and destroys it if the argument is true. */
-  off: DriverMethod.call({
-    args: DriverMethod.named((destroy = DriverMethod.optional(Schema.Boolean, { fallback: false })) => [destroy]),
-    effect: "destructive",
-    documentation: "Switches the device off, and destroys it if the argument is true."
-  }),
+  ...family.destroying,
   ...family.metering
 }, { alsoSpokenBy: ["jumpstarter_driver_cuttlefish.client.CvdPowerClient"], driverType: "power" })
 

@@ -38,6 +38,20 @@ export * as FaultyExporter from "./FaultyExporter.ts"
 export * as FlasherTest from "./FlasherTest.ts"
 
 /**
+ * A fake pin, with an output, an input and a power switch on it.
+ *
+ * @since 0.1.0
+ */
+export * as GpioTest from "./GpioTest.ts"
+
+/**
+ * A fake HTTP server of an exporter, for devices that fetch their software.
+ *
+ * @since 0.1.0
+ */
+export * as HttpServerTest from "./HttpServerTest.ts"
+
+/**
  * A fake power supply whose load is a function of time.
  *
  * @since 0.1.0
@@ -60,8 +74,29 @@ export * as Recording from "./Recording.ts"
 export * as SerialTest from "./SerialTest.ts"
 
 /**
+ * A fake shell driver whose commands are functions.
+ *
+ * @since 0.1.0
+ */
+export * as ShellTest from "./ShellTest.ts"
+
+/**
  * A fake storage for `Opendal` that keeps its files in memory.
  *
  * @since 0.1.0
  */
 export * as StorageTest from "./StorageTest.ts"
+
+/**
+ * A fake board with U-Boot on its serial console, and a system that U-Boot starts.
+ *
+ * @since 0.1.0
+ */
+export * as UbootTest from "./UbootTest.ts"
+
+/**
+ * A fake camera whose pictures come from the test.
+ *
+ * @since 0.1.0
+ */
+export * as VideoTest from "./VideoTest.ts"

@@ -142,10 +142,17 @@ describe("the catalogue", () => {
     assert.deepStrictEqual(
       methodsWhere(({ _tag, options }) => _tag === "Call" && options.idempotent !== true),
       {
+        BtPeerClient: "start_peer wait_disconnection pair connect_to",
+        CuttlefishClient: "restart_cvd powerbtn_cvd create_cvd delete_cvd",
+        CvdPowerClient: "off",
         DigitalInputClient: "wait_for_edge",
+        ISCSIServerClient: "remove_lun",
         OpendalClient: "open file_read file_write file_seek rename",
         PowerClient: "rescue",
         PySerialClient: "close",
+        RenodeClient: "monitor_cmd",
+        RideSXClient: "flash_with_fastboot flash_oci_image",
+        RideSXPowerClient: "rescue",
         VirtualPowerClient: "off"
       }
     )
@@ -155,9 +162,20 @@ describe("the catalogue", () => {
     assert.deepStrictEqual(
       methodsWhere((method) => DriverMethod.effectOf(method) === "destructive"),
       {
+        CuttlefishClient: "powerwash_cvd delete_cvd reset_host",
+        CvdFlasherClient: "flash flash_oci",
+        CvdPowerClient: "off",
+        Esp32FlasherClient: "flash erase",
         FlasherClient: "flash",
+        ISCSIServerClient: "decompress",
         OpendalClient: "open file_write copy rename remove_all delete",
+        PiPicoClient: "flash",
+        ProbeRsClient: "erase download",
+        QemuFlasherClient: "flash flash_oci",
+        RideSXClient: "flash_with_fastboot flash_oci_image erase_partition",
+        StlinkMsdFlasherClient: "flash",
         StorageMuxClient: "write",
+        StorageMuxFlasherClient: "write",
         VirtualPowerClient: "off"
       }
     )
@@ -169,7 +187,8 @@ describe("the catalogue", () => {
       methodsWhere((method, name) =>
         question.test(name) && method._tag !== "Stream" && DriverMethod.effectOf(method) !== "read"
       ),
-      {}
+      // It resets the chip to ask it.
+      { Esp32FlasherClient: "get_chip_info" }
     )
   })
 

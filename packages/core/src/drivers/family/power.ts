@@ -38,3 +38,13 @@ export const metering = {
     documentation: "Measures the voltage and the current of the device."
   })
 }
+
+// In the place of `off` of `switching`.
+export const destroying = {
+  /** Switches the device off, and destroys it if the argument is true. */
+  off: DriverMethod.call({
+    args: DriverMethod.named((destroy = DriverMethod.optional(Schema.Boolean, { fallback: false })) => [destroy]),
+    effect: "destructive",
+    documentation: "Switches the device off, and destroys it if the argument is true."
+  })
+}

@@ -1,0 +1,592 @@
+/**
+ * Boards that flash themselves: U-Boot starts a small system from the network, which fetches the image over HTTP and writes it:
+ * `jumpstarter_driver_flashers` (`protocol.md` 14.3).
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as DriverInterface from "../contract/DriverInterface.ts"
+import * as DriverMethod from "../contract/DriverMethod.ts"
+import * as callers from "../protocol/callerFrame.ts"
+import type { DriverCallError } from "../protocol/DriverError.ts"
+import type { ContentEncodingError } from "../resource/ContentEncoding.ts"
+import type * as Resource from "../resource/Resource.ts"
+import * as interruptible from "../util/interruptible.ts"
+import * as deviceShell from "./baseFlasher/deviceShell.ts"
+import * as Console from "./Console.ts"
+import type * as HttpServer from "./HttpServer.ts"
+import * as Opendal from "./Opendal.ts"
+import type * as Power from "./Power.ts"
+import type * as Serial from "./Serial.ts"
+import type * as Tftp from "./Tftp.ts"
+import * as Uboot from "./Uboot.ts"
+
+const text = { result: Schema.String, effect: "read", idempotent: true } as const
+const optionalText = { result: Schema.NullOr(Schema.String), effect: "read", idempotent: true } as const
+
+/**
+ * The contract. The driver's children are `uboot`, `power`, `serial`, `tftp` and `http`, which implement `Uboot.contract`,
+ * `Power.contract`, `Serial.contract`, `Tftp.contract` and `HttpServer.contract`. A bundle is an OCI image with a kernel, an
+ * initial file system, a device tree, and a manifest that says how to start them and which targets the board has.
+ *
+ * The driver has no `flash` of its own: the client does the steps. The function `flash` of this module does all of them.
+ *
+ * @since 0.1.0
+ * @category models
+ * @example
+ * ```ts
+ * import { Device, Resource } from "@effect-jumpstarter/core"
+ * import { BaseFlasher, HttpServer, Opendal, Power, Serial, Tftp, Uboot } from "@effect-jumpstarter/core/drivers"
+ * import { Effect } from "effect"
+ *
+ * const install = Effect.gen(function*() {
+ *   const board = yield* Device.connectAll({
+ *     flasher: [BaseFlasher.contract, "storage"],
+ *     uboot: [Uboot.contract, "storage.uboot"],
+ *     power: [Power.contract, "storage.power"],
+ *     serial: [Serial.contract, "storage.serial"],
+ *     tftp: [Tftp.contract, "storage.tftp"],
+ *     http: [HttpServer.contract, "storage.http"],
+ *     files: [Opendal.contract, "storage.http.storage"]
+ *   })
+ *   const image = yield* Resource.fromFile("rootfs.img.xz")
+ *   yield* BaseFlasher.flash(board, { name: "rootfs.img.xz", image }, {
+ *     onProgress: ({ bytes, step }) => Effect.logInfo(step, bytes)
+ *   })
+ * })
+ * ```
+ */
+export const contract = DriverInterface.make("jumpstarter_driver_flashers.client.BaseFlasherClient", {
+  /** The target that the exporter's configuration names; null if it names none. */
+  get_default_target: DriverMethod.call({
+    ...optionalText,
+    documentation: "The target that the exporter's configuration names; null if it names none."
+  }),
+  /** The certificate with which the board checks HTTPS servers, as PEM; null for the usual ones. */
+  get_cacert: DriverMethod.call({
+    ...optionalText,
+    documentation: "The certificate with which the board checks HTTPS servers, as PEM; null for the usual ones."
+  }),
+  /** Puts a program that writes images where the board can fetch it. */
+  setup_fls_binary: DriverMethod.call({
+    optional: true,
+    documentation: "Puts a program that writes images where the board can fetch it.",
+    idempotent: true
+  }),
+  /** Fetches the bundle, or another one, and puts its files where U-Boot loads them from. */
+  setup_flasher_bundle: DriverMethod.call({
+    args: DriverMethod.named((bundle = DriverMethod.optional(Schema.String)) => [bundle]),
+    documentation: "Fetches the bundle, or another one, and puts its files where U-Boot loads them from.",
+    idempotent: true
+  }),
+  /** Takes a device tree from the client. The published drivers do not implement it. */
+  set_dtb: DriverMethod.call({
+    args: DriverMethod.named((dtb = DriverMethod.source) => [dtb]),
+    documentation: "Takes a device tree from the client. The published drivers do not implement it.",
+    idempotent: true
+  }),
+  /** Chooses a device tree of the bundle. */
+  use_dtb_variant: DriverMethod.call({
+    args: DriverMethod.named((variant = Schema.String) => [variant]),
+    documentation: "Chooses a device tree of the bundle.",
+    idempotent: true
+  }),
+  /** The manifest of the bundle, as YAML. */
+  get_flasher_manifest_yaml: DriverMethod.call({ ...text, documentation: "The manifest of the bundle, as YAML." }),
+  /** The name of the kernel's file. */
+  get_kernel_filename: DriverMethod.call({ ...text, documentation: "The name of the kernel's file." }),
+  /** The name of the file with the initial file system; null without one. */
+  get_initram_filename: DriverMethod.call({
+    ...optionalText,
+    documentation: "The name of the file with the initial file system; null without one."
+  }),
+  /** The name of the device tree's file; empty without one. */
+  get_dtb_filename: DriverMethod.call({
+    ...text,
+    documentation: "The name of the device tree's file; empty without one."
+  }),
+  /** The address in memory to which the device tree is loaded; null without one. */
+  get_dtb_address: DriverMethod.call({
+    ...optionalText,
+    documentation: "The address in memory to which the device tree is loaded; null without one."
+  }),
+  /** The address in memory to which the kernel is loaded. */
+  get_kernel_address: DriverMethod.call({
+    ...text,
+    documentation: "The address in memory to which the kernel is loaded."
+  }),
+  /** The address in memory to which the initial file system is loaded; null without one. */
+  get_initram_address: DriverMethod.call({
+    ...optionalText,
+    documentation: "The address in memory to which the initial file system is loaded; null without one."
+  }),
+  /** The command with which U-Boot starts the kernel. */
+  get_bootcmd: DriverMethod.call({ ...text, documentation: "The command with which U-Boot starts the kernel." })
+}, { driverType: "storage" })
+
+/**
+ * The client of such a flasher.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Client extends DriverInterface.Client<typeof contract> {}
+
+const FileAddress = Schema.Struct({ file: Schema.String, address: Schema.String })
+
+/**
+ * The manifest of a bundle.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Manifest = Schema.Struct({
+  metadata: Schema.Struct({ name: Schema.String }),
+  spec: Schema.Struct({
+    manufacturer: Schema.String,
+    bootcmd: Schema.String,
+    /** How to log in to the small system. The prompts are regular expressions. */
+    login: Schema.optionalWith(
+      Schema.Struct({
+        login_prompt: Schema.String,
+        username: Schema.optional(Schema.NullOr(Schema.String)),
+        password: Schema.optional(Schema.NullOr(Schema.String)),
+        prompt: Schema.String
+      }),
+      { default: () => ({ login_prompt: "login:", prompt: "#" }) }
+    ),
+    default_target: Schema.String,
+    /** The device file of each target, or `/sys/class/block#` and the address of its controller. */
+    targets: Schema.Record({ key: Schema.String, value: Schema.String }),
+    kernel: FileAddress,
+    initram: Schema.optional(Schema.NullOr(FileAddress)),
+    dtb: Schema.optional(Schema.NullOr(Schema.Struct({
+      default: Schema.String,
+      address: Schema.String,
+      variants: Schema.Record({
+        key: Schema.String,
+        value: Schema.Struct({
+          bootcmd: Schema.optional(Schema.NullOr(Schema.String)),
+          file: Schema.optional(Schema.NullOr(Schema.String))
+        })
+      })
+    }))),
+    /** Commands of the small system that run before the image is written. */
+    preflash_commands: Schema.optionalWith(Schema.Array(Schema.String), { default: () => [] })
+  })
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Manifest extends Schema.Schema.Type<typeof Manifest> {}
+
+/**
+ * The manifest of a bundle cannot be read.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidManifest extends Schema.TaggedError<InvalidManifest>(
+  "@effect-jumpstarter/core/drivers/BaseFlasher/InvalidManifest"
+)("InvalidManifest", { reason: Schema.String }) {
+  override get message(): string {
+    return `the manifest of the flasher's bundle cannot be read: ${this.reason}`
+  }
+}
+
+/**
+ * The bundle has no such target, or the device does not have it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class UnknownTarget extends Schema.TaggedError<UnknownTarget>(
+  "@effect-jumpstarter/core/drivers/BaseFlasher/UnknownTarget"
+)("UnknownTarget", { target: Schema.String, targets: Schema.Array(Schema.String), reason: Schema.String }) {
+  override get message(): string {
+    return `cannot flash the target ${JSON.stringify(this.target)}: ${this.reason}; the bundle has ${
+      this.targets.join(", ") || "none"
+    }`
+  }
+}
+
+/**
+ * Reads the manifest of the flasher's bundle, which the exporter fetches if it does not have it.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const manifest = (
+  flasher: Pick<Client, "get_flasher_manifest_yaml">
+): Effect.Effect<Manifest, DriverCallError | InvalidManifest> => {
+  const caller = callers.of()
+  const invalid = (reason: string) => callers.blame(new InvalidManifest({ reason }), { caller })
+  return Effect.gen(function*() {
+    const yaml = yield* callers.on(caller, () => flasher.get_flasher_manifest_yaml())
+    const { parse } = yield* Effect.promise(() => import("yaml"))
+    const value = yield* Effect.try({
+      try: (): unknown => parse(yaml),
+      catch: (error) => invalid(error instanceof Error ? error.message : String(error))
+    })
+    return yield* Effect.mapError(Schema.decodeUnknown(Manifest)(value), ({ message }) => invalid(message))
+  })
+}
+
+/**
+ * The drivers that flashing needs. `files` is the child `storage` of `http`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Board {
+  readonly flasher: Client
+  readonly uboot: Uboot.Client
+  readonly power: Pick<Power.Client, "on" | "off">
+  readonly serial: Pick<Serial.Client, "connect">
+  readonly tftp: Pick<Tftp.Client, "start" | "stop" | "get_host">
+  readonly http: Pick<HttpServer.Client, "start" | "stop" | "get_url">
+  readonly files: Pick<Opendal.Client, "open" | "file_write" | "file_close" | "exists" | "hash">
+}
+
+/**
+ * An image that the exporter serves to the board, or one that the board fetches itself. The ending of its name, `.gz`, `.xz` or
+ * `.zst`, says how it is compressed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Image<E = never, R = never> =
+  | { readonly name: string; readonly image: Resource.Source<void, E, R> }
+  | { readonly url: string; readonly headers?: Readonly<Record<string, string>> | undefined }
+
+/**
+ * How far flashing is. `bytes` have been written to the target; fls does not say.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Progress {
+  readonly step: "bundle" | "upload" | "boot" | "write" | "done"
+  /** 1 for the first attempt. */
+  readonly attempt: number
+  readonly bytes?: number | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface FlashOptions {
+  /** A target of the bundle; the exporter's or the bundle's default without one. */
+  readonly target?: string | undefined
+  /** The label of a partition, to write instead of the whole target. */
+  readonly partition?: string | undefined
+  /** Another bundle than the one of the exporter's configuration. */
+  readonly bundle?: string | undefined
+  /** A device tree of the bundle. */
+  readonly dtbVariant?: string | undefined
+  /**
+   * What writes the image on the board: `shell` fetches it with curl and writes it with dd, `fls` is a program that the bundle must
+   * have, unless `flsUrl` says where to fetch it from. `shell` by default.
+   */
+  readonly method?: "shell" | "fls" | undefined
+  readonly flsUrl?: string | undefined
+  /** The certificate with which the board checks HTTPS servers, as PEM; by default the one of the exporter's configuration. */
+  readonly certificate?: string | undefined
+  /** Whether the board does not check certificates. */
+  readonly insecureTls?: boolean | undefined
+  /**
+   * How many more attempts there are, each with a reboot, after the console or a command on the board failed; 3 by default, with 1, 2
+   * and 4 seconds in between.
+   */
+  readonly retries?: number | undefined
+  /** How long the board may take to write the image; 30 minutes by default. */
+  readonly timeout?: Duration.DurationInput | undefined
+  /** Whether the board stays on afterwards; false by default. */
+  readonly stayOn?: boolean | undefined
+  readonly onProgress?: ((progress: Progress) => Effect.Effect<void>) | undefined
+  readonly console?: Console.ConsoleOptions | undefined
+}
+
+/**
+ * Why flashing failed, apart from failures of the image itself.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type FlashError =
+  | Uboot.PromptError
+  | ContentEncodingError
+  | InvalidManifest
+  | Opendal.HashMismatch
+  | UnknownTarget
+
+/**
+ * The small system on the board, waiting for commands.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DeviceShell {
+  readonly console: Console.Console<DriverCallError>
+  /** Runs a command, and returns the lines that it prints. Fails with `CommandFailed` for an exit code other than 0. */
+  readonly run: (
+    command: string,
+    options?: Uboot.CommandOptions
+  ) => Effect.Effect<ReadonlyArray<string>, Uboot.PromptError>
+  readonly dhcp: Uboot.Dhcp
+}
+
+const bootTimeout = "3 minutes"
+
+/**
+ * Starts the small system of the bundle, and logs in to it. The exporter's HTTP and TFTP servers run, and the console is open, until
+ * the scope closes. `flash` builds on this.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const boot = (
+  board: Board,
+  options: Pick<FlashOptions, "bundle" | "console" | "dtbVariant"> = {}
+): Effect.Effect<DeviceShell, Uboot.PromptError | InvalidManifest, Scope.Scope> => {
+  const caller = callers.of()
+  const on = <A>(call: () => A): A => callers.on(caller, call)
+  return Effect.gen(function*() {
+    yield* on(() => prepare(board, options))
+    return yield* on(() => start(board, options))
+  })
+}
+
+// Has the exporter fetch the bundle, and runs its servers until the scope closes.
+const prepare = ({ flasher, http, tftp }: Board, { bundle, dtbVariant }: FlashOptions) => {
+  const caller = callers.of()
+  return Effect.gen(function*() {
+    if (dtbVariant !== undefined) yield* callers.on(caller, () => flasher.use_dtb_variant(dtbVariant))
+    yield* callers.on(caller, () => flasher.setup_flasher_bundle(bundle))
+    for (const server of [http, tftp]) {
+      yield* Effect.acquireRelease(
+        callers.on(caller, () => server.start()),
+        () => Effect.ignoreLogged(server.stop())
+      )
+    }
+  })
+}
+
+// Prompts in manifests are regular expressions, as they are for Python clients. One that is none is taken literally.
+const promptOf = (source: string): Console.Pattern => {
+  try {
+    return new RegExp(source)
+  } catch {
+    return source
+  }
+}
+
+const start = (board: Board, options: FlashOptions): Effect.Effect<
+  DeviceShell,
+  Uboot.PromptError | InvalidManifest,
+  Scope.Scope
+> => {
+  const caller = callers.of()
+  const on = <A>(call: () => A): A => callers.on(caller, call)
+  const { flasher } = board
+  return Effect.gen(function*() {
+    const { spec: { login } } = yield* on(() => manifest(flasher))
+    const prompt = yield* on(() => Uboot.reboot(board, { console: options.console }))
+    const dhcp = yield* on(() => prompt.dhcp())
+    const serverip = yield* on(() => board.tftp.get_host())
+    yield* on(() => prompt.setEnv("serverip", serverip))
+    const files = [
+      [yield* on(() => flasher.get_kernel_address()), yield* on(() => flasher.get_kernel_filename())],
+      [yield* on(() => flasher.get_initram_address()), yield* on(() => flasher.get_initram_filename())],
+      [yield* on(() => flasher.get_dtb_address()), yield* on(() => flasher.get_dtb_filename())]
+    ] as const
+    for (const [address, file] of files) if (address && file) yield* on(() => prompt.tftp(address, file))
+    const { console } = prompt
+    const shellPrompt = promptOf(login.prompt)
+    yield* console.sendLine(yield* on(() => flasher.get_bootcmd()))
+    if (login.username) {
+      yield* on(() => console.expect(promptOf(login.login_prompt), { timeout: bootTimeout }))
+      yield* console.sendLine(login.username)
+    }
+    if (login.password) {
+      yield* on(() => console.expect("assword:", { timeout: "1 minute" }))
+      yield* console.sendLine(login.password)
+    }
+    yield* on(() => console.expect(shellPrompt, { timeout: bootTimeout }))
+    const run: DeviceShell["run"] = (command, { timeout } = {}) => {
+      const caller = callers.of()
+      return Effect.flatMap(
+        callers.on(caller, () => Console.run(console, command, { prompt: shellPrompt, timeout })),
+        ({ code, lines }) =>
+          code === 0
+            ? Effect.succeed(lines)
+            : callers.blame(
+              new Console.CommandFailed({ command, code, output: lines, reason: `failed with code ${code}` }),
+              { caller }
+            )
+      )
+    }
+    return { console, run, dhcp }
+  })
+}
+
+// The device file to write.
+const resolveTarget = (board: Board, shell: DeviceShell, { partition, target }: FlashOptions) => {
+  const caller = callers.of()
+  return Effect.gen(function*() {
+    const { spec } = yield* callers.on(caller, () => manifest(board.flasher))
+    const name = target ?? (yield* callers.on(caller, () => board.flasher.get_default_target())) ?? spec.default_target
+    const unknown = (reason: string) =>
+      callers.blame(new UnknownTarget({ target: name, targets: Object.keys(spec.targets), reason }), { caller })
+    const described = spec.targets[name]
+    if (described === undefined) return yield* unknown("the bundle does not have it")
+    const lookup = deviceShell.lookup(described)
+    const found = "file" in lookup
+      ? lookup.file
+      : deviceShell.foundDevice(yield* callers.on(caller, () => shell.run(lookup.command)))
+    if (found === undefined) return yield* unknown(`the board has no block device at ${described}`)
+    return partition === undefined ? found : `/dev/disk/by-partlabel/${partition}`
+  })
+}
+
+// Serves the certificate to the board, which stores it. Returns whether there is one.
+const installCertificate = (board: Board, shell: DeviceShell, { certificate }: FlashOptions) => {
+  const caller = callers.of()
+  return Effect.gen(function*() {
+    const pem = certificate ?? (yield* callers.on(caller, () => board.flasher.get_cacert()))
+    if (pem === null) return false
+    yield* callers.on(caller, () => Opendal.writeString(board.files, "cacert.crt", pem))
+    const url = yield* callers.on(caller, () => board.http.get_url())
+    yield* callers.on(caller, () => shell.run(deviceShell.download(`${url}/cacert.crt`, deviceShell.certificateFile)))
+    return true
+  })
+}
+
+// Waits until the pipeline on the board has ended, and reports how much it has written.
+const watch = (shell: DeviceShell, command: string, onBytes: (bytes: number) => Effect.Effect<void>) => {
+  const caller = callers.of()
+  return Effect.gen(function*() {
+    for (;;) {
+      const { bytes, code } = deviceShell.readState(yield* callers.on(caller, () => shell.run(deviceShell.poll)))
+      if (bytes !== undefined) yield* onBytes(bytes)
+      if (code === 0) return
+      if (code !== undefined) {
+        const output = yield* callers.on(caller, () => shell.run(deviceShell.output))
+        const reason = `failed with code ${code}`
+        return yield* callers.blame(new Console.CommandFailed({ command, code, output, reason }), { caller })
+      }
+      yield* Effect.sleep("1 second")
+    }
+  })
+}
+
+const write = (
+  board: Board,
+  image: { readonly url: string; readonly name: string; readonly headers: Readonly<Record<string, string>> },
+  options: FlashOptions,
+  onBytes: (bytes: number) => Effect.Effect<void>,
+  shell: DeviceShell
+): Effect.Effect<void, FlashError> => {
+  const caller = callers.of()
+  const on = <A>(call: () => A): A => callers.on(caller, call)
+  const { timeout = "30 minutes" } = options
+  return Effect.gen(function*() {
+    const { spec } = yield* on(() => manifest(board.flasher))
+    const target = yield* on(() => resolveTarget(board, shell, options))
+    yield* on(() => shell.run(["export", `dhcp_addr=${shell.dhcp.address}`, `gw_addr=${shell.dhcp.gateway}`].join(" ")))
+    for (const command of spec.preflash_commands) yield* on(() => shell.run(command))
+    yield* on(() => shell.run("udhcpc"))
+    // The board checks certificates by its clock.
+    // eslint-disable-next-line no-restricted-syntax -- the time of day
+    const now = yield* Clock.currentTimeMillis
+    yield* on(() => shell.run(`date -s @${Math.floor(now / 1000)}`))
+    const certificate = image.url.startsWith("https:") && (yield* on(() => installCertificate(board, shell, options)))
+    const job = { ...image, target, certificate, insecureTls: options.insecureTls ?? false }
+    if (options.method === "fls") {
+      const { flsUrl } = options
+      if (flsUrl !== undefined) {
+        yield* on(() => shell.run(`${deviceShell.download(flsUrl, "/sbin/fls")} && chmod +x /sbin/fls`))
+      }
+      yield* on(() => shell.run(deviceShell.fls(job), { timeout }))
+    } else {
+      const command = deviceShell.start(job)
+      yield* on(() => shell.run(command))
+      yield* interruptible.timeoutFail(on(() => watch(shell, command, onBytes)), {
+        duration: timeout,
+        onTimeout: () =>
+          callers.blame(
+            new Console.CommandFailed({ command, code: -1, output: [], reason: "did not end in time" }),
+            { caller }
+          )
+      })
+    }
+    yield* on(() => shell.run("sync", { timeout: "20 minutes" }))
+    yield* shell.console.sendLine("reboot")
+  })
+}
+
+const isWorthRetrying = ({ _tag }: { readonly _tag: string }): boolean =>
+  _tag === "ExpectError" || _tag === "CommandFailed"
+
+/**
+ * Flashes a board. Meanwhile the exporter fetches the bundle, and gets the image unless it has it already. Then U-Boot starts the
+ * small system of the bundle, which fetches the image over HTTP from the exporter, or from a given URL, and writes it. At the end the
+ * board is off.
+ *
+ * An image of the client is read twice, so it must be readable more than once, such as a file.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const flash = <E = never, R = never>(
+  board: Board,
+  image: Image<E, R>,
+  options: FlashOptions = {}
+): Effect.Effect<void, FlashError | E, R> => {
+  const caller = callers.of()
+  const on = <A>(call: () => A): A => callers.on(caller, call)
+  const { onProgress = () => Effect.void, retries = 3, stayOn = false } = options
+  return Effect.gen(function*() {
+    const prepared = Effect.zipRight(
+      onProgress({ step: "bundle", attempt: 1 }),
+      on(() => prepare(board, options))
+    )
+    const uploaded = "url" in image ? Effect.void : Effect.zipRight(
+      onProgress({ step: "upload", attempt: 1 }),
+      on(() => Opendal.upload(board.files, image.name, image.image))
+    )
+    yield* interruptible.both(prepared, uploaded)
+    const source = "url" in image
+      ? { url: image.url, name: image.url, headers: image.headers ?? {} }
+      : {
+        url: `${yield* on(() => board.http.get_url())}/${encodeURIComponent(image.name)}`,
+        name: image.name,
+        headers: {}
+      }
+    let attempt = 0
+    yield* Effect.suspend(() => {
+      attempt++
+      const begin = (step: Progress["step"], bytes?: number) => onProgress({ step, attempt, bytes })
+      return Effect.scoped(Effect.gen(function*() {
+        yield* begin("boot")
+        const shell = yield* on(() => start(board, options))
+        yield* begin("write")
+        yield* on(() => write(board, source, options, (bytes) => begin("write", bytes), shell))
+      }))
+    }).pipe(
+      Effect.retry({ times: retries, schedule: Schedule.exponential("1 second"), while: isWorthRetrying })
+    )
+    // Time for the board to begin its reboot, so that nothing is left unwritten.
+    yield* Effect.sleep("2 seconds")
+    if (!stayOn) yield* on(() => board.power.off())
+    yield* onProgress({ step: "done", attempt })
+  }).pipe(Effect.scoped)
+}
