@@ -11,7 +11,6 @@ import os
 import signal
 import socket
 import sys
-import threading
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -34,6 +33,7 @@ from jumpstarter_driver_power.driver import MockPower, SyncMockPower
 from jumpstarter_driver_pyserial.driver import PySerial
 
 from probe import ProbeDriver
+from standard_input import watch
 
 
 class OldSession(Session):
@@ -149,27 +149,13 @@ def make_tree(probe: ProbeDriver, storage_root: Path, echo_port: int) -> Driver:
     )
 
 
-def watch_stdin(stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
-    """Set `stop` when standard input ends, so that the exporter dies with whoever started it."""
-
-    def watch() -> None:
-        try:
-            while os.read(0, 4096):
-                pass
-        except OSError:
-            pass
-        loop.call_soon_threadsafe(stop.set)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 async def main(args: argparse.Namespace, directory: Path) -> None:
     """Serve until told to stop."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
-    watch_stdin(stop, loop)
+    watch(stop, loop)
 
     storage_root = directory / "storage"
     storage_root.mkdir()

@@ -1,6 +1,6 @@
-// Makes the Python environment of the interop tests: `.interop/venv`, with the packages of interop/requirements.txt.
-// Prints the path of its Python as the last line of standard output. Exits with 2 when it cannot make the environment. The hash of
-// the requirements, kept beside the environment, shows whether there is anything to do.
+// Makes a Python environment of the interop tests: `node scripts/interop.mjs [venv | drivers | census]` makes `.interop/NAME`, and
+// `venv` without a name. Prints the path of its Python as the last line of standard output. Exits with 2 when it cannot make the
+// environment. The hash of the requirements, kept beside the environment, shows whether there is anything to do.
 import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
 import { existsSync } from "node:fs"
@@ -10,16 +10,32 @@ import { setTimeout } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
-const requirements = join(root, "interop", "requirements.txt")
+
+// What each environment holds: its packages, how pip installs them, and what can be imported then.
+const environments = {
+  venv: {
+    file: "requirements.txt",
+    imports: "grpc, jumpstarter.exporter.session, jumpstarter_cli, jumpstarter_driver_opendal.driver, serial_asyncio"
+  },
+  drivers: {
+    file: "drivers.txt",
+    imports: "grpc, jumpstarter.exporter.session, can, isotp, udsoncan, doipclient, opensomeip"
+  },
+  // The sources of all driver packages. Nothing of them is imported, so they need none of their libraries.
+  census: { file: "census.txt", options: ["--no-deps"], imports: "jumpstarter" }
+}
+const name = process.argv[2] ?? "venv"
+const environment = environments[name]
+if (environment === undefined) throw new Error(`${name} is none of ${Object.keys(environments).join(", ")}`)
+
+const requirements = join(root, "interop", environment.file)
 const directory = join(root, ".interop")
-const venv = join(directory, "venv")
+const venv = join(directory, name)
 const python = join(venv, "bin", "python")
 const stampFile = join(venv, ".stamp")
-const lockFile = join(directory, "lock")
+const lockFile = join(directory, `${name}.lock`)
 
 const probe = "import sys; print(*sys.version_info[:2])"
-const check =
-  "import grpc, jumpstarter.exporter.session, jumpstarter_cli, jumpstarter_driver_opendal.driver, serial_asyncio"
 
 /** The reason for having no interop environment. */
 class InteropUnavailable extends Error {
@@ -84,7 +100,7 @@ const alive = (pid) => {
   }
 }
 
-/** Holds `.interop/lock` while `body` runs, so that parallel test processes make the environment once. */
+/** Holds a lock file while `body` runs, so that parallel test processes make the environment once. */
 const locked = async (body) => {
   await mkdir(directory, { recursive: true })
   const deadline = Date.now() + 600_000
@@ -118,14 +134,23 @@ const ensureInterop = async () => {
   return locked(async () => {
     if (await isCurrent(stamp)) return python
     const systemPython = await findPython()
-    console.error("Making the interop Python environment (first run only)")
+    console.error(`Making the Python environment .interop/${name} (first run only)`)
     const pip = await makeVenv(systemPython)
-    const [command, ...args] = [...pip, "install", "--quiet", "--prefer-binary", "--requirement", requirements]
+    const { file, imports, options = [] } = environment
+    const [command, ...args] = [
+      ...pip,
+      "install",
+      "--quiet",
+      "--prefer-binary",
+      ...options,
+      "--requirement",
+      requirements
+    ]
     if (!(await run(command, args)).ok) {
-      throw new InteropUnavailable("Installing interop/requirements.txt failed; is the Python package index reachable?")
+      throw new InteropUnavailable(`Installing interop/${file} failed; is the Python package index reachable?`)
     }
-    if (!(await run(python, ["-c", check])).ok) {
-      throw new InteropUnavailable("The packages of interop/requirements.txt are installed but cannot be imported.")
+    if (!(await run(python, ["-c", `import ${imports}`])).ok) {
+      throw new InteropUnavailable(`The packages of interop/${file} are installed but cannot be imported.`)
     }
     await writeFile(stampFile, stamp)
     return python
@@ -136,6 +161,6 @@ try {
   console.log(await ensureInterop())
 } catch (error) {
   if (!(error instanceof InteropUnavailable)) throw error
-  console.error(`\n*** NO INTEROP ENVIRONMENT ***\n${error.message}\n`)
+  console.error(`\n*** NO PYTHON ENVIRONMENT .interop/${name} ***\n${error.message}\n`)
   process.exit(2)
 }

@@ -17,8 +17,8 @@ if (first === "quick") env.TEST_QUICK = "1"
 let interopFailed = false
 
 /** Runs a script that prepares something, and returns its status and the last line of its output. */
-const prepare = (script) => {
-  const { status, stdout } = spawnSync(process.execPath, [join(root, "scripts", script)], {
+const prepare = (script, ...args) => {
+  const { status, stdout } = spawnSync(process.execPath, [join(root, "scripts", script), ...args], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "inherit"]
   })
@@ -47,6 +47,22 @@ if (projects.includes("interop")) {
 }
 
 if (projects.includes("interop")) {
+  for (
+    const [name, variable, what] of [
+      ["drivers", "JUMPSTARTER_DRIVERS_PYTHON", "TESTS OF THE PUBLISHED DRIVERS"],
+      ["census", "JUMPSTARTER_CENSUS_PYTHON", "CENSUS OF THE PUBLISHED DRIVERS"]
+    ]
+  ) {
+    const { result, status } = prepare("interop.mjs", name)
+    if (status === 0) {
+      env[variable] = result
+    } else {
+      // interop.mjs has printed the reason.
+      interopFailed ||= mandatory || status !== 2
+      console.error(`*** WITHOUT .interop/${name}: NO ${what}. ***`)
+    }
+  }
+
   const { result, status } = prepare("conformance.mjs")
   if (status === 0) {
     env.CONFORMANCE_SUITE = result

@@ -27,3 +27,13 @@ export const script = (text: string): Command => [python(), "-c", text]
 
 /** Python's own command line. */
 export const jmp = (): Command => [join(dirname(python()), "jmp")]
+
+/** The Python that has the published drivers, if there is one. */
+export const publishedDrivers = process.env["JUMPSTARTER_DRIVERS_PYTHON"]
+
+/** The published drivers of some benches of interop/benches, in the exporter interop/drivers.py. */
+export const drivers = (...benches: ReadonlyArray<string>): Command => [
+  publishedDrivers ?? "",
+  fileURLToPath(new URL("../../../../interop/drivers.py", import.meta.url)),
+  ...benches
+]

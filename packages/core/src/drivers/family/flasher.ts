@@ -14,11 +14,12 @@ export const flashing = {
   })
 }
 
-// A write, because a programmer stops the device to read it.
+// A write, because a programmer stops the device to read it. Mass storage and simulators cannot be read back.
 export const dumping = {
   /** Reads the content of a target. */
   dump: DriverMethod.call({
     args: DriverMethod.named((dump = DriverMethod.sink, target = partition) => [dump, target]),
+    optional: true,
     documentation: "Reads the content of a target.",
     idempotent: true
   })
