@@ -82,7 +82,12 @@ const renderManifest = () => {
     ])
   const manifest = JSON.parse(readFileSync(join(root, manifestFile), "utf8"))
   manifest.exports = map((path) => `./src/${path}.ts`)
-  manifest.publishConfig.exports = map((path) => ({ types: `./dist/${path}.d.ts`, default: `./dist/${path}.js` }))
+  // Bundlers know the condition `module`. Node does not, and loads what scripts/bundle.mjs makes.
+  manifest.publishConfig.exports = map((path) => ({
+    types: `./dist/${path}.d.ts`,
+    module: `./dist/${path}.js`,
+    default: `./dist/node/${path}.js`
+  }))
   return `${JSON.stringify(manifest, null, 2)}\n`
 }
 

@@ -27,6 +27,7 @@ for (const name of ["proto", "core"]) {
   }
 }
 run(root, join(root, "node_modules", ".bin", "tsc"), "-b", "tsconfig.build.json")
+run(root, process.execPath, "scripts/bundle.mjs")
 mkdirSync(directory, { recursive: true })
 for (const name of ["proto", "core"]) {
   const file = join(directory, `${name}.tgz`)

@@ -69,7 +69,11 @@ import assert from "node:assert/strict"
 
 const check = async (barrel, path, names) => {
   assert.deepEqual(Object.keys(barrel).sort(), [...names].sort())
-  for (const name of names) assert.equal(await import(path + name), barrel[name], name)
+  for (const name of names) {
+    const module = await import(path + name)
+    assert.deepEqual(Object.keys(barrel[name]).sort(), Object.keys(module).sort(), name)
+    for (const key of Object.keys(module)) assert.equal(barrel[name][key], module[key], name + "." + key)
+  }
 }
 await check(core, "@effect-jumpstarter/core/", ${JSON.stringify(coreModules)})
 await check(drivers, "@effect-jumpstarter/core/drivers/", ${JSON.stringify(driverModules)})

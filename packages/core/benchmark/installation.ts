@@ -2,9 +2,11 @@
 // published, and no tool sits in between. Dependencies are found above it, where this package has them.
 import { Effect, type Scope } from "effect"
 import * as esbuild from "esbuild"
+import { execFile } from "node:child_process"
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
 import ts from "typescript"
 import type { Command } from "./worker.ts"
 
@@ -14,6 +16,8 @@ export interface Installation {
   /** The command of a program of this benchmark, by the name of its module. */
   readonly program: (name: string, nodeOptions?: ReadonlyArray<string>) => Command
 }
+
+const bundleScript = fileURLToPath(new URL("../../../scripts/bundle.mjs", import.meta.url))
 
 const compilerOptions: ts.CompilerOptions = {
   target: ts.ScriptTarget.ES2022,
@@ -44,6 +48,7 @@ const install = async (directory: string): Promise<void> => {
     await compile(join(packages, name, "src"), join(installed, "dist"))
     await writeFile(join(installed, "package.json"), JSON.stringify({ ...manifest, exports: publishConfig.exports }))
   }
+  await promisify(execFile)(process.execPath, [bundleScript, join(directory, "node_modules/@effect-jumpstarter/core")])
   await esbuild.build({
     entryPoints: [join(directory, "cold.js")],
     outfile: join(directory, "coldBundle.js"),

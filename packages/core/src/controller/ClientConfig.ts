@@ -16,7 +16,6 @@ import * as clientFile from "./clientFile.ts"
 import { ClientConfigError, type ConfigProblem } from "./configError.ts"
 import * as configFile from "./configFile.ts"
 import * as serviceIdentity from "./serviceIdentity.ts"
-import * as tokenFile from "./tokenFile.ts"
 import type { Tokens, TokenStore } from "./tokens.ts"
 import * as tokens from "./tokens.ts"
 
@@ -180,11 +179,12 @@ const fromFile = Effect.fnUntraced(function*(file: string, variables: configFile
   const fileSystem = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const document = yield* configFile.readYaml(file)
+  const { store } = yield* Effect.promise(() => import("./tokenFile.ts"))
   const config = yield* fromFields(
     document.value,
     variables,
     configFile.sourceOf(file, document),
-    (loaded) => tokenFile.store(fileSystem, path, file, loaded)
+    (loaded) => store(fileSystem, path, file, loaded)
   )
   yield* configFile.warnIfOpen(file)
   return config

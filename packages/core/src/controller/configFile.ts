@@ -10,7 +10,7 @@ import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type { ConfigProblem } from "./configError.ts"
-import * as yamlDocument from "./yamlDocument.ts"
+import type * as yamlDocument from "./yamlDocument.ts"
 
 export type KeyPath = ReadonlyArray<string>
 
@@ -229,12 +229,13 @@ export const readYaml = (
 ): Effect.Effect<yamlDocument.YamlDocument, ConfigProblem, FileSystem.FileSystem> =>
   Effect.flatMap(FileSystem.FileSystem, (fileSystem) => fileSystem.readFileString(file)).pipe(
     Effect.mapError((cause) => unreadable(file, cause)),
-    Effect.flatMap((text) =>
+    // Few programs read a file, and loading the YAML parser takes longer than connecting to an exporter.
+    Effect.zipWith(Effect.promise(() => import("./yamlDocument.ts")), (text, { parse }) =>
       Either.mapLeft(
-        yamlDocument.parse(text),
+        parse(text),
         ({ details, line }): ConfigProblem => ({ reason: "Syntax", source: file, line, details })
-      )
-    )
+      )),
+    Effect.flatten
   )
 
 /** Returns a file's content as a source of values. */
