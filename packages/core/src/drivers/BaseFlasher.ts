@@ -87,6 +87,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_flashers.client
   /** Takes a device tree from the client. The published drivers do not implement it. */
   set_dtb: DriverMethod.call({
     args: DriverMethod.named((dtb = DriverMethod.source) => [dtb]),
+    optional: true,
     documentation: "Takes a device tree from the client. The published drivers do not implement it.",
     idempotent: true
   }),

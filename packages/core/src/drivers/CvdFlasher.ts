@@ -35,7 +35,7 @@ import * as family from "./family/flasher.ts"
  */
 export const contract = DriverInterface.make("jumpstarter_driver_cuttlefish.client.CvdFlasherClient", {
   ...family.flashing,
-  ...family.dumping,
+  ...family.dumpingMaybe,
   /** Takes the images from an OCI registry. The address begins with oci://. */
   flash_oci: DriverMethod.call({
     args: DriverMethod.named((url = Schema.String, target = DriverMethod.optional(Schema.String)) => [url, target]),

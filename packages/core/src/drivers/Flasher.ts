@@ -36,7 +36,7 @@ import * as family from "./family/flasher.ts"
  */
 export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.FlasherClient", {
   ...family.flashing,
-  ...family.dumping
+  ...family.dumpingMaybe
 }, {
   alsoSpokenBy: [
     "jumpstarter.client.flasher.FlasherClient",

@@ -33,7 +33,7 @@ import * as family from "./family/flasher.ts"
  */
 export const contract = DriverInterface.make("jumpstarter_driver_pi_pico.client.PiPicoClient", {
   ...family.flashing,
-  ...family.dumping,
+  ...family.dumpingMaybe,
   /** Starts the boot loader, which shows the board as a USB drive: through pins, or through the serial port. */
   enter_bootloader: DriverMethod.call({
     documentation:

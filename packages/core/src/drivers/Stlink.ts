@@ -31,7 +31,7 @@ import * as family from "./family/flasher.ts"
  */
 export const contract = DriverInterface.make("jumpstarter_driver_stlink_msd.client.StlinkMsdFlasherClient", {
   ...family.flashing,
-  ...family.dumping,
+  ...family.dumpingMaybe,
   /** The lines of the file DETAILS.TXT on the drive, and the directory of the drive as mount_point. */
   info: DriverMethod.call({
     result: Schema.Record({ key: Schema.String, value: Schema.String }),

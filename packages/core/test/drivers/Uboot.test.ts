@@ -55,7 +55,7 @@ describe("Uboot.reboot", () => {
       assert.instanceOf(error, Console.ExpectError)
       assert.match(
         error.message,
-        /^no match for \/\^=>\/m within 5s on the console uboot\.serial; unread text: .*U-Boot# /
+        /^no match for \/\^=>\/m within 5s on the console "uboot\.serial"; unread text: .*U-Boot# /
       )
     }))
 

@@ -20,7 +20,7 @@ const outputFile = "/tmp/flash.log"
 
 const writer = "dd"
 
-export const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
+const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
 
 const httpOptions = ({ certificate, headers, insecureTls }: Job): ReadonlyArray<string> => [
   ...insecureTls ? ["-k"] : [],

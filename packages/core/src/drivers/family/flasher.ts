@@ -14,13 +14,19 @@ export const flashing = {
   })
 }
 
-// A write, because a programmer stops the device to read it. Mass storage and simulators cannot be read back.
+const dump = {
+  args: DriverMethod.named((dump = DriverMethod.sink, target = partition) => [dump, target]),
+  idempotent: true
+} as const
+
+// A write, because a programmer stops the device to read it.
 export const dumping = {
   /** Reads the content of a target. */
-  dump: DriverMethod.call({
-    args: DriverMethod.named((dump = DriverMethod.sink, target = partition) => [dump, target]),
-    optional: true,
-    documentation: "Reads the content of a target.",
-    idempotent: true
-  })
+  dump: DriverMethod.call({ ...dump, documentation: "Reads the content of a target." })
+}
+
+// Mass storage and simulators cannot be read back.
+export const dumpingMaybe = {
+  /** Reads the content of a target. */
+  dump: DriverMethod.call({ ...dump, optional: true, documentation: "Reads the content of a target." })
 }
