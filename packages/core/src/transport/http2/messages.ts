@@ -3,6 +3,7 @@
 import * as Effect from "effect/Effect"
 import type { Http2Stream } from "node:http2"
 import * as Bytes from "../../grpc/Bytes.ts"
+import { Scavenging } from "../../util/scavenging.ts"
 import { Waiters } from "../../util/waiters.ts"
 import * as messageReader from "./messageReader.ts"
 import { Turn, type Turns } from "./sendTurns.ts"
@@ -22,6 +23,7 @@ const overhead = 512
 // is paused, which closes its flow-control window.
 export class Reading {
   private readonly reader: messageReader.MessageReader
+  private readonly scavenging = new Scavenging()
   // The bytes that arrived before the start.
   private early: Array<Uint8Array> | undefined = []
   private readonly onData = (bytes: Uint8Array): void => {
@@ -64,6 +66,7 @@ export class Reading {
   }
 
   private read(bytes: Uint8Array): void {
+    this.scavenging.add(bytes.length)
     let full: Promise<void> | undefined
     try {
       this.reader.read(bytes, (message) => {
