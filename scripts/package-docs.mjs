@@ -2,7 +2,7 @@
 // that leads out of the package becomes a link to the repository, whose address scripts/address.mjs writes into package.json. It
 // becomes plain text while there is no address.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { dirname, join, relative } from "node:path"
+import { dirname, join, posix, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
@@ -10,17 +10,21 @@ const from = join(root, "docs")
 const target = join(root, "packages/core/docs")
 const { homepage } = JSON.parse(readFileSync(join(root, "packages/core/package.json"), "utf8"))
 
-const pages = readdirSync(from).filter((name) => name.endsWith(".md"))
+const pages = readdirSync(from, { recursive: true }).map((name) => name.replaceAll("\\", "/"))
+  .filter((name) => name.endsWith(".md"))
 
 // Of the linked files, the package contains only the other pages.
-const travels = (link) => /^[a-z]+:/.test(link) || link.startsWith("#") || pages.includes(link.split("#")[0])
+const travels = (page, link) =>
+  /^[a-z]+:/.test(link) || link.startsWith("#")
+  || pages.includes(posix.join(posix.dirname(page), link.split("#")[0]))
 
-const moved = (whole, text, link) => {
-  if (travels(link)) return whole
+const moved = (page) => (whole, text, link) => {
+  if (travels(page, link)) return whole
   const [path, anchor] = link.split("#")
-  if (!existsSync(join(from, path))) throw new Error(`docs: ${link} is not there`)
+  const file = join(from, dirname(page), path)
+  if (!existsSync(file)) throw new Error(`docs: ${link} is not there`)
   if (homepage === undefined) return text
-  const url = `${homepage.replace(/#.*$/, "")}/blob/main/${relative(root, join(from, path))}`
+  const url = `${homepage.replace(/#.*$/, "")}/blob/main/${relative(root, file)}`
   return `[${text}](${url}${anchor === undefined ? "" : `#${anchor}`})`
 }
 
@@ -28,5 +32,6 @@ rmSync(target, { recursive: true, force: true })
 mkdirSync(target)
 for (const page of pages) {
   const text = readFileSync(join(from, page), "utf8")
-  writeFileSync(join(target, page), text.replaceAll(/\[([^\][]+)\]\(([^()\s]+)\)/g, moved))
+  mkdirSync(dirname(join(target, page)), { recursive: true })
+  writeFileSync(join(target, page), text.replaceAll(/\[([^\][]+)\]\(([^()\s]+)\)/g, moved(page)))
 }

@@ -1,0 +1,275 @@
+// Writes docs/drivers: a page for each contract of the catalogue, and the table of all. What a page says comes from the contract, its
+// types, its comments, the fakes and the tests, so no page can drift. With --check it writes nothing and fails when a page is out of
+// date. Runs with `node --import tsx`, because it loads the contracts.
+import * as Schema from "effect/Schema"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { basename, dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import ts from "typescript"
+import * as drivers from "../packages/core/src/drivers/index.ts"
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..")
+const check = process.argv.includes("--check")
+const source = join(root, "packages/core/src/drivers")
+const target = join(root, "docs/drivers")
+
+// Why the drivers of a contract are not driven in CI.
+const outside = {
+  AndroidEmulator: "needs the emulator of the Android SDK, and KVM",
+  BleStream: "needs a Bluetooth adapter",
+  BtPeer: "needs a Bluetooth adapter; not published yet",
+  Corellium: "needs an account of Corellium; its children have other contracts",
+  Cuttlefish: "needs KVM; not published yet",
+  CvdFlasher: "needs KVM; not published yet",
+  CvdPower: "needs KVM; not published yet",
+  DigitalInput: "needs GPIO pins, or the kernel module gpio-sim",
+  DigitalOutput: "needs GPIO pins, or the kernel module gpio-sim",
+  DutNetwork: "needs root and a network interface of its own",
+  Esp32Flasher: "needs an ESP32",
+  Iscsi: "needs root and the kernel's iSCSI target",
+  SshMount: "has no methods; sshfs on the client's machine needs FUSE",
+  Video: "not published yet; `UStreamer` has the same stream",
+  VirtualPower: "needs an account of Corellium"
+}
+
+// What a machine needs besides Python, where the tests of a contract do not run on every machine.
+const needs = {
+  Qemu: "QEMU",
+  QemuFlasher: "QEMU",
+  Renode: "Renode"
+}
+
+// --------------------------------------------------------------------------------------------------------------------- the sources
+
+const modules = readdirSync(source).filter((file) => /^[A-Z]\w*\.ts$/.test(file)).map((file) =>
+  file.replace(/\.ts$/, "")
+)
+const program = ts.createProgram([join(source, "index.ts")], {
+  strict: true,
+  noEmit: true,
+  skipLibCheck: true,
+  target: ts.ScriptTarget.ES2022,
+  module: ts.ModuleKind.NodeNext,
+  moduleResolution: ts.ModuleResolutionKind.NodeNext,
+  allowImportingTsExtensions: true,
+  types: ["node"],
+  typeRoots: [join(root, "node_modules/@types")]
+})
+const checker = program.getTypeChecker()
+
+const exportsOf = (name) => {
+  const file = program.getSourceFile(join(source, `${name}.ts`))
+  const exported = checker.getExportsOfModule(checker.getSymbolAtLocation(file))
+  return new Map(exported.map((symbol) => [symbol.name, symbol]))
+}
+
+const textOf = (symbol) => ts.displayPartsToString(symbol.getDocumentationComment(checker))
+
+const sentence = (text) => /^.*?[.!?](?= |$)/.exec(text.replaceAll(/\s+/g, " ").trim())?.[0] ?? text.trim()
+
+const exampleOf = (symbol) => {
+  const tag = symbol.getJsDocTags(checker).find(({ name }) => name === "example")
+  return ts.displayPartsToString(tag?.text).trim()
+}
+
+/** The names of the arguments of a client's method. */
+const namesOf = (client, method) => {
+  const property = checker.getPropertyOfType(checker.getDeclaredTypeOfSymbol(client), method)
+  const [signature] = checker.getSignaturesOfType(checker.getTypeOfSymbol(property), ts.SignatureKind.Call)
+  return signature.getParameters().flatMap((parameter) => {
+    const type = checker.getTypeOfSymbol(parameter)
+    if (!checker.isTupleType(type)) return [parameter.name]
+    return (type.target.labeledElementDeclarations ?? []).map((label) => label?.name?.getText() ?? parameter.name)
+  })
+}
+
+/** The comment at the start of a module. */
+const aboutOf = (name) => {
+  const comment = /^\/\*\*\n((?: \*.*\n)+?) \*\//.exec(readFileSync(join(source, `${name}.ts`), "utf8"))?.[1] ?? ""
+  return comment.replaceAll(/^ \* ?/gm, "").split(/\n\n|^@/m)[0].replaceAll(/\s+/g, " ").replace(
+    / \(`protocol\.md` [\d. and]+\)/,
+    ""
+  )
+    .trim()
+}
+
+/** The files of a folder that make a driver of a contract, or connect to one, by the name of the contract's module. */
+const users = (folder, pattern, isRelevant) => {
+  const found = new Map()
+  for (const file of readdirSync(folder).filter(isRelevant)) {
+    for (const [, module] of readFileSync(join(folder, file), "utf8").matchAll(pattern)) {
+      found.set(module, [...new Set([...found.get(module) ?? [], file])])
+    }
+  }
+  return found
+}
+const fakes = users(
+  join(root, "packages/core/src/testing"),
+  /fromInterface\(\s*(\w+)\.contract/g,
+  (file) => /^[A-Z]\w*Test\.ts$/.test(file)
+)
+const tests = users(
+  join(root, "packages/core/test/interop"),
+  /\b([A-Z]\w+)\.contract\b/g,
+  (file) => file.endsWith(".test.ts") && !/census|pythonClient|skeleton/.test(file)
+)
+
+// ------------------------------------------------------------------------------------------------------------------- the contracts
+
+const cell = (text) => text.replaceAll("|", "\\|").replaceAll(/\s+/g, " ")
+
+const code = (text) => {
+  const fence = text.includes("`") ? "``" : "`"
+  return `${fence}${cell(text)}${fence}`
+}
+
+/** A schema as its type, on the side of the program. */
+const typeOf = (schema) => {
+  const type = String(Schema.typeSchema(schema).ast).replaceAll("readonly ", "")
+  return type.length <= 120 ? type : `${type.slice(0, type.lastIndexOf(" ", 120))} …`
+}
+
+const argumentsOf = ({ args = [], rest }, names) => {
+  const described = args.map((argument, index) => {
+    const name = names[index] ?? `argument${index + 1}`
+    if (!("_tag" in argument)) return `${name}: ${typeOf(argument)}`
+    if (argument._tag === "SourceArgument") return `${name}: a source`
+    if (argument._tag === "SinkArgument") return `${name}: a sink`
+    const fallback = argument.fallback === undefined ? "" : ` = ${JSON.stringify(argument.fallback)}`
+    return `${name}?: ${typeOf(argument.schema)}${fallback}`
+  })
+  return [...described, ...rest === undefined ? [] : [`...: ${typeOf(rest)}[]`]]
+}
+
+const kinds = { Call: "call", StreamingCall: "streaming call", Stream: "byte stream" }
+
+const methodRow = (name, method, client) => {
+  const { options } = method
+  const args = method._tag === "Stream" ? [] : argumentsOf(options, namesOf(client, name))
+  const answer = method._tag === "Stream" ? "bytes both ways" : options.item ?? options.result
+  const result = typeof answer === "string" ? answer : answer === undefined ? "nothing" : code(typeOf(answer))
+  const effect = method._tag === "Stream" ? "write" : options.effect ?? "write"
+  const notes = [
+    ...options.idempotent === true ? ["may be repeated"] : [],
+    ...options.optional === true ? ["not every driver has it"] : []
+  ]
+  return `| ${code(name)} | ${kinds[method._tag]} | ${args.map(code).join(", ") || "none"} | ${result} | ${
+    [effect, ...notes].join("; ")
+  } | ${cell(options.documentation ?? "")} |`
+}
+
+const packageOf = (label) => label.split(".")[0].replaceAll("_", "-")
+
+const inCi = (name) => {
+  const files = tests.get(name)
+  if (files === undefined) {
+    return outside[name] === undefined
+      ? undefined
+      : `no: it ${outside[name]}`.replace("it not", "not")
+  }
+  const machine = needs[name] === undefined ? "" : `, where there is ${needs[name]}`
+  return `yes${machine}: ${files.map((file) => `\`${basename(file)}\``).join(", ")}`
+}
+
+const pages = []
+for (const name of modules) {
+  const { contract } = drivers[name]
+  if (contract === undefined) continue
+  const exported = exportsOf(name)
+  const symbol = exported.get("contract")
+  const client = exported.get("Client")
+  const conveniences = [...exported.values()].filter((symbol) => {
+    const declaration = symbol.valueDeclaration
+    return declaration !== undefined && ts.isVariableDeclaration(declaration)
+      && checker.getSignaturesOfType(checker.getTypeOfSymbol(symbol), ts.SignatureKind.Call).length > 0
+      && !(ts.isCallExpression(declaration.initializer ?? declaration))
+  })
+  const comment = textOf(symbol).replace(
+    /^The contract(, which has|: | )?/,
+    (_, word) => word === ", which has" ? "It has" : ""
+  )
+    .replace(/^\. /, "").trim()
+  const methods = Object.entries(contract.methods)
+  const facts = [
+    ["Label", code(contract.client)],
+    ["Package", code(packageOf(contract.client))],
+    ["Module", code(`@effect-jumpstarter/core/drivers/${name}`)],
+    ...contract.alsoSpokenBy.length === 0 ? [] : [["Also for", contract.alsoSpokenBy.map(code).join(", ")]],
+    ["Fake", (fakes.get(name) ?? []).map((file) => code(file.replace(/\.ts$/, ""))).join(", ") || "none of its own"],
+    ["Driven in CI", inCi(name) ?? "no"]
+  ]
+  const text = [
+    `# ${name}`,
+    "",
+    "<!-- Generated by scripts/driver-pages.mjs from packages/core/src/drivers. Do not edit. -->",
+    "",
+    aboutOf(name),
+    ...comment === "" ? [] : ["", comment[0].toUpperCase() + comment.slice(1)],
+    "",
+    "| | |",
+    "| --- | --- |",
+    ...facts.map(([what, fact]) => `| ${what} | ${fact} |`),
+    "",
+    "## Methods",
+    "",
+    ...methods.length === 0 ? ["None."] : [
+      "| Method | Kind | Arguments | Answers | What it does to the world | |",
+      "| --- | --- | --- | --- | --- | --- |",
+      ...methods.map(([method, described]) => methodRow(method, described, client))
+    ],
+    ...conveniences.length === 0 ? [] : [
+      "",
+      "## Conveniences",
+      "",
+      "| Function | |",
+      "| --- | --- |",
+      ...conveniences.map((symbol) => `| ${code(`${name}.${symbol.name}`)} | ${cell(sentence(textOf(symbol)))} |`)
+    ],
+    "",
+    "## Example",
+    "",
+    exampleOf(symbol),
+    ""
+  ].join("\n")
+  pages.push({ name, file: `${name}.md`, text, contract, fakes: fakes.get(name) ?? [] })
+}
+
+const table = [
+  "# The catalogue of drivers",
+  "",
+  "<!-- Generated by scripts/driver-pages.mjs from packages/core/src/drivers. Do not edit. -->",
+  "",
+  "Every label of the driver packages that Jumpstarter publishes has a contract, in a module of its own. "
+  + "[drivers.md](../drivers.md) says how to use them, and how to write one.",
+  "",
+  "A driver is driven in CI when the tests run the published Python driver and talk to it through its contract.",
+  "",
+  "| Contract | Label of the driver | Methods | Fake | Driven in CI |",
+  "| --- | --- | --- | --- | --- |",
+  ...pages.map(({ contract, fakes, file, name }) =>
+    `| [${name}](${file}) | ${code(contract.client)} | ${Object.keys(contract.methods).length} | ${
+      fakes.map((fake) => code(fake.replace(/\.ts$/, ""))).join(", ")
+    } | ${inCi(name) ?? "no"} |`
+  ),
+  ""
+].join("\n")
+
+// ------------------------------------------------------------------------------------------------------------------------ the files
+
+const files = new Map([["README.md", table], ...pages.map(({ file, text }) => [file, text])])
+const present = existsSync(target) ? readdirSync(target) : []
+const stale = [
+  ...[...files].filter(([file, text]) => !present.includes(file) || readFileSync(join(target, file), "utf8") !== text)
+    .map(([file]) => file),
+  ...present.filter((file) => !files.has(file))
+]
+if (check && stale.length > 0) {
+  console.error(`docs/drivers is out of date (${stale.join(", ")}): run \`npm run driver-pages\`.`)
+  process.exit(1)
+}
+if (!check) {
+  rmSync(target, { recursive: true, force: true })
+  mkdirSync(target, { recursive: true })
+  for (const [file, text] of files) writeFileSync(join(target, file), text)
+  console.log(`Wrote ${files.size} pages of docs/drivers, ${stale.length} of them changed.`)
+}
