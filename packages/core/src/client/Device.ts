@@ -18,6 +18,7 @@ import * as DriverTree from "../protocol/DriverTree.ts"
 import { shownPath } from "../protocol/shownPath.ts"
 import type { DriverClient } from "./DriverClient.ts"
 import * as ExporterConnection from "./ExporterConnection.ts"
+import * as contractSkeleton from "./skeleton.ts"
 import * as typedClient from "./typedClient.ts"
 
 /**
@@ -159,6 +160,35 @@ export const connectAll = <const P extends Places>(
         Effect.map(callers.on(caller, () => connect(contract, path)), (client) => [name, client] as const)
     ),
     (clients) => Object.fromEntries(clients) as Devices<P>
+  )
+}
+
+/**
+ * The skeleton of a contract for a driver that has none, as TypeScript: its label, and the methods that the exporter describes,
+ * with their descriptions. A report has neither the kinds of methods nor their arguments, and Python exporters describe only the
+ * methods whose description is in their configuration. So the skeleton has to be completed with the driver's source.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Device, ExporterConnection } from "@effect-jumpstarter/core"
+ * import { Console, Effect } from "effect"
+ *
+ * // Prints `export const Fan = DriverInterface.make("acme_drivers.client.FanClient", { ...`
+ * const program = Device.skeleton("cooling.fan").pipe(
+ *   Effect.flatMap(Console.log),
+ *   Effect.provide(ExporterConnection.layerEnv)
+ * )
+ * ```
+ */
+export const skeleton = (
+  path: string | ReadonlyArray<string>
+): Effect.Effect<string, DriverTree.DriverNotFound, ExporterConnection.ExporterConnection> => {
+  const caller = callers.of()
+  return Effect.flatMap(
+    ExporterConnection.ExporterConnection,
+    ({ driver }) => Effect.map(callers.on(caller, () => driver(path)), contractSkeleton.of)
   )
 }
 

@@ -11,7 +11,6 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as DriverInterface from "../contract/DriverInterface.ts"
-import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
 import type { ContentEncodingError } from "../resource/ContentEncoding.ts"
@@ -19,15 +18,13 @@ import type * as Resource from "../resource/Resource.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as deviceShell from "./baseFlasher/deviceShell.ts"
 import * as Console from "./Console.ts"
+import * as family from "./family/baseFlasher.ts"
 import type * as HttpServer from "./HttpServer.ts"
 import * as Opendal from "./Opendal.ts"
 import type * as Power from "./Power.ts"
 import type * as Serial from "./Serial.ts"
 import type * as Tftp from "./Tftp.ts"
 import * as Uboot from "./Uboot.ts"
-
-const text = { result: Schema.String, effect: "read", idempotent: true } as const
-const optionalText = { result: Schema.NullOr(Schema.String), effect: "read", idempotent: true } as const
 
 /**
  * The contract. The driver's children are `uboot`, `power`, `serial`, `tftp` and `http`, which implement `Uboot.contract`,
@@ -61,74 +58,9 @@ const optionalText = { result: Schema.NullOr(Schema.String), effect: "read", ide
  * })
  * ```
  */
-export const contract = DriverInterface.make("jumpstarter_driver_flashers.client.BaseFlasherClient", {
-  /** The target that the exporter's configuration names; null if it names none. */
-  get_default_target: DriverMethod.call({
-    ...optionalText,
-    documentation: "The target that the exporter's configuration names; null if it names none."
-  }),
-  /** The certificate with which the board checks HTTPS servers, as PEM; null for the usual ones. */
-  get_cacert: DriverMethod.call({
-    ...optionalText,
-    documentation: "The certificate with which the board checks HTTPS servers, as PEM; null for the usual ones."
-  }),
-  /** Puts a program that writes images where the board can fetch it. */
-  setup_fls_binary: DriverMethod.call({
-    optional: true,
-    documentation: "Puts a program that writes images where the board can fetch it.",
-    idempotent: true
-  }),
-  /** Fetches the bundle, or another one, and puts its files where U-Boot loads them from. */
-  setup_flasher_bundle: DriverMethod.call({
-    args: DriverMethod.named((bundle = DriverMethod.optional(Schema.String)) => [bundle]),
-    documentation: "Fetches the bundle, or another one, and puts its files where U-Boot loads them from.",
-    idempotent: true
-  }),
-  /** Takes a device tree from the client. The published drivers do not implement it. */
-  set_dtb: DriverMethod.call({
-    args: DriverMethod.named((dtb = DriverMethod.source) => [dtb]),
-    optional: true,
-    documentation: "Takes a device tree from the client. The published drivers do not implement it.",
-    idempotent: true
-  }),
-  /** Chooses a device tree of the bundle. */
-  use_dtb_variant: DriverMethod.call({
-    args: DriverMethod.named((variant = Schema.String) => [variant]),
-    documentation: "Chooses a device tree of the bundle.",
-    idempotent: true
-  }),
-  /** The manifest of the bundle, as YAML. */
-  get_flasher_manifest_yaml: DriverMethod.call({ ...text, documentation: "The manifest of the bundle, as YAML." }),
-  /** The name of the kernel's file. */
-  get_kernel_filename: DriverMethod.call({ ...text, documentation: "The name of the kernel's file." }),
-  /** The name of the file with the initial file system; null without one. */
-  get_initram_filename: DriverMethod.call({
-    ...optionalText,
-    documentation: "The name of the file with the initial file system; null without one."
-  }),
-  /** The name of the device tree's file; empty without one. */
-  get_dtb_filename: DriverMethod.call({
-    ...text,
-    documentation: "The name of the device tree's file; empty without one."
-  }),
-  /** The address in memory to which the device tree is loaded; null without one. */
-  get_dtb_address: DriverMethod.call({
-    ...optionalText,
-    documentation: "The address in memory to which the device tree is loaded; null without one."
-  }),
-  /** The address in memory to which the kernel is loaded. */
-  get_kernel_address: DriverMethod.call({
-    ...text,
-    documentation: "The address in memory to which the kernel is loaded."
-  }),
-  /** The address in memory to which the initial file system is loaded; null without one. */
-  get_initram_address: DriverMethod.call({
-    ...optionalText,
-    documentation: "The address in memory to which the initial file system is loaded; null without one."
-  }),
-  /** The command with which U-Boot starts the kernel. */
-  get_bootcmd: DriverMethod.call({ ...text, documentation: "The command with which U-Boot starts the kernel." })
-}, { driverType: "storage" })
+export const contract = DriverInterface.make("jumpstarter_driver_flashers.client.BaseFlasherClient", family.bundling, {
+  driverType: "storage"
+})
 
 /**
  * The client of such a flasher.
