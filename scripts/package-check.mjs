@@ -103,7 +103,10 @@ const commands = (file) =>
   Array.from(
     readFileSync(join(root, file), "utf8").matchAll(/^npm install (.*)$/gm),
     ([, args]) =>
-      args.split(" ").flatMap((arg) => arg === "@effect-jumpstarter/core" ? [tarball("proto"), tarball("core")] : [arg])
+      args
+        .replace(/"\$CLONE\/build\/proto\.tgz" "\$CLONE\/build\/core\.tgz"/, "@effect-jumpstarter/core")
+        .split(" ")
+        .flatMap((arg) => arg === "@effect-jumpstarter/core" ? [tarball("proto"), tarball("core")] : [arg])
   )
 const [first, ...others] = ["README.md", "packages/core/README.md"].map(commands)
 if (first.length === 0 || others.some((other) => String(other) !== String(first))) {

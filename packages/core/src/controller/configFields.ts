@@ -11,7 +11,7 @@ export const saying = (details: string) => ({
 
 export const Text = Schema.NonEmptyString.annotations(saying("is not a string; write it in quotes"))
 
-export const AnyText = Schema.String.annotations(saying("is not a string; write it in quotes"))
+const AnyText = Schema.String.annotations(saying("is not a string; write it in quotes"))
 
 export const OptionalText = Schema.optional(
   Schema.NullOr(Schema.String).annotations(saying("is not a string; write it in quotes"))

@@ -126,8 +126,8 @@ export const frames = (
   return Stream.unwrapScoped(Effect.gen(function*() {
     const path = yield* pathOf
     const stream = yield* callers.on(caller, () => video.connect())
-    const isOfDriver = (error: DriverCallError | Error): error is DriverCallError => "origin" in error
-    const onError = (error: DriverCallError | Error) => isOfDriver(error) ? error : failed(path, error.message)
+    const onError = (error: DriverCallError | httpGet.HttpFailure) =>
+      error._tag === "HttpFailure" ? failed(path, error.message) : error
     const response = yield* Effect.mapError(httpGet.get(stream, path), onError)
     const { contentType, status } = response
     if (status !== 200) return yield* failed(path, `the HTTP server answered with status ${status}`, status)

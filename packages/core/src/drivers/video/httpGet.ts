@@ -1,4 +1,5 @@
 // One HTTP request over a byte stream, with the HTTP parser of Node.
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
@@ -9,10 +10,13 @@ import type { ByteStream } from "../../protocol/ByteStream.ts"
 import * as interruptible from "../../util/interruptible.ts"
 import * as readable from "../../util/readable.ts"
 
+/** The request failed, though the byte stream did not. */
+export class HttpFailure extends Data.TaggedError("HttpFailure")<{ readonly message: string }> {}
+
 export interface Response<E> {
   readonly status: number
   readonly contentType: string
-  readonly body: Stream.Stream<Uint8Array, E | Error>
+  readonly body: Stream.Stream<Uint8Array, E | HttpFailure>
 }
 
 // The byte stream as Node sees it, and the failure of the byte stream, of which Node reports only that the connection is gone.
@@ -70,11 +74,11 @@ const toDuplex = <E extends Error>(stream: ByteStream<E>) =>
 export const get = <E extends Error>(
   stream: ByteStream<E>,
   path: string
-): Effect.Effect<Response<E>, E | Error, Scope.Scope> =>
+): Effect.Effect<Response<E>, E | HttpFailure, Scope.Scope> =>
   Effect.gen(function*() {
     const { failure, line } = yield* toDuplex(stream)
-    const why = (error: Error): E | Error => failure() ?? error
-    const response = yield* Effect.async<IncomingMessage, E | Error>((resume) => {
+    const why = ({ message }: Error): E | HttpFailure => failure() ?? new HttpFailure({ message })
+    const response = yield* Effect.async<IncomingMessage, E | HttpFailure>((resume) => {
       try {
         request({ createConnection: () => line, host: "localhost", path })
           .on("response", (response) => resume(Effect.succeed(response)))
@@ -82,11 +86,11 @@ export const get = <E extends Error>(
           .end()
       } catch (error) {
         // A path with characters that no request can carry.
-        resume(Effect.fail(error instanceof Error ? error : new Error(String(error))))
+        resume(Effect.fail(new HttpFailure({ message: error instanceof Error ? error.message : String(error) })))
       }
     })
     response.on("error", () => {})
-    const next = yield* readable.make(response, why, () => why(new Error("the connection was closed")))
+    const next = yield* readable.make(response, why, () => why(new HttpFailure({ message: "the connection was closed" })))
     return {
       status: response.statusCode ?? 0,
       contentType: response.headers["content-type"] ?? "",
