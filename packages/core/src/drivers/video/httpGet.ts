@@ -90,7 +90,11 @@ export const get = <E extends Error>(
       }
     })
     response.on("error", () => {})
-    const next = yield* readable.make(response, why, () => why(new HttpFailure({ message: "the connection was closed" })))
+    const next = yield* readable.make(
+      response,
+      why,
+      () => why(new HttpFailure({ message: "the connection was closed" }))
+    )
     return {
       status: response.statusCode ?? 0,
       contentType: response.headers["content-type"] ?? "",
