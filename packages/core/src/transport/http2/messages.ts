@@ -20,23 +20,6 @@ const sendBytes = 1536 * 1024
 // not read.
 const overhead = 512
 
-// V8 frees the buffers that a socket reads into when it collects the young generation, which is cheap, or the whole heap. A process that
-// only receives makes so few objects that V8 takes it for idle. V8 then lowers the limit of the heap to some 9 MiB above its size, counts
-// the buffers against the limit, and collects the whole heap each time that so many bytes have arrived. For as long as the transfer lasts,
-// it takes three to five times the processor time. Garbage in proportion to the bytes shows V8 a process at work, and makes it collect the
-// young generation before the limit is reached. Making it costs less than a tenth of a transfer. The young generation has 16 MiB before
-// Node 24, and 64 MiB since.
-const garbageShare = Number.parseInt(process.versions.node) < 24 ? 1 / 2 : 1
-
-// The size of an array's element.
-const elementBytes = 8
-
-// Bytes that arrive in smaller pieces cause enough objects without this.
-const smallPiece = 4 * 1024
-
-// Larger arrays would not be in the young generation.
-const largestGarbage = 64 * 1024
-
 // Reads messages as they arrive, beginning when `start` is called. While the receiver is not ready for the next message the stream
 // is paused, which closes its flow-control window.
 export class Reading {
@@ -44,12 +27,8 @@ export class Reading {
   private readonly scavenging = new Scavenging()
   // The bytes that arrived before the start.
   private early: Array<Uint8Array> | undefined = []
-  // Nobody reads it. In a field the engine cannot leave it out.
-  protected garbage: ReadonlyArray<never> = []
   private readonly onData = (bytes: Uint8Array): void => {
-    if (bytes.length >= smallPiece) {
-      this.garbage = new Array<never>(Math.min(bytes.length * garbageShare, largestGarbage) / elementBytes >>> 0)
-    }
+    this.scavenging.add(bytes.length)
     if (this.early === undefined) this.read(bytes)
     else this.early.push(bytes)
   }
@@ -89,7 +68,6 @@ export class Reading {
   }
 
   private read(bytes: Uint8Array): void {
-    this.scavenging.add(bytes.length)
     let full: Promise<void> | undefined
     try {
       this.reader.read(bytes, (message) => {
