@@ -22,11 +22,7 @@ const outside = {
   Cuttlefish: "needs KVM; not published yet",
   CvdFlasher: "needs KVM; not published yet",
   CvdPower: "needs KVM; not published yet",
-  DigitalInput: "needs GPIO pins, or the kernel module gpio-sim",
-  DigitalOutput: "needs GPIO pins, or the kernel module gpio-sim",
-  DutNetwork: "needs root and a network interface of its own",
   Esp32Flasher: "needs an ESP32",
-  Iscsi: "needs root and the kernel's iSCSI target",
   SshMount: "has no methods; sshfs on the client's machine needs FUSE",
   Video: "not published yet; `UStreamer` has the same stream",
   VirtualPower: "needs an account of Corellium"
@@ -34,9 +30,24 @@ const outside = {
 
 // What a machine needs besides Python, where the tests of a contract do not run on every machine.
 const needs = {
-  Qemu: "QEMU",
-  QemuFlasher: "QEMU",
-  Renode: "Renode"
+  Qemu: "QEMU for the boot"
+}
+
+// What stands in for the hardware, the program or the kernel behind a driver.
+const standIns = {
+  BaseFlasher: "a scripted board",
+  DigitalInput: "pins of the test",
+  DigitalOutput: "pins of the test",
+  DutNetwork: "tools of the test",
+  Iscsi: "a kernel of the test",
+  PiPico: "a directory as the drive",
+  ProbeRs: "a program of the test",
+  Renode: "a program of the test",
+  RideSx: "a program of the test",
+  RideSxPower: "a terminal of the test",
+  Stlink: "a directory as the drive",
+  Uboot: "a scripted board",
+  UStreamer: "a program of the test"
 }
 
 // --------------------------------------------------------------------------------------------------------------------- the sources
@@ -168,7 +179,8 @@ const inCi = (name) => {
       : `no: it ${outside[name]}`.replace("it not", "not")
   }
   const machine = needs[name] === undefined ? "" : `, where there is ${needs[name]}`
-  return `yes${machine}: ${files.map((file) => `\`${basename(file)}\``).join(", ")}`
+  const standIn = standIns[name] === undefined ? "" : `, with ${standIns[name]}`
+  return `yes${machine}${standIn}: ${files.map((file) => `\`${basename(file)}\``).join(", ")}`
 }
 
 const pages = []

@@ -178,7 +178,7 @@ export const connectAll = <const P extends Places>(
  * // Prints `export const Fan = DriverInterface.make("acme_drivers.client.FanClient", { ...`
  * const program = Device.skeleton("cooling.fan").pipe(
  *   Effect.flatMap(Console.log),
- *   Effect.provide(ExporterConnection.layerEnv)
+ *   Effect.provide(ExporterConnection.layerEnv())
  * )
  * ```
  */
