@@ -16,8 +16,8 @@ import type * as Endpoint from "../grpc/Endpoint.ts"
 import type { LeaseEnded } from "../protocol/LeaseEnded.ts"
 import * as telemetry from "../telemetry/leases.ts"
 import type { GrpcServerError } from "../transport/GrpcServer.ts"
+import { closeScope } from "../util/closeScope.ts"
 import * as interruptible from "../util/interruptible.ts"
-import * as monotonicClock from "../util/monotonicClock.ts"
 import * as acquisition from "./acquisition.ts"
 import * as childEnvironment from "./childEnvironment.ts"
 import * as endings from "./endings.ts"
@@ -148,15 +148,14 @@ export const request = (
     // Of what needs the lease.
     const life = yield* Scope.make()
     let connection: Connection | undefined
-    let holding: { readonly exporter: string; readonly since: number } | undefined
+    let holding: telemetry.Holding | undefined
+    const parent = yield* Effect.option(Effect.currentParentSpan)
 
     const become = (end: LeaseEnded) =>
       Effect.gen(function*() {
         if (!(yield* Deferred.succeed(over, end))) return
         yield* states.become(LeaseState.Ended({ end }))
-        if (holding !== undefined) {
-          yield* telemetry.held(holding.exporter, end.how, (yield* monotonicClock.currentMillis) - holding.since)
-        }
+        if (holding !== undefined) yield* holding.ended(end.how)
       })
 
     /** The lease has ended by itself: there is no session to end, and nothing to release. */
@@ -176,14 +175,14 @@ export const request = (
       Effect.gen(function*() {
         if (!isOpen) return
         isOpen = false
-        yield* Scope.close(work, exit)
+        yield* closeScope(work, exit)
         yield* Deferred.interrupt(outcome)
         if (connection === undefined) return
         const end = knownEnd()
         // A call may have learned it just now.
         if (end !== undefined) yield* lost(end)
         else if (creates !== undefined) yield* sessionEnded(terms, connection, exit)
-      }).pipe(Effect.ensuring(Scope.close(life, exit)))
+      }).pipe(Effect.ensuring(closeScope(life, exit)))
 
     const term = Duration.format(Duration.decode(creates?.duration ?? 0))
 
@@ -225,8 +224,8 @@ export const request = (
 
     const held = Effect.gen(function*() {
       const acquired = yield* acquisition.acquire(terms, { release, progress: states })
-      holding = { exporter: acquired.exporter, since: acquired.asked }
-      const watch = yield* watches.make(terms, acquired)
+      holding = yield* telemetry.hold({ lease: name, exporter: acquired.exporter, since: acquired.asked, parent })
+      const watch = yield* watches.make(terms, acquired, holding)
       knownEnd = watch.end
       const session = yield* Scope.fork(life, ExecutionStrategy.sequential)
       const noticed = Effect.flatMap(watch.run, (end) =>
@@ -269,7 +268,7 @@ export const request = (
       // The program did not get it, so it is released now, and not when the scope closes.
       Effect.tapErrorCause(() => Effect.catchAll(released, unreleased)),
       Effect.annotateLogs({ lease: name }),
-      Effect.withSpan("jumpstarter.lease", { attributes: { "jumpstarter.lease": name }, captureStackTrace: false }),
+      telemetry.requested(name),
       Scope.extend(life)
     )
 

@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import type { ControllerError } from "../controller/Controller.ts"
 import type { LeaseInfo } from "../controller/records.ts"
 import { LeaseEnded } from "../protocol/LeaseEnded.ts"
-import * as telemetry from "../telemetry/leases.ts"
+import type * as telemetry from "../telemetry/leases.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as monotonicClock from "../util/monotonicClock.ts"
 import * as sharedQuery from "../util/sharedQuery.ts"
@@ -49,7 +49,8 @@ const warnBefore = 5 * 60_000
 
 export const make = (
   { controller, extend: policy, name, requested, title }: Terms,
-  acquired: Acquired
+  acquired: Acquired,
+  { extended }: Pick<telemetry.Holding, "extended">
 ): Effect.Effect<Watch> =>
   Effect.gen(function*() {
     const over = yield* Deferred.make<LeaseEnded>()
@@ -128,7 +129,7 @@ export const make = (
         const answer = yield* Effect.either(controller.within(lookBound).extendLease(name, by))
         if (Either.isRight(answer)) {
           yield* learn(answer.right, asked)
-          yield* telemetry.extended(acquired.exporter)
+          yield* extended(by)
           yield* Effect.logInfo(`${title} was extended by ${Duration.format(by)}`)
           return shortly
         }
@@ -167,7 +168,7 @@ export const make = (
           const asked = yield* monotonicClock.currentMillis
           const lease = yield* controller.extendLease(name, by)
           yield* learn(lease, asked)
-          yield* telemetry.extended(acquired.exporter)
+          yield* extended(Duration.decode(by))
           const now = yield* DateTime.now
           return DateTime.addDuration(now, Option.getOrElse(reading.remaining(lease), () => Duration.zero))
         }).pipe(

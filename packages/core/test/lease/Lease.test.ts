@@ -196,6 +196,15 @@ for (const { carrier, it, lab } of carriers) {
   })
 }
 
+it.live("a program that leases again and again keeps nothing of its earlier leases", () =>
+  Effect.gen(function*() {
+    yield* hosted()
+    const kept = Effect.map(Effect.getFiberRefs, ({ locals }) => locals.get(FiberRef.currentContext)?.length)
+    const once = Effect.zipRight(Effect.scoped(Lease.acquire(asked)), kept)
+    const first = yield* once
+    deepStrictEqual([yield* once, yield* once], [first, first])
+  }).pipe(Effect.scoped, Effect.provide(ControllerTest.layer()), Effect.provide(logged([]))))
+
 describe("a hook", () => {
   const lab = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provide(effect, ControllerTest.layer())
 
