@@ -1,8 +1,9 @@
 // What the soak does to a connection, many times over.
-import { type DriverClient, Endpoint, ExporterConnection, Resource } from "@effect-jumpstarter/core"
-import { Effect, Option, Schedule, type Scope, Sink, Stream } from "effect"
+import { Controller, type DriverClient, Endpoint, ExporterConnection, Lease, Resource } from "@effect-jumpstarter/core"
+import { Effect, Logger, LogLevel, Option, Random, Schedule, type Scope, Sink, Stream } from "effect"
 import { randomBytes } from "node:crypto"
 import { join } from "node:path"
+import * as leaseSimulation from "../test/support/leaseSimulation.ts"
 import * as relay from "../test/support/relay.ts"
 
 /** What a scenario gets: clients of a connection of its own. */
@@ -13,6 +14,8 @@ export interface Stage {
   readonly address: string
   readonly bench: DriverClient.DriverClient
   readonly soak: DriverClient.DriverClient
+  /** A client of the lab, which has the exporter `soak`. */
+  readonly controller: Controller.ControllerClient
 }
 
 export interface Scenario {
@@ -21,6 +24,8 @@ export interface Scenario {
   readonly count: number
   /** Whether it is one transfer, of which memory may never hold more than a part. */
   readonly flat: boolean
+  /** Bytes that the host keeps of each on purpose. */
+  readonly kept: number
   /** Does it so many times. */
   readonly run: (stage: Stage, count: number) => Effect.Effect<void, Error, Scope.Scope>
 }
@@ -149,6 +154,57 @@ const bothWays: Scenario["run"] = ({ address }, count) =>
       })))
   })
 
+const leased = <A, E>(
+  { controller }: Stage,
+  use: Effect.Effect<A, E, Controller.Controller | Scope.Scope>
+): Effect.Effect<A, E, Scope.Scope> =>
+  Effect.provideService(use, Controller.Controller, controller).pipe(
+    // Each lease has a few lines of its own.
+    Logger.withMinimumLogLevel(LogLevel.Warning)
+  )
+
+const board = { exporterName: "soak", duration: "1 day" } as const
+
+// From the request to the release, through a tunnel of its own.
+const leases: Scenario["run"] = (stage, count) =>
+  leased(
+    stage,
+    repeat(count, 1, (index) =>
+      Effect.scoped(Effect.gen(function*() {
+        const { connection } = yield* Lease.acquire(board)
+        const bench = yield* connection.driver("bench")
+        yield* expect((yield* bench.call("identity", index)) === index, "another answer")
+      })))
+  )
+
+// Each connection to the socket of a lease is a tunnel.
+const tunnels: Scenario["run"] = (stage, count) =>
+  leased(
+    stage,
+    Effect.gen(function*() {
+      const lease = yield* Lease.acquire(board)
+      const endpoint = yield* lease.serveUnix
+      yield* repeat(count, 4, (index) =>
+        Effect.scoped(Effect.gen(function*() {
+          const connection = yield* ExporterConnection.fromEndpoint(endpoint)
+          const bench = yield* connection.driver("bench")
+          yield* expect((yield* bench.call("identity", index)) === index, "another answer")
+        })))
+    })
+  )
+
+// In this process. The seed repeats it: `SIMULATION_SEED=... npm test -- lease/simulation`.
+const simulation: Scenario["run"] = (_, count) =>
+  Effect.gen(function*() {
+    const seed = yield* Random.nextIntBetween(0, 1e9)
+    const size = { ...leaseSimulation.fullSize, clients: count }
+    const run = `SIMULATION_SEED=${seed} SIMULATION_CLIENTS=${count}`
+    process.stderr.write(`  ${run}\n`)
+    const outcome = yield* Effect.mapError(leaseSimulation.run(seed, size), (error) => new WrongResult(String(error)))
+    const problems = leaseSimulation.problems(outcome, size)
+    yield* expect(problems.length === 0, `${run}: ${problems.join("; ")}`)
+  })
+
 // A server on Node closes a connection on which more than a thousand calls are cancelled at more than 33 a second, and
 // before Node 22 that cannot be changed.
 const cancelling = (count: number): number => Number.parseInt(process.versions.node) < 22 ? Math.min(count, 700) : count
@@ -159,16 +215,23 @@ const leaving = (count: number): number => Math.min(cancelling(count), 2_000)
 
 /** All of them, at a scale of what is usual. */
 export const scenarios = (scale: number): ReadonlyArray<Scenario> => {
-  const scenario = (name: string, title: string, count: number, run: Scenario["run"], flat = false): Scenario => ({
+  const scenario = (
+    name: string,
+    title: string,
+    count: number,
+    run: Scenario["run"],
+    { flat = false, kept = 0 } = {}
+  ): Scenario => ({
     name,
     title,
     count: Math.max(10, Math.round(count * scale)),
     flat,
+    kept,
     run
   })
   return [
-    scenario("send", "MiB of a resource sent", 4096, send, true),
-    scenario("receive", "MiB of a resource received", 4096, receive, true),
+    scenario("send", "MiB of a resource sent", 4096, send, { flat: true }),
+    scenario("receive", "MiB of a resource received", 4096, receive, { flat: true }),
     scenario("calls", "cancelled calls", cancelling(10_000), cancelledCalls),
     scenario("streaming", "abandoned streaming calls", cancelling(10_000), abandonedStreamingCalls),
     scenario("floods", "streaming calls left while items pour in", 200, floods),
@@ -176,6 +239,10 @@ export const scenarios = (scale: number): ReadonlyArray<Scenario> => {
     scenario("abandoned", "byte streams left while they are read", leaving(10_000), abandonedByteStreams),
     scenario("connections", "connections opened and closed", 1000, connections),
     scenario("reconnects", "connections cut", 1000, reconnects),
-    scenario("duplex", "MiB both ways on one connection", 1024, bothWays)
+    scenario("duplex", "MiB both ways on one connection", 1024, bothWays),
+    // The stand-in lists leases that have ended, and who had which exporter.
+    scenario("leases", "leases, one after another", 2000, leases, { kept: 4096 }),
+    scenario("tunnels", "tunnels opened and closed", 2000, tunnels),
+    scenario("simulation", "programs that lease in a simulated lab", leaseSimulation.fullSize.clients, simulation)
   ]
 }

@@ -1,15 +1,18 @@
 // The soak: `npm run soak -- [options]` does things many times over and looks what they leave behind, in this process
 // and in our host's. docs/performance.md explains what it prints.
-import { type DriverClient, Endpoint, ExporterConnection } from "@effect-jumpstarter/core"
+import { ClientConfig, Controller, type DriverClient, Endpoint, ExporterConnection } from "@effect-jumpstarter/core"
+import { FetchHttpClient } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
-import { Cause, Duration, Effect, Schema } from "effect"
+import { Cause, Duration, Effect, Redacted, Schema } from "effect"
+import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
+import * as certificates from "../test/support/certificates.ts"
 import * as temporary from "../test/support/temporary.ts"
 import * as census from "./census.ts"
 import * as installation from "./installation.ts"
 import * as memoryWatch from "./memoryWatch.ts"
-import { type Scenario, scenarios } from "./scenarios.ts"
+import { type Scenario, scenarios, type Stage } from "./scenarios.ts"
 import * as table from "./table.ts"
 import * as worker from "./worker.ts"
 
@@ -33,12 +36,20 @@ interface Host {
   readonly address: string
   /** The driver that tells about the host's process, on a connection that no scenario uses. */
   readonly control: DriverClient.DriverClient
+  readonly controller: Stage["controller"]
 }
 
 interface Outcome {
   readonly row: ReadonlyArray<string>
   readonly complaints: ReadonlyArray<string>
 }
+
+const Client = Schema.Struct({
+  endpoint: Schema.String,
+  name: Schema.String,
+  namespace: Schema.String,
+  token: Schema.Redacted(Schema.String)
+})
 
 const observe = ({ control }: Host) =>
   Effect.all({
@@ -58,12 +69,13 @@ const watch = ({ control }: Host) =>
 const mebibytes = (bytes: number): string => (bytes / MiB).toFixed(1)
 
 // Some of it to get everything warm, and then all to see whether that leaves anything that the first time did not.
-const measure = (host: Host, { count, flat, run, title }: Scenario) =>
+const measure = (host: Host, { count, flat, kept, run, title }: Scenario) =>
   Effect.gen(function*() {
     const connection = yield* ExporterConnection.fromEndpoint(Endpoint.unix(host.address))
     const bench = yield* connection.driver("bench")
     const soak = yield* connection.driver("soak")
-    const stage = { directory: host.directory, address: host.address, bench, soak }
+    const { address, controller, directory } = host
+    const stage = { address, bench, controller, directory, soak }
     yield* Effect.scoped(run(stage, Math.ceil(count / 4)))
     const before = yield* observe(host)
     const growth = yield* watch(host)
@@ -75,11 +87,12 @@ const measure = (host: Host, { count, flat, run, title }: Scenario) =>
     const sides = (["client", "host"] as const).map((side) => {
       const heap = after[side].bytes - before[side].bytes
       const peak = peaks[side]
+      const limit = heapLimit(count) + (side === "host" ? kept * count : 0)
       return {
         figures: [mebibytes(heap), mebibytes(peak)],
         complaints: [
           ...census.more(before[side], after[side]),
-          ...(heap > heapLimit(count) ? [`heap +${mebibytes(heap)} MiB, ${(heap / count).toFixed(0)} bytes each`] : []),
+          ...(heap > limit ? [`heap +${mebibytes(heap)} MiB, ${(heap / count).toFixed(0)} bytes each`] : []),
           ...(flat && peak > peakLimit ? [`resident memory +${mebibytes(peak)} MiB at times`] : [])
         ].map((text) => `${title}: ${side}: ${text}`)
       }
@@ -104,9 +117,21 @@ const soak = Effect.gen(function*() {
   const { program } = yield* installation.make
   const directory = yield* temporary.directory
   const address = join(directory, "host")
-  yield* worker.start("our host", [...program("soakProcess", ["--expose-gc"]), address])
+  const certificateFile = join(directory, "certificate.pem")
+  const keyFile = join(directory, "key.pem")
+  const { certificate: { chain, privateKey } } = yield* certificates.localhost
+  yield* Effect.promise(async () => {
+    await writeFile(certificateFile, chain)
+    await writeFile(keyFile, Redacted.value(privateKey), { mode: 0o600 })
+  })
+  yield* worker.start("our host", [...program("soakProcess", ["--expose-gc"]), address, certificateFile, keyFile])
   const connection = yield* ExporterConnection.fromEndpoint(Endpoint.unix(address))
-  const host = { directory, address, control: yield* connection.driver("soak") }
+  const control = yield* connection.driver("soak")
+  const client = yield* Effect.flatMap(control.call("client"), Schema.decodeUnknown(Client))
+  const config = yield* ClientConfig.make({ ...client, tls: { ca: chain } })
+  // One for all of them: grpc-js keeps a connection that was closed for up to ten seconds.
+  const controller = yield* Effect.provide(Controller.make(config), FetchHttpClient.layer)
+  const host: Host = { address, control, controller, directory }
   const chosen = scenarios(Number(options.scale))
     .filter(({ name }) => options.only.split(",").some((prefix) => name.startsWith(prefix)))
   const outcomes = yield* Effect.forEach(chosen, (scenario) =>

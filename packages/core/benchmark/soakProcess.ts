@@ -1,8 +1,10 @@
-// Our host for the soak, in a process of its own: `soakProcess.ts PATH`. Besides what the benchmark calls it has a
-// driver that tells what the process holds on to.
+// Our host for the soak, in a process of its own: `soakProcess.ts PATH CERTIFICATE KEY`. Besides what the benchmark calls it has a
+// driver that tells what the process holds on to. It also has a lab on TLS, with an exporter to lease.
 import { Driver, Exporter } from "@effect-jumpstarter/core"
+import { ControllerTest } from "@effect-jumpstarter/core/testing"
 import { NodeRuntime } from "@effect/platform-node"
-import { Effect, Schedule, Stream } from "effect"
+import { Effect, Redacted, Schedule, Stream } from "effect"
+import { readFile } from "node:fs/promises"
 import * as census from "./census.ts"
 import * as driver from "./driver.ts"
 import * as memoryWatch from "./memoryWatch.ts"
@@ -15,29 +17,48 @@ const hang = Effect.acquireRelease(
   () => Effect.sync(() => void open--)
 ).pipe(Effect.zipRight(Effect.never), Effect.scoped)
 
-const soak = Driver.make({
-  client: "jumpstarter.client.DriverClient",
-  methods: {
-    hang: Driver.call(() => hang),
-    ticks: Driver.streamingCall(() => Stream.as(Stream.fromSchedule(Schedule.spaced("1 millis")), null)),
-    open: Driver.call(() => Effect.sync(() => open)),
-    census: Driver.call(() => Effect.promise(() => census.take())),
-    watch: Driver.call(() =>
-      Effect.sync(() => {
-        growth = memoryWatch.watch()
-      })
-    ),
-    growth: Driver.call(() => Effect.sync(() => growth()))
+const [, , path = "", certificate = "", key = ""] = process.argv
+
+const read = (file: string) => Effect.promise(() => readFile(file, "utf8"))
+
+const lab = Effect.gen(function*() {
+  const listen = {
+    host: "127.0.0.1",
+    port: 0,
+    certificate: { chain: yield* read(certificate), privateKey: Redacted.make(yield* read(key)) }
   }
+  const lab = yield* ControllerTest.make({ listen: { controller: listen, router: listen }, latency: "none" })
+  yield* lab.hostExporter("soak", { bench: driver.bench() })
+  const { endpoint, name, namespace, token } = yield* lab.addClient("soak")
+  return { endpoint, name, namespace, token: Redacted.value(token) }
 })
+
+const makeSoak = (client: Effect.Effect.Success<typeof lab>) =>
+  Driver.make({
+    client: "jumpstarter.client.DriverClient",
+    methods: {
+      hang: Driver.call(() => hang),
+      ticks: Driver.streamingCall(() => Stream.as(Stream.fromSchedule(Schedule.spaced("1 millis")), null)),
+      open: Driver.call(() => Effect.sync(() => open)),
+      census: Driver.call(() => Effect.promise(() => census.take())),
+      watch: Driver.call(() =>
+        Effect.sync(() => {
+          growth = memoryWatch.watch()
+        })
+      ),
+      growth: Driver.call(() => Effect.sync(() => growth())),
+      client: Driver.call(() => Effect.succeed(client))
+    }
+  })
 
 const inputEnded = Effect.async<void>((resume) => {
   process.stdin.resume().once("close", () => resume(Effect.void))
 })
 
 Effect.gen(function*() {
+  const soak = makeSoak(yield* lab)
   const exporter = yield* Exporter.make(Driver.composite({ bench: driver.bench(), soak }))
-  yield* Exporter.serve(exporter, { path: process.argv[2] ?? "" })
+  yield* Exporter.serve(exporter, { path })
   process.stdout.write(`${JSON.stringify({ pid: process.pid })}\n`)
   yield* inputEnded
 }).pipe(Effect.scoped, NodeRuntime.runMain)

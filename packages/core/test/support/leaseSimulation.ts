@@ -48,6 +48,44 @@ export interface Outcome {
   readonly lines: ReadonlyArray<string>
 }
 
+/** That of `npm run soak`. */
+export const fullSize: Size = { exporters: 300, kinds: 30, clients: 500, hours: 2 }
+
+/** The periods in which somebody had an exporter that somebody else had already. */
+const overlaps = (holdings: ReadonlyArray<ControllerTest.Holding>): ReadonlyArray<ControllerTest.Holding> => {
+  const latest = new Map<string, number>()
+  return [...holdings].sort((a, b) => a.from - b.from).filter(({ exporter, from, until = Infinity }) => {
+    const before = latest.get(exporter) ?? 0
+    latest.set(exporter, Math.max(before, until))
+    return from < before
+  })
+}
+
+/** What is wrong with an outcome; nothing if all were served, no exporter was held twice, and nothing is left over. */
+export const problems = (
+  { exporters, failed, givenBack, holdings, leases, lines, served, used }: Outcome,
+  { clients }: Size
+): ReadonlyArray<string> => {
+  const none = (what: string, found: ReadonlyArray<unknown>) =>
+    found.length === 0 ? [] : [`${found.length} ${what}, such as ${JSON.stringify(found[0])}`]
+  const vain = leases.length - used - failed
+  // Of a hundred leases that are used, at most one is requested in vain, and at most one is held in vain.
+  const limit = Math.ceil(used / 100)
+  return [
+    ...(served === clients ? [] : [`${served} of ${clients} clients were served`]),
+    ...none("exporters were held twice", overlaps(holdings)),
+    ...none("leases were not released", leases.filter(({ ended, reason }) => !ended || reason !== "Released")),
+    ...none("exporters are still held", holdings.filter(({ until }) => until === undefined)),
+    ...none(
+      "exporters are not free",
+      exporters.filter(({ lease, status }) => lease !== undefined || status !== "AVAILABLE")
+    ),
+    ...none("warnings", lines.filter((line) => line.includes("could not be released"))),
+    ...(vain <= limit ? [] : [`${vain} leases were requested in vain, and ${used} were used`]),
+    ...(givenBack <= limit ? [] : [`${givenBack} leases were released for want of others, and ${used} were used`])
+  ]
+}
+
 const between = (least: number, most: number): Effect.Effect<Duration.Duration> =>
   Effect.map(Random.nextRange(least, most), (value) => Duration.seconds(value))
 
