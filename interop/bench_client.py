@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -61,9 +61,10 @@ def check(condition: bool, text: str) -> None:
 class Works:
     """The works, by name."""
 
-    def __init__(self, client: Any, connect: Callable[[str], Any]) -> None:
+    def __init__(self, client: Any, connect: Callable[[str], Any], lease_of: Callable[[bool], Any]) -> None:
         self.bench = client.children["bench"]
         self.connect_to = connect
+        self.lease_of = lease_of
 
     async def unary(self, count: int, inFlight: int) -> None:
         async def loop(start: int) -> None:
@@ -122,6 +123,12 @@ class Works:
 
         await asyncio.gather(*(one(number) for number in range(count)))
 
+    async def firstAnswer(self, creates: bool) -> Callable[[], Any]:
+        undo = AsyncExitStack()
+        bench = (await undo.enter_async_context(self.lease_of(creates))).children["bench"]
+        check(await bench.call_async("identity", 1) == 1, "another answer than the argument")
+        return undo.aclose
+
     async def connect(self, address: str, drivers: int) -> None:
         async with self.connect_to(address) as client:
             found = sum(1 + len(child.children) for name, child in client.children.items() if name != "bench")
@@ -167,12 +174,18 @@ async def serve(address: str, portal: Any, stack: ExitStack) -> None:
     """Do one work for each line."""
 
     @asynccontextmanager
+    async def lease_of(creates: bool) -> AsyncIterator[Any]:
+        config = ClientConfigV1Alpha1.from_file(address)
+        exporter, name = ("spare", None) if creates else (None, "bench")
+        async with config.lease_async(None, exporter, name, timedelta(days=1), portal) as lease:
+            async with lease.connect_async(stack) as client:
+                yield client
+
+    @asynccontextmanager
     async def connect(address: str) -> AsyncIterator[Any]:
         if address.endswith(".yaml"):
-            config = ClientConfigV1Alpha1.from_file(address)
-            async with config.lease_async(None, None, "bench", timedelta(days=1), portal) as lease:
-                async with lease.connect_async(stack) as client:
-                    yield client
+            async with lease_of(False) as client:
+                yield client
         else:
             async with client_from_path(address, portal, stack, allow=[], unsafe=True, insecure=True) as client:
                 yield client
@@ -182,15 +195,17 @@ async def serve(address: str, portal: Any, stack: ExitStack) -> None:
 
     loop = asyncio.get_running_loop()
     async with connect(address) as client:
-        works = Works(client, connect)
+        works = Works(client, connect, lease_of)
         say({"pid": os.getpid()})
         while line := await loop.run_in_executor(None, sys.stdin.readline):
             request = json.loads(line)
             work = getattr(works, request.pop("work"))
             try:
                 memory, before, start = Memory(), cpu(), time.perf_counter()
-                await work(**request)
+                undo = await work(**request)
                 seconds, used = time.perf_counter() - start, cpu() - before
+                if undo is not None:
+                    await undo()
                 say({"seconds": seconds, "cpu": used, "growth": memory.growth()})
             except Exception as error:
                 say({"error": f"{type(error).__name__}: {error}"})

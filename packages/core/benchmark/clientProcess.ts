@@ -18,14 +18,15 @@ const kinds: Readonly<Record<string, (address: string) => Promise<Client>>> = {
     (await import("./clients/rpcs.ts")).client((await import("./clients/http2.ts")).connect, address)
 }
 
-const measure = async (work: () => Promise<void>) => {
+const measure = async (work: () => Promise<void | (() => Promise<void>)>) => {
   const growth = memoryWatch.watch()
   const cpu = process.cpuUsage()
   const start = performance.now()
   try {
-    await work()
+    const undo = await work()
     const seconds = (performance.now() - start) / 1000
     const { system, user } = process.cpuUsage(cpu)
+    await undo?.()
     return { seconds, cpu: (system + user) / 1e6, growth: growth() }
   } finally {
     growth()
@@ -42,7 +43,9 @@ say({ pid: process.pid })
 for await (const line of createInterface({ input: process.stdin })) {
   const { work, ...options } = JSON.parse(line)
   try {
-    say(await measure(() => client[work as keyof Client](options)))
+    const does = client[work as keyof Client]
+    if (does === undefined) throw new Error(`this client cannot do ${work}`)
+    say(await measure(() => does(options)))
   } catch (error) {
     say({ error: error instanceof Error ? error.message : String(error) })
   }

@@ -1,6 +1,6 @@
-// A lab in a process of its own: `labProcess.ts HOME PYTHON INTEROP`. Its Python exporter is leased under the name `bench` to the
-// client of `HOME/clients/bench.yaml`. It prints a line when that is so, answers each line with its own processor time, which is
-// that of its router, and ends when its standard input does.
+// A lab in a process of its own: `labProcess.ts HOME PYTHON INTEROP`. Of its Python exporters `bench` is leased under the name `bench` to
+// the client of `HOME/clients/bench.yaml`, and `spare` is free. It prints a line when that is so, answers each line with its own processor
+// time, which is that of its router, when `spare` is free, and ends when its standard input does.
 import { ClientConfig, Controller } from "@effect-jumpstarter/core"
 import { ControllerTest } from "@effect-jumpstarter/core/testing"
 import { FetchHttpClient } from "@effect/platform"
@@ -22,7 +22,7 @@ const write = (
 ) =>
   Effect.promise(async () => {
     const folder = join(home, kind === "Client" ? "clients" : "exporters")
-    await mkdir(folder)
+    await mkdir(folder, { recursive: true })
     // JSON is YAML, too.
     const text = JSON.stringify({
       apiVersion: "jumpstarter.dev/v1alpha1",
@@ -33,23 +33,24 @@ const write = (
       tls: { ca: Buffer.from(ca).toString("base64") },
       ...rest
     })
-    await writeFile(join(folder, "bench.yaml"), text, { mode: 0o600 })
+    await writeFile(join(folder, `${credentials.name}.yaml`), text, { mode: 0o600 })
   })
 
-const running = Effect.acquireRelease(
-  Effect.sync(() =>
-    spawn(join(dirname(python), "jmp"), ["run", "--exporter", "bench"], {
-      env: { ...process.env, JMP_CLIENT_CONFIG_HOME: home, PYTHONPATH: interop },
-      stdio: "ignore"
-    })
-  ),
-  (child) =>
-    Effect.async<void>((resume) => {
-      if (child.exitCode !== null || child.signalCode !== null) resume(Effect.void)
-      child.once("close", () => resume(Effect.void))
-      child.kill("SIGTERM")
-    })
-)
+const running = (name: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() =>
+      spawn(join(dirname(python), "jmp"), ["run", "--exporter", name], {
+        env: { ...process.env, JMP_CLIENT_CONFIG_HOME: home, PYTHONPATH: interop },
+        stdio: "ignore"
+      })
+    ),
+    (child) =>
+      Effect.async<void>((resume) => {
+        if (child.exitCode !== null || child.signalCode !== null) resume(Effect.void)
+        child.once("close", () => resume(Effect.void))
+        child.kill("SIGTERM")
+      })
+  )
 
 Effect.gen(function*() {
   const chain = yield* read("certificate.pem")
@@ -59,26 +60,36 @@ Effect.gen(function*() {
     certificate: { chain, privateKey: Redacted.make(yield* read("key.pem")) }
   }
   const lab = yield* ControllerTest.make({ listen: { controller: listen, router: listen } })
-  yield* write(yield* lab.addExporter("bench"), chain, { export: { bench: { type: "bench_exporter.BenchDriver" } } })
+  const names = ["bench", "spare"]
+  for (const name of names) {
+    yield* write(yield* lab.addExporter(name), chain, { export: { bench: { type: "bench_exporter.BenchDriver" } } })
+  }
   const client = yield* lab.addClient("bench")
   yield* write(client, chain, { drivers: { allow: [], unsafe: true } })
-  yield* running
-  const status = (status: string) =>
+  yield* Effect.forEach(names, running)
+  const status = (name: string, status: string) =>
     Effect.repeat(lab.exporters, {
-      until: ([exporter]) => exporter?.status === status,
+      until: (exporters) =>
+        exporters.some((exporter) =>
+          exporter.name === name && exporter.status === status &&
+          (status !== "AVAILABLE" || exporter.lease === undefined)
+        ),
       schedule: Schedule.spaced("50 millis")
     })
-  yield* status("AVAILABLE")
+  yield* Effect.forEach(names, (name) => status(name, "AVAILABLE"))
   const controller = yield* Effect.flatMap(ClientConfig.make({ ...client, tls: { ca: chain } }), Controller.make)
   yield* controller.createLease({ name: "bench", exporterName: "bench", duration: "1 day" })
-  yield* status("LEASE_READY")
+  yield* status("bench", "LEASE_READY")
   const say = (message: unknown) => process.stdout.write(`${JSON.stringify(message)}\n`)
   say({ pid: process.pid })
+  const answer = Effect.map(status("spare", "AVAILABLE"), () => {
+    const { system, user } = process.cpuUsage()
+    say({ seconds: performance.now() / 1000, cpu: (system + user) / 1e6, growth: 0 })
+  })
   yield* Effect.async<void>((resume) => {
-    createInterface({ input: process.stdin }).on("line", () => {
-      const { system, user } = process.cpuUsage()
-      say({ seconds: performance.now() / 1000, cpu: (system + user) / 1e6, growth: 0 })
-    }).once("close", () => resume(Effect.void))
+    createInterface({ input: process.stdin })
+      .on("line", () => void Effect.runFork(answer))
+      .once("close", () => resume(Effect.void))
   })
 }).pipe(
   Effect.scoped,

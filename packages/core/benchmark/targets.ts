@@ -66,6 +66,10 @@ export const judge = (results: Results, host: HostName): ReadonlyArray<Verdict> 
         speed(`router-${work}`, "ours", "python", "router")
       )
     ),
+    ...["router-ready", "router-create"].map((work) =>
+      atLeast(`${title(work)}: ours / Python client`, 1, speed(work, "ours", "python", "router"))
+    ),
+    atMost(title("router-create"), 0.4, perUnit("router-create", "ours", "router"), " s"),
     ...["flash", "download"].map((work) => atMost(`memory growth, ${title(work)}`, 64, growth(work, "ours"), " MiB")),
     // The lightest client shows most of the host.
     ...["unary", "unary-100", "items"].map((work) =>

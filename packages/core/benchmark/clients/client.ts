@@ -25,6 +25,11 @@ export interface Client {
   readonly streams: (options: { readonly count: number }) => Promise<void>
   /** A new connection to an exporter with so many drivers. */
   readonly connect: (options: { readonly address: string; readonly drivers: number }) => Promise<void>
+  /**
+   * A first call under a lease: under one that is ready, or under one that it creates. Answers with what gives it back, which is not
+   * measured. Only clients that can lease have it.
+   */
+  readonly firstAnswer?: (options: { readonly creates: boolean }) => Promise<() => Promise<void>>
 }
 
 export const check = (condition: boolean, text: () => string): void => {

@@ -2,7 +2,7 @@
 import { Controller, type DriverClient, Endpoint, ExporterConnection, Lease, Resource } from "@effect-jumpstarter/core"
 import { FetchHttpClient, type FileSystem } from "@effect/platform"
 import { NodeContext, NodeFileSystem } from "@effect/platform-node"
-import { Chunk, Deferred, Effect, Layer, Logger, ManagedRuntime, type Scope, Sink, Stream } from "effect"
+import { Chunk, Deferred, Effect, Exit, Layer, Logger, ManagedRuntime, Scope, Sink, Stream } from "effect"
 import { createHash, randomBytes } from "node:crypto"
 import { layer } from "../inMemory.ts"
 import { check, type Client } from "./client.ts"
@@ -127,19 +127,34 @@ const make = <E>(connection: Layer.Layer<ExporterConnection.ExporterConnection, 
 
 export const unix = (address: string): Client => make(ExporterConnection.layer(Endpoint.unix(address)))
 
-/** The exporter of the lease of a lab. */
-export const leased = (configuration: string): Client =>
-  make(
-    Layer.scoped(
-      ExporterConnection.ExporterConnection,
-      Effect.map(Lease.attach("bench"), ({ connection }) => connection)
-    ).pipe(
-      Layer.provide(Controller.layerFile({ path: configuration })),
-      Layer.provide([NodeContext.layer, FetchHttpClient.layer]),
-      // Standard output is for what is measured.
-      Layer.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger)))
-    )
+const firstAnswer = (creates: boolean) =>
+  Effect.gen(function*() {
+    const { connection } = yield* creates
+      ? Lease.acquire({ exporterName: "spare", duration: "10 minutes" })
+      : Lease.attach("bench")
+    const bench = yield* connection.driver("bench")
+    const answer = yield* bench.call("identity", 1)
+    yield* checked(answer === 1, () => `${String(answer)} is not 1`)
+  })
+
+/** The exporters of a lab: one is leased under the name `bench`, and one is free. */
+export const leased = (configuration: string): Client => {
+  const lab = Controller.layerFile({ path: configuration }).pipe(
+    Layer.provide([NodeContext.layer, FetchHttpClient.layer]),
+    // Standard output is for what is measured.
+    Layer.provideMerge(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger)))
   )
+  const runtime = ManagedRuntime.make(lab)
+  const attached = Effect.map(Lease.attach("bench"), ({ connection }) => connection)
+  return {
+    ...make(Layer.scoped(ExporterConnection.ExporterConnection, attached).pipe(Layer.provide(lab))),
+    firstAnswer: async ({ creates }) => {
+      const scope = await runtime.runPromise(Scope.make())
+      await runtime.runPromise(Scope.extend(firstAnswer(creates), scope))
+      return () => runtime.runPromise(Scope.close(scope, Exit.void))
+    }
+  }
+}
 
 /** The exporter in the same process; there is no address. */
 export const inMemory = (): Client => make(layer)
