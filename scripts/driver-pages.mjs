@@ -15,17 +15,13 @@ const target = join(root, "docs/drivers")
 
 // Why the drivers of a contract are not driven in CI.
 const outside = {
-  AndroidEmulator: "needs the emulator of the Android SDK, and KVM",
   BleStream: "needs a Bluetooth adapter",
   BtPeer: "needs a Bluetooth adapter; not published yet",
-  Corellium: "needs an account of Corellium; its children have other contracts",
   Cuttlefish: "needs KVM; not published yet",
   CvdFlasher: "needs KVM; not published yet",
   CvdPower: "needs KVM; not published yet",
   Esp32Flasher: "needs an ESP32",
-  SshMount: "has no methods; sshfs on the client's machine needs FUSE",
-  Video: "not published yet; `UStreamer` has the same stream",
-  VirtualPower: "needs an account of Corellium"
+  Video: "not published yet; `UStreamer` has the same stream"
 }
 
 // What a machine needs besides Python, where the tests of a contract do not run on every machine.
@@ -35,6 +31,8 @@ const needs = {
 
 // What stands in for the hardware, the program or the kernel behind a driver.
 const standIns = {
+  AndroidEmulator: "an emulator of the test",
+  Corellium: "a cloud of the test",
   BaseFlasher: "a scripted board",
   DigitalInput: "pins of the test",
   DigitalOutput: "pins of the test",
@@ -47,7 +45,8 @@ const standIns = {
   RideSxPower: "a terminal of the test",
   Stlink: "a directory as the drive",
   Uboot: "a scripted board",
-  UStreamer: "a program of the test"
+  UStreamer: "a program of the test",
+  VirtualPower: "a cloud of the test"
 }
 
 // --------------------------------------------------------------------------------------------------------------------- the sources

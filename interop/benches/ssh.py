@@ -12,6 +12,7 @@ from jumpstarter.driver import Driver
 from jumpstarter_driver_network.driver import TcpNetwork
 from jumpstarter_driver_ssh.driver import SSHWrapper
 from jumpstarter_driver_ssh_mitm.driver import SSHMITM
+from jumpstarter_driver_ssh_mount.driver import SSHMount
 
 
 class Door(paramiko.ServerInterface):
@@ -55,7 +56,7 @@ def serve(listener: socket.socket, host_key: paramiko.PKey, client_key: paramiko
 
 @asynccontextmanager
 async def drivers(directory: Path) -> AsyncIterator[dict[str, Driver]]:
-    """`ssh`, whose child `tcp` is the proxy with the device's key; `ssh_locked` has another key."""
+    """`ssh`, whose child `tcp` is the proxy with the device's key, also below `mount`; `ssh_locked` has another key."""
     key, other = paramiko.RSAKey.generate(2048), paramiko.RSAKey.generate(2048)
     for name, private in (("key", key), ("other", other)):
         private.write_private_key_file(str(directory / name))
@@ -68,7 +69,8 @@ async def drivers(directory: Path) -> AsyncIterator[dict[str, Driver]]:
         return SSHWrapper(default_username="root", children={"tcp": proxy})
 
     try:
-        yield {"ssh": proxied("key"), "ssh_locked": proxied("other")}
+        ssh = proxied("key")
+        yield {"ssh": ssh, "ssh_locked": proxied("other"), "mount": SSHMount(children={"ssh": ssh})}
     finally:
         # Closing alone does not wake the thread that accepts.
         listener.shutdown(socket.SHUT_RDWR)

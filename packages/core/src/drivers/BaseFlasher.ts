@@ -190,7 +190,8 @@ export interface Board {
 
 /**
  * An image that the exporter serves to the board, or one that the board fetches itself. The ending of its name, `.gz`, `.xz` or
- * `.zst`, says how it is compressed.
+ * `.zst`, says how it is compressed. Headers are typed on the board's console, so its transcript and the errors of its commands show
+ * them: use a token that is good for this image only.
  *
  * @since 0.1.0
  * @category models

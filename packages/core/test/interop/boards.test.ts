@@ -14,6 +14,7 @@ import {
   Serial,
   Shell,
   Ssh,
+  SshMount,
   Stlink,
   StorageMux,
   StorageMuxFlasher,
@@ -29,6 +30,7 @@ import { execFile } from "node:child_process"
 import { createSocket } from "node:dgram"
 import { readFile } from "node:fs/promises"
 import { get } from "node:http"
+import { createConnection } from "node:net"
 import { dirname, join } from "node:path"
 import { gunzipSync, gzipSync } from "node:zlib"
 import { concat, numbered, text, utf8 } from "../support/bytes.ts"
@@ -291,6 +293,24 @@ describe.skipIf(python.publishedDrivers === undefined)("the published drivers of
         assert.strictEqual((yield* Effect.flip(tcp.address()))._tag, "MethodNotImplemented")
         const console = yield* Console.make(yield* tcp.connect())
         yield* console.expect(/^SSH-2\.0-paramiko\S*\r\n/, { timeout: "10 seconds" })
+      }))
+
+    it.scoped("ssh-mount: has the arguments of sshfs for a port that answers", () =>
+      Effect.gen(function*() {
+        yield* connect(SshMount.contract, "mount")
+        const device = yield* Device.connectAll({
+          ssh: [Ssh.contract, "mount.ssh"],
+          tcp: [Network.contract, "mount.ssh.tcp"]
+        })
+        const args = yield* SshMount.sshfs(device, { mountpoint: "/mnt/board" })
+        assert.deepStrictEqual(args.slice(0, 2), ["root@127.0.0.1:/", "/mnt/board"])
+        const port = Number(args[args.indexOf("-p") + 1])
+        const banner = yield* Effect.async<string>((resume) => {
+          const socket = createConnection({ host: "127.0.0.1", port })
+          socket.setEncoding("utf8").once("data", (said) => resume(Effect.succeed(String(said))))
+          return Effect.sync(() => socket.destroy())
+        })
+        assert.match(banner, /^SSH-2\.0-paramiko/)
       }))
 
     it.scoped.skipIf(programs.missing("ssh"))("ssh-mitm: runs commands of a real ssh", () =>
