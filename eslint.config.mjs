@@ -18,7 +18,7 @@ const order = [
   ["controller"],
   ["contract"],
   ["client", "host", "drivers"],
-  ["lease"],
+  ["lease", "registration"],
   ["testing"]
 ]
 
@@ -37,6 +37,9 @@ const platformEdge = {
   "controller/tokenFile.ts": ["FileSystem", "Path"],
   "host/Exporter.ts": ["HttpClient"],
   "host/presigned/httpClient.ts": ["FetchHttpClient", "HttpBody", "HttpClient", "HttpClientRequest"],
+  "registration/ExporterRegistration.ts": ["CommandExecutor", "FileSystem"],
+  "registration/hookScript.ts": ["Command", "CommandExecutor", "Error", "FileSystem"],
+  "registration/identity.ts": ["FileSystem", "Path"],
   "resource/Resource.ts": ["Error", "FileSystem"],
   "resource/fileError.ts": ["Error"],
   "resource/localFile.ts": ["FileSystem"],

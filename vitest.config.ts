@@ -32,6 +32,7 @@ const longest = [
   "core/test/testing/transparent",
   "core/test/interop/controller",
   "core/test/interop/boards",
+  "core/test/suite/behaviourRegistered",
   "core/test/suite/behaviourDuplex",
   "core/test/lease/heldLease",
   "core/test/interop/pythonClient",
@@ -48,7 +49,8 @@ const longest = [
   "core/test/interop/replayBoard",
   "core/test/transport/GrpcServer",
   "core/test/suite/faults/leases",
-  "core/test/testing/controller/hostedExporter"
+  "core/test/registration/simulation",
+  "core/test/registration/lending"
 ].map((name) => `packages/${name}.test.ts`)
 
 class LongestFirst extends BaseSequencer {

@@ -3,11 +3,12 @@ import { Effect, type Layer, type Scope } from "effect"
 import { describe, expect, it } from "tstyche"
 import type * as ExporterConnection from "../src/client/ExporterConnection.ts"
 import type { ClientConfigError } from "../src/controller/ClientConfig.ts"
-import type { Controller } from "../src/controller/Controller.ts"
+import type { Controller, ControllerError } from "../src/controller/Controller.ts"
 import type { GrpcStatusError } from "../src/grpc/GrpcStatus.ts"
 import type { Driver } from "../src/host/Driver.ts"
 import type * as Exporter from "../src/host/Exporter.ts"
 import * as Lease from "../src/lease/Lease.ts"
+import type * as ExporterRegistration from "../src/registration/ExporterRegistration.ts"
 import * as ControllerTest from "../src/testing/ControllerTest.ts"
 import * as Faults from "../src/testing/Faults.ts"
 import * as FaultyExporter from "../src/testing/FaultyExporter.ts"
@@ -68,10 +69,18 @@ describe("a controller", () => {
 
   it("hosts drivers whose services the test provides", () => {
     expect((lab: ControllerTest.Control) => lab.hostExporter("rpi", { power })).type.toBe<
-      (lab: ControllerTest.Control) => Effect.Effect<void, Exporter.ResetError, Scope.Scope>
+      (lab: ControllerTest.Control) => Effect.Effect<
+        ExporterRegistration.Registration,
+        Exporter.ResetError | ControllerError,
+        Scope.Scope
+      >
     >()
     expect((lab: ControllerTest.Control) => lab.hostExporter("rpi", { power, bus })).type.toBe<
-      (lab: ControllerTest.Control) => Effect.Effect<void, Exporter.ResetError, Bus | Scope.Scope>
+      (lab: ControllerTest.Control) => Effect.Effect<
+        ExporterRegistration.Registration,
+        Exporter.ResetError | ControllerError,
+        Bus | Scope.Scope
+      >
     >()
   })
 

@@ -52,6 +52,13 @@ export * as Controller from "./controller/Controller.ts"
 export * as Device from "./client/Device.ts"
 
 /**
+ * Serves drivers at an address, without a Jumpstarter service, and runs hooks as for a lease.
+ *
+ * @since 0.1.0
+ */
+export * as DirectExporter from "./registration/DirectExporter.ts"
+
+/**
  * A driver as an exporter hosts it: methods made from handlers, and child drivers.
  *
  * @since 0.1.0
@@ -136,6 +143,13 @@ export * as ExporterConfig from "./controller/ExporterConfig.ts"
  * @since 0.1.0
  */
 export * as ExporterConnection from "./client/ExporterConnection.ts"
+
+/**
+ * Lends drivers through a Jumpstarter service: the exporter registers with the controller, and clients lease it.
+ *
+ * @since 0.1.0
+ */
+export * as ExporterRegistration from "./registration/ExporterRegistration.ts"
 
 /**
  * The statuses of an exporter (`protocol.md` 9), which of them admit driver calls (4.2), and the errors of waiting for

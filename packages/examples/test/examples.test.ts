@@ -134,6 +134,10 @@ describe("examples", () => {
       /^3000 rpm\ncall fan\.set_speed was refused for its arguments \(INVALID_ARGUMENT, .*\): the fan does not turn backwards\n$/,
     promises: /^stored console=ttyS0\nDriverError: call flasher\.dump failed \(INTERNAL.*\): boot was never flashed\n$/,
     flash: /^stored 18893 bytes\ncall flasher\.dump failed \(INTERNAL\): boot was never flashed\n$/,
+    lend: new RegExp(
+      "^  relay opened for a lease, or for the first report\n  relay released\n  relay opened for a lease, or for the first report\n" +
+        "  relay on\nthe board was leased by client\n  relay off\n  relay released\n$"
+    ),
     boards: /^leased gateway-1 and sensor-7\nthe sensor draws 0\.2 A\n$/,
     logs: /^memory WARN sensor\.calibrate: the reference is 0\.2 V off\n$/,
     // The exporter's span ends before the client's span.

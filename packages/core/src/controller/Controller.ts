@@ -9,19 +9,17 @@ import type * as Path from "@effect/platform/Path"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Scope from "effect/Scope"
-import * as Endpoint from "../grpc/Endpoint.ts"
-import * as GrpcChannel from "../transport/GrpcChannel.ts"
+import type * as Scope from "effect/Scope"
+import type * as GrpcChannel from "../transport/GrpcChannel.ts"
 import * as clockWarning from "../util/clockWarning.ts"
-import * as attempts from "./attempts.ts"
 import * as ClientConfig from "./ClientConfig.ts"
 import * as controllerClient from "./controllerClient.ts"
 import { ControllerError, ControllerReason, isTransient } from "./controllerError.ts"
 import type { ControllerClient, ExporterQuery, LeaseQuery, NewLease, RouterAddress } from "./controllerRequests.ts"
 import type { ExporterInfo, LeaseCondition, LeaseInfo } from "./records.ts"
+import * as serviceChannel from "./serviceChannel.ts"
 import * as tokenSource from "./tokenSource.ts"
 
 export {
@@ -80,12 +78,8 @@ export const fromChannel = (
   Effect.gen(function*() {
     if (channel.connection !== undefined) yield* clockWarning.warn(channel.target)
     const source = yield* tokenSource.make(config, config.tokenStore, yield* HttpClient.HttpClient)
-    const router: ControllerClient["router"] = (endpoint) =>
-      GrpcChannel.fromEndpoint(endpoint, { grpcOptions: config.grpcOptions })
-    return controllerClient.make(config, channel, source, options.router ?? router)
+    return controllerClient.make(config, channel, source, options.router ?? serviceChannel.routers(config))
   })
-
-const firstLook = Duration.seconds(30)
 
 /**
  * Makes a client of the controller that the configuration names, over nice-grpc, which supports proxies and channel arguments. The first
@@ -97,25 +91,8 @@ const firstLook = Duration.seconds(30)
  */
 export const make = (
   config: ClientConfig.ClientConfig
-): Effect.Effect<ControllerClient, ControllerError, HttpClient.HttpClient | Scope.Scope> => {
-  const request = { name: "connect", target: Endpoint.format(config.endpoint) }
-  const connect = GrpcChannel.fromEndpoint(config.endpoint, {
-    transport: "nice-grpc",
-    grpcOptions: config.grpcOptions
-  })
-  return Effect.gen(function*() {
-    const scope = yield* Effect.scope
-    const channel = yield* attempts.persist(
-      request,
-      firstLook,
-      connect.pipe(
-        Effect.mapError(attempts.fromStatus(request.name)),
-        Effect.provideService(Scope.Scope, scope)
-      )
-    )
-    return yield* fromChannel(config, channel)
-  })
-}
+): Effect.Effect<ControllerClient, ControllerError, HttpClient.HttpClient | Scope.Scope> =>
+  Effect.flatMap(serviceChannel.connect(config), (channel) => fromChannel(config, channel))
 
 /**
  * Provides the controller of a configuration.

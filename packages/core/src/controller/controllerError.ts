@@ -5,13 +5,13 @@ import { GrpcCode } from "../grpc/GrpcStatus.ts"
 /**
  * Why a request failed, for programs that act on the reason.
  *
- * About the client:
+ * About the client or the exporter:
  *
  * - `Unauthenticated`: the token is missing, damaged, or belongs to another service
  * - `TokenExpired`: the token has expired, and there is no refresh token
  * - `RefreshFailed`: the token has expired, and the issuer returned no new one
- * - `UnknownClient`: the service has no client of this name and namespace
- * - `PermissionDenied`: the token belongs to another client or namespace
+ * - `UnknownClient`, `UnknownExporter`: the service has no client or exporter of this name and namespace
+ * - `PermissionDenied`: the token belongs to another client, exporter or namespace
  *
  * About the request:
  *
@@ -50,6 +50,7 @@ export const ControllerReason = Schema.Literal(
   "TokenExpired",
   "RefreshFailed",
   "UnknownClient",
+  "UnknownExporter",
   "PermissionDenied",
   "Invalid",
   "NotFound",
@@ -84,11 +85,11 @@ const advice: Partial<Record<ControllerReason, string>> = {
   TokenExpired: "log in again with `jmp login`",
   RefreshFailed: "log in again with `jmp login`",
   UnknownClient: "check the namespace and the name in the client configuration",
-  PermissionDenied:
-    "check the namespace and the name in the client configuration; the token must belong to that client",
+  UnknownExporter: "check the namespace and the name in the exporter configuration",
+  PermissionDenied: "check the namespace and the name in the configuration, to which the token must belong",
   Starting: "the controller has just started",
   Unsupported: "the service is too old for this request",
-  Untrusted: "check `tls` in the client configuration"
+  Untrusted: "check `tls` in the configuration"
 }
 
 const isSent = (): boolean => true

@@ -27,6 +27,8 @@ const known: ReadonlyArray<Known> = [
     reason: "Unauthenticated"
   },
   { codes: ["UNKNOWN"], text: /^client \S+: clients\.jumpstarter\.dev ".*" not found$/, reason: "UnknownClient" },
+  { codes: ["UNKNOWN"], text: /^exporter \S+: exporters\.jumpstarter\.dev ".*" not found$/, reason: "UnknownExporter" },
+  { codes: ["INTERNAL"], text: /^unable to update exporter: .* is invalid: /, reason: "Invalid" },
   // Leases.
   { codes: ["UNKNOWN"], text: /^((Update|Delete)Lease )?permission denied$/, reason: "NotYours" },
   { codes: ["UNKNOWN"], text: /\.jumpstarter\.dev ".*" already exists$/, reason: "AlreadyExists" },

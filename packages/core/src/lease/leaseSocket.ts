@@ -2,26 +2,15 @@
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
-import { mkdtempSync, rmSync } from "node:fs"
 import * as Net from "node:net"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { type Duplex, finished } from "node:stream"
 import * as Endpoint from "../grpc/Endpoint.ts"
 import { cannotListen, type GrpcServerError } from "../transport/listen.ts"
+import * as socketDirectory from "../transport/socketDirectory.ts"
 import * as socketFile from "../transport/socketFile.ts"
 import * as interruptible from "../util/interruptible.ts"
 
 type Open<E> = Effect.Effect<Duplex, E, Scope.Scope>
-
-/** A directory that no other user can enter. */
-const directory = Effect.suspend(() => {
-  const parent = tmpdir()
-  return Effect.acquireRelease(
-    Effect.mapError(Effect.try(() => mkdtempSync(join(parent, "jumpstarter-"))), cannotListen(parent)),
-    (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-  )
-})
 
 const ended = (stream: Duplex): Effect.Effect<void, Error> =>
   Effect.async((resume) => {
@@ -42,7 +31,7 @@ export const serve = <E extends Error>(
   open: Open<E>
 ): Effect.Effect<Endpoint.Unix, GrpcServerError, Scope.Scope> =>
   Effect.gen(function*() {
-    const path = join(yield* directory, "socket")
+    const path = yield* socketDirectory.path
     const run = yield* FiberSet.makeRuntime<never>()
     const server = Net.createServer({ allowHalfOpen: true }, (socket) => {
       // An error that the end of the socket does not report, such as one before the tunnel is open.

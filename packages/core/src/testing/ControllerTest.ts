@@ -16,13 +16,16 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { PCGRandom } from "effect/Utils"
+import type { ExporterConnection } from "../client/ExporterConnection.ts"
 import type * as ClientConfig from "../controller/ClientConfig.ts"
-import { Controller, type ControllerClient } from "../controller/Controller.ts"
+import { Controller, type ControllerClient, type ControllerError } from "../controller/Controller.ts"
+import * as ExporterConfig from "../controller/ExporterConfig.ts"
 import type { GrpcHandlers } from "../grpc/GrpcHandler.ts"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
-import * as Driver from "../host/Driver.ts"
+import type * as Driver from "../host/Driver.ts"
 import type * as Exporter from "../host/Exporter.ts"
 import type { ExporterStatus } from "../protocol/ExporterStatus.ts"
+import * as ExporterRegistration from "../registration/ExporterRegistration.ts"
 import type * as GrpcChannel from "../transport/GrpcChannel.ts"
 import type * as GrpcServer from "../transport/GrpcServer.ts"
 import * as interruptible from "../util/interruptible.ts"
@@ -31,7 +34,6 @@ import * as clients from "./controller/client.ts"
 import * as clientService from "./controller/clientService.ts"
 import * as controllerService from "./controller/controllerService.ts"
 import * as health from "./controller/health.ts"
-import * as hostedExporter from "./controller/hostedExporter.ts"
 import * as identity from "./controller/identity.ts"
 import type * as leases from "./controller/lease.ts"
 import type { Parts, Release } from "./controller/parts.ts"
@@ -53,7 +55,16 @@ export type { Holding, TokenClaims }
  * @since 0.1.0
  * @category models
  */
-export type HostOptions = hostedExporter.HostOptions
+export interface HostOptions<H = never>
+  extends Omit<ExporterRegistration.RegistrationOptions<never, never, never, H>, "drivers">
+{
+  /** The labels by which clients select it. */
+  readonly labels?: Readonly<Record<string, string>> | undefined
+  /** Whether it can be leased; true unless given. */
+  readonly enabled?: boolean | undefined
+  /** Whether this program's own loggers also get what drivers and hooks log; false unless given. */
+  readonly localLogs?: boolean | undefined
+}
 
 /**
  * Says which clients may lease which exporters, and for how long. Without any policy every client may lease every exporter.
@@ -208,15 +219,25 @@ export interface Control {
     }
   ) => Effect.Effect<Credentials>
   /**
-   * Adds an exporter that hosts these drivers, and runs it until the scope closes. It is online when this returns. For each lease it runs
-   * its hooks, reports its status, and serves the client through the router. When the controller or the router was away, it connects again,
-   * at most a second after they are back. All leases get the same drivers, which are reset once.
+   * Adds an exporter that lends these drivers, and runs it until the scope closes, as `ExporterRegistration.make` does. It is online when
+   * this returns. Drivers that come from an effect are made anew for each lease.
    */
-  readonly hostExporter: <Child extends Driver.Driver<unknown> = never>(
+  readonly hostExporter: <Child extends Driver.Driver<unknown> = never, E = never, R = never, H = never>(
     name: string,
-    drivers: Readonly<Record<string, Child>>,
-    options?: HostOptions
-  ) => Effect.Effect<void, Exporter.ResetError, Driver.Services<Child> | Scope.Scope>
+    drivers: Readonly<Record<string, Child>> | Effect.Effect<Readonly<Record<string, Child>>, E, R>,
+    options?: HostOptions<H>
+  ) => Effect.Effect<
+    ExporterRegistration.Registration,
+    E | Exporter.ResetError | ControllerError,
+    | Driver.Services<Child>
+    | Exclude<H, ExporterConnection | ExporterRegistration.CurrentLease | Scope.Scope>
+    | Exclude<R, Scope.Scope>
+    | Scope.Scope
+  >
+  /** Returns the identity of an exporter that was added, for `ExporterRegistration`. Its RPCs go over `controller` and `router`. */
+  readonly identityOf: (
+    exporter: Credentials
+  ) => Either.Either<ExporterRegistration.IdentityService, ExporterConfig.ExporterConfigError>
   /** Returns the requests of a client that was added. They go over `controller` and `router`, so no certificates are needed. */
   readonly controllerOf: (
     client: Credentials
@@ -398,13 +419,20 @@ export const make = (
       addClient: (name, { labels = {} } = {}) => add("Client", () => registry.addClient(name, labels)),
       addExporter: (name, { enabled = true, labels = {} } = {}) =>
         add("Exporter", () => registry.addExporter(name, labels, enabled)),
-      hostExporter: (name, drivers, options = {}) =>
-        Effect.flatMap(control.addExporter(name, options), ({ token }) =>
-          Effect.asVoid(hostedExporter.make(
-            { namespace, name, token, controller: controlling.channel, router: routing.channel },
-            Driver.composite(drivers),
-            options
-          ))),
+      hostExporter: (name, drivers, { enabled, labels, ...options } = {}) =>
+        Effect.flatMap(control.addExporter(name, { enabled, labels }), (credentials) =>
+          Effect.provideServiceEffect(
+            ExporterRegistration.make({ localLogs: false, ...options, drivers }),
+            ExporterRegistration.Identity,
+            // The stand-in's own values are valid.
+            Effect.orDie(control.identityOf(credentials))
+          )),
+      identityOf: ({ endpoint, name, namespace, token }) =>
+        Either.map(ExporterConfig.make({ namespace, name, endpoint, token }), (config) => ({
+          config,
+          controller: controlling.channel,
+          router: () => Effect.succeed(routing.channel)
+        })),
       controllerOf: (client) => clients.make({ ...client, controller: controlling.channel, router: routing.channel }),
       token: ({ kind, name }, claims) =>
         Effect.zipWith(

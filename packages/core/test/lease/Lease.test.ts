@@ -185,7 +185,7 @@ for (const { carrier, it, lab } of carriers) {
     test(
       "of a board whose beforeLease hook fails at once is released, and fails with HookFailed",
       Effect.gen(function*() {
-        yield* hosted({ beforeLease: Effect.fail(new Error("no power")) })
+        yield* hosted({ hooks: { beforeLease: { run: Effect.fail(new Error("no power")), onFailure: "endLease" } } })
         const error = yield* Effect.flip(Lease.acquire(asked))
         assertTrue(error._tag === "HookFailed", error.message)
         strictEqual(error.hook, "beforeLease")
@@ -213,7 +213,9 @@ describe("a hook", () => {
       const messages: Array<string> = []
       const slowly = (text: string) => Effect.zipRight(Effect.log(text), Effect.sleep("3 seconds"))
       const scope = yield* Scope.make()
-      yield* hosted({ beforeLease: slowly("boot firmware"), afterLease: slowly("wipe disk") }).pipe(Scope.extend(scope))
+      yield* hosted({
+        hooks: { beforeLease: { run: slowly("boot firmware") }, afterLease: { run: slowly("wipe disk") } }
+      }).pipe(Scope.extend(scope))
       yield* Effect.gen(function*() {
         yield* Lease.acquire(asked)
         assertTrue(messages.includes("INFO boot firmware"))
@@ -244,8 +246,7 @@ describe("a hook", () => {
       const lab = yield* ControllerTest.ControllerTest
       yield* lab.hostExporter("rpi", { power }, {
         labels: { board: "rpi4" },
-        beforeLease: hook("boot firmware"),
-        afterLease: hook("wipe disk")
+        hooks: { beforeLease: { run: hook("boot firmware") }, afterLease: { run: hook("wipe disk") } }
       }).pipe(Scope.extend(scope))
       const use = Effect.gen(function*() {
         const { connection } = yield* Lease.acquire(asked)
@@ -264,7 +265,7 @@ describe("a hook", () => {
         Effect.zipRight(Effect.fail(new Error("no power")))
       )
       const scope = yield* Scope.make()
-      yield* hosted({ beforeLease }).pipe(Scope.extend(scope))
+      yield* hosted({ hooks: { beforeLease: { run: beforeLease, onFailure: "endLease" } } }).pipe(Scope.extend(scope))
       const error = yield* inTime(Effect.flip(Effect.scoped(Lease.acquire(asked))))
       assertTrue(error._tag === "HookFailed", error.message)
       deepStrictEqual(error.logs.map(({ message, source }) => [source, message]), [["BEFORE_LEASE_HOOK", "flashing"]])

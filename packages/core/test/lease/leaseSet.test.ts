@@ -8,14 +8,13 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import type { ControllerClient } from "../../src/controller/Controller.ts"
-import type { GrpcHandlers } from "../../src/grpc/GrpcHandler.ts"
 import type * as heldLease from "../../src/lease/heldLease.ts"
 import type { MemberRequest } from "../../src/lease/leaseRequest.ts"
 import * as leaseSet from "../../src/lease/leaseSet.ts"
 import type { Dial } from "../../src/lease/opening.ts"
 import * as ControllerTest from "../../src/testing/ControllerTest.ts"
 import * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
-import { acquire, board, clientOf, closing, inTime, logged } from "../support/leaseBench.ts"
+import { acquire, type Board, board, clientOf, closing, inTime, logged } from "../support/leaseBench.ts"
 import * as simulatedTime from "../support/simulatedTime.ts"
 
 const gateway: MemberRequest = { selector: "kind=gw", duration: "1 hour" }
@@ -26,17 +25,18 @@ const sensor: MemberRequest = { selector: "kind=sensor", duration: "1 hour" }
 const bench = (kinds: Readonly<Record<string, string>>, options?: ControllerTest.ControllerTestOptions) =>
   Effect.gen(function*() {
     const lab = yield* ControllerTest.make(options)
-    const boards = new Map<string, GrpcHandlers>()
+    const boards = new Map<string, Board>()
     for (const [name, kind] of Object.entries(kinds)) {
-      const { handlers } = yield* board(lab, name, { labels: { kind, name }, call: Effect.succeed(name) })
-      boards.set(name, handlers)
+      boards.set(name, yield* board(lab, name, { labels: { kind, name }, call: Effect.succeed(name) }))
     }
     const dialled: Array<string> = []
     const dial: Dial = (controller, lease) =>
       Effect.gen(function*() {
         const exporter = Option.getOrThrow((yield* Effect.orDie(controller.lease(lease))).exporter)
         dialled.push(exporter)
-        return yield* GrpcChannel.fromHandlers(boards.get(exporter) ?? new Map(), { target: `lease ${lease}` })
+        return yield* GrpcChannel.fromHandlers(boards.get(exporter)?.handlers() ?? new Map(), {
+          target: `lease ${lease}`
+        })
       })
     return { lab, dial, dialled, controller: yield* clientOf(lab, "alice") }
   })

@@ -13,8 +13,9 @@ import * as heldLease from "../../src/lease/heldLease.ts"
 import type { LeaseRequest } from "../../src/lease/leaseRequest.ts"
 import type { Dial } from "../../src/lease/opening.ts"
 import * as terms from "../../src/lease/terms.ts"
+import { Identity } from "../../src/registration/identity.ts"
+import * as offer from "../../src/registration/offer.ts"
 import * as client from "../../src/testing/controller/client.ts"
-import * as hostedExporter from "../../src/testing/controller/hostedExporter.ts"
 import type * as ControllerTest from "../../src/testing/ControllerTest.ts"
 import * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
 
@@ -47,7 +48,8 @@ export interface BoardOptions {
 }
 
 export interface Board {
-  readonly handlers: GrpcHandlers
+  /** Of the current lease. */
+  readonly handlers: () => GrpcHandlers
   /** What happened to it. */
   readonly events: ReadonlyArray<string>
 }
@@ -57,23 +59,37 @@ export const board = (
   lab: ControllerTest.Control,
   name: string,
   { afterLease, call = Effect.succeed("pong"), labels = {} }: BoardOptions = {}
-): Effect.Effect<Board, Exporter.ResetError, Scope.Scope> =>
+): Effect.Effect<Board, Controller.ControllerError | Exporter.ResetError, Scope.Scope> =>
   Effect.gen(function*() {
     const events: Array<string> = []
     const note = (event: string) => Effect.sync(() => void events.push(event))
     const power = Driver.make({ client: "none.Client", methods: { ping: Driver.call(() => call) } })
-    const handlers = yield* hostedExporter.make(
-      { ...lab, ...(yield* lab.addExporter(name, { labels })) },
-      Driver.composite({ power }),
-      { afterLease: afterLease && Effect.zipRight(afterLease, note("hook done")) },
-      note
+    let current: GrpcHandlers = new Map()
+    yield* offer.register(
+      {
+        drivers: { power },
+        localLogs: false,
+        hooks: { afterLease: afterLease && { run: Effect.zipRight(afterLease, note("hook done")) } }
+      },
+      {
+        observe: note,
+        open: (_, handlers) =>
+          Effect.sync(() => {
+            current = handlers
+          })
+      }
+    ).pipe(
+      Effect.provideServiceEffect(
+        Identity,
+        Effect.orDie(Effect.flatMap(lab.addExporter(name, { labels }), lab.identityOf))
+      )
     )
-    return { handlers, events }
+    return { handlers: () => current, events }
   })
 
 /** Leads to this board, whichever was leased. */
 export const dialling = ({ handlers }: Board): Dial => (_, lease) =>
-  GrpcChannel.fromHandlers(handlers, { target: `lease ${lease}` })
+  Effect.suspend(() => GrpcChannel.fromHandlers(handlers(), { target: `lease ${lease}` }))
 
 /** Runs a test on a clock that stands still, and lets time pass for what its scope has left to do. */
 export const closing = <A, E>(test: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E> =>

@@ -7,8 +7,11 @@ import type * as Scope from "effect/Scope"
 import * as routerTunnel from "../../src/controller/routerTunnel.ts"
 import * as Endpoint from "../../src/grpc/Endpoint.ts"
 import * as Exporter from "../../src/host/Exporter.ts"
+import * as registering from "../../src/registration/registering.ts"
+import * as ControllerTest from "../../src/testing/ControllerTest.ts"
 import * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
 import type { Listen } from "../../src/transport/GrpcServer.ts"
+import { until } from "../suite/harness.ts"
 import * as peer from "../suite/peer.ts"
 import * as certificates from "./certificates.ts"
 import * as duplex from "./duplex.ts"
@@ -41,6 +44,44 @@ const overTunnel = (carrier: tunnels.Carrier): peer.Peer["session"] =>
       yield* tunnels.serve(leased, exporter.handlers)
       const channel = routerTunnel.channel({ controller: leased.controller, lease: tunnels.lease })
       return peer.session(Layer.scoped(GrpcChannel.GrpcChannel, channel), control(exporter))
+    })
+  )
+
+/** Leased through a controller, and reached through its router: `ExporterRegistration` lends the probe. */
+const overRegistration = (carrier: tunnels.Carrier): peer.Peer["session"] =>
+  Layer.unwrapScoped(
+    Effect.gen(function*() {
+      const { certificate } = yield* certificates.localhost
+      const listen = { ...anyPort, certificate }
+      const lab = yield* ControllerTest.make(
+        carrier === "memory" ? {} : { listen: { controller: listen, router: listen }, latency: "none" }
+      )
+      let exporter: Exporter.Exporter | undefined
+      yield* registering.register({
+        identity: yield* Effect.flatMap(lab.addExporter("bench"), lab.identityOf),
+        host: Effect.tap(probeExporter.make, (made) =>
+          Effect.sync(() => {
+            exporter = made
+          })),
+        hooks: {},
+        labels: {},
+        localLogs: false,
+        server: {},
+        until: Effect.never
+      })
+      const controller = yield* Effect.flatMap(lab.addClient("alice"), lab.controllerOf)
+      const { name } = yield* controller.createLease({ exporterName: "bench", duration: "1 hour" })
+      yield* until(
+        "the exporter is ready",
+        lab.exporters,
+        ([exporter]) => exporter?.status === "LEASE_READY"
+      )
+      return peer.session(
+        Layer.scoped(GrpcChannel.GrpcChannel, routerTunnel.channel({ controller, lease: name })),
+        Layer.succeed(peer.Control, {
+          setStatus: (status, message) => exporter?.setStatus(status, message) ?? Effect.void
+        })
+      )
     })
   )
 
@@ -92,6 +133,12 @@ export const peers: ReadonlyArray<peer.Peer> = [
 export const tunnelPeers: ReadonlyArray<peer.Peer> = [
   make("tunnel in memory", overTunnel("memory")),
   make("tunnel over tls", overTunnel("tls"))
+]
+
+/** The same peers, leased from a lab. */
+export const registeredPeers: ReadonlyArray<peer.Peer> = [
+  make("leased in memory", overRegistration("memory")),
+  make("leased over tls", overRegistration("tls"))
 ]
 
 /** The same peers on sockets, through nice-grpc. */

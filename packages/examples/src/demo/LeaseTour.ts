@@ -23,9 +23,9 @@ const silently = Effect.locally(FiberRef.currentLoggers, HashSet.empty())
 const lab = Effect.gen(function*() {
   yield* section("A lab in this process: one board, and a colleague who uses it")
   const lab = yield* ControllerTest.ControllerTest
-  const beforeLease = Effect.log("the board was reset for its next user").pipe(Effect.delay("300 millis"))
+  const beforeLease = { run: Effect.log("the board was reset for its next user").pipe(Effect.delay("300 millis")) }
   const labels = { board: "demo-board", rack: "7" }
-  yield* silently(lab.hostExporter("rack-7", yield* Board.make, { labels, beforeLease }))
+  yield* silently(lab.hostExporter("rack-7", yield* Board.make, { labels, hooks: { beforeLease } }))
   const colleague = yield* Effect.flatMap(lab.addClient("colleague"), lab.controllerOf)
   const theirs = yield* silently(Effect.provideService(Lease.acquire(board), Controller.Controller, colleague))
   yield* facts({ exporter: `${theirs.exporter.name}, leased by colleague`, selector: board.selector })

@@ -4,18 +4,18 @@ import { describe, it } from "@effect/vitest"
 import { assertInclude, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import { Deferred, Effect, Fiber, type Scope, TestClock } from "effect"
 import { setImmediate } from "node:timers"
-import * as ExporterConnection from "../../../src/client/ExporterConnection.ts"
-import { Controller } from "../../../src/controller/Controller.ts"
-import * as Driver from "../../../src/host/Driver.ts"
-import * as Lease from "../../../src/lease/Lease.ts"
-import * as exporterStatus from "../../../src/protocol/ExporterStatus.ts"
-import * as rpcs from "../../../src/protocol/rpcs.ts"
-import * as hostedExporter from "../../../src/testing/controller/hostedExporter.ts"
-import * as ControllerTest from "../../../src/testing/ControllerTest.ts"
-import * as GrpcChannel from "../../../src/transport/GrpcChannel.ts"
-import * as certificates from "../../support/certificates.ts"
-import { addClient } from "../../support/controller.ts"
-import { closing, inTime } from "../../support/leaseBench.ts"
+import { Controller } from "../../src/controller/Controller.ts"
+import * as Driver from "../../src/host/Driver.ts"
+import * as Lease from "../../src/lease/Lease.ts"
+import * as exporterStatus from "../../src/protocol/ExporterStatus.ts"
+import * as rpcs from "../../src/protocol/rpcs.ts"
+import type * as ExporterRegistration from "../../src/registration/ExporterRegistration.ts"
+import { Identity } from "../../src/registration/identity.ts"
+import * as offer from "../../src/registration/offer.ts"
+import * as ControllerTest from "../../src/testing/ControllerTest.ts"
+import * as certificates from "../support/certificates.ts"
+import { addClient } from "../support/controller.ts"
+import { closing, inTime } from "../support/leaseBench.ts"
 
 const ping = Driver.make({ client: "none.Client", methods: { ping: Driver.call(() => Effect.succeed("pong")) } })
 
@@ -43,11 +43,11 @@ const test = <E>(name: string, body: () => Effect.Effect<void, E, Scope.Scope>) 
 const { reportStatus } = ControllerServiceDefinition.methods
 
 /** A lab with one exporter, and what the exporter has reported and done so far. */
-const bench = (options: hostedExporter.HostOptions = {}) =>
+const bench = (options: Partial<ExporterRegistration.RegistrationOptions<Driver.Driver>> = {}) =>
   Effect.gen(function*() {
     const lab = yield* ControllerTest.make()
     const seen: Array<string> = []
-    const { name, namespace, token } = yield* lab.addExporter("rpi", options)
+    const identity = yield* lab.identityOf(yield* lab.addExporter("rpi"))
     const controller: typeof lab.controller = {
       ...lab.controller,
       unary: (rpc, message, options) => {
@@ -58,13 +58,11 @@ const bench = (options: hostedExporter.HostOptions = {}) =>
         return lab.controller.unary(rpc, message, options)
       }
     }
-    yield* hostedExporter.make(
-      { namespace, name, token, controller, router: lab.router },
-      Driver.composite({ power: ping }),
-      options,
-      (event) => Effect.sync(() => void seen.push(event))
-    )
-    return { lab, seen, controller: yield* alice(lab) }
+    const registration = yield* offer.register(
+      { drivers: { power: ping }, localLogs: false, ...options },
+      { observe: (event) => Effect.sync(() => void seen.push(event)) }
+    ).pipe(Effect.provideService(Identity, { ...identity, controller }))
+    return { lab, registration, seen, controller: yield* alice(lab) }
   })
 
 const acquire = (controller: Controller["Type"]) => Effect.provideService(Lease.acquire(asked), Controller, controller)
@@ -133,8 +131,10 @@ describe("during a lease, an exporter", () => {
       const ran: Array<string> = []
       const note = (what: string) => Effect.sync(() => void ran.push(what))
       const { controller, seen } = yield* bench({
-        beforeLease: Effect.zipRight(Effect.sleep("1 second"), note("before")),
-        afterLease: Effect.zipRight(Effect.sleep("1 second"), note("after"))
+        hooks: {
+          beforeLease: { run: Effect.zipRight(Effect.sleep("1 second"), note("before")) },
+          afterLease: { run: Effect.zipRight(Effect.sleep("1 second"), note("after")) }
+        }
       })
       yield* inTime(Effect.scoped(Effect.flatMap(acquire(controller), pinged)))
       deepStrictEqual(ran, ["before", "after"])
@@ -159,7 +159,7 @@ describe("during a lease, an exporter", () => {
       Effect.gen(function*() {
         const hooked = yield* Deferred.make<void>()
         const { controller, lab, seen } = yield* bench({
-          afterLease: Effect.asVoid(Deferred.succeed(hooked, undefined))
+          hooks: { afterLease: { run: Effect.asVoid(Deferred.succeed(hooked, undefined)) } }
         })
         const lease = yield* acquire(controller)
         yield* end(lab, lease.name)
@@ -173,8 +173,13 @@ describe("during a lease, an exporter", () => {
   test("reports that the hook before it failed, and becomes free when the lease is released", () =>
     Effect.gen(function*() {
       const { controller, lab, seen } = yield* bench({
-        beforeLease: Effect.zipRight(Effect.sleep("1 second"), Effect.fail(new Error("no power"))),
-        afterLease: Effect.dieMessage("this hook is skipped")
+        hooks: {
+          beforeLease: {
+            run: Effect.zipRight(Effect.sleep("1 second"), Effect.fail(new Error("no power"))),
+            onFailure: "endLease"
+          },
+          afterLease: { run: Effect.dieMessage("this hook is skipped") }
+        }
       })
       const error = yield* inTime(Effect.flip(acquire(controller)))
       strictEqual(error._tag, "HookFailed")
@@ -189,7 +194,9 @@ describe("during a lease, an exporter", () => {
 
   test("reports that the hook after it failed, and becomes free when the lease is released", () =>
     Effect.gen(function*() {
-      const { controller, lab, seen } = yield* bench({ afterLease: Effect.dieMessage("no power") })
+      const { controller, lab, seen } = yield* bench({
+        hooks: { afterLease: { run: Effect.dieMessage("no power"), onFailure: "endLease" } }
+      })
       yield* inTime(Effect.scoped(acquire(controller)))
       yield* reaches(lab, "AVAILABLE")
       deepStrictEqual(seen.slice(3), [
@@ -205,14 +212,16 @@ describe("during a lease, an exporter", () => {
     Effect.gen(function*() {
       const started = yield* Deferred.make<void>()
       const { lab, seen } = yield* bench({
-        beforeLease: Effect.zipRight(Deferred.succeed(started, undefined), Effect.sleep("10 seconds"))
+        hooks: {
+          beforeLease: { run: Effect.zipRight(Deferred.succeed(started, undefined), Effect.sleep("10 seconds")) }
+        }
       })
       const raw = yield* addClient(lab, "bob")
       const lease = yield* raw.lease({ exporterName: "rpi" })
       yield* Deferred.await(started)
       yield* raw.delete(lease)
       yield* TestClock.adjust("10 seconds")
-      deepStrictEqual(seen.slice(2), ["BEFORE_LEASE_HOOK: Running beforeLease hook", "free", ready, free])
+      deepStrictEqual(seen.slice(2), ["BEFORE_LEASE_HOOK: Running beforeLease hook", "free", free])
     }))
 
   test("serves leases that follow each other without a gap", () =>
@@ -225,22 +234,6 @@ describe("during a lease, an exporter", () => {
       strictEqual(yield* pinged(yield* inTime(Fiber.join(waiting))), "pong")
       const [, , ...rest] = seen
       deepStrictEqual(rest.filter((event) => event !== free), [ready, "free", "leased", ready])
-    }))
-
-  test("says that no lease is active to a client whose session is over", () =>
-    Effect.gen(function*() {
-      const lab = yield* ControllerTest.make()
-      const { name, namespace, token } = yield* lab.addExporter("rpi")
-      const handlers = yield* hostedExporter.make(
-        { namespace, name, token, controller: lab.controller, router: lab.router },
-        Driver.composite({ power: ping }),
-        {}
-      )
-      const { ended, message } = yield* Effect.flatMap(
-        ExporterConnection.fromChannel(yield* GrpcChannel.fromHandlers(handlers), { leased: true }),
-        ({ endSession }) => endSession
-      )
-      deepStrictEqual([ended, message], [false, "No active lease context"])
     }))
 })
 
