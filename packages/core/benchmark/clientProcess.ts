@@ -11,6 +11,8 @@ const kinds: Readonly<Record<string, (address: string) => Promise<Client>>> = {
     const { leased, unix } = await import("./clients/ours.ts")
     return address.endsWith(".yaml") ? leased(address) : unix(address)
   },
+  oursNiceGrpc: async (address) => (await import("./clients/ours.ts")).unix(address, { transport: "nice-grpc" }),
+  oursTraced: async (address) => (await import("./clients/traced.ts")).unix(address),
   memory: async () => (await import("./clients/ours.ts")).inMemory(),
   niceGrpc: async (address) =>
     (await import("./clients/rpcs.ts")).client((await import("./clients/niceGrpc.ts")).connect, address),

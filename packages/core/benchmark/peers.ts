@@ -10,7 +10,7 @@ import * as worker from "./worker.ts"
 /** `router` is the Python exporter as well, in a lab and leased. */
 export type HostName = "python" | "ours" | "http2" | "router"
 
-export type ClientName = "ours" | "niceGrpc" | "python" | "http2" | "memory"
+export type ClientName = "ours" | "oursNiceGrpc" | "oursTraced" | "niceGrpc" | "python" | "http2" | "memory"
 
 /** A client and the exporter it is connected to. */
 export interface Subject extends worker.Worker {
@@ -110,6 +110,8 @@ const direct = ({ bareHost, connect, exporters, python }: Peers) =>
   Effect.flatMap(Effect.all([exporters(0), bareHost]), ([addresses, bareAddress]) => {
     const clients: ReadonlyArray<ClientName> = [
       "ours",
+      "oursNiceGrpc",
+      "oursTraced",
       "niceGrpc",
       ...(python === "" ? [] : ["python" as const]),
       "http2"

@@ -11,6 +11,8 @@ const MiB = 1024 * 1024
 
 const clientTitles: Readonly<Record<ClientName, string>> = {
   ours: "ours",
+  oursNiceGrpc: "ours, nice-grpc",
+  oursTraced: "ours, traced",
   niceGrpc: "nice-grpc",
   python: "Python",
   http2: "node:http2",
@@ -42,10 +44,10 @@ const cost = ({ amount, unit }: Work) => ({ cpu }: Measurement): number =>
 
 const costUnit = ({ unit }: Work): string => ({ calls: " µs", items: " µs", bytes: " ms/MB", time: " ms" })[unit]
 
-const reference: ReadonlyArray<ClientName> = ["niceGrpc", "python", "http2"]
+const others: ReadonlyArray<ClientName> = ["oursNiceGrpc", "oursTraced", "niceGrpc", "python", "http2", "memory"]
 
 const clientsOf = (results: Results, host: HostName): ReadonlyArray<ClientName> =>
-  (["ours", ...reference, "memory"] as const).filter((client) =>
+  (["ours", ...others] as const).filter((client) =>
     results.works.some(({ name }) => results.has(name, { host, client }))
   )
 

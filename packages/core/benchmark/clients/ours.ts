@@ -14,8 +14,12 @@ const checked = (condition: boolean, text: () => string) => Effect.sync(() => ch
 const countDrivers = (client: DriverClient.DriverClient): number =>
   Array.from(client.children.values()).reduce((count, child) => count + 1 + countDrivers(child), 0)
 
-const make = <E>(connection: Layer.Layer<ExporterConnection.ExporterConnection, E>): Client => {
-  const runtime = ManagedRuntime.make(Layer.merge(connection, NodeFileSystem.layer))
+/** A client of a connection. Another layer may install a tracer. */
+export const make = <E>(
+  connection: Layer.Layer<ExporterConnection.ExporterConnection, E>,
+  tracer: Layer.Layer<never> = Layer.empty
+): Client => {
+  const runtime = ManagedRuntime.make(Layer.mergeAll(connection, NodeFileSystem.layer, tracer))
 
   const run = <A, E>(
     work: (bench: DriverClient.DriverClient) => Effect.Effect<A, E, Environment | Scope.Scope>
@@ -125,7 +129,8 @@ const make = <E>(connection: Layer.Layer<ExporterConnection.ExporterConnection, 
   }
 }
 
-export const unix = (address: string): Client => make(ExporterConnection.layer(Endpoint.unix(address)))
+export const unix = (address: string, options?: ExporterConnection.EndpointOptions): Client =>
+  make(ExporterConnection.layer(Endpoint.unix(address), options))
 
 const firstAnswer = (creates: boolean) =>
   Effect.gen(function*() {

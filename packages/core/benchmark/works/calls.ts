@@ -7,7 +7,7 @@ export const unary = (name: string, title: string, count: number, inFlight: numb
   title,
   unit: "calls",
   amount: count,
-  clients: everyone,
+  clients: [...everyone, "oursTraced"],
   bareHost: true,
   prepare: () => Effect.succeed(({ ask }) => ask({ work: "unary", count, inFlight }))
 })
@@ -17,7 +17,7 @@ const items = (count: number): Work => ({
   title: "streaming call",
   unit: "items",
   amount: count,
-  clients: everyone,
+  clients: [...everyone, "oursTraced"],
   bareHost: true,
   prepare: () => Effect.succeed(({ ask }) => ask({ work: "items", count }))
 })
