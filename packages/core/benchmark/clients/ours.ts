@@ -2,7 +2,7 @@
 import { Controller, type DriverClient, Endpoint, ExporterConnection, Lease, Resource } from "@effect-jumpstarter/core"
 import { FetchHttpClient, type FileSystem } from "@effect/platform"
 import { NodeContext, NodeFileSystem } from "@effect/platform-node"
-import { Chunk, Deferred, Effect, Exit, Layer, Logger, ManagedRuntime, Scope, Sink, Stream } from "effect"
+import { Deferred, Effect, Exit, Layer, Logger, ManagedRuntime, Scope, Sink, Stream } from "effect"
 import { createHash, randomBytes } from "node:crypto"
 import { layer } from "../inMemory.ts"
 import { check, type Client } from "./client.ts"
@@ -101,14 +101,14 @@ export const make = <E>(
           const everybody = yield* Deferred.make<void>()
           let open = 0
           const one = Effect.fnUntraced(function*(number: number) {
-            const { read, write } = yield* bench.stream("echo")
+            const { receive, write } = yield* bench.stream("echo")
             open++
             if (open === count) yield* Deferred.succeed(everybody, undefined)
             yield* Deferred.await(everybody)
             const text = Buffer.from(String(number))
             yield* write(text)
-            const echo = Chunk.toReadonlyArray(yield* Stream.runCollect(Stream.take(read, 1)))
-            yield* checked(text.equals(Buffer.concat(echo)), () => "another echo")
+            const echo = yield* receive
+            yield* checked(text.equals(echo), () => "another echo")
           }, Effect.scoped)
           yield* Effect.forEach(Array.from({ length: count }, (_, index) => index), one, {
             concurrency: "unbounded",

@@ -40,6 +40,11 @@ import * as transfer from "./transfer.ts"
  */
 export interface DriverStream extends ByteStream<DriverError.DriverCallError> {
   readonly metadata: Metadata.Metadata
+  /**
+   * Returns the next bytes of `read`, and waits until there are some. Fails with `None` after the last ones. It costs a fraction of
+   * running a `Stream`.
+   */
+  readonly receive: Effect.Effect<Uint8Array, Option.Option<DriverError.DriverCallError>>
 }
 
 /**
@@ -253,10 +258,12 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
         const stream = ongoing.counted(
           yield* Effect.catchAll(session.exporter.driverStream(site.uuid, method, ongoing.options), explain(site))
         )
+        const receive = Effect.mapError(stream.receive, Option.map(fail))
         return {
           name: site.driver,
           metadata: stream.metadata,
-          read: Stream.mapError(stream.read, fail),
+          receive,
+          read: Stream.repeatEffectOption(receive),
           write: (bytes: Uint8Array) => Effect.mapError(stream.write(bytes), fail),
           end: stream.end
         }

@@ -1,16 +1,16 @@
 // Byte streams over the frames of `RouterService.Stream` (`protocol.md` 5).
 import * as Chunk from "effect/Chunk"
-import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { clearTimeout, setTimeout } from "node:timers"
 import * as Bytes from "../grpc/Bytes.ts"
 import { type GrpcStatusError, refused } from "../grpc/GrpcStatus.ts"
 import type { GrpcDuplex } from "../grpc/grpcTransport.ts"
-import * as interruptible from "../util/interruptible.ts"
+import { acquireRelease } from "../util/acquired.ts"
 import * as pull from "../util/pull.ts"
 import type { ByteStream } from "./ByteStream.ts"
 import * as frame from "./routerFrame.ts"
@@ -32,8 +32,16 @@ export interface DuplexStream extends ByteStream<GrpcStatusError> {
   readonly peerEnded: Effect.Effect<void, GrpcStatusError>
 }
 
-// How long a closing stream waits for the peer to read what was written last.
-const closeGrace = Duration.millis(500)
+// How many milliseconds a closing stream waits for the peer to read what was written last.
+const closeGrace = 500
+
+// Gives an effect the time of `closeGrace` before its RPC is cancelled, which ends the effect. A race would need two more fibers, which
+// cost as much as the rest of a small stream.
+const inGrace = (effect: Effect.Effect<void>, { cancel }: Pick<GrpcDuplex, "cancel">): Effect.Effect<void> =>
+  Effect.flatMap(Effect.runtime<never>(), (runtime) => {
+    const timer = setTimeout(() => void Runtime.runFork(runtime)(cancel), closeGrace)
+    return Effect.ensuring(effect, Effect.sync(() => clearTimeout(timer)))
+  })
 
 interface Side extends Pick<GrpcDuplex, "receive" | "send"> {
   readonly halfClose: Effect.Effect<void>
@@ -138,7 +146,7 @@ export const fromDuplex = (
   options: { readonly closing: "flush" | "cancel"; readonly peerEndsRpc?: boolean | undefined }
 ): Effect.Effect<DuplexStream, never, Scope.Scope> =>
   Effect.map(
-    Effect.acquireRelease(
+    acquireRelease(
       Effect.sync(() => makeStream(duplex, malformed)),
       ({ state, stream }, exit) => {
         const flush = Effect.suspend(() =>
@@ -151,10 +159,7 @@ export const fromDuplex = (
         )
         return Effect.zipRight(
           options.closing === "flush" && Exit.isSuccess(exit) && (state.wrote || state.peerEnded)
-            ? Effect.zipRight(flush, settle).pipe(
-              interruptible.timeoutOption(closeGrace),
-              Effect.withClock(Clock.make())
-            )
+            ? inGrace(Effect.zipRight(flush, settle), duplex)
             : Effect.void,
           duplex.cancel
         )

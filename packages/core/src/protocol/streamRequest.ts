@@ -22,11 +22,9 @@ export const StreamRequest = Schema.parseJson(Schema.Union(
 
 export type StreamRequest = typeof StreamRequest.Type
 
-const encode = Schema.encodeSync(StreamRequest)
-
 // Metadata must be ASCII, so other characters become JSON escapes.
 export const toMetadata = (request: StreamRequest): string =>
-  encode(request).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+  JSON.stringify(request).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
 export const ClientStreamHandle = Schema.Struct({
   kind: Schema.Literal("client_stream"),

@@ -11,6 +11,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { CallOptions } from "../grpc/grpcTransport.ts"
 import type { DuplexStream } from "../protocol/duplexStream.ts"
+import { acquireRelease } from "../util/acquired.ts"
 import type { Operation } from "./metrics.ts"
 import * as telemetrySpan from "./span.ts"
 
@@ -104,7 +105,7 @@ export const streamingCall = <A, E, R>(
   operation: Operation,
   run: (ongoing: Ongoing) => Effect.Effect<Stream.Stream<A, E, R>, E, R>
 ): Stream.Stream<A, E, R> =>
-  Stream.unwrapScoped(Effect.flatMap(Effect.acquireRelease(begin(operation, Effect.succeed), end), run))
+  Stream.unwrapScoped(Effect.flatMap(acquireRelease(begin(operation, Effect.succeed), end), run))
 
 // Lasts until the scope closes, or until the stream could not be opened. It has its own outcome, because other failures in
 // the scope are not failures of the stream.
@@ -113,7 +114,7 @@ export const stream = <A, E, R>(
   open: (ongoing: Ongoing) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R | Scope.Scope> =>
   Effect.flatMap(
-    Effect.acquireRelease(
+    acquireRelease(
       begin(operation, Effect.succeed),
       (ongoing, exit) =>
         Effect.flatMap(ongoing.outcome, (outcome) =>

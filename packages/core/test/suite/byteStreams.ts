@@ -21,6 +21,7 @@ import {
   awaitStill,
   call,
   described,
+  driver,
   fails,
   methodsOf,
   siteOf,
@@ -72,6 +73,20 @@ export const byteStreams = (peer: peer.Peer): void => {
           yield* stream.write(bytes.utf8(line))
           strictEqual(bytes.text(bytes.concat(yield* pull)), line)
         }
+      })
+    )
+
+    check(
+      "is read without a Stream, piece by piece to its end",
+      Effect.gen(function*() {
+        const stream = yield* Effect.flatMap(driver("echo"), (echo) => echo.stream("connect"))
+        for (const line of ["login", "root"]) {
+          yield* stream.write(bytes.utf8(line))
+          strictEqual(bytes.text(yield* stream.receive), line)
+        }
+        yield* stream.end
+        deepStrictEqual(yield* Effect.flip(stream.receive), Option.none())
+        deepStrictEqual(yield* Effect.flip(stream.receive), Option.none())
       })
     )
 

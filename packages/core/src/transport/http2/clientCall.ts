@@ -5,6 +5,7 @@ import * as Http2 from "node:http2"
 import type { Bytes } from "../../grpc/Bytes.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import type { CallOptions } from "../../grpc/grpcTransport.ts"
+import { withoutStack } from "../../util/withoutStack.ts"
 import * as httpLoss from "../http/loss.ts"
 import * as httpStatus from "../http/status.ts"
 import type { Http2Connection } from "./connection.ts"
@@ -101,7 +102,7 @@ export class HttpCall {
     // Every RPC is cancelled when its scope closes, and most have ended by then.
     if (this.over) return
     this.receiver.onCancel()
-    this.abort(this.fail("CANCELLED", "the RPC was cancelled by this client", "client"))
+    this.abort(withoutStack(() => this.fail("CANCELLED", "the RPC was cancelled by this client", "client")))
   })
 
   // Whether the RPC has ended. Messages sent after that are dropped.

@@ -23,6 +23,7 @@ import {
 } from "../../grpc/grpcTransport.ts"
 import { maxMessageBytes } from "../../grpc/messageLimit.ts"
 import * as Metadata from "../../grpc/Metadata.ts"
+import { acquireRelease } from "../../util/acquired.ts"
 import * as httpLoss from "../http/loss.ts"
 import * as httpStatus from "../http/status.ts"
 import { Inbox } from "../inbox.ts"
@@ -162,7 +163,7 @@ export const make = Effect.fnUntraced(function*(
     )
     const attempt = Effect.flatMap(
       connect(rpc),
-      (session) => Effect.acquireRelease(Effect.suspend(() => started(session)), () => cancel)
+      (session) => acquireRelease(Effect.suspend(() => started(session)), () => cancel)
     )
     yield* Effect.catchIf(attempt, isUnseen, () => attempt)
     return {

@@ -1,0 +1,15 @@
+// `Effect.acquireRelease` for what is opened often. Effect's own also restores, for the release, the FiberRefs of the acquisition.
+// Comparing them takes most of the time of a small finalizer. This release runs with those of the fiber that closes the scope.
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+
+export const acquireRelease = <A, E, R>(
+  acquire: Effect.Effect<A, E, R>,
+  release: (value: A, exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown>
+): Effect.Effect<A, E, R | Scope.Scope> =>
+  Effect.flatMap(Effect.scope, (scope) =>
+    Effect.uninterruptible(
+      Effect.tap(acquire, (value) =>
+        Scope.addFinalizerExit(scope, (exit) => Effect.uninterruptible(release(value, exit))))
+    ))
