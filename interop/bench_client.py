@@ -105,6 +105,9 @@ class Works:
             digest = await self.bench.call_async("consume", handle)
         check(digest == sha256, "the exporter's digest is another")
 
+    async def uploads(self, path: str, sha256: str, count: int) -> None:
+        await asyncio.gather(*(self.upload(path, sha256) for _ in range(count)))
+
     async def download(self, chunk: int, bytes: int) -> None:
         sink = HashingStream()
         async with self.bench.resource_async(sink) as handle:
@@ -128,6 +131,15 @@ class Works:
         bench = (await undo.enter_async_context(self.lease_of(creates))).children["bench"]
         check(await bench.call_async("identity", 1) == 1, "another answer than the argument")
         return undo.aclose
+
+    async def connections(self, address: str, count: int) -> None:
+        async with AsyncExitStack() as stack:
+
+            async def one() -> None:
+                client = await stack.enter_async_context(self.connect_to(address))
+                check(await client.children["bench"].call_async("identity", 1) == 1, "another answer")
+
+            await asyncio.gather(*(one() for _ in range(count)))
 
     async def connect(self, address: str, drivers: int) -> None:
         async with self.connect_to(address) as client:

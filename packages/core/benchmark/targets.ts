@@ -86,6 +86,9 @@ export const judge = (results: Results, host: HostName): ReadonlyArray<Verdict> 
     ),
     atMost("cost of a call: 1,000 in flight / 100", 1.25, slope("unary-1000", "unary-100", "ours")),
     atMost("cost of a byte stream: 200 at a time / 50", 1.25, slope("streams-200", "streams-50", "ours")),
+    atMost("cost of a byte stream: 1,000 at a time / 50", 1.25, slope("streams-1000", "streams-50", "ours")),
+    atMost("cost of a connection: 20 at once / 2", 1.25, slope("connections-20", "connections-2", "ours")),
+    atMost("cost of a byte: 10 resources at once / one", 1.25, slope("flash-10", "flash", "ours")),
     ...(trees.length === 2
       ? [atMost("cost of a driver: large tree / small tree", 1.25, slope(trees[1] ?? "", trees[0] ?? "", "ours"))]
       : [])

@@ -21,10 +21,16 @@ export interface Client {
   ) => Promise<void>
   /** A sink lent to the exporter, which answers with the digest of what it wrote. */
   readonly download: (options: { readonly chunk: number; readonly bytes: number }) => Promise<void>
+  /** The same with a file that is not encoded, so many times at once. Only the clients of an exporter have it. */
+  readonly uploads?: (
+    options: { readonly path: string; readonly sha256: string; readonly count: number }
+  ) => Promise<void>
   /** So many byte streams, open at the same time. */
   readonly streams: (options: { readonly count: number }) => Promise<void>
   /** A new connection to an exporter with so many drivers. */
   readonly connect: (options: { readonly address: string; readonly drivers: number }) => Promise<void>
+  /** So many new connections at once, with a call on each. Only the clients of an exporter have it. */
+  readonly connections?: (options: { readonly address: string; readonly count: number }) => Promise<void>
   /**
    * A first call under a lease: under one that is ready, or under one that it creates. Answers with what gives it back, which is not
    * measured. Only clients that can lease have it.

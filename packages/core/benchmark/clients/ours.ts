@@ -14,6 +14,16 @@ const checked = (condition: boolean, text: () => string) => Effect.sync(() => ch
 const countDrivers = (client: DriverClient.DriverClient): number =>
   Array.from(client.children.values()).reduce((count, child) => count + 1 + countDrivers(child), 0)
 
+const upload = (bench: DriverClient.DriverClient, { encoding, path, sha256 }: Parameters<Client["upload"]>[0]) =>
+  Effect.gen(function*() {
+    const handle = yield* bench.resource(yield* Resource.fromFile(path, { contentEncoding: encoding }))
+    const digest = yield* bench.call("consume", handle)
+    yield* checked(digest === sha256, () => "the exporter's digest is another")
+  })
+
+const answers = (bench: DriverClient.DriverClient) =>
+  Effect.flatMap(bench.call("identity", 1), (answer) => checked(answer === 1, () => `${String(answer)} is not 1`))
+
 /** A client of a connection. Another layer may install a tracer. */
 export const make = <E>(
   connection: Layer.Layer<ExporterConnection.ExporterConnection, E>,
@@ -69,12 +79,12 @@ export const make = <E>(
           yield* checked(report === bytes, () => `the exporter counted ${report} bytes of ${bytes}`)
         })
       ),
-    upload: ({ encoding, path, sha256 }) =>
+    upload: (file) => run((bench) => upload(bench, file)),
+    uploads: ({ count, ...file }) =>
       run((bench) =>
-        Effect.gen(function*() {
-          const handle = yield* bench.resource(yield* Resource.fromFile(path, { contentEncoding: encoding }))
-          const digest = yield* bench.call("consume", handle)
-          yield* checked(digest === sha256, () => "the exporter's digest is another")
+        Effect.forEach(Array.from({ length: count }), () => Effect.scoped(upload(bench, file)), {
+          concurrency: "unbounded",
+          discard: true
         })
       ),
     download: ({ bytes, chunk }) =>
@@ -116,6 +126,16 @@ export const make = <E>(
           })
         })
       ),
+    connections: ({ address, count }) =>
+      runtime.runPromise(Effect.scoped(Effect.forEach(
+        Array.from({ length: count }),
+        () =>
+          Effect.flatMap(
+            ExporterConnection.fromEndpoint(Endpoint.unix(address)),
+            ({ driver }) => Effect.flatMap(driver("bench"), answers)
+          ),
+        { concurrency: "unbounded", discard: true }
+      ))),
     connect: ({ address, drivers }) =>
       runtime.runPromise(Effect.scoped(
         Effect.flatMap(

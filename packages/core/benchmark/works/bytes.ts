@@ -34,6 +34,7 @@ export const bytes = (scale: Scale): ReadonlyArray<Work> => {
     ...sizes.map(([size, chunk, bytes]) => oneWay("receive", "bytes from the exporter", size, chunk, bytes)),
     ...sizes.map(([size, chunk, bytes]) => oneWay("send", "bytes to the exporter", size, chunk, bytes)),
     streams(50),
-    streams(200)
+    streams(200),
+    streams(scale(1000, 100))
   ]
 }

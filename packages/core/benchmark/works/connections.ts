@@ -16,6 +16,15 @@ const tree = (drivers: number): Work => ({
     )
 })
 
+const many = (count: number): Work => ({
+  name: `connections-${count}`,
+  title: `${count} connections at once, with a call on each`,
+  unit: "time",
+  amount: count,
+  clients: ["ours", "python"],
+  prepare: () => Effect.succeed(({ address, ask }) => ask({ work: "connections", address, count }))
+})
+
 const cold = (name: string, title: string, module: string): Work => ({
   name,
   title,
@@ -35,6 +44,8 @@ const cold = (name: string, title: string, module: string): Work => ({
 export const connections = (scale: Scale): ReadonlyArray<Work> => [
   tree(scale(1000, 100)),
   tree(scale(5000, 500)),
+  many(2),
+  many(20),
   cold("cold", "cold start, as in the README", "cold"),
   cold("cold-modules", "cold start, importing single modules", "coldModules"),
   cold("cold-bundle", "cold start, bundled into one file", "coldBundle")

@@ -25,6 +25,19 @@ const upload = (
     )
 })
 
+const uploads = (count: number, bytes: number): Work => ({
+  name: `flash-${count}`,
+  title: `${count} resources of ${bytes / MiB} MiB at once, sent`,
+  unit: "bytes",
+  amount: count * bytes,
+  clients: ["ours", "python"],
+  prepare: ({ directory }) =>
+    Effect.map(
+      image.make(join(directory, "flashes"), bytes),
+      ({ path, sha256 }) => ({ ask }) => ask({ work: "uploads", path, sha256, count })
+    )
+})
+
 const download = (bytes: number): Work => ({
   name: "download",
   title: `resource of ${bytes / MiB} MiB, received`,
@@ -39,6 +52,7 @@ export const resources = (scale: Scale): ReadonlyArray<Work> => {
   const encoded = scale(64 * MiB, 2 * MiB)
   return [
     upload("flash", `resource of ${bytes / MiB} MiB, sent`, bytes),
+    uploads(10, scale(64 * MiB, MiB)),
     download(bytes),
     upload("flash-gzip", `the same, ${encoded / MiB} MiB as gzip`, encoded, "gzip"),
     upload("flash-zstd", `the same, ${encoded / MiB} MiB as zstd`, encoded, "zstd")
