@@ -20,7 +20,6 @@ const outside = {
   Cuttlefish: "needs KVM; not published yet",
   CvdFlasher: "needs KVM; not published yet",
   CvdPower: "needs KVM; not published yet",
-  Esp32Flasher: "needs an ESP32",
   Video: "not published yet; `UStreamer` has the same stream"
 }
 
@@ -37,6 +36,7 @@ const standIns = {
   DigitalInput: "pins of the test",
   DigitalOutput: "pins of the test",
   DutNetwork: "tools of the test",
+  Esp32Flasher: "a chip of the test",
   Iscsi: "a kernel of the test",
   PiPico: "a directory as the drive",
   ProbeRs: "a program of the test",

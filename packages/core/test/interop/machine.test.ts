@@ -1,21 +1,31 @@
 // The published drivers of the exporter's own machine: its pins, its network, and its kernel. The bench stands in for what they need root or
 // hardware for.
 import { Device, type DriverInterface, Endpoint, ExporterConnection, Resource } from "@effect-jumpstarter/core"
-import { DigitalInput, DigitalOutput, DutNetwork, Iscsi, Opendal, Power } from "@effect-jumpstarter/core/drivers"
+import {
+  DigitalInput,
+  DigitalOutput,
+  DutNetwork,
+  Esp32Flasher,
+  Iscsi,
+  Opendal,
+  Power
+} from "@effect-jumpstarter/core/drivers"
 import { assert, describe, layer } from "@effect/vitest"
-import { Chunk, Effect, Fiber, Layer, Stream } from "effect"
+import { Chunk, Effect, Fiber, Layer, Sink, Stream } from "effect"
 import { platform } from "node:process"
 import { gzipSync } from "node:zlib"
-import { utf8 } from "../support/bytes.ts"
+import { concat, text, utf8 } from "../support/bytes.ts"
 import * as process from "../support/process.ts"
 import * as python from "../support/python.ts"
 
 const exporter = Layer.unwrapScoped(
   Effect.map(
-    process.start(python.drivers("machine")),
+    process.start(python.drivers("machine", "esp32")),
     ({ ready }) => ExporterConnection.layer(Endpoint.unix(ready.unix))
   )
 )
+
+const collect = Resource.sink(Sink.map(Sink.collectAll<Uint8Array>(), concat))
 
 const connect = <I extends DriverInterface.Any>(contract: I, path: string) =>
   Effect.orDie(Device.connect(contract, path))
@@ -136,6 +146,34 @@ describe.skipIf(python.publishedDrivers === undefined || !isLinux)(
           assert.include(escape.message, "Invalid path: ../a.img")
           const block = yield* Effect.flip(iscsi.add_lun("disk", "/dev/sda", 0, true))
           assert.include(block.message, "block_device_allowlist is empty")
+        }))
+
+      it.scoped("ESP32: flashes at an address, dumps a region, and erases", () =>
+        Effect.gen(function*() {
+          const esp32 = yield* connect(Esp32Flasher.contract, "esp32")
+          assert.deepStrictEqual(yield* esp32.get_chip_info(), {
+            chip: "ESP32-D0WD-V3 (revision v3.1)",
+            features: "Wi-Fi, BT",
+            mac: "24:6f:28:0a:0b:0c"
+          })
+          yield* esp32.flash(Resource.fromBytes(utf8("firmware")), "0x10000")
+          assert.strictEqual(text(yield* esp32.dump(collect, "0x10000:0x8")), "firmware")
+          yield* esp32.erase()
+          assert.deepStrictEqual(yield* esp32.dump(collect, "0x10000:0x2"), Uint8Array.of(0xff, 0xff))
+          yield* Effect.all([esp32.hard_reset(), esp32.enter_bootloader()])
+          const address = yield* Effect.flip(esp32.flash(Resource.fromBytes(utf8("x")), "factory"))
+          assert.strictEqual(address._tag, "InvalidArgument")
+        }))
+
+      it.scoped("ESP32: says that there is no chip, and that nobody has the port open", () =>
+        Effect.gen(function*() {
+          const gone = yield* connect(Esp32Flasher.contract, "esp32_gone")
+          const absent = yield* Effect.flip(gone.get_chip_info())
+          assert.strictEqual(absent._tag, "DriverError")
+          assert.include(absent.message, "Could not open")
+          for (const reset of [gone.hard_reset(), gone.enter_bootloader()]) {
+            assert.strictEqual((yield* Effect.flip(reset))._tag, "DriverError")
+          }
         }))
 
       it.scoped("gpiod: notices an edge that comes later", () =>
