@@ -15,7 +15,7 @@ const target = join(root, "docs/drivers")
 
 // Why the drivers of a contract are not driven in CI.
 const outside = {
-  BleStream: "needs a Bluetooth adapter",
+  Ble: "needs a Bluetooth adapter",
   BtPeer: "needs a Bluetooth adapter; not published yet",
   Cuttlefish: "needs KVM; not published yet",
   CvdFlasher: "needs KVM; not published yet",

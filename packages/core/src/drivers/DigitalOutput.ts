@@ -8,15 +8,7 @@ import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as family from "./family/gpio.ts"
 import { PinState } from "./family/gpio.ts"
 
-export {
-  /**
-   * The level of a pin: 1 is active.
-   *
-   * @since 0.1.0
-   * @category schemas
-   */
-  PinState
-}
+export { PinState }
 
 /**
  * The contract. `Power.cycle` works for an output as well.

@@ -13,15 +13,7 @@ import { PinState } from "./family/gpio.ts"
 import * as family from "./family/power.ts"
 import { PowerReading } from "./family/power.ts"
 
-export {
-  /**
-   * A measurement, in volts and amperes.
-   *
-   * @since 0.1.0
-   * @category models
-   */
-  PowerReading
-}
+export { PowerReading }
 
 /**
  * The contract. Many drivers with its label cannot measure, and some send readings without end.

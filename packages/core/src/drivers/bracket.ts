@@ -5,6 +5,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
 import * as interruptible from "../util/interruptible.ts"
 
 // Runs an effect during an interruption and waits for it, for at most `patience`. The limit is real time, not the
@@ -48,4 +49,21 @@ export const bracket = <A, E, R, B, E2, R2, E3, R3>(
         )
       )
     })
+  )
+
+// State of a driver that a scope holds. The scope cannot fail when it closes, so a release that fails is logged, with `what` as
+// its subject. The scope waits for the release, for at most `patience`.
+export const held = <A, E, R, E2>(
+  what: string,
+  acquire: Effect.Effect<A, E, R>,
+  release: (acquired: A) => Effect.Effect<unknown, E2>,
+  patience: Duration.DurationInput = "10 seconds"
+): Effect.Effect<A, E, R | Scope.Scope> =>
+  Effect.acquireRelease(
+    acquire,
+    (acquired) =>
+      bounded(
+        Effect.catchAll(release(acquired), (error) => Effect.logWarning(`${what} could not be released`, error)),
+        patience
+      )
   )

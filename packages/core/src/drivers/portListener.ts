@@ -1,12 +1,14 @@
-// A local TCP port as byte streams, one for each connection. A `Socket` of @effect/platform closes both directions when
+// A local TCP port or Unix socket as byte streams, one for each connection. A `Socket` of @effect/platform closes both directions when
 // the peer ends its own, and has no backpressure; a forwarded port needs half-close and backpressure.
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { createServer, type Socket } from "node:net"
+import { createServer, type Server, type Socket } from "node:net"
 import * as hostPort from "../grpc/hostPort.ts"
 import type { ByteStream } from "../protocol/ByteStream.ts"
+import * as socketFile from "../transport/socketFile.ts"
+import * as socketPath from "../transport/socketPath.ts"
 import * as readable from "../util/readable.ts"
 
 const toError = (cause: unknown): Error => cause instanceof Error ? cause : new Error(String(cause))
@@ -27,13 +29,34 @@ const toByteStream = (socket: Socket): Effect.Effect<ByteStream<Error>, never, S
     })
   )
 
+/** Where to listen. Port 0 lets the system choose. */
+export type Place = { readonly host: string; readonly port: number } | { readonly path: string }
+
+// Only this user can connect to the socket of a path.
+const open = (server: Server, place: Place): Effect.Effect<() => void, Error> => {
+  if ("path" in place) {
+    return Effect.mapBoth(socketFile.listen(server, place.path), {
+      onFailure: ({ error }) => toError(error),
+      onSuccess: ({ release, remove }) => () => {
+        remove()
+        server.close(release)
+      }
+    })
+  }
+  return Effect.async((resume) => {
+    // Later errors are about connections that could not be accepted.
+    server.on("error", (error) => resume(Effect.fail(error)))
+    server.listen({ ...place, exclusive: true }, () => resume(Effect.succeed(() => server.close())))
+  })
+}
+
 // Listens until the scope closes, and returns the port. Each connection stays open while its handler runs.
 export const listen = <R>(
-  options: { readonly host: string; readonly port: number },
+  place: Place,
   handle: (connection: ByteStream<Error>) => Effect.Effect<void, never, R | Scope.Scope>
 ): Effect.Effect<number, Error, R | Scope.Scope> =>
   Effect.gen(function*() {
-    const problem = hostPort.problem(options, 0)
+    const problem = "path" in place ? socketPath.problemToListen(place.path) : hostPort.problem(place, 0)
     if (problem !== undefined) return yield* Effect.fail(toError(problem))
     const run = yield* FiberSet.makeRuntime<Exclude<R, Scope.Scope>, void>()
     const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -46,14 +69,7 @@ export const listen = <R>(
         Effect.sync(() => socket.destroy())
       )))
     })
-    yield* Effect.acquireRelease(
-      Effect.async<void, Error>((resume) => {
-        // Later errors are about connections that could not be accepted.
-        server.on("error", (error) => resume(Effect.fail(error)))
-        server.listen({ ...options, exclusive: true }, () => resume(Effect.void))
-      }),
-      () => Effect.sync(() => server.close())
-    )
+    yield* Effect.acquireRelease(open(server, place), (close) => Effect.sync(close))
     const address = server.address()
-    return typeof address === "object" && address !== null ? address.port : yield* Effect.fail(toError(address))
+    return typeof address === "object" && address !== null ? address.port : 0
   })

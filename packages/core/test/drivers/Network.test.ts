@@ -2,9 +2,11 @@ import { Driver, DriverFailure } from "@effect-jumpstarter/core"
 import { Network } from "@effect-jumpstarter/core/drivers"
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Deferred, Effect, Fiber, Layer, Logger, Stream } from "effect"
+import { existsSync, statSync } from "node:fs"
 import { createConnection, type Socket } from "node:net"
 import * as net from "node:net"
 import { concat, numbered, text, utf8 } from "../support/bytes.ts"
+import * as temporary from "../support/temporary.ts"
 import { connect } from "./support.ts"
 
 const network = (open: Extract<Driver.DriverHandler, { readonly _tag: "Stream" }>["open"]) =>
@@ -153,6 +155,33 @@ describe("Network", () => {
         return { ended, port }
       }))
       yield* Network.portForward(client, { port: cut.port })
+    }))
+
+  it.scopedLive("forwards a socket that only this user can connect to, and removes it with the scope", () =>
+    Effect.gen(function*() {
+      const client = yield* connect(Network.contract, reverseEcho)
+      const directory = yield* temporary.directory
+      const chosen = `${directory}/bus`
+      const paths = yield* Effect.scoped(Effect.gen(function*() {
+        const forwarded = [yield* Network.unixForward(client), yield* Network.unixForward(client, { path: chosen })]
+        for (const { path } of forwarded) {
+          assert.strictEqual(statSync(path).mode & 0o777, 0o600)
+          const socket = yield* Effect.acquireRelease(
+            Effect.sync(() => createConnection({ path, allowHalfOpen: true })),
+            (socket) => Effect.sync(() => socket.destroy())
+          )
+          const answer = yield* Effect.fork(received(socket))
+          socket.end("hello")
+          assert.strictEqual(text(yield* Fiber.join(answer)), "hello")
+        }
+        const taken = yield* Effect.flip(Network.unixForward(client, { path: chosen }))
+        assert.include(taken.message, `cannot listen on ${chosen}: EADDRINUSE`)
+        return forwarded.map(({ path }) => path)
+      }))
+      assert.strictEqual(paths[1], chosen)
+      for (const path of paths) assert.isFalse(existsSync(path))
+      const nowhere = yield* Effect.flip(Network.unixForward(client, { path: `${directory}/none/bus` }))
+      assert.include(nowhere.message, "does not exist")
     }))
 
   it.scoped("joins two streams until both have ended", () =>

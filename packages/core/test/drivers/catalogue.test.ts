@@ -44,17 +44,24 @@ describe("the catalogue", () => {
       methodsWhere(({ _tag, options }) => _tag === "Call" && options.idempotent !== true),
       {
         BtPeerClient: "start_peer wait_disconnection pair connect_to",
+        CanClient: "_recv_internal send _send_periodic_internal _start_task _stop_task flush_tx_buffer",
         CuttlefishClient: "restart_cvd powerbtn_cvd create_cvd delete_cvd",
         CvdPowerClient: "off",
         DigitalInputClient: "wait_for_edge",
+        DoIPDriverClient: "send_diagnostic receive_diagnostic",
         ISCSIServerClient: "remove_lun",
+        IsoTpClient: "start stop send recv stop_sending stop_receiving",
+        MitmproxyClient: "start",
         OpendalClient: "open file_read file_write file_seek rename",
         PowerClient: "rescue",
         PySerialClient: "close",
         RenodeClient: "monitor_cmd",
         RideSXClient: "flash_with_fastboot flash_oci_image",
         RideSXPowerClient: "rescue",
-        VirtualPowerClient: "off"
+        SomeIpDriverClient: "rpc_call send_message receive_message receive_event",
+        UdsClient: "ecu_reset request_seed send_key start_routine authentication request_file_transfer",
+        VirtualPowerClient: "off",
+        XcpClient: "build_checksum alloc_daq alloc_odt alloc_odt_entry write_daq program_start program program_reset"
       }
     )
   })
@@ -63,12 +70,16 @@ describe("the catalogue", () => {
     assert.deepStrictEqual(
       methodsWhere((method) => DriverMethod.effectOf(method) === "destructive"),
       {
+        CanClient: "shutdown",
         CuttlefishClient: "powerwash_cvd delete_cvd reset_host",
         CvdFlasherClient: "flash flash_oci",
         CvdPowerClient: "off",
         Esp32FlasherClient: "flash erase",
         FlasherClient: "flash",
         ISCSIServerClient: "decompress",
+        MitmproxyClient:
+          "clear_mocks clear_state load_mock_scenario load_mock_scenario_content clear_captured_requests clean_capture_spool upload_mock_file",
+        OBDClient: "clear_dtc",
         OpendalClient: "open file_write copy rename remove_all delete",
         PiPicoClient: "flash",
         ProbeRsClient: "erase download",
@@ -77,7 +88,9 @@ describe("the catalogue", () => {
         StlinkMsdFlasherClient: "flash",
         StorageMuxClient: "write",
         StorageMuxFlasherClient: "write",
-        VirtualPowerClient: "off"
+        UdsClient: "write_data_by_identifier clear_dtc start_routine request_file_transfer",
+        VirtualPowerClient: "off",
+        XcpClient: "download program_clear program"
       }
     )
   })

@@ -1,0 +1,655 @@
+/**
+ * A proxy on the exporter that answers for a device's servers and records its traffic: `jumpstarter_driver_mitmproxy`.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as DriverInterface from "../contract/DriverInterface.ts"
+import * as DriverMethod from "../contract/DriverMethod.ts"
+import * as callers from "../protocol/callerFrame.ts"
+import type { DriverCallError } from "../protocol/DriverError.ts"
+import type { JsonValue } from "../protocol/ProtobufValue.ts"
+import { held } from "./bracket.ts"
+import * as bytes from "./family/bytes.ts"
+import * as forwarding from "./forwarding.ts"
+
+/**
+ * What the proxy does with requests: `mock` answers those that have a mock and passes the others on, `passthrough` only
+ * logs, `record` writes them to a flow file, `replay` answers from one.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Mode = Schema.Literal("mock", "passthrough", "record", "replay")
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Mode = typeof Mode.Type
+
+/**
+ * What the proxy does now. `mode` is `stopped` before it was started and after it was stopped.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Status = Schema.Struct({
+  running: Schema.Boolean,
+  mode: Schema.Literal("stopped", ...Mode.literals),
+  pid: Schema.NullOr(Schema.Int),
+  proxy_address: Schema.NullOr(Schema.String),
+  web_ui_enabled: Schema.Boolean,
+  web_ui_address: Schema.NullOr(Schema.String),
+  mock_count: Schema.Int,
+  flow_file: Schema.NullOr(Schema.String)
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Status extends Schema.Schema.Type<typeof Status> {}
+
+const Headers = Schema.Record({ key: Schema.String, value: Schema.String })
+
+/**
+ * A request of the device and its answer. `timestamp` is in seconds since 1970. A `response_status` of 0 says that the
+ * server could not be reached. A body that is large or binary is in a file of the exporter, `response_body_file`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const CapturedRequest = Schema.Struct({
+  timestamp: Schema.Number,
+  method: Schema.String,
+  url: Schema.String,
+  path: Schema.String,
+  headers: Headers,
+  query: Schema.Record({ key: Schema.String, value: Schema.Array(Schema.String) }),
+  body: Schema.String,
+  response_status: Schema.Int,
+  was_mocked: Schema.Boolean,
+  was_patched: Schema.Boolean,
+  duration_ms: Schema.Number,
+  response_size: Schema.Int,
+  response_body: Schema.NullOr(Schema.String),
+  response_body_file: Schema.NullOr(Schema.String),
+  response_content_type: Schema.String,
+  response_headers: Headers,
+  response_is_binary: Schema.Boolean
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface CapturedRequest extends Schema.Schema.Type<typeof CapturedRequest> {}
+
+/**
+ * A recorded flow file of the exporter.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const FlowFile = Schema.Struct({
+  name: Schema.String,
+  path: Schema.String,
+  size_bytes: Schema.Int,
+  /** Local time of the exporter, such as `2026-01-31T12:00:00`. */
+  modified: Schema.String
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface FlowFile extends Schema.Schema.Type<typeof FlowFile> {}
+
+/**
+ * Captured traffic as a scenario in YAML, and the files that it refers to, for `get_captured_file`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Scenario = Schema.Struct({ yaml: Schema.String, files: Schema.Array(Schema.String) })
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Scenario extends Schema.Schema.Type<typeof Scenario> {}
+
+const JsonText = Schema.parseJson(DriverMethod.Json)
+const JsonObject = Schema.parseJson(Schema.Record({ key: Schema.String, value: DriverMethod.Json }))
+const JsonArray = Schema.parseJson(Schema.NonEmptyArray(DriverMethod.Json))
+const HttpStatus = Schema.Int.pipe(Schema.between(100, 599))
+const onePath = DriverMethod.named((path = Schema.String) => [path])
+const endpoint = DriverMethod.named((method = Schema.String, path = Schema.String) => [method, path])
+const text = (fallback: string) => DriverMethod.optional(Schema.String, { fallback })
+const flag = DriverMethod.optional(Schema.Boolean, { fallback: false })
+const port = DriverMethod.optional(Schema.Int.pipe(Schema.between(0, 65_535)), { fallback: 0 })
+const headers = DriverMethod.optional(Schema.parseJson(Headers), { fallback: {} })
+const Stopped = Schema.Literal("")
+
+/**
+ * The contract. The driver answers most calls with a sentence, also when it refuses them; `session`, `mock` and the other
+ * functions of this module fail then. `method` is an HTTP method. A `path` that ends with `*` means all paths that begin
+ * so.
+ *
+ * @since 0.1.0
+ * @category models
+ * @example
+ * ```ts
+ * import { Device } from "@effect-jumpstarter/core"
+ * import { Mitmproxy } from "@effect-jumpstarter/core/drivers"
+ * import { Effect, Stream } from "effect"
+ *
+ * class Cloud extends Device.Tag("acme/Cloud", Mitmproxy.contract)<Cloud>() {}
+ *
+ * const asksForUpdates = Effect.gen(function*() {
+ *   const cloud = yield* Cloud
+ *   yield* Mitmproxy.session(cloud)
+ *   yield* Mitmproxy.mock(cloud, "GET", "/api/update", { body: { version: "2.0" } })
+ *   return yield* cloud.watch_captured_requests().pipe(
+ *     Stream.filter(({ path }) => path.startsWith("/api/update")),
+ *     Stream.runHead
+ *   )
+ * }).pipe(Effect.scoped)
+ * ```
+ */
+export const contract = DriverInterface.make("jumpstarter_driver_mitmproxy.client.MitmproxyClient", {
+  /** Starts the proxy. Without a port it listens on that of its configuration. */
+  start: DriverMethod.call({
+    args: DriverMethod.named((
+      mode = DriverMethod.optional(Mode, { fallback: "mock" }),
+      webUi = flag,
+      replayFile = text(""),
+      listenPort = port
+    ) => [mode, webUi, replayFile, listenPort]),
+    result: Schema.String,
+    documentation: "Starts the proxy. Without a port it listens on that of its configuration."
+  }),
+  /** Stops the proxy. */
+  stop: DriverMethod.call({
+    result: Schema.String,
+    documentation: "Stops the proxy.",
+    idempotent: true
+  }),
+  /** Stops the proxy and starts it again, by default in the same mode. */
+  restart: DriverMethod.call({
+    args: DriverMethod.named((
+      mode = DriverMethod.optional(Schema.Union(Mode, Stopped), { fallback: "" }),
+      webUi = flag,
+      replayFile = text(""),
+      listenPort = port
+    ) => [mode, webUi, replayFile, listenPort]),
+    result: Schema.String,
+    documentation: "Stops the proxy and starts it again, by default in the same mode.",
+    idempotent: true
+  }),
+  /** What the proxy does now. */
+  status: DriverMethod.call({
+    result: Schema.parseJson(Status),
+    effect: "read",
+    documentation: "What the proxy does now.",
+    idempotent: true
+  }),
+  /** Whether the proxy runs. */
+  is_running: DriverMethod.call({
+    result: Schema.Boolean,
+    effect: "read",
+    documentation: "Whether the proxy runs.",
+    idempotent: true
+  }),
+  /** Opens a connection to the web page of the proxy. */
+  connect_web: DriverMethod.stream({ documentation: "Opens a connection to the web page of the proxy." }),
+  /** Answers requests with a status and a body. */
+  set_mock: DriverMethod.call({
+    args: DriverMethod.named((
+      method = Schema.String,
+      path = Schema.String,
+      status = HttpStatus,
+      body = JsonText,
+      contentType = text("application/json"),
+      responseHeaders = headers
+    ) => [method, path, status, body, contentType, responseHeaders]),
+    result: Schema.String,
+    documentation: "Answers requests with a status and a body.",
+    idempotent: true
+  }),
+  /** Removes a mock. */
+  remove_mock: DriverMethod.call({
+    args: endpoint,
+    result: Schema.String,
+    documentation: "Removes a mock.",
+    idempotent: true
+  }),
+  /** Removes all mocks. */
+  clear_mocks: DriverMethod.call({
+    result: Schema.String,
+    effect: "destructive",
+    documentation: "Removes all mocks.",
+    idempotent: true
+  }),
+  /** The mocks, by method and path. */
+  list_mocks: DriverMethod.call({
+    result: JsonObject,
+    effect: "read",
+    documentation: "The mocks, by method and path.",
+    idempotent: true
+  }),
+  /** Answers requests with a file that was uploaded. */
+  set_mock_file: DriverMethod.call({
+    args: DriverMethod.named((
+      method = Schema.String,
+      path = Schema.String,
+      file = Schema.String,
+      contentType = text(""),
+      status = DriverMethod.optional(HttpStatus, { fallback: 200 }),
+      responseHeaders = headers
+    ) => [method, path, file, contentType, status, responseHeaders]),
+    result: Schema.String,
+    documentation: "Answers requests with a file that was uploaded.",
+    idempotent: true
+  }),
+  /** Passes requests on, and merges an object into the JSON that the server answers. */
+  set_mock_patch: DriverMethod.call({
+    args: DriverMethod.named((
+      method = Schema.String,
+      path = Schema.String,
+      patch = JsonObject,
+      responseHeaders = headers
+    ) => [method, path, patch, responseHeaders]),
+    result: Schema.String,
+    documentation: "Passes requests on, and merges an object into the JSON that the server answers.",
+    idempotent: true
+  }),
+  /** Answers requests with a status and a body, after a time. */
+  set_mock_with_latency: DriverMethod.call({
+    args: DriverMethod.named((
+      method = Schema.String,
+      path = Schema.String,
+      status = HttpStatus,
+      body = JsonText,
+      milliseconds = Schema.Int.pipe(Schema.nonNegative()),
+      contentType = text("application/json")
+    ) => [method, path, status, body, milliseconds, contentType]),
+    result: Schema.String,
+    documentation: "Answers requests with a status and a body, after a time.",
+    idempotent: true
+  }),
+  /** Answers requests with one response after the other, and then with the last one. */
+  set_mock_sequence: DriverMethod.call({
+    args: DriverMethod.named((
+      method = Schema.String,
+      path = Schema.String,
+      responses = JsonArray
+    ) => [method, path, responses]),
+    result: Schema.String,
+    documentation: "Answers requests with one response after the other, and then with the last one.",
+    idempotent: true
+  }),
+  /** Answers requests with a body in which expressions such as {{uuid}} are replaced. */
+  set_mock_template: DriverMethod.call({
+    args: DriverMethod.named((
+      method = Schema.String,
+      path = Schema.String,
+      template = JsonText,
+      status = DriverMethod.optional(HttpStatus, { fallback: 200 })
+    ) => [method, path, template, status]),
+    result: Schema.String,
+    documentation: "Answers requests with a body in which expressions such as {{uuid}} are replaced.",
+    idempotent: true
+  }),
+  /** Lets an addon of the exporter answer requests. */
+  set_mock_addon: DriverMethod.call({
+    args: DriverMethod.named((
+      method = Schema.String,
+      path = Schema.String,
+      addon = Schema.String,
+      config = DriverMethod.optional(JsonText, { fallback: {} })
+    ) => [method, path, addon, config]),
+    result: Schema.String,
+    documentation: "Lets an addon of the exporter answer requests.",
+    idempotent: true
+  }),
+  /** Answers each request by the first rule that matches it. */
+  set_mock_conditional: DriverMethod.call({
+    args: DriverMethod.named((
+      method = Schema.String,
+      path = Schema.String,
+      rules = JsonArray
+    ) => [method, path, rules]),
+    result: Schema.String,
+    documentation: "Answers each request by the first rule that matches it.",
+    idempotent: true
+  }),
+  /** Sets a value that templates and addons read. */
+  set_state: DriverMethod.call({
+    args: DriverMethod.named((key = Schema.String, value = JsonText) => [key, value]),
+    result: Schema.String,
+    documentation: "Sets a value that templates and addons read.",
+    idempotent: true
+  }),
+  /** Such a value, or null. */
+  get_state: DriverMethod.call({
+    args: DriverMethod.named((key = Schema.String) => [key]),
+    result: JsonText,
+    effect: "read",
+    documentation: "Such a value, or null.",
+    idempotent: true
+  }),
+  /** Removes all such values. */
+  clear_state: DriverMethod.call({
+    result: Schema.String,
+    effect: "destructive",
+    documentation: "Removes all such values.",
+    idempotent: true
+  }),
+  /** All such values. */
+  get_all_state: DriverMethod.call({
+    result: JsonObject,
+    effect: "read",
+    documentation: "All such values.",
+    idempotent: true
+  }),
+  /** The names of the addons. */
+  list_addons: DriverMethod.call({
+    result: Schema.parseJson(Schema.Array(Schema.String)),
+    effect: "read",
+    documentation: "The names of the addons.",
+    idempotent: true
+  }),
+  /** Replaces all mocks by those of a file of the exporter. */
+  load_mock_scenario: DriverMethod.call({
+    args: DriverMethod.named((file = Schema.String) => [file]),
+    result: Schema.String,
+    effect: "destructive",
+    documentation: "Replaces all mocks by those of a file of the exporter.",
+    idempotent: true
+  }),
+  /** Replaces all mocks by those of a text, which is YAML if the name ends so, and JSON otherwise. */
+  load_mock_scenario_content: DriverMethod.call({
+    args: DriverMethod.named((filename = Schema.String, content = Schema.String) => [filename, content]),
+    result: Schema.String,
+    effect: "destructive",
+    documentation: "Replaces all mocks by those of a text, which is YAML if the name ends so, and JSON otherwise.",
+    idempotent: true
+  }),
+  /** The recorded flow files. */
+  list_flow_files: DriverMethod.call({
+    result: Schema.parseJson(Schema.Array(FlowFile)),
+    effect: "read",
+    documentation: "The recorded flow files.",
+    idempotent: true
+  }),
+  /** Reads a recorded flow file. */
+  get_flow_file: DriverMethod.streamingCall({
+    args: DriverMethod.named((name = Schema.String) => [name]),
+    item: bytes.base64,
+    effect: "read",
+    documentation: "Reads a recorded flow file."
+  }),
+  /** The path of the proxy's certificate on the exporter, or a sentence if there is none yet. */
+  get_ca_cert_path: DriverMethod.call({
+    result: Schema.String,
+    effect: "read",
+    documentation: "The path of the proxy's certificate on the exporter, or a sentence if there is none yet.",
+    idempotent: true
+  }),
+  /** The proxy's certificate as PEM, which the device has to trust, or a sentence if there is none yet. */
+  get_ca_cert: DriverMethod.call({
+    result: Schema.String,
+    effect: "read",
+    documentation: "The proxy's certificate as PEM, which the device has to trust, or a sentence if there is none yet.",
+    idempotent: true
+  }),
+  /** The requests since the proxy began, or since they were cleared. */
+  get_captured_requests: DriverMethod.call({
+    result: Schema.parseJson(Schema.Array(CapturedRequest)),
+    effect: "read",
+    documentation: "The requests since the proxy began, or since they were cleared.",
+    idempotent: true
+  }),
+  /** The requests so far, and then each one that comes. */
+  watch_captured_requests: DriverMethod.streamingCall({
+    item: Schema.parseJson(CapturedRequest),
+    effect: "read",
+    documentation: "The requests so far, and then each one that comes."
+  }),
+  /** Forgets the captured requests. */
+  clear_captured_requests: DriverMethod.call({
+    result: Schema.String,
+    effect: "destructive",
+    documentation: "Forgets the captured requests.",
+    idempotent: true
+  }),
+  /** Makes mocks of the captured requests, and writes the bodies to files of the exporter. */
+  export_captured_scenario: DriverMethod.call({
+    args: DriverMethod.named((pathPattern = text(""), excludeMocked = flag) => [pathPattern, excludeMocked]),
+    result: Schema.parseJson(Scenario),
+    documentation: "Makes mocks of the captured requests, and writes the bodies to files of the exporter.",
+    idempotent: true
+  }),
+  /** Removes the files of large and binary bodies. */
+  clean_capture_spool: DriverMethod.call({
+    result: Schema.String,
+    effect: "destructive",
+    documentation: "Removes the files of large and binary bodies.",
+    idempotent: true
+  }),
+  /** Reads a file of an exported scenario. One that is not there has no bytes. */
+  get_captured_file: DriverMethod.streamingCall({
+    args: onePath,
+    item: bytes.base64,
+    effect: "read",
+    documentation: "Reads a file of an exported scenario. One that is not there has no bytes."
+  }),
+  /** Writes a file that mocks can answer with. */
+  upload_mock_file: DriverMethod.call({
+    args: DriverMethod.named((path = Schema.String, content = bytes.base64) => [path, content]),
+    result: Schema.String,
+    effect: "destructive",
+    documentation: "Writes a file that mocks can answer with.",
+    idempotent: true
+  }),
+  /** Waits for some seconds for a request, also one that came before. */
+  wait_for_request: DriverMethod.call({
+    args: DriverMethod.named((
+      method = Schema.String,
+      path = Schema.String,
+      timeout = DriverMethod.optional(Schema.NonNegative, { fallback: 10 })
+    ) => [method, path, timeout]),
+    result: Schema.parseJson(Schema.Union(CapturedRequest, Schema.Struct({ error: Schema.String }))),
+    effect: "read",
+    documentation: "Waits for some seconds for a request, also one that came before.",
+    idempotent: true
+  })
+}, { driverType: "network" })
+
+/**
+ * The client of a proxy.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Client extends DriverInterface.Client<typeof contract> {}
+
+/**
+ * The proxy did not do what it was asked to. `answer` is what it said.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ProxyRefused extends Schema.TaggedError<ProxyRefused>(
+  "@effect-jumpstarter/core/drivers/Mitmproxy/ProxyRefused"
+)("MitmproxyRefused", { request: Schema.String, answer: Schema.String }) {
+  override get message(): string {
+    return `the proxy did not ${this.request}: ${this.answer}`
+  }
+}
+
+// The driver says in words whether it did what it was asked to.
+const insist = (
+  request: string,
+  expected: RegExp,
+  call: Effect.Effect<string, DriverCallError>,
+  caller: callers.Caller | undefined
+): Effect.Effect<string, DriverCallError | ProxyRefused> =>
+  Effect.flatMap(call, (answer) =>
+    expected.test(answer)
+      ? Effect.succeed(answer)
+      : Effect.fail(callers.blame(new ProxyRefused({ request, answer }), { caller })))
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface SessionOptions {
+  /** What the proxy does with requests; `mock` by default. */
+  readonly mode?: Mode | undefined
+  /** Whether the proxy shows its traffic on a web page. `forwardWeb` leads to it. */
+  readonly webUi?: boolean | undefined
+  /** The flow file to answer from, in the mode `replay`. */
+  readonly replayFile?: string | undefined
+  /** The port of the exporter that the proxy listens on; by default that of its configuration. */
+  readonly port?: number | undefined
+}
+
+/**
+ * Runs the proxy while the scope is open. Fails with `ProxyRefused` when it does not start, or runs already.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const session = (
+  proxy: Pick<Client, "start" | "stop" | "status">,
+  { mode, port, replayFile, webUi }: SessionOptions = {}
+): Effect.Effect<Status, DriverCallError | ProxyRefused, Scope.Scope> => {
+  const caller = callers.of()
+  return Effect.zipRight(
+    held(
+      "a running proxy",
+      insist("start", /^Started /, callers.on(caller, () => proxy.start(mode, webUi, replayFile, port)), caller),
+      () => callers.on(caller, () => proxy.stop())
+    ),
+    Effect.suspend(() => callers.on(caller, () => proxy.status()))
+  )
+}
+
+/**
+ * What a mock answers.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface MockResponse {
+  /** The HTTP status; 200 by default. */
+  readonly status?: number | undefined
+  /** The body; an empty object by default. A text is sent as it is if `contentType` is not JSON. */
+  readonly body?: JsonValue | undefined
+  /** `application/json` by default. */
+  readonly contentType?: string | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
+}
+
+/**
+ * Answers requests while the scope is open.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const mock = (
+  proxy: Pick<Client, "set_mock" | "remove_mock">,
+  method: string,
+  path: string,
+  { body = {}, contentType, headers, status = 200 }: MockResponse = {}
+): Effect.Effect<void, DriverCallError | ProxyRefused, Scope.Scope> => {
+  const caller = callers.of()
+  return Effect.asVoid(held(
+    "a mock of a proxy",
+    insist(
+      `mock ${method} ${path}`,
+      /^Mock set: /,
+      callers.on(caller, () => proxy.set_mock(method, path, status, body, contentType, headers)),
+      caller
+    ),
+    () => callers.on(caller, () => proxy.remove_mock(method, path))
+  ))
+}
+
+/**
+ * The device made no such request in time.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RequestNotSeen extends Schema.TaggedError<RequestNotSeen>(
+  "@effect-jumpstarter/core/drivers/Mitmproxy/RequestNotSeen"
+)("RequestNotSeen", { method: Schema.String, path: Schema.String, timeout: Schema.DurationFromSelf }) {
+  override get message(): string {
+    return `the device made no request ${this.method} ${this.path} within ${Duration.format(this.timeout)}`
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface WaitOptions {
+  /** How long the driver waits; 10 seconds by default. `Effect.timeout` only ends the call. */
+  readonly timeout?: Duration.DurationInput | undefined
+}
+
+/**
+ * Waits for a request of the device and returns it, also one that came before.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const waitForRequest = (
+  proxy: Pick<Client, "wait_for_request">,
+  method: string,
+  path: string,
+  options: WaitOptions = {}
+): Effect.Effect<CapturedRequest, DriverCallError | RequestNotSeen> => {
+  const caller = callers.of()
+  const timeout = Duration.decode(options.timeout ?? "10 seconds")
+  return Effect.flatMap(
+    callers.on(caller, () => proxy.wait_for_request(method, path, Duration.toSeconds(timeout))),
+    (seen) =>
+      "error" in seen
+        ? Effect.fail(callers.blame(new RequestNotSeen({ method, path, timeout }), { caller }))
+        : Effect.succeed(seen)
+  )
+}
+
+/**
+ * The certificate of the proxy as PEM, which the device has to trust so that the proxy can read what is encrypted. The
+ * proxy makes it when it starts for the first time; until then this fails with `ProxyRefused`.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const certificate = (
+  proxy: Pick<Client, "get_ca_cert">
+): Effect.Effect<string, DriverCallError | ProxyRefused> => {
+  const caller = callers.of()
+  return insist("show its certificate", /^-----BEGIN/, callers.on(caller, () => proxy.get_ca_cert()), caller)
+}
+
+/**
+ * Forwards a local port to the web page of the proxy while the scope is open, if the session has one.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const forwardWeb = (
+  proxy: Pick<Client, "connect_web">,
+  options: forwarding.PortForwardOptions = {}
+): Effect.Effect<forwarding.ForwardedPort, forwarding.ListenError, Scope.Scope> =>
+  callers.on(callers.of(), () => forwarding.portForward({ connect: () => proxy.connect_web() }, options))
