@@ -37,7 +37,7 @@ class Switch(BaseHTTPRequestHandler):
 @asynccontextmanager
 async def drivers(directory: Path) -> AsyncIterator[dict[str, Driver]]:
     """`http_power` switches the load; `http_power_dead` has nobody to ask."""
-    # The exporter runs calls of synchronous drivers on its event loop, so a peer has to live elsewhere.
+    # The exporter runs synchronous streaming calls on its event loop, so a peer has to live elsewhere.
     server = ThreadingHTTPServer(("127.0.0.1", 0), Switch)
     Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_address[1]}"

@@ -147,7 +147,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_can.client.CanC
     args: DriverMethod.named((frame = Frame, timeout = optionalSeconds) => [frame, timeout]),
     documentation: "Sends a frame. The bus waits for room for some seconds."
   }),
-  /** Sends frames one after the other, one each period of some seconds, and returns the task that does. */
+  /** Sends frames of one identifier in turn, one each period of some seconds, and returns the task. */
   _send_periodic_internal: DriverMethod.call({
     args: DriverMethod.named((
       frames = Schema.NonEmptyArray(Frame),
@@ -156,7 +156,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_can.client.CanC
       autostart = DriverMethod.optional(Schema.Boolean, { fallback: true })
     ) => [frames, period, duration, autostart]),
     result: Schema.UUID,
-    documentation: "Sends frames one after the other, one each period of some seconds, and returns the task that does."
+    documentation: "Sends frames of one identifier in turn, one each period of some seconds, and returns the task."
   }),
   /** Starts a task that does not start by itself. */
   _start_task: DriverMethod.call({
@@ -310,8 +310,8 @@ export interface PeriodicOptions {
 }
 
 /**
- * Sends a frame again and again while the scope is open, or several frames in turn. The driver keeps the time, so that
- * neither the program nor the network delays a frame.
+ * Sends a frame again and again while the scope is open, or several frames of one identifier in turn. The driver keeps the
+ * time, so that neither the program nor the network delays a frame.
  *
  * @since 0.1.0
  * @category combinators

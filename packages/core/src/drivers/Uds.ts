@@ -189,7 +189,7 @@ const routine = DriverMethod.named((routine = sixteenBits, data = optionalBytes)
 
 /**
  * The contract. A request that the unit does not answer in time fails with a `DriverError`. A negative response is a
- * result, except that of `tester_present`.
+ * result, except that of `tester_present`. A driver carries one request at a time: do not run two of them concurrently.
  *
  * @since 0.1.0
  * @category models
@@ -202,9 +202,8 @@ const routine = DriverMethod.named((routine = sixteenBits, data = optionalBytes)
  * class Brakes extends Device.Tag("acme/Brakes", Uds.contract)<Brakes>() {}
  *
  * const calibrate = Effect.gen(function*() {
- *   const brakes = yield* Brakes
+ *   const brakes = yield* Uds.keepSession(yield* Brakes)
  *   yield* Uds.accepted(brakes.change_session("extended"))
- *   yield* Uds.keepSession(brakes)
  *   yield* Uds.unlock(brakes, 1, (seed) => seed.map((byte) => byte ^ 0xff))
  *   return yield* Uds.accepted(brakes.start_routine(0x0203))
  * }).pipe(Effect.scoped)
@@ -430,20 +429,45 @@ export interface KeepSessionOptions {
 }
 
 /**
- * Keeps the session from ending while the scope is open. The first message that fails is logged, and is the last.
+ * Keeps the session from ending while the scope is open. Use the client that it returns meanwhile: its requests and the
+ * messages of this function take turns, because a driver mixes up the answers to two requests at a time. The first message
+ * that fails is logged, and is the last.
  *
  * @since 0.1.0
  * @category combinators
  */
 export const keepSession = (
-  unit: Pick<Client, "tester_present">,
+  unit: Client,
   { every = "2 seconds" }: KeepSessionOptions = {}
-): Effect.Effect<void, never, Scope.Scope> => {
-  const caller = callers.of()
-  return callers.on(caller, () => unit.tester_present()).pipe(
-    Effect.repeat(Schedule.spaced(Duration.decode(every))),
-    Effect.catchAll((error) => Effect.logWarning("The diagnostic session is no longer kept", error)),
-    interruptible.forkScoped,
-    Effect.asVoid
-  )
-}
+): Effect.Effect<Client, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const turns = yield* Effect.makeSemaphore(1)
+    const inTurn =
+      <Args extends ReadonlyArray<unknown>, A, E>(request: (...args: Args) => Effect.Effect<A, E>) =>
+      (...args: Args): Effect.Effect<A, E> => {
+        const caller = callers.of()
+        return turns.withPermits(1)(Effect.suspend(() => callers.on(caller, () => request(...args))))
+      }
+    const client: Client = {
+      change_session: inTurn(unit.change_session),
+      ecu_reset: inTurn(unit.ecu_reset),
+      tester_present: inTurn(unit.tester_present),
+      read_data_by_identifier: inTurn(unit.read_data_by_identifier),
+      write_data_by_identifier: inTurn(unit.write_data_by_identifier),
+      request_seed: inTurn(unit.request_seed),
+      send_key: inTurn(unit.send_key),
+      clear_dtc: inTurn(unit.clear_dtc),
+      read_dtc_by_status_mask: inTurn(unit.read_dtc_by_status_mask),
+      start_routine: inTurn(unit.start_routine),
+      stop_routine: inTurn(unit.stop_routine),
+      get_routine_result: inTurn(unit.get_routine_result),
+      authentication: inTurn(unit.authentication),
+      request_file_transfer: inTurn(unit.request_file_transfer)
+    }
+    yield* Effect.suspend(() => client.tester_present()).pipe(
+      Effect.repeat(Schedule.spaced(Duration.decode(every))),
+      Effect.catchAll((error) => Effect.logWarning("The diagnostic session is no longer kept", error)),
+      interruptible.forkScoped
+    )
+    return client
+  })

@@ -133,8 +133,10 @@ export const unixForward = (
 ): Effect.Effect<ForwardedSocket, ListenError, Scope.Scope> => {
   const caller = callers.of()
   const chosen = options.path === undefined
-    ? Effect.mapError(socketDirectory.path, ({ address, cause }) =>
-      callers.blame(new ListenError({ address, cause }), { caller }))
+    ? Effect.mapError(
+      socketDirectory.path,
+      ({ address, cause, details }) => callers.blame(new ListenError({ address, cause: cause ?? details }), { caller })
+    )
     : Effect.succeed(options.path)
   return Effect.flatMap(chosen, (path) => Effect.as(serve(network, { path }, path, caller), { path }))
 }

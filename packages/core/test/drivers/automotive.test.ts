@@ -286,6 +286,26 @@ describe("Uds", () => {
       assert.include((yield* Effect.flip(unlock)).message, "refused SecurityAccess: InvalidKey (0x35)")
     }))
 
+  it.scoped("keeps the session between requests, and never during one", () =>
+    Effect.gen(function*() {
+      const answering = yield* Effect.makeLatch(false)
+      const { calls, driver } = recording(Uds.contract.client, {
+        tester_present: nothing,
+        clear_dtc: { run: Effect.as(answering.await, positive) }
+      })
+      const unit = yield* Uds.keepSession(yield* connect(Uds.contract, driver))
+      const until = (count: number) => Effect.repeat(Effect.yieldNow(), { until: () => calls.length >= count })
+      yield* until(1)
+      const clearing = yield* Effect.fork(unit.clear_dtc())
+      yield* until(2)
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(calls, [["tester_present"], ["clear_dtc"]])
+      yield* answering.open
+      yield* Fiber.join(clearing)
+      yield* until(3)
+      assert.deepStrictEqual(calls[2], ["tester_present"])
+    }))
+
   it.scoped("keeps the session on Effect's clock while its scope is open", () =>
     Effect.gen(function*() {
       const { calls, driver } = recording(Uds.contract.client, { tester_present: nothing })
