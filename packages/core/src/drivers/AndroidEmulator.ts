@@ -10,7 +10,8 @@ import * as DriverInterface from "../contract/DriverInterface.ts"
 import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
-import * as Network from "./Network.ts"
+import * as forwarding from "./forwarding.ts"
+import type * as Network from "./Network.ts"
 import type * as Power from "./Power.ts"
 
 /**
@@ -89,6 +90,6 @@ export const boot = (
       callers.on(caller, () => phone.power.on()),
       () => Effect.ignoreLogged(phone.power.off())
     )
-    return yield* callers.on(caller, () => Network.portForward(phone.adb, forwarded))
+    return yield* callers.on(caller, () => forwarding.portForward(phone.adb, forwarded))
   })
 }

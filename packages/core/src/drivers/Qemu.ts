@@ -14,7 +14,8 @@ import type { DriverCallError } from "../protocol/DriverError.ts"
 import type * as Resource from "../resource/Resource.ts"
 import * as Console from "./Console.ts"
 import type * as Flasher from "./Flasher.ts"
-import * as Network from "./Network.ts"
+import * as forwarding from "./forwarding.ts"
+import type * as Network from "./Network.ts"
 import type * as Power from "./Power.ts"
 import type * as Serial from "./Serial.ts"
 
@@ -179,7 +180,7 @@ export const forwardSsh = (
   return Effect.gen(function*() {
     const username = yield* callers.on(caller, () => machine.qemu.get_username())
     const password = yield* callers.on(caller, () => machine.qemu.get_password())
-    const { host, port } = yield* callers.on(caller, () => Network.portForward(machine.ssh, options))
+    const { host, port } = yield* callers.on(caller, () => forwarding.portForward(machine.ssh, options))
     return { host, port, username, password: Redacted.make(password) }
   })
 }

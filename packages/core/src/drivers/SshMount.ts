@@ -8,7 +8,8 @@ import type * as Scope from "effect/Scope"
 import * as DriverInterface from "../contract/DriverInterface.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
-import * as Network from "./Network.ts"
+import * as forwarding from "./forwarding.ts"
+import type * as Network from "./Network.ts"
 import type * as Ssh from "./Ssh.ts"
 
 /**
@@ -67,7 +68,7 @@ export const sshfs = (
   const caller = callers.of()
   return Effect.gen(function*() {
     const username = yield* callers.on(caller, () => device.ssh.get_default_username())
-    const { host, port } = yield* callers.on(caller, () => Network.portForward(device.tcp))
+    const { host, port } = yield* callers.on(caller, () => forwarding.portForward(device.tcp))
     const settings = [
       ...options,
       "StrictHostKeyChecking=no",

@@ -11,7 +11,8 @@ import * as DriverInterface from "../contract/DriverInterface.ts"
 import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
-import * as Network from "./Network.ts"
+import * as forwarding from "./forwarding.ts"
+import type * as Network from "./Network.ts"
 
 /**
  * The contract. The driver's child `ssh`, which implements `Network.contract`, leads to the SSH server of the device.
@@ -87,7 +88,7 @@ export const provision = (
   return Effect.gen(function*() {
     const [username, password] = yield* callers.on(caller, () => device.tmt.get_default_user_pass())
     const rebootCommand = yield* callers.on(caller, () => device.tmt.get_reboot_cmd())
-    const { host, port } = yield* callers.on(caller, () => Network.portForward(device.ssh, options))
+    const { host, port } = yield* callers.on(caller, () => forwarding.portForward(device.ssh, options))
     return { host, port, username, password: Redacted.make(password), rebootCommand }
   })
 }

@@ -33,14 +33,10 @@ const contracts = Object.entries(drivers).flatMap(([name, module]) => "contract"
 
 // These drivers have children whose files or console their conveniences use.
 const allowed: Readonly<Record<string, ReadonlyArray<string>>> = {
-  AndroidEmulator: ["Network"],
   BaseFlasher: ["Opendal", "Uboot"],
   HttpServer: ["Opendal"],
   Iscsi: ["Opendal"],
-  Qemu: ["Network"],
-  RideSx: ["Opendal"],
-  SshMount: ["Network"],
-  Tmt: ["Network"]
+  RideSx: ["Opendal"]
 }
 
 describe("the catalogue", () => {
