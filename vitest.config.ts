@@ -35,6 +35,7 @@ const longest = [
   "core/test/suite/behaviourRegistered",
   "core/test/suite/behaviourDuplex",
   "core/test/lease/heldLease",
+  "core/test/interop/registration",
   "core/test/interop/pythonClient",
   "core/test/client/ExporterConnectionStatus",
   "core/test/suite/behaviourMemory",

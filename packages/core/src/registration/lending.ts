@@ -54,8 +54,8 @@ const { endSession } = ExporterServiceDefinition.methods
 // A client that is there releases its lease itself. One that is not polls, so that the last status has to last for a while.
 const hold = Duration.seconds(1)
 
-// A client that has not connected yet learns of the failure only from the controller.
-const holdFailure = Duration.seconds(5)
+// A client that has not connected yet learns of the failure only from the controller. Python's look every 5 seconds.
+const holdFailure = Duration.seconds(10)
 
 const limits = { least: 500, most: 10_000 }
 

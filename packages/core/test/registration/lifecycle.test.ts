@@ -590,7 +590,7 @@ describe("protocol.md 9.2: the statuses of a lease", () => {
           yield* connection.endSession
         }
         yield* settled
-        yield* TestClock.adjust("5 seconds")
+        yield* TestClock.adjust("10 seconds")
         yield* settled
         if (says.at(-1) === free) yield* bob.delete(lease)
         yield* settled
