@@ -19,7 +19,7 @@ import type { ExporterCalls } from "./exporterCalls.ts"
 import * as pauses from "./pauses.ts"
 
 export interface Place {
-  readonly calls: ExporterCalls
+  readonly calls: Pick<ExporterCalls, "listen">
   readonly tls: ExporterConfig["tls"]
   readonly router: ControllerClient["router"]
   readonly server: ServerOptions
