@@ -2,8 +2,8 @@
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { clearTimeout, setTimeout } from "node:timers"
@@ -11,6 +11,7 @@ import * as Bytes from "../grpc/Bytes.ts"
 import { type GrpcStatusError, refused } from "../grpc/GrpcStatus.ts"
 import type { GrpcDuplex } from "../grpc/grpcTransport.ts"
 import { acquireRelease } from "../util/acquired.ts"
+import * as interruptible from "../util/interruptible.ts"
 import * as pull from "../util/pull.ts"
 import type { ByteStream } from "./ByteStream.ts"
 import * as frame from "./routerFrame.ts"
@@ -35,12 +36,12 @@ export interface DuplexStream extends ByteStream<GrpcStatusError> {
 // How many milliseconds a closing stream waits for the peer to read what was written last.
 const closeGrace = 500
 
-// Gives an effect the time of `closeGrace` before its RPC is cancelled, which ends the effect. A race would need two more fibers, which
-// cost as much as the rest of a small stream.
-const inGrace = (effect: Effect.Effect<void>, { cancel }: Pick<GrpcDuplex, "cancel">): Effect.Effect<void> =>
-  Effect.flatMap(Effect.runtime<never>(), (runtime) => {
-    const timer = setTimeout(() => void Runtime.runFork(runtime)(cancel), closeGrace)
-    return Effect.ensuring(effect, Effect.sync(() => clearTimeout(timer)))
+// Interrupts an effect after the time of `closeGrace`. Effect's time limits need one more fiber, and merge the FiberRefs of both, which
+// costs as much as the rest of a small stream.
+const inGrace = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<void> =>
+  Effect.flatMap(interruptible.forkDaemon(effect), (fiber) => {
+    const timer = setTimeout(() => fiber.unsafeInterruptAsFork(fiber.id()), closeGrace)
+    return Effect.ensuring(Effect.asVoid(Fiber.await(fiber)), Effect.sync(() => clearTimeout(timer)))
   })
 
 interface Side extends Pick<GrpcDuplex, "receive" | "send"> {
@@ -159,7 +160,7 @@ export const fromDuplex = (
         )
         return Effect.zipRight(
           options.closing === "flush" && Exit.isSuccess(exit) && (state.wrote || state.peerEnded)
-            ? inGrace(Effect.zipRight(flush, settle), duplex)
+            ? inGrace(Effect.zipRight(flush, settle))
             : Effect.void,
           duplex.cancel
         )
