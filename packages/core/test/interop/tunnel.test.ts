@@ -202,9 +202,8 @@ describe("a Python exporter behind a router", () => {
       yield* power.call("on")
     }))
 
-  // The last one: the process of these tests is gone then. It is left out until its cause is known: in some runs, on a quiet machine, no
-  // call learns of the loss, and every one waits until its time limit.
-  it.scopedLive.skip("is lost at once to who uses it when it is killed, and within 15 seconds to who waits for it", () =>
+  // The last one: the process of these tests is gone then.
+  it.scopedLive("is lost at once to who uses it when it is killed, and within 15 seconds to who waits for it", () =>
     Effect.gen(function*() {
       const { controller } = yield* shared
       const waiting = yield* connect

@@ -1,4 +1,4 @@
-// Guards a connection against two bugs in Node's HTTP/2 that a peer's mistake triggers.
+// Guards a connection against three bugs in Node's HTTP/2. A peer's mistake triggers the first two.
 //
 // nghttp2 responds to many mistakes, such as a header of more than 64 KiB, with a GOAWAY of its own. Then it stops, and Node emits
 // no event: every RPC on the connection waits indefinitely. The guard destroys such a connection, as Node does when it notices.
@@ -6,10 +6,15 @@
 // Node frees the native half of a destroyed session before its streams. When the headers of a response are incomplete at that
 // moment, a garbage collection in between aborts the process with "Assertion failed: (current_nghttp2_memory_) == (0)". This
 // happens in Node 20 to 26. The guard keeps the native half alive until the streams are gone.
+//
+// When a write over TLS fails, because its peer is gone, Node 20 to 24 take it for one that is still under way. They write nothing more,
+// and do not read during a write, so no event reports the loss, and RPCs wait for the keepalive. The guard asks the operating system
+// about a connection on which a write makes no progress.
 import type { Http2Session } from "node:http2"
 import { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { clearInterval, setImmediate, setInterval } from "node:timers"
+import { TLSSocket } from "node:tls"
 
 // In milliseconds of real time: a test's clock must not stop the guard.
 const interval = 250
@@ -34,6 +39,17 @@ class GivenUp extends Error {
 const isWriting = (socket: Http2Session["socket"]): boolean => {
   const handle: unknown = Reflect.get(socket, "_handle")
   return typeof handle !== "object" || handle === null || !("writeQueueSize" in handle) || handle.writeQueueSize !== 0
+}
+
+// Whether the system has given up the connection beneath TLS. Only a private handle of Node knows. Without the handle the result is false,
+// so that no connection is destroyed by mistake.
+const isGone = (socket: Http2Session["socket"]): boolean => {
+  const handle: unknown = Reflect.get(socket, "_handle")
+  const line: unknown = typeof handle === "object" && handle !== null ? Reflect.get(handle, "_parent") : undefined
+  if (typeof line !== "object" || line === null || !("getpeername" in line)) return false
+  const { getpeername } = line
+  // It returns an error number of the system, and fills in the address otherwise.
+  return typeof getpeername === "function" && getpeername.call(line, {}) !== 0
 }
 
 // Reads a private field of a session by Node's name for it. Returns undefined in a release that has no such field.
@@ -69,7 +85,10 @@ const watch = (http: Http2Session, line: Duplex | undefined): void => {
     const read = socket.bytesRead
     const isQuiet = socket.bytesWritten === written
     written = socket.bytesWritten
-    if (!isQuiet) {
+    if (line === undefined && isQuiet && socket instanceof TLSSocket && isWriting(socket) && isGone(socket)) {
+      // The session then ends as after any other loss.
+      socket.destroy()
+    } else if (!isQuiet) {
       asked = false
     } else if (asked) {
       // An EagerSocket takes every write at once.
