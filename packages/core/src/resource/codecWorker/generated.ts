@@ -13,7 +13,7 @@ var outputSize = 64 * 1024;
 var maxOutputs = 4;
 var ask = (message) => {
   import_node_worker_threads.parentPort.postMessage(message);
-  Atomics.wait(signals, 0, 0);
+  while (Atomics.load(signals, 0) === 0) Atomics.wait(signals, 0, 0);
   Atomics.store(signals, 0, 0);
   return (0, import_node_worker_threads.receiveMessageOnPort)(import_node_worker_threads.parentPort).message;
 };

@@ -15,7 +15,8 @@ const maxOutputs = 4
 
 export const ask = (message: messages.Outcome): messages.Reply => {
   parentPort!.postMessage(message)
-  Atomics.wait(signals, 0, 0)
+  // The notification of the previous answer may come only now.
+  while (Atomics.load(signals, 0) === 0) Atomics.wait(signals, 0, 0)
   Atomics.store(signals, 0, 0)
   return receiveMessageOnPort(parentPort!)!.message
 }
