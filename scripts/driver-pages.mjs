@@ -15,11 +15,11 @@ const target = join(root, "docs/drivers")
 
 // Why the drivers of a contract are not driven in CI.
 const outside = {
-  Ble: "needs a Bluetooth adapter",
-  BtPeer: "needs a Bluetooth adapter; not published yet",
-  Cuttlefish: "needs KVM; not published yet",
-  CvdFlasher: "needs KVM; not published yet",
-  CvdPower: "needs KVM; not published yet",
+  Ble: "it needs a Bluetooth adapter",
+  BtPeer: "it needs a Bluetooth adapter; not published yet",
+  Cuttlefish: "it needs KVM; not published yet",
+  CvdFlasher: "it needs KVM; not published yet",
+  CvdPower: "it needs KVM; not published yet",
   Video: "not published yet; `UStreamer` has the same stream"
 }
 
@@ -70,7 +70,10 @@ const checker = program.getTypeChecker()
 const exportsOf = (name) => {
   const file = program.getSourceFile(join(source, `${name}.ts`))
   const exported = checker.getExportsOfModule(checker.getSymbolAtLocation(file))
-  return new Map(exported.map((symbol) => [symbol.name, symbol]))
+  return new Map(exported.map((symbol) => [
+    symbol.name,
+    symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol
+  ]))
 }
 
 const textOf = (symbol) => ts.displayPartsToString(symbol.getDocumentationComment(checker))
@@ -172,11 +175,7 @@ const packageOf = (label) => label.split(".")[0].replaceAll("_", "-")
 
 const inCi = (name) => {
   const files = tests.get(name)
-  if (files === undefined) {
-    return outside[name] === undefined
-      ? undefined
-      : `no: it ${outside[name]}`.replace("it not", "not")
-  }
+  if (files === undefined) return outside[name] === undefined ? "no" : `no: ${outside[name]}`
   const machine = needs[name] === undefined ? "" : `, where there is ${needs[name]}`
   const standIn = standIns[name] === undefined ? "" : `, with ${standIns[name]}`
   return `yes${machine}${standIn}: ${files.map((file) => `\`${basename(file)}\``).join(", ")}`
@@ -189,7 +188,7 @@ for (const name of modules) {
   const exported = exportsOf(name)
   const symbol = exported.get("contract")
   const client = exported.get("Client")
-  const conveniences = [...exported.values()].filter((symbol) => {
+  const conveniences = [...exported].filter(([, symbol]) => {
     const declaration = symbol.valueDeclaration
     return declaration !== undefined && ts.isVariableDeclaration(declaration)
       && checker.getSignaturesOfType(checker.getTypeOfSymbol(symbol), ts.SignatureKind.Call).length > 0
@@ -207,7 +206,7 @@ for (const name of modules) {
     ["Module", code(`@effect-jumpstarter/core/drivers/${name}`)],
     ...contract.alsoSpokenBy.length === 0 ? [] : [["Also for", contract.alsoSpokenBy.map(code).join(", ")]],
     ["Fake", (fakes.get(name) ?? []).map((file) => code(file.replace(/\.ts$/, ""))).join(", ") || "none of its own"],
-    ["Driven in CI", inCi(name) ?? "no"]
+    ["Driven in CI", inCi(name)]
   ]
   const text = [
     `# ${name}`,
@@ -234,7 +233,9 @@ for (const name of modules) {
       "",
       "| Function | |",
       "| --- | --- |",
-      ...conveniences.map((symbol) => `| ${code(`${name}.${symbol.name}`)} | ${cell(sentence(textOf(symbol)))} |`)
+      ...conveniences.map(([convenience, symbol]) =>
+        `| ${code(`${name}.${convenience}`)} | ${cell(sentence(textOf(symbol)))} |`
+      )
     ],
     "",
     "## Example",
@@ -260,7 +261,7 @@ const table = [
   ...pages.map(({ contract, fakes, file, name }) =>
     `| [${name}](${file}) | ${code(contract.client)} | ${Object.keys(contract.methods).length} | ${
       fakes.map((fake) => code(fake.replace(/\.ts$/, ""))).join(", ")
-    } | ${inCi(name) ?? "no"} |`
+    } | ${inCi(name)} |`
   ),
   ""
 ].join("\n")
