@@ -10,6 +10,7 @@ import * as DriverInterface from "../contract/DriverInterface.ts"
 import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
+import { held } from "./bracket.ts"
 import * as forwarding from "./forwarding.ts"
 import type * as Network from "./Network.ts"
 import type * as Power from "./Power.ts"
@@ -86,9 +87,11 @@ export const boot = (
   const caller = callers.of()
   return Effect.gen(function*() {
     if (headless !== undefined) yield* callers.on(caller, () => phone.emulator.set_headless(headless))
-    yield* Effect.acquireRelease(
+    yield* held(
+      "the power of an emulator",
       callers.on(caller, () => phone.power.on()),
-      () => Effect.ignoreLogged(phone.power.off())
+      () => callers.on(caller, () => phone.power.off()),
+      "1 minute"
     )
     return yield* callers.on(caller, () => forwarding.portForward(phone.adb, forwarded))
   })

@@ -12,6 +12,7 @@ import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
 import type { ContentEncodingError } from "../resource/ContentEncoding.ts"
 import type * as Resource from "../resource/Resource.ts"
+import { held } from "./bracket.ts"
 import * as family from "./family/server.ts"
 import * as Opendal from "./Opendal.ts"
 
@@ -156,9 +157,11 @@ export const serve = <E, R>(
   return Effect.gen(function*() {
     yield* callers.on(caller, () => iscsi.start())
     yield* callers.on(caller, () => Opendal.upload(storage, path, image))
-    yield* Effect.acquireRelease(
+    yield* held(
+      "a disk of an iSCSI server",
       callers.on(caller, () => iscsi.add_lun(name, path, options.sizeMiB)),
-      () => Effect.ignoreLogged(iscsi.remove_lun(name))
+      () => callers.on(caller, () => iscsi.remove_lun(name)),
+      "1 minute"
     )
     return {
       host: yield* callers.on(caller, () => iscsi.get_host()),

@@ -12,6 +12,7 @@ import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
 import type * as Resource from "../resource/Resource.ts"
+import { held } from "./bracket.ts"
 import * as Console from "./Console.ts"
 import type * as Flasher from "./Flasher.ts"
 import * as forwarding from "./forwarding.ts"
@@ -141,9 +142,11 @@ export const boot = <E = never, R = never>(
     }
     if (disk !== undefined) yield* callers.on(caller, () => machine.qemu.set_disk_size(disk))
     if (memory !== undefined) yield* callers.on(caller, () => machine.qemu.set_memory_size(memory))
-    yield* Effect.acquireRelease(
+    yield* held(
+      "the power of a virtual machine",
       callers.on(caller, () => machine.power.on()),
-      () => Effect.ignoreLogged(machine.power.off())
+      () => callers.on(caller, () => machine.power.off()),
+      "1 minute"
     )
     return yield* Console.make(yield* callers.on(caller, () => machine.console.connect()), console)
   })

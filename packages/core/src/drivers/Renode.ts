@@ -11,6 +11,7 @@ import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
 import type * as Resource from "../resource/Resource.ts"
+import { held } from "./bracket.ts"
 import * as Console from "./Console.ts"
 import type * as Flasher from "./Flasher.ts"
 import type * as Power from "./Power.ts"
@@ -120,9 +121,11 @@ export const boot = <E = never, R = never>(
   const caller = callers.of()
   return Effect.gen(function*() {
     if (firmware !== undefined) yield* callers.on(caller, () => board.flasher.flash(firmware, loadCommand))
-    yield* Effect.acquireRelease(
+    yield* held(
+      "the power of a simulated board",
       callers.on(caller, () => board.power.on()),
-      () => Effect.ignoreLogged(board.power.off())
+      () => callers.on(caller, () => board.power.off()),
+      "1 minute"
     )
     return yield* Console.make(yield* callers.on(caller, () => board.console.connect()), console)
   })

@@ -15,6 +15,7 @@ import { StorageTest } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Effect, Redacted, Stream } from "effect"
 import { concat, text, utf8 } from "../support/bytes.ts"
+import { logged } from "../support/leaseBench.ts"
 import { type Answer, broken, type Call, connect, nothing, recording } from "./support.ts"
 
 describe("ProbeRs", () => {
@@ -195,6 +196,16 @@ describe("Iscsi", () => {
         ["get_target_iqn"],
         ["remove_lun", "rootfs"]
       ])
+    }))
+
+  it.scoped("says in the log that a disk could not be removed", () =>
+    Effect.gen(function*() {
+      const { clients } = yield* server({ remove_lun: { run: broken } })
+      const messages: Array<string> = []
+      yield* Effect.scoped(Iscsi.serve(clients, "rootfs", Resource.fromBytes(utf8("disk")))).pipe(
+        Effect.provide(logged(messages))
+      )
+      assert.deepStrictEqual(messages, ["WARN a disk of an iSCSI server could not be released"])
     }))
 
   it.scoped("removes no disk that it could not add", () =>

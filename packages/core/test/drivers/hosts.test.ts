@@ -17,7 +17,8 @@ import { FlasherTest, PowerTest, SerialTest } from "@effect-jumpstarter/core/tes
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Redacted } from "effect"
 import { text, utf8 } from "../support/bytes.ts"
-import { connect, nothing, recording } from "./support.ts"
+import { logged } from "../support/leaseBench.ts"
+import { broken, connect, nothing, recording } from "./support.ts"
 
 const machine = Effect.gen(function*() {
   const supply = yield* PowerTest.make()
@@ -148,6 +149,28 @@ describe("AndroidEmulator", () => {
       }))
       assert.isFalse(yield* supply.isOn)
       assert.deepStrictEqual(calls, [["set_headless", false]])
+    }))
+})
+
+describe("a machine that a scope holds", () => {
+  it.scoped("is missed in the log when it does not stop", () =>
+    Effect.gen(function*() {
+      const { clients } = yield* machine
+      const { calls, driver } = recording(Power.contract.client, { on: nothing, off: { run: broken } })
+      const board = { ...clients, power: yield* connect(Power.contract, driver) }
+      const emulator = yield* connect(AndroidEmulator.contract, recording(AndroidEmulator.contract.client, {}).driver)
+      const messages: Array<string> = []
+      yield* Effect.all([
+        Effect.scoped(Qemu.boot(board)),
+        Effect.scoped(Renode.boot(board)),
+        Effect.scoped(AndroidEmulator.boot({ emulator, power: board.power, adb: yield* network }))
+      ]).pipe(Effect.provide(logged(messages)))
+      assert.deepStrictEqual(calls, [["on"], ["off"], ["on"], ["off"], ["on"], ["off"]])
+      assert.deepStrictEqual(messages, [
+        "WARN the power of a virtual machine could not be released",
+        "WARN the power of a simulated board could not be released",
+        "WARN the power of an emulator could not be released"
+      ])
     }))
 })
 
