@@ -6,9 +6,8 @@
 import * as DriverInterface from "../contract/DriverInterface.ts"
 import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as family from "./family/gpio.ts"
-import { PinState } from "./family/gpio.ts"
 
-export { PinState }
+export { PinState } from "./family/gpio.ts"
 
 /**
  * The contract. `Power.cycle` works for an output as well.

@@ -32,7 +32,7 @@ export interface ChipInfo extends Schema.Schema.Type<typeof ChipInfo> {}
 /**
  * The contract. A target of `flash` is an address, such as `0x10000`; 0 by default. One of `dump` is an address, or an
  * address and a size, such as `0x9000:0x6000`; by default it is the first 4 MiB. All methods but `hard_reset` and
- * `enter_bootloader` take the serial port from whoever has it open, and reset the chip when they are done.
+ * `enter_bootloader` take over the serial port, also while another client has it open, and reset the chip at the end.
  *
  * @since 0.1.0
  * @category models

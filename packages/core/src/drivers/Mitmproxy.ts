@@ -15,130 +15,20 @@ import type { JsonValue } from "../protocol/ProtobufValue.ts"
 import { held } from "./bracket.ts"
 import * as bytes from "./family/bytes.ts"
 import * as forwarding from "./forwarding.ts"
+import { CapturedRequest, FlowFile, Mode, Scenario, Status } from "./mitmproxy/messages.ts"
+import { mocking } from "./mitmproxy/mocks.ts"
 
-/**
- * What the proxy does with requests: `mock` answers those that have a mock and passes the others on, `passthrough` only
- * logs, `record` writes them to a flow file, `replay` answers from one.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const Mode = Schema.Literal("mock", "passthrough", "record", "replay")
+export { CapturedRequest, FlowFile, Mode, Scenario, Status } from "./mitmproxy/messages.ts"
 
-/**
- * @since 0.1.0
- * @category models
- */
-export type Mode = typeof Mode.Type
-
-/**
- * What the proxy does now. `mode` is `stopped` before it was started and after it was stopped.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const Status = Schema.Struct({
-  running: Schema.Boolean,
-  mode: Schema.Literal("stopped", ...Mode.literals),
-  pid: Schema.NullOr(Schema.Int),
-  proxy_address: Schema.NullOr(Schema.String),
-  web_ui_enabled: Schema.Boolean,
-  web_ui_address: Schema.NullOr(Schema.String),
-  mock_count: Schema.Int,
-  flow_file: Schema.NullOr(Schema.String)
-})
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface Status extends Schema.Schema.Type<typeof Status> {}
-
-const Headers = Schema.Record({ key: Schema.String, value: Schema.String })
-
-/**
- * A request of the device and its answer. `timestamp` is in seconds since 1970. A `response_status` of 0 says that the
- * server could not be reached. A body that is large or binary is in a file of the exporter, `response_body_file`.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const CapturedRequest = Schema.Struct({
-  timestamp: Schema.Number,
-  method: Schema.String,
-  url: Schema.String,
-  path: Schema.String,
-  headers: Headers,
-  query: Schema.Record({ key: Schema.String, value: Schema.Array(Schema.String) }),
-  body: Schema.String,
-  response_status: Schema.Int,
-  was_mocked: Schema.Boolean,
-  was_patched: Schema.Boolean,
-  duration_ms: Schema.Number,
-  response_size: Schema.Int,
-  response_body: Schema.NullOr(Schema.String),
-  response_body_file: Schema.NullOr(Schema.String),
-  response_content_type: Schema.String,
-  response_headers: Headers,
-  response_is_binary: Schema.Boolean
-})
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface CapturedRequest extends Schema.Schema.Type<typeof CapturedRequest> {}
-
-/**
- * A recorded flow file of the exporter.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const FlowFile = Schema.Struct({
-  name: Schema.String,
-  path: Schema.String,
-  size_bytes: Schema.Int,
-  /** Local time of the exporter, such as `2026-01-31T12:00:00`. */
-  modified: Schema.String
-})
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface FlowFile extends Schema.Schema.Type<typeof FlowFile> {}
-
-/**
- * Captured traffic as a scenario in YAML, and the files that it refers to, for `get_captured_file`.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const Scenario = Schema.Struct({ yaml: Schema.String, files: Schema.Array(Schema.String) })
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface Scenario extends Schema.Schema.Type<typeof Scenario> {}
-
-const JsonText = Schema.parseJson(DriverMethod.Json)
-const JsonObject = Schema.parseJson(Schema.Record({ key: Schema.String, value: DriverMethod.Json }))
-const JsonArray = Schema.parseJson(Schema.NonEmptyArray(DriverMethod.Json))
-const HttpStatus = Schema.Int.pipe(Schema.between(100, 599))
 const onePath = DriverMethod.named((path = Schema.String) => [path])
-const endpoint = DriverMethod.named((method = Schema.String, path = Schema.String) => [method, path])
-const text = (fallback: string) => DriverMethod.optional(Schema.String, { fallback })
+const text = DriverMethod.optional(Schema.String, { fallback: "" })
 const flag = DriverMethod.optional(Schema.Boolean, { fallback: false })
 const port = DriverMethod.optional(Schema.Int.pipe(Schema.between(0, 65_535)), { fallback: 0 })
-const headers = DriverMethod.optional(Schema.parseJson(Headers), { fallback: {} })
-const Stopped = Schema.Literal("")
 
 /**
  * The contract. The driver answers most calls with a sentence, also when it refuses them; `session`, `mock` and the other
- * functions of this module fail then. `method` is an HTTP method. A `path` that ends with `*` means all paths that begin
- * so.
+ * functions of this module fail then. `method` is an HTTP method. A `path` that ends with `*` means all paths with that
+ * beginning.
  *
  * @since 0.1.0
  * @category models
@@ -167,7 +57,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_mitmproxy.clien
     args: DriverMethod.named((
       mode = DriverMethod.optional(Mode, { fallback: "mock" }),
       webUi = flag,
-      replayFile = text(""),
+      replayFile = text,
       listenPort = port
     ) => [mode, webUi, replayFile, listenPort]),
     result: Schema.String,
@@ -182,9 +72,9 @@ export const contract = DriverInterface.make("jumpstarter_driver_mitmproxy.clien
   /** Stops the proxy and starts it again, by default in the same mode. */
   restart: DriverMethod.call({
     args: DriverMethod.named((
-      mode = DriverMethod.optional(Schema.Union(Mode, Stopped), { fallback: "" }),
+      mode = DriverMethod.optional(Schema.Union(Mode, Schema.Literal("")), { fallback: "" }),
       webUi = flag,
-      replayFile = text(""),
+      replayFile = text,
       listenPort = port
     ) => [mode, webUi, replayFile, listenPort]),
     result: Schema.String,
@@ -207,179 +97,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_mitmproxy.clien
   }),
   /** Opens a connection to the web page of the proxy. */
   connect_web: DriverMethod.stream({ documentation: "Opens a connection to the web page of the proxy." }),
-  /** Answers requests with a status and a body. */
-  set_mock: DriverMethod.call({
-    args: DriverMethod.named((
-      method = Schema.String,
-      path = Schema.String,
-      status = HttpStatus,
-      body = JsonText,
-      contentType = text("application/json"),
-      responseHeaders = headers
-    ) => [method, path, status, body, contentType, responseHeaders]),
-    result: Schema.String,
-    documentation: "Answers requests with a status and a body.",
-    idempotent: true
-  }),
-  /** Removes a mock. */
-  remove_mock: DriverMethod.call({
-    args: endpoint,
-    result: Schema.String,
-    documentation: "Removes a mock.",
-    idempotent: true
-  }),
-  /** Removes all mocks. */
-  clear_mocks: DriverMethod.call({
-    result: Schema.String,
-    effect: "destructive",
-    documentation: "Removes all mocks.",
-    idempotent: true
-  }),
-  /** The mocks, by method and path. */
-  list_mocks: DriverMethod.call({
-    result: JsonObject,
-    effect: "read",
-    documentation: "The mocks, by method and path.",
-    idempotent: true
-  }),
-  /** Answers requests with a file that was uploaded. */
-  set_mock_file: DriverMethod.call({
-    args: DriverMethod.named((
-      method = Schema.String,
-      path = Schema.String,
-      file = Schema.String,
-      contentType = text(""),
-      status = DriverMethod.optional(HttpStatus, { fallback: 200 }),
-      responseHeaders = headers
-    ) => [method, path, file, contentType, status, responseHeaders]),
-    result: Schema.String,
-    documentation: "Answers requests with a file that was uploaded.",
-    idempotent: true
-  }),
-  /** Passes requests on, and merges an object into the JSON that the server answers. */
-  set_mock_patch: DriverMethod.call({
-    args: DriverMethod.named((
-      method = Schema.String,
-      path = Schema.String,
-      patch = JsonObject,
-      responseHeaders = headers
-    ) => [method, path, patch, responseHeaders]),
-    result: Schema.String,
-    documentation: "Passes requests on, and merges an object into the JSON that the server answers.",
-    idempotent: true
-  }),
-  /** Answers requests with a status and a body, after a time. */
-  set_mock_with_latency: DriverMethod.call({
-    args: DriverMethod.named((
-      method = Schema.String,
-      path = Schema.String,
-      status = HttpStatus,
-      body = JsonText,
-      milliseconds = Schema.Int.pipe(Schema.nonNegative()),
-      contentType = text("application/json")
-    ) => [method, path, status, body, milliseconds, contentType]),
-    result: Schema.String,
-    documentation: "Answers requests with a status and a body, after a time.",
-    idempotent: true
-  }),
-  /** Answers requests with one response after the other, and then with the last one. */
-  set_mock_sequence: DriverMethod.call({
-    args: DriverMethod.named((
-      method = Schema.String,
-      path = Schema.String,
-      responses = JsonArray
-    ) => [method, path, responses]),
-    result: Schema.String,
-    documentation: "Answers requests with one response after the other, and then with the last one.",
-    idempotent: true
-  }),
-  /** Answers requests with a body in which expressions such as {{uuid}} are replaced. */
-  set_mock_template: DriverMethod.call({
-    args: DriverMethod.named((
-      method = Schema.String,
-      path = Schema.String,
-      template = JsonText,
-      status = DriverMethod.optional(HttpStatus, { fallback: 200 })
-    ) => [method, path, template, status]),
-    result: Schema.String,
-    documentation: "Answers requests with a body in which expressions such as {{uuid}} are replaced.",
-    idempotent: true
-  }),
-  /** Lets an addon of the exporter answer requests. */
-  set_mock_addon: DriverMethod.call({
-    args: DriverMethod.named((
-      method = Schema.String,
-      path = Schema.String,
-      addon = Schema.String,
-      config = DriverMethod.optional(JsonText, { fallback: {} })
-    ) => [method, path, addon, config]),
-    result: Schema.String,
-    documentation: "Lets an addon of the exporter answer requests.",
-    idempotent: true
-  }),
-  /** Answers each request by the first rule that matches it. */
-  set_mock_conditional: DriverMethod.call({
-    args: DriverMethod.named((
-      method = Schema.String,
-      path = Schema.String,
-      rules = JsonArray
-    ) => [method, path, rules]),
-    result: Schema.String,
-    documentation: "Answers each request by the first rule that matches it.",
-    idempotent: true
-  }),
-  /** Sets a value that templates and addons read. */
-  set_state: DriverMethod.call({
-    args: DriverMethod.named((key = Schema.String, value = JsonText) => [key, value]),
-    result: Schema.String,
-    documentation: "Sets a value that templates and addons read.",
-    idempotent: true
-  }),
-  /** Such a value, or null. */
-  get_state: DriverMethod.call({
-    args: DriverMethod.named((key = Schema.String) => [key]),
-    result: JsonText,
-    effect: "read",
-    documentation: "Such a value, or null.",
-    idempotent: true
-  }),
-  /** Removes all such values. */
-  clear_state: DriverMethod.call({
-    result: Schema.String,
-    effect: "destructive",
-    documentation: "Removes all such values.",
-    idempotent: true
-  }),
-  /** All such values. */
-  get_all_state: DriverMethod.call({
-    result: JsonObject,
-    effect: "read",
-    documentation: "All such values.",
-    idempotent: true
-  }),
-  /** The names of the addons. */
-  list_addons: DriverMethod.call({
-    result: Schema.parseJson(Schema.Array(Schema.String)),
-    effect: "read",
-    documentation: "The names of the addons.",
-    idempotent: true
-  }),
-  /** Replaces all mocks by those of a file of the exporter. */
-  load_mock_scenario: DriverMethod.call({
-    args: DriverMethod.named((file = Schema.String) => [file]),
-    result: Schema.String,
-    effect: "destructive",
-    documentation: "Replaces all mocks by those of a file of the exporter.",
-    idempotent: true
-  }),
-  /** Replaces all mocks by those of a text, which is YAML if the name ends so, and JSON otherwise. */
-  load_mock_scenario_content: DriverMethod.call({
-    args: DriverMethod.named((filename = Schema.String, content = Schema.String) => [filename, content]),
-    result: Schema.String,
-    effect: "destructive",
-    documentation: "Replaces all mocks by those of a text, which is YAML if the name ends so, and JSON otherwise.",
-    idempotent: true
-  }),
+  ...mocking,
   /** The recorded flow files. */
   list_flow_files: DriverMethod.call({
     result: Schema.parseJson(Schema.Array(FlowFile)),
@@ -430,7 +148,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_mitmproxy.clien
   }),
   /** Makes mocks of the captured requests, and writes the bodies to files of the exporter. */
   export_captured_scenario: DriverMethod.call({
-    args: DriverMethod.named((pathPattern = text(""), excludeMocked = flag) => [pathPattern, excludeMocked]),
+    args: DriverMethod.named((pathPattern = text, excludeMocked = flag) => [pathPattern, excludeMocked]),
     result: Schema.parseJson(Scenario),
     documentation: "Makes mocks of the captured requests, and writes the bodies to files of the exporter.",
     idempotent: true

@@ -5,16 +5,6 @@
  */
 import * as DriverInterface from "../contract/DriverInterface.ts"
 import * as family from "./family/network.ts"
-import {
-  type ForwardedPort,
-  type ForwardedSocket,
-  join,
-  ListenError,
-  portForward,
-  type PortForwardOptions,
-  unixForward,
-  type UnixForwardOptions
-} from "./forwarding.ts"
 
 /**
  * The contract. Some drivers with its label connect to peers that have no address, so `address` is optional. Over UDP,
@@ -66,4 +56,4 @@ export {
   type PortForwardOptions,
   unixForward,
   type UnixForwardOptions
-}
+} from "./forwarding.ts"

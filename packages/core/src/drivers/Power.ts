@@ -11,9 +11,8 @@ import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
 import { PinState } from "./family/gpio.ts"
 import * as family from "./family/power.ts"
-import { PowerReading } from "./family/power.ts"
 
-export { PowerReading }
+export { PowerReading } from "./family/power.ts"
 
 /**
  * The contract. Many drivers with its label cannot measure, and some send readings without end.
@@ -99,4 +98,4 @@ export const cycle = (
  * @since 0.1.0
  * @category combinators
  */
-export const apparentPower = (reading: PowerReading): number => reading.voltage * reading.current
+export const apparentPower = (reading: family.PowerReading): number => reading.voltage * reading.current
