@@ -10,10 +10,9 @@ import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
 import { held } from "./bracket.ts"
+import * as bits from "./family/bits.ts"
 import * as bytes from "./family/bytes.ts"
 import { polled } from "./polling.ts"
-
-const sixteenBits = Schema.Int.pipe(Schema.between(0, 0xffff))
 
 /**
  * A message. With a `return_code` of 0 the service accepted the request.
@@ -22,10 +21,10 @@ const sixteenBits = Schema.Int.pipe(Schema.between(0, 0xffff))
  * @category schemas
  */
 export const Message = Schema.Struct({
-  service_id: sixteenBits,
-  method_id: sixteenBits,
-  client_id: sixteenBits,
-  session_id: sixteenBits,
+  service_id: bits.sixteen,
+  method_id: bits.sixteen,
+  client_id: bits.sixteen,
+  session_id: bits.sixteen,
   protocol_version: Schema.Int,
   interface_version: Schema.Int,
   message_type: Schema.Int,
@@ -46,8 +45,8 @@ export interface Message extends Schema.Schema.Type<typeof Message> {}
  * @category schemas
  */
 export const Service = Schema.Struct({
-  service_id: sixteenBits,
-  instance_id: sixteenBits,
+  service_id: bits.sixteen,
+  instance_id: bits.sixteen,
   major_version: Schema.Int,
   minor_version: Schema.Int
 })
@@ -64,7 +63,7 @@ export interface Service extends Schema.Schema.Type<typeof Service> {}
  * @since 0.1.0
  * @category schemas
  */
-export const Notification = Schema.Struct({ service_id: sixteenBits, event_id: sixteenBits, payload: bytes.hex })
+export const Notification = Schema.Struct({ service_id: bits.sixteen, event_id: bits.sixteen, payload: bytes.hex })
 
 /**
  * @since 0.1.0
@@ -73,7 +72,7 @@ export const Notification = Schema.Struct({ service_id: sixteenBits, event_id: s
 export interface Notification extends Schema.Schema.Type<typeof Notification> {}
 
 const Payload = bytes.wrapped(bytes.hex)
-const oneGroup = DriverMethod.named((eventgroup = sixteenBits) => [eventgroup])
+const oneGroup = DriverMethod.named((eventgroup = bits.sixteen) => [eventgroup])
 const wait = (seconds: number) => DriverMethod.optional(Schema.NonNegative, { fallback: seconds })
 
 /**
@@ -105,8 +104,8 @@ export const contract = DriverInterface.make("jumpstarter_driver_someip.client.S
   /** Calls a method of a service, and returns its answer. */
   rpc_call: DriverMethod.call({
     args: DriverMethod.named((
-      service = sixteenBits,
-      method = sixteenBits,
+      service = bits.sixteen,
+      method = bits.sixteen,
       payload = Payload,
       timeout = wait(5)
     ) => [service, method, payload, timeout]),
@@ -116,8 +115,8 @@ export const contract = DriverInterface.make("jumpstarter_driver_someip.client.S
   /** Sends a message and expects no answer. */
   send_message: DriverMethod.call({
     args: DriverMethod.named((
-      service = sixteenBits,
-      method = sixteenBits,
+      service = bits.sixteen,
+      method = bits.sixteen,
       payload = Payload
     ) => [service, method, payload]),
     documentation: "Sends a message and expects no answer."
@@ -132,8 +131,8 @@ export const contract = DriverInterface.make("jumpstarter_driver_someip.client.S
   /** Looks for instances of a service for some seconds, and returns when the first one answers. */
   find_service: DriverMethod.call({
     args: DriverMethod.named((
-      service = sixteenBits,
-      instance = DriverMethod.optional(sixteenBits, { fallback: 0xffff }),
+      service = bits.sixteen,
+      instance = DriverMethod.optional(bits.sixteen, { fallback: 0xffff }),
       timeout = wait(5)
     ) => [service, instance, timeout]),
     result: Schema.Array(Service),

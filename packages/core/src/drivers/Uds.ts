@@ -13,6 +13,7 @@ import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
 import * as interruptible from "../util/interruptible.ts"
+import * as bits from "./family/bits.ts"
 import * as bytes from "./family/bytes.ts"
 
 /**
@@ -182,10 +183,8 @@ export const FileTransfer = Schema.Struct({
  */
 export interface FileTransfer extends Schema.Schema.Type<typeof FileTransfer> {}
 
-const sixteenBits = Schema.Int.pipe(Schema.between(0, 0xffff))
-const eightBits = Schema.Int.pipe(Schema.between(0, 0xff))
 const optionalBytes = DriverMethod.optional(bytes.hex, { fallback: new Uint8Array() })
-const routine = DriverMethod.named((routine = sixteenBits, data = optionalBytes) => [routine, data])
+const routine = DriverMethod.named((routine = bits.sixteen, data = optionalBytes) => [routine, data])
 
 /**
  * The contract. A request that the unit does not answer in time fails with a `DriverError`. A negative response is a
@@ -230,7 +229,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_uds.client.UdsC
   }),
   /** Reads the values of data identifiers. A negative response is an empty list. */
   read_data_by_identifier: DriverMethod.call({
-    args: DriverMethod.named((identifiers = Schema.NonEmptyArray(sixteenBits)) => [identifiers]),
+    args: DriverMethod.named((identifiers = Schema.NonEmptyArray(bits.sixteen)) => [identifiers]),
     result: Schema.Array(DataValue),
     effect: "read",
     documentation: "Reads the values of data identifiers. A negative response is an empty list.",
@@ -238,7 +237,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_uds.client.UdsC
   }),
   /** Writes the value of a data identifier. */
   write_data_by_identifier: DriverMethod.call({
-    args: DriverMethod.named((identifier = sixteenBits, value = bytes.hex) => [identifier, value]),
+    args: DriverMethod.named((identifier = bits.sixteen, value = bytes.hex) => [identifier, value]),
     result: Response,
     effect: "destructive",
     documentation: "Writes the value of a data identifier.",
@@ -246,13 +245,13 @@ export const contract = DriverInterface.make("jumpstarter_driver_uds.client.UdsC
   }),
   /** Asks for the seed of a security level. */
   request_seed: DriverMethod.call({
-    args: DriverMethod.named((level = eightBits) => [level]),
+    args: DriverMethod.named((level = bits.eight) => [level]),
     result: Seed,
     documentation: "Asks for the seed of a security level."
   }),
   /** Sends the key of a security level. A unit counts wrong ones. */
   send_key: DriverMethod.call({
-    args: DriverMethod.named((level = eightBits, key = bytes.hex) => [level, key]),
+    args: DriverMethod.named((level = bits.eight, key = bytes.hex) => [level, key]),
     result: Response,
     documentation: "Sends the key of a security level. A unit counts wrong ones."
   }),
@@ -268,7 +267,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_uds.client.UdsC
   }),
   /** Reads the trouble codes whose status has one of some bits. A negative response is an empty list. */
   read_dtc_by_status_mask: DriverMethod.call({
-    args: DriverMethod.named((mask = DriverMethod.optional(eightBits, { fallback: 0xff })) => [mask]),
+    args: DriverMethod.named((mask = DriverMethod.optional(bits.eight, { fallback: 0xff })) => [mask]),
     result: Schema.Array(TroubleCode),
     effect: "read",
     documentation: "Reads the trouble codes whose status has one of some bits. A negative response is an empty list.",
@@ -299,8 +298,8 @@ export const contract = DriverInterface.make("jumpstarter_driver_uds.client.UdsC
   /** Does a step of an authentication with certificates or a challenge. */
   authentication: DriverMethod.call({
     args: DriverMethod.named((
-      task = eightBits,
-      communicationConfiguration = DriverMethod.optional(eightBits),
+      task = bits.eight,
+      communicationConfiguration = DriverMethod.optional(bits.eight),
       certificate = optionalBytes,
       challenge = optionalBytes,
       algorithm = optionalBytes,
@@ -312,7 +311,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_uds.client.UdsC
   /** Asks to add (1), delete (2), replace (3), read (4) or list (5) a file of the unit. */
   request_file_transfer: DriverMethod.call({
     args: DriverMethod.named((
-      operation = eightBits,
+      operation = bits.eight,
       path = Schema.String,
       size = DriverMethod.optional(Schema.Int.pipe(Schema.nonNegative()))
     ) => [operation, path, size]),
@@ -372,14 +371,6 @@ const nameOf = (answer: Outcome): string => {
     : "RequestFileTransfer"
 }
 
-const accept = <A extends Outcome>(answer: A, caller: callers.Caller | undefined): Effect.Effect<A, NegativeResponse> =>
-  answer.success
-    ? Effect.succeed(answer)
-    : Effect.fail(callers.blame(
-      new NegativeResponse({ request: nameOf(answer), code: answer.nrc, name: answer.nrc_name }),
-      { caller }
-    ))
-
 /**
  * Makes a negative response a failure.
  *
@@ -390,7 +381,13 @@ export const accepted = <A extends Outcome, E, R>(
   answer: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | NegativeResponse, R> => {
   const caller = callers.of()
-  return Effect.flatMap(answer, (answer) => accept(answer, caller))
+  return Effect.flatMap(answer, (answer) =>
+    answer.success
+      ? Effect.succeed(answer)
+      : Effect.fail(callers.blame(
+        new NegativeResponse({ request: nameOf(answer), code: answer.nrc, name: answer.nrc_name }),
+        { caller }
+      )))
 }
 
 /**
@@ -407,15 +404,9 @@ export const unlock = (
 ): Effect.Effect<void, DriverCallError | NegativeResponse> => {
   const caller = callers.of()
   return Effect.gen(function*() {
-    const { seed } = yield* Effect.flatMap(
-      callers.on(caller, () => unit.request_seed(level)),
-      (answer) => accept(answer, caller)
-    )
+    const { seed } = yield* callers.on(caller, () => accepted(unit.request_seed(level)))
     if (seed.every((byte) => byte === 0)) return
-    yield* Effect.flatMap(
-      callers.on(caller, () => unit.send_key(level, key(seed))),
-      (answer) => accept(answer, caller)
-    )
+    yield* callers.on(caller, () => accepted(unit.send_key(level, key(seed))))
   })
 }
 

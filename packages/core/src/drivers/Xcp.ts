@@ -11,6 +11,7 @@ import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
 import { held } from "./bracket.ts"
+import * as bits from "./family/bits.ts"
 import * as bytes from "./family/bytes.ts"
 
 /**
@@ -106,11 +107,7 @@ export const ProgramInfo = Schema.Struct({
  */
 export interface ProgramInfo extends Schema.Schema.Type<typeof ProgramInfo> {}
 
-const eightBits = Schema.Int.pipe(Schema.between(0, 0xff))
-const sixteenBits = Schema.Int.pipe(Schema.between(0, 0xffff))
-const thirtyTwoBits = Schema.Int.pipe(Schema.between(0, 0xffffffff))
-const extension = DriverMethod.optional(eightBits, { fallback: 0 })
-const zero = DriverMethod.optional(eightBits, { fallback: 0 })
+const zero = DriverMethod.optional(bits.eight, { fallback: 0 })
 
 /**
  * The contract. The published driver carries bytes as text: `upload` fails with `InvalidArgument` for memory that is not
@@ -145,7 +142,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_xcp.client.XcpC
   disconnect: DriverMethod.call({ documentation: "Disconnects from the unit.", idempotent: true }),
   /** The identifier of the unit: ASCII text (0), or the name (1), path (2) or URL (3) of its description. */
   get_id: DriverMethod.call({
-    args: DriverMethod.named((idType = DriverMethod.optional(eightBits, { fallback: 1 })) => [idType]),
+    args: DriverMethod.named((idType = DriverMethod.optional(bits.eight, { fallback: 1 })) => [idType]),
     result: Schema.Struct({ id_type: Schema.Int, identifier: Schema.String }),
     effect: "read",
     documentation:
@@ -170,9 +167,9 @@ export const contract = DriverInterface.make("jumpstarter_driver_xcp.client.XcpC
   /** Reads memory of the unit. */
   upload: DriverMethod.call({
     args: DriverMethod.named((
-      length = eightBits,
-      address = thirtyTwoBits,
-      addressExtension = extension
+      length = bits.eight,
+      address = bits.thirtyTwo,
+      addressExtension = zero
     ) => [length, address, addressExtension]),
     result: bytes.utf8,
     effect: "read",
@@ -182,9 +179,9 @@ export const contract = DriverInterface.make("jumpstarter_driver_xcp.client.XcpC
   /** Writes memory of the unit. */
   download: DriverMethod.call({
     args: DriverMethod.named((
-      address = thirtyTwoBits,
+      address = bits.thirtyTwo,
       data = bytes.utf8,
-      addressExtension = extension
+      addressExtension = zero
     ) => [address, data, addressExtension]),
     effect: "destructive",
     documentation: "Writes memory of the unit.",
@@ -192,13 +189,13 @@ export const contract = DriverInterface.make("jumpstarter_driver_xcp.client.XcpC
   }),
   /** Sets the address of the next transfer. */
   set_mta: DriverMethod.call({
-    args: DriverMethod.named((address = thirtyTwoBits, addressExtension = extension) => [address, addressExtension]),
+    args: DriverMethod.named((address = bits.thirtyTwo, addressExtension = zero) => [address, addressExtension]),
     documentation: "Sets the address of the next transfer.",
     idempotent: true
   }),
   /** Computes the checksum of a block at the address of the next transfer, and moves that address. */
   build_checksum: DriverMethod.call({
-    args: DriverMethod.named((blockSize = thirtyTwoBits) => [blockSize]),
+    args: DriverMethod.named((blockSize = bits.thirtyTwo) => [blockSize]),
     result: Schema.Struct({ checksum_type: Schema.Int, checksum_value: Schema.Int }),
     documentation: "Computes the checksum of a block at the address of the next transfer, and moves that address."
   }),
@@ -213,29 +210,29 @@ export const contract = DriverInterface.make("jumpstarter_driver_xcp.client.XcpC
   free_daq: DriverMethod.call({ documentation: "Removes all lists of measurements.", idempotent: true }),
   /** Makes lists of measurements. */
   alloc_daq: DriverMethod.call({
-    args: DriverMethod.named((count = sixteenBits) => [count]),
+    args: DriverMethod.named((count = bits.sixteen) => [count]),
     documentation: "Makes lists of measurements."
   }),
   /** Makes the tables of a list. */
   alloc_odt: DriverMethod.call({
-    args: DriverMethod.named((list = sixteenBits, count = eightBits) => [list, count]),
+    args: DriverMethod.named((list = bits.sixteen, count = bits.eight) => [list, count]),
     documentation: "Makes the tables of a list."
   }),
   /** Makes the entries of a table. */
   alloc_odt_entry: DriverMethod.call({
     args: DriverMethod.named((
-      list = sixteenBits,
-      table = eightBits,
-      count = eightBits
+      list = bits.sixteen,
+      table = bits.eight,
+      count = bits.eight
     ) => [list, table, count]),
     documentation: "Makes the entries of a table."
   }),
   /** Chooses the entry that the next one is written to. */
   set_daq_ptr: DriverMethod.call({
     args: DriverMethod.named((
-      list = sixteenBits,
-      table = eightBits,
-      entry = eightBits
+      list = bits.sixteen,
+      table = bits.eight,
+      entry = bits.eight
     ) => [list, table, entry]),
     documentation: "Chooses the entry that the next one is written to.",
     idempotent: true
@@ -243,34 +240,34 @@ export const contract = DriverInterface.make("jumpstarter_driver_xcp.client.XcpC
   /** Says what the chosen entry measures, and chooses the next one. */
   write_daq: DriverMethod.call({
     args: DriverMethod.named((
-      bitOffset = eightBits,
-      size = eightBits,
-      addressExtension = eightBits,
-      address = thirtyTwoBits
+      bitOffset = bits.eight,
+      size = bits.eight,
+      addressExtension = bits.eight,
+      address = bits.thirtyTwo
     ) => [bitOffset, size, addressExtension, address]),
     documentation: "Says what the chosen entry measures, and chooses the next one."
   }),
   /** Says when a list is measured. */
   set_daq_list_mode: DriverMethod.call({
     args: DriverMethod.named((
-      mode = eightBits,
-      list = sixteenBits,
-      event = sixteenBits,
-      prescaler = eightBits,
-      priority = eightBits
+      mode = bits.eight,
+      list = bits.sixteen,
+      event = bits.sixteen,
+      prescaler = bits.eight,
+      priority = bits.eight
     ) => [mode, list, event, prescaler, priority]),
     documentation: "Says when a list is measured.",
     idempotent: true
   }),
   /** Stops (0), starts (1) or selects (2) a list. */
   start_stop_daq_list: DriverMethod.call({
-    args: DriverMethod.named((mode = eightBits, list = sixteenBits) => [mode, list]),
+    args: DriverMethod.named((mode = bits.eight, list = bits.sixteen) => [mode, list]),
     documentation: "Stops (0), starts (1) or selects (2) a list.",
     idempotent: true
   }),
   /** Stops all lists (0), starts the selected ones (1) or stops them (2). */
   start_stop_synch: DriverMethod.call({
-    args: DriverMethod.named((mode = eightBits) => [mode]),
+    args: DriverMethod.named((mode = bits.eight) => [mode]),
     documentation: "Stops all lists (0), starts the selected ones (1) or stops them (2).",
     idempotent: true
   }),
@@ -279,18 +276,19 @@ export const contract = DriverInterface.make("jumpstarter_driver_xcp.client.XcpC
     result: ProgramInfo,
     documentation: "Prepares the unit for being programmed."
   }),
-  /** Erases memory: with mode 0 so many bytes at the address of the next transfer. */
+  /** Erases memory. In mode 0, the range is the number of bytes to erase, from the address of the next transfer on. */
   program_clear: DriverMethod.call({
-    args: DriverMethod.named((range = thirtyTwoBits, mode = zero) => [range, mode]),
+    args: DriverMethod.named((range = bits.thirtyTwo, mode = zero) => [range, mode]),
     effect: "destructive",
-    documentation: "Erases memory: with mode 0 so many bytes at the address of the next transfer.",
+    documentation:
+      "Erases memory. In mode 0, the range is the number of bytes to erase, from the address of the next transfer on.",
     idempotent: true
   }),
   /** Programs data at the address of the next transfer, and moves that address. */
   program: DriverMethod.call({
     args: DriverMethod.named((
       data = bytes.utf8,
-      blockLength = DriverMethod.optional(eightBits, { fallback: 0 })
+      blockLength = zero
     ) => [data, blockLength]),
     effect: "destructive",
     documentation: "Programs data at the address of the next transfer, and moves that address."
