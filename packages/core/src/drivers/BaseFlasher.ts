@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
@@ -17,7 +17,10 @@ import type { ContentEncodingError } from "../resource/ContentEncoding.ts"
 import type * as Resource from "../resource/Resource.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as deviceShell from "./baseFlasher/deviceShell.ts"
-import * as Console from "./Console.ts"
+import { type InvalidManifest, type Manifest, manifest } from "./baseFlasher/manifest.ts"
+import { held } from "./bracket.ts"
+import * as commands from "./commands.ts"
+import type * as Console from "./Console.ts"
 import * as family from "./family/baseFlasher.ts"
 import type * as HttpServer from "./HttpServer.ts"
 import * as Opendal from "./Opendal.ts"
@@ -25,6 +28,8 @@ import type * as Power from "./Power.ts"
 import type * as Serial from "./Serial.ts"
 import type * as Tftp from "./Tftp.ts"
 import * as Uboot from "./Uboot.ts"
+
+export { InvalidManifest, Manifest, manifest } from "./baseFlasher/manifest.ts"
 
 /**
  * The contract. The driver's children are `uboot`, `power`, `serial`, `tftp` and `http`, which implement `Uboot.contract`,
@@ -70,70 +75,6 @@ export const contract = DriverInterface.make("jumpstarter_driver_flashers.client
  */
 export interface Client extends DriverInterface.Client<typeof contract> {}
 
-const FileAddress = Schema.Struct({ file: Schema.String, address: Schema.String })
-
-/**
- * The manifest of a bundle.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const Manifest = Schema.Struct({
-  metadata: Schema.Struct({ name: Schema.String }),
-  spec: Schema.Struct({
-    manufacturer: Schema.String,
-    bootcmd: Schema.String,
-    /** How to log in to the small system. The prompts are regular expressions. */
-    login: Schema.optionalWith(
-      Schema.Struct({
-        login_prompt: Schema.String,
-        username: Schema.optional(Schema.NullOr(Schema.String)),
-        password: Schema.optional(Schema.NullOr(Schema.String)),
-        prompt: Schema.String
-      }),
-      { default: () => ({ login_prompt: "login:", prompt: "#" }) }
-    ),
-    default_target: Schema.String,
-    /** The device file of each target, or `/sys/class/block#` and the address of its controller. */
-    targets: Schema.Record({ key: Schema.String, value: Schema.String }),
-    kernel: FileAddress,
-    initram: Schema.optional(Schema.NullOr(FileAddress)),
-    dtb: Schema.optional(Schema.NullOr(Schema.Struct({
-      default: Schema.String,
-      address: Schema.String,
-      variants: Schema.Record({
-        key: Schema.String,
-        value: Schema.Struct({
-          bootcmd: Schema.optional(Schema.NullOr(Schema.String)),
-          file: Schema.optional(Schema.NullOr(Schema.String))
-        })
-      })
-    }))),
-    /** Commands of the small system that run before the image is written. */
-    preflash_commands: Schema.optionalWith(Schema.Array(Schema.String), { default: () => [] })
-  })
-})
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface Manifest extends Schema.Schema.Type<typeof Manifest> {}
-
-/**
- * The manifest of a bundle cannot be read.
- *
- * @since 0.1.0
- * @category errors
- */
-export class InvalidManifest extends Schema.TaggedError<InvalidManifest>(
-  "@effect-jumpstarter/core/drivers/BaseFlasher/InvalidManifest"
-)("InvalidManifest", { reason: Schema.String }) {
-  override get message(): string {
-    return `the manifest of the flasher's bundle cannot be read: ${this.reason}`
-  }
-}
-
 /**
  * The bundle has no such target, or the device does not have it.
  *
@@ -148,28 +89,6 @@ export class UnknownTarget extends Schema.TaggedError<UnknownTarget>(
       this.targets.join(", ") || "none"
     }`
   }
-}
-
-/**
- * Reads the manifest of the flasher's bundle, which the exporter fetches if it does not have it.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const manifest = (
-  flasher: Pick<Client, "get_flasher_manifest_yaml">
-): Effect.Effect<Manifest, DriverCallError | InvalidManifest> => {
-  const caller = callers.of()
-  const invalid = (reason: string) => callers.blame(new InvalidManifest({ reason }), { caller })
-  return Effect.gen(function*() {
-    const yaml = yield* callers.on(caller, () => flasher.get_flasher_manifest_yaml())
-    const { parse } = yield* Effect.promise(() => import("yaml"))
-    const value = yield* Effect.try({
-      try: (): unknown => parse(yaml),
-      catch: (error) => invalid(error instanceof Error ? error.message : String(error))
-    })
-    return yield* Effect.mapError(Schema.decodeUnknown(Manifest)(value), ({ message }) => invalid(message))
-  })
 }
 
 /**
@@ -294,23 +213,28 @@ export const boot = (
   const caller = callers.of()
   const on = <A>(call: () => A): A => callers.on(caller, call)
   return Effect.gen(function*() {
-    yield* on(() => prepare(board, options))
-    return yield* on(() => start(board, options))
+    const spec = yield* on(() => prepare(board, options))
+    return yield* on(() => start(board, spec, options))
   })
 }
 
-// Has the exporter fetch the bundle, and runs its servers until the scope closes.
+type Spec = Manifest["spec"]
+
+// Has the exporter fetch the bundle, runs its servers until the scope closes, and returns what the bundle's manifest says.
 const prepare = ({ flasher, http, tftp }: Board, { bundle, dtbVariant }: FlashOptions) => {
   const caller = callers.of()
   return Effect.gen(function*() {
     if (dtbVariant !== undefined) yield* callers.on(caller, () => flasher.use_dtb_variant(dtbVariant))
     yield* callers.on(caller, () => flasher.setup_flasher_bundle(bundle))
     for (const server of [http, tftp]) {
-      yield* Effect.acquireRelease(
+      yield* held(
+        "a server of the board's files",
         callers.on(caller, () => server.start()),
-        () => Effect.ignoreLogged(server.stop())
+        () => callers.on(caller, () => server.stop()),
+        "1 minute"
       )
     }
+    return (yield* callers.on(caller, () => manifest(flasher))).spec
   })
 }
 
@@ -323,16 +247,15 @@ const promptOf = (source: string): Console.Pattern => {
   }
 }
 
-const start = (board: Board, options: FlashOptions): Effect.Effect<
-  DeviceShell,
-  Uboot.PromptError | InvalidManifest,
-  Scope.Scope
-> => {
+const start = (
+  board: Board,
+  { login }: Spec,
+  options: FlashOptions
+): Effect.Effect<DeviceShell, Uboot.PromptError, Scope.Scope> => {
   const caller = callers.of()
   const on = <A>(call: () => A): A => callers.on(caller, call)
   const { flasher } = board
   return Effect.gen(function*() {
-    const { spec: { login } } = yield* on(() => manifest(flasher))
     const prompt = yield* on(() => Uboot.reboot(board, { console: options.console }))
     const dhcp = yield* on(() => prompt.dhcp())
     const serverip = yield* on(() => board.tftp.get_host())
@@ -355,28 +278,16 @@ const start = (board: Board, options: FlashOptions): Effect.Effect<
       yield* console.sendLine(login.password)
     }
     yield* on(() => console.expect(shellPrompt, { timeout: bootTimeout }))
-    const run: DeviceShell["run"] = (command, { timeout } = {}) => {
-      const caller = callers.of()
-      return Effect.flatMap(
-        callers.on(caller, () => Console.run(console, command, { prompt: shellPrompt, timeout })),
-        ({ code, lines }) =>
-          code === 0
-            ? Effect.succeed(lines)
-            : callers.blame(
-              new Console.CommandFailed({ command, code, output: lines, reason: `failed with code ${code}` }),
-              { caller }
-            )
-      )
-    }
+    const run: DeviceShell["run"] = (command, { timeout } = {}) =>
+      callers.on(callers.of(), () => commands.run(console, command, { prompt: shellPrompt, timeout }))
     return { console, run, dhcp }
   })
 }
 
 // The device file to write.
-const resolveTarget = (board: Board, shell: DeviceShell, { partition, target }: FlashOptions) => {
+const resolveTarget = (board: Board, spec: Spec, shell: DeviceShell, { partition, target }: FlashOptions) => {
   const caller = callers.of()
   return Effect.gen(function*() {
-    const { spec } = yield* callers.on(caller, () => manifest(board.flasher))
     const name = target ?? (yield* callers.on(caller, () => board.flasher.get_default_target())) ?? spec.default_target
     const unknown = (reason: string) =>
       callers.blame(new UnknownTarget({ target: name, targets: Object.keys(spec.targets), reason }), { caller })
@@ -413,9 +324,8 @@ const watch = (shell: DeviceShell, command: string, onBytes: (bytes: number) => 
       if (bytes !== undefined) yield* onBytes(bytes)
       if (code === 0) return
       if (code !== undefined) {
-        const output = yield* callers.on(caller, () => shell.run(deviceShell.output))
-        const reason = `failed with code ${code}`
-        return yield* callers.blame(new Console.CommandFailed({ command, code, output, reason }), { caller })
+        const lines = yield* callers.on(caller, () => shell.run(deviceShell.output))
+        return yield* commands.failed(command, { code, lines }, caller)
       }
       yield* Effect.sleep("1 second")
     }
@@ -424,6 +334,7 @@ const watch = (shell: DeviceShell, command: string, onBytes: (bytes: number) => 
 
 const write = (
   board: Board,
+  spec: Spec,
   image: { readonly url: string; readonly name: string; readonly headers: Readonly<Record<string, string>> },
   options: FlashOptions,
   onBytes: (bytes: number) => Effect.Effect<void>,
@@ -433,8 +344,7 @@ const write = (
   const on = <A>(call: () => A): A => callers.on(caller, call)
   const { timeout = "30 minutes" } = options
   return Effect.gen(function*() {
-    const { spec } = yield* on(() => manifest(board.flasher))
-    const target = yield* on(() => resolveTarget(board, shell, options))
+    const target = yield* on(() => resolveTarget(board, spec, shell, options))
     yield* on(() => shell.run(["export", `dhcp_addr=${shell.dhcp.address}`, `gw_addr=${shell.dhcp.gateway}`].join(" ")))
     for (const command of spec.preflash_commands) yield* on(() => shell.run(command))
     yield* on(() => shell.run("udhcpc"))
@@ -455,11 +365,10 @@ const write = (
       yield* on(() => shell.run(command))
       yield* interruptible.timeoutFail(on(() => watch(shell, command, onBytes)), {
         duration: timeout,
-        onTimeout: () =>
-          callers.blame(
-            new Console.CommandFailed({ command, code: -1, output: [], reason: "did not end in time" }),
-            { caller }
-          )
+        onTimeout: () => {
+          const reason = `did not end within ${Duration.format(timeout)}, the timeout of the flash`
+          return commands.failed(command, { code: -1, lines: [] }, caller, reason)
+        }
       })
     }
     yield* on(() => shell.run("sync", { timeout: "20 minutes" }))
@@ -497,7 +406,7 @@ export const flash = <E = never, R = never>(
       onProgress({ step: "upload", attempt: 1 }),
       on(() => Opendal.upload(board.files, image.name, image.image))
     )
-    yield* interruptible.both(prepared, uploaded)
+    const [spec] = yield* interruptible.both(prepared, uploaded)
     const source = "url" in image
       ? { url: image.url, name: image.url, headers: image.headers ?? {} }
       : {
@@ -511,9 +420,9 @@ export const flash = <E = never, R = never>(
       const begin = (step: Progress["step"], bytes?: number) => onProgress({ step, attempt, bytes })
       return Effect.scoped(Effect.gen(function*() {
         yield* begin("boot")
-        const shell = yield* on(() => start(board, options))
+        const shell = yield* on(() => start(board, spec, options))
         yield* begin("write")
-        yield* on(() => write(board, source, options, (bytes) => begin("write", bytes), shell))
+        yield* on(() => write(board, spec, source, options, (bytes) => begin("write", bytes), shell))
       }))
     }).pipe(
       Effect.retry({ times: retries, schedule: Schedule.exponential("1 second"), while: isWorthRetrying })

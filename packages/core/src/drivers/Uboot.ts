@@ -13,7 +13,9 @@ import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
 import * as interruptible from "../util/interruptible.ts"
+import * as commands from "./commands.ts"
 import * as Console from "./Console.ts"
+import * as commandLine from "./console/commandLine.ts"
 import type * as Power from "./Power.ts"
 import type * as Serial from "./Serial.ts"
 
@@ -122,33 +124,24 @@ const prefixOf = (netmask: string): number =>
   netmask.split(".").reduce((bits, part) => bits + Number(part).toString(2).replaceAll("0", "").length, 0)
 
 const makePrompt = (console: Console.Console<DriverCallError>, prompt: RegExp): Prompt => {
-  const failed = (command: string, { code, lines }: Console.CommandResult, reason: string, caller?: callers.Caller) =>
-    callers.blame(new Console.CommandFailed({ command, code, output: lines, reason }), { caller })
-  const runAny = (command: string, { timeout }: CommandOptions = {}) =>
-    Console.run(console, command, { prompt, timeout })
-  const run: Prompt["run"] = (command, options) => {
-    const caller = callers.of()
-    return Effect.flatMap(callers.on(caller, () => runAny(command, options)), (result) =>
-      result.code === 0
-        ? Effect.succeed(result.lines)
-        : failed(command, result, `failed with code ${result.code}`, caller))
-  }
+  const run: Prompt["run"] = (command, { timeout } = {}) =>
+    callers.on(callers.of(), () => commands.run(console, command, { prompt, timeout }))
   const getEnv: Prompt["getEnv"] = (name) => {
     const caller = callers.of()
     const command = `printenv ${name}`
-    return Effect.flatMap(callers.on(caller, () => runAny(command)), (result) => {
+    return Effect.flatMap(callers.on(caller, () => Console.run(console, command, { prompt })), (result) => {
       const text = result.lines.join("\n")
       if (text.startsWith(`${name}=`)) return Effect.succeed(text.slice(name.length + 1))
       return /^## Error: .*not defined/.test(text)
         ? Effect.succeed(undefined)
-        : failed(command, result, "did not print the variable", caller)
+        : commands.failed(command, result, caller, "did not print the variable")
     })
   }
   // Without the quotes, U-Boot would take `;` and `$` in the value for its own.
   const setEnv: Prompt["setEnv"] = (name, value) =>
     Effect.asVoid(
       callers.on(callers.of(), () =>
-        run(value === undefined ? `setenv ${name}` : `setenv ${name} '${value.replaceAll("'", "'\\''")}'`))
+        run(value === undefined ? `setenv ${name}` : `setenv ${name} ${commandLine.quote(value)}`))
     )
   return {
     console,
@@ -182,7 +175,7 @@ const makePrompt = (console: Console.Console<DriverCallError>, prompt: RegExp): 
         const netmask = (yield* on(() => getEnv("netmask"))) ?? "255.255.255.0"
         if (address === undefined || gateway === undefined) {
           const missing = address === undefined ? "ipaddr" : "gatewayip"
-          return yield* failed("dhcp", { lines, code: 0 }, `did not set ${missing}`, caller)
+          return yield* commands.failed("dhcp", { lines, code: 0 }, caller, `did not set ${missing}`)
         }
         return { address, gateway, netmask, prefix: prefixOf(netmask) }
       })

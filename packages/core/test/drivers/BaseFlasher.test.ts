@@ -6,6 +6,8 @@ import { Duration, Effect, Layer } from "effect"
 import * as deviceShell from "../../src/drivers/baseFlasher/deviceShell.ts"
 import { utf8 } from "../support/bytes.ts"
 import * as hurriedClock from "../support/hurriedClock.ts"
+import { logged } from "../support/leaseBench.ts"
+import { broken } from "./support.ts"
 
 const manifest = `
 apiVersion: jumpstarter.dev/v1alpha1
@@ -30,6 +32,10 @@ interface Options {
   readonly cacert?: string
   /** The exit codes of the pipelines that write, one after the other; 0 afterwards. */
   readonly codes?: ReadonlyArray<number>
+  /** Whether the pipelines that write do not end. */
+  readonly isStuck?: boolean
+  /** Whether the TFTP server cannot be stopped. */
+  readonly keepsTftp?: boolean
 }
 
 // A board whose small system asks for a name and a password, and keeps the commands that it ran.
@@ -43,7 +49,7 @@ const board = (options: Options = {}) =>
       ran.push(command)
       if (command === deviceShell.poll) {
         isWriting = !isWriting
-        return isWriting ? `${codes.shift() ?? 0}\r\n` : "pos:\t65536\r\nflags: 0100001\r\n"
+        return isWriting && options.isStuck !== true ? `${codes.shift() ?? 0}\r\n` : "pos:\t65536\r\nflags: 0100001\r\n"
       }
       if (command === deviceShell.output) return "curl: (22) The requested URL returned error: 404\r\n"
       return command.startsWith("ls -l")
@@ -78,7 +84,7 @@ const board = (options: Options = {}) =>
         http: http.driver,
         tftp: Driver.fromInterface(Tftp.contract, {
           start: note("tftp on"),
-          stop: note("tftp off"),
+          stop: options.keepsTftp === true ? () => broken : note("tftp off"),
           get_host: value("10.0.0.2"),
           get_port: value(69)
         }),
@@ -166,7 +172,24 @@ describe("BaseFlasher.flash", () => {
       assert.lengthOf(ran.filter((command) => command === "sync"), 1)
     }).pipe(hurried))
 
-  it.scopedLive("has the board fetch a URL, with the certificate and the target that it is told", () =>
+  it.scopedLive("fails when the board does not write the image within the timeout, and says in the log which server goes on", () =>
+    Effect.gen(function*() {
+      const { clients, http } = yield* board({ isStuck: true, keepsTftp: true })
+      const messages: Array<string> = []
+      const error = yield* BaseFlasher.flash(clients, image, { retries: 0, timeout: "50 millis" }).pipe(
+        Effect.flip,
+        Effect.provide(logged(messages))
+      )
+      assert(error._tag === "CommandFailed")
+      assert.match(
+        error.message,
+        / on the device did not end within 50ms, the timeout of the flash; it printed nothing$/
+      )
+      assert.deepStrictEqual(messages, ["WARN a server of the board's files could not be released"])
+      assert.isFalse(yield* http.isRunning)
+    }).pipe(hurried))
+
+  it.scopedLive("has the board fetch a URL, with the exporter's certificate, to the partition of a target", () =>
     Effect.gen(function*() {
       const { clients, http, ran } = yield* board({ cacert: "PEM" })
       yield* BaseFlasher.flash(clients, {

@@ -1,4 +1,5 @@
 // The commands with which a small system on the device fetches an image and writes it.
+import { quote } from "../console/commandLine.ts"
 
 /** What to write, and where to. */
 export interface Job {
@@ -19,8 +20,6 @@ const codeFile = "/tmp/flash.code"
 const outputFile = "/tmp/flash.log"
 
 const writer = "dd"
-
-const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
 
 const httpOptions = ({ certificate, headers, insecureTls }: Job): ReadonlyArray<string> => [
   ...insecureTls ? ["-k"] : [],

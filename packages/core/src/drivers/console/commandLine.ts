@@ -4,6 +4,9 @@
 export const problem = (command: string): string | undefined =>
   /[\r\n]/.test(command) ? "it has a line break" : command.trim() === "" ? "it is empty" : undefined
 
+/** A text as one word of a command, for shells and for U-Boot. */
+export const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
+
 interface Line {
   readonly line: string
   /** Matches the exit code in the output, but not the device's echo of the line, which has no digits there. */
