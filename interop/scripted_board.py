@@ -9,7 +9,6 @@ import re
 import select
 import shlex
 import socket
-import stat
 import struct
 import subprocess
 import sys
@@ -17,6 +16,8 @@ import threading
 import time
 import tty
 from pathlib import Path
+
+from program import write_program
 
 # A command, and the mark after which its exit code is printed.
 MARKED = re.compile(r"^(?P<command>.*); echo (?P<mark>exit\d+)=\$\?$", re.DOTALL)
@@ -63,7 +64,7 @@ class Board(threading.Thread):
         super().__init__(daemon=True)
         self.directory = directory
         self.tftp_port = tftp_port
-        # No end of the line may close while nobody has it open, or the terminal would be gone.
+        # This end of the line stays open, or the terminal would be gone when the last driver closes its own.
         self.master, self.line = pty.openpty()
         tty.setraw(self.line)
         self.port = os.ttyname(self.line)
@@ -74,15 +75,10 @@ class Board(threading.Thread):
         self.tools = directory / "tools"
         self.tools.mkdir()
         for name in ("udhcpc", "date", "reboot", "sync"):
-            self.add_tool(name, "#!/bin/sh\n")
-        self.add_tool("curl", CURL)
-        self.add_tool("dd", DD)
+            write_program(self.tools / name, "#!/bin/sh\n")
+        write_program(self.tools / "curl", CURL)
+        write_program(self.tools / "dd", DD)
         self.start()
-
-    def add_tool(self, name: str, text: str) -> None:
-        path = self.tools / name
-        path.write_text(text)
-        path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
     def close(self) -> None:
         self.state = "closed"
@@ -187,5 +183,3 @@ class Board(threading.Thread):
             check=False,
         )
         return ran.stdout + ran.stderr, ran.returncode
-
-

@@ -1,4 +1,4 @@
-"""Ends a program with whoever started it."""
+"""Ends a program with its parent."""
 
 import asyncio
 import os

@@ -11,9 +11,10 @@ from types import SimpleNamespace
 import gpiod
 import jumpstarter_driver_gpiod.driver as pins
 import jumpstarter_driver_iscsi.driver as iscsi
-from benches.programs import write_program
 from jumpstarter.driver import Driver
 from jumpstarter_driver_dut_network.driver import DutNetwork
+
+from program import write_program
 
 # Answers for an interface with one address, and is silent about the rest.
 IP = '#!/bin/sh\ncase "$*" in "-o -4 addr show"*) echo "7: br9 inet 192.168.100.1/24 scope global br9";; esac\n'
@@ -86,7 +87,7 @@ class Chip:
 
 
 class Node:
-    """An object of the kernel's target: whatever is asked of it that is not here succeeds."""
+    """An object of the kernel's target, as far as the driver uses it."""
 
     def __init__(self, *args: object, **options: object) -> None:
         self.args = args

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import jumpstarter_driver_corellium.driver as corellium
 import websockets
-from benches.programs import write_program
 from jumpstarter.driver import Driver
 from jumpstarter_driver_androidemulator.driver import AndroidEmulator
 from jumpstarter_driver_corellium.corellium.types import Device, Instance, Project
+
+from program import write_program
 
 # Runs until ADB ends it. Its window is the file `window`.
 EMULATOR = f"""#!{sys.executable}

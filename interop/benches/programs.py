@@ -1,7 +1,6 @@
 """Drivers of hardware that they reach through a program, with programs of the bench in its place."""
 
 import os
-import stat
 import sys
 import threading
 from collections.abc import AsyncIterator
@@ -13,6 +12,8 @@ from jumpstarter_driver_probe_rs.driver import ProbeRs
 from jumpstarter_driver_pyserial.driver import PySerial
 from jumpstarter_driver_ridesx.driver import RideSXDriver, RideSXPowerDriver
 from jumpstarter_driver_ustreamer.driver import UStreamer
+
+from program import write_program
 
 # Prints its arguments where it writes, and words of memory where it reads.
 PROBE_RS = f"""#!{sys.executable}
@@ -87,13 +88,6 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
 Server(sys.argv[sys.argv.index("--unix") + 1], Camera).serve_forever()
 """
-
-
-def write_program(path: Path, text: str) -> str:
-    """Write a program, and return its path."""
-    path.write_text(text)
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return str(path)
 
 
 class Controller:

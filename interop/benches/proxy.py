@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,11 +13,7 @@ from jumpstarter.driver import Driver
 from jumpstarter_driver_mitmproxy.driver import MitmproxyDriver
 from jumpstarter_driver_network.driver import TcpNetwork
 
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+from ports import free_port
 
 
 class Origin(BaseHTTPRequestHandler):

@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from benches.uboot import free_udp_port
 from jumpstarter.driver import Driver
 from jumpstarter_driver_http.driver import HttpServer
 from jumpstarter_driver_network.driver import TcpNetwork
 from jumpstarter_driver_shell.driver import Shell
 from jumpstarter_driver_tftp.driver import Tftp
 from jumpstarter_driver_tmt.driver import TMT
+
+from ports import free_udp_port
 
 
 async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

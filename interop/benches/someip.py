@@ -10,13 +10,9 @@ from threading import Thread
 from jumpstarter.driver import Driver
 from jumpstarter_driver_someip.driver import SomeIp
 
+from ports import free_udp_port
+
 HEADER = struct.Struct("!HHLHHBBBB")
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def serve(server: socket.socket) -> None:
@@ -43,8 +39,8 @@ async def drivers(directory: Path) -> AsyncIterator[dict[str, Driver]]:
         yield {
             "someip": SomeIp(
                 host="127.0.0.1",
-                port=free_port(),
-                multicast_port=free_port(),
+                port=free_udp_port(),
+                multicast_port=free_udp_port(),
                 remote_host="127.0.0.1",
                 remote_port=server.getsockname()[1],
             )

@@ -11,11 +11,7 @@ import paho.mqtt.client as mqtt
 from jumpstarter.driver import Driver
 from jumpstarter_driver_tasmota.driver import TasmotaPower
 
-
-def free_port() -> int:
-    """A port that nobody has."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+from ports import free_port
 
 
 def wait_for(port: int) -> None:
@@ -32,7 +28,7 @@ def wait_for(port: int) -> None:
 
 @asynccontextmanager
 async def drivers(directory: Path) -> AsyncIterator[dict[str, Driver]]:
-    """`plug`, whose relay is the file `relay` in `directory`, and `plug_gone`, which nobody answers for."""
+    """`plug`, whose relay is the file `relay` in `directory`, and `plug_gone`, for which nothing answers."""
     port = free_port()
     configuration = directory / "mosquitto.conf"
     configuration.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")

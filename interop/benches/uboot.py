@@ -1,6 +1,5 @@
 """U-Boot on a scripted console, and a board that flashes itself from the exporter's servers."""
 
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from jumpstarter_driver_power.driver import MockPower
 from jumpstarter_driver_pyserial.driver import PySerial
 from jumpstarter_driver_tftp.driver import Tftp
 from jumpstarter_driver_uboot.driver import UbootConsole
+from ports import free_udp_port
 from scripted_board import Board
 
 MANIFEST = """
@@ -54,13 +54,6 @@ class ScriptedFlasher(BaseFlasher):
 
     def _download_to_cache(self) -> str:
         return self.cache_dir
-
-
-def free_udp_port() -> int:
-    """A port that nobody has."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @asynccontextmanager

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from benches.programs import write_program
 from jumpstarter.driver import Driver
 from jumpstarter_driver_qemu.driver import Qemu
 from jumpstarter_driver_renode.driver import Renode
+
+from program import write_program
 
 # A monitor that obeys everything but what it does not know, and a serial port that says hello, and then what it hears.
 RENODE = f"""#!{sys.executable}
