@@ -35,7 +35,7 @@ describe("Uboot.reboot", () => {
         return yield* prompt.console.transcript
       }))
       assert.include(transcript.map(({ text }) => text).join(""), "=> ")
-      while ((yield* fake.connections) > 0) yield* Effect.sleep("1 millis")
+      yield* Effect.repeat(Effect.yieldNow(), { until: () => Effect.map(fake.connections, (count) => count === 0) })
     }))
 
   it.scoped("fails with what the console showed when there is no prompt", () =>

@@ -44,7 +44,7 @@ describe("Video", () => {
         )
       )
       assert.deepStrictEqual(seen.map((picture) => picture[2]), [1, 2, 3])
-      while ((yield* fake.viewers) > 0) yield* Effect.yieldNow()
+      yield* Effect.repeat(Effect.yieldNow(), { until: () => Effect.map(fake.viewers, (count) => count === 0) })
     }))
 
   it.scoped("passes a failure of the driver on", () =>
