@@ -24,7 +24,6 @@ import type { GrpcHandlers } from "../grpc/GrpcHandler.ts"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
 import type * as Driver from "../host/Driver.ts"
 import type * as Exporter from "../host/Exporter.ts"
-import type { ExporterStatus } from "../protocol/ExporterStatus.ts"
 import * as ExporterRegistration from "../registration/ExporterRegistration.ts"
 import type * as GrpcChannel from "../transport/GrpcChannel.ts"
 import type * as GrpcServer from "../transport/GrpcServer.ts"
@@ -45,8 +44,10 @@ import { Handlers } from "./controller/serve.ts"
 import * as times from "./controller/times.ts"
 import { type TokenClaims, Tokens } from "./controller/tokens.ts"
 import { Listeners } from "./controller/tunnels.ts"
+import * as views from "./controller/views.ts"
 import { type Holding, World } from "./controller/world.ts"
 
+export type { ExporterView, LeaseView } from "./controller/views.ts"
 export type { Holding, TokenClaims }
 
 /**
@@ -126,40 +127,6 @@ export interface Credentials {
   /** The address of the controller. In memory nothing can connect to it. */
   readonly endpoint: string
   readonly token: Redacted.Redacted
-}
-
-/**
- * A lease as tests see it.
- *
- * @since 0.1.0
- * @category models
- */
-export interface LeaseView {
-  readonly name: string
-  readonly client: string
-  /** Absent until the lease gets one. */
-  readonly exporter: string | undefined
-  /** The reason of its last condition, such as `Ready`, `Offline` or `Expired`; absent until the controller has checked the lease. */
-  readonly reason: string | undefined
-  readonly ended: boolean
-}
-
-/**
- * An exporter as tests see it.
- *
- * @since 0.1.0
- * @category models
- */
-export interface ExporterView {
-  readonly name: string
-  readonly labels: Readonly<Record<string, string>>
-  readonly online: boolean
-  readonly status: ExporterStatus
-  readonly message: string
-  /** The number of drivers that it registered. */
-  readonly drivers: number
-  /** The name of the lease that holds the exporter. */
-  readonly lease: string | undefined
 }
 
 const mostNames = 10
@@ -270,9 +237,9 @@ export interface Control {
   /** Transfers a lease to another client. */
   readonly transfer: (lease: string, client: string) => Effect.Effect<void, UnknownObject>
   /** All leases, the ended ones too, in the order of their creation. */
-  readonly leases: Effect.Effect<ReadonlyArray<LeaseView>>
+  readonly leases: Effect.Effect<ReadonlyArray<views.LeaseView>>
   /** All exporters, in the order of their names. */
-  readonly exporters: Effect.Effect<ReadonlyArray<ExporterView>>
+  readonly exporters: Effect.Effect<ReadonlyArray<views.ExporterView>>
   /** Which client held which exporter and when, in the order in which the periods began. */
   readonly holdings: Effect.Effect<ReadonlyArray<Holding>>
 }
@@ -313,14 +280,6 @@ const policyOf = (policy: AccessPolicy): assignment.Policy => ({
   exporters: selectorOf(policy.exporters),
   clients: selectorOf(policy.clients),
   maximumDuration: Duration.toMillis(policy.maximumDuration ?? Duration.infinity)
-})
-
-const viewOf = (lease: leases.Lease): LeaseView => ({
-  name: lease.name,
-  client: lease.client,
-  exporter: lease.exporter,
-  reason: lease.conditions.at(-1)?.reason,
-  ended: lease.ended
 })
 
 /**
@@ -466,18 +425,10 @@ export const make = (
       leases: Effect.map(times.now, (now) =>
         Array.from(world.leases.values(), (lease) => {
           world.refresh(lease, now)
-          return viewOf(lease)
+          return views.ofLease(lease)
         })),
       exporters: Effect.sync(() =>
-        registry.all().map(({ devices, labels, message, name, online, status }) => ({
-          name,
-          labels,
-          online,
-          status,
-          message,
-          drivers: devices.length,
-          lease: world.leaseOf(name)?.name
-        }))
+        registry.all().map((exporter) => views.ofExporter(exporter, world.leaseOf(exporter.name)))
       ),
       holdings: Effect.sync(() => [...world.holdings])
     }
