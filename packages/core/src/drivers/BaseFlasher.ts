@@ -120,7 +120,7 @@ export type Image<E = never, R = never> =
   | { readonly url: string; readonly headers?: Readonly<Record<string, string>> | undefined }
 
 /**
- * How far flashing is. `bytes` have been written to the target; fls does not say.
+ * How far flashing is. `bytes` is the number of bytes that the target has received; with the method `fls` it is missing.
  *
  * @since 0.1.0
  * @category models
@@ -238,7 +238,7 @@ const prepare = ({ flasher, http, tftp }: Board, { bundle, dtbVariant }: FlashOp
   })
 }
 
-// Prompts in manifests are regular expressions, as they are for Python clients. One that is none is taken literally.
+// Prompts in manifests are regular expressions, as they are for Python clients. An invalid one is taken literally.
 const promptOf = (source: string): Console.Pattern => {
   try {
     return new RegExp(source)
@@ -380,9 +380,9 @@ const isWorthRetrying = ({ _tag }: { readonly _tag: string }): boolean =>
   _tag === "ExpectError" || _tag === "CommandFailed"
 
 /**
- * Flashes a board. Meanwhile the exporter fetches the bundle, and gets the image unless it has it already. Then U-Boot starts the
- * small system of the bundle, which fetches the image over HTTP from the exporter, or from a given URL, and writes it. At the end the
- * board is off.
+ * Flashes a board. First the exporter fetches the bundle and receives the image, unless it has the image already. Then U-Boot starts
+ * the small system of the bundle, which fetches the image over HTTP from the exporter, or from a given URL, and writes it. At the end
+ * the board is off.
  *
  * An image of the client is read twice, so it must be readable more than once, such as a file.
  *

@@ -182,22 +182,22 @@ export const contract = DriverInterface.make("jumpstarter_driver_can.client.CanC
     documentation: "The protocol of the bus.",
     idempotent: true
   }),
-  /** The channel in words. */
+  /** A description of the channel. */
   channel_info: DriverMethod.call({
     result: Schema.String,
     effect: "read",
-    documentation: "The channel in words.",
+    documentation: "A description of the channel.",
     idempotent: true
   }),
-  /** Makes the interface drop other frames. Not every interface can. */
+  /** Makes the interface drop the frames that no filter lets through. Not every interface can. */
   _apply_filters: DriverMethod.call({
     args: DriverMethod.named((filters = Schema.NullOr(Schema.Array(Filter))) => [filters]),
-    documentation: "Makes the interface drop other frames. Not every interface can.",
+    documentation: "Makes the interface drop the frames that no filter lets through. Not every interface can.",
     idempotent: true
   }),
-  /** Drops the frames that wait for being sent. Not every interface can. */
+  /** Drops the frames that wait to be sent. Not every interface can. */
   flush_tx_buffer: DriverMethod.call({
-    documentation: "Drops the frames that wait for being sent. Not every interface can."
+    documentation: "Drops the frames that wait to be sent. Not every interface can."
   }),
   /** Closes the bus for good: the driver cannot open it again. */
   shutdown: DriverMethod.call({

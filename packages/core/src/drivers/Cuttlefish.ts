@@ -8,7 +8,7 @@ import * as DriverInterface from "../contract/DriverInterface.ts"
 import * as DriverMethod from "../contract/DriverMethod.ts"
 
 /**
- * A virtual device. The host may say more of it.
+ * A virtual device. The host may add further properties.
  *
  * @since 0.1.0
  * @category schemas
@@ -90,11 +90,11 @@ export const contract = DriverInterface.make("jumpstarter_driver_cuttlefish.clie
     documentation: "The devices of the host.",
     idempotent: true
   }),
-  /** What the host says of this device. */
+  /** What the host reports about this device. */
   get_cvd: DriverMethod.call({
     result: Schema.String,
     effect: "read",
-    documentation: "What the host says of this device.",
+    documentation: "What the host reports about this device.",
     idempotent: true
   }),
   /** Restarts the device. */

@@ -34,7 +34,7 @@ export const EntityStatus = Schema.Struct({
 export interface EntityStatus extends Schema.Schema.Type<typeof EntityStatus> {}
 
 /**
- * Who a vehicle is. `eid` and `gid` are in hexadecimal digits.
+ * The identity of a vehicle. `eid` and `gid` are in hexadecimal digits.
  *
  * @since 0.1.0
  * @category schemas
@@ -109,14 +109,14 @@ export const contract = DriverInterface.make("jumpstarter_driver_doip.client.DoI
     documentation: "Asks whether the entity is alive, and returns its logical address.",
     idempotent: true
   }),
-  /** Whether the vehicle is ready for diagnostics: 0 is not ready, 1 is ready, 2 cannot be said. */
+  /** Whether the vehicle is ready for diagnostics: 0 is not ready, 1 is ready, 2 is not supported. */
   diagnostic_power_mode: DriverMethod.call({
     result: Schema.Struct({ diagnostic_power_mode: Schema.Int }),
     effect: "read",
-    documentation: "Whether the vehicle is ready for diagnostics: 0 is not ready, 1 is ready, 2 cannot be said.",
+    documentation: "Whether the vehicle is ready for diagnostics: 0 is not ready, 1 is ready, 2 is not supported.",
     idempotent: true
   }),
-  /** Who the vehicle is, or who the vehicle with an identification number or entity identification is. */
+  /** Identifies the vehicle, or the one with a given identification number or entity identification. */
   request_vehicle_identification: DriverMethod.call({
     args: DriverMethod.named((
       vin = DriverMethod.optional(Schema.String),
@@ -124,7 +124,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_doip.client.DoI
     ) => [vin, eid]),
     result: VehicleIdentification,
     effect: "read",
-    documentation: "Who the vehicle is, or who the vehicle with an identification number or entity identification is.",
+    documentation: "Identifies the vehicle, or the one with a given identification number or entity identification.",
     idempotent: true
   }),
   /** Asks the entity to accept diagnostics of this client. */

@@ -151,11 +151,11 @@ export const contract = DriverInterface.make("jumpstarter_driver_dut_network.cli
     documentation: "The rules of the network, in the language of nftables.",
     idempotent: true
   }),
-  /** The names that the DNS server knows besides those of the outside. */
+  /** The names that the DNS server answers for itself. */
   get_dns_entries: DriverMethod.call({
     result: Schema.Array(DnsEntry),
     effect: "read",
-    documentation: "The names that the DNS server knows besides those of the outside.",
+    documentation: "The names that the DNS server answers for itself.",
     idempotent: true
   }),
   /** Gives an address to a name. */
@@ -200,7 +200,7 @@ export interface CaptureOptions {
 }
 
 /**
- * Streams the packets in a device's network, as tcpdump prints them, without the lines in which tcpdump speaks of itself. The
+ * Streams the packets in a device's network, as tcpdump prints them, without tcpdump's lines about itself. The
  * stream does not end by itself; when its reader stops, so does tcpdump. The exporter's configuration must have
  * `enable_tcpdump: true`.
  *

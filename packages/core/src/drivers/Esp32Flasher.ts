@@ -9,7 +9,7 @@ import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as family from "./family/flasher.ts"
 
 /**
- * What the chip says of itself.
+ * What the chip reports about itself.
  *
  * @since 0.1.0
  * @category schemas

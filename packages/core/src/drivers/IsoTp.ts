@@ -121,18 +121,18 @@ const received = Schema.transform(
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_can.client.IsoTpClient", {
-  /** Starts to listen. It fails when the driver listens already. */
-  start: DriverMethod.call({ documentation: "Starts to listen. It fails when the driver listens already." }),
-  /** Stops to listen. */
-  stop: DriverMethod.call({ documentation: "Stops to listen." }),
-  /** Puts a message into the line of those to send. */
+  /** Starts listening. It fails when the driver already listens. */
+  start: DriverMethod.call({ documentation: "Starts listening. It fails when the driver already listens." }),
+  /** Stops listening. */
+  stop: DriverMethod.call({ documentation: "Stops listening." }),
+  /** Queues a message to send. */
   send: DriverMethod.call({
     args: DriverMethod.named((
       data = bytes.wrapped(bytes.base64),
       targetAddressType = DriverMethod.optional(TargetAddressType),
       timeout = DriverMethod.optional(Schema.NonNegative)
     ) => [data, targetAddressType, timeout]),
-    documentation: "Puts a message into the line of those to send."
+    documentation: "Queues a message to send."
   }),
   /** Takes a received message, or null. With block it waits for one, for some seconds or without limit. */
   recv: DriverMethod.call({

@@ -133,11 +133,11 @@ export const contract = DriverInterface.make("jumpstarter_driver_mitmproxy.clien
     documentation: "The requests since the proxy began, or since they were cleared.",
     idempotent: true
   }),
-  /** The requests so far, and then each one that comes. */
+  /** Streams the requests so far, and then each new one. */
   watch_captured_requests: DriverMethod.streamingCall({
     item: Schema.parseJson(CapturedRequest),
     effect: "read",
-    documentation: "The requests so far, and then each one that comes."
+    documentation: "Streams the requests so far, and then each new one."
   }),
   /** Forgets the captured requests. */
   clear_captured_requests: DriverMethod.call({
@@ -160,12 +160,12 @@ export const contract = DriverInterface.make("jumpstarter_driver_mitmproxy.clien
     documentation: "Removes the files of large and binary bodies.",
     idempotent: true
   }),
-  /** Reads a file of an exported scenario. One that is not there has no bytes. */
+  /** Reads a file of an exported scenario. A missing file has no bytes. */
   get_captured_file: DriverMethod.streamingCall({
     args: onePath,
     item: bytes.base64,
     effect: "read",
-    documentation: "Reads a file of an exported scenario. One that is not there has no bytes."
+    documentation: "Reads a file of an exported scenario. A missing file has no bytes."
   }),
   /** Writes a file that mocks can answer with. */
   upload_mock_file: DriverMethod.call({
@@ -175,7 +175,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_mitmproxy.clien
     documentation: "Writes a file that mocks can answer with.",
     idempotent: true
   }),
-  /** Waits for some seconds for a request, also one that came before. */
+  /** Waits some seconds for a request. A request that came before counts as well. */
   wait_for_request: DriverMethod.call({
     args: DriverMethod.named((
       method = Schema.String,
@@ -184,7 +184,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_mitmproxy.clien
     ) => [method, path, timeout]),
     result: Schema.parseJson(Schema.Union(CapturedRequest, Schema.Struct({ error: Schema.String }))),
     effect: "read",
-    documentation: "Waits for some seconds for a request, also one that came before.",
+    documentation: "Waits some seconds for a request. A request that came before counts as well.",
     idempotent: true
   })
 }, { driverType: "network" })
@@ -198,7 +198,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_mitmproxy.clien
 export interface Client extends DriverInterface.Client<typeof contract> {}
 
 /**
- * The proxy did not do what it was asked to. `answer` is what it said.
+ * The proxy refused a request of its client. `answer` is the sentence with which it refused.
  *
  * @since 0.1.0
  * @category errors
@@ -211,7 +211,7 @@ export class ProxyRefused extends Schema.TaggedError<ProxyRefused>(
   }
 }
 
-// The driver says in words whether it did what it was asked to.
+// The driver answers with a sentence, whether it did something or refused.
 const insist = (
   request: string,
   expected: RegExp,
@@ -324,7 +324,7 @@ export interface WaitOptions {
 }
 
 /**
- * Waits for a request of the device and returns it, also one that came before.
+ * Waits for a request of the device and returns it. A request that came before counts as well.
  *
  * @since 0.1.0
  * @category combinators

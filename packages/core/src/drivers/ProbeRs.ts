@@ -47,11 +47,11 @@ export type Width = typeof Width.Type
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_probe_rs.client.ProbeRsClient", {
-  /** What probe-rs says of the probe and the chip. */
+  /** What probe-rs reports about the probe and the chip. */
   info: DriverMethod.call({
     result: Schema.String,
     effect: "read",
-    documentation: "What probe-rs says of the probe and the chip.",
+    documentation: "What probe-rs reports about the probe and the chip.",
     idempotent: true
   }),
   /** Resets the chip, so that it runs what was written. */
@@ -99,7 +99,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_probe_rs.client
 export interface Client extends DriverInterface.Client<typeof contract> {}
 
 /**
- * The words could not be read. What probe-rs said of it is in the exporter's log.
+ * The words could not be read. The cause is in the exporter's log.
  *
  * @since 0.1.0
  * @category errors

@@ -96,9 +96,9 @@ const wait = (seconds: number) => DriverMethod.optional(Schema.NonNegative, { fa
  * ```
  */
 export const contract = DriverInterface.make("jumpstarter_driver_someip.client.SomeIpDriverClient", {
-  /** Opens the endpoint, which the first other call does as well. */
+  /** Opens the endpoint. The first other call opens it as well. */
   start: DriverMethod.call({
-    documentation: "Opens the endpoint, which the first other call does as well.",
+    documentation: "Opens the endpoint. The first other call opens it as well.",
     idempotent: true
   }),
   /** Calls a method of a service, and returns its answer. */

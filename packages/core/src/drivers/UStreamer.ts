@@ -9,7 +9,7 @@ import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as family from "./family/video.ts"
 
 /**
- * What µStreamer says of itself.
+ * The state of a µStreamer.
  *
  * @since 0.1.0
  * @category schemas

@@ -265,12 +265,13 @@ export const contract = DriverInterface.make("jumpstarter_driver_uds.client.UdsC
     documentation: "Erases the trouble codes of a group; all of them by default.",
     idempotent: true
   }),
-  /** Reads the trouble codes whose status has one of some bits. A negative response is an empty list. */
+  /** Reads the trouble codes whose status has at least one bit of the mask. A negative response is an empty list. */
   read_dtc_by_status_mask: DriverMethod.call({
     args: DriverMethod.named((mask = DriverMethod.optional(bits.eight, { fallback: 0xff })) => [mask]),
     result: Schema.Array(TroubleCode),
     effect: "read",
-    documentation: "Reads the trouble codes whose status has one of some bits. A negative response is an empty list.",
+    documentation:
+      "Reads the trouble codes whose status has at least one bit of the mask. A negative response is an empty list.",
     idempotent: true
   }),
   /** Starts a routine, which can do anything: erase memory, move an actuator. */

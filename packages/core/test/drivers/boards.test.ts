@@ -218,7 +218,7 @@ describe("Iscsi", () => {
 })
 
 describe("DutNetwork.capture", () => {
-  it.scoped("streams packets, without what tcpdump says of itself", () =>
+  it.scoped("streams packets, without tcpdump's lines about itself", () =>
     Effect.gen(function*() {
       const packet = "12:00:00.000000 IP 192.168.100.7.5353 > 224.0.0.251.5353: UDP, length 40"
       const { calls, driver } = recording(DutNetwork.contract.client, {

@@ -1,4 +1,4 @@
-// What the proxy says of itself, and of the traffic that it captured.
+// What the proxy reports about itself, and about the traffic that it captured.
 import * as Schema from "effect/Schema"
 
 /**
