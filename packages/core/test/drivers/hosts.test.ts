@@ -153,7 +153,7 @@ describe("AndroidEmulator", () => {
 })
 
 describe("a machine that a scope holds", () => {
-  it.scoped("is missed in the log when it does not stop", () =>
+  it.scoped("shows in the log that it did not stop", () =>
     Effect.gen(function*() {
       const { clients } = yield* machine
       const { calls, driver } = recording(Power.contract.client, { on: nothing, off: { run: broken } })
