@@ -1,4 +1,5 @@
 // Byte streams over the frames of `RouterService.Stream` (`protocol.md` 5).
+import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -36,12 +37,16 @@ export interface DuplexStream extends ByteStream<GrpcStatusError> {
 // How many milliseconds a closing stream waits for the peer to read what was written last.
 const closeGrace = 500
 
-// Interrupts an effect after the time of `closeGrace`. Effect's time limits need one more fiber, and merge the FiberRefs of both, which
-// costs as much as the rest of a small stream.
-const inGrace = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<void> =>
+// Interrupts an effect after `closeGrace` of real time, and waits for its end. Use it only where an interruption waits, as in a finalizer:
+// it would leave the fiber and the timer behind. Effect's time limits need one more fiber, and merge the FiberRefs of both, which costs as
+// much as the rest of a small stream.
+const inGrace = (effect: Effect.Effect<void>): Effect.Effect<void> =>
   Effect.flatMap(interruptible.forkDaemon(effect), (fiber) => {
     const timer = setTimeout(() => fiber.unsafeInterruptAsFork(fiber.id()), closeGrace)
-    return Effect.ensuring(Effect.asVoid(Fiber.await(fiber)), Effect.sync(() => clearTimeout(timer)))
+    return Effect.flatMap(Fiber.await(fiber), (exit) => {
+      clearTimeout(timer)
+      return Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause) ? Effect.void : exit
+    })
   })
 
 interface Side extends Pick<GrpcDuplex, "receive" | "send"> {

@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Deferred, Effect, Exit, Fiber } from "effect"
 import type { Bytes } from "../../src/grpc/Bytes.ts"
+import type { GrpcDuplex } from "../../src/grpc/grpcTransport.ts"
 import { GrpcStatusError } from "../../src/grpc/GrpcStatus.ts"
 import * as duplexStream from "../../src/protocol/duplexStream.ts"
 import * as frame from "../../src/protocol/routerFrame.ts"
+import * as Metadata from "../../src/grpc/Metadata.ts"
 
 const malformed = (cause: unknown) =>
   new GrpcStatusError({ code: "INTERNAL", details: String(cause), origin: "client", rpc: "", target: "" })
@@ -47,5 +49,45 @@ describe("duplexStream.end", () => {
       yield* Fiber.interrupt(ending)
       yield* stream.write(Uint8Array.of(1))
       assert.strictEqual(sent.length, 1)
+    }))
+})
+
+describe("a closing stream", () => {
+  // Writes to a peer of which only some parts are of interest, and closes the stream.
+  const write = (duplex: Partial<GrpcDuplex>) =>
+    duplexStream.fromDuplex(
+      {
+        initialMetadata: Effect.succeed(Metadata.empty),
+        receive: Effect.never,
+        send: () => Effect.void,
+        halfClose: Effect.void,
+        status: Effect.never,
+        cancel: Effect.void,
+        ...duplex
+      },
+      malformed,
+      { closing: "flush" }
+    ).pipe(Effect.flatMap((stream) => stream.write(Uint8Array.of(1))), Effect.scoped)
+
+  it.effect("stops waiting for its peer before it cancels the RPC, even if it is interrupted meanwhile", () =>
+    Effect.gen(function*() {
+      const events: Array<string> = []
+      const note = (event: string) => Effect.sync(() => void events.push(event))
+      const waiting = yield* Deferred.make<void>()
+      const fiber = yield* Effect.fork(write({
+        receive: Effect.zipRight(Deferred.succeed(waiting, undefined), Effect.never).pipe(
+          // The end of the wait takes some turns, too.
+          Effect.onInterrupt(() => Effect.zipRight(Effect.repeatN(Effect.yieldNow(), 50), note("left")))
+        ),
+        cancel: note("cancelled")
+      }))
+      yield* Deferred.await(waiting)
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(events, ["left", "cancelled"])
+    }))
+
+  it.effect("does not hide a defect", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* Effect.exit(write({ halfClose: Effect.die("broken") })), Exit.die("broken"))
     }))
 })
