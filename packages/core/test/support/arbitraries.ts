@@ -3,7 +3,7 @@ import { FastCheck as fc } from "effect"
 import type { JsonValue } from "../../src/protocol/ProtobufValue.ts"
 
 /** Any Unicode text without lone surrogates: astral characters, control characters, combining marks. */
-const text: fc.Arbitrary<string> = fc.oneof(
+export const text: fc.Arbitrary<string> = fc.oneof(
   fc.string(),
   fc.string({ unit: "binary" }),
   fc.string({ unit: "grapheme" })
