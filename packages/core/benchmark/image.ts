@@ -11,7 +11,7 @@ export interface Image {
   readonly encoding?: ContentEncoding.ContentEncoding | undefined
 }
 
-/** Writes a file with so many bytes in it. */
+/** Writes a file of `bytes` bytes. */
 export const make = (path: string, bytes: number, encoding?: ContentEncoding.ContentEncoding): Effect.Effect<Image> =>
   Effect.gen(function*() {
     const bench = yield* ExporterConnection.driver("bench")

@@ -27,13 +27,13 @@ export interface Peers {
   readonly python: string
   /** The command of one of our programs; see `Installation`. */
   readonly program: installation.Installation["program"]
-  /** Starts an exporter of each kind, with so many drivers besides the one that is called, and says where they are. */
+  /** Starts an exporter of each kind, with `drivers` more drivers than the one that is called, and returns their addresses. */
   readonly exporters: (
     drivers: number
   ) => Effect.Effect<ReadonlyMap<HostName, string>, worker.WorkFailed, Scope.Scope>
-  /** Starts a host that is written by hand, and says where it is. */
+  /** Starts a host that is written by hand, and returns its address. */
   readonly bareHost: Effect.Effect<string, worker.WorkFailed, Scope.Scope>
-  /** Starts a lab, and says where the configuration of its client is. It is asked for the processor time of its router. */
+  /** Starts a lab. Its address is the configuration file of its client, and its answers have the processor time of its router. */
   readonly lab: Effect.Effect<worker.Worker & { readonly address: string }, worker.WorkFailed, Scope.Scope>
   /** Starts a client. */
   readonly connect: (

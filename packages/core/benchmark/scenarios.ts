@@ -24,9 +24,9 @@ export interface Scenario {
   readonly count: number
   /** Whether it is one transfer, of which memory may never hold more than a part. */
   readonly flat: boolean
-  /** Bytes that the host keeps of each on purpose. */
+  /** How many bytes of each repetition the host keeps on purpose. */
   readonly kept: number
-  /** Does it so many times. */
+  /** Does it `count` times. */
   readonly run: (stage: Stage, count: number) => Effect.Effect<void, Error, Scope.Scope>
 }
 

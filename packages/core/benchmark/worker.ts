@@ -45,7 +45,7 @@ export const pythonProgram = (python: string, name: string): Command => [
   fileURLToPath(new URL(`../../../interop/${name}`, import.meta.url))
 ]
 
-// A process that ends with the scope: first it is told by the end of its standard input, then it is killed.
+// A process that ends with the scope: its standard input ends first, and if it does not end then, it is killed.
 const launch = (name: string, [file, ...args]: Command, env: Readonly<Record<string, string>>) =>
   Effect.gen(function*() {
     const lines = yield* Queue.unbounded<string>()
