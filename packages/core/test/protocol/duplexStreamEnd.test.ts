@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber } from "effect"
 import type { Bytes } from "../../src/grpc/Bytes.ts"
-import type { GrpcDuplex } from "../../src/grpc/grpcTransport.ts"
 import { GrpcStatusError } from "../../src/grpc/GrpcStatus.ts"
+import type { GrpcDuplex } from "../../src/grpc/grpcTransport.ts"
+import * as Metadata from "../../src/grpc/Metadata.ts"
 import * as duplexStream from "../../src/protocol/duplexStream.ts"
 import * as frame from "../../src/protocol/routerFrame.ts"
-import * as Metadata from "../../src/grpc/Metadata.ts"
 
 const malformed = (cause: unknown) =>
   new GrpcStatusError({ code: "INTERNAL", details: String(cause), origin: "client", rpc: "", target: "" })

@@ -21,7 +21,7 @@ describe("streamRequest.toMetadata", () => {
   it("writes null for a resource that is not encoded", () => {
     assert.strictEqual(
       streamRequest.toMetadata({ kind: "resource", uuid: "a", x_jmp_content_encoding: null }),
-      '{"kind":"resource","uuid":"a","x_jmp_content_encoding":null}'
+      "{\"kind\":\"resource\",\"uuid\":\"a\",\"x_jmp_content_encoding\":null}"
     )
   })
 })

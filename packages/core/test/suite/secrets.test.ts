@@ -1,4 +1,5 @@
 // Nothing that a program might print contains a passphrase or a token: errors, log lines, spans.
+import { ControllerServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import { describe, it } from "@effect/vitest"
 import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Cause from "effect/Cause"
@@ -20,9 +21,15 @@ import * as Endpoint from "../../src/grpc/Endpoint.ts"
 import * as Driver from "../../src/host/Driver.ts"
 import * as Exporter from "../../src/host/Exporter.ts"
 import * as Lease from "../../src/lease/Lease.ts"
+import * as rpcs from "../../src/protocol/rpcs.ts"
+import * as ExporterRegistration from "../../src/registration/ExporterRegistration.ts"
 import * as ControllerTest from "../../src/testing/ControllerTest.ts"
 import * as probeExporter from "../support/probeExporter.ts"
 import * as process from "../support/process.ts"
+
+const { listen } = ControllerServiceDefinition.methods
+
+const listenRpc = rpcs.of(ControllerServiceDefinition, listen)
 
 const secret = "correct-horse-battery-staple"
 
@@ -253,4 +260,61 @@ describe("the tokens of a lease do not show", () => {
       assertTrue(Exit.isFailure(exit))
       assertTrue(tokens.size >= 3 && lines > 3 && spans > 2, `${tokens.size} tokens, ${lines} lines, ${spans} spans`)
     }), 60_000)
+})
+
+describe("the tokens of an exporter do not show", () => {
+  it.scopedLive(
+    "in what it prints while it lends drivers, is refused, and loses its controller",
+    () =>
+      Effect.gen(function*() {
+        const lab = yield* ControllerTest.make()
+        const credentials = yield* lab.addExporter("rpi")
+        const anothers = "token-of-another-service"
+        const tokens = new Set([Redacted.value(credentials.token), anothers])
+        const given = yield* lab.identityOf(credentials)
+        const identity: ExporterRegistration.IdentityService = {
+          ...given,
+          controller: {
+            ...given.controller,
+            serverStreaming: (rpc, message, options) =>
+              Stream.tap(given.controller.serverStreaming(rpc, message, options), (answer) =>
+                Effect.sync(() => {
+                  if (rpc === listenRpc) tokens.add(listen.responseType.decode(answer).routerToken)
+                }))
+          }
+        }
+        const stranger = yield* lab.identityOf({ ...credentials, token: Redacted.make(anothers) })
+        const controller = yield* Effect.flatMap(lab.addClient("alice"), lab.controllerOf)
+        const ping = Driver.call(() => Effect.succeed("pong"))
+        const drivers = { power: Driver.make({ client: "none.Client", methods: { ping } }) }
+        const leasing = Effect.gen(function*() {
+          const lease = yield* Lease.acquire({ exporterName: "rpi", duration: "10 minutes" })
+          return { lease: lease.name, power: yield* lease.connection.driver("power") }
+        }).pipe(Effect.provideService(Controller.Controller, controller))
+        const { exit, lines, spans } = yield* observe(
+          Effect.gen(function*() {
+            const beforeLease = { run: Effect.flatMap(ExporterRegistration.CurrentLease, Effect.logInfo) }
+            const registration = yield* ExporterRegistration.make({ drivers, hooks: { beforeLease } }).pipe(
+              Effect.provideService(ExporterRegistration.Identity, identity)
+            )
+            const { lease, power } = yield* leasing
+            yield* power.call("ping")
+            yield* Effect.logInfo("registered", registration, identity, identity.config)
+            const refused = yield* ExporterRegistration.make({ drivers }).pipe(
+              Effect.provideService(ExporterRegistration.Identity, stranger),
+              Effect.flip
+            )
+            yield* lab.restart
+            yield* lab.expire(lease)
+            const lost = yield* Effect.flip(Effect.forever(power.call("ping")))
+            yield* Effect.logError("failed", lost, refused)
+            return yield* Effect.fail([lost, refused])
+          }).pipe(Effect.scoped),
+          tokens
+        )
+        assertTrue(Exit.isFailure(exit))
+        assertTrue(tokens.size >= 3 && lines > 3 && spans > 2, `${tokens.size} tokens, ${lines} lines, ${spans} spans`)
+      }),
+    60_000
+  )
 })
