@@ -101,13 +101,15 @@ describe("the controller's authentication", () => {
 
   it.scoped("refuses a token with another signature", () =>
     Effect.gen(function*() {
-      const { lab: control, metadata } = yield* lab
+      const { alice, lab: control, metadata } = yield* lab
       const other = yield* ControllerTest.make()
       const token = Redacted.value((yield* other.addClient("alice")).token)
-      assert.strictEqual(
-        yield* refusal(clientOf(control, { ...metadata, authorization: `Bearer ${token}` }).exporters()),
-        "UNKNOWN: oidc: verify token: failed to verify signature: failed to verify id token signature"
-      )
+      for (const forged of [token, `${Redacted.value(alice.token)}x`]) {
+        assert.strictEqual(
+          yield* refusal(clientOf(control, { ...metadata, authorization: `Bearer ${forged}` }).exporters()),
+          "UNKNOWN: oidc: verify token: failed to verify signature: failed to verify id token signature"
+        )
+      }
     }))
 
   it.scoped("accepts bearer in lower case, and a token that was issued in the future", () =>
