@@ -36,6 +36,16 @@ export const amended = (
   fields: Partial<Pick<ControllerError, "details" | "reason">>
 ): ControllerError => new ControllerError({ ...error, cause: error.cause, ...fields })
 
+export const timedOut = ({ name, subject, target }: Request, bound: Duration.Duration): ControllerError =>
+  new ControllerError({
+    reason: "TimedOut",
+    rpc: name,
+    target,
+    subject,
+    code: "DEADLINE_EXCEEDED",
+    details: `there was no answer within ${Duration.format(bound)}`
+  })
+
 /** Retries transient failures within the bound. */
 export const persist = <A>(
   request: Request,
@@ -44,7 +54,6 @@ export const persist = <A>(
 ): Effect.Effect<A, ControllerError> =>
   Effect.suspend(() => {
     let last: ControllerError | undefined
-    const { name, subject, target } = request
     return attempt.pipe(
       Effect.tapError((error) => {
         const isNews = last?.reason !== error.reason && isTransient(error)
@@ -60,14 +69,7 @@ export const persist = <A>(
         duration: bound,
         onTimeout: () =>
           last === undefined
-            ? new ControllerError({
-              reason: "TimedOut",
-              rpc: name,
-              target,
-              subject,
-              code: "DEADLINE_EXCEEDED",
-              details: `there was no answer within ${Duration.format(bound)}`
-            })
+            ? timedOut(request, bound)
             : amended(last, { details: `${last.details} (for ${Duration.format(bound)})` })
       })
     )

@@ -141,3 +141,6 @@ const transient: ReadonlySet<ControllerReason> = new Set([
  * @category guards
  */
 export const isTransient = (error: ControllerError): boolean => transient.has(error.reason)
+
+/** Whether the request may succeed later. A request that has timed out may have been carried out. */
+export const mayPass = (error: ControllerError): boolean => isTransient(error) || error.reason === "TimedOut"

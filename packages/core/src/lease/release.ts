@@ -4,8 +4,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
-import { type ControllerClient, isTransient } from "../controller/Controller.ts"
-import type { ControllerError, ControllerReason } from "../controller/controllerError.ts"
+import type { ControllerClient } from "../controller/Controller.ts"
+import { type ControllerError, type ControllerReason, mayPass } from "../controller/controllerError.ts"
 import type { LeaseInfo } from "../controller/records.ts"
 import * as interruptible from "../util/interruptible.ts"
 
@@ -28,9 +28,6 @@ const refusals: ReadonlySet<ControllerReason> = new Set([
   "Unsupported",
   "Untrusted"
 ])
-
-/** Whether the request may succeed later. */
-export const mayPass = (error: ControllerError): boolean => isTransient(error) || error.reason === "TimedOut"
 
 export class Release {
   private existence: "none" | "unknown" | "made" = "none"

@@ -3,22 +3,20 @@
  *
  * @since 0.1.0
  */
-import { ExporterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type * as Endpoint from "../grpc/Endpoint.ts"
-import { GrpcHandler } from "../grpc/GrpcHandler.ts"
 import type * as Driver from "../host/Driver.ts"
 import * as Exporter from "../host/Exporter.ts"
 import type { HookFailed, LeaseHook } from "../protocol/ExporterStatus.ts"
-import * as rpcs from "../protocol/rpcs.ts"
 import type * as GrpcServer from "../transport/GrpcServer.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as hooks from "./hook.ts"
 import * as offer from "./offer.ts"
+import * as session from "./session.ts"
 
 /**
  * What an exporter serves, and where.
@@ -54,12 +52,10 @@ export interface DirectExporter {
 }
 
 // As Python names it.
-const session = { name: "standalone", client: "", context: {} }
+const standalone = { name: "standalone", client: "", context: {} }
 
 // Clients poll, so that a status has to last for a while.
 const hold = Duration.seconds(1)
-
-const { endSession } = ExporterServiceDefinition.methods
 
 /**
  * Serves drivers until the scope closes, and returns when clients can connect. They see by the status that the hook before the session runs,
@@ -87,21 +83,11 @@ export function make<E, R, H>(
     const { afterLease, beforeLease } = offered.hooks
     const host = yield* offered.host
     let ended = yield* Deferred.make<void>()
-    const handlers = new Map(host.handlers)
-    if (afterLease !== undefined || beforeLease !== undefined) {
-      handlers.set(
-        rpcs.ofExporter(endSession),
-        GrpcHandler.Unary({
-          handle: () =>
-            Effect.as(
-              Effect.suspend(() => Deferred.succeed(ended, undefined)),
-              endSession.responseType.encode({ success: true, message: undefined }).finish()
-            )
-        })
-      )
-    }
-    const localLogs = options.localLogs ?? true
-    const stage: hooks.Stage = { exporter: name, host, handlers, lease: session, localLogs }
+    const handlers = afterLease === undefined && beforeLease === undefined
+      ? host.handlers
+      : session.withEnd(host.handlers, Effect.suspend(() => Deferred.succeed(ended, undefined)))
+    const { localLogs = true, passphrase } = options
+    const stage: hooks.Stage = { exporter: name, host, handlers, lease: standalone, localLogs, secret: passphrase }
 
     /** Runs a hook, and returns a warning for clients. */
     const run = (name: LeaseHook, hook: hooks.Hook<hooks.OfHook> | undefined): Effect.Effect<string, HookFailed> =>

@@ -6,7 +6,6 @@
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { ControllerError } from "../controller/Controller.ts"
 import type { HookScript } from "../controller/ExporterConfig.ts"
@@ -96,14 +95,15 @@ export const run = <Child extends Driver.Driver<unknown> = never, E = never, R =
 
 /**
  * Makes a hook from a script, which uses the drivers through `j` or another client: `JUMPSTARTER_HOST` is a socket that is made for it. Its
- * lines are in the exporter's log. There is no token in its environment, and it ends with everything that it started.
+ * lines are in the exporter's log. It does not inherit variables with the exporter's token or passphrase, and ends with everything that it
+ * started.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const script = (
   script: HookScript
-): Hook<CurrentLease | CommandExecutor.CommandExecutor | FileSystem.FileSystem> => hookScript.make(script, "")
+): Hook<CurrentLease | CommandExecutor.CommandExecutor | FileSystem.FileSystem> => hookScript.make(script)
 
 /**
  * The hooks of the configuration file.
@@ -127,8 +127,7 @@ export const configuredHooks: Effect.Effect<
   Hooks<CurrentLease | CommandExecutor.CommandExecutor | FileSystem.FileSystem>,
   never,
   Identity
-> = Effect.map(Identity, ({ config: { hooks: { afterLease, beforeLease }, token } }) => {
-  const hook = (script: HookScript | undefined) =>
-    script === undefined ? undefined : hookScript.make(script, Redacted.value(token))
+> = Effect.map(Identity, ({ config: { hooks: { afterLease, beforeLease } } }) => {
+  const hook = (script: HookScript | undefined) => script === undefined ? undefined : hookScript.make(script)
   return { beforeLease: hook(beforeLease), afterLease: hook(afterLease) }
 })

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as attempts from "../controller/attempts.ts"
-import { ControllerError } from "../controller/Controller.ts"
+import type { ControllerError } from "../controller/Controller.ts"
 import type { ExporterConfig } from "../controller/ExporterConfig.ts"
 import * as Metadata from "../grpc/Metadata.ts"
 import * as exporterStatus from "../protocol/ExporterStatus.ts"
@@ -61,15 +61,7 @@ export const make = (
       Effect.mapError(attempts.fromStatus(method.name, subject)),
       interruptible.timeoutFail({
         duration: bound,
-        onTimeout: () =>
-          new ControllerError({
-            reason: "TimedOut",
-            rpc: method.name,
-            target,
-            subject,
-            code: "DEADLINE_EXCEEDED",
-            details: `there was no answer within ${Duration.format(bound)}`
-          })
+        onTimeout: () => attempts.timedOut({ name: method.name, target, subject }, bound)
       }),
       Effect.asVoid
     )

@@ -7,6 +7,7 @@ import * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
 import * as HashSet from "effect/HashSet"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as connecting from "../client/connecting.ts"
 import type { ConnectError } from "../client/ExporterConnection.ts"
@@ -71,6 +72,11 @@ export interface Hook<out R = never> {
 /** What a hook has besides the services of the program. */
 export type OfHook = ExporterConnection | CurrentLease | Scope.Scope
 
+/** The token or the passphrase of the exporter, which scripts do not inherit. */
+export class Secret extends Context.Reference<Secret>()("@effect-jumpstarter/core/ExporterRegistration/Secret", {
+  defaultValue: () => Redacted.make("")
+}) {}
+
 /** What a hook runs in. */
 export interface Stage {
   readonly exporter: string
@@ -78,6 +84,7 @@ export interface Stage {
   readonly handlers: GrpcHandlers
   readonly lease: { readonly name: string; readonly client: string; readonly context: Readonly<Record<string, string>> }
   readonly localLogs: boolean
+  readonly secret?: Redacted.Redacted | undefined
 }
 
 /** How a hook has ended. */
@@ -126,7 +133,7 @@ const run = (
   stage: Stage
 ): Effect.Effect<Option.Option<string>> =>
   Effect.gen(function*() {
-    const { exporter, handlers, host, lease, localLogs } = stage
+    const { exporter, handlers, host, lease, localLogs, secret = Redacted.make("") } = stage
     const bound = Duration.decode(timeout)
     const logger = hostLog.makeLogger(
       statuses[name].running,
@@ -138,6 +145,7 @@ const run = (
       yield* run.pipe(
         Effect.provideService(ExporterConnection, connection),
         Effect.provideService(CurrentLease, lentLease(stage)),
+        Effect.provideService(Secret, secret),
         Effect.locallyWith(
           FiberRef.currentLoggers,
           (loggers) => localLogs ? HashSet.add(loggers, logger) : HashSet.make(logger)

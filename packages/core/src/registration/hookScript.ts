@@ -8,11 +8,12 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { HookScript } from "../controller/ExporterConfig.ts"
 import * as interruptible from "../util/interruptible.ts"
-import { CurrentLease, type Hook } from "./hook.ts"
+import { CurrentLease, type Hook, Secret } from "./hook.ts"
 
 class ScriptFailed extends Data.TaggedError("ScriptFailed")<{ readonly message: string; readonly cause?: Error }> {}
 
@@ -22,12 +23,12 @@ const grace = Duration.seconds(5)
 const secrets: ReadonlySet<string> = new Set(["JMP_TOKEN", "JMP_REFRESH_TOKEN", "JMP_GRPC_PASSPHRASE"])
 
 /** The environment of this process without what a script must not have. */
-const environment = (token: string): Record<string, string> => {
-  // eslint-disable-next-line no-restricted-properties -- a child inherits variables whose names are not known
+const environment = (secret: string): Record<string, string> => {
+  // eslint-disable-next-line no-restricted-properties -- `extendEnv` cannot leave out a variable, and Config does not list names
   const inherited = Object.entries(process.env)
   const kept: Record<string, string> = {}
   for (const [name, value] of inherited) {
-    const isSecret = secrets.has(name) || token !== "" && value?.includes(token) === true
+    const isSecret = secrets.has(name) || secret !== "" && value?.includes(secret) === true
     if (value !== undefined && !isSecret && name !== "PS1") kept[name] = value
   }
   return kept
@@ -72,21 +73,21 @@ const start = (
 const explained = (cause: PlatformError.PlatformError): ScriptFailed =>
   new ScriptFailed({ message: `Error executing hook: ${cause.message}`, cause })
 
-/** Makes a hook from a script. `token` is what its environment must not have. */
+/** Makes a hook from a script. */
 export const make = (
-  script: HookScript,
-  token: string
+  script: HookScript
 ): Hook<CurrentLease | CommandExecutor.CommandExecutor | FileSystem.FileSystem> => ({
   timeout: script.timeout,
   onFailure: script.onFailure,
   run: Effect.scoped(Effect.gen(function*() {
     const lease = yield* CurrentLease
+    const secret = Redacted.value(yield* Secret)
     const socket = yield* lease.serveUnix
     const [interpreter, ...args] = yield* commandOf(script)
     const child = yield* start(
       Command.make(interpreter, ...args).pipe(
         Command.stdin(Stream.empty),
-        Command.env({ ...environment(token), ...lease.environment(socket) }, { extendEnv: false })
+        Command.env({ ...environment(secret), ...lease.environment(socket) }, { extendEnv: false })
       )
     ).pipe(Effect.mapError(explained))
     const lines = Stream.merge(

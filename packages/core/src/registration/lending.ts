@@ -1,6 +1,5 @@
 // One lease in turn, from its begin to its end (protocol.md 9.2 and 13.2): the drivers are made, the hook before it runs, clients come and
 // go, the hook after it runs, and the drivers are closed.
-import { ExporterServiceDefinition } from "@effect-jumpstarter/proto/jumpstarter/v1/jumpstarter"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -8,19 +7,20 @@ import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import type { ControllerError } from "../controller/Controller.ts"
-import { GrpcHandler, type GrpcHandlers } from "../grpc/GrpcHandler.ts"
+import type { GrpcHandlers } from "../grpc/GrpcHandler.ts"
 import type { GrpcCode } from "../grpc/GrpcStatus.ts"
 import type * as Exporter from "../host/Exporter.ts"
 import type { ExporterStatus, HookFailed, LeaseHook } from "../protocol/ExporterStatus.ts"
-import * as rpcs from "../protocol/rpcs.ts"
 import { closeScope } from "../util/closeScope.ts"
 import * as interruptible from "../util/interruptible.ts"
 import type { ExporterCalls } from "./exporterCalls.ts"
 import * as hooks from "./hook.ts"
 import * as pauses from "./pauses.ts"
 import type { Notice } from "./presence.ts"
+import * as session from "./session.ts"
 import type { StatusReports } from "./statusReports.ts"
 
 /** What happens to an exporter. */
@@ -29,6 +29,7 @@ type Event = "leased" | "session-ended" | "free"
 /** What all leases of an exporter have in common. */
 export interface Bench<E> {
   readonly exporter: string
+  readonly secret: Redacted.Redacted
   /** Makes the drivers and hosts them. */
   readonly host: Effect.Effect<Exporter.Exporter, E, Scope.Scope>
   readonly hooks: {
@@ -48,8 +49,6 @@ export interface Standing {
   /** Waits for a notice that fits. The latest one counts, too. */
   readonly when: (fits: (notice: Notice | undefined) => boolean) => Effect.Effect<Notice | undefined>
 }
-
-const { endSession } = ExporterServiceDefinition.methods
 
 // A client that is there releases its lease itself. One that is not polls, so that the last status has to last for a while.
 const hold = Duration.seconds(1)
@@ -78,7 +77,7 @@ const messageOf = (cause: Cause.Cause<unknown>): string => {
 /** Lends the drivers until the lease is over. Fails when a hook has failed that ends the exporter. */
 export const lend = <E>(bench: Bench<E>, first: Notice, standing: Standing): Effect.Effect<void, HookFailed> =>
   Effect.gen(function*() {
-    const { calls, exporter, localLogs, observe, reports } = bench
+    const { calls, exporter, localLogs, observe, reports, secret } = bench
     const lease = { name: first.lease, client: first.client, context: first.context }
     const title = `the lease ${lease.name}`
     const over = yield* Deferred.make<void>()
@@ -215,18 +214,8 @@ export const lend = <E>(bench: Bench<E>, first: Notice, standing: Standing): Eff
       if (Exit.isFailure(made.value)) return yield* unhosted(made.value.cause)
       const hosted = made.value.value
       host = hosted
-      const handlers = new Map(hosted.handlers)
-      handlers.set(
-        rpcs.ofExporter(endSession),
-        GrpcHandler.Unary({
-          handle: () =>
-            Effect.as(
-              Deferred.succeed(sessionEnded, undefined),
-              endSession.responseType.encode({ success: true, message: undefined }).finish()
-            )
-        })
-      )
-      const stage: hooks.Stage = { exporter, host: hosted, handlers, lease, localLogs }
+      const handlers = session.withEnd(hosted.handlers, Deferred.succeed(sessionEnded, undefined))
+      const stage: hooks.Stage = { exporter, host: hosted, handlers, lease, localLogs, secret }
       yield* Effect.addFinalizer((exit) =>
         after(stage, Exit.isInterrupted(exit), (message) =>
           Effect.sync(() => {

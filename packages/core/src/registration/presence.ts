@@ -66,7 +66,7 @@ export const make = ({ calls, drivers, labels, notify, reports }: Options): Effe
       yield* Stream.runForEach(calls.status, ({ clientName = "", context, leaseName = "", leased }) =>
         Effect.zipRight(
           notify(leased && leaseName !== "" ? { lease: leaseName, client: clientName, context } : undefined),
-          Effect.suspend(() => failures > 0 || shown !== undefined ? arrived : Deferred.succeed(online, undefined))
+          arrived
         ))
     })
 

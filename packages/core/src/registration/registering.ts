@@ -102,6 +102,7 @@ export const register = <E>(
     }
     const bench: lending.Bench<E> = {
       exporter: config.name,
+      secret: config.token,
       host,
       hooks,
       localLogs,
@@ -113,7 +114,6 @@ export const register = <E>(
     }
 
     const retired = yield* Deferred.make<void>()
-    const isRetired = Deferred.isDone(retired)
 
     /** `finished` is the latest lease, of which a late notice may still speak. */
     const serve = (finished: string | undefined): Effect.Effect<void, HookFailed> =>
@@ -122,7 +122,7 @@ export const register = <E>(
           Effect.as(Deferred.await(retired), undefined),
           standing.when((notice) => notice !== undefined && notice.lease !== finished)
         )
-        if (notice === undefined || (yield* isRetired)) return
+        if (notice === undefined) return
         yield* lending.lend(bench, notice, standing)
         if (!config.exitOnLeaseEnd) yield* serve(notice.lease)
       })

@@ -1,7 +1,7 @@
 // Reports the exporter's status to the controller, in the background. Only the latest status counts (protocol.md 13.2).
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
-import { type ControllerError, isTransient } from "../controller/Controller.ts"
+import { type ControllerError, mayPass } from "../controller/controllerError.ts"
 import type { ExporterStatus } from "../protocol/ExporterStatus.ts"
 import type { ExporterCalls } from "./exporterCalls.ts"
 import * as pauses from "./pauses.ts"
@@ -21,8 +21,6 @@ export interface StatusReports {
 }
 
 const limits = { least: 500, most: 10_000 }
-
-const mayPass = (error: ControllerError): boolean => isTransient(error) || error.reason === "TimedOut"
 
 export const make = (calls: Pick<ExporterCalls, "report">, first: Report): Effect.Effect<StatusReports> =>
   Effect.gen(function*() {

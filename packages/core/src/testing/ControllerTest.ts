@@ -6,14 +6,12 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { PCGRandom } from "effect/Utils"
 import type { ExporterConnection } from "../client/ExporterConnection.ts"
@@ -28,7 +26,7 @@ import * as ExporterRegistration from "../registration/ExporterRegistration.ts"
 import type * as GrpcChannel from "../transport/GrpcChannel.ts"
 import type * as GrpcServer from "../transport/GrpcServer.ts"
 import * as interruptible from "../util/interruptible.ts"
-import type * as assignment from "./controller/assignment.ts"
+import { type AccessPolicy, toPolicy } from "./controller/accessPolicy.ts"
 import * as clients from "./controller/client.ts"
 import * as clientService from "./controller/clientService.ts"
 import * as controllerService from "./controller/controllerService.ts"
@@ -39,16 +37,16 @@ import type { Parts, Release } from "./controller/parts.ts"
 import * as processes from "./controller/process.ts"
 import { type ExporterObject, Registry } from "./controller/registry.ts"
 import * as router from "./controller/router.ts"
-import * as selectors from "./controller/selector.ts"
 import { Handlers } from "./controller/serve.ts"
 import * as times from "./controller/times.ts"
 import { type TokenClaims, Tokens } from "./controller/tokens.ts"
 import { Listeners } from "./controller/tunnels.ts"
+import { known, UnknownObject } from "./controller/unknownObject.ts"
 import * as views from "./controller/views.ts"
 import { type Holding, World } from "./controller/world.ts"
 
 export type { ExporterView, LeaseView } from "./controller/views.ts"
-export type { Holding, TokenClaims }
+export { type AccessPolicy, type Holding, type TokenClaims, UnknownObject }
 
 /**
  * Options of an exporter that hosts drivers.
@@ -65,25 +63,6 @@ export interface HostOptions<H = never>
   readonly enabled?: boolean | undefined
   /** Whether this program's own loggers also get what drivers and hooks log; false unless given. */
   readonly localLogs?: boolean | undefined
-}
-
-/**
- * Says which clients may lease which exporters, and for how long. Without any policy every client may lease every exporter.
- *
- * @since 0.1.0
- * @category models
- */
-export interface AccessPolicy {
-  /** Shown to clients whose lease the policies refuse. */
-  readonly description?: string | undefined
-  /** A lease gets a free exporter with the highest priority; 0 by default. */
-  readonly priority?: number | undefined
-  /** Selects exporters by their labels; all exporters by default. */
-  readonly exporters?: string | undefined
-  /** Selects clients by their labels; all clients by default. */
-  readonly clients?: string | undefined
-  /** Refuses longer leases; no limit by default. */
-  readonly maximumDuration?: Duration.DurationInput | undefined
 }
 
 /**
@@ -127,35 +106,6 @@ export interface Credentials {
   /** The address of the controller. In memory nothing can connect to it. */
   readonly endpoint: string
   readonly token: Redacted.Redacted
-}
-
-const mostNames = 10
-
-/** Some names in the words of a message. */
-const listed = (names: ReadonlyArray<string>): string =>
-  names.length === 0
-    ? "none"
-    : `${names.slice(0, mostNames).join(", ")}${
-      names.length > mostNames ? ` and ${names.length - mostNames} more` : ""
-    }`
-
-/**
- * The stand-in has no client, exporter or lease with the name `wanted`. `existing` has the names that there are.
- *
- * @since 0.1.0
- * @category errors
- */
-export class UnknownObject extends Schema.TaggedError<UnknownObject>(
-  "@effect-jumpstarter/core/testing/ControllerTest/UnknownObject"
-)("UnknownObject", {
-  kind: Schema.Literal("client", "exporter", "lease"),
-  wanted: Schema.String,
-  existing: Schema.Array(Schema.String)
-}) {
-  override get message(): string {
-    return `the controller of this test has no ${this.kind} ${JSON.stringify(this.wanted)}; ` +
-      `the ${this.kind}s are: ${listed(this.existing)}`
-  }
 }
 
 /**
@@ -267,21 +217,6 @@ const memoryAddresses = { controller: "controller.memory:443", router: "router.m
 // How many RPCs a connection can have open. The real router has no limit.
 const streamLimits = { controller: 250, router: 2 ** 32 - 1 }
 
-// Policies are written in the test, so a selector that cannot be read is a mistake in its code.
-const selectorOf = (text = ""): selectors.Selector =>
-  Either.getOrThrowWith(
-    selectors.parse(text),
-    (problem) => new Error(`the selector of a policy cannot be read: ${problem}`)
-  )
-
-const policyOf = (policy: AccessPolicy): assignment.Policy => ({
-  description: policy.description ?? "",
-  priority: policy.priority ?? 0,
-  exporters: selectorOf(policy.exporters),
-  clients: selectorOf(policy.clients),
-  maximumDuration: Duration.toMillis(policy.maximumDuration ?? Duration.infinity)
-})
-
 /**
  * Starts a stand-in that runs until the scope closes.
  *
@@ -305,7 +240,7 @@ export const make = (
     const world = new World(registry, {
       observed,
       polls: release === "0.9",
-      policies: (options.policies ?? []).map(policyOf),
+      policies: (options.policies ?? []).map(toPolicy),
       random: (count) => random.integer(count)
     })
     let warmAt = 0
@@ -332,13 +267,6 @@ export const make = (
     )
     yield* interruptible.forkScoped(world.run)
 
-    const known = <A>(kind: UnknownObject["kind"], name: string, objects: ReadonlyMap<string, A>) =>
-      Effect.suspend(() => {
-        const object = objects.get(name)
-        return object === undefined
-          ? new UnknownObject({ kind, wanted: name, existing: [...objects.keys()] })
-          : Effect.succeed(object)
-      })
     const withLease = (name: string, change: (lease: leases.Lease, now: number) => void) =>
       Effect.zipWith(known("lease", name, world.leases), times.now, change)
     const withExporter = (name: string, change: (exporter: ExporterObject, now: number) => void) =>

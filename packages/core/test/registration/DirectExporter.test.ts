@@ -1,7 +1,10 @@
 // An exporter without a service: its hooks, its sessions, and who may connect.
+import { NodeContext } from "@effect/platform-node"
 import { describe, it } from "@effect/vitest"
-import { assertInclude, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
+import { assertInclude, assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import { Deferred, Effect, Exit, Redacted, Scope } from "effect"
+import { readFile } from "node:fs/promises"
+import { join } from "node:path"
 import * as ExporterConnection from "../../src/client/ExporterConnection.ts"
 import * as Driver from "../../src/host/Driver.ts"
 import * as DirectExporter from "../../src/registration/DirectExporter.ts"
@@ -54,6 +57,30 @@ describe("an exporter that is reached directly", () => {
       yield* connection.awaitReady
       deepStrictEqual(seen, ["before of standalone for \"\""])
     }))
+
+  it.scopedLive.skipIf(process.platform === "win32")(
+    "keeps its passphrase from the scripts of its hooks",
+    () =>
+      Effect.gen(function*() {
+        const file = join(yield* temporary.directory, "environment")
+        const passphrase = Redacted.make("correct horse battery staple")
+        yield* Effect.acquireRelease(
+          Effect.sync(() => Object.assign(process.env, { BENCH_SECRET: Redacted.value(passphrase), BENCH_RACK: "7" })),
+          () => Effect.sync(() => ["BENCH_SECRET", "BENCH_RACK"].forEach((name) => delete process.env[name]))
+        )
+        const { endpoint } = yield* DirectExporter.make({
+          ...quiet,
+          listen: { path: yield* temporary.socketPath },
+          passphrase,
+          hooks: { beforeLease: ExporterRegistration.script({ script: `env > ${file}` }) }
+        })
+        const connection = yield* ExporterConnection.fromEndpoint(endpoint, { passphrase })
+        yield* connection.awaitReady
+        const text = yield* Effect.promise(() => readFile(file, "utf8"))
+        assertInclude(text, "BENCH_RACK=7")
+        assertTrue(!text.includes("BENCH_SECRET"), text)
+      }).pipe(Effect.provide(NodeContext.layer))
+  )
 
   it.scopedLive("begins the next session after the end of one", () =>
     Effect.gen(function*() {

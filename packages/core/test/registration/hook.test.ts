@@ -1,12 +1,11 @@
 // What hooks have, as effects and as scripts: the drivers, the facts of the lease, a log that clients read while they run, and an end.
+import { Command } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { describe, it } from "@effect/vitest"
 import { assertInclude, assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import { Deferred, Effect, Fiber, Redacted, type Scope, Stream } from "effect"
-import { spawnSync } from "node:child_process"
 import { chmod, readFile, stat, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
-import { setTimeout } from "node:timers/promises"
 import * as ExporterConnection from "../../src/client/ExporterConnection.ts"
 import * as ExporterConfig from "../../src/controller/ExporterConfig.ts"
 import * as Driver from "../../src/host/Driver.ts"
@@ -107,38 +106,60 @@ describe("a hook", () => {
     }))
 })
 
-/** Whether a process runs. One that has ended may still wait for a parent that never asks. */
-const isAlive = (pid: number): boolean => {
-  const { status, stdout } = spawnSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" })
-  return status === 0 && !stdout.trim().startsWith("Z")
+interface Ways {
+  /** Where the script comes from: the configuration, or the program. */
+  readonly from?: "configuration" | "program"
+  /** Variables of this process, while the script runs. */
+  readonly variables?: (token: string) => Readonly<Record<string, string>>
 }
 
-/** Runs a script as the hook before a lease, and returns the status that it leaves and the lines that it wrote. */
-const ran = (script: ExporterConfig.HookScript, token = "secret-token") =>
+/** Sets variables of this process until the scope closes. */
+const withVariables = (variables: Readonly<Record<string, string>>) =>
+  Effect.acquireRelease(
+    Effect.sync(() => Object.assign(process.env, variables)),
+    () => Effect.sync(() => Object.keys(variables).forEach((name) => delete process.env[name]))
+  )
+
+/** Runs a script as the hook before a lease, and returns the message of the status that it leaves. */
+const ran = (script: ExporterConfig.HookScript, { from = "configuration", variables = () => ({}) }: Ways = {}) =>
   Effect.gen(function*() {
     const lab = yield* ControllerTest.make()
     const { power } = calls()
     const identity = yield* Effect.orDie(Effect.flatMap(lab.addExporter("rpi"), lab.identityOf))
-    const config = {
-      ...identity.config,
-      token: identity.config.token,
-      hooks: { beforeLease: script, afterLease: undefined }
-    }
-    const hooks = yield* Effect.provideService(ExporterRegistration.configuredHooks, ExporterRegistration.Identity, {
-      ...identity,
-      config: { ...config, token: Redacted.make(token) }
+    const config = { ...identity.config, hooks: { beforeLease: script, afterLease: undefined } }
+    yield* withVariables(variables(Redacted.value(config.token)))
+    const ready = yield* Deferred.make<string>()
+    const hooks = from === "program"
+      ? { beforeLease: ExporterRegistration.script(script) }
+      : yield* Effect.provideService(ExporterRegistration.configuredHooks, ExporterRegistration.Identity, {
+        ...identity,
+        config
+      })
+    yield* bench.registered(lab, { ...identity, config }, {
+      drivers: { power },
+      hooks,
+      gate: (_, text) =>
+        text.startsWith(readyPrefix) ? Deferred.succeed(ready, text.slice(readyPrefix.length)) : Effect.void
     })
-    yield* ExporterRegistration.make({ drivers: { power }, hooks, localLogs: false }).pipe(
-      Effect.provideService(ExporterRegistration.Identity, { ...identity, config })
-    )
-    const bob = yield* bench.client(lab)
-    const seen = Effect.map(lab.exporters, ([exporter]) => exporter)
-    yield* bob.named("one")
-    const done = yield* Effect.repeat(Effect.delay(seen, "20 millis"), {
-      until: (exporter) => exporter?.status === "LEASE_READY"
+    yield* (yield* bench.client(lab)).named("one")
+    return { message: yield* Deferred.await(ready) }
+  }).pipe(Effect.scoped)
+
+const readyPrefix = "LEASE_READY: "
+
+/** A pipe, and what was written to it, which is complete when all processes that have it open have ended. */
+const openPipe = Effect.gen(function*() {
+  const path = join(yield* temporary.directory, "pipe")
+  strictEqual(yield* Command.exitCode(Command.make("mkfifo", path)), 0)
+  const written = yield* Effect.forkScoped(Command.string(Command.make("cat", path)))
+  return {
+    path,
+    written: Effect.timeoutFail(Fiber.join(written), {
+      duration: "5 seconds",
+      onTimeout: () => new Error("a process that the script has started still runs")
     })
-    return { message: done?.message ?? "" }
-  })
+  }
+})
 
 const live = <E>(
   name: string,
@@ -157,31 +178,43 @@ describe.skipIf(process.platform === "win32")("a script", () => {
       assertInclude(message, "[HOOK_WARNING] beforeLease hook warning: Error executing hook: ")
     }))
 
-  live(
-    "has the facts of the lease and a socket of its own in its environment, and no token",
-    () =>
-      Effect.gen(function*() {
-        const directory = yield* temporary.directory
-        const file = join(directory, "environment")
-        process.env["JMP_TOKEN"] = "other-token"
-        process.env["LAB_NOTES"] = "login with secret-token"
-        try {
-          yield* ran({ script: `env > ${file}; test -S "$JUMPSTARTER_HOST" && echo socket >> ${file}` })
-        } finally {
-          delete process.env["JMP_TOKEN"]
-          delete process.env["LAB_NOTES"]
-        }
-        const text = yield* Effect.promise(() => readFile(file, "utf8"))
-        for (const line of ["LEASE_NAME=one", "CLIENT_NAME=bob", "JMP_DRIVERS_ALLOW=UNSAFE", "TERM=dumb", "socket"]) {
-          assertTrue(text.split("\n").includes(line), `${line} is not in ${text}`)
-        }
-        assertTrue(text.includes(`PATH=${process.env["PATH"] ?? ""}`))
-        assertTrue(!text.includes("token"), text)
-        const [, socket = ""] = /JUMPSTARTER_HOST=(.*)/.exec(text) ?? []
-        const gone = yield* Effect.either(Effect.tryPromise(() => stat(dirname(socket))))
-        strictEqual(gone._tag, "Left")
-      })
-  )
+  for (const from of ["configuration", "program"] as const) {
+    live(
+      `of the ${from} has the facts of the lease and a socket of its own in its environment, and no token`,
+      () =>
+        Effect.gen(function*() {
+          const directory = yield* temporary.directory
+          const file = join(directory, "environment")
+          const secrets: Array<string> = ["other-token"]
+          yield* ran({ script: `env > ${file}; test -S "$JUMPSTARTER_HOST" && echo socket >> ${file}` }, {
+            from,
+            variables: (token) => {
+              secrets.push(token)
+              return { JMP_TOKEN: "other-token", LAB_NOTES: `login with ${token}`, LAB_RACK: "7" }
+            }
+          })
+          const text = yield* Effect.promise(() => readFile(file, "utf8"))
+          for (
+            const line of [
+              "LEASE_NAME=one",
+              "CLIENT_NAME=bob",
+              "JMP_DRIVERS_ALLOW=UNSAFE",
+              "TERM=dumb",
+              "LAB_RACK=7",
+              "socket"
+            ]
+          ) {
+            assertTrue(text.split("\n").includes(line), `${line} is not in ${text}`)
+          }
+          assertTrue(text.includes(`PATH=${process.env["PATH"] ?? ""}`))
+          strictEqual(secrets.length, 2)
+          for (const secret of secrets) assertTrue(!text.includes(secret), text)
+          const [, socket = ""] = /JUMPSTARTER_HOST=(.*)/.exec(text) ?? []
+          const gone = yield* Effect.either(Effect.tryPromise(() => stat(dirname(socket))))
+          strictEqual(gone._tag, "Left")
+        })
+    )
+  }
 
   live("may be a file, with its interpreter", () =>
     Effect.gen(function*() {
@@ -189,9 +222,8 @@ describe.skipIf(process.platform === "win32")("a script", () => {
       const file = join(directory, "hook.sh")
       yield* Effect.promise(() => writeFile(file, "test \"$0\" = \"$EXPECTED\" || exit 4\n"))
       yield* Effect.promise(() => chmod(file, 0o600))
-      process.env["EXPECTED"] = file
-      strictEqual((yield* ran({ script: ` ${file}\n` })).message, "Ready for commands")
-      delete process.env["EXPECTED"]
+      const { message } = yield* ran({ script: ` ${file}\n` }, { variables: () => ({ EXPECTED: file }) })
+      strictEqual(message, "Ready for commands")
     }))
 
   for (const [what, trap] of [["", ""], [" that ignores SIGTERM", "trap '' TERM; "]] as const) {
@@ -199,27 +231,22 @@ describe.skipIf(process.platform === "win32")("a script", () => {
       `${what === "" ? "" : "one"}${what} that takes too long ends with everything that it has started`.trim(),
       () =>
         Effect.gen(function*() {
-          const directory = yield* temporary.directory
-          const file = join(directory, "pids")
+          const { path, written } = yield* openPipe
           const { message } = yield* ran({
-            script: `${trap}sleep 1000 & echo $! $$ > ${file}; wait; sleep 1000`,
+            script: `${trap}exec 3> ${path}; sleep 1000 & echo started >&3; wait; sleep 1000`,
             timeout: "1 second"
           })
           strictEqual(message, "[HOOK_WARNING] beforeLease hook warning: Hook timed out after 1 seconds")
-          const pids = (yield* Effect.promise(() => readFile(file, "utf8"))).trim().split(" ").map(Number)
-          yield* Effect.promise(() => setTimeout(100))
-          deepStrictEqual(pids.map(isAlive), [false, false])
+          strictEqual(yield* written, "started\n")
         })
     )
   }
 
   live("that has ended takes along what it left running", () =>
     Effect.gen(function*() {
-      const directory = yield* temporary.directory
-      const file = join(directory, "pids")
-      strictEqual((yield* ran({ script: `sleep 1000 & echo $! > ${file}` })).message, "Ready for commands")
-      const pid = Number(yield* Effect.promise(() => readFile(file, "utf8")))
-      yield* Effect.promise(() => setTimeout(100))
-      strictEqual(isAlive(pid), false)
+      const { path, written } = yield* openPipe
+      const { message } = yield* ran({ script: `exec 3> ${path}; sleep 1000 & echo started >&3` })
+      strictEqual(message, "Ready for commands")
+      strictEqual(yield* written, "started\n")
     }))
 })

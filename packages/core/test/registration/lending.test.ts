@@ -150,6 +150,15 @@ describe("during a lease, an exporter", () => {
       ])
     }))
 
+  test("may take longer for its hook than a client waits for the other end of a tunnel", () =>
+    Effect.gen(function*() {
+      const { controller, seen } = yield* bench({
+        hooks: { beforeLease: { run: Effect.sleep("100 seconds") } }
+      })
+      strictEqual(yield* inTime(Effect.flatMap(acquire(controller), pinged)), "pong")
+      deepStrictEqual(seen, [begun, "leased", "BEFORE_LEASE_HOOK: Running beforeLease hook", ready])
+    }))
+
   const endings = [
     ["is released", (lab: ControllerTest.Control, lease: string) => lab.release(lease)],
     ["expires", (lab: ControllerTest.Control, lease: string) => lab.expire(lease)]

@@ -2,7 +2,7 @@
 // lease. The controller is the stand-in, on the test's clock.
 import { describe, it } from "@effect/vitest"
 import { assertInclude, assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
-import { Deferred, Effect, Exit, Fiber, Option, Redacted, Scope, TestClock } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Option, Redacted, Scope, TestClock } from "effect"
 import * as ExporterConnection from "../../src/client/ExporterConnection.ts"
 import * as GrpcStatus from "../../src/grpc/GrpcStatus.ts"
 import * as Driver from "../../src/host/Driver.ts"
@@ -29,6 +29,8 @@ const goodbye = ["OFFLINE: Exporter shutting down", "Unregister: Exporter shutdo
 
 const test = <E>(name: string, body: () => Effect.Effect<void, E, Scope.Scope>) =>
   it.effect(name, () => closing(body()))
+
+const broken = Effect.fail(new Error("no power"))
 
 const fail = (code: GrpcStatus.GrpcCode, details: string) => Effect.fail(GrpcStatus.make(code, details))
 
@@ -215,10 +217,13 @@ describe("protocol.md 13.2, 2: the Status stream", () => {
 })
 
 describe("protocol.md 13.2, 3: a lease", () => {
-  test("has drivers of its own, which are reset before the hook and every call", () =>
+  test("has drivers of its own, which are reset before the hook and every call, and closed last", () =>
     Effect.gen(function*() {
       const { drivers, events, note } = board()
-      const { dial, lab } = yield* bench.make({ drivers, hooks: { beforeLease: { run: note("hook") } } })
+      const { dial, lab } = yield* bench.make({
+        drivers,
+        hooks: { beforeLease: { run: note("hook") }, afterLease: { run: note("hook after") } }
+      })
       const lease = yield* (yield* client(lab)).lease
       yield* settled
       const { driver } = yield* ExporterConnection.fromChannel(
@@ -228,7 +233,7 @@ describe("protocol.md 13.2, 3: a lease", () => {
       deepStrictEqual(events.slice(3), ["made", "reset", "hook", "called"])
       yield* lab.release(lease)
       yield* settled
-      deepStrictEqual(events.slice(3), ["made", "reset", "hook", "called", "closed"])
+      deepStrictEqual(events.slice(3), ["made", "reset", "hook", "called", "hook after", "closed"])
     }))
 
   test("whose drivers cannot be made fails with a message, and the exporter stays", () =>
@@ -263,14 +268,21 @@ describe("protocol.md 13.2, 3: a lease", () => {
 describe("protocol.md 13.2, 4: the end of a lease", () => {
   test("closes the drivers before the exporter is available", () =>
     Effect.gen(function*() {
-      const closing = yield* Deferred.make<void>()
-      const drivers = Effect.as(Effect.addFinalizer(() => Deferred.await(closing)), { power: ping })
-      const started = yield* Effect.fork(bench.make({ drivers }))
-      yield* settled
-      yield* Deferred.succeed(closing, undefined)
-      const { lab, seen } = yield* Fiber.join(started)
+      const closed = yield* Deferred.make<void>()
+      let count = 0
+      // The first ones are for the report.
+      const drivers = Effect.as(
+        Effect.addFinalizer(() => Effect.suspend(() => ++count === 1 ? Effect.void : Deferred.await(closed))),
+        { power: ping }
+      )
+      const { lab, seen } = yield* bench.make({ drivers })
       const bob = yield* client(lab)
-      yield* bob.delete(yield* bob.lease)
+      yield* bob.lease
+      yield* settled
+      yield* bob.delete((yield* lab.leases)[0]?.name ?? "")
+      yield* settled
+      deepStrictEqual([count, seen.at(-1)], [2, "free"])
+      yield* Deferred.succeed(closed, undefined)
       yield* settled
       strictEqual(seen.at(-1), free)
     }))
@@ -295,10 +307,10 @@ describe("protocol.md 13.2, 4: the end of a lease", () => {
       deepStrictEqual(events.slice(3), ["made", "reset"])
     }))
 
-  test("lets the hook before it end, and runs the hook after it", () =>
+  test("sends its clients away, lets the hook before it end, and runs the hook after it", () =>
     Effect.gen(function*() {
       const ran: Array<string> = []
-      const { lab, seen } = yield* bench.make({
+      const { handlers, lab, seen } = yield* bench.make({
         hooks: {
           beforeLease: { run: Effect.zipRight(Effect.sleep("10 seconds"), Effect.sync(() => void ran.push("before"))) },
           afterLease: { run: Effect.sync(() => void ran.push("after")) }
@@ -307,8 +319,11 @@ describe("protocol.md 13.2, 4: the end of a lease", () => {
       const bob = yield* client(lab)
       const lease = yield* bob.lease
       yield* settled
+      assertTrue(handlers().size > 0)
       yield* bob.delete(lease)
       yield* settled
+      // Its clients are gone at once.
+      strictEqual(handlers().size, 0)
       yield* TestClock.adjust("10 seconds")
       yield* settled
       deepStrictEqual(ran, ["before", "after"])
@@ -347,21 +362,23 @@ describe("protocol.md 13.2, 5: the stop", () => {
   test("in a lease interrupts the hook before it, runs the hook after it, and keeps the lease", () =>
     Effect.gen(function*() {
       const ran: Array<string> = []
-      const note = (what: string) => Effect.sync(() => void ran.push(what))
       const scope = yield* Scope.make()
-      const { lab, seen } = yield* Scope.extend(
+      const note = (what: string): Effect.Effect<void> =>
+        Effect.sync(() => void ran.push(rpi.handlers().size === 0 ? what : `${what}, with clients`))
+      const rpi: bench.Bench = yield* Scope.extend(
         bench.make({
           hooks: {
             beforeLease: { run: Effect.onInterrupt(Effect.never, () => note("before interrupted")) },
-            afterLease: { run: note("after") }
+            afterLease: { run: Effect.suspend(() => note("after")) }
           }
         }),
         scope
       )
+      const { lab, seen } = rpi
       const lease = yield* (yield* client(lab)).lease
       yield* settled
       yield* Scope.close(scope, Exit.interrupt(yield* Effect.fiberId))
-      deepStrictEqual(ran, ["before interrupted", "after"])
+      deepStrictEqual(ran, ["before interrupted, with clients", "after"])
       deepStrictEqual((yield* lab.leases).map(({ ended, name }) => [name, ended]), [[lease, false]])
       deepStrictEqual(seen.slice(-2), goodbye)
     }))
@@ -377,11 +394,50 @@ describe("protocol.md 13.2, 5: the stop", () => {
       yield* Deferred.succeed(hangUp, undefined)
       yield* settled
       strictEqual(Option.isNone(yield* Fiber.poll(ended)), true)
+      // It begins as soon as the exporter is free.
+      yield* bob.lease
       yield* bob.delete(lease)
       yield* Fiber.join(ended)
-      yield* bob.lease
       yield* settled
       deepStrictEqual(seen.filter((line) => line === "leased").length, 1)
+    }))
+})
+
+describe("a defect", () => {
+  const registering = (rpc: string) => rpc === "register" ? Effect.dieMessage("this is a defect") : Effect.void
+
+  test("at the start is one of the registration", () =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(bench.make({ gate: registering }))
+      assertTrue(Exit.isFailure(exit) && Cause.isDie(exit.cause))
+    }))
+
+  test("after the start ends the exporter", () =>
+    Effect.gen(function*() {
+      let isBroken = false
+      const { lab, registration } = yield* bench.make({
+        gate: (rpc) => isBroken ? registering(rpc) : Effect.void
+      })
+      isBroken = true
+      yield* lab.restart
+      const exit = yield* inTime(Effect.exit(registration.ended))
+      assertTrue(Exit.isFailure(exit) && Cause.isDie(exit.cause))
+    }))
+})
+
+describe("protocol.md 13.2: exitOnLeaseEnd", () => {
+  test("ends the exporter after its first lease", () =>
+    Effect.gen(function*() {
+      const lab = yield* ControllerTest.make()
+      const identity = yield* Effect.orDie(Effect.flatMap(lab.addExporter("rpi"), lab.identityOf))
+      const config = { ...identity.config, exitOnLeaseEnd: true }
+      const { registration, seen } = yield* bench.registered(lab, { ...identity, config })
+      const bob = yield* client(lab)
+      yield* bob.delete(yield* bob.lease)
+      yield* registration.ended
+      yield* bob.lease
+      yield* settled
+      strictEqual(seen.filter((line) => line === "leased").length, 1)
     }))
 })
 
@@ -431,8 +487,10 @@ describe("protocol.md 13.2: the exporter's own release", () => {
       const rpi = yield* bench.make({ hooks })
       yield* sessionEnded(rpi)
       yield* settled
+      yield* TestClock.adjust("999 millis")
+      yield* settled
       deepStrictEqual(rpi.seen.slice(5), after)
-      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust("1 millis")
       yield* settled
       deepStrictEqual(rpi.seen.slice(5), [...after, "ReleaseLease", "free"])
       deepStrictEqual((yield* rpi.lab.leases).map(({ reason }) => reason), ["Released"])
@@ -484,6 +542,37 @@ describe("protocol.md 13.2: the exporter's own release", () => {
       yield* settled
       strictEqual(rpi.seen.at(-1), "free")
     }))
+
+  test("is done when the controller knows the lease no longer, whatever its Status stream said last", () =>
+    Effect.gen(function*() {
+      const rpi = yield* bench.make({
+        hooks,
+        gate: (rpc) => rpc === "releaseLease" ? fail("NOT_FOUND", "there is no such lease") : Effect.void
+      })
+      yield* sessionEnded(rpi)
+      yield* settled
+      yield* TestClock.adjust("1 minute")
+      yield* settled
+      deepStrictEqual(rpi.seen.slice(5), [...after, "ReleaseLease", "free"])
+    }))
+
+  test("holds up the end of the exporter for at most 10 seconds", () =>
+    Effect.gen(function*() {
+      const rpi = yield* bench.make({
+        hooks: { afterLease: { run: broken, onFailure: "exit" } },
+        gate: (rpc) => rpc === "releaseLease" ? fail("UNAVAILABLE", "gone") : Effect.void
+      })
+      const ended = yield* Effect.fork(Effect.flip(rpi.registration.ended))
+      yield* sessionEnded(rpi)
+      yield* settled
+      // The status of the failure lasts for 10 seconds.
+      yield* TestClock.adjust("19 seconds")
+      yield* settled
+      strictEqual(Option.isNone(yield* Fiber.poll(ended)), true)
+      yield* TestClock.adjust("1 seconds")
+      yield* settled
+      strictEqual((yield* Fiber.join(ended))._tag, "HookFailed")
+    }))
 })
 
 interface Row {
@@ -493,8 +582,6 @@ interface Row {
   readonly says: ReadonlyArray<string>
   readonly exits?: string
 }
-
-const broken = Effect.fail(new Error("no power"))
 
 const beforeRuns = "BEFORE_LEASE_HOOK: Running beforeLease hook"
 

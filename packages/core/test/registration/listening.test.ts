@@ -1,7 +1,7 @@
 // What an exporter does when its Listen stream ends, is refused, or names a router that cannot be used.
 import { describe, it } from "@effect/vitest"
 import { assertInclude, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
-import { Effect, Stream, TestClock } from "effect"
+import { Effect, Exit, Scope, Stream, TestClock } from "effect"
 import * as attempts from "../../src/controller/attempts.ts"
 import * as GrpcStatus from "../../src/grpc/GrpcStatus.ts"
 import type { ExporterCalls } from "../../src/registration/exporterCalls.ts"
@@ -11,14 +11,17 @@ import { logged } from "../support/leaseBench.ts"
 type Listen = ReturnType<ExporterCalls["listen"]>
 
 /** Opens the streams one after the other, and returns how many there were and what was logged. */
-const opened = (listen: (count: number) => Listen, server: listening.Place["server"] = {}) =>
+const opened = (
+  listen: (count: number) => Listen,
+  { router = () => Effect.never, server = {} }: Partial<Pick<listening.Place, "router" | "server">> = {}
+) =>
   Effect.gen(function*() {
     const lines: Array<string> = []
     let count = 0
     const calls: Pick<ExporterCalls, "listen"> = { listen: () => Stream.suspend(() => listen(++count)) }
     yield* Effect.provide(
       listening.open(
-        { calls, tls: { ca: "", insecure: false }, router: () => Effect.never, server },
+        { calls, tls: { ca: "", insecure: false }, router, server },
         "one",
         new Map()
       ),
@@ -78,11 +81,32 @@ describe("a Listen stream", () => {
       assertInclude(lines[1], "the router token from the controller has characters that a token cannot have")
     }))
 
+  it.scoped("is cancelled at the end of the lease, as is a tunnel that has not reached its router", () =>
+    Effect.gen(function*() {
+      const events: Array<string> = []
+      const note = (event: string) => Effect.sync(() => void events.push(event))
+      const scope = yield* Scope.make()
+      const { streams } = yield* Scope.extend(
+        opened(
+          () =>
+            Stream.ensuring(Stream.concat(Stream.make(dialled("router.lab:8083")), Stream.never), note("cancelled")),
+          { router: () => Effect.zipRight(note("dials"), Effect.onInterrupt(Effect.never, () => note("gives up"))) }
+        ),
+        scope
+      )
+      yield* TestClock.adjust("1 second")
+      deepStrictEqual(events, ["dials"])
+      yield* Scope.close(scope, Exit.void)
+      deepStrictEqual([...events].sort(), ["cancelled", "dials", "gives up"])
+      yield* TestClock.adjust("1 minute")
+      strictEqual(streams(), 1)
+    }))
+
   it.scoped("opens no more tunnels than allowed", () =>
     Effect.gen(function*() {
       const { lines } = yield* opened(
         () => Stream.concat(Stream.repeatValue(dialled("router.lab:8083")).pipe(Stream.take(5)), Stream.never),
-        { maxConnections: 3 }
+        { server: { maxConnections: 3 } }
       )
       yield* TestClock.adjust("1 second")
       deepStrictEqual(

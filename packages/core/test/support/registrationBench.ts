@@ -14,6 +14,7 @@ import type { Dial } from "../../src/lease/opening.ts"
 import * as exporterStatus from "../../src/protocol/ExporterStatus.ts"
 import * as rpcs from "../../src/protocol/rpcs.ts"
 import type * as ExporterRegistration from "../../src/registration/ExporterRegistration.ts"
+import type { OfHook } from "../../src/registration/hook.ts"
 import { Identity } from "../../src/registration/identity.ts"
 import * as offer from "../../src/registration/offer.ts"
 import * as ControllerTest from "../../src/testing/ControllerTest.ts"
@@ -93,11 +94,11 @@ export interface Bench {
 }
 
 /** Registers an exporter named `rpi` in the lab. */
-export const registered = (
+export const registered = <H = never>(
   lab: ControllerTest.Control,
   identity: ExporterRegistration.IdentityService,
-  { gate = always, ...options }: Options<ExporterConnection.ExporterConnection | ExporterRegistration.CurrentLease> = {}
-): Effect.Effect<Bench, Exporter.ResetError | ControllerError, Scope.Scope> =>
+  { gate = always, ...options }: Options<H> = {}
+): Effect.Effect<Bench, Exporter.ResetError | ControllerError, Exclude<H, OfHook> | Scope.Scope> =>
   Effect.gen(function*() {
     const seen: Array<string> = []
     let current: GrpcHandlers = new Map()
