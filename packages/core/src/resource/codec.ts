@@ -6,8 +6,11 @@ import type * as Scope from "effect/Scope"
 import { Worker } from "node:worker_threads"
 import * as Zlib from "node:zlib"
 import * as codecPackages from "./codecPackages.ts"
+import { CodecFailure, truncated } from "./codecWorker/failure.ts"
 import { program } from "./codecWorker/generated.ts"
 import type { Event, Failure, Outcome, Reply, Task } from "./codecWorker/messages.ts"
+import { FrameScanner } from "./codecWorker/zstdFrames.ts"
+import { nodeZstd } from "./nodeZstd.ts"
 
 export type { Failure, Reply }
 
@@ -45,22 +48,58 @@ const awaitOutcome = (
   })
 
 // ---------------------------------------------------------------------------------------------------------------------
-// gzip and zlib: node:zlib, which does its work in Node's thread pool
+// gzip, zlib, and zstd where Node has it: node:zlib, which does its work in Node's thread pool
 // ---------------------------------------------------------------------------------------------------------------------
+
+// Other errors mean that the data is corrupt.
+const reasons: Readonly<Record<string, Failure["reason"]>> = {
+  Z_BUF_ERROR: "Truncated",
+  Z_NEED_DICT: "Unsupported",
+  ZSTD_error_dictionary_wrong: "Unsupported",
+  ZSTD_error_frameParameter_windowTooLarge: "Unsupported",
+  ZSTD_error_memory_allocation: "Unsupported"
+}
 
 const zlibFailure = (cause: NodeJS.ErrnoException): Outcome => ({
   _tag: "Failure",
-  reason: cause.code === "Z_BUF_ERROR" ? "Truncated" : cause.code === "Z_NEED_DICT" ? "Unsupported" : "Corrupt",
+  reason: reasons[cause.code ?? ""] ?? "Corrupt",
   details: cause.message,
   cause
 })
 
 const isZero = (bytes: Uint8Array) => bytes.every((byte) => byte === 0)
 
-const makeZlib = (transform: Zlib.Gzip | Zlib.Gunzip | Zlib.Inflate): Codec => {
-  let last = new Uint8Array(0)
+// How zlib gets its input.
+interface Feed {
+  // Cuts an input into the parts that zlib gets one by one.
+  readonly cut: (bytes: Uint8Array) => ReadonlyArray<Uint8Array>
+  // Throws when the input may not end where it does.
+  readonly end: () => void
+}
+
+const whole: Feed = { cut: (bytes) => [bytes], end: () => {} }
+
+// Node ends the output with the first frame that is followed by another one in the same input, and does not notice that the last
+// one is incomplete.
+const byFrame = (): Feed => {
+  const scanner = new FrameScanner()
+  return {
+    cut: (bytes) => {
+      const ends = scanner.scan(bytes)
+      return [0, ...ends].map((start, index) => bytes.subarray(start, ends[index])).filter(({ length }) => length > 0)
+    },
+    end: () => {
+      if (!scanner.isComplete) throw truncated()
+    }
+  }
+}
+
+type Transform = Zlib.Gzip | Zlib.Gunzip | Zlib.Inflate
+
+const makeZlib = (transform: Transform, feed: Feed): Codec => {
+  let last: Uint8Array = new Uint8Array(0)
   let given = 0
-  let writing = false
+  let writing = 0
   let inputEnded = false
   let outputEnded = false
   let padding = false
@@ -84,10 +123,30 @@ const makeZlib = (transform: Zlib.Gzip | Zlib.Gunzip | Zlib.Inflate): Codec => {
     }
   }
 
+  const check = (use: () => void) => {
+    try {
+      use()
+    } catch (error) {
+      if (!(error instanceof CodecFailure)) throw error
+      failure = { _tag: "Failure", reason: error.reason, details: error.message }
+    }
+  }
+
+  const write = (part: Uint8Array) => {
+    last = part
+    given += part.length
+    writing++
+    transform.write(part, () => {
+      writing--
+      notify?.()
+    })
+  }
+
   const give = (reply: Reply) => {
     if (reply === null) {
       inputEnded = true
       if (!padding) {
+        check(feed.end)
         transform.end()
       }
     } else if (reply !== undefined) {
@@ -95,13 +154,7 @@ const makeZlib = (transform: Zlib.Gzip | Zlib.Gunzip | Zlib.Inflate): Codec => {
         checkPadding(reply)
         return
       }
-      last = reply
-      given += reply.length
-      writing = true
-      transform.write(reply, () => {
-        writing = false
-        notify?.()
-      })
+      check(() => feed.cut(reply).forEach(write))
     }
   }
 
@@ -115,14 +168,14 @@ const makeZlib = (transform: Zlib.Gzip | Zlib.Gunzip | Zlib.Inflate): Codec => {
     }
     if (outputEnded && !inputEnded && !padding) {
       padding = true
-      writing = false
+      writing = 0
       checkPadding(last.subarray(last.length - (given - transform.bytesWritten)))
       return poll()
     }
     if (outputEnded && inputEnded) {
       return { _tag: "Done" }
     }
-    return writing || inputEnded ? undefined : { _tag: "Read" }
+    return writing > 0 || inputEnded ? undefined : { _tag: "Read" }
   }
 
   return {
@@ -136,10 +189,12 @@ const makeZlib = (transform: Zlib.Gzip | Zlib.Gunzip | Zlib.Inflate): Codec => {
   }
 }
 
-const zlib = (make: () => Zlib.Gzip | Zlib.Gunzip | Zlib.Inflate): Effect.Effect<Codec, never, Scope.Scope> =>
-  Effect.acquireRelease(Effect.sync(make), (transform) => Effect.sync(() => transform.destroy())).pipe(
-    Effect.map(makeZlib)
-  )
+const zlib = (
+  make: (options: Zlib.ZlibOptions) => Transform,
+  feed = whole
+): Effect.Effect<Codec, never, Scope.Scope> =>
+  Effect.acquireRelease(Effect.sync(() => make(zlibOptions)), (transform) => Effect.sync(() => transform.destroy()))
+    .pipe(Effect.map((transform) => makeZlib(transform, feed)))
 
 const zlibOptions = { chunkSize: 64 * 1024 }
 
@@ -226,11 +281,11 @@ export const make = (
   direction: codecPackages.Direction,
   first: Uint8Array | null
 ): Effect.Effect<Codec, Failure, Scope.Scope> => {
-  if (encoding !== "gzip") {
-    return Effect.suspend(() => worker(encoding, direction))
+  if (encoding === "gzip") {
+    return zlib(direction === "encode" ? Zlib.createGzip : first?.[0] === 0x1f ? Zlib.createGunzip : Zlib.createInflate)
   }
-  if (direction === "encode") {
-    return zlib(() => Zlib.createGzip(zlibOptions))
+  if (encoding === "zstd" && nodeZstd !== undefined) {
+    return direction === "encode" ? zlib(nodeZstd.encode) : zlib(nodeZstd.decode, byFrame())
   }
-  return zlib(() => first?.[0] === 0x1f ? Zlib.createGunzip(zlibOptions) : Zlib.createInflate(zlibOptions))
+  return Effect.suspend(() => worker(encoding, direction))
 }

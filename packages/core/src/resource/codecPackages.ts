@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import { createRequire } from "node:module"
 import * as Process from "node:process"
 import { pathToFileURL } from "node:url"
+import { nodeZstd } from "./nodeZstd.ts"
 
 export type Direction = "encode" | "decode"
 
@@ -74,7 +75,7 @@ export const find = (
 
 // Libraries can be optional dependencies, and a bundle can be far from all of them.
 export const missing = (encoding: Encoding): Option.Option<string> =>
-  encoding === "gzip"
+  encoding === "gzip" || (encoding === "zstd" && nodeZstd !== undefined)
     ? Option.none()
     : Option.orElse(
       Either.getLeft(find(encoding, "decode")),

@@ -11,6 +11,7 @@ import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { createRequire } from "node:module"
+import { nodeZstd } from "../../src/resource/nodeZstd.ts"
 
 const encodings = ContentEncoding.ContentEncoding.literals
 
@@ -349,6 +350,22 @@ describe("ContentEncoding", () => {
       assert.isTrue(Buffer.alloc(1_000_000).equals(yield* decoded("zstd", zstdZeros)))
       assert.strictEqual((yield* decodeError("zstd", zstdHugeWindow)).reason, "Unsupported")
       assert.strictEqual((yield* decodeError("zstd", zstdHugeSegment)).reason, "Unsupported")
+    }))
+
+  it.effect("needs a thread for zstd only where Node has no codec for it", () =>
+    Effect.gen(function*() {
+      const before = yield* threads
+      for (const transform of [ContentEncoding.encode, ContentEncoding.decode]) {
+        const pulled = yield* Deferred.make<void>()
+        const source = Stream.concat(
+          Stream.make(fixtures.zstd.text.subarray(0, 12)),
+          Stream.fromEffect(Effect.zipRight(Deferred.succeed(pulled, undefined), Effect.never))
+        )
+        const fiber = yield* Effect.fork(Stream.runDrain(transform("zstd")(source)))
+        yield* Deferred.await(pulled)
+        assert.strictEqual(yield* threads, nodeZstd === undefined ? before + 1 : before)
+        yield* Fiber.interrupt(fiber)
+      }
     }))
 
   it.effect("runs many codecs at once", () =>

@@ -1,5 +1,6 @@
 // libbzip2 as WebAssembly to encode, seek-bzip to decode.
-import { CodecFailure, load, outputSize, read, truncated, write } from "./port.ts"
+import { CodecFailure, truncated } from "./failure.ts"
+import { load, outputSize, read, write } from "./port.ts"
 
 interface Libbzip2 {
   readonly compressBZ2: (bytes: Uint8Array, level: number, workFactor: number) => {

@@ -2,6 +2,16 @@
 
 export const program = `"use strict"
 
+// packages/core/src/resource/codecWorker/failure.ts
+var CodecFailure = class extends Error {
+  constructor(reason, details) {
+    super(details);
+    this.reason = reason;
+  }
+  reason;
+};
+var truncated = () => new CodecFailure("Truncated", "unexpected end of input");
+
 // packages/core/src/resource/codecWorker/port.ts
 var import_node_module = require("node:module");
 var import_node_url = require("node:url");
@@ -26,14 +36,6 @@ var write = (bytes) => {
     Atomics.wait(signals, 1, count);
   }
 };
-var CodecFailure = class extends Error {
-  constructor(reason, details) {
-    super(details);
-    this.reason = reason;
-  }
-  reason;
-};
-var truncated = () => new CodecFailure("Truncated", "unexpected end of input");
 var modulePath = (index) => (0, import_node_url.fileURLToPath)(moduleUrl(index));
 var moduleUrl = (index) => modules[index];
 var load = (index) => (0, import_node_module.createRequire)(moduleUrl(index))(modulePath(index));
@@ -184,7 +186,9 @@ var FrameScanner = class {
   get isComplete() {
     return this.isBetweenFrames && this.have === 0;
   }
+  // Returns the positions in the chunk at which frames end.
   scan(chunk) {
+    const ends = [];
     for (let at = 0; at < chunk.length; ) {
       const size = Math.min(this.wanted.size - this.have, chunk.length - at);
       if (this.wanted.isKept) this.kept.set(chunk.subarray(at, at + size), this.have);
@@ -193,8 +197,10 @@ var FrameScanner = class {
       while (this.have === this.wanted.size) {
         this.wanted = this.reader.next().value;
         this.have = 0;
+        if (this.isBetweenFrames) ends.push(at);
       }
     }
+    return ends;
   }
   // The requested bytes are in the buffer when the generator resumes.
   *frames() {

@@ -34,14 +34,6 @@ export const write = (bytes: Uint8Array<ArrayBuffer>): void => {
   }
 }
 
-export class CodecFailure extends Error {
-  constructor(readonly reason: messages.Failure["reason"], details: string) {
-    super(details)
-  }
-}
-
-export const truncated = (): CodecFailure => new CodecFailure("Truncated", "unexpected end of input")
-
 // The path of one of the library's modules.
 export const modulePath = (index: number): string => fileURLToPath(moduleUrl(index))
 

@@ -6,8 +6,9 @@
 //
 // `npm run codegen` bundles it into generated.ts.
 import * as bz2 from "./bz2.ts"
+import { CodecFailure } from "./failure.ts"
 import type { Task } from "./messages.ts"
-import { ask, codec, CodecFailure } from "./port.ts"
+import { ask, codec } from "./port.ts"
 import * as xz from "./xz.ts"
 import * as zstd from "./zstd.ts"
 

@@ -1,7 +1,8 @@
 // liblzma as WebAssembly, through its C interface, the only one that bounds output.
 import { readFileSync } from "node:fs"
+import { CodecFailure } from "./failure.ts"
 import type { Failure } from "./messages.ts"
-import { CodecFailure, inputSize, modulePath, moduleUrl, outputSize, read, write } from "./port.ts"
+import { inputSize, modulePath, moduleUrl, outputSize, read, write } from "./port.ts"
 
 interface Liblzma {
   // A new view whenever the memory has grown.

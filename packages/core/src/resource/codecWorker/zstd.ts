@@ -1,5 +1,6 @@
 // libzstd as WebAssembly: zstd-codec to encode, and zstddec to decode, which is faster and not limited to a window of 8 MiB.
-import { CodecFailure, inputSize, load, moduleUrl, read, truncated, write } from "./port.ts"
+import { CodecFailure, truncated } from "./failure.ts"
+import { inputSize, load, moduleUrl, read, write } from "./port.ts"
 import { FrameScanner } from "./zstdFrames.ts"
 
 interface ZstdStream {

@@ -1,6 +1,6 @@
 // Follows the frame and block headers of zstd (RFC 8878, 3.1.1), because the library reports neither what is wrong nor what
 // is missing.
-import { CodecFailure } from "./port.ts"
+import { CodecFailure } from "./failure.ts"
 
 // The next bytes of the data, and whether they are inspected.
 interface Wanted {
@@ -26,7 +26,9 @@ export class FrameScanner {
     return this.isBetweenFrames && this.have === 0
   }
 
-  scan(chunk: Uint8Array): void {
+  // Returns the positions in the chunk at which frames end.
+  scan(chunk: Uint8Array): ReadonlyArray<number> {
+    const ends: Array<number> = []
     for (let at = 0; at < chunk.length;) {
       const size = Math.min(this.wanted.size - this.have, chunk.length - at)
       if (this.wanted.isKept) this.kept.set(chunk.subarray(at, at + size), this.have)
@@ -35,8 +37,10 @@ export class FrameScanner {
       while (this.have === this.wanted.size) {
         this.wanted = this.reader.next().value
         this.have = 0
+        if (this.isBetweenFrames) ends.push(at)
       }
     }
+    return ends
   }
 
   // The requested bytes are in the buffer when the generator resumes.
