@@ -40,6 +40,7 @@ export const contract = DriverInterface.make("jumpstarter_driver_opendal.client.
 }, {
   alsoSpokenBy: [
     "jumpstarter.client.flasher.FlasherClient",
+    "jumpstarter_driver_cuttlefish.client.CvdFlasherClient",
     "jumpstarter_driver_esp32.client.Esp32FlasherClient",
     "jumpstarter_driver_pi_pico.client.PiPicoClient",
     "jumpstarter_driver_qemu.client.QemuFlasherClient",

@@ -3,17 +3,22 @@ import { Resource } from "@effect-jumpstarter/core"
 import {
   BtPeer,
   Cuttlefish,
+  CvdFlasher,
+  CvdPower,
   DutNetwork,
+  Flasher,
   Iscsi,
   Opendal,
   PiPico,
+  Power,
   ProbeRs,
   RideSx,
-  RideSxPower
+  RideSxPower,
+  VirtualPower
 } from "@effect-jumpstarter/core/drivers"
 import { StorageTest } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, Effect, Redacted, Stream } from "effect"
+import { Chunk, Effect, Redacted, Sink, Stream } from "effect"
 import { concat, text, utf8 } from "../support/bytes.ts"
 import { logged } from "../support/leaseBench.ts"
 import { type Answer, broken, type Call, connect, nothing, recording } from "./support.ts"
@@ -236,6 +241,81 @@ describe("DutNetwork.capture", () => {
       assert.deepStrictEqual(Chunk.toReadonlyArray(packets), [packet])
       yield* Stream.runDrain(DutNetwork.capture(network, { names: true }))
       assert.deepStrictEqual(calls, [["tcpdump", ["-n", "--", "udp port 5353"]], ["tcpdump", []]])
+    }))
+})
+
+describe("CvdPower", () => {
+  const { client } = CvdPower.contract
+
+  it.scoped("switches a device, and deletes it if asked to", () =>
+    Effect.gen(function*() {
+      const { calls, driver } = recording(client, { on: nothing, off: nothing })
+      const power = yield* connect(CvdPower.contract, driver)
+      yield* power.on()
+      yield* power.off()
+      yield* power.off(true)
+      assert.deepStrictEqual(calls, [["on"], ["off"], ["off", true]])
+      assert.strictEqual((yield* Effect.flip(Stream.runDrain(power.read())))._tag, "MethodNotImplemented")
+    }))
+
+  it.scoped("is switched by programs for any power, and for any virtual power", () =>
+    Effect.gen(function*() {
+      const { calls, driver } = recording(client, { on: nothing, off: nothing })
+      yield* Power.cycle(yield* connect(Power.contract, driver), { wait: 0 })
+      yield* (yield* connect(VirtualPower.contract, driver)).off(true)
+      assert.deepStrictEqual(calls, [["off"], ["on"], ["off", true]])
+    }))
+
+  it.scoped("says why the device did not start", () =>
+    Effect.gen(function*() {
+      const { driver } = recording(client, { on: { run: broken } })
+      const error = yield* Effect.flip((yield* connect(CvdPower.contract, driver)).on())
+      assert.strictEqual(error._tag, "DriverError")
+      assert.include(error.message, "it broke")
+    }))
+})
+
+describe("CvdFlasher", () => {
+  const { client } = CvdFlasher.contract
+  const flasher = Effect.sync(() => {
+    const written: Array<Uint8Array> = []
+    const { calls, driver } = recording(client, {
+      flash: { read: (bytes) => Effect.sync(() => written.push(bytes)) },
+      flash_oci: nothing
+    })
+    return { calls, driver, written }
+  })
+
+  it.scoped("sends images, or has them fetched from a registry", () =>
+    Effect.gen(function*() {
+      const { calls, driver, written } = yield* flasher
+      const images = yield* connect(CvdFlasher.contract, driver)
+      yield* images.flash(Resource.fromBytes(utf8("zip")), "images")
+      yield* images.flash(Resource.fromBytes(utf8("+all")))
+      assert.strictEqual(text(concat(written)), "zip+all")
+      yield* images.flash_oci("oci://registry.example/aosp")
+      yield* images.flash_oci("oci://registry.example/aosp", "host_package")
+      assert.deepStrictEqual(calls, [
+        ["flash", "handle", "images"],
+        ["flash", "handle"],
+        ["flash_oci", "oci://registry.example/aosp"],
+        ["flash_oci", "oci://registry.example/aosp", "host_package"]
+      ])
+    }))
+
+  it.scoped("cannot read its images back", () =>
+    Effect.gen(function*() {
+      const images = yield* connect(CvdFlasher.contract, (yield* flasher).driver)
+      const sink = Resource.sink(Sink.drain)
+      assert.strictEqual((yield* Effect.flip(images.dump(sink)))._tag, "MethodNotImplemented")
+    }))
+
+  it.scoped("is flashed by programs for any flasher", () =>
+    Effect.gen(function*() {
+      const { driver, written } = yield* flasher
+      const images = yield* connect(Flasher.contract, driver)
+      yield* Flasher.flashAll(images, [["images", Resource.fromBytes(utf8("zip"))]])
+      assert.strictEqual(text(concat(written)), "zip")
     }))
 })
 
