@@ -19,6 +19,7 @@ import { CapturedRequest, FlowFile, Mode, Scenario, Status } from "./mitmproxy/m
 import { mocking } from "./mitmproxy/mocks.ts"
 
 export { CapturedRequest, FlowFile, Mode, Scenario, Status } from "./mitmproxy/messages.ts"
+export { MockRule, RequestMatch, SequenceStep } from "./mitmproxy/mocks.ts"
 
 const onePath = DriverMethod.named((path = Schema.String) => [path])
 const text = DriverMethod.optional(Schema.String, { fallback: "" })

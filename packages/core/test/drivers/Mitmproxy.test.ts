@@ -59,6 +59,24 @@ describe("Mitmproxy", () => {
       ])
     }))
 
+  it.scoped("describes sequences and rules, and sends none that the proxy would not understand", () =>
+    Effect.gen(function*() {
+      const { calls, driver } = recording(Mitmproxy.contract.client, {
+        set_mock_sequence: { value: "Sequence mock set" },
+        set_mock_conditional: { value: "Conditional mock set" }
+      })
+      const proxy = yield* connect(Mitmproxy.contract, driver)
+      yield* proxy.set_mock_sequence("GET", "/a", [{ body: { turn: 1 }, repeat: 2 }, { status: 503 }])
+      yield* proxy.set_mock_conditional("POST", "/a", [{ match: { body_json: { "user.name": "me" } }, status: 201 }])
+      const refused = yield* Effect.flip(proxy.set_mock_sequence("GET", "/a", [{ repeat: 0 }]))
+      assert.deepInclude(refused, { _tag: "InvalidArgument", origin: "client" })
+      const sent = calls.map(([method, verb, path, json]) => [method, verb, path, JSON.parse(String(json))])
+      assert.deepStrictEqual(sent, [
+        ["set_mock_sequence", "GET", "/a", [{ body: { turn: 1 }, repeat: 2 }, { status: 503 }]],
+        ["set_mock_conditional", "POST", "/a", [{ match: { body_json: { "user.name": "me" } }, status: 201 }]]
+      ])
+    }))
+
   it.scoped("fails when the driver only says in words that it refused, and leaves alone what it did not start", () =>
     Effect.gen(function*() {
       const { calls, driver } = recording(Mitmproxy.contract.client, {

@@ -5,8 +5,87 @@ import { Headers } from "./messages.ts"
 
 const JsonText = Schema.parseJson(DriverMethod.Json)
 const JsonObject = Schema.parseJson(Schema.Record({ key: Schema.String, value: DriverMethod.Json }))
-const JsonArray = Schema.parseJson(Schema.NonEmptyArray(DriverMethod.Json))
 const HttpStatus = Schema.Int.pipe(Schema.between(100, 599))
+
+const reply = {
+  /** 200 by default. */
+  status: Schema.optional(HttpStatus),
+  headers: Schema.optional(Headers),
+  /** `application/json` by default. */
+  content_type: Schema.optional(Schema.String),
+  latency_ms: Schema.optional(Schema.NonNegative),
+  body: Schema.optional(DriverMethod.Json),
+  /** A body in which expressions such as {{uuid}} are replaced. */
+  body_template: Schema.optional(DriverMethod.Json),
+  /** A file that was uploaded, in place of a body. */
+  file: Schema.optional(Schema.String)
+}
+
+/**
+ * A response of a sequence, which answers `repeat` requests, and the others if it is the last one. If a response of the sequence has
+ * a `delay_ms`, then each is the answer from that time after the first request on. Such responses have neither a `body_template` nor
+ * a `latency_ms`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const SequenceStep = Schema.Struct({
+  ...reply,
+  repeat: Schema.optional(Schema.Int.pipe(Schema.positive())),
+  delay_ms: Schema.optional(Schema.NonNegative)
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface SequenceStep extends Schema.Schema.Type<typeof SequenceStep> {}
+
+/**
+ * What a request has to be like for a rule. An empty value of a header or a parameter means any value. A name in `body_json` is a
+ * path into the body, such as `user.name`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const RequestMatch = Schema.Struct({
+  headers: Schema.optional(Headers),
+  headers_absent: Schema.optional(Schema.Array(Schema.String)),
+  query: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.String })),
+  body_contains: Schema.optional(Schema.String),
+  body_json: Schema.optional(Schema.Record({ key: Schema.String, value: DriverMethod.Json }))
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface RequestMatch extends Schema.Schema.Type<typeof RequestMatch> {}
+
+/**
+ * An answer to the requests that match; to all of them without `match`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const MockRule = Schema.Struct({
+  ...reply,
+  match: Schema.optional(RequestMatch),
+  sequence: Schema.optional(Schema.NonEmptyArray(SequenceStep))
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface MockRule extends Schema.Schema.Type<typeof MockRule> {}
+
+// Scenario files, which are not checked, may have any properties.
+const Mocks = Schema.parseJson(Schema.Record({
+  key: Schema.String,
+  value: Schema.Record({ key: Schema.String, value: DriverMethod.Json })
+}))
+
 const endpoint = DriverMethod.named((method = Schema.String, path = Schema.String) => [method, path])
 const typeOf = (fallback: string) => DriverMethod.optional(Schema.String, { fallback })
 const okay = DriverMethod.optional(HttpStatus, { fallback: 200 })
@@ -43,7 +122,7 @@ export const mocking = {
   }),
   /** The mocks, by method and path. */
   list_mocks: DriverMethod.call({
-    result: JsonObject,
+    result: Mocks,
     effect: "read",
     documentation: "The mocks, by method and path.",
     idempotent: true
@@ -93,7 +172,7 @@ export const mocking = {
     args: DriverMethod.named((
       method = Schema.String,
       path = Schema.String,
-      responses = JsonArray
+      responses = Schema.parseJson(Schema.NonEmptyArray(SequenceStep))
     ) => [method, path, responses]),
     result: Schema.String,
     documentation: "Answers requests with one response after the other, and then with the last one.",
@@ -128,7 +207,7 @@ export const mocking = {
     args: DriverMethod.named((
       method = Schema.String,
       path = Schema.String,
-      rules = JsonArray
+      rules = Schema.parseJson(Schema.NonEmptyArray(MockRule))
     ) => [method, path, rules]),
     result: Schema.String,
     documentation: "Answers each request by the first rule that matches it.",
