@@ -36,6 +36,14 @@ except urllib.error.HTTPError as error:
     print(f"curl: (22) The requested URL returned error: {{error.code}}", file=sys.stderr)
     sys.exit(22)
 """
+# Writes who it logs in as, where from and where to, instead of an image. It knows one user.
+FLS = """#!/bin/sh
+[ "$FLS_REGISTRY_USERNAME:$FLS_REGISTRY_PASSWORD" = "robot:it's \\"a\\" secret" ] || {
+    echo "denied: $FLS_REGISTRY_PASSWORD"; exit 3
+}
+while [ $# -gt 2 ]; do shift; done
+printf '%s from %s' "$FLS_REGISTRY_USERNAME" "$1" > "$2"
+"""
 # Direct writes need a block device.
 DD = '#!/bin/sh\nfor a; do shift; [ "$a" = oflag=direct ] || set -- "$@" "$a"; done\nexec /bin/dd "$@"\n'
 
@@ -69,6 +77,7 @@ class Board(threading.Thread):
         tty.setraw(self.line)
         self.port = os.ttyname(self.line)
         self.state = "off"
+        self.echoes = True
         self.environment: dict[str, str] = {}
         self.deadline = 0.0
         self.loaded: dict[str, bytes] = {}
@@ -77,6 +86,7 @@ class Board(threading.Thread):
         for name in ("udhcpc", "date", "reboot", "sync"):
             write_program(self.tools / name, "#!/bin/sh\n")
         write_program(self.tools / "curl", CURL)
+        write_program(self.tools / "fls", FLS)
         write_program(self.tools / "dd", DD)
         self.start()
 
@@ -93,6 +103,7 @@ class Board(threading.Thread):
         self.state = "off"
         if on:
             self.environment = {"autoload": "yes", "bootdelay": "2"}
+            self.echoes = True
             self.deadline = time.monotonic() + 2
             self.say("\nU-Boot 2026.01\n\nHit any key to stop autoboot:  2 ")
             self.state = "countdown"
@@ -116,12 +127,12 @@ class Board(threading.Thread):
                     self.state = "prompt"
                     self.say("\b\b\b 0 \n=> ")
                 elif character in "\r\n":
-                    self.say("\n")
+                    self.say("\n" if self.echoes else "")
                     complete, line = line, ""
                     self.obey(complete)
                 else:
                     line += character
-                    if character != "\x1b":
+                    if self.echoes and character != "\x1b":
                         self.say(character)
 
     def obey(self, line: str) -> None:
@@ -173,6 +184,9 @@ class Board(threading.Thread):
 
     def shell(self, command: str) -> tuple[str, int]:
         """Runs a command of the small Linux in a directory of the bench."""
+        if stty := re.fullmatch(r"stty (-?)echo", command):
+            self.echoes = stty[1] == ""
+            return "", 0
         environment = os.environ | {"PATH": f"{self.tools}:{os.environ['PATH']}"}
         ran = subprocess.run(
             ["bash", "-c", re.sub(r"/tmp/(?=flash\.|cacert\.)", f"{self.directory}/", command)],

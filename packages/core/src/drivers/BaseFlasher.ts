@@ -7,6 +7,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -14,9 +15,10 @@ import * as DriverInterface from "../contract/DriverInterface.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import type { DriverCallError } from "../protocol/DriverError.ts"
 import type { ContentEncodingError } from "../resource/ContentEncoding.ts"
-import type * as Resource from "../resource/Resource.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as deviceShell from "./baseFlasher/deviceShell.ts"
+import * as fls from "./baseFlasher/fls.ts"
+import * as images from "./baseFlasher/image.ts"
 import { type InvalidManifest, type Manifest, manifest } from "./baseFlasher/manifest.ts"
 import { held } from "./bracket.ts"
 import * as commands from "./commands.ts"
@@ -29,6 +31,7 @@ import type * as Serial from "./Serial.ts"
 import type * as Tftp from "./Tftp.ts"
 import * as Uboot from "./Uboot.ts"
 
+export { type Image, InvalidImage, type RegistryCredentials } from "./baseFlasher/image.ts"
 export { InvalidManifest, Manifest, manifest } from "./baseFlasher/manifest.ts"
 
 /**
@@ -108,18 +111,6 @@ export interface Board {
 }
 
 /**
- * An image that the exporter serves to the board, or one that the board fetches itself. The ending of its name, `.gz`, `.xz` or
- * `.zst`, says how it is compressed. Headers are typed on the board's console, so its transcript and the errors of its commands show
- * them: use a token that is good for this image only.
- *
- * @since 0.1.0
- * @category models
- */
-export type Image<E = never, R = never> =
-  | { readonly name: string; readonly image: Resource.Source<void, E, R> }
-  | { readonly url: string; readonly headers?: Readonly<Record<string, string>> | undefined }
-
-/**
  * How far flashing is. `bytes` is the number of bytes that the target has received; with the method `fls` it is missing.
  *
  * @since 0.1.0
@@ -147,7 +138,7 @@ export interface FlashOptions {
   readonly dtbVariant?: string | undefined
   /**
    * What writes the image on the board: `shell` fetches it with curl and writes it with dd, `fls` is a program that the bundle must
-   * have, unless `flsUrl` says where to fetch it from. `shell` by default.
+   * have, unless `flsUrl` says where to fetch it from. `fls` by default for an image of a registry, and `shell` for others.
    */
   readonly method?: "shell" | "fls" | undefined
   readonly flsUrl?: string | undefined
@@ -177,6 +168,7 @@ export interface FlashOptions {
 export type FlashError =
   | Uboot.PromptError
   | ContentEncodingError
+  | images.InvalidImage
   | InvalidManifest
   | Opendal.HashMismatch
   | UnknownTarget
@@ -191,7 +183,7 @@ export interface DeviceShell {
   readonly console: Console.Console<DriverCallError>
   /** Runs a command, and returns the lines that it prints. Fails with `CommandFailed` for an exit code other than 0. */
   readonly run: (
-    command: string,
+    command: string | Redacted.Redacted,
     options?: Uboot.CommandOptions
   ) => Effect.Effect<ReadonlyArray<string>, Uboot.PromptError>
   readonly dhcp: Uboot.Dhcp
@@ -275,7 +267,7 @@ const start = (
     }
     if (login.password) {
       yield* on(() => console.expect("assword:", { timeout: "1 minute" }))
-      yield* console.sendLine(login.password)
+      yield* console.sendLine(Redacted.make(login.password))
     }
     yield* on(() => console.expect(shellPrompt, { timeout: bootTimeout }))
     const run: DeviceShell["run"] = (command, { timeout } = {}) =>
@@ -335,7 +327,7 @@ const watch = (shell: DeviceShell, command: string, onBytes: (bytes: number) => 
 const write = (
   board: Board,
   spec: Spec,
-  image: { readonly url: string; readonly name: string; readonly headers: Readonly<Record<string, string>> },
+  image: images.Remote,
   options: FlashOptions,
   onBytes: (bytes: number) => Effect.Effect<void>,
   shell: DeviceShell
@@ -352,14 +344,11 @@ const write = (
     // eslint-disable-next-line no-restricted-syntax -- the time of day
     const now = yield* Clock.currentTimeMillis
     yield* on(() => shell.run(`date -s @${Math.floor(now / 1000)}`))
-    const certificate = image.url.startsWith("https:") && (yield* on(() => installCertificate(board, shell, options)))
-    const job = { ...image, target, certificate, insecureTls: options.insecureTls ?? false }
-    if (options.method === "fls") {
-      const { flsUrl } = options
-      if (flsUrl !== undefined) {
-        yield* on(() => shell.run(`${deviceShell.download(flsUrl, "/sbin/fls")} && chmod +x /sbin/fls`))
-      }
-      yield* on(() => shell.run(deviceShell.fls(job), { timeout }))
+    const certificate = /^(https|oci):/.test(image.url) && (yield* on(() => installCertificate(board, shell, options)))
+    const { credentials, headers, method, name, url } = image
+    const job = { url, name, headers, target, certificate, insecureTls: options.insecureTls ?? false }
+    if (method === "fls") {
+      yield* on(() => fls.write(shell, job, { credentials, flsUrl: options.flsUrl, timeout }))
     } else {
       const command = deviceShell.start(job)
       yield* on(() => shell.run(command))
@@ -391,13 +380,15 @@ const isWorthRetrying = ({ _tag }: { readonly _tag: string }): boolean =>
  */
 export const flash = <E = never, R = never>(
   board: Board,
-  image: Image<E, R>,
+  image: images.Image<E, R>,
   options: FlashOptions = {}
 ): Effect.Effect<void, FlashError | E, R> => {
   const caller = callers.of()
   const on = <A>(call: () => A): A => callers.on(caller, call)
   const { onProgress = () => Effect.void, retries = 3, stayOn = false } = options
   return Effect.gen(function*() {
+    const problem = images.problem(image, options.method)
+    if (problem !== undefined) return yield* callers.blame(new images.InvalidImage({ reason: problem }), { caller })
     const prepared = Effect.zipRight(
       onProgress({ step: "bundle", attempt: 1 }),
       on(() => prepare(board, options))
@@ -407,13 +398,7 @@ export const flash = <E = never, R = never>(
       on(() => Opendal.upload(board.files, image.name, image.image))
     )
     const [spec] = yield* interruptible.both(prepared, uploaded)
-    const source = "url" in image
-      ? { url: image.url, name: image.url, headers: image.headers ?? {} }
-      : {
-        url: `${yield* on(() => board.http.get_url())}/${encodeURIComponent(image.name)}`,
-        name: image.name,
-        headers: {}
-      }
+    const source = images.remote(image, options.method, "url" in image ? "" : yield* on(() => board.http.get_url()))
     let attempt = 0
     yield* Effect.suspend(() => {
       attempt++

@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -91,10 +92,13 @@ export interface Entry {
  * @category models
  */
 export interface Console<E> {
-  /** Sends text unchanged. */
-  readonly send: (text: string) => Effect.Effect<void, E>
+  /**
+   * Sends text unchanged. The transcript has `<redacted>` in place of a redacted text. A device that is not asking for a password
+   * echoes what is typed, so turn its echo off before.
+   */
+  readonly send: (text: string | Redacted.Redacted) => Effect.Effect<void, E>
   /** Sends text, followed by the console's line end. */
-  readonly sendLine: (line: string) => Effect.Effect<void, E>
+  readonly sendLine: (line: string | Redacted.Redacted) => Effect.Effect<void, E>
   /**
    * Waits until the device's text matches the pattern. The text after the match stays for the next `expect`. Of several
    * patterns, the one that matches first in the text wins. Without a timeout, `expect` waits as long as the device
@@ -276,15 +280,15 @@ export const make = <E>(
         return next(false)
       }))
 
-    const send = (text: string) =>
+    const type = (text: commandLine.Typed, end: string) =>
       Effect.zipRight(
-        Effect.sync(() => said.add("client", text)),
-        stream.write(encoder.encode(text))
+        Effect.sync(() => said.add("client", commandLine.shown(text) + end)),
+        stream.write(encoder.encode(commandLine.plain(text) + end))
       )
 
     return {
-      send,
-      sendLine: (line) => send(line + lineEnd),
+      send: (text) => type(text, ""),
+      sendLine: (line) => type(line, lineEnd),
       expect: (pattern, { timeout } = {}) => {
         const caller = callers.of()
         return timeout === undefined
@@ -363,7 +367,8 @@ export interface RunOptions {
  * is a result, not a failure.
  *
  * The command is sent as one line, followed by an `echo` of its exit code, so it must be something that `; echo` can follow: no
- * `&` at its end, and no comment. Text that was unread before is dropped. An echo of the line is not part of the output.
+ * `&` at its end, and no comment. Text that was unread before is dropped. An echo of the line is not part of the output. Errors show
+ * `<redacted>` in place of a redacted command.
  *
  * @since 0.1.0
  * @category combinators
@@ -386,16 +391,20 @@ export interface RunOptions {
  */
 export const run = <E>(
   console: Console<E>,
-  command: string,
+  command: string | Redacted.Redacted,
   options: RunOptions
 ): Effect.Effect<CommandResult, E | ExpectError | InvalidCommand> => {
   const caller = callers.of()
   return Effect.gen(function*() {
-    const problem = commandLine.problem(command)
-    if (problem !== undefined) return yield* callers.blame(new InvalidCommand({ command, reason: problem }), { caller })
-    const { line, pattern, result } = commandLine.make(command, yield* Random.nextIntBetween(100_000, 1_000_000))
+    const text = commandLine.plain(command)
+    const problem = commandLine.problem(text)
+    if (problem !== undefined) {
+      const error = new InvalidCommand({ command: commandLine.shown(command), reason: problem })
+      return yield* callers.blame(error, { caller })
+    }
+    const { line, pattern, result } = commandLine.make(text, yield* Random.nextIntBetween(100_000, 1_000_000))
     const { prompt, timeout = "1 minute" } = options
-    yield* console.sendLine(line)
+    yield* console.sendLine(typeof command === "string" ? line : Redacted.make(line))
     const { before, groups } = yield* callers.on(caller, () => console.expect(pattern, { timeout }))
     yield* callers.on(caller, () => console.expect(prompt, { timeout }))
     return result(before, groups)

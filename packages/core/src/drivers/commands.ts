@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as callers from "../protocol/callerFrame.ts"
 import * as Console from "./Console.ts"
+import * as commandLine from "./console/commandLine.ts"
 
 export const failed = (
   command: string,
@@ -14,7 +15,7 @@ export const failed = (
 // Runs a command, and returns the lines that it prints.
 export const run = <E>(
   console: Console.Console<E>,
-  command: string,
+  command: commandLine.Typed,
   options: Console.RunOptions
 ): Effect.Effect<
   ReadonlyArray<string>,
@@ -23,6 +24,6 @@ export const run = <E>(
   const caller = callers.of()
   return Effect.flatMap(
     callers.on(caller, () => Console.run(console, command, options)),
-    (result) => result.code === 0 ? Effect.succeed(result.lines) : failed(command, result, caller)
+    (result) => result.code === 0 ? Effect.succeed(result.lines) : failed(commandLine.shown(command), result, caller)
   )
 }

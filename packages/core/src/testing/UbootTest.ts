@@ -80,7 +80,7 @@ export interface UbootTestOptions {
     readonly prompt: string
     /** The name and the password that it asks for before its first prompt. */
     readonly login?: { readonly name: string; readonly password: string } | undefined
-    /** A command of its shell. `echo` and the exit code of the last command are known already. */
+    /** A command of its shell. `echo`, `stty echo`, `stty -echo` and the exit code of the last command are known already. */
     readonly run: (command: string) => Reply
   } | undefined
 }
@@ -126,6 +126,7 @@ export const make = (options: UbootTestOptions = {}): Effect.Effect<UbootTest, n
     let state: State = "off"
     let line = ""
     let returned = false
+    let echoes = true
     let timer: Fiber.RuntimeFiber<void> | undefined
     // What was typed at the login so far; undefined afterwards.
     let given: Array<string> | undefined
@@ -145,6 +146,7 @@ export const make = (options: UbootTestOptions = {}): Effect.Effect<UbootTest, n
     }
     const wake = () => {
       shell.reset()
+      echoes = true
       line = ""
       state = "countdown"
       say(`\r\n${banner}\r\n\r\nHit any key to stop autoboot:  ${Math.ceil(Duration.toSeconds(countdown))} `)
@@ -178,7 +180,12 @@ export const make = (options: UbootTestOptions = {}): Effect.Effect<UbootTest, n
       if (state === "system" && system !== undefined && given !== undefined) return logIn(system, given, text)
       if (text.trim() !== "" && text.trim() !== "#") commands.push(text.trim())
       if (state === "system" && system !== undefined) {
-        const { action, output } = shell.run(text, system.run)
+        const { action, output } = shell.run(text, (command) => {
+          const [, off] = /^stty (-?)echo$/.exec(command) ?? []
+          if (off === undefined) return system.run(command)
+          echoes = off === ""
+          return ""
+        })
         if (action === "reset" || /^reboot\b/.test(text.trim())) return beginCountdown
         return Effect.sync(() => say(output + system.prompt))
       }
@@ -204,7 +211,7 @@ export const make = (options: UbootTestOptions = {}): Effect.Effect<UbootTest, n
             return stopTimer
           }
           if (ends) {
-            say("\r\n")
+            if (echoes) say("\r\n")
             const complete = line
             line = ""
             return obey(complete)
@@ -212,7 +219,7 @@ export const make = (options: UbootTestOptions = {}): Effect.Effect<UbootTest, n
           if (character === "\n") return Effect.void
           line += character
           // Neither the escape character that begins a sequence nor a password has an echo.
-          if (character !== "\u001b" && given?.length !== 1) say(character)
+          if (echoes && character !== "\u001b" && given?.length !== 1) say(character)
           return Effect.void
         }), { discard: true })
 

@@ -2,9 +2,10 @@ import { Device, Driver, DriverFailure, Resource } from "@effect-jumpstarter/cor
 import { BaseFlasher, HttpServer, Opendal, Power, Serial, Tftp, Uboot } from "@effect-jumpstarter/core/drivers"
 import { ExporterTest, HttpServerTest, UbootTest } from "@effect-jumpstarter/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Layer } from "effect"
+import { Duration, Effect, Encoding, Layer, Redacted } from "effect"
+import { inspect } from "node:util"
 import * as deviceShell from "../../src/drivers/baseFlasher/deviceShell.ts"
-import { utf8 } from "../support/bytes.ts"
+import { text, utf8 } from "../support/bytes.ts"
 import * as hurriedClock from "../support/hurriedClock.ts"
 import { logged } from "../support/leaseBench.ts"
 import { broken } from "./support.ts"
@@ -36,6 +37,8 @@ interface Options {
   readonly isStuck?: boolean
   /** Whether the TFTP server cannot be stopped. */
   readonly keepsTftp?: boolean
+  /** What fls prints when it fails. */
+  readonly denied?: string
 }
 
 // A board whose small system asks for a name and a password, and keeps the commands that it ran.
@@ -45,12 +48,13 @@ const board = (options: Options = {}) =>
     const codes = [...options.codes ?? []]
     let isWriting = true
     const login: Array<string> = []
-    const run = (command: string): string => {
+    const run = (command: string): UbootTest.Reply => {
       ran.push(command)
       if (command === deviceShell.poll) {
         isWriting = !isWriting
         return isWriting && options.isStuck !== true ? `${codes.shift() ?? 0}\r\n` : "pos:\t65536\r\nflags: 0100001\r\n"
       }
+      if (options.denied !== undefined && command.includes("exec fls")) return { output: options.denied, code: 3 }
       if (command === deviceShell.output) return "curl: (22) The requested URL returned error: 404\r\n"
       return command.startsWith("ls -l")
         ? "lrwxrwxrwx 1 root root 0 mmcblk1 -> ../../4fb0000.mmc/block/mmcblk1\r\n"
@@ -221,6 +225,98 @@ describe("BaseFlasher.flash", () => {
         "fls from-url -i 1.0 -n --o-direct 'oci://registry.example/i' /dev/mmcblk0"
       ])
     }).pipe(hurried))
+
+  // Longer than a line of a serial console.
+  const password = `it's "${"0123456789".repeat(140)}"`
+  const ofRegistry = {
+    url: "oci://registry.example/board/image:latest",
+    credentials: { username: "robot$1", password: Redacted.make(password) }
+  }
+  const encoded = (username: string) =>
+    Encoding.encodeBase64(
+      `FLS_REGISTRY_USERNAME='${username}'\nFLS_REGISTRY_PASSWORD='${password.replace("'", "'\\''")}'\n`
+    )
+
+  it.scopedLive("logs in to the registry of an image, and shows the password nowhere", () =>
+    Effect.gen(function*() {
+      const { clients, ran } = yield* board()
+      let shown = ""
+      yield* BaseFlasher.flash(clients, ofRegistry, {
+        console: { onText: (text) => Effect.sync(() => void (shown += text)) }
+      })
+      const parts = ran.flatMap((command) => /^printf %s (\S+) >> /.exec(command)?.[1] ?? [])
+      assert.isAbove(parts.length, 3)
+      for (const part of parts) {
+        assert.isAtMost(part.length, 512)
+        assert.notInclude(shown, part)
+      }
+      assert.strictEqual(parts.join(""), encoded("robot$1"))
+      assert.include(
+        ran,
+        "(set -a; . /tmp/flash.credentials; rm -f /tmp/flash.credentials; exec fls from-url -i 1.0 -n --o-direct "
+          + "'oci://registry.example/board/image:latest' /dev/mmcblk0)"
+      )
+      // The console shows what is typed before and afterwards.
+      assert.include(shown, "stty -echo")
+      assert.include(shown, "fls from-url")
+    }).pipe(hurried))
+
+  it.scopedLive("hides a password that the board prints", () =>
+    Effect.gen(function*() {
+      const { clients } = yield* board({ denied: `denied: ${password}\r\n` })
+      const error = yield* Effect.flip(BaseFlasher.flash(clients, ofRegistry, { retries: 0 }))
+      assert(error._tag === "CommandFailed", error.message)
+      assert.deepStrictEqual(error.output, ["denied: <redacted>"])
+      for (const shown of [error.message, inspect(error), JSON.stringify(error)]) {
+        assert.notInclude(shown, "0123456789")
+        assert.notInclude(shown, encoded("robot$1").slice(40, 80))
+      }
+    }).pipe(hurried))
+
+  it.scopedLive("does not type a password that the console would show", () =>
+    Effect.gen(function*() {
+      const { clients, ran } = yield* board()
+      // A shell that goes on with its echo.
+      const deaf = (bytes: Uint8Array) => utf8(text(bytes).replace("stty -echo", "stty -x   "))
+      const serial = {
+        connect: () =>
+          Effect.map(clients.serial.connect(), (line) => ({
+            ...line,
+            write: (bytes: Uint8Array) => line.write(deaf(bytes))
+          }))
+      }
+      const error = yield* Effect.flip(BaseFlasher.flash({ ...clients, serial }, ofRegistry))
+      assert.strictEqual(
+        error.message,
+        "cannot flash the image: the console would show the credentials: `stty -echo` does not stop its echo"
+      )
+      assert.deepStrictEqual(ran.filter((command) => /printf|fls/.test(command)), [])
+    }).pipe(hurried))
+
+  it.scopedLive("refuses images that cannot be fetched so, before anything happens", () =>
+    Effect.gen(function*() {
+      const { calls, clients } = yield* board()
+      const { credentials } = ofRegistry
+      const problems = [
+        [
+          { url: "https://images.example/i", credentials },
+          {},
+          "credentials are for images of registries, whose URLs begin with oci://"
+        ],
+        [ofRegistry, { method: "shell" }, "only the method `fls` can fetch an image of a registry"],
+        [{ ...ofRegistry, credentials: { ...credentials, username: "" } }, {}, "the credentials have no username"],
+        [
+          { ...ofRegistry, credentials: { ...credentials, password: Redacted.make("") } },
+          {},
+          "the credentials have no password"
+        ]
+      ] as const
+      for (const [image, options, reason] of problems) {
+        const error = yield* Effect.flip(BaseFlasher.flash(clients, image, options))
+        assert.deepInclude(error, { _tag: "InvalidImage", reason })
+      }
+      assert.deepStrictEqual(calls, [])
+    }))
 
   it.scopedLive("fails once for a target that is not there, and for a manifest that cannot be read", () =>
     Effect.gen(function*() {

@@ -3,7 +3,7 @@
 import type { ByteStream } from "@effect-jumpstarter/core/ByteStream"
 import { Console } from "@effect-jumpstarter/core/drivers"
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, Deferred, Effect, Exit, FastCheck as fc, Fiber, Mailbox, Scope, TestClock } from "effect"
+import { Chunk, Deferred, Effect, Exit, FastCheck as fc, Fiber, Mailbox, Redacted, Scope, TestClock } from "effect"
 import { text, utf8 } from "../support/bytes.ts"
 
 // A device that sends the text that the test passes to `say`.
@@ -39,6 +39,21 @@ describe("Console", () => {
       yield* say("word:")
       const match = yield* Fiber.join(waiting)
       assert.deepStrictEqual(match, { before: "root\n", match: "Password:", groups: ["Password", undefined], index: 0 })
+    }))
+
+  it.scoped("types a secret that its transcript does not show", () =>
+    Effect.gen(function*() {
+      const { say, stream, written } = yield* device
+      const console = yield* Console.make(stream)
+      yield* say("Password: ")
+      yield* console.expect("Password: ")
+      yield* console.sendLine(Redacted.make("hunter2"))
+      yield* console.send(Redacted.make("hunter3"))
+      assert.deepStrictEqual(written, ["hunter2\n", "hunter3"])
+      assert.deepStrictEqual(yield* console.transcript, [
+        { from: "device", text: "Password: " },
+        { from: "client", text: "<redacted>\n<redacted>" }
+      ])
     }))
 
   it.scoped("finds the first match of several patterns, and returns the index of its pattern", () =>

@@ -1,7 +1,7 @@
 import { ByteStream } from "@effect-jumpstarter/core"
 import { Console } from "@effect-jumpstarter/core/drivers"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Stream, TestClock } from "effect"
+import { Effect, Redacted, Stream, TestClock } from "effect"
 
 // A shell that answers each line by a function of it, with or without an echo. `$?` of the line is `code`.
 const shell = (answer: (command: string, mark: string) => string) =>
@@ -78,5 +78,19 @@ describe("Console.run", () => {
       const error = yield* Effect.flip(Console.run(console, "a\nb", { prompt }))
       assert.strictEqual(error.message, "cannot send the command \"a\\nb\": it has a line break")
       assert.deepStrictEqual(yield* console.transcript, [])
+    }))
+
+  it.scoped("types a secret command, and shows it neither in the transcript nor in an error", () =>
+    Effect.gen(function*() {
+      const typed: Array<string> = []
+      const console = yield* shell((command, mark) => {
+        typed.push(command)
+        return `${mark}=0\r\n# `
+      })
+      yield* Console.run(console, Redacted.make("login hunter2"), { prompt })
+      assert.deepStrictEqual(typed, ["login hunter2"])
+      assert.deepStrictEqual((yield* console.transcript)[0], { from: "client", text: "<redacted>\n" })
+      const error = yield* Effect.flip(Console.run(console, Redacted.make("login\nhunter2"), { prompt }))
+      assert.strictEqual(error.message, "cannot send the command \"<redacted>\": it has a line break")
     }))
 })

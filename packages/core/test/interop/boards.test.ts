@@ -183,6 +183,30 @@ describe.skipIf(python.publishedDrivers === undefined)("the published drivers of
       60_000
     )
 
+    it.scoped(
+      "BaseFlasher: logs in to a registry, and says without the password that it refused",
+      () =>
+        Effect.gen(function*() {
+          const board = yield* Device.connectAll(flasherPlaces)
+          const password = "it's \"a\" secret"
+          const image = (password: string) => ({
+            url: "oci://registry.example/board/image:latest",
+            credentials: { username: "robot", password: Redacted.make(password) }
+          })
+          let shown = ""
+          yield* BaseFlasher.flash(board, image(password), {
+            console: { onText: (text) => Effect.sync(() => void (shown += text)) }
+          })
+          assert.strictEqual(text(yield* fileOf("emmc")), "robot from oci://registry.example/board/image:latest")
+          assert.include(shown, "exec fls from-url")
+          assert.notInclude(shown, "printf")
+          const denied = yield* Effect.flip(BaseFlasher.flash(board, image("sesame"), { retries: 0 }))
+          assert(denied._tag === "CommandFailed", denied.message)
+          assert.deepStrictEqual([denied.code, denied.output], [3, ["denied: <redacted>"]])
+        }).pipe(hurried),
+      60_000
+    )
+
     it.scoped("Pi Pico: copies firmware to the board's drive", () =>
       Effect.gen(function*() {
         const pico = yield* connect(PiPico.contract, "pico")

@@ -1,4 +1,5 @@
 // The commands with which a small system on the device fetches an image and writes it.
+import * as Encoding from "effect/Encoding"
 import { quote } from "../console/commandLine.ts"
 
 /** What to write, and where to. */
@@ -69,9 +70,34 @@ export const readState = (lines: ReadonlyArray<string>): State => {
 /** Prints what the pipeline printed. */
 export const output = `cat ${outputFile}`
 
+// Sets the variables with which fls logs in to a registry.
+const credentialsFile = "/tmp/flash.credentials"
+
+// What a serial console takes as one line.
+const chunk = /.{1,512}/g
+
+/** Stops the echo of the console, and starts it again. */
+export const echo = { off: ["stty", "-echo"].join(" "), on: ["stty", "echo"].join(" ") }
+
+/** Writes credentials to a file of the device. These commands are as secret as the password. */
+export const storeCredentials = (username: string, password: string): ReadonlyArray<string> => {
+  const variables = { FLS_REGISTRY_USERNAME: username, FLS_REGISTRY_PASSWORD: password }
+  const content = Object.entries(variables).map(([name, value]) => `${name}=${quote(value)}\n`).join("")
+  const encoded = `${credentialsFile}.base64`
+  return [
+    `(umask 077; : > ${encoded}; : > ${credentialsFile})`,
+    ...(Encoding.encodeBase64(content).match(chunk) ?? []).map((part) => `printf %s ${part} >> ${encoded}`),
+    `base64 -d ${encoded} > ${credentialsFile} && rm -f ${encoded}`
+  ]
+}
+
 /** Fetches and writes the image with fls, which shows its progress. */
 export const fls = (job: Job): string =>
   ["fls", "from-url", "-i", "1.0", "-n", ...httpOptions(job), "--o-direct", quote(job.url), job.target].join(" ")
+
+/** Runs a command once with the credentials. */
+export const authenticated = (command: string): string =>
+  `(set -a; . ${credentialsFile}; rm -f ${credentialsFile}; exec ${command})`
 
 // Block devices are found by the address of their controller, because their numbers change.
 const byAddress = /^\/sys\/class\/block#(.+)$/

@@ -1,4 +1,12 @@
 // A command as a line for a prompt, and its output and exit code from what the device prints in return.
+import * as Redacted from "effect/Redacted"
+
+/** What a client types. A secret shows neither in the transcript nor in errors. */
+export type Typed = string | Redacted.Redacted
+
+export const plain = (typed: Typed): string => typeof typed === "string" ? typed : Redacted.value(typed)
+
+export const shown = (typed: Typed): string => typeof typed === "string" ? typed : "<redacted>"
 
 /** Why a command cannot be sent as one line. */
 export const problem = (command: string): string | undefined =>
