@@ -25,6 +25,8 @@ const outside = {
 
 // What a machine needs besides Python, where the tests of a contract do not run on every machine.
 const needs = {
+  Adb: "adb",
+  DbusNetwork: "a D-Bus daemon",
   Qemu: "QEMU for the boot"
 }
 
@@ -43,6 +45,7 @@ const standIns = {
   Renode: "a program of the test",
   RideSx: "a program of the test",
   RideSxPower: "a terminal of the test",
+  SnmpPower: "an agent of the test",
   Stlink: "a directory as the drive",
   Uboot: "a scripted board",
   UStreamer: "a program of the test",
@@ -175,7 +178,11 @@ const packageOf = (label) => label.split(".")[0].replaceAll("_", "-")
 
 const inCi = (name) => {
   const files = tests.get(name)
-  if (files === undefined) return outside[name] === undefined ? "no" : `no: ${outside[name]}`
+  if ((files === undefined) !== (name in outside)) {
+    const mistake = files === undefined ? "no interop test has it, and there is no reason" : "an interop test has it"
+    throw new Error(`${name}: ${mistake}. The reasons are in the list \`outside\` of scripts/driver-pages.mjs.`)
+  }
+  if (files === undefined) return `no: ${outside[name]}`
   const machine = needs[name] === undefined ? "" : `, where there is ${needs[name]}`
   const standIn = standIns[name] === undefined ? "" : `, with ${standIns[name]}`
   return `yes${machine}${standIn}: ${files.map((file) => `\`${basename(file)}\``).join(", ")}`

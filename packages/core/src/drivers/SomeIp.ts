@@ -1,5 +1,5 @@
 /**
- * Services of vehicles (SOME/IP): `jumpstarter_driver_someip`.
+ * Services of vehicles (SOME/IP): `jumpstarter_driver_someip` (`protocol.md` 14.3).
  *
  * @since 0.1.0
  */
@@ -76,7 +76,9 @@ const oneGroup = DriverMethod.named((eventgroup = bits.sixteen) => [eventgroup])
 const wait = (seconds: number) => DriverMethod.optional(Schema.NonNegative, { fallback: seconds })
 
 /**
- * The contract. Timeouts are in seconds. A call that gets no answer in time fails with a `DriverError`.
+ * The contract. Timeouts are in seconds. A call that gets no answer in time fails with a `DriverError`. The published driver calls
+ * methods and subscribes to events at 127.0.0.1:30490 of the exporter only, wherever its configuration says that the service is, and
+ * waits 5 seconds for each answer (`protocol.md` 14.3). Messages go where the configuration says.
  *
  * @since 0.1.0
  * @category models

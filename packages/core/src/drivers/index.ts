@@ -271,7 +271,7 @@ export * as Shell from "./Shell.ts"
 export * as SnmpPower from "./SnmpPower.ts"
 
 /**
- * Services of vehicles (SOME/IP): `jumpstarter_driver_someip`.
+ * Services of vehicles (SOME/IP): `jumpstarter_driver_someip` (`protocol.md` 14.3).
  *
  * @since 0.1.0
  */

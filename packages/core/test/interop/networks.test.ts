@@ -1,8 +1,8 @@
 // The published drivers of proxies, screens and buses of a computer.
 import { Device, type DriverInterface, Endpoint, ExporterConnection } from "@effect-jumpstarter/core"
-import { Adb, DbusNetwork, Mitmproxy, Network, Vnc } from "@effect-jumpstarter/core/drivers"
+import { Adb, Console, DbusNetwork, Mitmproxy, Network, Vnc } from "@effect-jumpstarter/core/drivers"
 import { assert, describe, layer } from "@effect/vitest"
-import { Effect, Layer, Option, Stream } from "effect"
+import { Effect, Either, Layer, Option, Stream } from "effect"
 import * as http from "node:http"
 import { createConnection } from "node:net"
 import { concat } from "../support/bytes.ts"
@@ -45,7 +45,7 @@ const firstBytes = (place: { readonly host: string; readonly port: number } | { 
   )
 
 describe.skipIf(python.publishedDrivers === undefined)("the published drivers of networks", () => {
-  layer(exporter("proxy", "screens"), { excludeTestServices: true, timeout: "30 seconds" })((it) => {
+  layer(exporter("proxy", "screens", "sockets"), { excludeTestServices: true, timeout: "30 seconds" })((it) => {
     it.scoped("mitmproxy: answers for a server, shows the traffic, and passes the rest on", () =>
       Effect.gen(function*() {
         const proxy = yield* connect(Mitmproxy.contract, "proxy")
@@ -83,6 +83,18 @@ describe.skipIf(python.publishedDrivers === undefined)("the published drivers of
           assert.include(yield* Mitmproxy.certificate(proxy), "BEGIN CERTIFICATE")
           const noFlow = yield* Effect.flip(Stream.runDrain(proxy.get_flow_file("../secret")))
           assert.strictEqual(noFlow._tag, "InvalidArgument")
+          yield* proxy.set_mock_sequence("GET", "/api/turns", [{ body: { turn: 1 }, repeat: 1 }, { status: 503 }])
+          const turns = yield* Effect.replicateEffect(fetchThrough(address, `${origin}/api/turns`), 3)
+          assert.deepStrictEqual(turns.map(({ status }) => status), [200, 503, 503])
+          yield* proxy.set_mock_conditional("GET", "/api/rules", [
+            { match: { query: { key: "right" } }, body: { open: true } },
+            { status: 401, body: { open: false } }
+          ])
+          const answers = yield* Effect.forEach(
+            ["right", "wrong"],
+            (key) => fetchThrough(address, `${origin}/api/rules?key=${key}`)
+          )
+          assert.deepStrictEqual(answers.map(({ status }) => status), [200, 401])
           yield* proxy.set_state("tries", { count: 3 })
           assert.deepStrictEqual(yield* proxy.get_state("tries"), { count: 3 })
         }))
@@ -108,6 +120,32 @@ describe.skipIf(python.publishedDrivers === undefined)("the published drivers of
         const { path } = yield* Network.unixForward(server)
         assert.strictEqual(yield* firstBytes({ path }), "RFB 003.008\n")
       }))
+
+    it.scoped.each([["udp", /^udp:\/\/127\.0\.0\.1:\d+$/], ["unix", undefined], ["websocket", /^ws:\/\//]] as const)(
+      "Network: connects to a peer over %s",
+      ([path, address]) =>
+        Effect.gen(function*() {
+          const peer = yield* connect(Network.contract, path)
+          const console = yield* Console.make(yield* peer.connect())
+          for (const line of ["one", "two"]) {
+            yield* console.sendLine(line)
+            yield* console.expect(`${line}\n`, { timeout: "10 seconds" })
+          }
+          const said = yield* Effect.either(peer.address())
+          if (address !== undefined) assert.match(Either.getOrThrow(said), address)
+          else assert.strictEqual(Either.getOrThrow(Either.flip(said))._tag, "MethodNotImplemented")
+        })
+    )
+
+    it.scoped.each(["tcp_gone", "unix_gone", "websocket_gone"])(
+      "Network: says that nobody listens (%s)",
+      (path) =>
+        Effect.gen(function*() {
+          const peer = yield* connect(Network.contract, path)
+          const refused = yield* Effect.flip(peer.connect())
+          assert.strictEqual(refused._tag, "DriverError")
+        })
+    )
   })
 })
 

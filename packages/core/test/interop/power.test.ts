@@ -1,16 +1,22 @@
 // The power drivers of Jumpstarter that need no hardware.
 import { Device, type DriverInterface, Endpoint, ExporterConnection } from "@effect-jumpstarter/core"
-import { NoyitoPower, Power } from "@effect-jumpstarter/core/drivers"
+import { NoyitoPower, Power, SnmpPower } from "@effect-jumpstarter/core/drivers"
 import { assert, describe, layer } from "@effect/vitest"
-import { Effect, Layer, Stream } from "effect"
+import { Context, Effect, Layer, Stream } from "effect"
+import { readFile } from "node:fs/promises"
+import { dirname, join } from "node:path"
 import * as process from "../support/process.ts"
 import * as python from "../support/python.ts"
 
+/** The directory in which the benches keep the states of their switches. */
+class Directory extends Context.Tag("test/Directory")<Directory, string>() {}
+
 const exporter = Layer.unwrapScoped(
-  Effect.map(
-    process.start(python.drivers("http_power", "noyito")),
-    ({ ready }) => ExporterConnection.layer(Endpoint.unix(ready.unix))
-  )
+  Effect.map(process.start(python.drivers("http_power", "noyito", "snmp")), ({ ready }) =>
+    Layer.merge(
+      ExporterConnection.layer(Endpoint.unix(ready.unix)),
+      Layer.succeed(Directory, dirname(ready.unix))
+    ))
 )
 
 const connect = <I extends DriverInterface.Any>(contract: I, path: string) =>
@@ -58,6 +64,36 @@ describe.skipIf(python.publishedDrivers === undefined)("the published drivers of
         const gone = yield* Effect.flip((yield* connect(NoyitoPower.contract, "relay_gone")).on())
         assert.strictEqual(gone._tag, "DriverError")
         assert.include(gone.message, "no-such-port")
+      }))
+
+    it.scoped.each([["outlet", "outlet1"], ["outlet_safe", "outlet2"]] as const)(
+      "an SNMP power strip switches %s",
+      ([path, file]) =>
+        Effect.gen(function*() {
+          const outlet = yield* connect(SnmpPower.contract, path)
+          const directory = yield* Directory
+          const state = Effect.promise(() => readFile(join(directory, file), "utf8"))
+          yield* outlet.on()
+          assert.strictEqual(yield* state, "1")
+          yield* Power.cycle(yield* connect(Power.contract, path), { wait: 0 })
+          assert.strictEqual(yield* state, "1")
+          yield* outlet.off()
+          assert.strictEqual(yield* state, "0")
+        })
+    )
+
+    it.scoped.each(
+      [
+        ["outlet_3", "notWritable at 1.3.6.1.4.1.13742.6.4.1.2.1.2.1.3"],
+        ["outlet_wrong", "Wrong SNMP PDU digest"],
+        ["outlet_dead", "SNMP operation timed out"]
+      ] as const
+    )("an SNMP power strip says why it does not switch %s", ([path, message]) =>
+      Effect.gen(function*() {
+        const refused = yield* Effect.flip((yield* connect(SnmpPower.contract, path)).on())
+        assert.strictEqual(refused._tag, "DriverError")
+        assert.include(refused.message, `SNMP set failed`)
+        assert.include(refused.message, message)
       }))
   })
 })

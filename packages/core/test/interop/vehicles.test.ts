@@ -247,5 +247,51 @@ describe.skipIf(python.publishedDrivers === undefined)("the published drivers of
         assert.deepStrictEqual([late._tag, late.code], ["DriverError", "DEADLINE_EXCEEDED"])
         assert.deepStrictEqual(yield* endpoint.find_service(0x4321, undefined, 0.05), [])
       }))
+
+    it.scoped("SOME/IP: calls a method, and says that a service refused it", () =>
+      Effect.gen(function*() {
+        const endpoint = yield* connect(SomeIp.contract, "someip")
+        const answer = yield* endpoint.rpc_call(0x1234, 0x0001, Uint8Array.of(1, 2, 3))
+        assert.deepInclude(answer, { service_id: 0x1234, method_id: 1, message_type: 0x80, return_code: 0 })
+        assert.deepStrictEqual(answer.payload, Uint8Array.of(3, 2, 1))
+        assert.deepStrictEqual((yield* endpoint.rpc_call(0x1234, 1, new Uint8Array())).payload, new Uint8Array())
+        const refused = yield* Effect.flip(endpoint.rpc_call(0x1234, 0x0e01, Uint8Array.of(1)))
+        assert.strictEqual(refused._tag, "DriverError")
+        assert.include(refused.message, "RPC call to MessageId(service_id=0x1234, method_id=0x0e01) failed")
+        // The numbers have 16 bits, which the client checks.
+        const wide = yield* Effect.flip(endpoint.rpc_call(0x12345, 1, Uint8Array.of(1)))
+        assert.deepInclude(wide, { _tag: "InvalidArgument", origin: "client" })
+      }))
+
+    it.scoped("SOME/IP: has the events of a group while somebody reads them", () =>
+      Effect.gen(function*() {
+        const endpoint = yield* connect(SomeIp.contract, "someip")
+        const events = SomeIp.events(endpoint, 0x0010).pipe(Stream.take(3), Stream.runCollect)
+        // The second time shows that the first subscription has ended: otherwise no event would come.
+        for (let time = 0; time < 2; time++) {
+          assert.deepStrictEqual(
+            Chunk.toReadonlyArray(yield* events).map(({ event_id, payload }) => [event_id, [...payload]]),
+            [[0x8010, [0, 0x10, 1]], [0x8010, [0, 0x10, 2]], [0x8010, [0, 0x10, 3]]]
+          )
+        }
+        const late = yield* Effect.flip(endpoint.receive_event(0.05))
+        assert.deepStrictEqual([late._tag, late.code], ["DriverError", "DEADLINE_EXCEEDED"])
+      }))
+
+    it.scoped("SOME/IP: says that its endpoint is closed", () =>
+      Effect.gen(function*() {
+        const endpoint = yield* connect(SomeIp.contract, "someip_closed")
+        yield* endpoint.start()
+        yield* endpoint.close_connection()
+        const uses = [
+          endpoint.rpc_call(0x1234, 1, Uint8Array.of(1)),
+          endpoint.send_message(0x1234, 1, Uint8Array.of(1))
+        ]
+        for (const use of uses) {
+          const closed = yield* Effect.flip(use)
+          assert.strictEqual(closed._tag, "DriverError")
+          assert.include(closed.message, "not running")
+        }
+      }))
   })
 })
