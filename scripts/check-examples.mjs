@@ -1,5 +1,5 @@
 // Type-checks the TypeScript of the documentation, with the repository's own strictness: the ```ts fences of the README
-// files, of docs and of the JSDoc comments in packages/core/src. A fence stands alone, but one without imports in a Markdown
+// files, of AGENTS.md, of docs, of the site's start and of the JSDoc comments in packages/core/src. A fence stands alone, but one without imports in a Markdown
 // file continues the fence before it. Every line keeps its number, so that errors point into the documentation.
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -14,7 +14,8 @@ const packages = readdirSync(join(root, "packages"))
 const sources = [
   "README.md",
   ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`),
-  ...packages.map((name) => `packages/${name}/README.md`),
+  "site/index.md",
+  ...packages.flatMap((name) => [`packages/${name}/README.md`, `packages/${name}/AGENTS.md`]),
   ...readdirSync(join(root, "packages/core/src"), { recursive: true }).map((name) => `packages/core/src/${name}`)
 ].filter((file) => /\.(md|ts)$/.test(file) && existsSync(join(root, file)))
 

@@ -140,4 +140,5 @@ if (dead.length > 0) {
 
 run("import every module", consumer, process.execPath, "smoke.js")
 run("compile against the declarations", consumer, bin("tsc"))
+run("the template of a project", root, process.execPath, "scripts/template-check.mjs", temp)
 console.log("\nThe packages are fit to publish.")

@@ -4,6 +4,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join, posix, relative } from "node:path"
 import { fileURLToPath } from "node:url"
+import { replaceLinks } from "./links.mjs"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
 const from = join(root, "docs")
@@ -33,5 +34,5 @@ mkdirSync(target)
 for (const page of pages) {
   const text = readFileSync(join(from, page), "utf8")
   mkdirSync(dirname(join(target, page)), { recursive: true })
-  writeFileSync(join(target, page), text.replaceAll(/\[([^\][]+)\]\(([^()\s]+)\)/g, moved(page)))
+  writeFileSync(join(target, page), replaceLinks(text, moved(page)))
 }

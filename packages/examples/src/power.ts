@@ -2,7 +2,7 @@
 import { ExporterConnection } from "@effect-jumpstarter/core"
 import { ExporterTest, PowerTest } from "@effect-jumpstarter/core/testing"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Config, Effect, Layer, Option, Stream } from "effect"
+import { Effect, Option, Stream } from "effect"
 
 const program = Effect.gen(function*() {
   // Inside `jmp shell`: the leased exporter, from JMP_EXPORTER, JMP_LEASE and JMP_EXPORTER_LABELS.
@@ -23,9 +23,6 @@ const supply = PowerTest.make({ voltage: 5, load: () => 2, interval: "100 millis
 const fake = ExporterTest.layer(Effect.map(supply, ({ driver }) => ({ power: driver })))
 
 // Uses a real exporter inside `jmp shell` or with JUMPSTARTER_HOST, and one in memory otherwise.
-const exporter = Layer.unwrapEffect(Effect.map(
-  Config.option(Config.string("JUMPSTARTER_HOST")),
-  ({ _tag }) => _tag === "Some" ? ExporterConnection.layerEnv() : fake
-))
+const exporter = ExporterConnection.layerEnvOr(fake)
 
 program.pipe(Effect.provide(exporter), NodeRuntime.runMain)
