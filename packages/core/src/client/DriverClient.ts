@@ -170,13 +170,9 @@ const decodeHandle = Schema.decodeUnknown(Schema.parseJson(streamRequest.ClientS
 
 type Called = Parameters<Session["admit"]>[1]
 
-/**
- * The client of a node of the tree, and of all nodes below it.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const make = (session: Session, node: DriverTree.DriverNode): DriverClient => {
+type Operations = Pick<DriverClient, "call" | "streamingCall" | "stream" | "resource">
+
+const operationsOf = (session: Session, node: DriverTree.DriverNode): Operations => {
   const prepare = (called: Called, args: ReadonlyArray<Resource.Argument>) =>
     Effect.flatMap(session.admit(node, called), (site) => {
       const request = Either.mapBoth(encodeArguments(site.uuid, site.method, args), {
@@ -314,19 +310,86 @@ export const make = (session: Session, node: DriverTree.DriverNode): DriverClien
     )
   }
 
-  const client: DriverClient = {
-    ...node,
-    address: session.exporter.target,
-    children: new Map(Array.from(node.children, ([name, child]) => [name, make(session, child)])),
-    child: (path) => {
-      const found = DriverTree.find(client, path)
-      return Either.isRight(found) ? found : Either.left(callers.blame(found.left, { caller: callers.of() }))
-    },
-    call,
-    streamingCall,
-    stream,
-    resource: lend,
-    logStream: session.logs.forward
-  }
-  return client
+  return { call, streamingCall, stream, resource: lend }
 }
+
+const childless: ReadonlyMap<string, DriverClient> = new Map()
+
+const makeAll = (
+  session: Session,
+  nodes: ReadonlyMap<string, DriverTree.DriverNode>
+): ReadonlyMap<string, DriverClient> => {
+  const clients = new Map<string, DriverClient>()
+  nodes.forEach((node, name) => clients.set(name, new Client(session, node)))
+  return clients
+}
+
+// Most drivers of a large tree are never called, so the functions of a client are made when one of them is used.
+class Client implements DriverClient {
+  readonly uuid: string
+  readonly name: string
+  readonly path: ReadonlyArray<string>
+  readonly labels: DriverTree.DriverNode["labels"]
+  readonly description: DriverTree.DriverNode["description"]
+  readonly methodsDescription: DriverTree.DriverNode["methodsDescription"]
+  readonly children: ReadonlyMap<string, DriverClient>
+  readonly #session: Session
+  readonly #node: DriverTree.DriverNode
+  #operations: Operations | undefined
+
+  constructor(session: Session, node: DriverTree.DriverNode) {
+    this.uuid = node.uuid
+    this.name = node.name
+    this.path = node.path
+    this.labels = node.labels
+    this.description = node.description
+    this.methodsDescription = node.methodsDescription
+    this.#session = session
+    this.#node = node
+    this.children = node.children.size === 0 ? childless : makeAll(session, node.children)
+  }
+
+  get address() {
+    return this.#session.exporter.target
+  }
+
+  get call() {
+    return this.#used.call
+  }
+
+  get streamingCall() {
+    return this.#used.streamingCall
+  }
+
+  get stream() {
+    return this.#used.stream
+  }
+
+  get resource() {
+    return this.#used.resource
+  }
+
+  get logStream() {
+    return this.#session.logs.forward
+  }
+
+  get child(): DriverClient["child"] {
+    return (path) => {
+      const found = DriverTree.find<DriverClient>(this, path)
+      return Either.isRight(found) ? found : Either.left(callers.blame(found.left, { caller: callers.of() }))
+    }
+  }
+
+  get #used(): Operations {
+    this.#operations ??= operationsOf(this.#session, this.#node)
+    return this.#operations
+  }
+}
+
+/**
+ * The client of a node of the tree, and of all nodes below it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (session: Session, node: DriverTree.DriverNode): DriverClient => new Client(session, node)

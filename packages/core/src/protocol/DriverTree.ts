@@ -8,7 +8,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { shownPath } from "./shownPath.ts"
-import { isUuid, normalizeUuid } from "./uuid.ts"
+import { spelled } from "./uuid.ts"
 
 /**
  * The label with the Python client class of a driver. The class identifies the driver's interface.
@@ -90,8 +90,11 @@ const maxDepth = 500
 interface Draft {
   readonly report: DriverInstanceReport
   readonly depth: number
-  readonly children: Map<string, Draft>
+  children: Map<string, Draft> | undefined
 }
+
+// Most drivers have no children, and making a map takes longer than making the rest of a node.
+const childless: ReadonlyMap<string, DriverNode> = new Map()
 
 const finish = (draft: Draft, name: string, path: ReadonlyArray<string>): DriverNode => ({
   uuid: draft.report.uuid,
@@ -100,8 +103,17 @@ const finish = (draft: Draft, name: string, path: ReadonlyArray<string>): Driver
   labels: draft.report.labels,
   description: Option.fromNullable(draft.report.description),
   methodsDescription: draft.report.methodsDescription,
-  children: new Map(Array.from(draft.children, ([name, child]) => [name, finish(child, name, [...path, name])]))
+  children: draft.children === undefined ? childless : finishAll(draft.children, path)
 })
+
+const finishAll = (
+  drafts: ReadonlyMap<string, Draft>,
+  path: ReadonlyArray<string>
+): ReadonlyMap<string, DriverNode> => {
+  const children = new Map<string, DriverNode>()
+  drafts.forEach((draft, name) => children.set(name, finish(draft, name, [...path, name])))
+  return children
+}
 
 /**
  * Builds the tree. Parents must come before their children. A child belongs to the latest report with its parent's uuid, so
@@ -117,16 +129,15 @@ export const fromReports = (
   const latest = new Map<string, Draft>()
   let root: Draft | undefined
   for (const report of reports) {
-    if (!isUuid(report.uuid)) {
+    const uuid = spelled(report.uuid)
+    if (uuid === undefined) {
       return Either.left(new InvalidReport({ reason: `${JSON.stringify(report.uuid)} is not a UUID` }))
     }
-    const uuid = normalizeUuid(report.uuid)
-    const children = new Map<string, Draft>()
     if (report.parentUuid === undefined || report.parentUuid === "") {
-      root = { report, depth: 0, children }
+      root = { report, depth: 0, children: undefined }
       latest.set(uuid, root)
     } else {
-      const parent = latest.get(normalizeUuid(report.parentUuid))
+      const parent = latest.get(spelled(report.parentUuid) ?? "")
       if (parent === undefined) {
         return Either.left(
           new InvalidReport({ reason: `driver ${report.uuid} comes before its parent ${report.parentUuid}` })
@@ -135,7 +146,8 @@ export const fromReports = (
       if (parent.depth === maxDepth) {
         return Either.left(new InvalidReport({ reason: `it is more than ${maxDepth} drivers deep` }))
       }
-      const draft: Draft = { report, depth: parent.depth + 1, children }
+      const draft: Draft = { report, depth: parent.depth + 1, children: undefined }
+      parent.children ??= new Map()
       parent.children.set(report.labels[nameLabel] ?? "", draft)
       latest.set(uuid, draft)
     }

@@ -2,4 +2,12 @@
 
 export const normalizeUuid = (uuid: string): string => uuid.replaceAll("-", "").toLowerCase()
 
-export const isUuid = (text: string): boolean => /^[0-9a-f]{32}$/.test(normalizeUuid(text))
+const usual = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+// Returns a uuid in its usual spelling, or undefined when it is none. A report can have thousands, and almost
+// all have that spelling already.
+export const spelled = (text: string): string | undefined => {
+  if (usual.test(text)) return text
+  const digits = normalizeUuid(text)
+  return /^[0-9a-f]{32}$/.test(digits) ? digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-") : undefined
+}
