@@ -34,12 +34,12 @@ export class Results {
 
   /** How many times as fast one was as the other, round by round, as both met the same weather in a round. */
   speed(work: string, one: Column, other: Column): Summary | undefined {
-    const others = this.samples(work, other)
-    const ratios = this.samples(work, one).flatMap(({ seconds }, round) => {
-      const sample = others[round]
-      return sample === undefined ? [] : [sample.seconds / seconds]
-    })
-    return ratios.length === 0 ? undefined : summarize(ratios)
+    return this.ratio(work, other, one, ({ seconds }) => seconds)
+  }
+
+  /** How many times the processor time of the other one took, round by round. */
+  cost(work: string, one: Column, other: Column): Summary | undefined {
+    return this.ratio(work, one, other, ({ cpu }) => cpu)
   }
 
   /** The seconds that a unit of the work took. */
@@ -47,6 +47,20 @@ export class Results {
     const amount = this.works.find(({ name }) => name === work)?.amount
     const seconds = this.summary(work, column, ({ seconds }) => seconds)?.median
     return amount === undefined || seconds === undefined ? undefined : seconds / amount
+  }
+
+  private ratio(
+    work: string,
+    one: Column,
+    other: Column,
+    value: (measurement: Measurement) => number
+  ): Summary | undefined {
+    const others = this.samples(work, other)
+    const ratios = this.samples(work, one).flatMap((sample, round) => {
+      const other = others[round]
+      return other === undefined ? [] : [value(sample) / value(other)]
+    })
+    return ratios.length === 0 ? undefined : summarize(ratios)
   }
 
   private samples(work: string, { client, host }: Column): ReadonlyArray<Measurement> {
