@@ -12,7 +12,7 @@ if (address === undefined || !/^https:\/\/[^/]+\/[^/]+\/[^/]+$/.test(address)) {
   process.exit(2)
 }
 
-for (const directory of ["packages/core", "packages/proto"]) {
+for (const directory of ["packages/core", "packages/proto", "packages/cli"]) {
   const file = join(root, directory, "package.json")
   const manifest = {
     ...JSON.parse(readFileSync(file, "utf8")),

@@ -1,4 +1,4 @@
-// Builds the packages, and packs them as pnpm would publish them. Writes proto.tgz and core.tgz into a directory: `build`
+// Builds the packages, and packs them as pnpm would publish them. Writes proto.tgz, core.tgz and cli.tgz into a directory: `build`
 // by default. npm can install these files.
 import { spawnSync } from "node:child_process"
 import { mkdirSync, readFileSync, rmSync } from "node:fs"
@@ -28,8 +28,9 @@ for (const name of ["proto", "core"]) {
 }
 run(root, join(root, "node_modules", ".bin", "tsc"), "-b", "tsconfig.build.json")
 run(root, process.execPath, "scripts/bundle.mjs")
+run(root, process.execPath, "scripts/bundle-cli.mjs")
 mkdirSync(directory, { recursive: true })
-for (const name of ["proto", "core"]) {
+for (const name of ["proto", "core", "cli"]) {
   const file = join(directory, `${name}.tgz`)
   run(join(root, "packages", name), "npx", "--yes", packageManager, "pack", "--silent", "--out", file)
   console.log(file)

@@ -1,6 +1,6 @@
-// Checks the packages as they would be published, not the working tree: builds, packs core and proto as pnpm would publish
-// them, checks the tarballs with publint and attw, and installs them with npm into an empty project that runs and
-// compiles against them. Needs the package registry.
+// Checks the packages as they would be published, not the working tree: builds, packs them as pnpm would publish them, checks the
+// tarballs with publint and attw, and installs core and proto with npm into an empty project that runs and compiles against them. The
+// command line is installed into another one, and drives a Python exporter. Needs the package registry.
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -43,6 +43,8 @@ for (const name of ["proto", "core"]) {
   const options = "--profile esm-only --format ascii --no-color --no-summary --entrypoints".split(" ")
   run(`attw ${name}`, root, bin("attw"), tarball(name), ...options, ...entrypoints[name])
 }
+
+run("publint cli", root, bin("publint"), "run", tarball("cli"), "--strict")
 
 // -- a project that uses them
 
@@ -141,4 +143,19 @@ if (dead.length > 0) {
 run("import every module", consumer, process.execPath, "smoke.js")
 run("compile against the declarations", consumer, bin("tsc"))
 run("the template of a project", root, process.execPath, "scripts/template-check.mjs", temp)
+
+// -- a directory with nothing but the command line
+
+const empty = join(temp, "empty")
+mkdirSync(empty)
+writeFileSync(join(empty, "package.json"), JSON.stringify({ private: true }))
+run("npm install the command line", empty, "npm", "install", ...quiet, tarball("cli"))
+const environment = spawnSync(process.execPath, [join(root, "scripts/interop.mjs")], { encoding: "utf8" })
+const python = environment.stdout.trim().split("\n").at(-1)
+if (environment.status === 0) {
+  run("drive a Python exporter", empty, process.execPath, join(root, "packages/cli/test/packed.mjs"), python)
+} else {
+  console.error(`\n*** WITHOUT PYTHON, THE PACKED COMMAND LINE DRIVES NO EXPORTER. ***\n${environment.stderr}`)
+  if (process.env.CI === "true") process.exit(1)
+}
 console.log("\nThe packages are fit to publish.")

@@ -1,0 +1,96 @@
+// Writes an image to a device.
+import type { ContentEncoding } from "@effect-jumpstarter/core/ContentEncoding"
+import * as Device from "@effect-jumpstarter/core/Device"
+import * as Flasher from "@effect-jumpstarter/core/drivers/Flasher"
+import * as ProgressBar from "@effect-jumpstarter/core/ProgressBar"
+import * as Resource from "@effect-jumpstarter/core/Resource"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { usage } from "../failure.ts"
+import type { Target } from "../options.ts"
+import * as output from "../output.ts"
+import * as target from "../target.ts"
+import * as transfer from "../transfer.ts"
+import * as visible from "../visible.ts"
+
+export interface Arguments {
+  readonly target: Target
+  readonly json: boolean
+  readonly partition: Option.Option<string>
+  readonly encoding: "auto" | "identity" | ContentEncoding
+  readonly verify: boolean
+  readonly path: string
+  readonly image: string
+}
+
+const endings: Readonly<Record<string, ContentEncoding>> = {
+  gz: "gzip",
+  xz: "xz",
+  bz2: "bz2",
+  zst: "zstd",
+  zstd: "zstd"
+}
+
+const encodingOf = ({ encoding, image }: Arguments): ContentEncoding | "identity" => {
+  if (encoding !== "auto") return encoding
+  const ending = /\.([a-z0-9]+)$/i.exec(image)?.[1]?.toLowerCase() ?? ""
+  return (Object.hasOwn(endings, ending) ? endings[ending] : undefined) ?? "identity"
+}
+
+const isUrl = (image: string): boolean => /^https?:\/\//.test(image)
+
+const send = (found: transfer.Found, argument: Resource.Argument, partition: ReadonlyArray<string>) =>
+  transfer.switched(found, found.driver.call(found.method, argument, ...partition))
+
+const describe = (
+  { image, json, path }: Arguments,
+  place: string,
+  digest: transfer.Digest | undefined,
+  verified: boolean
+) =>
+  output.document(
+    json,
+    { driver: path, image, bytes: digest?.size ?? null, sha256: digest?.sha256 ?? null, verified },
+    () => [
+      visible.line(
+        digest === undefined
+          ? `${place}: wrote ${image}`
+          : `${place}: wrote ${digest.size} bytes of ${image}, sha256 ${digest.sha256}${
+            verified ? ", read back unchanged" : ""
+          }`
+      )
+    ]
+  )
+
+const fromUrl = (args: Arguments, found: transfer.Found) =>
+  args.verify
+    ? usage("--verify needs a local image to compare with")
+    : send(found, Resource.presigned(args.image), Option.toArray(args.partition)).pipe(
+      Effect.zipRight(describe(args, found.place, undefined, false))
+    )
+
+const fromFile = (args: Arguments, found: transfer.Found) =>
+  Effect.gen(function*() {
+    const file = yield* Resource.fromFile(args.image, { contentEncoding: encodingOf(args) })
+    const digest = new transfer.Digest()
+    const bar = yield* transfer.progress("flash")
+    const image = ProgressBar.show({ ...file, stream: transfer.observed(file.stream, digest) }, bar)
+    yield* Effect.scoped(
+      Effect.flatMap(found.driver.resource(image), (handle) => send(found, handle, Option.toArray(args.partition)))
+    )
+    if (args.verify) {
+      const shown = ProgressBar.show(file, { ...bar, label: "verify" })
+      yield* Flasher.verify(
+        Device.fromInterface(found.driver, Flasher.contract),
+        shown,
+        Option.getOrUndefined(args.partition)
+      )
+    }
+    yield* describe(args, found.place, digest, args.verify)
+  })
+
+export const run = (args: Arguments) =>
+  Effect.gen(function*() {
+    const found = yield* transfer.find(args.path, ["flash", "write"])
+    yield* isUrl(args.image) ? fromUrl(args, found) : fromFile(args, found)
+  }).pipe(Effect.provide(target.layer(args.target)))
