@@ -18,6 +18,7 @@ import { forward } from "./commands/forward.ts"
 import { exporters, leases } from "./commands/lab.ts"
 import { lease } from "./commands/lease.ts"
 import { logs } from "./commands/logs.ts"
+import { record, replay } from "./commands/record.ts"
 import { status } from "./commands/status.ts"
 import { tree } from "./commands/tree.ts"
 import { watch } from "./commands/watch.ts"
@@ -43,6 +44,8 @@ const described = [
   exporters,
   leases,
   lease,
+  record,
+  replay,
   contract,
   doctor
 ] as const
@@ -61,6 +64,8 @@ const root = Command.make(name).pipe(
     exporters.command,
     leases.command,
     lease.command,
+    record.command,
+    replay.command,
     contract.command,
     doctor.command
   ])

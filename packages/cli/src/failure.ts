@@ -86,7 +86,8 @@ export interface Failure {
 }
 
 // A message of several lines becomes one.
-const oneLine = (message: string): string => visible.line(message.trim().replaceAll(/\s*\r?\n\s*/g, "; "))
+const oneLine = (message: string): string =>
+  visible.line(message.trim().replaceAll(/(:?)\s*\r?\n\s*(?:- )?/g, (_, colon) => colon === "" ? "; " : ": "))
 
 const ofError = (error: unknown): Failure => {
   if (error instanceof ExitCode) return { line: undefined, code: error.code }

@@ -6,6 +6,7 @@ import * as Lease from "@effect-jumpstarter/core/Lease"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
@@ -63,3 +64,12 @@ export const leased = (
   LeaseFailure,
   FileSystem.FileSystem | Path.Path
 > => Layer.unwrapScoped(Effect.map(lease(target), Lease.toLayer)).pipe(Layer.provide(controller(target)))
+
+/** The socket of a lease, for other programs. */
+export const place = (target: Leasable) =>
+  Effect.gen(function*() {
+    const context = yield* Layer.build(leased(target))
+    const lease = Context.get(context, Lease.Lease)
+    const endpoint = yield* lease.serveUnix
+    return { endpoint, environment: lease.environment(endpoint) }
+  })
