@@ -29,14 +29,14 @@ export class EagerSocket extends Duplex {
     socket.on("close", () => this.destroy())
   }
 
-  // Whether senders should wait.
+  // Whether senders should wait. What a destroyed stream has not sent stays in it, and nobody waits for that.
   get isFull(): boolean {
-    return this.socket.writableLength >= fullBytes
+    return this.socket.writableLength >= fullBytes && !this.destroyed
   }
 
   // Waits until the peer has taken the buffered bytes, or is gone.
   readonly room: Effect.Effect<void> = Effect.suspend(() =>
-    this.isFull && !this.destroyed ? this.waiters.wait(() => !this.isFull || this.destroyed) : Effect.void
+    this.isFull ? this.waiters.wait(() => !this.isFull) : Effect.void
   )
 
   override _read(): void {

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Net from "node:net"
+import { Duplex } from "node:stream"
 import { EagerSocket } from "../../../src/transport/http2/eagerSocket.ts"
 import * as temporary from "../../support/temporary.ts"
 
@@ -55,6 +56,20 @@ describe("EagerSocket", () => {
       yield* Effect.yieldNow()
       peer.write("a")
       yield* Fiber.join(heard)
+    }))
+
+  // Senders that find it full and have no reason to wait would ask again without giving the event loop a turn.
+  it.effect("is not full any more once it is destroyed, whatever is buffered beneath it", () =>
+    Effect.gen(function*() {
+      const stuck = new Duplex({ read: () => {}, write: () => {} })
+      const socket = new EagerSocket(stuck)
+      yield* write(socket, 8)
+      strictEqual(socket.isFull, true)
+      stuck.destroy()
+      yield* once(socket, "close")
+      strictEqual(stuck.writableLength, 8 * mebibyte)
+      strictEqual(socket.isFull, false)
+      yield* socket.room
     }))
 
   it.scopedLive("has room again when its peer has read the buffered bytes", () =>
