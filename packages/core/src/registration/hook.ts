@@ -18,6 +18,7 @@ import type { GrpcHandlers } from "../grpc/GrpcHandler.ts"
 import type * as Exporter from "../host/Exporter.ts"
 import * as hostLog from "../host/log.ts"
 import { type ExporterStatus, HookFailed, hookWarningPrefix, type LeaseHook } from "../protocol/ExporterStatus.ts"
+import * as telemetry from "../telemetry/leases.ts"
 import * as GrpcChannel from "../transport/GrpcChannel.ts"
 import * as GrpcServer from "../transport/GrpcServer.ts"
 import * as socketDirectory from "../transport/socketDirectory.ts"
@@ -178,6 +179,7 @@ export const perform = (
     const reason = yield* run(name, hook, stage)
     if (Option.isNone(reason)) return { _tag: "Passed", warning: "" }
     const { onFailure = "warn" } = hook
+    yield* telemetry.hookFailed(stage.exporter, name, onFailure)
     if (onFailure === "warn") {
       return { _tag: "Passed", warning: `${hookWarningPrefix}${name} hook warning: ${reason.value}` }
     }

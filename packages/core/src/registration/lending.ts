@@ -14,6 +14,7 @@ import type { GrpcHandlers } from "../grpc/GrpcHandler.ts"
 import type { GrpcCode } from "../grpc/GrpcStatus.ts"
 import type * as Exporter from "../host/Exporter.ts"
 import type { ExporterStatus, HookFailed, LeaseHook } from "../protocol/ExporterStatus.ts"
+import * as telemetry from "../telemetry/leases.ts"
 import { closeScope } from "../util/closeScope.ts"
 import * as interruptible from "../util/interruptible.ts"
 import type { ExporterCalls } from "./exporterCalls.ts"
@@ -106,6 +107,7 @@ export const lend = <E>(bench: Bench<E>, first: Notice, standing: Standing): Eff
         const notice = yield* standing.when((notice) => notice?.lease !== lease.name || notice.client !== client)
         if (notice?.lease !== lease.name) return yield* end
         lease.client = notice.client
+        yield* telemetry.transferred(notice.client)
         yield* Effect.logInfo(`${title} was transferred from ${client} to ${notice.client}`)
       }
     })
@@ -149,8 +151,13 @@ export const lend = <E>(bench: Bench<E>, first: Notice, standing: Standing): Eff
 
     /** Returns a warning for the client, which may be empty, unless the lease ends. */
     const run = (name: LeaseHook, hook: NonNullable<Bench<E>["hooks"][LeaseHook]>, stage: hooks.Stage) =>
-      Effect.map(hooks.perform(name, hook, stage, become), (outcome) => {
-        if (outcome._tag === "Passed") return outcome.warning
+      Effect.gen(function*() {
+        const outcome = yield* hooks.perform(name, hook, stage, become)
+        if (outcome._tag === "Passed") {
+          yield* telemetry.hookEnded(name, outcome.warning === "" ? "Passed" : "Warned")
+          return outcome.warning
+        }
+        yield* telemetry.hookEnded(name, "Failed")
         if (outcome.onFailure === "exit") fatal = outcome.error
         return undefined
       })
@@ -198,6 +205,7 @@ export const lend = <E>(bench: Bench<E>, first: Notice, standing: Standing): Eff
       Effect.gen(function*() {
         const message = `the drivers could not be made: ${messageOf(cause)}`
         yield* Effect.logError(`${title} cannot be served: ${message}`, cause)
+        yield* telemetry.unhosted(Exit.failCause(cause))
         yield* become("BEFORE_LEASE_HOOK_FAILED", message)
         yield* Effect.zipRight(unlessOver(Effect.sleep(holdFailure)), release)
       })
@@ -243,4 +251,4 @@ export const lend = <E>(bench: Bench<E>, first: Notice, standing: Standing): Eff
     )
     if (fatal !== undefined) return yield* fatal
     if (isReported || reports.latest().status !== "AVAILABLE") yield* reports.become("AVAILABLE", farewell)
-  })
+  }).pipe(telemetry.served({ exporter: bench.exporter, lease: first.lease, client: first.client }))

@@ -13,12 +13,14 @@ import * as routerTunnel from "../controller/routerTunnel.ts"
 import * as serviceAddress from "../controller/serviceAddress.ts"
 import * as tokens from "../controller/tokens.ts"
 import type { GrpcHandlers } from "../grpc/GrpcHandler.ts"
+import * as telemetry from "../telemetry/leases.ts"
 import type { ServerOptions } from "../transport/listen.ts"
 import * as interruptible from "../util/interruptible.ts"
 import type { ExporterCalls } from "./exporterCalls.ts"
 import * as pauses from "./pauses.ts"
 
 export interface Place {
+  readonly exporter: string
   readonly calls: Pick<ExporterCalls, "listen">
   readonly tls: ExporterConfig["tls"]
   readonly router: ControllerClient["router"]
@@ -34,7 +36,7 @@ const defaultMaxTunnels = 1_000
 
 /** Serves the clients of a lease until the scope closes, which ends their connections. */
 export const open = (
-  { calls, router, server, tls }: Place,
+  { calls, exporter, router, server, tls }: Place,
   lease: string,
   handlers: GrpcHandlers
 ): Effect.Effect<void, never, Scope.Scope> =>
@@ -67,6 +69,7 @@ export const open = (
           Effect.catchAll(({ details, target }) =>
             Effect.logWarning(`the router ${target}, at which a client of the lease ${lease} waits: ${details}`)
           ),
+          telemetry.tunnel(exporter),
           Effect.ensuring(Effect.sync(() => count--)),
           interruptible.forkIn(tunnels),
           Effect.asVoid

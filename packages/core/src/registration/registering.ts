@@ -109,7 +109,7 @@ export const register = <E>(
       calls,
       reports,
       open: open ?? ((lease, handlers) =>
-        listening.open({ calls, tls: config.tls, router, server }, lease, handlers)),
+        listening.open({ calls, exporter: config.name, tls: config.tls, router, server }, lease, handlers)),
       observe
     }
 
@@ -120,7 +120,9 @@ export const register = <E>(
       Effect.gen(function*() {
         const notice = yield* interruptible.raceFirst(
           Effect.as(Deferred.await(retired), undefined),
-          standing.when((notice) => notice !== undefined && notice.lease !== finished)
+          standing.when((notice) =>
+            notice !== undefined && notice.lease !== finished
+          )
         )
         if (notice === undefined) return
         yield* lending.lend(bench, notice, standing)

@@ -1,4 +1,4 @@
-// The metrics of a client. Each is looked up in Effect's registry once, not for every call: a call in memory takes
+// The metrics of a client and of an exporter. Each is looked up in Effect's registry once, not for every call: a call in memory takes
 // microseconds.
 import type * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
@@ -17,6 +17,9 @@ export const counter = (name: string, description: string, labels: Labels): Metr
   Metric.fromMetricKey(
     MetricKey.taggedWithLabels(MetricKey.counter(name, { description, incremental: true }), labelled(labels))
   )
+
+export const gauge = (name: string, description: string, labels: Labels): Metric.Metric.Gauge<number> =>
+  Metric.fromMetricKey(MetricKey.taggedWithLabels(MetricKey.gauge(name, { description }), labelled(labels)))
 
 // Of milliseconds.
 export const timer = (
@@ -84,12 +87,7 @@ const prepare = (exporter: string, call: Call, count: CallCount): Operation => {
     duration: timer("jumpstarter_call_duration", description.duration, labels, durations),
     failures: (error) => counter("jumpstarter_call_failures", description.failures, { ...labels, error }),
     bytes: call.kind === "call" || call.kind === "streamingCall" ? undefined : {
-      open: Metric.fromMetricKey(
-        MetricKey.taggedWithLabels(
-          MetricKey.gauge("jumpstarter_open_streams", { description: description.openStreams }),
-          labelled(labels)
-        )
-      ),
+      open: gauge("jumpstarter_open_streams", description.openStreams, labels),
       sent: counter("jumpstarter_bytes", description.bytes, { ...labels, direction: "sent" }),
       received: counter("jumpstarter_bytes", description.bytes, { ...labels, direction: "received" })
     }

@@ -21,7 +21,7 @@ const opened = (
     const calls: Pick<ExporterCalls, "listen"> = { listen: () => Stream.suspend(() => listen(++count)) }
     yield* Effect.provide(
       listening.open(
-        { calls, tls: { ca: "", insecure: false }, router, server },
+        { calls, exporter: "rpi", tls: { ca: "", insecure: false }, router, server },
         "one",
         new Map()
       ),
