@@ -1,18 +1,26 @@
 // An exporter whose controller and router are lost again and again. A run can be repeated with its `SIMULATION_SEED`.
+import * as HttpClient from "@effect/platform/HttpClient"
 import { describe, it } from "@effect/vitest"
 import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as ExporterConnection from "../../src/client/ExporterConnection.ts"
+import * as Controller from "../../src/controller/Controller.ts"
+import * as ExporterConfig from "../../src/controller/ExporterConfig.ts"
 import * as routerTunnel from "../../src/controller/routerTunnel.ts"
 import * as Driver from "../../src/host/Driver.ts"
+import * as Lease from "../../src/lease/Lease.ts"
+import * as ExporterRegistration from "../../src/registration/ExporterRegistration.ts"
 import * as ControllerTest from "../../src/testing/ControllerTest.ts"
 import { until } from "../suite/harness.ts"
 import * as certificates from "../support/certificates.ts"
+import * as fake from "../support/fakeController.ts"
 import * as leaks from "../support/leaks.ts"
 import { inTime } from "../support/leaseBench.ts"
 import * as bench from "../support/registrationBench.ts"
@@ -92,6 +100,92 @@ describe(`a controller that is restarted ${restarts} times at random moments`, (
       const [exporter] = yield* lab.exporters
       deepStrictEqual([exporter?.online, exporter?.status, exporter?.lease], [true, "AVAILABLE", undefined])
     }).pipe(Effect.scoped, simulatedTime.run(seed)), 120_000)
+})
+
+const socketRestarts = 3
+
+describe(`over tls, a controller that is restarted ${socketRestarts} times at random moments`, () => {
+  it.scopedLive(
+    `costs no lease that it still knows, and no tunnel (SIMULATION_SEED=${seed})`,
+    () =>
+      Effect.gen(function*() {
+        const { ca, certificate } = yield* certificates.localhost
+        const listen = { host: "127.0.0.1", port: 0, certificate }
+        const lab = yield* ControllerTest.make({ listen: { controller: listen, router: listen }, latency: "none" })
+        // They connect as other programs do.
+        const exporter = (
+          name: string,
+          options: ExporterRegistration.RegistrationOptions<Driver.Driver, never, Scope.Scope>
+        ) =>
+          Effect.gen(function*() {
+            const { endpoint, namespace, token } = yield* lab.addExporter(name)
+            const config = yield* ExporterConfig.make({ endpoint, name, namespace, token, tls: { ca } })
+            const identity = yield* Layer.build(ExporterRegistration.Identity.layer(config))
+            yield* Effect.provide(ExporterRegistration.make({ localLogs: false, ...options }), identity)
+          })
+        const { endpoint, name, namespace, token } = yield* lab.addClient("alice")
+        const controller = yield* Effect.provideService(
+          Controller.make(fake.config({ endpoint, name, namespace, token, tls: { ca } })),
+          HttpClient.HttpClient,
+          fake.noIssuer
+        )
+        const acquire = (exporterName: string) =>
+          Effect.gen(function*() {
+            const { connection, name } = yield* Lease.acquire({ exporterName, duration: "1 hour" })
+            return { lease: name, power: yield* connection.driver("power") }
+          }).pipe(Effect.provideService(Controller.Controller, controller))
+        const { counts, drivers } = counting()
+        yield* exporter("held", { drivers: { power: bench.ping } })
+        yield* exporter("busy", {
+          drivers,
+          hooks: { beforeLease: { run: pause(0, 0.2) }, afterLease: { run: pause(0, 0.2) } }
+        })
+
+        // One lease all the time, and a call after the other.
+        const held = yield* acquire("held")
+        const calling = yield* Effect.fork(Effect.forever(Effect.zipRight(held.power.call("ping"), Effect.sleep(10))))
+
+        let isOver = false
+        let leases = 0
+        const early: Array<string> = []
+        const lessee = Effect.gen(function*() {
+          while (!isOver) {
+            yield* Effect.scoped(Effect.gen(function*() {
+              const { lease, power } = yield* acquire("busy")
+              leases++
+              strictEqual(yield* power.call("ping"), "pong")
+              yield* pause(0, 0.3)
+              strictEqual(yield* power.call("ping"), "pong")
+              if ((yield* lab.leases).some(({ ended, name }) => name === lease && ended)) early.push(lease)
+            }))
+          }
+        })
+        const hazards = Effect.gen(function*() {
+          for (let count = 0; count < socketRestarts; count++) {
+            yield* pause(0.1, 1.5)
+            yield* lab.stop
+            yield* pause(0, 1)
+            yield* Effect.orDie(lab.start)
+          }
+          isOver = true
+        })
+        yield* Effect.all([lessee, hazards], { concurrency: "unbounded" })
+        deepStrictEqual(early, [])
+        // No call has failed.
+        strictEqual(yield* Fiber.poll(calling), Option.none())
+        yield* Fiber.interrupt(calling)
+        deepStrictEqual(
+          (yield* lab.leases).map(({ ended, exporter, reason }) => [exporter, ended, reason]).sort(),
+          [...Array.from({ length: leases }, () => ["busy", true, "Released"]), ["held", false, "Ready"]]
+        )
+        yield* until("the exporters are known", lab.exporters, (exporters) =>
+          exporters.map(({ status }) =>
+            status
+          ).join() === "AVAILABLE,LEASE_READY")
+        deepStrictEqual(counts, { made: leases + 1, closed: leases + 1, twice: 0 })
+      }).pipe(Effect.withRandom(Random.make(seed))),
+    60_000
+  )
 })
 
 describe("1,000 leases one after another", () => {
