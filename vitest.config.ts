@@ -22,6 +22,7 @@ const longest = [
   "core/test/transport/GrpcChannel",
   "core/test/suite/behaviourUnix",
   "core/test/host/hostile",
+  "core/test/registration/hostile",
   "core/test/transport/protocolMistakes",
   "core/test/lease/simulation",
   "core/test/interop/conformance",

@@ -1,16 +1,21 @@
 // Hostile peers: each kind breaks a rule, or keeps all rules and never ends.
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as net from "node:net"
 import * as tls from "node:tls"
+import type { GrpcStatusError } from "../../src/grpc/GrpcStatus.ts"
+import type { Tunnel } from "../support/controller.ts"
 import * as raw from "../support/rawGrpc.ts"
 import * as http2 from "../support/rawHttp2.ts"
 import { brokenHttp2, clientHello } from "./brokenHttp2.ts"
 import { malformedRequests } from "./malformedRequests.ts"
 
-interface Target {
-  readonly port: number
+export interface Target {
+  /** Connects to it, without TLS. */
+  readonly dial: http2.Dial
+  /** Where it speaks TLS, unless that is nowhere. */
   readonly tlsPort: number
+  /** Opens a tunnel to it, if it is leased. */
+  readonly tunnel: Effect.Effect<Tunnel, never, Scope.Scope>
   /** The driver's uuid. */
   readonly uuid: string
 }
@@ -26,8 +31,7 @@ export interface HostilePeer {
 const times = <A>(n: number, make: (index: number) => A): ReadonlyArray<A> =>
   Array.from({ length: n }, (_, i) => make(i))
 
-const connect = ({ port }: Target, options?: Parameters<typeof raw.connect>[1]) =>
-  raw.connect(`http://127.0.0.1:${port}`, options)
+const connect = ({ dial }: Target, options?: Parameters<typeof raw.over>[1]) => raw.over(dial, options)
 
 const nothing = raw.prefixed(new Uint8Array())
 
@@ -55,7 +59,7 @@ const begin = (
   target: Target,
   requests: number,
   request: (target: Target) => raw.Request,
-  options?: Parameters<typeof raw.connect>[1]
+  options?: Parameters<typeof raw.over>[1]
 ) =>
   Effect.gen(function*() {
     const session = yield* connect(target, options)
@@ -68,13 +72,13 @@ const unfinished = (
   name: string,
   requests: number,
   request: (target: Target) => raw.Request,
-  options?: Parameters<typeof raw.connect>[1]
+  options?: Parameters<typeof raw.over>[1]
 ): HostilePeer => ({ name, requests, attack: (target) => begin(target, requests, request, options) })
 
 const broken: ReadonlyArray<HostilePeer> = brokenHttp2.map(({ bytes, costs, name, requests }) => ({
   name,
   requests,
-  attack: (target) => Effect.asVoid(http2.say(target.port, bytes(target.uuid), costs))
+  attack: (target) => Effect.asVoid(http2.say(target.dial, bytes(target.uuid), costs))
 }))
 
 const malformed: HostilePeer = {
@@ -141,7 +145,6 @@ const streams: ReadonlyArray<HostilePeer> = [
 ]
 
 const calls: ReadonlyArray<HostilePeer> = [
-  malformed,
   {
     name: "a flood of calls",
     requests: 200,
@@ -181,31 +184,46 @@ const calls: ReadonlyArray<HostilePeer> = [
 const connections = (
   name: string,
   requests: number,
-  connect: (target: Target) => net.Socket,
+  dial: (target: Target) => http2.Dial,
   { bytes = new Uint8Array(), stay = 20 }: { readonly bytes?: Uint8Array; readonly stay?: number } = {}
 ): HostilePeer => ({
   name,
   requests,
   attack: (target) =>
     Effect.zipRight(
-      Effect.forEach(times(requests, () => http2.dial(() => connect(target))), (dial) =>
-        Effect.map(dial, (socket) => socket.write(bytes)), { discard: true }),
+      Effect.forEach(
+        times(requests, () => dial(target)),
+        Effect.map((line) => line.write(bytes)),
+        { discard: true }
+      ),
       Effect.sleep(stay)
     )
 })
 
-const cleartext = ({ port }: Target) => net.connect(port, "127.0.0.1")
-
-const encrypted = ({ tlsPort }: Target) => net.connect(tlsPort, "127.0.0.1")
-
-const tlsOf = (protocols: ReadonlyArray<string>) => ({ tlsPort }: Target) =>
-  tls.connect({ host: "127.0.0.1", port: tlsPort, rejectUnauthorized: false, ALPNProtocols: [...protocols] })
+const cleartext = ({ dial }: Target) => dial
 
 const unending: ReadonlyArray<HostilePeer> = [
   connections("connections that say nothing", 50, cleartext),
   connections("connections that say half a preface", 50, cleartext, { bytes: http2.preface.subarray(0, 10) }),
   connections("connections that say hello", 50, cleartext, { bytes: http2.hello }),
-  connections("connections that are gone at once", 100, cleartext, { bytes: http2.hello, stay: 0 }),
+  connections("connections that are gone at once", 100, cleartext, { bytes: http2.hello, stay: 0 })
+]
+
+/** They break a rule. */
+export const ruleBreakers: ReadonlyArray<HostilePeer> = [malformed, ...broken]
+
+/** They keep the rules of HTTP/2, and ask for too much. */
+export const nuisances: ReadonlyArray<HostilePeer> = [...calls, ...streams, ...unending]
+
+const encrypted = ({ tlsPort }: Target) => http2.dialPort(tlsPort)
+
+const tlsOf = (protocols: ReadonlyArray<string>) => ({ tlsPort }: Target) =>
+  http2.dial(() =>
+    tls.connect({ host: "127.0.0.1", port: tlsPort, rejectUnauthorized: false, ALPNProtocols: [...protocols] })
+  )
+
+/** They come where the exporter speaks TLS. */
+export const hostileToTls: ReadonlyArray<HostilePeer> = [
   connections("handshakes that are not begun", 50, encrypted),
   connections("handshakes that are not ended", 50, encrypted, { bytes: clientHello }),
   connections("handshakes that are broken off", 50, tlsOf(["h2"]), { stay: 5 }),
@@ -215,11 +233,35 @@ const unending: ReadonlyArray<HostilePeer> = [
   connections("TLS for another protocol", 20, tlsOf(["http/1.1"]), { bytes: Buffer.from("GET / HTTP/1.1\r\n\r\n") })
 ]
 
-export const hostilePeers: ReadonlyArray<HostilePeer> = [
-  ...calls,
-  ...streams,
-  ...broken,
-  ...unending
+/** Speaks to the exporter in frames of the router, and leaves without a word. */
+const tunnelled = (
+  name: string,
+  requests: number,
+  say: (tunnel: Tunnel) => Effect.Effect<unknown, GrpcStatusError>
+): HostilePeer => ({
+  name,
+  requests,
+  attack: ({ tunnel }) =>
+    Effect.flatMap(tunnel, (tunnel) =>
+      // The exporter may end the tunnel before everything is said.
+      Effect.zipRight(Effect.ignore(say(tunnel)), Effect.timeoutOption(Effect.ignore(tunnel.status), 50)))
+})
+
+const repeatedly = (name: string, requests: number, frameType: number, payload: Uint8Array = new Uint8Array()) =>
+  tunnelled(name, requests, ({ send }) => Effect.repeatN(send(frameType, payload), requests - 1))
+
+/** They come through a router, whose frames they misuse. */
+export const hostileToTunnels: ReadonlyArray<HostilePeer> = [
+  tunnelled("a tunnel that says nothing", 1, () => Effect.void),
+  tunnelled("a tunnel that ends at once", 1, ({ halfClose }) => halfClose),
+  tunnelled("messages that are no frames of a tunnel", 1, ({ sendBytes }) => sendBytes(Buffer.alloc(1_000, 0xff))),
+  repeatedly("frames of an unknown type in a tunnel", 1_000, 99),
+  repeatedly("empty frames in a tunnel", 2_000, 0),
+  repeatedly("PING frames in a tunnel", 2_000, 6),
+  repeatedly("RST_STREAM frames in a tunnel", 100, 3),
+  repeatedly("GOAWAY frames in a tunnel", 500, 7),
+  repeatedly("the largest frames of noise in a tunnel", 5, 0, Buffer.alloc(4_000_000, 7)),
+  tunnelled("HTTP/2 after the end of a tunnel", 2, ({ send }) => Effect.zipRight(send(7), send(0, http2.hello)))
 ]
 
 /** A peer that tries to make the exporter hold as much memory as possible. */
@@ -238,7 +280,7 @@ const streamBytes = 4 * 1024 * 1024
 const greedy = (
   name: string,
   request: (target: Target) => raw.Request,
-  options?: Parameters<typeof raw.connect>[1]
+  options?: Parameters<typeof raw.over>[1]
 ): GreedyPeer => ({
   name,
   bound: greedyStreams * streamBytes,
@@ -254,10 +296,10 @@ const granting: GreedyPeer = {
   bound: 4 * 1024 * 1024 + greedyStreams * streamBytes,
   attack: (target) =>
     Effect.flatMap(
-      http2.dial(() => net.connect(target.port, "127.0.0.1").pause()),
-      (socket) =>
+      target.dial,
+      (line) =>
         Effect.sync(() =>
-          socket.write(Buffer.concat([
+          line.pause().write(Buffer.concat([
             http2.hello,
             http2.frame(http2.Type.settings, 0, 0, Buffer.concat([Uint8Array.of(0, 4), http2.uint32(largest)])),
             http2.frame(http2.Type.windowUpdate, 0, 0, http2.uint32(largest - 65_535)),

@@ -167,6 +167,9 @@ export const condition = ({ conditions }: Lease, type: string): string | undefin
 export const refusal = <A>(effect: Effect.Effect<A, GrpcStatusError>): Effect.Effect<string, A> =>
   Effect.map(Effect.flip(effect), ({ code, details }) => `${code}: ${details}`)
 
+/** One end of a tunnel. */
+export type Tunnel = Effect.Effect.Success<ReturnType<typeof tunnel>>
+
 /** Opens one end of a tunnel. */
 export const tunnel = ({ router }: { readonly router: Pick<GrpcTransport, "duplex"> }, token: string) =>
   Effect.map(
@@ -183,6 +186,8 @@ export const tunnel = ({ router }: { readonly router: Pick<GrpcTransport, "duple
         )
       return {
         send,
+        /** Sends what may be no frame. */
+        sendBytes: duplex.send,
         halfClose: duplex.halfClose,
         status: duplex.status,
         cancel: duplex.cancel,

@@ -1,18 +1,26 @@
-// An exporter in its own process, which reports its holdings over IPC. victim.ts forks it, with --expose-gc.
+// An exporter in its own process, which reports its holdings over IPC: `hostileHost.mjs PATH [IDENTITY]`. With an identity it registers
+// with a controller instead of listening. victim.ts forks it, with --expose-gc.
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as Supervisor from "effect/Supervisor"
+import * as ExporterConfig from "../../src/controller/ExporterConfig.ts"
 import type * as Endpoint from "../../src/grpc/Endpoint.ts"
 import * as Driver from "../../src/host/Driver.ts"
 import * as Exporter from "../../src/host/Exporter.ts"
 import * as DriverFailure from "../../src/protocol/DriverFailure.ts"
+import * as ExporterRegistration from "../../src/registration/ExporterRegistration.ts"
 import type * as GrpcServer from "../../src/transport/GrpcServer.ts"
 import { selfSigned } from "./certificates.ts"
-import type { Holdings, Ready } from "./victim.ts"
+import * as hurriedClock from "./hurriedClock.ts"
+import type { Holdings, Ready, Registers } from "./victim.ts"
 
-const [path = ""] = process.argv.slice(2)
+const [path = "", identity = ""] = process.argv.slice(2)
 
 let devices = 0
 
@@ -68,22 +76,42 @@ const send = (message: Ready | Holdings) => process.send?.(message)
 
 const portOf = (endpoint: Endpoint.Endpoint): number => endpoint._tag === "Unix" ? 0 : endpoint.port
 
-const program = Effect.gen(function*() {
-  const supervisor = yield* Supervisor.track
+// Short times, so that the exporter notices vanished peers during the test. An idle tunnel sleeps for what is left of 10 seconds; a
+// connection may take 10 seconds.
+const isPing = (duration: Duration.Duration) => Duration.toSeconds(duration) > 5 && Duration.toSeconds(duration) < 10
+
+const listen = Effect.gen(function*() {
   const exporter = yield* Exporter.make(Driver.composite({ victim }), { localLogs: false })
-  // Short times, so that the exporter notices vanished peers during the test.
   const options = { keepaliveTime: "500 millis", keepaliveTimeout: "2 seconds" } as const
-  const serve = (listen: GrpcServer.Listen) =>
-    Effect.supervised(Effect.map(Exporter.serve(exporter, listen, options), portOf), supervisor)
+  const serve = (listen: GrpcServer.Listen) => Effect.map(Exporter.serve(exporter, listen, options), portOf)
   const { certificate } = yield* selfSigned("localhost")
   const anyPort = { host: "127.0.0.1", port: 0 }
   const port = yield* serve(anyPort)
   const tlsPort = yield* serve({ ...anyPort, certificate })
   yield* serve({ path })
+  return { port, tlsPort }
+})
+
+const register = (identity: string) =>
+  Effect.gen(function*() {
+    const { ca, ...values }: Registers = JSON.parse(identity)
+    const config = yield* ExporterConfig.make({ ...values, token: Redacted.make(values.token), tls: { ca } })
+    yield* Effect.provide(
+      ExporterRegistration.make({ drivers: { victim }, localLogs: false }),
+      yield* Layer.build(ExporterRegistration.Identity.layer(config))
+    )
+    return { port: 0, tlsPort: 0 }
+  }).pipe(Effect.withClock(hurriedClock.make(isPing, 0.05)))
+
+const program = Effect.gen(function*() {
+  const supervisor = yield* Supervisor.track
+  const ready = yield* identity === ""
+    ? Effect.supervised(listen, supervisor)
+    : Effect.supervised(register(identity), supervisor)
   process.on("message", () => Effect.runFork(Effect.map(measure(supervisor), send)))
-  send({ port, tlsPort })
+  send(ready)
   return yield* Effect.never
-}).pipe(Effect.scoped, Effect.provide(Logger.remove(Logger.defaultLogger)))
+}).pipe(Effect.scoped, Logger.withMinimumLogLevel(LogLevel.None))
 
 process.once("disconnect", () => process.exit())
 

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as http2 from "node:http2"
+import type { Duplex } from "node:stream"
 import * as GrpcStatus from "../../src/grpc/GrpcStatus.ts"
 
 export const rpc = {
@@ -82,6 +83,13 @@ export const connect = (
         })
       })
   )
+
+/** Speaks HTTP/2 on a connection. */
+export const over = (
+  dial: Effect.Effect<Duplex, never, Scope.Scope>,
+  options: http2.SecureClientSessionOptions = {}
+): Effect.Effect<Session, never, Scope.Scope> =>
+  Effect.flatMap(dial, (line) => connect("http://localhost", { createConnection: () => line, ...options }))
 
 /** Sends a request without waiting for the response. */
 export const begin = (session: Session, request: Request): http2.ClientHttp2Stream => {

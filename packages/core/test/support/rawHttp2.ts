@@ -1,7 +1,8 @@
-// HTTP/2 by hand over a socket, to send bytes that no implementation would send.
+// HTTP/2 by hand over any byte stream, to send bytes that no implementation would send.
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as net from "node:net"
+import type { Duplex } from "node:stream"
 import * as tls from "node:tls"
 
 export const Type = {
@@ -114,13 +115,19 @@ export const dial = (connect: () => net.Socket): Effect.Effect<net.Socket, never
     (socket) => Effect.sync(() => cutOff(socket))
   )
 
+/** A new connection, which the scope cuts off. */
+export type Dial = Effect.Effect<Duplex, never, Scope.Scope>
+
+/** Connects to a port of this machine. */
+export const dialPort = (port: number): Dial => dial(() => net.connect(port, "127.0.0.1"))
+
 /**
  * Connects, sends bytes, and listens until the server has received all of them or hangs up. A server may take some turns of its event
  * loop to hang up, so an expected end of the connection is waited for.
  */
-export const say = (port: number, bytes: Uint8Array, expected: Verdict): Effect.Effect<Verdict> =>
+export const say = (dial: Dial, bytes: Uint8Array, expected: Verdict): Effect.Effect<Verdict> =>
   Effect.scoped(
-    Effect.flatMap(dial(() => net.connect(port, "127.0.0.1")), (socket) =>
+    Effect.flatMap(dial, (socket) =>
       Effect.async<Verdict>((resume) => {
         let verdict: Verdict = "nothing"
         let asked = false
@@ -138,6 +145,7 @@ export const say = (port: number, bytes: Uint8Array, expected: Verdict): Effect.
         }
         socket
           .on("close", () => resume(Effect.succeed("the connection")))
+          .on("end", () => resume(Effect.succeed("the connection")))
           .on("data", reader(onFrame))
           // The server acknowledges a ping after it has read everything before it.
           .write(Buffer.concat([bytes, frame(Type.ping, 0, 0, lastWords)]))

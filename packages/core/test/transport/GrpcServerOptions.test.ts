@@ -71,7 +71,7 @@ describe("maxConcurrentStreams", () => {
     Effect.gen(function*() {
       const { handlers, running } = yield* gated
       const endpoint = yield* GrpcServer.serve(handlers, localhost, { maxConcurrentStreams: 3 })
-      const { Flag, Type, call, frame, hello, repeat, say } = rawHttp2
+      const { Flag, Type, call, dialPort, frame, hello, repeat, say } = rawHttp2
       const calls = repeat(5, (index) => {
         const stream = 2 * index + 1
         return Buffer.concat([
@@ -79,7 +79,7 @@ describe("maxConcurrentStreams", () => {
           frame(Type.data, Flag.endStream, stream, raw.prefixed(utf8("x")))
         ])
       })
-      assert.strictEqual(yield* say(portOf(endpoint), Buffer.concat([hello, calls]), "the RPC"), "the RPC")
+      assert.strictEqual(yield* say(dialPort(portOf(endpoint)), Buffer.concat([hello, calls]), "the RPC"), "the RPC")
       assert.strictEqual(yield* running, 3)
     }))
 })

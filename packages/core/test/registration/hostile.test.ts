@@ -1,0 +1,13 @@
+// A leased exporter among malicious peers that come through the router.
+import { hostileToTunnels, nuisances } from "../suite/hostilePeers.ts"
+import { hostility } from "../suite/hostility.ts"
+import * as raw from "../support/rawGrpc.ts"
+import * as victim from "../support/victim.ts"
+
+hostility({
+  title: "a leased exporter among hostile peers",
+  victim: victim.leased,
+  ways: { "a tunnel": ({ dial }) => raw.over(dial) },
+  // Those that break a rule have come before, one by one.
+  peers: [...nuisances, ...hostileToTunnels]
+})
