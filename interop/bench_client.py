@@ -2,7 +2,7 @@
 
 python interop/bench_client.py ADDRESS
 
-The address of an exporter in a lab is the configuration of a client there, under whose lease `bench` it is.
+The address of an exporter in a lab is the configuration of a client there, `NAME.yaml`, under whose lease `NAME` it is.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 # Its progress bar is drawn on standard output.
@@ -188,7 +189,8 @@ async def serve(address: str, portal: Any, stack: ExitStack) -> None:
     @asynccontextmanager
     async def lease_of(creates: bool) -> AsyncIterator[Any]:
         config = ClientConfigV1Alpha1.from_file(address)
-        exporter, name = ("spare", None) if creates else (None, "bench")
+        lease_name = Path(address).stem
+        exporter, name = (f"{lease_name}-spare", None) if creates else (None, lease_name)
         async with config.lease_async(None, exporter, name, timedelta(days=1), portal) as lease:
             async with lease.connect_async(stack) as client:
                 yield client

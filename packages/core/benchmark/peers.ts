@@ -7,8 +7,16 @@ import * as temporary from "../test/support/temporary.ts"
 import * as installation from "./installation.ts"
 import * as worker from "./worker.ts"
 
-/** `router` is the Python exporter as well, in a lab and leased. */
-export type HostName = "python" | "ours" | "http2" | "router"
+/** The last two are the Python exporter and our host again, in a lab and leased. */
+export type HostName = "python" | "ours" | "http2" | "router" | "oursRouter"
+
+/** Those that are reached through a router, with the names of their clients in the lab. */
+export const routed = { router: "python", oursRouter: "ours" } as const
+
+export const routedHosts = ["router", "oursRouter"] as const satisfies ReadonlyArray<HostName & keyof typeof routed>
+
+/** Whether a host is reached through a router. */
+export const isRouted = (host: HostName): boolean => host in routed
 
 export type ClientName = "ours" | "oursNiceGrpc" | "oursTraced" | "niceGrpc" | "python" | "http2" | "memory"
 
@@ -33,8 +41,12 @@ export interface Peers {
   ) => Effect.Effect<ReadonlyMap<HostName, string>, worker.WorkFailed, Scope.Scope>
   /** Starts a host that is written by hand, and returns its address. */
   readonly bareHost: Effect.Effect<string, worker.WorkFailed, Scope.Scope>
-  /** Starts a lab. Its address is the configuration file of its client, and its answers have the processor time of its router. */
-  readonly lab: Effect.Effect<worker.Worker & { readonly address: string }, worker.WorkFailed, Scope.Scope>
+  /** Starts a lab. An address there is the configuration file of a client, and its answers have the processor time of its router. */
+  readonly lab: Effect.Effect<
+    worker.Worker & { readonly addressOf: (host: keyof typeof routed) => string },
+    worker.WorkFailed,
+    Scope.Scope
+  >
   /** Starts a client. */
   readonly connect: (
     client: ClientName,
@@ -87,10 +99,11 @@ export const make = (
         const command: worker.Command = [
           ...program("labProcess", nodeOptions("lab")),
           home,
-          ...worker.pythonProgram(python, "")
+          ...worker.pythonProgram(python, ""),
+          ...program("exporterProcess", nodeOptions("exporter-of-lab"))
         ]
         const { ask } = yield* worker.start("lab", command)
-        return { ask, address: join(home, "clients", "bench.yaml") }
+        return { ask, addressOf: (host) => join(home, "clients", `${routed[host]}.yaml`) }
       }),
       connect: (client, host, address) =>
         Effect.map(
@@ -131,16 +144,19 @@ const direct = ({ bareHost, connect, exporters, python }: Peers) =>
 const leased = ({ connect, lab, python }: Peers) =>
   python === ""
     ? Effect.succeed<ReadonlyArray<Subject>>([])
-    : Effect.flatMap(lab, ({ address, ask }) =>
-      Effect.forEach(["ours", "python"] as const, (client) =>
-        Effect.map(connect(client, "router", address), (subject): Subject => ({
-          ...subject,
-          ask: (work) =>
-            Effect.map(
-              Effect.all([ask({}), subject.ask(work), ask({})]),
-              ([before, measurement, after]) => ({ ...measurement, router: after.cpu - before.cpu })
-            )
-        }))))
+    : Effect.flatMap(lab, ({ addressOf, ask }) =>
+      Effect.forEach(
+        routedHosts.flatMap((host) => [{ host, client: "ours" }, { host, client: "python" }] as const),
+        ({ client, host }) =>
+          Effect.map(connect(client, host, addressOf(host)), (subject): Subject => ({
+            ...subject,
+            ask: (work) =>
+              Effect.map(
+                Effect.all([ask({}), subject.ask(work), ask({})]),
+                ([before, measurement, after]) => ({ ...measurement, router: after.cpu - before.cpu })
+              )
+          }))
+      ))
 
 /** Starts everybody who takes part in some works. */
 export const everybody = (

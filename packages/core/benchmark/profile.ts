@@ -2,7 +2,7 @@
 import { Effect, Schema } from "effect"
 import { mkdir, readdir, readFile, rm } from "node:fs/promises"
 import { join } from "node:path"
-import { type HostName, make } from "./peers.ts"
+import { type HostName, make, routedHosts } from "./peers.ts"
 import type { Table } from "./table.ts"
 import type { WorkFailed } from "./worker.ts"
 import { isDoneAt, type Work } from "./works/work.ts"
@@ -62,7 +62,10 @@ export const all = (
         (process) => ["--cpu-prof", `--cpu-prof-name=${process}.cpuprofile`, `--cpu-prof-dir=${directory}`]
       )
       const addresses = new Map<HostName, string>(yield* peers.exporters(0))
-      if (works.some(({ throughRouter }) => throughRouter === true)) addresses.set("router", (yield* peers.lab).address)
+      if (works.some(({ throughRouter }) => throughRouter === true)) {
+        const { addressOf } = yield* peers.lab
+        for (const host of routedHosts) addresses.set(host, addressOf(host))
+      }
       for (const [host, address] of addresses) {
         const subject = yield* peers.connect("ours", host, address)
         for (const work of works.filter((work) => isDoneAt(work, host))) {

@@ -1,5 +1,5 @@
 // The tables of a run.
-import type { ClientName, HostName } from "./peers.ts"
+import { type ClientName, type HostName, routedHosts } from "./peers.ts"
 import type { Column, Results } from "./results.ts"
 import { spread, type Summary } from "./statistics.ts"
 import type { Table } from "./table.ts"
@@ -23,7 +23,8 @@ const hostTitles: Readonly<Record<HostName, string>> = {
   python: "the Python exporter",
   ours: "our host",
   http2: "a host on node:http2",
-  router: "the Python exporter through a router"
+  router: "the Python exporter through a router",
+  oursRouter: "our host through a router"
 }
 
 const none = "-"
@@ -91,17 +92,19 @@ const costs = (results: Results, host: HostName): Table => {
 }
 
 // On few processors a router that works slows down both sides.
-const routers = (results: Results): Table => {
-  const clients = clientsOf(results, "router")
+const routers = (results: Results, host: HostName): Table => {
+  const clients = clientsOf(results, host)
   return {
-    title: "Processor time of the router, as a share of the time that a work takes",
+    title: `Processor time of the router to ${
+      host === "router" ? "the Python exporter" : "our host"
+    }, as a share of the time that a work takes`,
     head: ["work", ...clients.map((client) => clientTitles[client])],
-    rows: worksOf(results, "router").map((work) => [
+    rows: worksOf(results, host).map((work) => [
       work.title,
       ...clients.map((client) => {
         const share = results.summary(
           work.name,
-          { host: "router", client },
+          { host, client },
           ({ router = 0, seconds }) => 100 * router / seconds
         )
         return withSpread(share, "%")
@@ -153,6 +156,20 @@ const hosts = (results: Results): Table => {
   }
 }
 
+const routedRatios = (results: Results): Table => {
+  const clients = clientsOf(results, "oursRouter")
+  return {
+    title: "Our host / the Python exporter, through the same router and under the same client",
+    head: ["work", ...clients.map((client) => clientTitles[client])],
+    rows: worksOf(results, "oursRouter").map((work) => [
+      work.title,
+      ...clients.map((client) =>
+        withSpread(results.speed(work.name, { host: "oursRouter", client }, { host: "router", client }))
+      )
+    ])
+  }
+}
+
 const judgement = (results: Results, host: HostName): Table => ({
   title: "Targets",
   head: ["target", "limit", "measured", "", "by hand on node:http2"],
@@ -175,12 +192,15 @@ export const tables = (results: Results, judged: boolean): ReadonlyArray<Table> 
     speeds(results, "ours"),
     ratios(results, "ours"),
     costs(results, "ours"),
-    speeds(results, "router"),
-    ratios(results, "router"),
-    costs(results, "router"),
-    routers(results),
+    ...routedHosts.flatMap((host) => [
+      speeds(results, host),
+      ratios(results, host),
+      costs(results, host),
+      routers(results, host)
+    ]),
     growth(results),
     ...(withPython ? [hosts(results)] : []),
+    routedRatios(results),
     ...(judged ? [judgement(results, withPython ? "python" : "ours")] : [])
   ].filter(({ rows }) => rows.length > 0)
 }

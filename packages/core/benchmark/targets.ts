@@ -128,6 +128,17 @@ export const judge = (results: Results, host: HostName): ReadonlyArray<Verdict> 
         speed(`router-${work}`, "ours", "python", "router")
       )
     ),
+    ...["unary", "unary-100", "receive-64KiB", "receive-1MiB", "send-64KiB", "send-1MiB"].flatMap((work) =>
+      (["ours", "python"] as const).map((client) =>
+        atLeast(
+          `${title(`router-${work}`)} through a router: our host / Python's, ${
+            client === "ours" ? "our" : "Python"
+          } client`,
+          1,
+          results.speed(`router-${work}`, at("oursRouter", client), at("router", client))?.median
+        )
+      )
+    ),
     ...["router-ready", "router-create"].map((work) =>
       atLeast(`${title(work)}: ours / Python client`, 1, speed(work, "ours", "python", "router"))
     ),

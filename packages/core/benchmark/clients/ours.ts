@@ -4,6 +4,7 @@ import { FetchHttpClient, type FileSystem } from "@effect/platform"
 import { NodeContext, NodeFileSystem } from "@effect/platform-node"
 import { Deferred, Effect, Exit, Layer, Logger, ManagedRuntime, Scope, Sink, Stream } from "effect"
 import { createHash, randomBytes } from "node:crypto"
+import { basename } from "node:path"
 import { layer } from "../inMemory.ts"
 import { check, type Client } from "./client.ts"
 
@@ -152,17 +153,17 @@ export const make = <E>(
 export const unix = (address: string, options?: ExporterConnection.EndpointOptions): Client =>
   make(ExporterConnection.layer(Endpoint.unix(address), options))
 
-const firstAnswer = (creates: boolean) =>
+const firstAnswer = (name: string, creates: boolean) =>
   Effect.gen(function*() {
     const { connection } = yield* creates
-      ? Lease.acquire({ exporterName: "spare", duration: "10 minutes" })
-      : Lease.attach("bench")
+      ? Lease.acquire({ exporterName: `${name}-spare`, duration: "10 minutes" })
+      : Lease.attach(name)
     const bench = yield* connection.driver("bench")
     const answer = yield* bench.call("identity", 1)
     yield* checked(answer === 1, () => `${String(answer)} is not 1`)
   })
 
-/** The exporters of a lab: one is leased under the name `bench`, and one is free. */
+/** The exporters of a lab: one is leased under the name that the configuration has, and one is free. */
 export const leased = (configuration: string): Client => {
   const lab = Controller.layerFile({ path: configuration }).pipe(
     Layer.provide([NodeContext.layer, FetchHttpClient.layer]),
@@ -170,12 +171,13 @@ export const leased = (configuration: string): Client => {
     Layer.provideMerge(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger)))
   )
   const runtime = ManagedRuntime.make(lab)
-  const attached = Effect.map(Lease.attach("bench"), ({ connection }) => connection)
+  const name = basename(configuration, ".yaml")
+  const attached = Effect.map(Lease.attach(name), ({ connection }) => connection)
   return {
     ...make(Layer.scoped(ExporterConnection.ExporterConnection, attached).pipe(Layer.provide(lab))),
     firstAnswer: async ({ creates }) => {
       const scope = await runtime.runPromise(Scope.make())
-      await runtime.runPromise(Scope.extend(firstAnswer(creates), scope))
+      await runtime.runPromise(Scope.extend(firstAnswer(name, creates), scope))
       return () => runtime.runPromise(Scope.close(scope, Exit.void))
     }
   }

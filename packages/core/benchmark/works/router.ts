@@ -1,4 +1,4 @@
-// Calls and bytes through a router: our tunnel next to Python's, to the same exporter under the same lease.
+// Calls and bytes through a router: our tunnel next to Python's, to the same exporter under the same lease, and to our host.
 import { Effect } from "effect"
 import { oneWay } from "./bytes.ts"
 import { unary } from "./calls.ts"

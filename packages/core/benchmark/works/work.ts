@@ -1,6 +1,6 @@
 // What a work is: something that several clients do with several exporters.
 import type { Effect, Scope } from "effect"
-import type { HostName, Peers, Subject } from "../peers.ts"
+import { type HostName, isRouted, type Peers, type Subject } from "../peers.ts"
 import type { Measurement, WorkFailed } from "../worker.ts"
 
 /** What the amount of a work counts; the result of `time` is how long it takes as a whole. */
@@ -27,7 +27,7 @@ export interface Work {
 
 /** Whether a work is done at a host. */
 export const isDoneAt = ({ bareHost, throughRouter }: Work, host: HostName): boolean =>
-  host === "router" ? throughRouter === true : throughRouter !== true && (host !== "http2" || bareHost === true)
+  isRouted(host) ? throughRouter === true : throughRouter !== true && (host !== "http2" || bareHost === true)
 
 /** The sizes of the works: of a run that measures, and of one that shows that everything works. */
 export type Scale = <A>(full: A, quick: A) => A
