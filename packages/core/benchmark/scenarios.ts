@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto"
 import { join } from "node:path"
 import * as leaseSimulation from "../test/support/leaseSimulation.ts"
 import * as relay from "../test/support/relay.ts"
+import { slowExporters, slowHook } from "./slowExporters.ts"
 
 /** What a scenario gets: clients of a connection of its own. */
 export interface Stage {
@@ -177,6 +178,19 @@ const leases: Scenario["run"] = (stage, count) =>
       })))
   )
 
+// The client is connected all the time, and waits.
+const slowLeases: Scenario["run"] = (stage, count) =>
+  leased(
+    stage,
+    repeat(count, slowExporters.length, (index) =>
+      Effect.scoped(Effect.gen(function*() {
+        const exporterName = slowExporters[index % slowExporters.length] ?? ""
+        const { connection } = yield* Lease.acquire({ exporterName, duration: "1 day" })
+        const bench = yield* connection.driver("bench")
+        yield* expect((yield* bench.call("identity", index)) === index, "another answer")
+      })))
+  )
+
 // Each connection to the socket of a lease is a tunnel.
 const tunnels: Scenario["run"] = (stage, count) =>
   leased(
@@ -184,7 +198,7 @@ const tunnels: Scenario["run"] = (stage, count) =>
     Effect.gen(function*() {
       const lease = yield* Lease.acquire(board)
       const endpoint = yield* lease.serveUnix
-      yield* repeat(count, 4, (index) =>
+      yield* repeat(count, 50, (index) =>
         Effect.scoped(Effect.gen(function*() {
           const connection = yield* ExporterConnection.fromEndpoint(endpoint)
           const bench = yield* connection.driver("bench")
@@ -242,7 +256,8 @@ export const scenarios = (scale: number): ReadonlyArray<Scenario> => {
     scenario("duplex", "MiB both ways on one connection", 1024, bothWays),
     // The stand-in lists leases that have ended, and who had which exporter.
     scenario("leases", "leases, one after another", 2000, leases, { kept: 4096 }),
-    scenario("tunnels", "tunnels opened and closed", 2000, tunnels),
+    scenario("slow", `leases whose hook takes ${slowHook}`, 10, slowLeases, { kept: 4096 }),
+    scenario("tunnels", "tunnels opened and closed, 50 at a time", 2000, tunnels),
     scenario("simulation", "programs that lease in a simulated lab", leaseSimulation.fullSize.clients, simulation)
   ]
 }

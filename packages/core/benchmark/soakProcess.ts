@@ -1,5 +1,5 @@
 // Our host for the soak, in a process of its own: `soakProcess.ts PATH CERTIFICATE KEY`. Besides what the benchmark calls it has a
-// driver that tells what the process holds on to. It also has a lab on TLS, with an exporter to lease.
+// driver that tells what the process holds on to. It also has a lab on TLS, with exporters to lease.
 import { Driver, Exporter } from "@effect-jumpstarter/core"
 import { ControllerTest } from "@effect-jumpstarter/core/testing"
 import { NodeRuntime } from "@effect/platform-node"
@@ -8,6 +8,7 @@ import { readFile } from "node:fs/promises"
 import * as census from "./census.ts"
 import * as driver from "./driver.ts"
 import * as memoryWatch from "./memoryWatch.ts"
+import { slowExporters, slowHook } from "./slowExporters.ts"
 
 let open = 0
 let growth = () => 0
@@ -29,6 +30,11 @@ const lab = Effect.gen(function*() {
   }
   const lab = yield* ControllerTest.make({ listen: { controller: listen, router: listen }, latency: "none" })
   yield* lab.hostExporter("soak", { bench: driver.bench() })
+  for (const name of slowExporters) {
+    yield* lab.hostExporter(name, { bench: driver.bench() }, {
+      hooks: { beforeLease: { run: Effect.sleep(slowHook), timeout: "1 minute" } }
+    })
+  }
   const { endpoint, name, namespace, token } = yield* lab.addClient("soak")
   return { endpoint, name, namespace, token: Redacted.value(token) }
 })
