@@ -27,7 +27,7 @@ const outside = {
 
 // What a machine needs besides Python, where the tests of a contract do not run on every machine.
 const needs = {
-  Adb: "adb",
+  Adb: "adb for a real server",
   DbusNetwork: "a D-Bus daemon",
   Qemu: "QEMU for the boot"
 }

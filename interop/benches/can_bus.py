@@ -15,6 +15,13 @@ from control_unit import ControlUnit
 VIRTUAL = "virtual"
 
 
+class Notifier(can.Notifier):
+    """Ends soon: it waits for a frame for less than a second before it sees that it was stopped."""
+
+    def __init__(self, bus: can.BusABC, listeners: list) -> None:
+        super().__init__(bus, listeners, timeout=0.05)
+
+
 class SilentBus(can.BusABC):
     """A bus that breaks when it is used."""
 
@@ -46,6 +53,7 @@ def channel(send: int, receive: int) -> IsoTpPython:
 @asynccontextmanager
 async def drivers(directory: Path) -> AsyncIterator[dict[str, Driver]]:
     """Two ends of a bus, two ends of an ISO-TP channel, and a control unit that speaks UDS; `uds_silent` has no unit."""
+    can.Notifier = Notifier
     bus = can.Bus(channel="uds", interface=VIRTUAL)
     notifier = can.Notifier(bus, [])
     address = isotp.Address(isotp.AddressingMode.Normal_11bits, txid=0x7E8, rxid=0x7E0)

@@ -3,11 +3,14 @@
 import os
 import pty
 import threading
+import time
 import tty
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
+import obd.elm327
 from jumpstarter.driver import Driver
 from jumpstarter_driver_obd.driver import OBD
 
@@ -42,6 +45,8 @@ def serve(adapter: int, echo: bool = True) -> None:
 @asynccontextmanager
 async def drivers(directory: Path) -> AsyncIterator[dict[str, Driver]]:
     """`obd` reaches the vehicle."""
+    # python-obd gives a real adapter a second after each of four commands.
+    obd.elm327.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / 10))
     adapter, line = pty.openpty()
     tty.setraw(line)
     thread = threading.Thread(target=serve, args=(adapter,), daemon=True)

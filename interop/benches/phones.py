@@ -9,9 +9,11 @@ from pathlib import Path
 import jumpstarter_driver_corellium.driver as corellium
 import websockets
 from jumpstarter.driver import Driver
+from jumpstarter_driver_adb.driver import AdbServer
 from jumpstarter_driver_androidemulator.driver import AndroidEmulator
 from jumpstarter_driver_corellium.corellium.types import Device, Instance, Project
 
+from ports import free_port
 from program import write_program
 
 # Runs until ADB ends it. Its window is the file `window`.
@@ -52,6 +54,9 @@ match sys.argv[1:]:
         os.kill(int(pid.read_text()), signal.SIGTERM)
         pid.unlink()
 """
+
+# It cannot list devices.
+BROKEN_ADB = '#!/bin/sh\n[ "$1" != devices ]\n'
 
 
 class Cloud:
@@ -98,7 +103,7 @@ async def echo(connection: websockets.ServerConnection) -> None:
 
 @asynccontextmanager
 async def drivers(directory: Path) -> AsyncIterator[dict[str, Driver]]:
-    """`phone` and `phone_lost`, whose project is not there, in the cloud, and `android`."""
+    """`phone` and `phone_lost`, whose project is not there, in the cloud, `android`, and `adb_broken`."""
     tools = directory / "android"
     tools.mkdir()
     emulator = write_program(tools / "emulator", EMULATOR)
@@ -108,12 +113,13 @@ async def drivers(directory: Path) -> AsyncIterator[dict[str, Driver]]:
     corellium.ApiClient = Cloud
     async with websockets.serve(echo, "127.0.0.1", 0) as server:
         Cloud.console = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        android = AndroidEmulator(avd_name="bench", emulator_path=emulator, adb_server_port=15_039)
+        android = AndroidEmulator(avd_name="bench", emulator_path=emulator, adb_server_port=free_port())
         try:
             yield {
                 "phone": corellium.Corellium(project_id="bench", device_name="phone", device_flavor="kronos"),
                 "phone_lost": corellium.Corellium(project_id="nope", device_name="phone", device_flavor="kronos"),
                 "android": android,
+                "adb_broken": AdbServer(adb_path=write_program(tools / "broken-adb", BROKEN_ADB), port=free_port()),
             }
         finally:
             android.children["power"].close()

@@ -50,11 +50,11 @@ async def drivers(directory: Path) -> AsyncIterator[dict[str, Driver]]:
                 host="127.0.0.1",
                 port=port,
                 tls=False,
-                timeout=2,
+                timeout=timeout,
                 cmnd_topic=f"cmnd/{topic}/POWER",
                 stat_topic=f"stat/{topic}/POWER",
             )
-            for name, topic in (("plug", "plug"), ("plug_gone", "nowhere"))
+            for name, topic, timeout in (("plug", "plug", 5), ("plug_gone", "nowhere", 0.5))
         }
     finally:
         plug.loop_stop()

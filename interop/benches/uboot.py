@@ -58,7 +58,10 @@ class ScriptedFlasher(BaseFlasher):
 
 @asynccontextmanager
 async def drivers(directory: Path) -> AsyncIterator[dict[str, Driver]]:
-    """`uboot` with `power` and `serial`; `flasher` with the same board; its memory is the file `emmc` in `directory`."""
+    """`uboot` with `power` and `serial`; `flasher` with the same board; its memory is the file `emmc` in `directory`.
+
+    The port of `serial_gone` is not there.
+    """
     bundle = directory / "bundle"
     bundle.mkdir()
     for name in ("kernel.bin", "rev-a.dtb", "rev-b.dtb"):
@@ -72,6 +75,7 @@ async def drivers(directory: Path) -> AsyncIterator[dict[str, Driver]]:
     try:
         yield {
             "uboot": uboot,
+            "serial_gone": PySerial(url=str(directory / "no-such-port"), check_present=False),
             "flasher": ScriptedFlasher(
                 cache_dir=str(bundle),
                 children={

@@ -22,7 +22,7 @@ async def drivers(directory: Path) -> AsyncIterator[dict[str, Driver]]:
     (pico_drive / "INFO_UF2.TXT").write_text(INFO)
     (stlink_drive / "DETAILS.TXT").write_text(DETAILS)
     # The drivers look for drives among the mounted file systems, which a test cannot add to.
-    pi_pico.find_all_bootloader_mounts = lambda: [pico_drive]
+    pi_pico.find_all_bootloader_mounts = lambda: [pico_drive] if pico_drive.exists() else []
     stlink.find_stlink_mount = lambda name: stlink_drive if name is None else None
     stlink.find_all_stlink_mounts = lambda: [stlink_drive]
     yield {

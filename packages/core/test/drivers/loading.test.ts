@@ -8,9 +8,19 @@ import ts from "typescript"
 
 const folder = fileURLToPath(new URL("../../src/drivers", import.meta.url))
 
+const sourceOf = (file: string): ts.SourceFile =>
+  ts.createSourceFile(file, readFileSync(file, "utf8"), ts.ScriptTarget.Latest)
+
+// Whether a statement only names something. An import without names is there for what it does.
+const isDeclaration = (statement: ts.Statement): boolean =>
+  ts.isImportDeclaration(statement)
+    ? statement.importClause !== undefined
+    : ts.isExportDeclaration(statement) || ts.isVariableStatement(statement) || ts.isFunctionDeclaration(statement) ||
+      ts.isClassDeclaration(statement) || ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement)
+
 // The files that a file loads, directly. Imports of types load nothing.
-const imports = (file: string): ReadonlyArray<string> => {
-  const source = ts.createSourceFile(file, readFileSync(file, "utf8"), ts.ScriptTarget.Latest)
+const readImports = (file: string): ReadonlyArray<string> => {
+  const source = sourceOf(file)
   return source.statements.flatMap((statement) => {
     if (!ts.isImportDeclaration(statement) && !ts.isExportDeclaration(statement)) return []
     const { moduleSpecifier } = statement
@@ -20,6 +30,14 @@ const imports = (file: string): ReadonlyArray<string> => {
       : statement.isTypeOnly
     return isType || !moduleSpecifier.text.startsWith(".") ? [] : [join(dirname(file), moduleSpecifier.text)]
   })
+}
+
+// Most files are loaded by most contracts.
+const known = new Map<string, ReadonlyArray<string>>()
+const imports = (file: string): ReadonlyArray<string> => {
+  const found = known.get(file) ?? readImports(file)
+  known.set(file, found)
+  return found
 }
 
 const loaded = (file: string, seen = new Set<string>()): ReadonlySet<string> => {
@@ -55,5 +73,17 @@ describe("the catalogue", () => {
         assert.notMatch(file, /\/src\/(client|host|lease|testing)\//)
       }
     }
+  })
+
+  it("has no side effects, so that a bundle has only what a program uses", () => {
+    const files = [...loaded(join(folder, "index.ts"))].filter((file) => file.startsWith(folder))
+    assert.isAbove(files.length, contracts.length)
+    const effects = files.flatMap((file) => {
+      const source = sourceOf(file)
+      return source.statements.filter((statement) => !isDeclaration(statement)).map((statement) =>
+        `${file}: ${statement.getText(source)}`
+      )
+    })
+    assert.deepStrictEqual(effects, [])
   })
 })

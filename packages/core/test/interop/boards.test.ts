@@ -28,7 +28,7 @@ import { assert, describe, layer } from "@effect/vitest"
 import { Chunk, Context, Duration, Effect, Layer, Redacted, Sink, Stream } from "effect"
 import { execFile } from "node:child_process"
 import { createSocket } from "node:dgram"
-import { readFile } from "node:fs/promises"
+import { readFile, rename } from "node:fs/promises"
 import { get } from "node:http"
 import { createConnection } from "node:net"
 import { dirname, join } from "node:path"
@@ -179,7 +179,7 @@ describe.skipIf(python.publishedDrivers === undefined)("the published drivers of
           const variant = yield* Effect.flip(board.flasher.use_dtb_variant("rev-z"))
           assert.strictEqual(variant._tag, "InvalidArgument")
           assert.strictEqual((yield* Effect.flip(board.flasher.set_dtb(source(image))))._tag, "MethodNotImplemented")
-        }),
+        }).pipe(hurried),
       60_000
     )
 
@@ -217,6 +217,26 @@ describe.skipIf(python.publishedDrivers === undefined)("the published drivers of
         assert.isTrue((yield* fileOf("pico", "Firmware.uf2")).equals(image))
         assert.strictEqual(text(yield* fileOf("pico", "blink.uf2")), "blink")
         assert.strictEqual((yield* Effect.flip(pico.dump(collect)))._tag, "MethodNotImplemented")
+        const drive = join(yield* Directory, "pico")
+        yield* Effect.acquireRelease(
+          Effect.promise(() => rename(drive, `${drive}.away`)),
+          () => Effect.promise(() => rename(`${drive}.away`, drive))
+        )
+        for (const use of [pico.bootloader_info(), pico.flash(source(image))]) {
+          const gone = yield* Effect.flip(use)
+          assert.strictEqual(gone._tag, "DriverError")
+          assert.include(gone.message, "No Pico BOOTSEL volume found")
+        }
+      }))
+
+    it.scoped("Serial: says that the port is not there", () =>
+      Effect.gen(function*() {
+        const serial = yield* connect(Serial.contract, "serial_gone")
+        for (const use of [Effect.asVoid(serial.connect()), serial.set_dtr(true), serial.set_rts(true)]) {
+          const gone = yield* Effect.flip(use)
+          assert.strictEqual(gone._tag, "DriverError")
+          assert.include(gone.message, "no-such-port")
+        }
       }))
 
     it.scoped("ST-LINK: copies firmware to the board's drive, and refuses other files", () =>

@@ -88,6 +88,7 @@ describe("the catalogue against a Python exporter", () => {
         const console = yield* Serial.console(serial)
         yield* console.sendLine("loop")
         assert.strictEqual((yield* console.expect(/(\w+)\n/)).groups[0], "loop")
+        yield* Effect.all([serial.set_dtr(true), serial.set_rts(false), serial.close()])
       }))
 
     it.scoped("Opendal: files", () =>
@@ -180,6 +181,47 @@ describe("the catalogue against a Python exporter", () => {
         assert.strictEqual(text(yield* flasher.dump(collect, "root")), "root")
         const error = yield* Effect.flip(flasher.dump(collect, "nope"))
         assert.strictEqual(error._tag, "DriverError")
+      }))
+
+    it.scoped("says once what is wrong with a file, an argument or a method that is not there", () =>
+      Effect.gen(function*() {
+        const storage = yield* connect(Opendal.contract, "storage")
+        const uses = [
+          Effect.asVoid(storage.stat("nope")),
+          Effect.asVoid(storage.hash("nope")),
+          Effect.asVoid(Opendal.readBytes(storage, "nope"))
+        ]
+        for (const use of uses) {
+          const absent = yield* Effect.flip(use)
+          assert.strictEqual(absent._tag, "DriverError")
+          assert.include(absent.message, "NotFound")
+        }
+        const { driver } = yield* ExporterConnection.ExporterConnection
+        const [files, flasher, mux, serial] = yield* Effect.all([
+          driver("storage"),
+          driver("flasher"),
+          driver("mux"),
+          driver("serial")
+        ])
+        // The clients of the contracts send none of these.
+        const refused = {
+          hash: files.call("hash", "dir/image", "sha3"),
+          open: files.call("open", "dir/image", "x"),
+          write: mux.call("write", "no handle"),
+          flash: flasher.call("flash", "no handle")
+        }
+        for (const [name, call] of Object.entries(refused)) {
+          const error = yield* Effect.flip(call)
+          assert.deepInclude(error, { _tag: "InvalidArgument", origin: "driver" }, name)
+        }
+        const closed = yield* Effect.flip(files.call("file_tell", "00000000-0000-0000-0000-000000000000"))
+        assert.strictEqual(closed._tag, "DriverError")
+        for (const path of ["power", "sync_power", "alias", "echo", "nested.inner"]) {
+          const absent = yield* Effect.flip(Effect.flatMap(driver(path), (other) => other.call("explode")))
+          assert.strictEqual(absent._tag, "MethodNotImplemented", path)
+        }
+        const missing = yield* Effect.flip(serial.call("set_dtr"))
+        assert.strictEqual(missing._tag, "DriverError")
       }))
   })
 })

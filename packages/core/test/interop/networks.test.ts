@@ -10,13 +10,19 @@ import * as process from "../support/process.ts"
 import * as programs from "../support/programsOnPath.ts"
 import * as python from "../support/python.ts"
 
-const exporter = (...benches: ReadonlyArray<string>) =>
-  Layer.unwrapScoped(
-    Effect.map(
-      process.start(python.drivers(...benches)),
-      ({ ready }) => ExporterConnection.layer(Endpoint.unix(ready.unix))
-    )
+// Without the published drivers nothing runs, so that a missing program makes no difference.
+const has = (program: string): boolean => python.publishedDrivers !== undefined && !programs.missing(program)
+const hasDbus = has("dbus-daemon")
+const hasAdb = has("adb")
+
+const exporter = Layer.unwrapScoped(
+  Effect.map(
+    process.start(
+      python.drivers("proxy", "screens", "sockets", ...hasDbus ? ["dbus"] : [], ...hasAdb ? ["adb"] : [])
+    ),
+    ({ ready }) => ExporterConnection.layer(Endpoint.unix(ready.unix))
   )
+)
 
 const connect = <I extends DriverInterface.Any>(contract: I, path: string) =>
   Effect.orDie(Device.connect(contract, path))
@@ -45,15 +51,15 @@ const firstBytes = (place: { readonly host: string; readonly port: number } | { 
   )
 
 describe.skipIf(python.publishedDrivers === undefined)("the published drivers of networks", () => {
-  layer(exporter("proxy", "screens", "sockets"), { excludeTestServices: true, timeout: "30 seconds" })((it) => {
+  layer(exporter, { excludeTestServices: true, timeout: "60 seconds" })((it) => {
     it.scoped("mitmproxy: answers for a server, shows the traffic, and passes the rest on", () =>
       Effect.gen(function*() {
         const proxy = yield* connect(Mitmproxy.contract, "proxy")
         const origin = (yield* (yield* connect(Network.contract, "origin")).address()).replace("tcp://", "http://")
         assert.isFalse(yield* proxy.is_running())
         yield* Effect.scoped(Effect.gen(function*() {
-          const { mode, proxy_address } = yield* Mitmproxy.session(proxy)
-          assert.strictEqual(mode, "mock")
+          const { mode, proxy_address, web_ui_enabled } = yield* Mitmproxy.session(proxy, { webUi: true })
+          assert.deepStrictEqual([mode, web_ui_enabled], ["mock", true])
           const address = proxy_address ?? assert.fail("the proxy has no address")
           const again = yield* Effect.flip(Effect.scoped(Mitmproxy.session(proxy)))
           assert.include(again.message, "the proxy did not start: Already running in 'mock' mode")
@@ -80,6 +86,11 @@ describe.skipIf(python.publishedDrivers === undefined)("the published drivers of
           const [file = ""] = files
           const content = concat([...yield* Stream.runCollect(proxy.get_captured_file(file))])
           assert.isAbove(content.length, 0)
+          assert.deepStrictEqual([...yield* Stream.runCollect(proxy.get_captured_file("nope"))], [])
+          const page = yield* Mitmproxy.forwardWeb(proxy)
+          assert.isAtLeast((yield* fetchThrough(`${page.host}:${page.port}`, "http://localhost/")).status, 200)
+          const dead = yield* fetchThrough(address, "http://127.0.0.1:9/")
+          assert.strictEqual(dead.status, 502)
           assert.include(yield* Mitmproxy.certificate(proxy), "BEGIN CERTIFICATE")
           const noFlow = yield* Effect.flip(Stream.runDrain(proxy.get_flow_file("../secret")))
           assert.strictEqual(noFlow._tag, "InvalidArgument")
@@ -99,6 +110,7 @@ describe.skipIf(python.publishedDrivers === undefined)("the published drivers of
           assert.deepStrictEqual(yield* proxy.get_state("tries"), { count: 3 })
         }))
         assert.strictEqual((yield* proxy.status()).mode, "stopped")
+        assert.strictEqual((yield* Effect.flip(proxy.connect_web()))._tag, "DriverError")
       }))
 
     it.scoped("mitmproxy: says why it does not start", () =>
@@ -119,6 +131,7 @@ describe.skipIf(python.publishedDrivers === undefined)("the published drivers of
         assert.strictEqual(yield* firstBytes({ host, port }), "RFB 003.008\n")
         const { path } = yield* Network.unixForward(server)
         assert.strictEqual(yield* firstBytes({ path }), "RFB 003.008\n")
+        assert.isFalse(yield* (yield* connect(Vnc.contract, "screen_gone")).get_default_encrypt())
       }))
 
     it.scoped.each([["udp", /^udp:\/\/127\.0\.0\.1:\d+$/], ["unix", undefined], ["websocket", /^ws:\/\//]] as const)(
@@ -137,7 +150,7 @@ describe.skipIf(python.publishedDrivers === undefined)("the published drivers of
         })
     )
 
-    it.scoped.each(["tcp_gone", "unix_gone", "websocket_gone"])(
+    it.scoped.each(["tcp_gone", "unix_gone", "websocket_gone", "screen_gone.tcp"])(
       "Network: says that nobody listens (%s)",
       (path) =>
         Effect.gen(function*() {
@@ -146,12 +159,8 @@ describe.skipIf(python.publishedDrivers === undefined)("the published drivers of
           assert.strictEqual(refused._tag, "DriverError")
         })
     )
-  })
-})
 
-describe.skipIf(python.publishedDrivers === undefined || programs.missing("dbus-daemon"))("D-Bus", () => {
-  layer(exporter("dbus"), { excludeTestServices: true, timeout: "30 seconds" })((it) => {
-    it.scoped("forwards to the daemon of a session", () =>
+    it.scoped.skipIf(!hasDbus)("D-Bus: forwards to the daemon of a session", () =>
       Effect.gen(function*() {
         const bus = yield* connect(DbusNetwork.contract, "dbus")
         const address = yield* DbusNetwork.forward(bus)
@@ -167,12 +176,8 @@ describe.skipIf(python.publishedDrivers === undefined || programs.missing("dbus-
         })
         assert.match(answer, /^REJECTED .*EXTERNAL/)
       }))
-  })
-})
 
-describe.skipIf(python.publishedDrivers === undefined || programs.missing("adb"))("ADB", () => {
-  layer(exporter("adb"), { excludeTestServices: true, timeout: "60 seconds" })((it) => {
-    it.scoped("lists no device, and forwards to the server", () =>
+    it.scoped.skipIf(!hasAdb)("ADB: lists no device, and forwards to the server", () =>
       Effect.gen(function*() {
         const adb = yield* connect(Adb.contract, "adb")
         assert.deepStrictEqual(yield* Adb.devices(adb), [])

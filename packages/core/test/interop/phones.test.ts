@@ -1,6 +1,6 @@
 // The published drivers of virtual phones: their cloud, their emulator and their ADB are those of the bench.
 import { Device, type DriverInterface, Endpoint, ExporterConnection } from "@effect-jumpstarter/core"
-import { AndroidEmulator, Corellium, Network, Power, Serial, VirtualPower } from "@effect-jumpstarter/core/drivers"
+import { Adb, AndroidEmulator, Corellium, Power, Serial, VirtualPower } from "@effect-jumpstarter/core/drivers"
 import { assert, describe, layer } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { readFile } from "node:fs/promises"
@@ -68,22 +68,34 @@ describe.skipIf(python.publishedDrivers === undefined)("the published drivers of
           const phone = yield* Device.connectAll({
             emulator: [AndroidEmulator.contract, "android"],
             power: [Power.contract, "android.power"],
-            adb: [Network.contract, "android.adb"]
+            adb: [Adb.contract, "android.adb"]
           })
-          const client = yield* (yield* ExporterConnection.ExporterConnection).driver("android.adb")
+          const serials = Effect.map(Adb.devices(phone.adb), (devices) => devices.map(({ serial }) => serial))
           yield* Effect.scoped(Effect.gen(function*() {
             const { host, port } = yield* AndroidEmulator.boot(phone, { headless: false })
             assert.strictEqual(yield* greeting(host, port), "OKAY")
-            const isThere = Effect.map(
-              client.call("list_devices"),
-              (devices) => String(devices).includes("emulator-5554")
-            )
-            yield* Effect.repeat(isThere, { until: (there) => there })
+            yield* Effect.repeat(serials, { until: (there) => there.includes("emulator-5554") })
+            const [device] = yield* Adb.devices(phone.adb)
+            assert.deepInclude(device, { state: "device", properties: { product: "sdk", model: "bench" } })
             assert.strictEqual(yield* yield* Window, "True")
           }))
-          assert.notInclude(String(yield* client.call("list_devices")), "emulator-5554")
+          assert.deepStrictEqual(yield* serials, [])
         }),
       30_000
     )
+
+    it.scoped("ADB: says that it cannot list devices, and that its server does not run", () =>
+      Effect.gen(function*() {
+        const broken = yield* connect(Adb.contract, "adb_broken")
+        const failed = yield* Effect.flip(Adb.devices(broken))
+        assert.strictEqual(failed._tag, "AdbFailed")
+        assert.match(
+          failed.message,
+          /^adb on the exporter could not list the devices: .*returned non-zero exit status 1/
+        )
+        assert.match(yield* broken.address(), /^tcp:\/\/127\.0\.0\.1:\d+$/)
+        const refused = yield* Effect.flip(broken.connect())
+        assert.strictEqual(refused._tag, "DriverError")
+      }))
   })
 })

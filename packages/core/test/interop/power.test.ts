@@ -6,13 +6,18 @@ import { Context, Effect, Layer, Stream } from "effect"
 import { readFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import * as process from "../support/process.ts"
+import * as programs from "../support/programsOnPath.ts"
 import * as python from "../support/python.ts"
 
 /** The directory in which the benches keep the states of their switches. */
 class Directory extends Context.Tag("test/Directory")<Directory, string>() {}
 
+const hasMosquitto = python.publishedDrivers !== undefined && !programs.missing("mosquitto")
+
+const benches = ["http_power", "noyito", "snmp", ...hasMosquitto ? ["tasmota"] : []]
+
 const exporter = Layer.unwrapScoped(
-  Effect.map(process.start(python.drivers("http_power", "noyito", "snmp")), ({ ready }) =>
+  Effect.map(process.start(python.drivers(...benches)), ({ ready }) =>
     Layer.merge(
       ExporterConnection.layer(Endpoint.unix(ready.unix)),
       Layer.succeed(Directory, dirname(ready.unix))
@@ -95,5 +100,26 @@ describe.skipIf(python.publishedDrivers === undefined)("the published drivers of
         assert.include(refused.message, `SNMP set failed`)
         assert.include(refused.message, message)
       }))
+
+    it.scoped.skipIf(!hasMosquitto)(
+      "a Tasmota plug switches through an MQTT broker, and cannot measure",
+      () =>
+        Effect.gen(function*() {
+          const plug = yield* connect(Power.contract, "plug")
+          const directory = yield* Directory
+          const relay = Effect.promise(() => readFile(join(directory, "relay"), "utf8"))
+          yield* plug.on()
+          assert.strictEqual(yield* relay, "ON")
+          yield* Power.cycle(plug, { wait: 0 })
+          yield* plug.off()
+          assert.strictEqual(yield* relay, "OFF")
+          assert.strictEqual((yield* Effect.flip(Stream.runDrain(plug.read())))._tag, "MethodNotImplemented")
+        })
+    )
+
+    it.scoped.skipIf(!hasMosquitto)(
+      "a Tasmota plug does not say that nobody heard it",
+      () => Effect.flatMap(connect(Power.contract, "plug_gone"), (plug) => plug.on())
+    )
   })
 })
