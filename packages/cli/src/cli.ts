@@ -18,6 +18,7 @@ import { forward } from "./commands/forward.ts"
 import { exporters, leases } from "./commands/lab.ts"
 import { lease } from "./commands/lease.ts"
 import { logs } from "./commands/logs.ts"
+import { mcp } from "./commands/mcp.ts"
 import { record, replay } from "./commands/record.ts"
 import { status } from "./commands/status.ts"
 import { tree } from "./commands/tree.ts"
@@ -47,6 +48,7 @@ const described = [
   record,
   replay,
   contract,
+  mcp,
   doctor
 ] as const
 
@@ -67,6 +69,7 @@ const root = Command.make(name).pipe(
     record.command,
     replay.command,
     contract.command,
+    mcp.command,
     doctor.command
   ])
 )

@@ -8,9 +8,9 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
-import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type { Method } from "./catalogue.ts"
+import { isOptional, isSink, isSource, requiredOf } from "./contractArgument.ts"
 import { type CommandError, usage } from "./failure.ts"
 
 /** A method to call, with the names of its arguments. */
@@ -53,7 +53,7 @@ const problemOf = (error: ParseResult.ParseError): string => {
 }
 
 /** Checks a value against its schema, and returns what is sent. */
-const checked = (
+export const checked = (
   called: Called,
   index: number,
   schema: DriverMethod.AnySchema,
@@ -73,25 +73,18 @@ const valueOf = (called: Called, index: number, schema: DriverMethod.AnySchema, 
   return Either.isRight(text) ? text : Option.getOrElse(json, () => text)
 }
 
-const isOptional = (
-  argument: DriverMethod.Argument
-): argument is DriverMethod.OptionalArgument<DriverMethod.AnySchema, unknown> =>
-  Predicate.isTagged(argument, "OptionalArgument")
-
 const read = (
   called: Called,
   argument: DriverMethod.Argument,
   index: number,
   word: string
 ): Effect.Effect<Argument, CommandError | PlatformError.PlatformError, FileSystem.FileSystem> => {
-  if (Predicate.isTagged(argument, "SourceArgument")) return Resource.fromFile(word)
-  if (Predicate.isTagged(argument, "SinkArgument")) return Resource.toFile(word)
+  if (isSource(argument)) return Resource.fromFile(word)
+  if (isSink(argument)) return Resource.toFile(word)
   if (isOptional(argument)) {
     return word === "null" ? Effect.succeed(null) : valueOf(called, index, argument.schema, word)
   }
-  return Schema.isSchema(argument)
-    ? valueOf(called, index, argument, word)
-    : Effect.fail(usage(`${placeOf(called, index)} has a kind that this version does not know`))
+  return valueOf(called, index, argument, word)
 }
 
 /** How many arguments a method takes, in words. */
@@ -110,7 +103,7 @@ export const typed = (
   { args = [], rest }: DriverMethod.ArgumentOptions,
   words: ReadonlyArray<string>
 ): Effect.Effect<ReadonlyArray<Argument>, CommandError | PlatformError.PlatformError, FileSystem.FileSystem> => {
-  const required = args.findLastIndex((argument) => !isOptional(argument)) + 1
+  const required = requiredOf(args)
   const most = rest === undefined ? args.length : Infinity
   if (words.length < required || words.length > most) {
     const names = called.names.length === 0 ? "" : ` (${called.names.join(", ")})`

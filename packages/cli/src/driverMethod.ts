@@ -56,7 +56,8 @@ export const prepare = ({ called, described, driver }: Chosen, words: ReadonlyAr
     return yield* Effect.forEach(args, (argument) => lent(driver, argument))
   })
 
-type Sendable =
+/** An argument that a call can take. */
+export type Sendable =
   | ProtobufValue.JsonValue
   | Resource.ResourceHandle<void, PlatformError.PlatformError | Resource.SizeMismatch>
 

@@ -1,5 +1,7 @@
 // Drives the Python exporter of interop/board.py with the command line that is installed in the current directory, as somebody does who
 // has only Node: `node packed.mjs PYTHON`. scripts/package-check.mjs runs it.
+import { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import assert from "node:assert/strict"
 import { spawn, spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
@@ -75,8 +77,25 @@ const drive = (host) => {
   assert.match(nowhere.err, /^effect-jumpstarter: cannot connect .*\n$/)
 }
 
+// An agent starts the server, and ends it by closing its input.
+const serve = async (host) => {
+  const client = new Client({ name: "packed", version: "1" })
+  await client.connect(
+    new StdioClientTransport({ command: bin, args: ["mcp", "--host", host, "--allow", "power.on"], stderr: "inherit" })
+  )
+  const { tools } = await client.listTools()
+  console.log(`tools: ${tools.map(({ name }) => name).join(" ")}`)
+  assert.ok(tools.some(({ name }) => name === "power__on"))
+  const call = (name) => client.callTool({ name, arguments: {} })
+  assert.deepEqual(await call("power__on"), { content: [{ type: "text", text: "null" }] })
+  const { isError } = await call("power__off")
+  assert.equal(isError, true)
+  await client.close()
+}
+
 const [host] = await createInterface({ input: board.stdout })[Symbol.asyncIterator]().next().then((
   { value }
 ) => [value])
 drive(host)
+await serve(host)
 process.exit(0)

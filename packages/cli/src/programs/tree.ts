@@ -5,6 +5,7 @@ import * as ExporterConnection from "@effect-jumpstarter/core/ExporterConnection
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as contracts from "../contracts.ts"
+import * as driverTree from "../driverTree.ts"
 import type { Target } from "../options.ts"
 import * as output from "../output.ts"
 import * as target from "../target.ts"
@@ -16,36 +17,11 @@ interface Arguments {
   readonly methods: boolean
 }
 
-const methodsOf = (driver: DriverClient.DriverClient): Readonly<Record<string, string | undefined>> => ({
-  ...Object.fromEntries(Object.keys(contracts.entryOf(driver)?.methods ?? {}).map((name) => [name, undefined])),
-  ...driver.methodsDescription
-})
-
 const signature = (driver: DriverClient.DriverClient, name: string): string => {
   const method = contracts.entryOf(driver)?.methods[name]
   if (method === undefined) return name
   const kind = { Call: "", StreamingCall: ", a stream of items", Stream: ", a stream of bytes" }[method.kind]
   return `${name}(${method.arguments.join(", ")})  ${method.effect}${kind}`
-}
-
-const asJson = (driver: DriverClient.DriverClient): output.Json => {
-  const entry = contracts.entryOf(driver)
-  return {
-    path: driver.path,
-    uuid: driver.uuid,
-    client: contracts.labelOf(driver),
-    labels: driver.labels,
-    description: Option.getOrNull(driver.description),
-    contract: entry?.name ?? null,
-    methods: Object.entries(methodsOf(driver)).map(([name, description]) => ({
-      name,
-      kind: entry?.methods[name]?.kind,
-      effect: entry?.methods[name]?.effect,
-      arguments: entry?.methods[name]?.arguments,
-      description
-    })),
-    children: Array.from(driver.children.values(), asJson)
-  }
 }
 
 // The lines that lead from a driver to its parent.
@@ -75,7 +51,10 @@ const asText = (root: DriverClient.DriverClient, withMethods: boolean): Readonly
       driver.children.size > 0 ? "│  " : "   "
     }  `
     return withMethods
-      ? [row, ...Object.keys(methodsOf(driver)).map((name) => indent + visible.line(signature(driver, name)))]
+      ? [
+        row,
+        ...Object.keys(driverTree.methodsOf(driver)).map((name) => indent + visible.line(signature(driver, name)))
+      ]
       : [row]
   })
 }
@@ -85,7 +64,7 @@ export const run = ({ json, methods, target: place }: Arguments) =>
     const { address, labels, root, uuid } = yield* ExporterConnection.ExporterConnection
     yield* output.document(
       json,
-      { address, uuid, labels, root: asJson(root) },
+      { address, uuid, labels, root: driverTree.json(root) },
       () => asText(root, methods)
     )
   }).pipe(Effect.provide(target.layer(place)))

@@ -1,0 +1,27 @@
+// Which tools may be called: those that read, writes if the person who starts the server says so, and destructive ones by their names.
+import type * as DriverMethod from "@effect-jumpstarter/core/DriverMethod"
+
+export interface Policy {
+  readonly writes: boolean
+  /** Methods that may be called whatever they do: `flash`, or `storage.flash` for one driver. */
+  readonly allowed: ReadonlyArray<string>
+}
+
+interface Asked {
+  /** The path of the driver. */
+  readonly place: string
+  readonly method: string
+  readonly effect: DriverMethod.MethodEffect
+}
+
+/** Returns why a call is refused, and undefined when it is not. */
+export const refusal = ({ allowed, writes }: Policy, { effect, method, place }: Asked): string | undefined => {
+  const title = `${place}.${method}`
+  if (effect === "read" || allowed.includes(method) || allowed.includes(title)) return undefined
+  if (effect === "destructive") {
+    return `${title} is destructive, and this server allows such methods only by name; it has to be started with --allow ${title}`
+  }
+  return writes
+    ? undefined
+    : `${title} changes the device, and this server only reads; it has to be started with --allow-writes, or with --allow ${title}`
+}
