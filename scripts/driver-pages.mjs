@@ -25,6 +25,18 @@ const outside = {
   Video: "not published yet; `UStreamer` has the same stream"
 }
 
+// Drivers with the label of a contract that the tests drive with other drivers of that label, and why these are not driven.
+const others = {
+  BaseFlasher: "`TIJ784S4Flasher` and `RCarS4Flasher` only have another configuration",
+  Composite: "`Dutlink` is USB hardware",
+  IsoTp: "`IsoTpSocket` needs a CAN interface of the kernel",
+  Network: "`VsockNetwork` needs a virtual machine with vsock",
+  NoyitoPower: "`NoyitoPowerHID` is USB hardware",
+  Power: "`DutlinkPower`, `EnerGenie` and `Ykush` are hardware",
+  Serial: "`DutlinkSerial` is USB hardware",
+  StorageMuxFlasher: "`DutlinkStorageMux` and `SDWire` are USB hardware"
+}
+
 // What a machine needs besides Python, where the tests of a contract do not run on every machine.
 const needs = {
   Adb: "adb for a real server",
@@ -187,7 +199,8 @@ const inCi = (name) => {
   if (files === undefined) return `no: ${outside[name]}`
   const machine = needs[name] === undefined ? "" : `, where there is ${needs[name]}`
   const standIn = standIns[name] === undefined ? "" : `, with ${standIns[name]}`
-  return `yes${machine}${standIn}: ${files.map((file) => `\`${basename(file)}\``).join(", ")}`
+  const rest = others[name] === undefined ? "" : `; ${others[name]}`
+  return `yes${machine}${standIn}: ${files.map((file) => `\`${basename(file)}\``).join(", ")}${rest}`
 }
 
 const pages = []
@@ -263,7 +276,7 @@ const table = [
   "Every label of the driver packages that Jumpstarter publishes has a contract, in a module of its own. "
   + "[drivers.md](../drivers.md) says how to use them, and how to write one.",
   "",
-  "A driver is driven in CI when the tests run the published Python driver and talk to it through its contract.",
+  "A driver is driven in CI when the tests run the published Python driver and talk to it through its contract. Where other drivers have the same label, the table names those that are not driven.",
   "",
   "| Contract | Label of the driver | Methods | Fake | Driven in CI |",
   "| --- | --- | --- | --- | --- |",

@@ -26,7 +26,9 @@ export const catalogue: Readonly<Record<string, Entry>> = {
       address: { kind: "Call", effect: "read", arguments: [] },
       start_server: { kind: "Call", effect: "write", arguments: [] },
       kill_server: { kind: "Call", effect: "write", arguments: [] },
-      list_devices: { kind: "Call", effect: "read", arguments: [] }
+      list_devices: { kind: "Call", effect: "read", arguments: [] },
+      connect_device: { kind: "Call", effect: "write", arguments: ["device"] },
+      disconnect_device: { kind: "Call", effect: "write", arguments: ["device"] }
     }
   },
   "jumpstarter_driver_androidemulator.client.AndroidEmulatorClient": {

@@ -13,6 +13,8 @@ import type { DriverCallError } from "../protocol/DriverError.ts"
 import * as family from "./family/network.ts"
 import * as forwarding from "./forwarding.ts"
 
+const oneDevice = DriverMethod.named((device = Schema.NonEmptyString) => [device])
+
 /**
  * The contract. `connect` opens a connection to the ADB server of the exporter.
  *
@@ -59,6 +61,23 @@ export const contract = DriverInterface.make("jumpstarter_driver_adb.client.AdbC
     result: Schema.String,
     effect: "read",
     documentation: "What `adb devices -l` prints.",
+    idempotent: true
+  }),
+  /** Connects the ADB server to a device at an address, such as 10.0.0.7:5555, and returns what adb prints. */
+  connect_device: DriverMethod.call({
+    args: oneDevice,
+    result: Schema.String,
+    optional: true,
+    documentation:
+      "Connects the ADB server to a device at an address, such as 10.0.0.7:5555, and returns what adb prints.",
+    idempotent: true
+  }),
+  /** Disconnects the ADB server from a device, and returns what adb prints. */
+  disconnect_device: DriverMethod.call({
+    args: oneDevice,
+    result: Schema.String,
+    optional: true,
+    documentation: "Disconnects the ADB server from a device, and returns what adb prints.",
     idempotent: true
   })
 }, { driverType: "network" })

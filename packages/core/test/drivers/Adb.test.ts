@@ -36,6 +36,21 @@ describe("Adb", () => {
       assert.strictEqual(error.message, "adb on the exporter could not list the devices: exit status 1")
     }))
 
+  it.scoped("connects the server to devices, where the driver can", () =>
+    Effect.gen(function*() {
+      const { calls, driver } = recording(Adb.contract.client, {
+        connect_device: { value: "connected to 10.0.0.7:5555" },
+        disconnect_device: { value: "disconnected 10.0.0.7:5555" }
+      })
+      const adb = yield* connect(Adb.contract, driver)
+      assert.strictEqual(yield* adb.connect_device("10.0.0.7:5555"), "connected to 10.0.0.7:5555")
+      assert.strictEqual(yield* adb.disconnect_device("10.0.0.7:5555"), "disconnected 10.0.0.7:5555")
+      assert.strictEqual((yield* Effect.flip(adb.connect_device("")))._tag, "InvalidArgument")
+      assert.deepStrictEqual(calls, [["connect_device", "10.0.0.7:5555"], ["disconnect_device", "10.0.0.7:5555"]])
+      const old = yield* connect(Adb.contract, recording(Adb.contract.client, {}).driver)
+      assert.strictEqual((yield* Effect.flip(old.connect_device("10.0.0.7:5555")))._tag, "MethodNotImplemented")
+    }))
+
   it.scopedLive("forwards a port, and names it for the adb of this machine", () =>
     Effect.gen(function*() {
       const { driver } = recording(Adb.contract.client, {})

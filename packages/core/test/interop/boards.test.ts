@@ -44,7 +44,7 @@ class Directory extends Context.Tag("test/Directory")<Directory, string>() {}
 
 const exporter = Layer.unwrapScoped(
   Effect.map(
-    process.start(python.drivers("uboot", "volumes", "servers", "ssh", "programs")),
+    process.start(python.drivers("uboot", "volumes", "servers", "ssh", "programs", "demuxer")),
     ({ ready }) =>
       Layer.merge(
         ExporterConnection.layer(Endpoint.unix(ready.unix)),
@@ -227,6 +227,18 @@ describe.skipIf(python.publishedDrivers === undefined)("the published drivers of
           assert.strictEqual(gone._tag, "DriverError")
           assert.include(gone.message, "No Pico BOOTSEL volume found")
         }
+      }))
+
+    it.scoped("Serial: reaches a channel of a port that is demultiplexed", () =>
+      Effect.gen(function*() {
+        const console = yield* Serial.console(yield* connect(Serial.contract, "channel"))
+        yield* console.sendLine("hello")
+        yield* console.expect("hello\n", { timeout: "10 seconds" })
+        const gone = yield* connect(Serial.contract, "channel_gone")
+        const late = yield* Effect.flip(gone.connect())
+        assert.strictEqual(late._tag, "DriverError")
+        assert.include(late.message, "Timeout waiting for demuxer to become ready")
+        assert.strictEqual((yield* Effect.flip(gone.set_dtr(true)))._tag, "MethodNotImplemented")
       }))
 
     it.scoped("Serial: says that the port is not there", () =>
