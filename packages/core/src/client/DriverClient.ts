@@ -25,6 +25,7 @@ import type { Refusal } from "../protocol/valueCodec.ts"
 import * as Resource from "../resource/Resource.ts"
 import * as telemetry from "../telemetry/client.ts"
 import * as telemetryMetrics from "../telemetry/metrics.ts"
+import type { CallWitness, ConnectionWitness } from "../telemetry/witness.ts"
 import * as interruptible from "../util/interruptible.ts"
 import { mapItems } from "../util/mapItems.ts"
 import * as encodingWarning from "./encodingWarning.ts"
@@ -126,6 +127,8 @@ export interface Session {
   ) => Effect.Effect<never, DriverError.DriverCallError>
   /** How long a driver that has answered may pause before the rest of a download is given up. */
   readonly transferIdleTimeout: Duration.DurationInput
+  /** @internal */
+  readonly witness?: ConnectionWitness | undefined
 }
 
 const encodeArguments = (
@@ -189,14 +192,23 @@ const operationsOf = (session: Session, node: DriverTree.DriverNode): Operations
       ({ path, reason }) => clientErrors.unexpectedResult(site, "INTERNAL", { details: reason, path })
     )
 
+  const decodeItem = (site: DriverError.CallSite, witness: CallWitness | undefined) => {
+    const item = decode(site)
+    return witness === undefined ? item : (answer: Uint8Array) => {
+      const decoded = item(answer)
+      if (Either.isRight(decoded)) witness.item(decoded.right)
+      return decoded
+    }
+  }
+
   const explain = (site: DriverError.CallSite) => (status: GrpcStatusError) => session.explain(node, status, site)
 
-  const operation = telemetryMetrics.operations(session.name, node, session.logs.calls)
+  const operation = telemetryMetrics.operations(session.name, node, session.logs.calls, session.witness)
 
   const call: DriverClient["call"] = (method, ...args) => {
     const caller = callers.of()
     const handles = handlesOf(args)
-    return telemetry.call(operation("call", method), (ongoing) => {
+    return telemetry.call(operation("call", method), args, (ongoing) => {
       const answer = Effect.flatMap(
         prepare({ method, kind: "call", caller }, args),
         ({ request, site }) =>
@@ -217,7 +229,7 @@ const operationsOf = (session: Session, node: DriverTree.DriverNode): Operations
   const streamingCall: DriverClient["streamingCall"] = (method, ...args) => {
     const caller = callers.of()
     const handles = handlesOf(args)
-    return telemetry.streamingCall(operation("streamingCall", method), (ongoing) => {
+    return telemetry.streamingCall(operation("streamingCall", method), args, (ongoing) => {
       const answers = Effect.map(
         prepare({ method, kind: "streamingCall", caller }, args),
         ({ request, site }) =>
@@ -226,7 +238,7 @@ const operationsOf = (session: Session, node: DriverTree.DriverNode): Operations
               session.exporter.streamingDriverCall(request, ongoing.options),
               (status) => Stream.fromEffect(explain(site)(status))
             ),
-            decode(site)
+            decodeItem(site, ongoing.witness)
           )
       )
       return handles.length === 0
@@ -272,6 +284,7 @@ const operationsOf = (session: Session, node: DriverTree.DriverNode): Operations
     return telemetry.stream(
       operation("resource", "resource"),
       Effect.fnUntraced(function*(ongoing) {
+        if (Option.isSome(resource.size)) ongoing.witness?.expects(resource.size.value)
         const site = yield* session.admit(node, { method: "resource", kind: "resource", caller })
         const stream = ongoing.counted(
           yield* Effect.catchAll(

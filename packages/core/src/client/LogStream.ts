@@ -90,6 +90,12 @@ export interface MakeOptions {
   readonly note?: ((entry: LogEntry.LogEntry) => void) | undefined
   /** Whether there is a connection to the exporter, over which lines may arrive after the results they belong to. */
   readonly isRemote?: boolean | undefined
+  /**
+   * Receives each line and each gap from the start. The first consumer still gets what the exporter would have kept for it.
+   *
+   * @internal
+   */
+  readonly witness?: ((event: LogEntry.LogEvent) => void) | undefined
 }
 
 const backlog = 1_024
@@ -158,6 +164,8 @@ const eventsOf = (subscriber: Subscriber): Stream.Stream<LogEntry.LogEvent> =>
     })
   )
 
+const late = (entry: LogEntry.LogEntry): LogEntry.LogEntry => new LogEntry.LogEntry({ ...entry, backlog: true })
+
 const matches = (options: LogStreamOptions) => (event: LogEntry.LogEvent): boolean =>
   event._tag === "LogGap" || (
     (options.minimumLogLevel === undefined ||
@@ -186,9 +194,11 @@ const toEvent = (entry: LogEntry.LogEntry): LogEntry.LogEvent => {
  */
 export const make = Effect.fnUntraced(function*(
   exporter: Pick<ExporterClient, "getStatus" | "logStream" | "target">,
-  { isRemote = false, note = () => {} }: MakeOptions = {}
+  { isRemote = false, note = () => {}, witness }: MakeOptions = {}
 ) {
   const subscribers = new Set<Subscriber>()
+  // What only the witness has read, because there was no consumer.
+  const kept: Array<LogEntry.LogEvent> = []
   let closed = false
   const pause = isRemote ? pauses.remote : pauses.memory
   const calls: CallCount = { begun: 0, ended: 0 }
@@ -226,9 +236,9 @@ export const make = Effect.fnUntraced(function*(
   })
 
   // The lines consumers must get before they end: those of calls that have ended since they subscribed.
-  const settledFor = (consumers: Iterable<Subscriber>) =>
+  const settledFor = (consumers: Iterable<Pick<Subscriber, "since">>) =>
     Effect.suspend(() => {
-      const isOwed = ({ since }: Subscriber) => calls.ended > Math.max(since, settledCalls)
+      const isOwed = ({ since }: Pick<Subscriber, "since">) => calls.ended > Math.max(since, settledCalls)
       return Array.from(consumers).some(isOwed) ? settled : Effect.void
     })
 
@@ -243,7 +253,7 @@ export const make = Effect.fnUntraced(function*(
   const reader = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
   yield* Effect.addFinalizer(() =>
     Effect.zipRight(
-      settledFor(subscribers),
+      settledFor(witness === undefined ? subscribers : [...subscribers, { since: 0 }]),
       Effect.sync(() => {
         closed = true
         endAll(Exit.void)
@@ -252,7 +262,14 @@ export const make = Effect.fnUntraced(function*(
   )
 
   const publish = (event: LogEntry.LogEvent) =>
-    Effect.sync(() => subscribers.forEach((subscriber) => offer(subscriber, event)))
+    Effect.sync(() => {
+      subscribers.forEach((subscriber) => offer(subscriber, event))
+      if (witness === undefined) return
+      witness(event)
+      if (subscribers.size > 0) return
+      kept.push(event)
+      if (kept.length > backlog) kept.shift()
+    })
 
   const read = (current: Beginning) =>
     Effect.scoped(Effect.gen(function*() {
@@ -270,7 +287,7 @@ export const make = Effect.fnUntraced(function*(
           attempts = 0
           if (seen.isRepeated(received)) return Effect.void
           told = false
-          const entry = current.isOver ? received : new LogEntry.LogEntry({ ...received, backlog: true })
+          const entry = current.isOver ? received : late(received)
           note(entry)
           return publish(toEvent(entry))
         }).pipe(
@@ -309,6 +326,7 @@ export const make = Effect.fnUntraced(function*(
           dropped: 0,
           since: calls.ended
         }
+        for (const event of kept.splice(0)) offer(subscriber, event._tag === "LogGap" ? event : late(event))
         if (closed) yield* subscriber.mailbox.end
         else subscribers.add(subscriber)
         return subscriber
@@ -317,6 +335,8 @@ export const make = Effect.fnUntraced(function*(
     ),
     Effect.suspend(() => closed ? Effect.void : reading)
   )
+
+  if (witness !== undefined) yield* Scope.extend(reading, reader)
 
   const events = Stream.unwrapScoped(Effect.map(subscribe, eventsOf))
 

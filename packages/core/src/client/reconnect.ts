@@ -11,6 +11,7 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import type { LeaseEnded } from "../protocol/LeaseEnded.ts"
 import * as telemetryMetrics from "../telemetry/metrics.ts"
+import type { ConnectionWitness } from "../telemetry/witness.ts"
 import type { Channel } from "../transport/GrpcChannel.ts"
 import type { ConnectOptions, ExporterMetadata } from "./connection.ts"
 import { ConnectionState } from "./ConnectionState.ts"
@@ -39,6 +40,7 @@ export interface Link {
 interface Known {
   readonly locator: DriverLocator
   readonly status: KnownStatus
+  readonly witness: ConnectionWitness | undefined
 }
 
 // When to reconnect, and why there is no use in it.
@@ -53,12 +55,13 @@ export interface Policy extends Pick<ConnectOptions, "reconnect"> {
 export const make = Effect.fnUntraced(function*(
   channel: Channel,
   introduction: handshake.Handshake,
-  { locator, status }: Known,
+  { locator, status, witness }: Known,
   { leaseEnd, metadata, reconnect: schedule }: Policy
 ) {
   const scope = yield* Effect.scope
   const state = yield* SubscriptionRef.make<ConnectionState>(ConnectionState.Ready())
   let now: ConnectionState = ConnectionState.Ready()
+  witness?.state(now)
   // An RPC that began before a loss and fails after it says nothing new.
   let losses = 0
   let round: Deferred.Deferred<void, GrpcStatus.GrpcStatusError> | undefined
@@ -67,6 +70,7 @@ export const make = Effect.fnUntraced(function*(
   const become = (next: ConnectionState): Effect.Effect<void> => {
     if (now._tag === "Closed") return Effect.void
     now = next
+    witness?.state(next)
     const told = SubscriptionRef.set(state, next)
     return next._tag === "Ready"
       ? Effect.zipRight(telemetryMetrics.reconnected(metadata?.name ?? channel.target), told)

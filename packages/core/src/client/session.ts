@@ -1,5 +1,6 @@
 // A complete connection: what its drivers, its status and its log share.
 import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
 import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -7,6 +8,7 @@ import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import { EndSessionError } from "../protocol/ExporterStatus.ts"
 import { isExporterGone } from "../protocol/pythonTexts.ts"
+import * as witness from "../telemetry/witness.ts"
 import type { Channel } from "../transport/GrpcChannel.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as admission from "./admission.ts"
@@ -54,10 +56,12 @@ export interface Options extends ConnectOptions, reconnect.Policy {}
 export const make = Effect.fnUntraced(function*(channel: Channel, options: Options) {
   const introduction = handshake.make(channel, options)
   const first = yield* introduction
+  const name = options.metadata?.name ?? channel.target
+  const witnessed = (yield* FiberRef.get(witness.current))?.connected(name)
   const hookLog = new HookLog()
   const locator = driverLocator.make(first.report)
   const status = yield* knownStatus.make(channel.target, first.status, hookLog)
-  const link = yield* reconnect.make(channel, introduction, { locator, status }, options)
+  const link = yield* reconnect.make(channel, introduction, { locator, status, witness: witnessed }, options)
   const { exporter } = link
   const poller = yield* statusPoller.make(link, status, options.statusPolling ?? {})
   const logs = yield* LogStream.make(
@@ -66,7 +70,7 @@ export const make = Effect.fnUntraced(function*(channel: Channel, options: Optio
       getStatus: poller.ask,
       logStream: Stream.unwrap(Effect.as(link.settled, exporter.logStream))
     },
-    { isRemote: channel.connection !== undefined, note: (entry) => hookLog.note(entry) }
+    { isRemote: channel.connection !== undefined, note: (entry) => hookLog.note(entry), witness: witnessed?.log }
   )
   const waits = statusWaits.make(
     link,
@@ -78,9 +82,10 @@ export const make = Effect.fnUntraced(function*(channel: Channel, options: Optio
   )
   const session: DriverClient.Session = {
     exporter,
-    name: options.metadata?.name ?? exporter.target,
+    name,
     logs,
     transferIdleTimeout: options.transferIdleTimeout ?? "10 seconds",
+    witness: witnessed,
     ...admission.make(link, locator, status, poller)
   }
 

@@ -14,6 +14,7 @@ import type { DuplexStream } from "../protocol/duplexStream.ts"
 import { acquireRelease } from "../util/acquired.ts"
 import type { Operation } from "./metrics.ts"
 import * as telemetrySpan from "./span.ts"
+import type { CallWitness } from "./witness.ts"
 
 // A call under way.
 export class Ongoing {
@@ -22,6 +23,7 @@ export class Ongoing {
   // The bytes of a stream that have moved.
   sent = 0
   received = 0
+  readonly witness: CallWitness | undefined
   private ended = false
   private readonly clock: Clock.Clock
   private readonly began: bigint
@@ -30,6 +32,7 @@ export class Ongoing {
   constructor(
     private readonly operation: Operation,
     private readonly span: telemetrySpan.CallSpan | undefined,
+    args: ReadonlyArray<unknown>,
     fiber: Fiber.RuntimeFiber<unknown, unknown>
   ) {
     this.clock = Context.get(fiber.currentDefaultServices, Clock.Clock)
@@ -38,6 +41,7 @@ export class Ongoing {
     operation.count.begun++
     operation.calls.unsafeUpdate(1, this.labels)
     operation.bytes?.open.unsafeModify(1, this.labels)
+    this.witness = operation.witness?.call(operation.call, args, fiber)
   }
 
   // Options with which to send its RPC.
@@ -50,6 +54,7 @@ export class Ongoing {
     const receive = Effect.map(stream.receive, (bytes) => {
       this.received += bytes.length
       this.operation.bytes?.received.unsafeUpdate(bytes.length, this.labels)
+      this.witness?.received(bytes)
       return bytes
     })
     return {
@@ -60,6 +65,7 @@ export class Ongoing {
         Effect.map(stream.write(bytes), () => {
           this.sent += bytes.length
           this.operation.bytes?.sent.unsafeUpdate(bytes.length, this.labels)
+          this.witness?.sent(bytes)
         })
     }
   }
@@ -77,20 +83,22 @@ export class Ongoing {
       exit,
       bytes && { "jumpstarter.bytes_sent": this.sent, "jumpstarter.bytes_received": this.received }
     )
+    this.witness?.ended(exit)
   }
 }
 
 const begin = <A, E, R>(
   operation: Operation,
+  args: ReadonlyArray<unknown>,
   run: (ongoing: Ongoing) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
   Effect.withFiberRuntime((fiber) =>
     telemetrySpan.isTraced(fiber)
       ? Effect.flatMap(
         telemetrySpan.startClient(operation.call, operation.exporter),
-        (span) => run(new Ongoing(operation, span, fiber))
+        (span) => run(new Ongoing(operation, span, args, fiber))
       )
-      : run(new Ongoing(operation, undefined, fiber))
+      : run(new Ongoing(operation, undefined, args, fiber))
   )
 
 const end = (ongoing: Ongoing, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
@@ -98,14 +106,17 @@ const end = (ongoing: Ongoing, exit: Exit.Exit<unknown, unknown>): Effect.Effect
 
 export const call = <A, E, R>(
   operation: Operation,
+  args: ReadonlyArray<unknown>,
   run: (ongoing: Ongoing) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> => begin(operation, (ongoing) => Effect.onExit(run(ongoing), (exit) => end(ongoing, exit)))
+): Effect.Effect<A, E, R> =>
+  begin(operation, args, (ongoing) => Effect.onExit(run(ongoing), (exit) => end(ongoing, exit)))
 
 export const streamingCall = <A, E, R>(
   operation: Operation,
+  args: ReadonlyArray<unknown>,
   run: (ongoing: Ongoing) => Effect.Effect<Stream.Stream<A, E, R>, E, R>
 ): Stream.Stream<A, E, R> =>
-  Stream.unwrapScoped(Effect.flatMap(acquireRelease(begin(operation, Effect.succeed), end), run))
+  Stream.unwrapScoped(Effect.flatMap(acquireRelease(begin(operation, args, Effect.succeed), end), run))
 
 // Lasts until the scope closes, or until the stream could not be opened. It has its own outcome, because other failures in
 // the scope are not failures of the stream.
@@ -115,7 +126,7 @@ export const stream = <A, E, R>(
 ): Effect.Effect<A, E, R | Scope.Scope> =>
   Effect.flatMap(
     acquireRelease(
-      begin(operation, Effect.succeed),
+      begin(operation, [], Effect.succeed),
       (ongoing, exit) =>
         Effect.flatMap(ongoing.outcome, (outcome) =>
           end(

@@ -2,6 +2,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FiberRef from "effect/FiberRef"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as Option from "effect/Option"
@@ -11,6 +12,7 @@ import type { LeaseEnding } from "../protocol/LeaseEnded.ts"
 import * as monotonicClock from "../util/monotonicClock.ts"
 import { counter, gauge, timer } from "./metrics.ts"
 import { errorType } from "./span.ts"
+import * as witness from "./witness.ts"
 
 // From a tenth of a second to a day.
 const durations = MetricBoundaries.exponential({ start: 100, factor: 2, count: 21 })
@@ -28,8 +30,13 @@ export const waited = (exporter: string, millis: number): Effect.Effect<void> =>
   Metric.update(timer("jumpstarter_lease_wait", description.waited, { exporter }, durations), millis)
 
 /** The span of the request of a lease, until its exporter is connected. */
-export const requested = (lease: string) =>
-  Effect.withSpan("jumpstarter.lease", { attributes: { "jumpstarter.lease": lease }, captureStackTrace: false })
+export const requested = (lease: string) => <A, E, R>(request: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(FiberRef.get(witness.current), (current) => {
+    const seen = current?.lease(lease)
+    return seen === undefined ? request : Effect.onExit(request, (exit) => Effect.sync(() => seen.ended(exit)))
+  }).pipe(
+    Effect.withSpan("jumpstarter.lease", { attributes: { "jumpstarter.lease": lease }, captureStackTrace: false })
+  )
 
 /** The time for which a lease has an exporter. */
 export interface Holding {
@@ -57,13 +64,17 @@ export const hold = ({ exporter, lease, parent, since }: Held): Effect.Effect<Ho
       attributes: { "jumpstarter.exporter": exporter, "jumpstarter.lease": lease },
       captureStackTrace: false
     })
+    const seen = (yield* FiberRef.get(witness.current))?.lease(lease, exporter)
     return {
       extended: (by) =>
         Effect.zipRight(
           Metric.increment(counter("jumpstarter_lease_extensions", description.extensions, { exporter })),
           Effect.map(
             nanos,
-            (now) => span.event("jumpstarter.lease.extended", now, { "jumpstarter.seconds": Duration.toSeconds(by) })
+            (now) => {
+              span.event("jumpstarter.lease.extended", now, { "jumpstarter.seconds": Duration.toSeconds(by) })
+              seen?.extended(Duration.toSeconds(by))
+            }
           )
         ),
       ended: (how) =>
@@ -75,6 +86,7 @@ export const hold = ({ exporter, lease, parent, since }: Held): Effect.Effect<Ho
           )
           span.attribute("jumpstarter.lease.ended", how)
           span.end(yield* nanos, Exit.void)
+          seen?.ended(Exit.succeed(how))
         })
     }
   })

@@ -8,6 +8,7 @@ import * as MetricLabel from "effect/MetricLabel"
 import type { Call } from "../protocol/callSite.ts"
 import type * as DriverError from "../protocol/DriverError.ts"
 import * as DriverTree from "../protocol/DriverTree.ts"
+import type { ConnectionWitness } from "./witness.ts"
 
 type Labels = Readonly<Record<string, string>>
 
@@ -70,6 +71,7 @@ export interface Operation {
   readonly call: Call
   readonly exporter: string
   readonly count: CallCount
+  readonly witness: ConnectionWitness | undefined
   readonly calls: Metric.Metric.Counter<number>
   readonly duration: Metric.Metric.Histogram<number>
   readonly failures: (error: string) => Metric.Metric.Counter<number>
@@ -77,12 +79,18 @@ export interface Operation {
   readonly bytes: Bytes | undefined
 }
 
-const prepare = (exporter: string, call: Call, count: CallCount): Operation => {
+const prepare = (
+  exporter: string,
+  call: Call,
+  count: CallCount,
+  witness: ConnectionWitness | undefined
+): Operation => {
   const labels = { exporter, driver: call.driver, method: call.method, kind: call.kind }
   return {
     call,
     exporter,
     count,
+    witness,
     calls: counter("jumpstarter_calls", description.calls, labels),
     duration: timer("jumpstarter_call_duration", description.duration, labels, durations),
     failures: (error) => counter("jumpstarter_call_failures", description.failures, { ...labels, error }),
@@ -95,13 +103,18 @@ const prepare = (exporter: string, call: Call, count: CallCount): Operation => {
 }
 
 // The operations of a driver.
-export const operations = (exporter: string, { path }: DriverTree.DriverNode, count: CallCount) => {
+export const operations = (
+  exporter: string,
+  { path }: DriverTree.DriverNode,
+  count: CallCount,
+  witness?: ConnectionWitness | undefined
+) => {
   const prepared = new Map<string, Operation>()
   return (kind: DriverError.CallKind, method: string): Operation => {
     const key = `${kind} ${method}`
     let operation = prepared.get(key)
     if (operation === undefined) {
-      operation = prepare(exporter, { driver: DriverTree.formatPath(path), kind, method }, count)
+      operation = prepare(exporter, { driver: DriverTree.formatPath(path), kind, method }, count, witness)
       prepared.set(key, operation)
     }
     return operation

@@ -20,9 +20,18 @@ import * as traceContext from "./traceContext.ts"
 
 const defaultTracer = Context.get(DefaultServices.liveServices, Tracer.Tracer)
 
+// Tracers through which spans go to Effect's default one.
+const toDefault = new WeakSet<Tracer.Tracer>([defaultTracer])
+
+// Calls are no more traced with this tracer than with the one that it passes spans on to.
+export const passesOn = (tracer: Tracer.Tracer, inner: Tracer.Tracer): void => {
+  if (toDefault.has(inner)) toDefault.add(tracer)
+}
+
 // Effect's default tracer keeps nothing, so nobody would see a span for it.
 export const isTraced = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean =>
-  fiber.currentTracer !== defaultTracer && fiber.getFiberRef(FiberRef.currentTracerEnabled)
+  fiber.currentTracer !== defaultTracer && !toDefault.has(fiber.currentTracer) &&
+  fiber.getFiberRef(FiberRef.currentTracerEnabled)
 
 const exporterMethod = ({ name }: { readonly name: string }) => ({
   "rpc.service": ExporterServiceDefinition.fullName,
