@@ -44,7 +44,9 @@ const platformEdge = {
   "resource/fileError.ts": ["Error"],
   "resource/localFile.ts": ["FileSystem"],
   "telemetry/traceContext.ts": ["Headers", "HttpTraceContext"],
+  "testing/BenchRecord.ts": ["FileSystem"],
   "testing/Recording.ts": ["FileSystem"],
+  "testing/record/files.ts": ["FileSystem"],
   "testing/controller/client.ts": ["HttpClient", "HttpClientError"]
 }
 

@@ -155,11 +155,6 @@ export interface ReplayOptions extends ScrubOptions {
   readonly timing?: "immediate" | "recorded" | undefined
 }
 
-const scrubOf = ({ scrub, scrubBytes }: ScrubOptions) => ({
-  values: scrub ?? scrubbing.values,
-  bytes: scrubBytes ?? ((bytes: Uint8Array) => bytes)
-})
-
 const unusable = (path: string) => (cause: { readonly message: string }) =>
   new RecordingError({ path, line: 0, reason: "File", details: cause.message, cause })
 
@@ -233,7 +228,7 @@ export const record = (
     const write = yield* openWriter(path)
     write(format.header(channel.target === memory ? undefined : channel.target))
     const { flush, transport } = recorder.make(channel, {
-      scrub: scrubOf(options),
+      scrub: scrubbing.of(options),
       maxBytes: options.maxBytes ?? 1024 * 1024,
       write
     })
@@ -287,7 +282,7 @@ export const replay = (
     )
     const { differences, refusals, transport } = replayer.make(recording, {
       path,
-      scrub: scrubOf(options),
+      scrub: scrubbing.of(options),
       polled: options.polled ?? [],
       patience: Duration.decode(options.patience ?? "3 seconds"),
       recordedTiming: options.timing === "recorded"

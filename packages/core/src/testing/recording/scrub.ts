@@ -66,10 +66,17 @@ export const bytes = (scrub: Scrub, site: Site, bytes: Uint8Array): Uint8Array =
 const secret = /auth(?!or(?!i))|cookie|credential|passphrase|passw(or)?d|psk|secret|token|(api|private)[-_]?key/
 
 // The default: hides texts under a name that looks like the name of a secret, at any depth.
-export const values: Scrub["values"] = (value, { path }) =>
+const values: Scrub["values"] = (value, { path }) =>
   typeof value === "string" && path.some((name) => typeof name === "string" && secret.test(name.toLowerCase()))
     ? redacted
     : value
+
+export const of = (
+  { scrub, scrubBytes }: {
+    readonly scrub?: Scrub["values"] | undefined
+    readonly scrubBytes?: Scrub["bytes"] | undefined
+  }
+): Scrub => ({ values: scrub ?? values, bytes: scrubBytes ?? ((bytes) => bytes) })
 
 // Metadata that says nothing about the exporter and differs between runs.
 const noise = /^(content-type|date|server|user-agent|te|trailer|grpc-.*)$/
