@@ -1,7 +1,7 @@
 // Copies the documentation into packages/core, so that the published package contains it. `prepack` of that package runs it. A link
 // that leads out of the package becomes a link to the repository, whose address scripts/address.mjs writes into package.json. It
 // becomes plain text while there is no address.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join, posix, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 import { replaceLinks } from "./links.mjs"
@@ -11,13 +11,14 @@ const from = join(root, "docs")
 const target = join(root, "packages/core/docs")
 const { homepage } = JSON.parse(readFileSync(join(root, "packages/core/package.json"), "utf8"))
 
-const pages = readdirSync(from, { recursive: true }).map((name) => name.replaceAll("\\", "/"))
-  .filter((name) => name.endsWith(".md"))
+const files = readdirSync(from, { recursive: true }).map((name) => name.replaceAll("\\", "/"))
+const pages = files.filter((name) => name.endsWith(".md"))
+const pictures = files.filter((name) => /\.(png|svg)$/.test(name))
 
-// Of the linked files, the package contains only the other pages.
+// Of the linked files, the package contains only the other pages and the pictures.
 const travels = (page, link) =>
   /^[a-z]+:/.test(link) || link.startsWith("#")
-  || pages.includes(posix.join(posix.dirname(page), link.split("#")[0]))
+  || [...pages, ...pictures].includes(posix.join(posix.dirname(page), link.split("#")[0]))
 
 const moved = (page) => (whole, text, link) => {
   if (travels(page, link)) return whole
@@ -35,4 +36,8 @@ for (const page of pages) {
   const text = readFileSync(join(from, page), "utf8")
   mkdirSync(dirname(join(target, page)), { recursive: true })
   writeFileSync(join(target, page), replaceLinks(text, moved(page)))
+}
+for (const picture of pictures) {
+  mkdirSync(dirname(join(target, picture)), { recursive: true })
+  copyFileSync(join(from, picture), join(target, picture))
 }
