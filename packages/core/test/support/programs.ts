@@ -58,6 +58,8 @@ export default async (project: TestProject): Promise<(() => Promise<void>) | und
     splitting: true,
     platform: "node",
     format: "esm",
+    // It runs a program of its own.
+    external: ["esbuild"],
     // CommonJS packages load Node's built-in modules with `require`.
     banner: {
       js: "import { createRequire as makeRequire } from \"node:module\"; const require = makeRequire(import.meta.url);"

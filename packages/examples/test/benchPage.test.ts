@@ -1,0 +1,256 @@
+// What a person does on the page of the bench, in a browser, and what other websites cannot do.
+import { Driver, Endpoint, Exporter, ExporterConnection } from "@effect-jumpstarter/core"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as HttpServer from "@effect/platform/HttpServer"
+import { assert, describe, it, layer } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import { randomBytes } from "node:crypto"
+import { createHash } from "node:crypto"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { createServer, request } from "node:http"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as browser from "../../core/test/support/browser.ts"
+import * as Bench from "../src/benchPage/Bench.ts"
+import * as Guard from "../src/benchPage/Guard.ts"
+import { History } from "../src/benchPage/History.ts"
+import * as Page from "../src/benchPage/Page.ts"
+import * as Server from "../src/benchPage/Server.ts"
+import * as Board from "../src/demo/Board.ts"
+
+const directory = Effect.acquireRelease(
+  Effect.promise(() => mkdtemp(join(tmpdir(), "bench-page-"))),
+  (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
+)
+
+/** Serves the board of the demo at a path. */
+const exporterAt = (path: string) =>
+  Effect.flatMap(
+    Effect.flatMap(Board.make, (drivers) =>
+      Exporter.make(Driver.composite(drivers), { labels: { board: "demo-board" } })),
+    (exporter) =>
+      Exporter.serve(exporter, { path })
+  )
+
+interface Place {
+  readonly url: string
+  readonly port: number
+  /** Ends the exporter. Starting it again makes another one at its address. */
+  readonly stopExporter: Effect.Effect<void>
+  readonly startExporter: Effect.Effect<void>
+}
+
+interface PlaceOptions {
+  readonly isWritable?: boolean
+  readonly token?: string
+}
+
+/** Serves the page for a board until the scope closes. */
+const place = ({ isWritable = true, token }: PlaceOptions = {}) =>
+  Effect.gen(function*() {
+    const path = join(yield* directory, "exporter.sock")
+    let running = yield* Scope.make()
+    yield* Effect.addFinalizer((exit) => Scope.close(running, exit))
+    const startExporter = Effect.gen(function*() {
+      running = yield* Scope.make()
+      yield* Scope.extend(exporterAt(path), running)
+    }).pipe(Effect.orDie)
+    yield* startExporter
+    const connection = yield* Layer.build(
+      ExporterConnection.layer(Endpoint.unix(path), { reconnect: Schedule.spaced("50 millis") })
+    )
+    const server = yield* Layer.build(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 }))
+    const { address } = Context.get(server, HttpServer.HttpServer)
+    const port = address._tag === "TcpAddress" ? address.port : 0
+    const bench = yield* Effect.provide(Bench.make({ isWritable }), connection)
+    const assets = yield* Page.assets
+    const access = {
+      hosts: Guard.hostsOf("127.0.0.1", port),
+      token: Option.map(Option.fromNullable(token), (text) => Redacted.make(text))
+    }
+    yield* Effect.provide(Server.serve({ bench, assets, access }), server)
+    const served: Place = {
+      url: `http://localhost:${port}/`,
+      port,
+      startExporter,
+      stopExporter: Effect.suspend(() => Scope.close(running, Exit.void))
+    }
+    return served
+  }).pipe(Effect.provide(NodeContext.layer))
+
+const until = (condition: Promise<unknown>) => Effect.promise(() => condition)
+
+const text = ({ page }: browser.Visit, selector: string) =>
+  Effect.promise(async () => await page.locator(selector).first().textContent() ?? "")
+
+/** The status of a request, which for the socket is 101 when it is taken. */
+const statusOf = (port: number, path: string, headers: Readonly<Record<string, string>>) =>
+  Effect.async<number>((resume) => {
+    const sent = request({ host: "127.0.0.1", port, path, headers })
+    sent.on("response", (response) => {
+      sent.destroy()
+      resume(Effect.succeed(response.statusCode ?? 0))
+    })
+    sent.on("upgrade", (response, socket) => {
+      socket.destroy()
+      resume(Effect.succeed(response.statusCode ?? 0))
+    })
+    sent.on("error", (error) => resume(Effect.die(error)))
+    sent.end()
+    return Effect.sync(() => sent.destroy())
+  })
+
+const upgrade = {
+  connection: "Upgrade",
+  upgrade: "websocket",
+  "sec-websocket-version": "13",
+  "sec-websocket-key": Buffer.alloc(16).toString("base64")
+}
+
+describe.skipIf(browser.isMissing)("the page of the bench", () => {
+  layer(browser.Browser.layer, { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+    it.scoped("switches power, talks to the console and flashes an image", () =>
+      Effect.gen(function*() {
+        const { url } = yield* place()
+        const visited = yield* browser.visit(url)
+        const { page } = visited
+
+        const chart = page.locator(".chart canvas")
+        yield* until(page.getByText("0.00 V, 0.00 A").waitFor())
+        const flat = yield* Effect.promise(() => chart.screenshot())
+        yield* Effect.promise(() => page.getByRole("button", { name: "On", exact: true }).click())
+        yield* until(page.getByText("12.00 V").waitFor({ timeout: 1000 }))
+        assert.notDeepEqual(yield* Effect.promise(() => chart.screenshot()), flat)
+
+        const terminal = page.locator(".xterm-rows")
+        yield* until(terminal.getByText("autoboot is off").waitFor())
+        yield* Effect.promise(() => page.locator(".xterm-helper-textarea").focus())
+        yield* Effect.promise(() => page.keyboard.type("version\r"))
+        yield* until(terminal.getByText("U-Boot 2025.04 (demo_board)").waitFor())
+
+        const image = randomBytes(25_000_000)
+        const file = join(yield* directory, "rootfs.img")
+        yield* Effect.promise(() => writeFile(file, image))
+        const seen = new Set<number>()
+        const bar = page.locator("progress")
+        yield* Effect.promise(() => page.getByLabel("Image for storage").setInputFiles(file))
+        yield* until(bar.waitFor())
+        yield* browser.screenshot(page, "bench-page")
+        while (yield* Effect.promise(() => bar.isVisible())) {
+          seen.add(Number(yield* Effect.promise(() => bar.getAttribute("value", { timeout: 1000 }).catch(() => "0"))))
+        }
+        assert.isAbove(seen.size, 3)
+        const outcome = yield* text(visited, ".outcome")
+        assert.include(outcome, "rootfs.img: done, 25.0 MB")
+        assert.include(outcome, createHash("sha256").update(image).digest("hex"))
+
+        assert.include(yield* text(visited, "#lines"), "output on, 12.0 V")
+        yield* Effect.promise(() => page.getByLabel("Text").fill("flash"))
+        yield* until(page.locator("#lines li", { hasText: "output on" }).waitFor({ state: "hidden" }))
+        assert.deepStrictEqual(yield* browser.accessibilityProblems(page), [])
+        assert.deepStrictEqual(visited.complaints, [])
+      }), 60_000)
+
+    it.scoped("shows a loss, and the recovery", () =>
+      Effect.gen(function*() {
+        const { startExporter, stopExporter, url } = yield* place()
+        const visited = yield* browser.visit(url)
+        const { page } = visited
+        const state = page.locator("#state")
+        yield* until(page.getByText("0.00 V, 0.00 A").waitFor())
+        yield* stopExporter
+        yield* until(state.getByText("reconnecting").waitFor())
+        yield* startExporter
+        yield* until(state.getByText("connected", { exact: true }).waitFor())
+        yield* Effect.promise(() => page.getByRole("button", { name: "On", exact: true }).click())
+        yield* until(page.getByText("12.00 V").waitFor())
+        const events = yield* text(visited, "#events")
+        assert.match(events, /connected.*reconnecting.*connected/s)
+        assert.deepStrictEqual(visited.complaints, [])
+      }), 60_000)
+
+    it.scoped("fits a phone, in the dark too", () =>
+      Effect.gen(function*() {
+        const { url } = yield* place()
+        const visited = yield* browser.visit(url, { width: 360, height: 740, scheme: "dark" })
+        const { page } = visited
+        yield* until(page.getByText("0.00 V, 0.00 A").waitFor())
+        assert.isAtMost(yield* Effect.promise(() => page.evaluate<number>("document.documentElement.scrollWidth")), 360)
+        assert.deepStrictEqual(yield* browser.accessibilityProblems(page), [])
+        assert.deepStrictEqual(visited.complaints, [])
+      }), 60_000)
+
+    it.scoped("only reads unless it may write", () =>
+      Effect.gen(function*() {
+        const { url } = yield* place({ isWritable: false })
+        const visited = yield* browser.visit(url)
+        const { page } = visited
+        yield* until(page.getByText("0.00 V, 0.00 A").waitFor())
+        assert.isTrue(yield* Effect.promise(() => page.getByRole("button", { name: "On", exact: true }).isDisabled()))
+        // A page can be changed by whoever looks at it.
+        yield* Effect.promise(() =>
+          page.evaluate(`for (const button of document.querySelectorAll("button")) button.disabled = false`)
+        )
+        yield* Effect.promise(() => page.getByRole("button", { name: "On", exact: true }).click())
+        yield* until(page.locator("#notice").getByText("this page only reads").waitFor())
+        assert.include(yield* text(visited, ".top output"), "0.00 V")
+      }), 60_000)
+
+    it.scoped("asks for the token, which is in no address", () =>
+      Effect.gen(function*() {
+        const { url } = yield* place({ token: "correct horse" })
+        const { page } = yield* browser.visit(url)
+        const field = page.getByLabel("Token of the page")
+        yield* Effect.promise(() => field.fill("wrong"))
+        yield* Effect.promise(() => page.getByRole("button", { name: "Open" }).click())
+        yield* until(page.getByText("this is not the token").waitFor())
+        assert.isFalse(yield* Effect.promise(() => page.locator("#bench").isVisible()))
+        yield* Effect.promise(() => field.fill("correct horse"))
+        yield* Effect.promise(() => page.getByRole("button", { name: "Open" }).click())
+        yield* until(page.getByText("0.00 V, 0.00 A").waitFor())
+        assert.strictEqual(page.url(), url)
+      }), 60_000)
+  })
+})
+
+describe("other websites", () => {
+  it.scopedLive("cannot open the page or its socket", () =>
+    Effect.gen(function*() {
+      const { port } = yield* place()
+      const host = `localhost:${port}`
+      assert.deepStrictEqual(
+        yield* Effect.all([
+          statusOf(port, "/", { host }),
+          statusOf(port, "/", { host: "attacker.example" }),
+          statusOf(port, "/", { host, origin: "http://attacker.example" }),
+          statusOf(port, "/socket", { ...upgrade, host, origin: `http://${host}` }),
+          statusOf(port, "/socket", { ...upgrade, host }),
+          statusOf(port, "/socket", { ...upgrade, host, origin: "http://attacker.example" }),
+          statusOf(port, "/socket", { ...upgrade, host: "attacker.example", origin: "http://attacker.example" })
+        ]),
+        [200, 403, 403, 101, 403, 403, 403]
+      )
+    }))
+})
+
+describe("the history", () => {
+  it("is bounded, and in the order of what happened", () => {
+    const history = new History()
+    for (let time = 0; time < 5000; time++) {
+      history.keep({ type: "reading", path: "power", time, voltage: 5, current: 1 })
+      history.keep({ type: "log", time, level: "INFO", source: "DRIVER", operation: "", text: "line" })
+    }
+    const numbers = history.messages.map(({ number }) => number)
+    assert.strictEqual(numbers.length, 1700)
+    assert.deepStrictEqual(numbers, [...numbers].sort((one, other) => one - other))
+    assert.strictEqual(numbers.at(-1), 10_000)
+  })
+})
