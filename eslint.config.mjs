@@ -93,6 +93,11 @@ const restrictEffectPlatform = (files, modules) => ({
 })
 
 const importRules = [
+  // The command line starts sooner without barrels.
+  {
+    files: ["packages/cli/src/**/*.ts"],
+    rules: { "@typescript-eslint/no-restricted-imports": ["error", { patterns: [barrels] }] }
+  },
   restrictEffectPlatform("**/*.ts", []),
   ...Object.entries(platformEdge).map(([file, modules]) => restrictEffectPlatform(file, modules)),
   ...order.flatMap((rooms, index) =>

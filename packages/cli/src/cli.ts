@@ -97,7 +97,7 @@ const logger = Layer.unwrapEffect(Effect.map(Tty, ({ errors }) =>
   )))
 
 // Help and completions of the parser are results. Its errors are printed as ours are.
-const withParserConsole = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Tty> =>
+const withParserConsole = (path: string) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Tty> =>
   Effect.flatMap(Tty, ({ output }) =>
     Console.consoleWith((console) =>
       Console.withConsole(effect, {
@@ -105,7 +105,7 @@ const withParserConsole = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effe
         error: () => Effect.void,
         log: (...values) => {
           const text = values.map(String).join(" ")
-          return output.write(`${text.includes("USAGE") ? help.compact(name, text, output.isTerminal) : text}\n`)
+          return output.write(`${text.includes("USAGE") ? help.compact(path, text, output.isTerminal) : text}\n`)
         }
       })
     ))
@@ -130,7 +130,9 @@ const program = (words: ReadonlyArray<string>) =>
         `there is no command ${arranged.at(first === "--" ? 1 : 0)}; \`${name} --help\` lists them`
       )
     }
-    yield* withParserConsole(parse(["node", name, ...arranged])).pipe(
+    const path = arranged.slice(0, arranged.findIndex((word) => word.startsWith("-")))
+    yield* parse(["node", name, ...arranged]).pipe(
+      withParserConsole([name, ...path.slice(0, -1)].join(" ")),
       Effect.catchIf(ValidationError.isValidationError, (error) =>
         failure.usage(`${wordsOf(error)}; see \`${[name, ...arranged.slice(0, 1)].join(" ")} --help\``))
     )

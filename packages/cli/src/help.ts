@@ -12,8 +12,8 @@ const escapes = /\x1b\[[\d;]*m/g
 
 export const plain = (text: string): string => text.replaceAll(escapes, "")
 
-/** A line each for an option and for what it does. */
-export const compact = (name: string, help: string, hasEscapes: boolean): string => {
+/** A line each for an option and for what it does. `parent` is what is written before the name of the command. */
+export const compact = (parent: string, help: string, hasEscapes: boolean): string => {
   const lines = (hasEscapes ? help : plain(help)).split("\n")
   const isHeading = (line: string) => /^[A-Z]+$/.test(plain(line))
   let isList = false
@@ -24,7 +24,7 @@ export const compact = (name: string, help: string, hasEscapes: boolean): string
     if (isHeading(line)) isList = text === "OPTIONS" || text === "ARGUMENTS"
     if (text === "" && (isList && !isHeading(kept.at(-1) ?? "") || kept.at(-1) === "")) continue
     if (isHeading(line) && kept.at(-1) !== "") kept.push("")
-    kept.push(line.replace(/^\$ (?=[a-z])/, `$ ${name} `))
+    kept.push(line.replace(/^\$ (?=[a-z])/, `$ ${parent} `))
   }
   return kept.join("\n").trimEnd()
 }

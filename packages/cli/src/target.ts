@@ -25,16 +25,18 @@ export type TargetError =
 
 // An address of the command line takes the place of that of the shell, and what the shell says about its exporter does not apply.
 const named = (address: string, insecure: boolean) =>
-  Layer.setConfigProvider(
-    ConfigProvider.fromMap(
-      new Map([
-        ["JUMPSTARTER_HOST", address],
-        ["JMP_EXPORTER", ""],
-        ["JMP_LEASE", ""],
-        ...insecure ? [["JMP_GRPC_INSECURE", "1"] as const] : []
-      ])
-    ).pipe(ConfigProvider.orElse(() => ConfigProvider.fromEnv()))
-  )
+  Layer.unwrapEffect(Effect.configProviderWith((provider) =>
+    Effect.succeed(Layer.setConfigProvider(
+      ConfigProvider.fromMap(
+        new Map([
+          ["JUMPSTARTER_HOST", address],
+          ["JMP_EXPORTER", ""],
+          ["JMP_LEASE", ""],
+          ...insecure ? [["JMP_GRPC_INSECURE", "1"] as const] : []
+        ])
+      ).pipe(ConfigProvider.orElse(() => provider))
+    ))
+  ))
 
 const nowhere = usage(
   "no exporter is named; give --host ADDRESS, lease one with --selector or --exporter, or run inside `jmp shell`, which sets JUMPSTARTER_HOST"

@@ -26,6 +26,11 @@ describe("effect-jumpstarter", () => {
         assert.include(help.out, `Example: effect-jumpstarter ${name}`)
         harmless(help.out)
       }
+      for (const name of ["create", "extend", "release", "shell"]) {
+        const help = yield* run(["lease", name, "--help"])
+        assert.include(help.out, `$ effect-jumpstarter lease ${name} `)
+        assert.include(help.out, `Example: effect-jumpstarter lease ${name}`)
+      }
     }))
 
   it.live("prints completions for shells", () =>

@@ -6,21 +6,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import * as selfsigned from "selfsigned"
-import { run, type Terminal } from "./support.ts"
-
-/** A certificate of this machine, made once. */
-const certificate = Effect.runSync(Effect.cached(Effect.promise(async () => {
-  const { cert, private: key } = await selfsigned.generate([{ name: "commonName", value: "127.0.0.1" }], {
-    algorithm: "sha256",
-    keyType: "ec",
-    extensions: [
-      { name: "basicConstraints", cA: true, critical: true },
-      { name: "subjectAltName", altNames: [{ type: 7, ip: "127.0.0.1" }] }
-    ]
-  })
-  return { chain: cert, privateKey: Redacted.make(key) }
-})))
+import { certificate, run, type Terminal } from "./support.ts"
 
 const power = Driver.make({
   client: "jumpstarter_driver_power.client.PowerClient",
@@ -30,7 +16,7 @@ const power = Driver.make({
 /** A lab with one board, and the configuration of a client. */
 const lab = Effect.gen(function*() {
   const files = yield* FileSystem.FileSystem
-  const listen = { host: "127.0.0.1", port: 0, certificate: yield* certificate }
+  const listen = { host: "127.0.0.1", port: 0, certificate: yield* certificate() }
   const control = yield* ControllerTest.make({ latency: "none", listen: { controller: listen, router: listen } })
   yield* control.hostExporter("bench-1", { power }, { labels: { board: "rpi4" } })
   const { endpoint, name, namespace, token } = yield* control.addClient("alice")

@@ -3,9 +3,12 @@ import { Driver, Exporter } from "@effect-jumpstarter/core"
 import { FlasherTest, PowerTest, SerialTest } from "@effect-jumpstarter/core/testing"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as FileSystem from "@effect/platform/FileSystem"
+import * as Clock from "effect/Clock"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
+import * as selfsigned from "selfsigned"
 import * as cli from "../src/cli.ts"
 import { type Output, Tty } from "../src/Tty.ts"
 
@@ -43,6 +46,26 @@ export const bench = Effect.gen(function*() {
   yield* Exporter.serve(exporter, { path })
   return { directory, exporter, flasher, path, power, serial }
 }).pipe(Effect.provide(NodeContext.layer))
+
+/** A certificate of this machine, which ends after a number of days; in the past if it is negative. */
+export const certificate = (
+  days = 30
+): Effect.Effect<{ readonly chain: string; readonly privateKey: Redacted.Redacted }> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    Effect.promise(async () => {
+      const end = now + days * 86_400_000
+      const { cert, private: key } = await selfsigned.generate([{ name: "commonName", value: "127.0.0.1" }], {
+        algorithm: "sha256",
+        keyType: "ec",
+        notBeforeDate: new Date(Math.min(now, end) - 86_400_000),
+        notAfterDate: new Date(end),
+        extensions: [
+          { name: "basicConstraints", cA: true, critical: true },
+          { name: "subjectAltName", altNames: [{ type: 7, ip: "127.0.0.1" }] }
+        ]
+      })
+      return { chain: cert, privateKey: Redacted.make(key) }
+    }))
 
 export interface Terminal {
   readonly isTerminal?: boolean

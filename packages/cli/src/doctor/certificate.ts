@@ -34,7 +34,7 @@ const presented = ({ host, port }: Endpoint.Tls): Effect.Effect<Presented, Error
         to: Date.parse(valid_to)
       }))
     })
-    socket.once("error", (error) => resume(Effect.fail(error)))
+    socket.once("error", (error: Error) => resume(Effect.fail(error)))
     return Effect.sync(() => socket.destroy())
   })
 

@@ -35,7 +35,7 @@ const instructions =
   "A tool that is refused cannot be called until a person starts the server with the option that its description names."
 
 /** The tools of all drivers of a connection. */
-export const toolsOf = (connection: ExporterConnection.Connection, options: Options) =>
+const toolsOf = (connection: ExporterConnection.Connection, options: Options) =>
   Effect.gen(function*() {
     const names = new Names()
     const surroundings = {

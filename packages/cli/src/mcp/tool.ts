@@ -4,7 +4,7 @@ import type { Json } from "../output.ts"
 import type { InputSchema, JsonObject } from "./inputSchema.ts"
 
 /** A failure, in one line that an agent can act on. */
-export interface ToolFailure {
+interface ToolFailure {
   readonly message: string
 }
 

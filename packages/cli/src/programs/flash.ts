@@ -6,6 +6,7 @@ import * as ProgressBar from "@effect-jumpstarter/core/ProgressBar"
 import * as Resource from "@effect-jumpstarter/core/Resource"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type { Sendable } from "../driverMethod.ts"
 import { usage } from "../failure.ts"
 import type { Target } from "../options.ts"
 import * as output from "../output.ts"
@@ -39,7 +40,7 @@ const encodingOf = ({ encoding, image }: Arguments): ContentEncoding | "identity
 
 const isUrl = (image: string): boolean => /^https?:\/\//.test(image)
 
-const send = (found: transfer.Found, argument: Resource.Argument, partition: ReadonlyArray<string>) =>
+const send = (found: transfer.Found, argument: Sendable, partition: ReadonlyArray<string>) =>
   transfer.switched(found, found.driver.call(found.method, argument, ...partition))
 
 const describe = (
