@@ -9,7 +9,7 @@ import * as http2 from "../support/rawHttp2.ts"
 import { brokenHttp2, clientHello } from "./brokenHttp2.ts"
 import { malformedRequests } from "./malformedRequests.ts"
 
-export interface Target {
+interface Target {
   /** Connects to it, without TLS. */
   readonly dial: http2.Dial
   /** Where it speaks TLS, unless that is nowhere. */
