@@ -15,6 +15,7 @@ const longest = [
   "core/test/suite/behaviourTunnel",
   "core/test/suite/faults/faults",
   "core/test/suite/behaviourNiceGrpc",
+  "core/test/testing/BenchRecordPage",
   "core/test/interop/faults",
   "core/test/resource/ContentEncoding",
   "core/test/suite/blockedSenders",

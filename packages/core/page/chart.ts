@@ -1,5 +1,6 @@
 // Readings as lines over time.
 import uPlot from "uplot"
+import { mark } from "./dom.ts"
 import type { Chart } from "./model.ts"
 
 const units: ReadonlyArray<readonly [RegExp, string]> = [
@@ -88,7 +89,7 @@ export const draw = (element: HTMLElement, chart: Chart, options: Options): uPlo
           ticks: { show: false },
           size: 24,
           font: "12px system-ui, sans-serif",
-          values: (_, splits) => splits.map((split) => `${(split / 1_000).toFixed(split % 1_000 === 0 ? 0 : 2)} s`)
+          values: (_, splits) => splits.map(mark)
         },
         axis(0),
         ...(chart.fields.length === 2 ? [axis(1)] : [])

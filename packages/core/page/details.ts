@@ -34,7 +34,8 @@ const moved = ({ pieces, progress }: Call): string | undefined => {
   return `${size(count("program"))} sent, ${size(count("device"))} received`
 }
 
-const title = ({ kind }: Call, isFailing: boolean): string => {
+const title = ({ kind, outcome }: Call, isFailing: boolean): string => {
+  if (isFailing && outcome !== "failed") return "Under way when the run failed"
   const noun = kind === "step" ? "step" : kind === "lease" ? "lease" : kind === "resource" ? "transfer" : "call"
   return isFailing ? `Failing ${noun}` : `${noun.slice(0, 1).toUpperCase()}${noun.slice(1)}`
 }

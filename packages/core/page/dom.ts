@@ -88,6 +88,16 @@ export const moment = (millis: number): string => {
   return `${minutes}:${rest}`
 }
 
+// A moment on the axis.
+export const mark = (millis: number): string =>
+  millis === 0
+    ? "0 s"
+    : millis < 1_000
+    ? `${+millis.toFixed(2)} ms`
+    : millis < 60_000
+    ? `${+(millis / 1_000).toFixed(3)} s`
+    : `${Math.floor(millis / 60_000)}:${String(Math.round(millis % 60_000 / 1_000)).padStart(2, "0")}`
+
 export const size = (bytes: number): string =>
   bytes < 1_024
     ? `${bytes} B`

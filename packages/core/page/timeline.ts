@@ -1,6 +1,6 @@
 // Everything on one time axis, in lanes.
 import * as chart from "./chart.ts"
-import { type Child, h, moment, replace, seconds, svg } from "./dom.ts"
+import { type Child, h, mark, moment, replace, seconds, svg } from "./dom.ts"
 import type { Call, Console, LogLine } from "./model.ts"
 import type { Selected, State } from "./state.ts"
 
@@ -55,7 +55,11 @@ const callItem = (call: Call, end: number, row: number): Item => ({
   end: call.end ?? end,
   className: `bar ${call.kind} ${call.outcome}`,
   label: `${describe(call)}, at ${moment(call.at)}, ${seconds((call.end ?? end) - call.at)}`,
-  text: call.kind === "step" || call.kind === "lease" ? call.name : call.begin.method ?? call.name,
+  text: call.kind === "resource"
+    ? kinds.resource
+    : call.kind === "step" || call.kind === "lease"
+    ? call.name
+    : call.begin.method ?? call.name,
   selected: { type: "call", call },
   moment: call.outcome === "failed" ? call.end ?? call.at : call.at,
   row,
@@ -142,42 +146,42 @@ const activity = ({ pieces }: Console, { from, to }: State, width: number): SVGE
   )
 }
 
-// Items that would be on top of each other become one.
+// Items that would be on top of each other become one, of a few pixels, so that a failure among many calls has its place.
 interface Cluster {
   readonly item: Item
   readonly count: number
+  readonly at: number
+  readonly end: number
 }
+
+const clusterWidth = 8
 
 const isBad = ({ className }: Item): boolean => /failed|error|lost/.test(className)
 
 const clustered = (items: ReadonlyArray<Item>, { from, to }: State, width: number): ReadonlyArray<Cluster> => {
   const clusters: Array<Cluster> = []
-  const last = new Map<number, { readonly index: number; readonly right: number }>()
+  // The latest cluster of each row.
+  const latest = new Map<number, number>()
   const scale = width / (to - from)
   for (const item of items) {
     if (item.end < from || item.at > to) continue
-    const left = (item.at - from) * scale
-    const right = (item.end - from) * scale
-    const before = last.get(item.row)
-    const previous = before === undefined ? undefined : clusters[before.index]
-    if (before !== undefined && previous !== undefined && right - left < 4 && left - before.right < 3) {
-      clusters[before.index] = {
-        item: isBad(item) && !isBad(previous.item) ? item : previous.item,
-        count: previous.count + 1
-      }
-      last.set(item.row, { index: before.index, right: Math.max(before.right, left + 3) })
+    const index = latest.get(item.row)
+    const before = index === undefined ? undefined : clusters[index]
+    if (index !== undefined && before !== undefined && (item.end - before.at) * scale < clusterWidth) {
+      const worse = isBad(item) && !isBad(before.item) ? item : before.item
+      clusters[index] = { ...before, item: worse, count: before.count + 1, end: Math.max(before.end, item.end) }
       continue
     }
-    clusters.push({ item, count: 1 })
-    last.set(item.row, { index: clusters.length - 1, right: right - left < 4 ? left + 4 : Infinity })
+    latest.set(item.row, clusters.length)
+    clusters.push({ item, count: 1, at: item.at, end: item.end })
   }
   return clusters
 }
 
-const button = ({ count, item }: Cluster, state: State, pixels: number): HTMLButtonElement => {
+const button = ({ at, count, end, item }: Cluster, state: State, pixels: number): HTMLButtonElement => {
   const width = state.to - state.from
-  const left = Math.max(0, (item.at - state.from) / width)
-  const right = Math.min(1, (item.end - state.from) / width)
+  const left = Math.max(0, (at - state.from) / width)
+  const right = Math.min(1, (end - state.from) / width)
   const { selected } = state
   const isSelected = selected.type === item.selected.type && (
     selected.type === "call" && item.selected.type === "call" && selected.call === item.selected.call ||
@@ -227,17 +231,19 @@ const rove = (event: Event): void => {
 
 const steps = [1, 2, 5]
 
+// From half a minute, in milliseconds.
+const longSteps = [30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 28_800].map((seconds) => seconds * 1_000)
+
 // Round numbers, at least 90 pixels apart.
 const marks = ({ from, to }: State, width: number): ReadonlyArray<number> => {
   const least = (to - from) * 90 / Math.max(width, 90)
   const power = 10 ** Math.floor(Math.log10(least))
-  const step = (steps.find((factor) => factor * power >= least) ?? 10) * power
+  const step = least > 20_000
+    ? longSteps.find((step) => step >= least) ?? 86_400_000
+    : (steps.find((factor) => factor * power >= least) ?? 10) * power
   const first = Math.ceil(from / step) * step
   return Array.from({ length: Math.floor((to - first) / step) + 1 }, (_, index) => first + index * step)
 }
-
-const markText = (millis: number): string =>
-  millis < 1_000 && millis > 0 ? `${+millis.toFixed(2)} ms` : `${+(millis / 1_000).toFixed(3)} s`
 
 const gutter = (): number => matchMedia("(max-width: 720px)").matches ? 44 : 156
 
@@ -326,7 +332,7 @@ export const timeline = (state: State): HTMLElement => {
         "div",
         { class: "track", click: pointed },
         marks(state, width).map((at) =>
-          h("span", { style: `left:${(at - state.from) / (state.to - state.from) * 100}%` }, markText(at))
+          h("span", { style: `left:${(at - state.from) / (state.to - state.from) * 100}%` }, mark(at))
         )
       )
     )

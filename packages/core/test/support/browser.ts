@@ -4,8 +4,10 @@ import axe from "axe-core"
 import { Context, Effect, Layer } from "effect"
 import { mkdir } from "node:fs/promises"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { type Browser as Running, chromium as driver, type Page } from "playwright-core"
-import { repository } from "./process.ts"
+
+const repository = fileURLToPath(new URL("../../../../", import.meta.url))
 
 export interface Visit {
   readonly page: Page

@@ -1,5 +1,5 @@
 // What a record has, what it leaves out, and which runs leave one.
-import { Driver, DriverFailure, ExporterConnection } from "@effect-jumpstarter/core"
+import { Driver, DriverFailure, Exporter, ExporterConnection } from "@effect-jumpstarter/core"
 import { BenchRecord, ControllerTest, FaultyExporter } from "@effect-jumpstarter/core/testing"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -7,6 +7,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Logger, Stream, TestClock } from "effect"
 import { utf8 } from "../support/bytes.ts"
 import { acquire, board, clientOf, dialling, inTime } from "../support/leaseBench.ts"
+import * as temporary from "../support/temporary.ts"
 import * as bench from "./bench.ts"
 import * as records from "./benchRecords.ts"
 
@@ -169,6 +170,27 @@ describe("a record", () => {
         [["Operation started", true], ["Operation completed", true]]
       )
     })))
+
+  for (const address of ["unix", "tcp"] as const) {
+    it.scopedLive(`over ${address} has the lines of the last call, though the program listens to no log`, () =>
+      recorded(Effect.gen(function*() {
+        const directory = yield* records.directory
+        const exporter = yield* Exporter.make(Driver.composite((yield* bench.make).drivers), { localLogs: false })
+        const endpoint = yield* Exporter.serve(
+          exporter,
+          address === "unix" ? { path: yield* temporary.socketPath } : { host: "127.0.0.1", port: 0 }
+        )
+        yield* Effect.flatMap(bench.power, (power) => power.call("on")).pipe(
+          Effect.provide(ExporterConnection.layer(endpoint)),
+          Effect.provide(BenchRecord.layer({ directory, name: "log" }))
+        )
+        const { events } = yield* records.read(`${directory}/log.jsonl`)
+        assert.deepStrictEqual(
+          events.flatMap((event) => event.event === "log" ? [[event.operation, event.message]] : []),
+          [["on", "Operation started"], ["on", "Operation completed"]]
+        )
+      })))
+  }
 
   it.scoped("hides secrets, wherever they are", () =>
     recorded(Effect.gen(function*() {
