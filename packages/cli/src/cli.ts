@@ -23,6 +23,7 @@ import { record, replay } from "./commands/record.ts"
 import { status } from "./commands/status.ts"
 import { tree } from "./commands/tree.ts"
 import { watch } from "./commands/watch.ts"
+import * as completions from "./completions.ts"
 import * as failure from "./failure.ts"
 import * as help from "./help.ts"
 import * as output from "./output.ts"
@@ -104,8 +105,11 @@ const withParserConsole = (path: string) => <A, E, R>(effect: Effect.Effect<A, E
         ...console,
         error: () => Effect.void,
         log: (...values) => {
-          const text = values.map(String).join(" ")
-          return output.write(`${text.includes("USAGE") ? help.compact(path, text, output.isTerminal) : text}\n`)
+          const text = values.map(String).join(" ").trimEnd()
+          const shown = text.includes("USAGE")
+            ? help.compact(path, text, output.isTerminal)
+            : completions.repaired(name, text)
+          return output.write(`${shown}\n`)
         }
       })
     ))

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { execFileSync } from "node:child_process"
 import { bench, hostile, jsonLines, type Outcome, run, type Terminal } from "./support.ts"
 
 const onBench = (words: ReadonlyArray<string>, terminal: Terminal = {}) =>
@@ -40,6 +41,23 @@ describe("effect-jumpstarter", () => {
         assert.strictEqual(code, 0)
         assert.include(out, "doctor")
       }
+      const { out } = yield* run(["--completions", "bash"])
+      const complete = (...words: ReadonlyArray<string>) => {
+        const script = `${out}
+          COMP_WORDS=(effect-jumpstarter ${words.map((word) => `"${word}"`).join(" ")})
+          COMP_CWORD=${words.length}
+          _effect-jumpstarter_bash_completions effect-jumpstarter
+          echo "\${COMPREPLY[@]}"`
+        return execFileSync("bash", ["-c", script], { encoding: "utf8" }).trim()
+      }
+      assert.strictEqual(complete("do"), "doctor")
+      assert.strictEqual(complete("tree", "--me"), "--methods")
+      assert.strictEqual(complete("lease", "sh"), "shell")
+      const zsh = yield* run(["--completions", "zsh"])
+      const defined = new Set(Array.from(zsh.out.matchAll(/^(_\S+_commands)\(\) /gm), ([, name]) => name))
+      const used = Array.from(zsh.out.matchAll(/":: :(_\S+_commands)"/g), ([, name]) => name)
+      assert.isAbove(used.length, 1)
+      for (const name of used) assert.isTrue(defined.has(name), name)
     }))
 
   it.live("says in one line what is wrong with a command line", () =>

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as contracts from "../contracts.ts"
 import { usage } from "../failure.ts"
+import * as visible from "../visible.ts"
 import * as bounds from "./bounds.ts"
 import * as inputSchema from "./inputSchema.ts"
 import type { Names } from "./names.ts"
@@ -30,15 +31,22 @@ interface Place {
 
 type Call = Tool["call"]
 
+// Names of drivers come from the exporter.
+const longestTitle = 100
+
+const titleOf = ({ method, place }: Pick<Place, "method" | "place">): string =>
+  visible.line(`${place}.${method}`).slice(0, longestTitle)
+
 // What is refused is listed all the same, so that an agent can say what it would need.
 const toolOf = (
   { names, policy }: Surroundings,
-  { driver, effect, method, place }: Place,
+  place: Place,
   described: Pick<Tool, "description" | "inputSchema"> & { readonly idempotent: boolean },
   call: Call
 ): Tool => {
-  const refused = policies.refusal(policy, { place, method, effect })
-  const title = `${place}.${method}`
+  const { driver, effect, method } = place
+  const refused = policies.refusal(policy, { ...place, title: titleOf(place) })
+  const title = titleOf(place)
   const does = {
     read: "It only reads.",
     write: "It changes the device.",
@@ -104,7 +112,7 @@ const described = (
   method: DriverMethod.Any,
   names: ReadonlyArray<string>
 ): Tool => {
-  const title = `${place.place}.${place.method}`
+  const title = titleOf(place)
   const description = method.options.documentation ?? ""
   const called = { title, names }
   if (method._tag === "Stream") {
@@ -151,7 +159,7 @@ const positionalSchema: inputSchema.InputSchema = {
 
 /** A method that only the exporter describes. What it does is unknown, so it counts as a write. */
 const undescribed = (surroundings: Surroundings, place: Place): Tool => {
-  const title = `${place.place}.${place.method}`
+  const title = titleOf(place)
   const call: Call = (input) =>
     Effect.gen(function*() {
       const { arguments: args } = yield* Effect.mapError(

@@ -12,12 +12,13 @@ interface Asked {
   readonly place: string
   readonly method: string
   readonly effect: DriverMethod.MethodEffect
+  /** What messages call the method. */
+  readonly title: string
 }
 
 /** Returns why a call is refused, and undefined when it is not. */
-export const refusal = ({ allowed, writes }: Policy, { effect, method, place }: Asked): string | undefined => {
-  const title = `${place}.${method}`
-  if (effect === "read" || allowed.includes(method) || allowed.includes(title)) return undefined
+export const refusal = ({ allowed, writes }: Policy, { effect, method, place, title }: Asked): string | undefined => {
+  if (effect === "read" || allowed.includes(method) || allowed.includes(`${place}.${method}`)) return undefined
   if (effect === "destructive") {
     return `${title} is destructive, and this server allows such methods only by name; it has to be started with --allow ${title}`
   }

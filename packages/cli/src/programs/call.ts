@@ -22,7 +22,7 @@ export interface Arguments {
   readonly args: ReadonlyArray<string>
 }
 
-// The result is shown in any case: whoever calls by hand wants to see it.
+// The result is shown in any case, because a person who calls by hand wants to see it.
 const compare = (title: string, described: DriverMethod.Any | undefined, result: ProtobufValue.JsonValue) => {
   const schema = described?._tag === "Call" ? described.options.result : undefined
   return schema === undefined || Either.isRight(Schema.decodeUnknownEither(schema)(result))
