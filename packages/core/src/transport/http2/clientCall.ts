@@ -8,6 +8,7 @@ import type { CallOptions } from "../../grpc/grpcTransport.ts"
 import { withoutStack } from "../../util/withoutStack.ts"
 import * as httpLoss from "../http/loss.ts"
 import * as httpStatus from "../http/status.ts"
+import * as closedStream from "./closedStream.ts"
 import type { Http2Connection } from "./connection.ts"
 import { MessageError } from "./messageReader.ts"
 import * as httpMessages from "./messages.ts"
@@ -92,6 +93,7 @@ export class HttpCall {
     })
     stream.on("close", () => {
       this.sender.close()
+      closedStream.forget(stream)
       if (this.over) return
       this.reading.drain()
       this.end(this.outcome())

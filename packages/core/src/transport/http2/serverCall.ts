@@ -18,6 +18,7 @@ import * as sendable from "../../grpc/sendable.ts"
 import * as interruptible from "../../util/interruptible.ts"
 import * as httpStatus from "../http/status.ts"
 import { Inbox } from "../inbox.ts"
+import * as closedStream from "./closedStream.ts"
 import type { EagerSocket } from "./eagerSocket.ts"
 import { MessageError, MessageReader } from "./messageReader.ts"
 import * as httpMessages from "./messages.ts"
@@ -99,6 +100,7 @@ class ServedCall {
     stream.on("close", () => {
       this.sender.close()
       this.stop()
+      closedStream.forget(stream)
     })
     stream.on("wantTrailers", () =>
       stream.sendTrailers({
