@@ -34,15 +34,23 @@ const bracket = <A, E, R>(
   code: Effect.Effect<A, E, R>,
   end: (exit: Exit.Exit<A, E>) => Effect.Effect<void>
 ): Effect.Effect<A, E, R> =>
-  Effect.acquireUseRelease(
-    Effect.zipRight(begin, log.enter(driver, call.method)),
-    () => code,
-    (before, exit) => {
-      const ended = Effect.zipRight(log.leave(before), end(exit))
-      return Exit.isFailure(exit) && Option.isSome(Cause.dieOption(exit.cause))
-        ? Effect.zipRight(Effect.logError(`${callName(call)} failed unexpectedly`, exit.cause), ended)
-        : ended
-    }
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.zipRight(begin, log.enter(driver, call.method)), (before) => {
+      const ended = (exit: Exit.Exit<A, E>) => Effect.zipRight(log.leave(before), end(exit))
+      return Effect.matchCauseEffect(restore(code), {
+        onFailure: (cause) => {
+          const exit = Exit.failCause(cause)
+          const said = Option.isSome(Cause.dieOption(cause))
+            ? Effect.zipRight(Effect.logError(`${callName(call)} failed unexpectedly`, cause), ended(exit))
+            : ended(exit)
+          return Effect.zipRight(said, exit)
+        },
+        onSuccess: (value) => {
+          const exit = Exit.succeed(value)
+          return Effect.zipRight(ended(exit), exit)
+        }
+      })
+    })
   )
 
 // Driver code that runs as part of a call, or before all calls.

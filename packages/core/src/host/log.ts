@@ -2,6 +2,7 @@
 // latest ones.
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
@@ -62,6 +63,8 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 
 // V8 always copies shorter parts.
 const sharedLength = 13
+
+const fewFields = 4
 
 // Copies the part of a text that is kept: a slice would keep the whole text alive, and drivers quote from messages of
 // megabytes.
@@ -167,10 +170,22 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
   let newer: Array<Line> = []
   let number = 0
 
+  const shortLength = Math.min(sharedLength, lineLength)
+
   const keptText = (text: string): string => kept(text, Math.min(lineLength, maxLineLength))
+
+  // Whether there is nothing to cut or to copy: most lines are about the beginning and the end of a call.
+  const isShort = (fields: Entry["fields"]): boolean => {
+    let count = 0
+    for (const key in fields) {
+      if (++count > fewFields || key.length > sharedLength || (fields[key] ?? "").length >= shortLength) return false
+    }
+    return true
+  }
 
   // Returns the fields that fit next to the `taken` characters.
   const keptFields = (fields: Entry["fields"], taken: number): Entry["fields"] => {
+    if (taken < maxLineLength / 2 && isShort(fields)) return fields
     const result: Array<readonly [string, string]> = []
     const all = Object.entries(fields)
     let left = maxLineLength - taken
@@ -268,17 +283,19 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
   return {
     publish: ({ timestamp, ...entry }) => addForeign({ ...entry, time: Option.map(timestamp, DateTime.toEpochMillis) }),
     record: ({ driverType }, operation, severity, message, fields) =>
-      // eslint-disable-next-line no-restricted-syntax -- a line carries the time of day
-      Effect.map(Clock.currentTimeMillis, (now) =>
+      Effect.withFiberRuntime((fiber) => {
         add({
           severity,
           message,
           source: "DRIVER",
           driverType: Option.some(driverType),
           operation: Option.some(operation),
-          time: Option.some(now),
+          // A line carries the time of day.
+          time: Option.some(Context.get(fiber.currentDefaultServices, Clock.Clock).unsafeCurrentTimeMillis()),
           fields: keptFields(fields, message.length)
-        })),
+        })
+        return Effect.void
+      }),
     locally: (line) => localLogs ? Effect.locallyWith(line, FiberRef.currentLoggers, guardAll) : Effect.void,
     enter,
     leave: logAs,

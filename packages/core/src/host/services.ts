@@ -16,11 +16,16 @@ const ofCall: ReadonlySet<string> = new Set([Scope.Scope.key, Tracer.ParentSpan.
 const without = <R>(services: Context.Context<R>): Context.Context<R> =>
   Context.unsafeMake(new Map([...services.unsafeMap].filter(([key]) => !ofCall.has(key))))
 
+// Providing a context takes as long as the rest of a small call.
+const needsNothing = <R>(_handler: DriverHandler<R>, services: Context.Context<R>): _handler is DriverHandler =>
+  services.unsafeMap.size === 0
+
 /** A handler runs in the context of its RPC, which has the services of the call and no others. */
 export const provide = <R>(services: Context.Context<R>): (driver: Driver<R>) => ProvidedDriver => {
   const own = without(services)
   const within = <C>(call: Context.Context<C>): Context.Context<C | R> => Context.merge(call, own)
   const provideHandler = (handler: DriverHandler<R>): DriverHandler => {
+    if (needsNothing(handler, own)) return handler
     switch (handler._tag) {
       case "Call":
         return {
