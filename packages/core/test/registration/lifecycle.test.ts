@@ -150,6 +150,20 @@ describe("protocol.md 13.2, 1: the start", () => {
       strictEqual((yield* known(lab))?.status, "AVAILABLE")
     }))
 
+  test("waits for a controller that has just started, and refuses every token at first", () =>
+    Effect.gen(function*() {
+      const lab = yield* ControllerTest.make({ latency: "observed" })
+      const identity = yield* Effect.orDie(Effect.flatMap(lab.addExporter("rpi"), lab.identityOf))
+      yield* inTime(lab.restart)
+      const waiting = yield* Effect.fork(bench.registered(lab, identity))
+      yield* TestClock.adjust("5 seconds")
+      yield* settled
+      strictEqual(Option.isNone(yield* Fiber.poll(waiting)), true)
+      strictEqual((yield* known(lab))?.online, false)
+      yield* inTime(Fiber.join(waiting))
+      strictEqual((yield* known(lab))?.status, "AVAILABLE")
+    }))
+
   test("survives reports that the controller refuses", () =>
     Effect.gen(function*() {
       const lines: Array<string> = []
