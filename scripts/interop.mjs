@@ -15,7 +15,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..")
 const environments = {
   venv: {
     file: "requirements.txt",
-    imports: "grpc, jumpstarter.exporter.session, jumpstarter_cli, jumpstarter_driver_opendal.driver, serial_asyncio"
+    imports:
+      "grpc, jumpstarter.exporter.session, jumpstarter_cli, jumpstarter_driver_opendal.driver, jumpstarter_testing, serial_asyncio"
   },
   drivers: {
     file: "drivers.txt",

@@ -4,7 +4,7 @@ import type { PlatformError } from "@effect/platform/Error"
 import { Effect, Redacted, type Scope, Stream } from "effect"
 import * as ControllerTest from "../../src/testing/ControllerTest.ts"
 import * as certificates from "./certificates.ts"
-import { repository } from "./process.ts"
+import { type Command as Program, repository } from "./process.ts"
 import * as python from "./python.ts"
 
 const local = { host: "127.0.0.1", port: 0 } as const
@@ -41,9 +41,8 @@ export const make = (options: ControllerTest.ControllerTestOptions = {}) =>
       )
     })
 
-    const command = (...args: ReadonlyArray<string>) => {
-      const [program, ...before] = python.jmp()
-      return Command.make(program, ...before, ...args).pipe(
+    const commandOf = ([program, ...before]: Program) => (...args: ReadonlyArray<string>) =>
+      Command.make(program, ...before, ...args).pipe(
         Command.env({
           JMP_CLIENT_CONFIG_HOME: home,
           TMPDIR: home,
@@ -53,7 +52,7 @@ export const make = (options: ControllerTest.ControllerTestOptions = {}) =>
           COLUMNS: "200"
         })
       )
-    }
+    const command = commandOf(python.jmp())
 
     /** Runs an exporter until the scope closes. */
     const exporter = (name: string): Effect.Effect<
@@ -70,7 +69,7 @@ export const make = (options: ControllerTest.ControllerTestOptions = {}) =>
         yield* Effect.forkScoped(Effect.ignore(Stream.runDrain(Stream.merge(child.stdout, child.stderr))))
       })
 
-    return { lab, ca, home, write, command, exporter }
+    return { lab, ca, home, write, command, hurried: commandOf(python.hurriedJmp()), exporter }
   })
 
 /** Runs a program to its end. */

@@ -28,6 +28,21 @@ export const script = (text: string): Command => [python(), "-c", text]
 /** Python's own command line. */
 export const jmp = (): Command => [join(dirname(python()), "jmp")]
 
+/** Python's own command line, with less patience. */
+export const hurriedJmp = (): Command => program("hurried_jmp.py")
+
+/** A pytest of `jumpstarter-testing`, for the drivers of interop/drive.py. */
+export const pytest = (...options: ReadonlyArray<string>): Command => [
+  python(),
+  "-m",
+  "pytest",
+  "-q",
+  "-p",
+  "no:cacheprovider",
+  ...options,
+  ...program("test_bench.py").slice(1)
+]
+
 /** The Python that has the published drivers, if there is one. */
 export const publishedDrivers = process.env["JUMPSTARTER_DRIVERS_PYTHON"]
 
