@@ -1,7 +1,6 @@
 // An exporter in its own process, which reports its holdings over IPC: `hostileHost.mjs PATH [IDENTITY]`. With an identity it registers
 // with a controller instead of listening. victim.ts forks it, with --expose-gc.
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -17,7 +16,6 @@ import * as DriverFailure from "../../src/protocol/DriverFailure.ts"
 import * as ExporterRegistration from "../../src/registration/ExporterRegistration.ts"
 import type * as GrpcServer from "../../src/transport/GrpcServer.ts"
 import { selfSigned } from "./certificates.ts"
-import * as hurriedClock from "./hurriedClock.ts"
 import type { Holdings, Ready, Registers } from "./victim.ts"
 
 const [path = "", identity = ""] = process.argv.slice(2)
@@ -76,12 +74,9 @@ const send = (message: Ready | Holdings) => process.send?.(message)
 
 const portOf = (endpoint: Endpoint.Endpoint): number => endpoint._tag === "Unix" ? 0 : endpoint.port
 
-// Short times, so that the exporter notices vanished peers during the test. An idle tunnel sleeps for what is left of 10 seconds; a
-// connection may take 10 seconds.
-const isPing = (duration: Duration.Duration) => Duration.toSeconds(duration) > 5 && Duration.toSeconds(duration) < 10
-
 const listen = Effect.gen(function*() {
   const exporter = yield* Exporter.make(Driver.composite({ victim }), { localLogs: false })
+  // Short times, so that the exporter notices vanished peers during the test.
   const options = { keepaliveTime: "500 millis", keepaliveTimeout: "2 seconds" } as const
   const serve = (listen: GrpcServer.Listen) => Effect.map(Exporter.serve(exporter, listen, options), portOf)
   const { certificate } = yield* selfSigned("localhost")
@@ -101,7 +96,7 @@ const register = (identity: string) =>
       yield* Layer.build(ExporterRegistration.Identity.layer(config))
     )
     return { port: 0, tlsPort: 0 }
-  }).pipe(Effect.withClock(hurriedClock.make(isPing, 0.05)))
+  })
 
 const program = Effect.gen(function*() {
   const supervisor = yield* Supervisor.track

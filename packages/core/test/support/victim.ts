@@ -164,10 +164,18 @@ export const leased = Layer.scoped(
       idle,
       uuid,
       connect,
-      dial: persistent(lines),
+      // The exporter speaks first. A client that leaves before that leaves its other end alone with the router, until the lease is over.
+      dial: Effect.tap(
+        persistent(lines),
+        (line) =>
+          Effect.repeat(Effect.sync(() => line.readableLength > 0 || line.destroyed), {
+            until: (isMet) => isMet,
+            schedule: Schedule.spaced("2 millis")
+          })
+      ),
       tunnel: Effect.flatMap(
         persistent(controller.dial(lease)),
-        ({ token }) => Effect.orDie(tunnel(lab, Redacted.value(token)))
+        ({ token }) => Effect.orDie(Effect.tap(tunnel(lab, Redacted.value(token)), ({ receive }) => receive))
       )
     }
   }).pipe(Effect.orDie)
