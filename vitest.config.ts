@@ -57,7 +57,32 @@ const longest = [
   "core/test/transport/GrpcServer",
   "core/test/suite/faults/leases",
   "core/test/registration/simulation",
-  "core/test/registration/lending"
+  "core/test/registration/lending",
+  "core/test/host/log",
+  "examples/test/benchPage",
+  "core/test/lease/Lease",
+  "core/test/drivers/Opendal",
+  "core/test/registration/hook",
+  "core/test/registration/lifecycle",
+  "core/test/client/LogStream",
+  "core/test/grpc/exitStatus",
+  "core/test/client/ConnectionState",
+  "core/test/testing/Recording",
+  "core/test/controller/Controller",
+  "examples/test/flakyLab",
+  "cli/test/commands",
+  "cli/test/devices",
+  "cli/test/lab",
+  "core/test/contract/hover",
+  "core/test/resource/ProgressBar",
+  "core/test/transport/GrpcServerOptions",
+  "core/test/suite/secrets",
+  "core/test/lease/lastWords",
+  "cli/test/target",
+  "core/test/resource/Resource",
+  "core/test/testing/FaultsLoss",
+  "core/test/testing/BenchRecord",
+  "core/test/suite/loss"
 ].map((name) => `packages/${name}.test.ts`)
 
 class LongestFirst extends BaseSequencer {
