@@ -20,6 +20,7 @@ import type * as Endpoint from "../grpc/Endpoint.ts"
 import { GrpcHandler, type GrpcHandlers } from "../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import * as hostPort from "../grpc/hostPort.ts"
+import { maxMessageBytes } from "../grpc/messageLimit.ts"
 import * as DriverFailure from "../protocol/DriverFailure.ts"
 import * as ExporterStatus from "../protocol/ExporterStatus.ts"
 import * as logCodec from "../protocol/logCodec.ts"
@@ -164,6 +165,20 @@ const host = Effect.fnUntraced(function*(
 ) {
   const uuid = crypto.randomUUID()
   const tree = treeOf(options.limits?.waitingCalls ?? 1_024)
+  // It never changes, and takes milliseconds for an exporter with thousands of drivers.
+  const report = methods.getReport.responseType.encode({
+    uuid,
+    labels: { ...options.labels },
+    reports: [...tree.reports],
+    alternativeEndpoints: [],
+    motd: options.motd ?? ""
+  }).finish()
+  if (report.length > maxMessageBytes) {
+    throw new RangeError(
+      `the report of ${tree.reports.length} drivers has ${report.length} bytes, and the protocol allows at most ` +
+        `${maxMessageBytes}: no client could connect. Divide the drivers among several exporters, or shorten their descriptions`
+    )
+  }
   const status = yield* Ref.make<ExporterStatus.StatusReport>(
     new ExporterStatus.StatusReport({
       status: options.status ?? "LEASE_READY",
@@ -213,16 +228,7 @@ const host = Effect.fnUntraced(function*(
   const exporter: Exporter = {
     handlers: track(
       new Map<string, GrpcHandler>([
-        unary(
-          methods.getReport,
-          Effect.sync(() => ({
-            uuid,
-            labels: { ...options.labels },
-            reports: [...tree.reports],
-            alternativeEndpoints: [],
-            motd: options.motd ?? ""
-          }))
-        ),
+        [rpcs.ofExporter(methods.getReport), GrpcHandler.Unary({ handle: () => Effect.succeed(report) })],
         unary(
           methods.getStatus,
           Effect.map(Ref.get(status), (report) => ({
