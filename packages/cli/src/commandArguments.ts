@@ -10,7 +10,6 @@ import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import type { Method } from "./catalogue.ts"
-import { isOptional, isSink, isSource, requiredOf } from "./contractArgument.ts"
 import { type CommandError, usage } from "./failure.ts"
 
 /** A method to call, with the names of its arguments. */
@@ -79,9 +78,9 @@ const read = (
   index: number,
   word: string
 ): Effect.Effect<Argument, CommandError | PlatformError.PlatformError, FileSystem.FileSystem> => {
-  if (isSource(argument)) return Resource.fromFile(word)
-  if (isSink(argument)) return Resource.toFile(word)
-  if (isOptional(argument)) {
+  if (DriverMethod.isSource(argument)) return Resource.fromFile(word)
+  if (DriverMethod.isSink(argument)) return Resource.toFile(word)
+  if (DriverMethod.isOptional(argument)) {
     return word === "null" ? Effect.succeed(null) : valueOf(called, index, argument.schema, word)
   }
   return valueOf(called, index, argument, word)
@@ -96,6 +95,10 @@ const countOf = (required: number, most: number): string => {
     ? counted(most)
     : `${required} to ${counted(most)}`
 }
+
+/** How many arguments have to be given. */
+export const requiredOf = (args: DriverMethod.Arguments): number =>
+  args.findLastIndex((argument) => !DriverMethod.isOptional(argument)) + 1
 
 /** The arguments that a contract describes. */
 export const typed = (

@@ -1,8 +1,7 @@
 // The JSON Schema of a tool's input, from the schemas of a method's arguments and their names.
-import type * as DriverMethod from "@effect-jumpstarter/core/DriverMethod"
+import * as DriverMethod from "@effect-jumpstarter/core/DriverMethod"
 import * as JSONSchema from "effect/JSONSchema"
 import * as Schema from "effect/Schema"
-import { isOptional, isSink, isSource } from "../contractArgument.ts"
 
 /** An object of JSON. */
 export type JsonObject = { readonly [key: string]: unknown }
@@ -39,13 +38,13 @@ const ofSchema = (schema: DriverMethod.AnySchema): ReturnType<typeof made> => {
 const file = (description: string) => ({ schema: { type: "string", description }, definitions: {} })
 
 const ofArgument = (argument: DriverMethod.Argument, name: string): Property => {
-  if (isSource(argument)) {
+  if (DriverMethod.isSource(argument)) {
     return { name, isRequired: true, ...file("The path of a local file in an allowed folder, which the driver reads.") }
   }
-  if (isSink(argument)) {
+  if (DriverMethod.isSink(argument)) {
     return { name, isRequired: true, ...file("The path of a local file in an allowed folder, which is written.") }
   }
-  return isOptional(argument)
+  return DriverMethod.isOptional(argument)
     ? { name, isRequired: false, ...ofSchema(argument.schema) }
     : { name, isRequired: true, ...ofSchema(argument) }
 }

@@ -1,14 +1,13 @@
 // The arguments of a call, from the input of a tool.
 import type * as DriverClient from "@effect-jumpstarter/core/DriverClient"
 import type * as DriverError from "@effect-jumpstarter/core/DriverError"
-import type * as DriverMethod from "@effect-jumpstarter/core/DriverMethod"
+import * as DriverMethod from "@effect-jumpstarter/core/DriverMethod"
 import * as Resource from "@effect-jumpstarter/core/Resource"
 import type * as PlatformError from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as commandArguments from "../commandArguments.ts"
-import { isOptional, isSink, isSource, requiredOf } from "../contractArgument.ts"
 import type { Sendable } from "../driverMethod.ts"
 import { type CommandError, usage } from "../failure.ts"
 import type { Folders } from "./folders.ts"
@@ -63,12 +62,12 @@ export const prepare = (
   const nameOf = (index: number) => inputSchema.nameOf(called.names, index)
   const one = (argument: DriverMethod.Argument, index: number): Prepared => {
     const value = input[nameOf(index)]
-    if (isSource(argument) || isSink(argument)) {
+    if (DriverMethod.isLent(argument)) {
       return typeof value === "string"
-        ? lent(local, driver, isSource(argument), value)
+        ? lent(local, driver, DriverMethod.isSource(argument), value)
         : Effect.fail(usage(`${called.title} needs ${nameOf(index)}, the path of a file in an allowed folder`))
     }
-    if (isOptional(argument)) {
+    if (DriverMethod.isOptional(argument)) {
       return value === undefined
         ? Effect.succeed(null)
         : commandArguments.checked(called, index, argument.schema, value)
@@ -78,7 +77,7 @@ export const prepare = (
       : commandArguments.checked(called, index, argument, value)
   }
   const given = args.findLastIndex((_, index) => input[nameOf(index)] !== undefined) + 1
-  const count = further.length > 0 ? args.length : Math.max(requiredOf(args), given)
+  const count = further.length > 0 ? args.length : Math.max(commandArguments.requiredOf(args), given)
   return Effect.forEach([
     ...args.slice(0, count).map(one),
     ...further.map((value, index): Prepared =>

@@ -3,9 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { LazyArg } from "effect/Function"
 import type * as Scope from "effect/Scope"
-import * as contractArgument from "../contract/argument.ts"
 import * as contractCodec from "../contract/codec.ts"
-import type * as DriverMethod from "../contract/DriverMethod.ts"
+import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as mismatch from "../contract/mismatch.ts"
 import * as clientErrors from "../protocol/clientErrors.ts"
 import type * as DriverError from "../protocol/DriverError.ts"
@@ -62,7 +61,7 @@ const checkAll = (
   given: ReadonlyArray<unknown>
 ): Either.Either<ReadonlyArray<Preparation>, mismatch.Mismatch> => {
   const { args = [], rest } = options
-  const required = args.findLastIndex((argument) => !contractArgument.isOptional(argument)) + 1
+  const required = args.findLastIndex((argument) => !DriverMethod.isOptional(argument)) + 1
   let count = Math.max(given.length, required)
   while (count > required && given[count - 1] === undefined) count--
   const surplus = mismatch.surplus(options, count)
@@ -70,20 +69,20 @@ const checkAll = (
 
   const checkArgument = (argument: DriverMethod.Argument, index: number): Checked => {
     const value = given[index]
-    if (contractArgument.isOptional(argument)) {
+    if (DriverMethod.isOptional(argument)) {
       const filled = value === undefined ? argument.fallback : value
       return filled === undefined ? Either.right(null) : encode(argument.schema, filled, index)
     }
     const missing = () => mismatch.missing(options, index)
-    if (contractArgument.isLent(argument)) {
+    if (DriverMethod.isLent(argument)) {
       if (value === undefined) return Either.left(missing())
-      return lend(client, contractArgument.isSource(argument) ? "in" : "out", value, index)
+      return lend(client, DriverMethod.isSource(argument) ? "in" : "out", value, index)
     }
     const encoded = encode(argument, value, index)
     return value === undefined ? Either.mapLeft(encoded, missing) : encoded
   }
   const isLeftOut = (argument: DriverMethod.Argument, index: number) =>
-    index >= count && contractArgument.isOptional(argument)
+    index >= count && DriverMethod.isOptional(argument)
   return Either.all([
     ...args.flatMap((argument, index) => isLeftOut(argument, index) ? [] : [checkArgument(argument, index)]),
     ...(rest === undefined ? [] : given.slice(args.length).map((value, i) => encode(rest, value, args.length + i)))

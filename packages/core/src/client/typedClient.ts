@@ -3,10 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { LazyArg } from "effect/Function"
 import * as Stream from "effect/Stream"
-import * as contractArgument from "../contract/argument.ts"
 import * as contractCodec from "../contract/codec.ts"
 import type * as DriverInterface from "../contract/DriverInterface.ts"
-import type * as DriverMethod from "../contract/DriverMethod.ts"
+import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as callers from "../protocol/callerFrame.ts"
 import * as clientErrors from "../protocol/clientErrors.ts"
 import type * as DriverError from "../protocol/DriverError.ts"
@@ -46,7 +45,7 @@ const makeMethod = (client: DriverClient, name: string, method: DriverMethod.Any
     case "Call": {
       const { options } = method
       const { result } = options
-      const sink = options.args?.findIndex(contractArgument.isSink) ?? -1
+      const sink = options.args?.findIndex(DriverMethod.isSink) ?? -1
       const call = (...args: ReadonlyArray<unknown>) => {
         const caller = callers.of()
         const site = siteOf("call", caller)

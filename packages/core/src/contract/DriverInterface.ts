@@ -12,8 +12,7 @@ import type { ByteStream } from "../protocol/ByteStream.ts"
 import { ConnectionLost, type DriverCallError } from "../protocol/DriverError.ts"
 import type { DriverFailure } from "../protocol/DriverFailure.ts"
 import type * as Resource from "../resource/Resource.ts"
-import * as contractArgument from "./argument.ts"
-import type * as DriverMethod from "./DriverMethod.ts"
+import * as DriverMethod from "./DriverMethod.ts"
 
 /**
  * @since 0.1.0
@@ -79,7 +78,7 @@ export const make = <const M extends Methods>(
 })
 
 const transfers = ({ options }: DriverMethod.Any): boolean =>
-  "args" in options && options.args?.some(contractArgument.isLent) === true
+  "args" in options && options.args?.some(DriverMethod.isLent) === true
 
 /**
  * Returns whether a failed call can be repeated: the connection was lost, the driver may or may not have acted, and the

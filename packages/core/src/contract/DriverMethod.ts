@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type { JsonValue } from "../protocol/ProtobufValue.ts"
 
@@ -367,3 +368,38 @@ export const stream: {
  */
 export const effectOf = (method: Any): MethodEffect =>
   method._tag === "Stream" ? "write" : method.options.effect ?? "write"
+
+/**
+ * Whether an argument can be left out.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isOptional = (argument: Argument): argument is OptionalArgument<AnySchema, unknown> =>
+  Predicate.isTagged(argument, "OptionalArgument")
+
+/**
+ * Whether the driver reads the client's bytes through an argument.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isSource = (argument: Argument): argument is SourceArgument =>
+  Predicate.isTagged(argument, "SourceArgument")
+
+/**
+ * Whether the driver writes bytes to the client through an argument.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isSink = (argument: Argument): argument is SinkArgument => Predicate.isTagged(argument, "SinkArgument")
+
+/**
+ * Whether bytes travel beside the call for an argument, in either direction.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isLent = (argument: Argument): argument is SourceArgument | SinkArgument =>
+  isSource(argument) || isSink(argument)

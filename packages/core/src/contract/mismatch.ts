@@ -5,8 +5,7 @@ import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 import type { ValuePath } from "../protocol/DriverError.ts"
-import * as contractArgument from "./argument.ts"
-import type * as DriverMethod from "./DriverMethod.ts"
+import * as DriverMethod from "./DriverMethod.ts"
 
 export interface Mismatch {
   readonly path: ValuePath
@@ -87,7 +86,7 @@ const count = (number: number): string => `${number === 0 ? "no" : number} argum
 
 // How many arguments a method takes, in words.
 const arity = ({ args = [], rest }: DriverMethod.ArgumentOptions): string => {
-  const required = args.filter((argument) => !contractArgument.isOptional(argument)).length
+  const required = args.filter((argument) => !DriverMethod.isOptional(argument)).length
   if (rest !== undefined) return `at least ${count(required)}`
   return required === args.length ? count(required) : `${required} to ${count(args.length)}`
 }

@@ -4,10 +4,9 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as contractArgument from "../contract/argument.ts"
 import * as contractCodec from "../contract/codec.ts"
 import type * as DriverInterface from "../contract/DriverInterface.ts"
-import type * as DriverMethod from "../contract/DriverMethod.ts"
+import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as mismatch from "../contract/mismatch.ts"
 import type { ByteStream } from "../protocol/ByteStream.ts"
 import { formatValuePath } from "../protocol/DriverError.ts"
@@ -58,14 +57,14 @@ const decode = (
     index: number
   ): Either.Either<unknown, mismatch.Mismatch> => {
     const value = given[index]
-    if (contractArgument.isOptional(argument)) {
+    if (DriverMethod.isOptional(argument)) {
       if (value === undefined) return Either.right(argument.fallback)
       const decoded = contractCodec.decodeExactly(argument.schema, value, [index])
       return value === null && Either.isLeft(decoded) ? Either.right(argument.fallback) : decoded
     }
     if (value === undefined) return Either.left(mismatch.missing(options, index))
-    const source = contractArgument.isSource(argument)
-    if (!source && !contractArgument.isSink(argument)) return contractCodec.decode(argument, value, [index])
+    const source = DriverMethod.isSource(argument)
+    if (!source && !DriverMethod.isSink(argument)) return contractCodec.decode(argument, value, [index])
     if (!isHandle(value)) return Either.left(noHandle(index, value))
     return Either.right(source ? readFrom(open(value)) : writeTo(open(value)))
   }
@@ -98,7 +97,7 @@ const makeCall = <R>(
       : Either.mapLeft(contractCodec.encode(result, value, []), broken)
   const run = (decoded: ReadonlyArray<unknown>) => Effect.flatMap(handle(...decoded), encode)
   // Most methods are lent nothing and need no scope, which costs more than all the rest.
-  return args.some(contractArgument.isLent)
+  return args.some(DriverMethod.isLent)
     ? { _tag: "Call", handle: (given, context) => Effect.scoped(Effect.flatMap(lend(options, given, context), run)) }
     : { _tag: "Call", handle: (given) => Effect.flatMap(decode(options, given), run) }
 }

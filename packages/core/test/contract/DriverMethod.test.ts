@@ -16,3 +16,20 @@ describe("DriverMethod.effectOf", () => {
     assert.strictEqual(DriverMethod.effectOf(DriverMethod.stream()), "write")
   })
 })
+
+describe("the guards of DriverMethod", () => {
+  it("tell the kinds of arguments apart", () => {
+    const kinds = [Schema.String, DriverMethod.optional(Schema.String), DriverMethod.source, DriverMethod.sink]
+    const told = kinds.map((argument) =>
+      [DriverMethod.isOptional, DriverMethod.isSource, DriverMethod.isSink, DriverMethod.isLent].map((is) =>
+        is(argument)
+      )
+    )
+    assert.deepStrictEqual(told, [
+      [false, false, false, false],
+      [true, false, false, false],
+      [false, true, false, true],
+      [false, false, true, true]
+    ])
+  })
+})
