@@ -105,6 +105,17 @@ describe("console", () => {
       assert.include(new TextDecoder().decode(yield* read(transcript)), "you said one\r\n")
     }))
 
+  it.scopedLive.skipIf(process.platform !== "linux")(
+    "fails when the disk of its transcript is full",
+    () =>
+      Effect.gen(function*() {
+        const { path } = yield* bench
+        const { code, err } = yield* run(["console", "serial", "--transcript", "/dev/full", "--host", path])
+        assert.strictEqual(code, 6)
+        assert.match(err, /^effect-jumpstarter: [^\n]*ENOSPC[^\n]*\n$/)
+      })
+  )
+
   it.scopedLive("fails when the device does not say it in time", () =>
     Effect.gen(function*() {
       const { path } = yield* bench

@@ -2,11 +2,13 @@
 import type * as ByteStream from "@effect-jumpstarter/core/ByteStream"
 import * as Console from "@effect-jumpstarter/core/drivers/Console"
 import * as ExporterConnection from "@effect-jumpstarter/core/ExporterConnection"
+import type * as PlatformError from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as contracts from "../contracts.ts"
 import * as durations from "../durations.ts"
@@ -57,13 +59,20 @@ const patternOf = (text: string) => {
 }
 
 // Adds what the device says to a file, unchanged.
-const transcribed = <E>(stream: ByteStream.ByteStream<E>, file: Option.Option<string>) =>
+const transcribed = <E>(
+  stream: ByteStream.ByteStream<E>,
+  file: Option.Option<string>
+): Effect.Effect<
+  ByteStream.ByteStream<E | PlatformError.PlatformError>,
+  PlatformError.PlatformError,
+  FileSystem.FileSystem | Scope.Scope
+> =>
   Option.isNone(file) ? Effect.succeed(stream) : Effect.gen(function*() {
     const files = yield* FileSystem.FileSystem
     const opened = yield* files.open(file.value, { flag: "a" })
     return {
       ...stream,
-      read: Stream.tap(stream.read, (bytes) => Effect.orDie(opened.writeAll(bytes)))
+      read: Stream.tap(stream.read, (bytes) => opened.writeAll(bytes))
     }
   })
 
