@@ -8,6 +8,7 @@ import { basename, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import ts from "typescript"
 import * as drivers from "../packages/core/src/drivers/index.ts"
+import { cell, exportsOf, programOf, sentence } from "./core-types.mjs"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
 const check = process.argv.includes("--check")
@@ -71,31 +72,13 @@ const standIns = {
 const modules = readdirSync(source).filter((file) => /^[A-Z]\w*\.ts$/.test(file)).map((file) =>
   file.replace(/\.ts$/, "")
 )
-const program = ts.createProgram([join(source, "index.ts")], {
-  strict: true,
-  noEmit: true,
-  skipLibCheck: true,
-  target: ts.ScriptTarget.ES2022,
-  module: ts.ModuleKind.NodeNext,
-  moduleResolution: ts.ModuleResolutionKind.NodeNext,
-  allowImportingTsExtensions: true,
-  types: ["node"],
-  typeRoots: [join(root, "node_modules/@types")]
-})
+const program = programOf([join(source, "index.ts")])
 const checker = program.getTypeChecker()
 
-const exportsOf = (name) => {
-  const file = program.getSourceFile(join(source, `${name}.ts`))
-  const exported = checker.getExportsOfModule(checker.getSymbolAtLocation(file))
-  return new Map(exported.map((symbol) => [
-    symbol.name,
-    symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol
-  ]))
-}
+const exportedBy = (name) =>
+  new Map(exportsOf(program, join(source, `${name}.ts`)).map(({ name, symbol }) => [name, symbol]))
 
 const textOf = (symbol) => ts.displayPartsToString(symbol.getDocumentationComment(checker))
-
-const sentence = (text) => /^.*?[.!?](?= |$)/.exec(text.replaceAll(/\s+/g, " ").trim())?.[0] ?? text.trim()
 
 const exampleOf = (symbol) => {
   const tag = symbol.getJsDocTags(checker).find(({ name }) => name === "example")
@@ -145,8 +128,6 @@ const tests = users(
 )
 
 // ------------------------------------------------------------------------------------------------------------------- the contracts
-
-const cell = (text) => text.replaceAll("|", "\\|").replaceAll(/\s+/g, " ")
 
 const code = (text) => {
   const fence = text.includes("`") ? "``" : "`"
@@ -207,7 +188,7 @@ const pages = []
 for (const name of modules) {
   const { contract } = drivers[name]
   if (contract === undefined) continue
-  const exported = exportsOf(name)
+  const exported = exportedBy(name)
   const symbol = exported.get("contract")
   const client = exported.get("Client")
   const conveniences = [...exported].filter(([, symbol]) => {

@@ -3,26 +3,9 @@
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import ts from "typescript"
+import { cell, exportsOf, programOf, sentence } from "./core-types.mjs"
 
 const moduleOf = (path) => `@effect-jumpstarter/core/${path.slice(2)}`
-
-const programOf = (root, files) =>
-  ts.createProgram(files, {
-    strict: true,
-    exactOptionalPropertyTypes: true,
-    noEmit: true,
-    skipLibCheck: true,
-    target: ts.ScriptTarget.ES2022,
-    module: ts.ModuleKind.NodeNext,
-    moduleResolution: ts.ModuleResolutionKind.NodeNext,
-    allowImportingTsExtensions: true,
-    types: ["node"],
-    typeRoots: [join(root, "node_modules/@types")]
-  })
-
-const cell = (text) => text.replaceAll("|", "\\|").replaceAll(/\s+/g, " ").trim()
-
-const sentence = (text) => /^.*?[.!?](?= |$)/.exec(text.replaceAll(/\s+/g, " ").trim())?.[0] ?? text.trim()
 
 /** Where Effect, Stream and Layer have what they fail with, among their type arguments. */
 const failures = { Effect: 1, Stream: 1, Layer: 1 }
@@ -32,18 +15,13 @@ export const errorPages = (root) => {
   const modules = Object.entries(manifest.exports)
     .filter(([path]) => /^\.\/(?:drivers\/|testing\/)?[A-Z]\w*$/.test(path))
     .map(([path, file]) => ({ path, file: join(root, "packages/core", file) }))
-  const program = programOf(root, modules.map(({ file }) => file))
+  const program = programOf(modules.map(({ file }) => file))
   const checker = program.getTypeChecker()
   const textOf = (symbol) => ts.displayPartsToString(symbol.getDocumentationComment(checker))
   const isInternal = (symbol) => symbol.getJsDocTags(checker).some(({ name }) => name === "internal")
   const isOurs = (symbol) =>
     (symbol.declarations ?? []).some((declaration) =>
       declaration.getSourceFile().fileName.includes("/packages/core/src/")
-    )
-
-  const exportsOf = ({ file }) =>
-    checker.getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(file))).map((symbol) =>
-      symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol
     )
 
   /** The names of the errors in the types of a value: what its effects fail with. */
@@ -71,7 +49,7 @@ export const errorPages = (root) => {
   for (const module of modules) {
     const short = module.path.slice(2)
     const name = short.split("/").at(-1)
-    for (const symbol of exportsOf(module)) {
+    for (const { symbol } of exportsOf(program, module.file)) {
       if (symbol.flags & ts.SymbolFlags.Class) {
         const type = checker.getDeclaredTypeOfSymbol(symbol)
         const tag = type.getProperty("_tag")
