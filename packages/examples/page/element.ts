@@ -16,10 +16,14 @@ export const make = <K extends keyof HTMLElementTagNameMap>(
   return element
 }
 
-/** Control characters as pictures, so that a text of the exporter cannot do anything. */
+/** Shows control characters, and marks that reorder text, so that a text of the exporter cannot pretend to be another. */
 export const visible = (text: string): string =>
-  // eslint-disable-next-line no-control-regex
-  text.replaceAll(/[\u0000-\u001f\u007f]/g, (character) =>
-    character === "\n" ? "\n" : String.fromCharCode(character === "\u007f" ? 0x2421 : 0x2400 + character.charCodeAt(0)))
+  text.replaceAll(
+    /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu,
+    (character) =>
+      character === "\n" || character === "\t"
+        ? character
+        : `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
+  )
 
 export const clock = (time: number): string => new Date(time).toLocaleTimeString("en-GB")

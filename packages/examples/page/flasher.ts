@@ -1,11 +1,9 @@
 import type { DriverFacts, ToPage } from "../src/benchPage/Messages.ts"
+import { pieceBytes } from "../src/benchPage/pieces.ts"
 import { make } from "./element.ts"
 import type { Line } from "./line.ts"
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
-
-// As in Messages.ts, which this page does not load.
-const pieceBytes = 256 * 1024
 
 /** A flasher: a file that is dropped here is written to the device. */
 export const card = ({ path }: DriverFacts, isWritable: boolean, line: Line) => {

@@ -195,7 +195,7 @@ describe.skipIf(browser.isMissing)("the page of the bench", () => {
         const { page } = visited
         yield* until(page.getByText("0.00 V, 0.00 A").waitFor())
         assert.isTrue(yield* Effect.promise(() => page.getByRole("button", { name: "On", exact: true }).isDisabled()))
-        // A page can be changed by whoever looks at it.
+        // As the developer tools of a browser can.
         yield* Effect.promise(() =>
           page.evaluate(`for (const button of document.querySelectorAll("button")) button.disabled = false`)
         )

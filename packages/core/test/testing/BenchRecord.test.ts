@@ -238,7 +238,7 @@ describe("a record", () => {
       assert.notInclude(page, secret)
     })))
 
-  it.scoped("hides what looks like a secret unless it is told more", () =>
+  it.scoped("hides values whose keys look like those of secrets, without options", () =>
     recorded(Effect.gen(function*() {
       const directory = yield* records.directory
       yield* records.run(

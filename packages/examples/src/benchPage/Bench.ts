@@ -52,11 +52,7 @@ const factsOf = (driver: DriverClient.DriverClient): ReadonlyArray<DriverFacts> 
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
 
-const readOnly: ToPage = {
-  type: "outcome",
-  isGood: false,
-  text: "this page only reads; start it with --write to use the devices"
-}
+const readOnly = "this page only reads; start it with --write to use the devices"
 
 const pause = Effect.sleep("1 second")
 
@@ -162,7 +158,6 @@ export const make = (
     ]
     yield* Effect.forEach(watches, (watch) => Effect.forkScoped(watch), { discard: true })
 
-    /** Whether a driver has the role is checked by the contract. */
     const power = (path: string, action: "on" | "off" | "cycle") =>
       Effect.gen(function*() {
         const supply = yield* Device.connect(Power.contract, path)
@@ -232,7 +227,7 @@ export const make = (
         const { name, path, size } = request
         const refuse = (text: string) =>
           publish({ type: "transfer", path, name, moved: 0, size, state: "failed", text })
-        if (!isWritable) return refuse(readOnly.type === "outcome" ? readOnly.text : "")
+        if (!isWritable) return refuse(readOnly)
         if (flashes.has(path)) return refuse(`${path} is being written already`)
         return Effect.scoped(Effect.gen(function*() {
           const fiber = yield* Effect.forkScoped(write(request, file))
@@ -243,7 +238,7 @@ export const make = (
 
     const perform: Bench["perform"] = (request) =>
       !isWritable
-        ? Effect.succeed(readOnly)
+        ? Effect.succeed(outcome(false, readOnly))
         : request.type === "power"
         ? power(request.path, request.action)
         : request.type === "input"

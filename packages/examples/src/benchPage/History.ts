@@ -1,4 +1,4 @@
-/** What a page that opens later is told first. It is bounded, whatever the bench says. */
+/** The messages that a page gets when it opens. Their number is bounded. */
 import type { Numbered, ToPage } from "./Messages.ts"
 
 // The last messages of a kind, for each driver.

@@ -88,9 +88,3 @@ export const FromPage = Schema.Union(
 
 export type FromPage = typeof FromPage.Type
 export type FromPageEncoded = typeof FromPage.Encoded
-
-/** The page cuts a file into pieces of this many bytes. */
-export const pieceBytes = 256 * 1024
-
-/** As many pieces may be on their way to the exporter. */
-export const piecesAhead = 8

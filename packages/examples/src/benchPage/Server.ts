@@ -14,8 +14,9 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Bench } from "./Bench.ts"
 import * as Guard from "./Guard.ts"
-import { FromPage, pieceBytes, piecesAhead, type ToPage } from "./Messages.ts"
+import { FromPage, type ToPage } from "./Messages.ts"
 import type { Asset } from "./Page.ts"
+import { pieceBytes, piecesAhead } from "./pieces.ts"
 
 export interface ServerOptions {
   readonly bench: Bench
