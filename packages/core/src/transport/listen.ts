@@ -53,7 +53,10 @@ export type Listen =
 export interface ServerOptions {
   /** How many connections may be open; 1,000 by default. Further ones are closed immediately. */
   readonly maxConnections?: number | undefined
-  /** How many calls and streams one connection may have open; 2,048 by default. The peer holds further ones back. */
+  /**
+   * How many calls and streams one connection may have open; 2,048 by default. The peer holds further ones back. Clients on gRPC's
+   * library in C, such as Python's, get `RESOURCE_EXHAUSTED` instead, because they count streams that have ended.
+   */
   readonly maxConcurrentStreams?: number | undefined
   /**
    * The largest message accepted, in bytes; 4 MiB by default, which is also the maximum. A larger message fails with

@@ -82,6 +82,28 @@ describe("maxConcurrentStreams", () => {
       assert.strictEqual(yield* say(dialPort(portOf(endpoint)), Buffer.concat([hello, calls]), "the RPC"), "the RPC")
       assert.strictEqual(yield* running, 3)
     }))
+
+  // Python's client counts a byte stream as open until its garbage collector finds it.
+  it.scopedLive("does not hold back a client on gRPC's library in C, which counts streams that have ended", () =>
+    Effect.gen(function*() {
+      const { handlers, running } = yield* gated
+      const session = yield* raw.connect(
+        urlOf(yield* GrpcServer.serve(handlers, localhost, { maxConcurrentStreams: 3 }))
+      )
+      const headers = { "user-agent": "grpc-python/1.85.0 grpc-c/58.0.0 (linux; chttp2)" }
+      const call = raw.ask(session, { path: "/t.S/Wait", headers, body: raw.prefixed(utf8("x")) })
+      yield* Effect.fork(call)
+      yield* soon(Effect.repeat(
+        Effect.sync(() => session.remoteSettings.maxConcurrentStreams),
+        { until: (limit) => limit === 2 ** 32 - 1, schedule: Schedule.spaced("5 millis") }
+      ))
+      yield* Effect.fork(Effect.all([call, call], { concurrency: "unbounded" }))
+      yield* soon(Effect.repeat(running, { until: (n) => n === 3, schedule: Schedule.spaced("5 millis") }))
+      const { code, details } = yield* call
+      assert.strictEqual(code, "RESOURCE_EXHAUSTED")
+      assert.include(details, "3 calls and streams open")
+      assert.strictEqual(yield* running, 3)
+    }))
 })
 
 it.scopedLive("maxConnections closes further connections immediately", () =>

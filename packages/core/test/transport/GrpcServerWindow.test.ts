@@ -18,23 +18,30 @@ const listens = {
 }
 
 describe("the window of a connection", () => {
-  it.each<[keyof typeof listens, string, "wide" | "narrow"]>([
-    ["a Unix socket", "grpc-python-asyncio/1.84.0 grpc-c/54.0.0 (linux; chttp2)", "wide"],
-    ["a Unix socket", "grpc-go/1.70.0", "wide"],
-    ["a Unix socket", "grpc-node-js/1.14.0", "narrow"],
-    ["a Unix socket", "", "narrow"],
-    ["TCP", "grpc-python/1.84.0 grpc-c/54.0.0 (linux; chttp2)", "wide"],
-    ["TCP", "grpc-node-js/1.14.0", "narrow"],
-    ["TCP", "", "wide"]
+  it.each<[keyof typeof listens, string, "little" | "much", "wide" | "narrow"]>([
+    ["a Unix socket", "grpc-python-asyncio/1.84.0 grpc-c/54.0.0 (linux; chttp2)", "much", "wide"],
+    ["a Unix socket", "grpc-go/1.70.0", "much", "wide"],
+    ["a Unix socket", "grpc-node-js/1.14.0", "little", "wide"],
+    ["a Unix socket", "grpc-node-js/1.14.0", "much", "narrow"],
+    ["a Unix socket", "", "little", "narrow"],
+    ["a Unix socket", "", "much", "narrow"],
+    ["TCP", "grpc-python/1.84.0 grpc-c/54.0.0 (linux; chttp2)", "much", "wide"],
+    ["TCP", "grpc-node-js/1.14.0", "little", "wide"],
+    ["TCP", "grpc-node-js/1.14.0", "much", "narrow"],
+    ["TCP", "", "much", "wide"]
   ])(
-    "over %s to a client called %j is %s",
-    (listen, userAgent, width) =>
+    "over %s to a client called %j that grants %s is %s",
+    (listen, userAgent, grants, width) =>
       Effect.runPromise(Effect.scoped(Effect.gen(function*() {
         const endpoint = yield* GrpcServer.serve(handlers, yield* listens[listen])
         const session = yield* raw.connect("http://localhost", {
           createConnection: () =>
             endpoint._tag === "Unix" ? Net.connect(endpoint.path) : Net.connect(endpoint.port, endpoint.host)
         })
+        yield* Effect.async<void>((resume) => {
+          session.once("remoteSettings", () => resume(Effect.void))
+        })
+        if (grants === "much") session.setLocalWindowSize(1024 * 1024)
         yield* raw.ask(session, {
           path: rpc,
           headers: userAgent === "" ? {} : { "user-agent": userAgent },

@@ -55,7 +55,8 @@ const origin = (endpoint: Endpoint): string =>
 export const toEndpoint = (endpoint: Endpoint, target: string, trust: TlsTrust | undefined): Dialler => ({
   target,
   origin: origin(endpoint),
-  takesAll: endpoint._tag === "Unix",
+  // Elsewhere, a Unix socket may buffer as little as 8 KiB.
+  takesAll: endpoint._tag === "Unix" && process.platform === "linux",
   tellsLoss: endpoint._tag === "Unix",
   dial: Effect.async((resume) => {
     const socket = openSocket(endpoint, trust)

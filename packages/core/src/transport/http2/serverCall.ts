@@ -34,11 +34,13 @@ export interface Service {
   readonly requestTimeout: Duration.Duration
 }
 
-// What the calls of a connection send through. `outlet` is the EagerSocket under the connection, if it has one. Senders wait while it
-// is full.
-interface Outgoing {
+// What a call gets from its connection.
+interface Connection {
   readonly turns: Turns
+  // The EagerSocket under the connection, if it has one. Senders wait while it is full.
   readonly outlet: EagerSocket | undefined
+  // Why the connection does not accept the call, if it does not.
+  readonly refusal: GrpcStatus.GrpcStatusError | undefined
 }
 
 type Handle<Tag extends GrpcHandler["_tag"]> = Extract<GrpcHandler, { readonly _tag: Tag }>["handle"]
@@ -82,7 +84,7 @@ class ServedCall {
   constructor(
     private readonly service: Service,
     private readonly stream: ServerHttp2Stream,
-    { outlet, turns }: Outgoing,
+    { outlet, turns }: Connection,
     readonly metadata: Metadata.Metadata
   ) {
     this.sender = new httpMessages.Sender(stream, turns, outlet)
@@ -274,13 +276,13 @@ class ServedCall {
 
 export const serve = (
   service: Service,
-  outgoing: Outgoing,
+  connection: Connection,
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
   rawHeaders: ReadonlyArray<string>
 ): void => {
   const rpc = String(headers[constants.HTTP2_HEADER_PATH])
-  const call = new ServedCall(service, stream, outgoing, httpStatus.fromRawHeaders(rawHeaders))
+  const call = new ServedCall(service, stream, connection, httpStatus.fromRawHeaders(rawHeaders))
   // The peer may have reset the stream already.
   if (stream.destroyed || stream.closed) return
   if (!httpStatus.isGrpc(headers["content-type"])) {
@@ -292,7 +294,9 @@ export const serve = (
   }
   const handler = service.handlers.get(rpc)
   const encoding = headers["grpc-encoding"] ?? "identity"
-  if (handler === undefined || headers[constants.HTTP2_HEADER_METHOD] !== "POST") {
+  if (connection.refusal !== undefined) {
+    call.end(connection.refusal)
+  } else if (handler === undefined || headers[constants.HTTP2_HEADER_METHOD] !== "POST") {
     call.end(exitStatus.notImplemented(rpc))
   } else if (encoding !== "identity") {
     call.end(GrpcStatus.make("UNIMPLEMENTED", `messages compressed with ${String(encoding)} are not supported`))

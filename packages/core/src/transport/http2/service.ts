@@ -9,12 +9,14 @@ import * as Scope from "effect/Scope"
 import * as Http2 from "node:http2"
 import type { Duplex } from "node:stream"
 import type { GrpcHandlers } from "../../grpc/GrpcHandler.ts"
+import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import { maxMessageBytes } from "../../grpc/messageLimit.ts"
 import * as interruptible from "../../util/interruptible.ts"
 import { withoutServices } from "../../util/withoutServices.ts"
 import * as httpEnding from "../http/ending.ts"
 import * as httpGuard from "../http/guard.ts"
 import type { ServerOptions } from "../listen.ts"
+import * as allowances from "./allowances.ts"
 import { EagerSocket } from "./eagerSocket.ts"
 import * as httpKeepAlive from "./keepAlive.ts"
 import { Turns } from "./sendTurns.ts"
@@ -22,16 +24,6 @@ import * as httpServedCall from "./serverCall.ts"
 
 // How many bytes a peer may send on one stream before a handler takes them.
 const streamWindow = 1024 * 1024
-
-// How many bytes may be in flight on all streams of a connection together. Node does not read HTTP/2 while it waits for a write. Two
-// Node processes with more bytes in flight both ways than the kernel buffers would wait for each other indefinitely. Clients that may
-// be such processes keep HTTP/2's default of 64 KiB, which the kernel can buffer.
-const connectionWindow = 16 * 1024 * 1024
-
-// Whether a client, according to its user agent, reads even while its writes wait. Python's gRPC library is built on the one in C.
-// Our own client sends no user agent; it always reads except on a Unix socket.
-const alwaysReads = (isLocal: boolean, userAgent = ""): boolean =>
-  isLocal ? /\bgrpc-(c|go|java-\w+)\//.test(userAgent) : !userAgent.includes("grpc-node")
 
 const maxFrameSize = 1024 * 1024
 
@@ -42,11 +34,20 @@ const maxSessionMemory = 4 * 1024
 // cancels its calls soon meets Node's own limits, 1,000 and 33. Before Node 22 they cannot be changed.
 const resetLimits = { streamResetBurst: 20_000, streamResetRate: 2_000 }
 
+const streamLimit = ({ maxConcurrentStreams = 2_048 }: ServerOptions): number => maxConcurrentStreams
+
+const overLimit = (limit: number): GrpcStatus.GrpcStatusError =>
+  GrpcStatus.make(
+    "RESOURCE_EXHAUSTED",
+    `this connection already has ${limit} calls and streams open, the most that this exporter accepts (maxConcurrentStreams); ` +
+      "end some of them, or open another connection"
+  )
+
 /** Returns the options of the HTTP/2 sessions that a service serves. */
-export const sessionOptions = ({ maxConcurrentStreams = 2_048 }: ServerOptions): Http2.ServerSessionOptions => ({
+export const sessionOptions = (options: ServerOptions): Http2.ServerSessionOptions => ({
   ...resetLimits,
   maxSessionMemory,
-  settings: { initialWindowSize: streamWindow, maxConcurrentStreams, maxFrameSize }
+  settings: { initialWindowSize: streamWindow, maxConcurrentStreams: streamLimit(options), maxFrameSize }
 })
 
 interface Service {
@@ -69,6 +70,7 @@ export const make = Effect.fnUntraced(function*(
   largestMessage: number = maxMessageBytes
 ) {
   const { keepaliveTime = "20 seconds", keepaliveTimeout = "3 minutes" } = options
+  const limit = streamLimit(options)
   const runFork = Runtime.runFork(yield* withoutServices(Effect.runtime<never>()))
   const scope = yield* Scope.make()
   const fibers = yield* Scope.extend(FiberSet.make(), scope)
@@ -96,12 +98,15 @@ export const make = Effect.fnUntraced(function*(
       // The handlers learn of the error when their streams close.
       session.on("error", () => {})
       httpGuard.guard(session, outlet)
-      session.once("stream", (_: Http2.ServerHttp2Stream, headers: Http2.IncomingHttpHeaders) => {
-        // Node emits this when all that has arrived is taken, which may have ended the connection.
-        if (!session.destroyed && alwaysReads(isLocal, headers["user-agent"])) {
-          session.setLocalWindowSize(connectionWindow)
+      let open = 0
+      let countsOpen = false
+      session.once(
+        "stream",
+        (_: Http2.ServerHttp2Stream, { "user-agent": userAgent = "" }: Http2.IncomingHttpHeaders) => {
+          // Node emits this when all that has arrived is taken, which may have ended the connection.
+          if (!session.destroyed) countsOpen = allowances.extend(session, isLocal, userAgent)
         }
-      })
+      )
       const turns = new Turns(session)
       const isClosing = httpEnding.closeSafely(session)
       session.on(
@@ -112,9 +117,14 @@ export const make = Effect.fnUntraced(function*(
           _flags: number,
           rawHeaders: ReadonlyArray<string>
         ) => {
+          open++
+          stream.on("close", () => open--)
           // The GOAWAY, which is about to leave, closes this stream.
           if (isClosing()) stream.on("error", () => {})
-          else httpServedCall.serve(calls, { turns, outlet }, stream, headers, rawHeaders)
+          else {
+            const refusal = countsOpen && open > limit ? overLimit(limit) : undefined
+            httpServedCall.serve(calls, { turns, outlet, refusal }, stream, headers, rawHeaders)
+          }
         }
       )
       if (!isLocal) httpKeepAlive.stopWith(session, fork(httpKeepAlive.run(session, keepaliveTime, keepaliveTimeout)))
