@@ -14,10 +14,18 @@ import { frameStart, goAway, maxFrameSize, message, payloadOf, splitter, window 
 const { values } = parseArgs({ options: { unix: { type: "string", default: "" } } })
 
 const uuid = randomUUID()
+const root = randomUUID()
 
 const report = GetReportResponse.encode(GetReportResponse.fromPartial({
-  uuid,
-  reports: [{ uuid, labels: { "jumpstarter.dev/name": "bench" } }]
+  uuid: root,
+  reports: [
+    { uuid: root, labels: { "jumpstarter.dev/client": "jumpstarter_driver_composite.client.CompositeClient" } },
+    {
+      uuid,
+      parentUuid: root,
+      labels: { "jumpstarter.dev/client": "jumpstarter.client.DriverClient", "jumpstarter.dev/name": "bench" }
+    }
+  ]
 })).finish()
 
 let source = { chunk: 0, bytes: 0 }
@@ -108,9 +116,12 @@ server.on("stream", (stream, headers) => {
       return answer(stream, call)
     case "StreamingDriverCall":
       return answer(stream, streamingCall)
-    default:
+    case "Stream":
       respond(stream)
       return JSON.parse(String(headers["request"])).method === "source" ? sendAll(stream) : count(stream)
+    default:
+      // Python's client tries more RPCs, and does without them.
+      stream.respond({ ...responseHeaders, "grpc-status": "12" }, { endStream: true })
   }
 })
 server.listen(values.unix, () => process.stdout.write(`${JSON.stringify({ pid: process.pid })}\n`))

@@ -134,8 +134,9 @@ const direct = ({ bareHost, connect, exporters, python }: Peers) =>
       ([host, address]) =>
         [...clients, ...(host === "ours" ? ["memory" as const] : [])].map((client) => ({ client, host, address }))
     ).flat()
-    const bare = { client: "http2", host: "http2", address: bareAddress } as const
-    return Effect.forEach([...pairs, bare], ({ address, client, host }) => connect(client, host, address), {
+    const bare = clients.filter((client) => client === "http2" || client === "python")
+      .map((client) => ({ client, host: "http2" as const, address: bareAddress }))
+    return Effect.forEach([...pairs, ...bare], ({ address, client, host }) => connect(client, host, address), {
       concurrency: 2
     })
   })

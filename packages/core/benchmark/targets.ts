@@ -160,7 +160,12 @@ export const judge = (results: Results, host: HostName): ReadonlyArray<Verdict> 
     ),
     // What a host grants depends on its client, see transport/http2/server.ts.
     ...transfers.flatMap((work) => [
-      atLeast(`${title(work)}: our host / Python's, Python client`, 1, hosts(work, "python")),
+      atLeast(
+        `${title(work)}: our host / Python's, Python client`,
+        1,
+        hosts(work, "python"),
+        hosts(work, "python", "http2")
+      ),
       atLeast(
         `${title(work)}: our host / Python's, node:http2`,
         1,
