@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -171,9 +172,49 @@ const firstFailure = <E>(handles: Handles<E>): Effect.Effect<never, E | DriverEr
 
 const decodeHandle = Schema.decodeUnknown(Schema.parseJson(streamRequest.ClientStreamHandle))
 
-type Called = Parameters<Session["admit"]>[1]
+/**
+ * A call, and where the program made it.
+ *
+ * @internal
+ */
+export type Called = Parameters<Session["admit"]>[1]
 
-type Operations = Pick<DriverClient, "call" | "streamingCall" | "stream" | "resource">
+type Arguments = ReadonlyArray<Resource.Argument | Resource.Unready>
+
+type Answer<Args extends Arguments> = Effect.Effect<
+  JsonValue,
+  DriverError.DriverCallError | Resource.TransferError<Args>
+>
+
+type Items<Args extends Arguments> = Stream.Stream<
+  JsonValue,
+  DriverError.DriverCallError | Resource.TransferError<Args>
+>
+
+/**
+ * The calls of a client for code that adds checks to them. What fails in `through` counts as a failure of the call: in its span, in
+ * the metrics and in a record.
+ *
+ * @internal
+ */
+export interface CheckedCalls {
+  readonly call: <Args extends Arguments, A, E>(
+    called: Called,
+    args: Resource.Arguments<Args>,
+    through: (answer: Answer<Args>) => Effect.Effect<A, E>
+  ) => Effect.Effect<A, E>
+  readonly streamingCall: <Args extends Arguments, A, E>(
+    called: Called,
+    args: Resource.Arguments<Args>,
+    through: (items: Items<Args>) => Stream.Stream<A, E>
+  ) => Stream.Stream<A, E | DriverError.DriverCallError>
+  /** Fails a call of which nothing was sent. */
+  readonly refuse: <E>(called: Called, args: ReadonlyArray<unknown>, error: E) => Effect.Effect<never, E>
+}
+
+type Operations = Pick<DriverClient, "call" | "streamingCall" | "stream" | "resource"> & {
+  readonly checked: CheckedCalls
+}
 
 const operationsOf = (session: Session, node: DriverTree.DriverNode): Operations => {
   const prepare = (called: Called, args: ReadonlyArray<Resource.Argument>) =>
@@ -205,51 +246,64 @@ const operationsOf = (session: Session, node: DriverTree.DriverNode): Operations
 
   const operation = telemetryMetrics.operations(session.name, node, session.logs.calls, session.witness)
 
+  const checked: CheckedCalls = {
+    call: (called, args, through) => {
+      const handles = handlesOf(args)
+      return telemetry.call(operation("call", called.method), args, (ongoing) => {
+        const answer = Effect.flatMap(
+          prepare(called, args),
+          ({ request, site }) =>
+            session.exporter.driverCall(request, ongoing.options).pipe(
+              Effect.catchAll(explain(site)),
+              Effect.flatMap(decode(site))
+            )
+        )
+        return through(
+          handles.length === 0
+            ? answer
+            : interruptible.raceFirst(
+              Effect.zipLeft(answer, settleAll(handles)),
+              firstFailure(handles)
+            )
+        )
+      })
+    },
+    streamingCall: (called, args, through) => {
+      const handles = handlesOf(args)
+      return telemetry.streamingCall(operation("streamingCall", called.method), args, (ongoing) => {
+        const answers = Effect.map(
+          prepare(called, args),
+          ({ request, site }) =>
+            mapItems(
+              Stream.catchAll(
+                session.exporter.streamingDriverCall(request, ongoing.options),
+                (status) => Stream.fromEffect(explain(site)(status))
+              ),
+              decodeItem(site, ongoing.witness)
+            )
+        )
+        return handles.length === 0
+          ? Effect.map(answers, through)
+          : Effect.succeed(through(
+            Stream.unwrap(answers).pipe(
+              Stream.concat(Stream.drain(Stream.fromEffect(settleAll(handles)))),
+              Stream.interruptWhen(firstFailure(handles))
+            )
+          ))
+      })
+    },
+    refuse: (called, args, error) =>
+      telemetry.call(operation(called.kind, called.method), args, () => Effect.fail(error))
+  }
+
   const call: DriverClient["call"] = (method, ...args) => {
     const caller = callers.of()
-    const handles = handlesOf(args)
-    return telemetry.call(operation("call", method), args, (ongoing) => {
-      const answer = Effect.flatMap(
-        prepare({ method, kind: "call", caller }, args),
-        ({ request, site }) =>
-          session.exporter.driverCall(request, ongoing.options).pipe(
-            Effect.catchAll(explain(site)),
-            Effect.flatMap(decode(site))
-          )
-      )
-      return handles.length === 0
-        ? answer
-        : interruptible.raceFirst(
-          Effect.zipLeft(answer, settleAll(handles)),
-          firstFailure(handles)
-        )
-    })
+    return checked.call({ method, kind: "call", caller }, args, identity)
   }
 
   const streamingCall: DriverClient["streamingCall"] = (method, ...args) => {
     const caller = callers.of()
-    const handles = handlesOf(args)
-    return telemetry.streamingCall(operation("streamingCall", method), args, (ongoing) => {
-      const answers = Effect.map(
-        prepare({ method, kind: "streamingCall", caller }, args),
-        ({ request, site }) =>
-          mapItems(
-            Stream.catchAll(
-              session.exporter.streamingDriverCall(request, ongoing.options),
-              (status) => Stream.fromEffect(explain(site)(status))
-            ),
-            decodeItem(site, ongoing.witness)
-          )
-      )
-      return handles.length === 0
-        ? answers
-        : Effect.succeed(
-          Stream.unwrap(answers).pipe(
-            Stream.concat(Stream.drain(Stream.fromEffect(settleAll(handles)))),
-            Stream.interruptWhen(firstFailure(handles))
-          )
-        )
-    })
+    return checked.streamingCall({ method, kind: "streamingCall", caller }, args, identity)
   }
 
   const stream: DriverClient["stream"] = (method) => {
@@ -323,7 +377,7 @@ const operationsOf = (session: Session, node: DriverTree.DriverNode): Operations
     )
   }
 
-  return { call, streamingCall, stream, resource: lend }
+  return { call, streamingCall, stream, resource: lend, checked }
 }
 
 const childless: ReadonlyMap<string, DriverClient> = new Map()
@@ -393,6 +447,10 @@ class Client implements DriverClient {
     }
   }
 
+  static checkedCallsOf(client: DriverClient): CheckedCalls | undefined {
+    return #session in client ? client.#used.checked : undefined
+  }
+
   get #used(): Operations {
     this.#operations ??= operationsOf(this.#session, this.#node)
     return this.#operations
@@ -406,3 +464,25 @@ class Client implements DriverClient {
  * @category constructors
  */
 export const make = (session: Session, node: DriverTree.DriverNode): DriverClient => new Client(session, node)
+
+// A client that a program has put around another one is called as it is, because it may do more than pass calls on.
+const around = (client: DriverClient): CheckedCalls => ({
+  call: <Args extends Arguments, A, E>(
+    { caller, method }: Called,
+    args: Resource.Arguments<Args>,
+    through: (answer: Answer<Args>) => Effect.Effect<A, E>
+  ) => through(callers.on(caller, () => client.call<Args>(method, ...args))),
+  streamingCall: <Args extends Arguments, A, E>(
+    { caller, method }: Called,
+    args: Resource.Arguments<Args>,
+    through: (items: Items<Args>) => Stream.Stream<A, E>
+  ) => through(callers.on(caller, () => client.streamingCall<Args>(method, ...args))),
+  refuse: (_called, _args, error) => Effect.fail(error)
+})
+
+/**
+ * The calls of a client, for a contract.
+ *
+ * @internal
+ */
+export const checkedCalls = (client: DriverClient): CheckedCalls => Client.checkedCallsOf(client) ?? around(client)

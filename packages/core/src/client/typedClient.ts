@@ -12,23 +12,21 @@ import type * as DriverError from "../protocol/DriverError.ts"
 import * as DriverTree from "../protocol/DriverTree.ts"
 import type { JsonValue } from "../protocol/ProtobufValue.ts"
 import { mapItems } from "../util/mapItems.ts"
-import type { DriverClient } from "./DriverClient.ts"
+import * as DriverClient from "./DriverClient.ts"
 import * as typedArguments from "./typedArguments.ts"
 
 // The result of a sink. By then, the call and the transfer have succeeded.
 const received = (sink: typedArguments.Prepared | undefined) =>
   typedArguments.isHandle(sink) ? sink.result : Effect.void
 
-const makeMethod = (client: DriverClient, name: string, method: DriverMethod.Any) => {
+const makeMethod = (client: DriverClient.DriverClient, name: string, method: DriverMethod.Any) => {
   const driver = DriverTree.formatPath(client.path)
   // For errors raised on this side. The untyped client names the call itself.
-  const siteOf = (kind: DriverError.CallKind, caller: callers.Caller | undefined) => (): DriverError.CallSite => ({
+  const siteOf = (called: DriverClient.Called) => (): DriverError.CallSite => ({
     address: client.address,
     driver,
     uuid: client.uuid,
-    method: name,
-    kind,
-    caller
+    ...called
   })
   const decode = (
     site: LazyArg<DriverError.CallSite>,
@@ -47,41 +45,46 @@ const makeMethod = (client: DriverClient, name: string, method: DriverMethod.Any
       const { result } = options
       const sink = options.args?.findIndex(DriverMethod.isSink) ?? -1
       const call = (...args: ReadonlyArray<unknown>) => {
-        const caller = callers.of()
-        const site = siteOf("call", caller)
+        const called = { method: name, kind: "call" as const, caller: callers.of() }
+        const site = siteOf(called)
+        const calls = DriverClient.checkedCalls(client)
         const run = (prepared: ReadonlyArray<typedArguments.Prepared>) =>
-          Effect.flatMap(
-            callers.on(caller, () => client.call(name, ...prepared)),
-            (answer) => result === undefined ? received(prepared[sink]) : decode(site, result, answer, [])
+          calls.call(
+            called,
+            prepared,
+            Effect.flatMap((answer) =>
+              result === undefined ? received(prepared[sink]) : decode(site, result, answer, [])
+            )
           )
-        return Effect.flatMap(
-          Effect.suspend(() => callers.on(caller, () => typedArguments.check(client, site, options, args))),
-          (preparations) =>
-            typedArguments.isReady(preparations)
-              ? run(preparations)
-              : Effect.scoped(Effect.flatMap(typedArguments.open(preparations), run))
-        )
+        return Effect.suspend(() => {
+          const checked = callers.on(called.caller, () => typedArguments.check(client, site, options, args))
+          if (Either.isLeft(checked)) return calls.refuse(called, args, checked.left)
+          return typedArguments.isReady(checked.right)
+            ? run(checked.right)
+            : Effect.scoped(Effect.flatMap(typedArguments.open(checked.right), run))
+        })
       }
       return call
     }
     case "StreamingCall": {
       const { options } = method
       const call = (...args: ReadonlyArray<unknown>) => {
-        const caller = callers.of()
-        const site = siteOf("streamingCall", caller)
-        return Stream.unwrapScoped(
-          Effect.map(
-            Effect.flatMap(
-              Effect.suspend(() => callers.on(caller, () => typedArguments.check(client, site, options, args))),
-              typedArguments.open
-            ),
+        const called = { method: name, kind: "streamingCall" as const, caller: callers.of() }
+        const site = siteOf(called)
+        const calls = DriverClient.checkedCalls(client)
+        return Stream.unwrapScoped(Effect.suspend(() => {
+          const checked = callers.on(called.caller, () => typedArguments.check(client, site, options, args))
+          if (Either.isLeft(checked)) return calls.refuse(called, args, checked.left)
+          return Effect.map(
+            typedArguments.open(checked.right),
             (prepared) =>
-              mapItems(
-                callers.on(caller, () => client.streamingCall(name, ...prepared)),
-                (item, index) => decode(site, options.item, item, [index])
+              calls.streamingCall(
+                called,
+                prepared,
+                (items) => mapItems(items, (item, index) => decode(site, options.item, item, [index]))
               )
           )
-        )
+        }))
       }
       return call
     }
@@ -95,7 +98,7 @@ const makeMethod = (client: DriverClient, name: string, method: DriverMethod.Any
 // The only place that trusts the types of a contract without checking them: `check` and `decode` check every argument and
 // result against its schema, and the type tests check this façade against the schemas.
 export const make = <I extends DriverInterface.Any>(
-  client: DriverClient,
+  client: DriverClient.DriverClient,
   contract: I
 ): DriverInterface.Client<I> =>
   Object.fromEntries(

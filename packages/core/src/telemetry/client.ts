@@ -111,11 +111,11 @@ export const call = <A, E, R>(
 ): Effect.Effect<A, E, R> =>
   begin(operation, args, (ongoing) => Effect.onExit(run(ongoing), (exit) => end(ongoing, exit)))
 
-export const streamingCall = <A, E, R>(
+export const streamingCall = <A, E, R, E2, R2>(
   operation: Operation,
   args: ReadonlyArray<unknown>,
-  run: (ongoing: Ongoing) => Effect.Effect<Stream.Stream<A, E, R>, E, R>
-): Stream.Stream<A, E, R> =>
+  run: (ongoing: Ongoing) => Effect.Effect<Stream.Stream<A, E, R>, E2, R2>
+): Stream.Stream<A, E | E2, R | R2> =>
   Stream.unwrapScoped(Effect.flatMap(acquireRelease(begin(operation, args, Effect.succeed), end), run))
 
 // Lasts until the scope closes, or until the stream could not be opened. It has its own outcome, because other failures in

@@ -8,11 +8,15 @@ import * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
 import * as MetricState from "effect/MetricState"
 import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import * as Device from "../../src/client/Device.ts"
 import * as ExporterConnection from "../../src/client/ExporterConnection.ts"
+import * as DriverInterface from "../../src/contract/DriverInterface.ts"
+import * as DriverMethod from "../../src/contract/DriverMethod.ts"
 import * as Driver from "../../src/host/Driver.ts"
 import * as Exporter from "../../src/host/Exporter.ts"
 import * as DriverFailure from "../../src/protocol/DriverFailure.ts"
@@ -81,6 +85,25 @@ describe("metrics", () => {
         "jumpstarter_calls board read streamingCall": 1,
         "jumpstarter_call_duration board read streamingCall milliseconds": { count: 1, sum: 0 }
       })
+    }))
+
+  it.scoped("of calls that a contract refuses", () =>
+    Effect.gen(function*() {
+      const contract = DriverInterface.make("test.client.Board", {
+        on: DriverMethod.call({ args: [DriverMethod.optional(Schema.Int)], result: Schema.Int })
+      })
+      const board = Device.fromInterface(yield* connect("contract"), contract)
+      yield* Effect.flip(board.on())
+      yield* Effect.flip(board.on(1.5))
+      const metrics = yield* metricsOf("contract")
+      deepStrictEqual(
+        Object.entries(metrics).filter(([name]) => !name.startsWith("jumpstarter_call_duration")),
+        [
+          ["jumpstarter_calls board on call", 2],
+          ["jumpstarter_call_failures board on call UnexpectedResult", 1],
+          ["jumpstarter_call_failures board on call InvalidArgument", 1]
+        ]
+      )
     }))
 
   it.scoped("of a call that was interrupted", () =>

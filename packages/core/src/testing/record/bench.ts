@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import type { Call } from "../../protocol/callSite.ts"
 import type { LogEvent } from "../../protocol/LogEntry.ts"
 import { ResourceHandle } from "../../resource/handle.ts"
+import { isResource } from "../../resource/Resource.ts"
 import * as witness from "../../telemetry/witness.ts"
 import type * as scrubbing from "../recording/scrub.ts"
 import type * as format from "./format.ts"
@@ -90,7 +91,7 @@ class RecordedCall implements witness.CallWitness {
   }
 }
 
-const shownArgument = (arg: unknown): unknown => arg instanceof ResourceHandle ? "<resource>" : arg
+const shownArgument = (arg: unknown): unknown => arg instanceof ResourceHandle || isResource(arg) ? "<resource>" : arg
 
 const logged = (recorder: Recorder, exporter: string, event: LogEvent): format.Happening => {
   if (event._tag === "LogGap") {
