@@ -46,7 +46,7 @@ const platformEdge = {
   "telemetry/traceContext.ts": ["Headers", "HttpTraceContext"],
   "testing/BenchRecord.ts": ["FileSystem"],
   "testing/Recording.ts": ["FileSystem"],
-  "testing/record/files.ts": ["FileSystem"],
+  "testing/record/files.ts": ["Error", "FileSystem"],
   "testing/controller/client.ts": ["HttpClient", "HttpClientError"]
 }
 

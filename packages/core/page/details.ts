@@ -1,4 +1,5 @@
 // What happened at the chosen moment: the call and its error, the console, and the readings, beside each other.
+import type { Outcome } from "../src/testing/record/format.ts"
 import * as chart from "./chart.ts"
 import { type Child, h, moment, replace, seconds, size, visible } from "./dom.ts"
 import type { Call, Chart, Console, ConsoleLine } from "./model.ts"
@@ -34,8 +35,10 @@ const moved = ({ pieces, progress }: Call): string | undefined => {
   return `${size(count("program"))} sent, ${size(count("device"))} received`
 }
 
-const title = ({ kind, outcome }: Call, isFailing: boolean): string => {
-  if (isFailing && outcome !== "failed") return "Under way when the run failed"
+const title = ({ kind, outcome }: Call, isFailing: boolean, run: Outcome): string => {
+  if (isFailing && outcome !== "failed") {
+    return run === "unfinished" ? "Under way when the process ended" : "Under way when the run failed"
+  }
   const noun = kind === "step" ? "step" : kind === "lease" ? "lease" : kind === "resource" ? "transfer" : "call"
   return isFailing ? `Failing ${noun}` : `${noun.slice(0, 1).toUpperCase()}${noun.slice(1)}`
 }
@@ -47,7 +50,7 @@ const ofCall = (state: State, call: Call): Child => {
   const bytes = moved(call)
   const isFailing = call === state.model.failing
   return [
-    h("h3", {}, title(call, isFailing), " ", outcomeBadge(call.outcome)),
+    h("h3", {}, title(call, isFailing, state.model.header.outcome), " ", outcomeBadge(call.outcome)),
     h("p", { class: "signature" }, signature(call)),
     call.failure === undefined ? undefined : h(
       "div",

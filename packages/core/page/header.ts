@@ -2,7 +2,7 @@
 import { type Child, h, seconds, visible } from "./dom.ts"
 import type { Model } from "./model.ts"
 
-const marks = { passed: "✓", failed: "✗", interrupted: "■" }
+const marks = { passed: "✓", failed: "✗", interrupted: "■", unfinished: "■" }
 
 // Vitest's own texts have colors for a terminal.
 // eslint-disable-next-line no-control-regex
@@ -24,7 +24,7 @@ const stackOf = (stack: string | undefined, message: string): Child => {
     : h("details", {}, h("summary", {}, "Stack"), h("pre", { tabindex: "0" }, visible(frames)))
 }
 
-export const header = ({ calls, connections, cuts, exporters, header }: Model): HTMLElement => {
+export const header = ({ calls, connections, cuts, end, exporters, header }: Model): HTMLElement => {
   const begun = new Date(header.begun)
   const ofDrivers = calls.filter(({ kind }) => kind !== "step" && kind !== "lease")
   const failed = ofDrivers.filter(({ outcome }) => outcome === "failed").length
@@ -45,7 +45,7 @@ export const header = ({ calls, connections, cuts, exporters, header }: Model): 
       { class: "facts" },
       header.file === undefined ? undefined : fact("file", visible(header.file)),
       fact("begun", h("time", { datetime: header.begun, title: header.begun }, begun.toLocaleString())),
-      fact("took", seconds(header.millis)),
+      header.outcome === "unfinished" ? fact("took at least", seconds(end)) : fact("took", seconds(header.millis)),
       fact("exporter", exporters.length === 0 ? "no connection" : exporters.join(", ")),
       fact("calls", `${ofDrivers.length}${failed === 0 ? "" : `, ${failed} failed`}`),
       losses === 0 ? undefined : fact("losses", `${losses}`)
@@ -57,6 +57,11 @@ export const header = ({ calls, connections, cuts, exporters, header }: Model): 
         h("pre", { tabindex: "0" }, visible(plain(message))),
         stackOf(stack, message)
       )
+    ),
+    header.outcome !== "unfinished" ? undefined : h(
+      "p",
+      { class: "notice" },
+      "The process ended before the run did. What happened in its last second can be missing."
     ),
     exporters.length > 0 ? undefined : h(
       "p",

@@ -200,11 +200,12 @@ const failingOf = (header: Header, calls: ReadonlyArray<Call>): Call | undefined
   const steps = calls.filter(({ failure, kind }) =>
     kind === "step" && failure !== undefined && header.errors.some(({ message }) => message.includes(failure.message))
   )
+  const underWay = ofDrivers.filter(({ kind, outcome }) =>
+    kind !== "stream" && (outcome === "interrupted" || outcome === "open")
+  )
+  if (header.outcome === "unfinished") return underWay.at(-1) ?? failed.at(-1)
   // Of nested steps, the innermost has begun last.
-  return named.at(-1) ?? steps.at(-1) ?? failed.at(-1) ??
-    ofDrivers.filter(({ kind, outcome }) => kind !== "stream" && (outcome === "interrupted" || outcome === "open")).at(
-      -1
-    )
+  return named.at(-1) ?? steps.at(-1) ?? failed.at(-1) ?? underWay.at(-1)
 }
 
 export const parse = (text: string): Model => {

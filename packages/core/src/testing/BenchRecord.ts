@@ -6,7 +6,8 @@
  * describes. On one time axis it has the calls with their arguments and outcomes, the console's text, the exporter's log, readings as
  * charts, transfers with their progress, losses of the connection, leases, the program's spans and the program's log.
  *
- * It is scrubbed as a `Recording` is, and bounded: of too many lines of one kind, those in the middle are left out, and it says so.
+ * Its lines are written about once a second while they happen, so that a process that is killed leaves them too. It is scrubbed as a
+ * `Recording` is, and bounded: of too many lines of one kind, those in the middle are left out, and it says so.
  * Without a record, none of this costs anything: a connection looks for one once, when it is made.
  *
  * @since 0.1.0
@@ -19,12 +20,14 @@ import * as FiberRef from "effect/FiberRef"
 import * as HashSet from "effect/HashSet"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as witness from "../telemetry/witness.ts"
 import { Bench } from "./record/bench.ts"
-import * as files from "./record/files.ts"
+import * as recordFiles from "./record/files.ts"
 import * as messages from "./record/messages.ts"
 import * as names from "./record/names.ts"
+import * as reader from "./record/reader.ts"
 import { Recorder } from "./record/recorder.ts"
 import * as steps from "./record/steps.ts"
 import type { ScrubOptions } from "./Recording.ts"
@@ -120,18 +123,20 @@ export const layer = (options: ProgramOptions): Layer.Layer<never, never, FileSy
     const name = options.name ?? DateTime.formatIso(yield* DateTime.now)
     const owner = {}
     const path = yield* Effect.acquireRelease(
-      Effect.sync(() => names.claim(files.pathOf(options.directory, names.fileName(name)), owner)),
+      Effect.sync(() => names.claim(recordFiles.pathOf(options.directory, names.fileName(name)), owner)),
       (path) => Effect.sync(() => names.release(path))
     )
+    const files = new recordFiles.RecordFiles(fileSystem, options.directory, path)
     const recorder = yield* install(options)
     yield* Effect.addFinalizer((exit) =>
       Effect.suspend(() => {
         recorder.end(exit)
         return options.keep === "failed" && Exit.isSuccess(exit)
-          ? files.remove(fileSystem, path)
-          : files.write(fileSystem, options.directory, path, recorder.lines({ name }))
+          ? files.remove()
+          : files.write(recorder.lines({ name }))
       })
     )
+    yield* files.saving(recorder.journal, () => recorder.lines({ name }, { outcome: "unfinished" }))
   }))
 
 /**
@@ -175,26 +180,78 @@ export const forTest = (
     const { task } = context
     const tries = task.result?.retryCount ?? 0
     const name = tries === 0 ? names.ofTest(task) : `${names.ofTest(task)}-retry-${tries}`
-    const path = names.claim(files.pathOf(options.directory, name), task.id)
+    const path = names.claim(recordFiles.pathOf(options.directory, name), task.id)
+    const files = new recordFiles.RecordFiles(fileSystem, options.directory, path)
     // The files of an earlier run would be taken for those of this one.
-    yield* files.remove(fileSystem, path)
+    yield* files.remove()
     const recorder = yield* install(options)
     yield* Effect.addFinalizer((exit) => Effect.sync(() => recorder.end(exit)))
+    const run = { name: names.fullName(task), file: task.file.name }
+    yield* files.saving(recorder.journal, () => recorder.lines(run, { outcome: "unfinished" }))
     const write = (outcome: "passed" | "failed") =>
       Effect.suspend(() => {
         const errors = task.result?.errors ?? []
-        const run = { name: names.fullName(task), file: task.file.name }
-        return files.write(
-          fileSystem,
-          options.directory,
-          path,
-          recorder.lines(run, { outcome, ...(errors.length === 0 ? {} : { errors }) })
-        )
+        return files.write(recorder.lines(run, { outcome, ...(errors.length === 0 ? {} : { errors }) }))
       })
     // A test can fail after its scope has closed, and one that takes too long is interrupted before these handlers run.
-    const run = Runtime.runPromise(yield* Effect.runtime())
-    context.onTestFailed(() => run(write("failed")))
-    if (options.keep === "always") {
-      context.onTestFinished(() => task.result?.state === "fail" ? Promise.resolve() : run(write("passed")))
-    }
+    const promised = Runtime.runPromise(yield* Effect.runtime())
+    context.onTestFailed(() => promised(write("failed")))
+    context.onTestFinished(() =>
+      task.result?.state === "fail"
+        ? Promise.resolve()
+        : promised(options.keep === "always" ? write("passed") : files.remove())
+    )
   }))
+
+/**
+ * A file is not the record of a run, or cannot be read. `line` is the line of the problem, or 0 for the whole file.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RecordError extends Schema.TaggedError<RecordError>(
+  "@effect-jumpstarter/core/testing/BenchRecord/RecordError"
+)("RecordError", {
+  path: Schema.String,
+  line: Schema.Number,
+  details: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+}) {
+  override get message(): string {
+    return `record ${this.path}${this.line === 0 ? "" : `, line ${this.line}`}: ${this.details}`
+  }
+}
+
+/**
+ * Makes the page of a record from its lines, beside them, and returns the path of the page. A run writes its page at its end, so this is
+ * for the lines of a process that was killed, or that somebody has sent.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { BenchRecord } from "@effect-jumpstarter/core/testing"
+ * import { NodeContext, NodeRuntime } from "@effect/platform-node"
+ * import { Console, Effect } from "effect"
+ *
+ * BenchRecord.writePage("records/nightly.jsonl").pipe(
+ *   Effect.flatMap(Console.log), // records/nightly.html
+ *   Effect.provide(NodeContext.layer),
+ *   NodeRuntime.runMain
+ * )
+ * ```
+ */
+export const writePage = (path: string): Effect.Effect<string, RecordError, FileSystem.FileSystem> =>
+  Effect.gen(function*() {
+    const files = yield* FileSystem.FileSystem
+    const ofFile = (doing: string) => (cause: Error) =>
+      new RecordError({ path, line: 0, details: `cannot ${doing}: ${cause.message}`, cause })
+    const text = yield* Effect.mapError(files.readFileString(path), ofFile("read it"))
+    const lines = yield* Effect.mapError(
+      reader.read(text),
+      ({ details, line }) => new RecordError({ path, line, details })
+    )
+    const stem = path.replace(/\.jsonl$/, "")
+    yield* Effect.mapError(recordFiles.writePage(files, stem, lines), ofFile("write its page"))
+    return `${stem}.html`
+  })

@@ -1,10 +1,19 @@
 // What a record has, what it leaves out, and which runs leave one.
-import { Driver, DriverFailure, Exporter, ExporterConnection } from "@effect-jumpstarter/core"
+import {
+  Device,
+  Driver,
+  DriverFailure,
+  DriverInterface,
+  DriverMethod,
+  Exporter,
+  ExporterConnection,
+  Resource
+} from "@effect-jumpstarter/core"
 import { BenchRecord, ControllerTest, FaultyExporter } from "@effect-jumpstarter/core/testing"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Logger, Stream, TestClock } from "effect"
+import { Deferred, Effect, Fiber, Logger, Schema, Stream, TestClock } from "effect"
 import { utf8 } from "../support/bytes.ts"
 import { acquire, board, clientOf, dialling, inTime } from "../support/leaseBench.ts"
 import * as temporary from "../support/temporary.ts"
@@ -78,6 +87,44 @@ describe("a record", () => {
       assert.deepStrictEqual(said("received"), [...hi, { bytes: 3, text: "bye" }])
       const log = events.filter(({ event }) => event === "log")
       assert.include(JSON.stringify(log), "\"operation\":\"set\"")
+    })))
+
+  it.scoped("marks as failed what a contract refuses, with its error", () =>
+    recorded(Effect.gen(function*() {
+      const directory = yield* records.directory
+      const contract = DriverInterface.make("jumpstarter_driver_power.client.PowerClient", {
+        set: DriverMethod.call({ args: [Schema.Int, DriverMethod.optional(DriverMethod.Json)], result: Schema.String }),
+        flash: DriverMethod.call({ args: [DriverMethod.source, Schema.Int] }),
+        count: DriverMethod.streamingCall({ args: [Schema.Positive], item: Schema.Int.pipe(Schema.lessThan(3)) })
+      })
+      yield* records.run(
+        { directory, name: "refused" },
+        Effect.gen(function*() {
+          const power = Device.fromInterface(yield* bench.power, contract)
+          yield* Effect.exit(power.set(12))
+          yield* Effect.exit(power.set(1.5))
+          yield* Effect.exit(power.flash(Resource.source(Stream.empty), 0.5))
+          yield* Effect.exit(Stream.runDrain(power.count(5)))
+          yield* Effect.exit(Stream.runDrain(power.count(-1)))
+        })
+      )
+      const { events } = yield* records.read(`${directory}/refused.jsonl`)
+      const begun = events.flatMap((event) => event.event === "begin" ? [[event.kind, event.method, event.args]] : [])
+      assert.deepStrictEqual(begun, [
+        ["call", "set", [12]],
+        ["call", "set", [1.5]],
+        ["call", "flash", ["<resource>", 0.5]],
+        ["streamingCall", "count", [5]],
+        ["streamingCall", "count", [-1]]
+      ])
+      const ended = events.flatMap((event) => event.event === "end" ? [[event.outcome, event.failure?.tag]] : [])
+      assert.deepStrictEqual(ended, [
+        ["failed", "UnexpectedResult"],
+        ["failed", "InvalidArgument"],
+        ["failed", "InvalidArgument"],
+        ["failed", "UnexpectedResult"],
+        ["failed", "InvalidArgument"]
+      ])
     })))
 
   it.scoped("has the progress of a transfer, and none of its bytes", () =>
@@ -325,6 +372,53 @@ describe("a record", () => {
       assert.include(lines.join("\n"), `cannot write the record ${directory}/x: `)
     })))
 
+  it.scopedLive("of a process that is killed is in its file, and becomes a page", () =>
+    recorded(Effect.gen(function*() {
+      const directory = yield* records.directory
+      const file = `${directory}/killed.jsonl`
+      yield* records.untilWritten(file, "\"method\":\"hang\"").pipe(records.whileRunning("recordedRun", directory))
+      const { events, header, text } = yield* records.read(file)
+      assert.deepInclude(header, { name: "killed", outcome: "unfinished", errors: [] })
+      assert.deepStrictEqual(
+        events.flatMap((event) => event.event === "begin" ? [event.method] : []),
+        ["login", "read", "hang"]
+      )
+      assert.lengthOf(events.filter(({ event }) => event === "item"), 100)
+      assert.include(text, "\"password\":\"[REDACTED]\"")
+      assert.notInclude(text, secret)
+      const files = yield* FileSystem.FileSystem
+      // The last line may be incomplete.
+      yield* files.writeFileString(file, "{\"at\":12,\"eve", { flag: "a" })
+      assert.strictEqual(yield* BenchRecord.writePage(file), `${directory}/killed.html`)
+      const page = yield* files.readFileString(`${directory}/killed.html`)
+      assert.include(page, "\"method\":\"hang\"")
+      assert.notInclude(page, "{\"at\":12,")
+      assert.deepStrictEqual(yield* records.files(directory), ["killed.html", "killed.jsonl"])
+    })))
+
+  it.scoped("is read with care", () =>
+    recorded(Effect.gen(function*() {
+      const directory = yield* records.directory
+      yield* records.run({ directory, name: "read" }, Effect.void)
+      const file = `${directory}/read.jsonl`
+      const files = yield* FileSystem.FileSystem
+      const text = yield* files.readFileString(file)
+      const refused = (text: string) =>
+        files.writeFileString(file, text).pipe(
+          Effect.zipRight(Effect.flip(BenchRecord.writePage(file))),
+          Effect.map(({ line, message }) => [line, message.replace(file, "F")])
+        )
+      assert.deepStrictEqual(yield* refused(`{"at":1,"event":"begun"}\n${text}`), [
+        1,
+        "record F, line 1: this is not the first line of a record: is missing"
+      ])
+      const [line, message] = yield* refused(text.replace("\n", "\n{\"at\":1,\"event\":\"begun\"}\n"))
+      assert.strictEqual(line, 2)
+      assert.match(String(message), /^record F, line 2: this is not an event of a record: /)
+      const missing = yield* Effect.flip(BenchRecord.writePage(`${directory}/none.jsonl`))
+      assert.match(missing.message, /^record .*none\.jsonl: cannot read it: /)
+    })))
+
   it.scoped("goes on to the tracer that the program has", () =>
     recorded(Effect.gen(function*() {
       const directory = yield* records.directory
@@ -382,6 +476,20 @@ describe("the record of a test", () => {
       yield* on.pipe(Effect.provide(records.connection()), forTest(third.context, { directory, keep: "always" }))
       yield* third.passes
       assert.strictEqual((yield* records.read(`${directory}/board-switches-on.jsonl`)).header.outcome, "passed")
+    })))
+
+  it.scopedLive("is written while the test runs, and removed when it passes", () =>
+    recorded(Effect.gen(function*() {
+      const directory = yield* records.directory
+      const { context, passes } = testOf("switches on")
+      const written = records.untilWritten(`${directory}/board-switches-on.jsonl`, "\"outcome\":\"unfinished\"")
+      yield* Effect.zipRight(on, written).pipe(
+        Effect.provide(records.connection()),
+        forTest(context, { directory })
+      )
+      assert.deepStrictEqual(yield* records.files(directory), ["board-switches-on.jsonl"])
+      yield* passes
+      assert.deepStrictEqual(yield* records.files(directory), [])
     })))
 
   it.scoped("that is tried again keeps each attempt that failed", () =>

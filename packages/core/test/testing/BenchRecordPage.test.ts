@@ -248,6 +248,30 @@ layer(FailedRun.layer, { excludeTestServices: true, timeout: "60 seconds" })("a 
         assert.deepStrictEqual(visit.complaints, [])
       }))
 
+    test("shows what was under way when a process was killed", () =>
+      Effect.gen(function*() {
+        const call = { event: "begin", kind: "call", exporter: "a", driver: "power" }
+        const visit = yield* browser.visit(
+          yield* rendered([
+            { ...header, outcome: "unfinished", millis: 1 },
+            { at: 1, event: "connection", exporter: "a", state: "Ready" },
+            { at: 2, ...call, id: 1, method: "broken", args: [] },
+            { at: 3, event: "end", id: 1, outcome: "failed", failure: { tag: "UnexpectedResult", message: "no" } },
+            { at: 4, ...call, id: 2, method: "hang", args: [] },
+            { at: 2_000, event: "message", level: "INFO", text: "waiting" }
+          ])
+        )
+        const run = yield* text(visit, ".run")
+        assert.include(run, "unfinished")
+        assert.match(run, /took at least\s+2\.00 s/i)
+        assert.include(run, "The process ended before the run did")
+        const details = yield* text(visit, ".details > .pane >> nth=0")
+        assert.include(details, "Under way when the process ended")
+        assert.include(details, "power.hang()")
+        assert.deepStrictEqual(visit.complaints, [])
+        assert.deepStrictEqual(yield* browser.accessibilityProblems(visit.page), [])
+      }))
+
     test("shows a record without a connection, and calls whose beginning is left out", () =>
       Effect.gen(function*() {
         const visit = yield* browser.visit(

@@ -2,8 +2,11 @@
 import { Driver, Exporter, ExporterConnection, GrpcChannel } from "@effect-jumpstarter/core"
 import { BenchRecord } from "@effect-jumpstarter/core/testing"
 import * as FileSystem from "@effect/platform/FileSystem"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Layer, Schedule, Schema } from "effect"
+import { spawn } from "node:child_process"
 import * as format from "../../src/testing/record/format.ts"
+import * as program from "../support/program.ts"
+import type * as programs from "../support/programs.ts"
 import * as temporary from "../support/temporary.ts"
 import * as bench from "./bench.ts"
 
@@ -50,6 +53,28 @@ export const files = (path: string) =>
       Effect.flatMap(fileSystem.exists(path), (exists) =>
         exists ? Effect.map(fileSystem.readDirectory(path), (names) => names.sort()) : Effect.succeed([]))
   )
+
+/** Waits until a file has a text. */
+export const untilWritten = (path: string, text: string) =>
+  Effect.flatMap(FileSystem.FileSystem, (files) =>
+    files.readFileString(path).pipe(
+      Effect.orElseSucceed(() => ""),
+      Effect.repeat({ until: (written) => written.includes(text), schedule: Schedule.spaced("20 millis") }),
+      Effect.timeoutFail({ duration: "20 seconds", onTimeout: () => new Error(`${path} has no ${text}`) })
+    ))
+
+/** Runs a program of test/support in a process of its own during an effect, and then kills it. */
+export const whileRunning =
+  (name: programs.Program, ...args: ReadonlyArray<string>) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => spawn(process.execPath, [program.path(name), ...args], { stdio: "inherit" })),
+      () => effect,
+      (child) =>
+        Effect.async<void>((resume) => {
+          child.once("close", () => resume(Effect.void))
+          child.kill("SIGKILL")
+        })
+    )
 
 /** Events without what differs between runs. */
 export const shown = (events: ReadonlyArray<format.Event>): ReadonlyArray<unknown> => {

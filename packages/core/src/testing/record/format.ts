@@ -4,7 +4,8 @@ import { LogSeverity, LogSource } from "../../protocol/LogEntry.ts"
 
 export const version = 1
 
-export const Outcome = Schema.Literal("passed", "failed", "interrupted")
+// `unfinished`: the process ended before the run did. Times of the last events tell how long it took, not the header.
+export const Outcome = Schema.Literal("passed", "failed", "interrupted", "unfinished")
 
 export type Outcome = typeof Outcome.Type
 

@@ -10,6 +10,7 @@ import * as recordingFormat from "../recording/format.ts"
 import * as scrubbing from "../recording/scrub.ts"
 import { BoundedLines, type Line } from "./boundedLines.ts"
 import * as format from "./format.ts"
+import { Journal } from "./journal.ts"
 
 export interface Options {
   readonly scrub: scrubbing.Scrub
@@ -45,6 +46,7 @@ const toJson = (value: unknown): JsonValue => {
 }
 
 export class Recorder {
+  readonly journal: Journal
   private readonly lanes: Record<format.Lane, BoundedLines>
   private readonly nanosAtStart: bigint
   private latest = 0
@@ -54,6 +56,7 @@ export class Recorder {
   private endedAt: number | undefined
 
   constructor(private readonly clock: Clock.Clock, private readonly options: Options) {
+    this.journal = new Journal(2 * options.maxSize)
     const lane = (of: format.Lane) => new BoundedLines(options.maxSize * shares[of])
     this.lanes = {
       calls: lane("calls"),
@@ -75,11 +78,9 @@ export class Recorder {
 
   add(happening: format.Happening): void {
     const at = this.now()
-    this.lanes[format.laneOf(happening.event)].add({
-      position: this.positions++,
-      at,
-      text: JSON.stringify({ at, ...happening })
-    })
+    const text = JSON.stringify({ at, ...happening })
+    this.lanes[format.laneOf(happening.event)].add({ position: this.positions++, at, text })
+    this.journal.add(text)
   }
 
   value(site: scrubbing.Site, value: unknown): JsonValue {
