@@ -53,6 +53,11 @@ export interface Exporter {
   readonly setStatus: (status: ExporterStatus.ExporterStatus, message?: string) => Effect.Effect<void>
   /** Adds a line to the log stream. */
   readonly log: (entry: LogEntry.LogEntry) => Effect.Effect<void>
+  /**
+   * Adds a text to the message of the day, which clients read when they connect. The text takes the place of an earlier one. A text that
+   * does not fit into a report is left out, with a warning.
+   */
+  readonly announce: (text: string) => Effect.Effect<void>
 }
 
 /**
@@ -165,14 +170,16 @@ const host = Effect.fnUntraced(function*(
 ) {
   const uuid = crypto.randomUUID()
   const tree = treeOf(options.limits?.waitingCalls ?? 1_024)
-  // It never changes, and takes milliseconds for an exporter with thousands of drivers.
-  const report = methods.getReport.responseType.encode({
-    uuid,
-    labels: { ...options.labels },
-    reports: [...tree.reports],
-    alternativeEndpoints: [],
-    motd: options.motd ?? ""
-  }).finish()
+  const reportWith = (announced: string) =>
+    methods.getReport.responseType.encode({
+      uuid,
+      labels: { ...options.labels },
+      reports: [...tree.reports],
+      alternativeEndpoints: [],
+      motd: [options.motd ?? "", announced].filter((text) => text !== "").join("\n")
+    }).finish()
+  // Encoding it takes milliseconds for an exporter with thousands of drivers.
+  let report = reportWith("")
   if (report.length > maxMessageBytes) {
     throw new RangeError(
       `the report of ${tree.reports.length} drivers has ${report.length} bytes, and the protocol allows at most ` +
@@ -228,7 +235,7 @@ const host = Effect.fnUntraced(function*(
   const exporter: Exporter = {
     handlers: track(
       new Map<string, GrpcHandler>([
-        [rpcs.ofExporter(methods.getReport), GrpcHandler.Unary({ handle: () => Effect.succeed(report) })],
+        [rpcs.ofExporter(methods.getReport), GrpcHandler.Unary({ handle: () => Effect.sync(() => report) })],
         unary(
           methods.getStatus,
           Effect.map(Ref.get(status), (report) => ({
@@ -265,7 +272,19 @@ const host = Effect.fnUntraced(function*(
           version: Option.map(current.version, (version) => version + 1n),
           previous: Option.some(current.status)
         })),
-    log: (entry) => Effect.sync(() => log.publish(entry))
+    log: (entry) => Effect.sync(() => log.publish(entry)),
+    announce: (text) =>
+      Effect.suspend(() => {
+        const next = reportWith(text)
+        if (next.length > maxMessageBytes) {
+          return Effect.logWarning(
+            `a message of the day with ${text.length} more characters is left out: the report would have ${next.length} bytes, ` +
+              `and the protocol allows at most ${maxMessageBytes}`
+          )
+        }
+        report = next
+        return Effect.void
+      })
   }
   return exporter
 })

@@ -38,6 +38,10 @@ export interface LentLease {
   readonly context: Readonly<Record<string, string>>
   /** The name of the exporter. */
   readonly exporter: string
+  /** Which hook runs. */
+  readonly hook: LeaseHook
+  /** Adds a text to the message of the day for clients that connect from now on, in place of what the hook announced before. */
+  readonly announce: (text: string) => Effect.Effect<void>
   /** Serves the drivers on a Unix socket until the scope closes, for a program that the hook starts. Only this user can connect. */
   readonly serveUnix: Effect.Effect<Endpoint.Unix, GrpcServer.GrpcServerError, Scope.Scope>
   /** The variables that Python gives the scripts of hooks, with which a program uses the socket (`protocol.md` 9.4). */
@@ -109,9 +113,11 @@ const reasonOf = (cause: Cause.Cause<Error>): string => {
   return error instanceof Error ? error.message === "" ? error.name : error.message : String(error)
 }
 
-const lentLease = ({ exporter, handlers, lease }: Stage): LentLease => ({
+const lentLease = (hook: LeaseHook, { exporter, handlers, host, lease }: Stage): LentLease => ({
   ...lease,
   exporter,
+  hook,
+  announce: host.announce,
   serveUnix: Effect.flatMap(
     socketDirectory.path,
     (path) => Effect.as(GrpcServer.serve(handlers, { path }), Endpoint.unix(path))
@@ -145,7 +151,7 @@ const run = (
       const connection = yield* connecting.connect(Effect.succeed(channel), channel.target, {}, { caller: undefined })
       yield* run.pipe(
         Effect.provideService(ExporterConnection, connection),
-        Effect.provideService(CurrentLease, lentLease(stage)),
+        Effect.provideService(CurrentLease, lentLease(name, stage)),
         Effect.provideService(Secret, secret),
         Effect.locallyWith(
           FiberRef.currentLoggers,
@@ -176,6 +182,8 @@ export const perform = (
   Effect.gen(function*() {
     const { running, text } = statuses[name]
     yield* become(running, text)
+    // That of the session before.
+    if (name === "beforeLease") yield* stage.host.announce("")
     const reason = yield* run(name, hook, stage)
     if (Option.isNone(reason)) return { _tag: "Passed", warning: "" }
     const { onFailure = "warn" } = hook

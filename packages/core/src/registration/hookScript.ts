@@ -8,12 +8,13 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { HookScript } from "../controller/ExporterConfig.ts"
 import * as interruptible from "../util/interruptible.ts"
-import { CurrentLease, type Hook, Secret } from "./hook.ts"
+import { CurrentLease, type Hook, type LentLease, Secret } from "./hook.ts"
 
 class ScriptFailed extends Data.TaggedError("ScriptFailed")<{ readonly message: string; readonly cause?: Error }> {}
 
@@ -73,6 +74,29 @@ const start = (
 const explained = (cause: PlatformError.PlatformError): ScriptFailed =>
   new ScriptFailed({ message: `Error executing hook: ${cause.message}`, cause })
 
+// How much of its message of the day is read.
+const longestMessage = 64 * 1024
+
+/** The file into which the hook before a lease can write a message of the day. It is read when the script has ended. */
+const messageFile = (lease: LentLease) =>
+  Effect.gen(function*() {
+    const fileSystem = yield* FileSystem.FileSystem
+    const file = yield* Effect.mapError(fileSystem.makeTempFileScoped({ prefix: "ej-motd-" }), explained)
+    const message = Effect.scoped(Effect.flatMap(
+      fileSystem.open(file),
+      (opened) => opened.readAlloc(longestMessage)
+    )).pipe(
+      Effect.map(Option.match({ onNone: () => "", onSome: (bytes) => new TextDecoder().decode(bytes).trim() }))
+    )
+    yield* Effect.addFinalizer(() =>
+      Effect.catchAll(
+        Effect.flatMap(message, lease.announce),
+        (error) => Effect.logWarning(`the message of the day of the hook cannot be read: ${error.message}`)
+      )
+    )
+    return { JMP_MOTD_FILE: file }
+  })
+
 /** Makes a hook from a script. */
 export const make = (
   script: HookScript
@@ -83,11 +107,12 @@ export const make = (
     const lease = yield* CurrentLease
     const secret = Redacted.value(yield* Secret)
     const socket = yield* lease.serveUnix
+    const message = lease.hook === "beforeLease" ? yield* messageFile(lease) : {}
     const [interpreter, ...args] = yield* commandOf(script)
     const child = yield* start(
       Command.make(interpreter, ...args).pipe(
         Command.stdin(Stream.empty),
-        Command.env({ ...environment(secret), ...lease.environment(socket) }, { extendEnv: false })
+        Command.env({ ...environment(secret), ...lease.environment(socket), ...message }, { extendEnv: false })
       )
     ).pipe(Effect.mapError(explained))
     const lines = Stream.merge(

@@ -120,13 +120,13 @@ const withVariables = (variables: Readonly<Record<string, string>>) =>
     () => Effect.sync(() => Object.keys(variables).forEach((name) => delete process.env[name]))
   )
 
-/** Runs a script as the hook before a lease, and returns the message of the status that it leaves. */
+/** Runs a script as the hook before a lease, and returns the message of the status that it leaves, and the message of the day. */
 const ran = (script: ExporterConfig.HookScript, { from = "configuration", variables = () => ({}) }: Ways = {}) =>
   Effect.gen(function*() {
     const lab = yield* ControllerTest.make()
     const { power } = calls()
     const identity = yield* Effect.orDie(Effect.flatMap(lab.addExporter("rpi"), lab.identityOf))
-    const config = { ...identity.config, hooks: { beforeLease: script, afterLease: undefined } }
+    const config = { ...identity.config, motd: "Welcome", hooks: { beforeLease: script, afterLease: undefined } }
     yield* withVariables(variables(Redacted.value(config.token)))
     const ready = yield* Deferred.make<string>()
     const hooks = from === "program"
@@ -135,14 +135,16 @@ const ran = (script: ExporterConfig.HookScript, { from = "configuration", variab
         ...identity,
         config
       })
-    yield* bench.registered(lab, { ...identity, config }, {
+    const { handlers } = yield* bench.registered(lab, { ...identity, config }, {
       drivers: { power },
       hooks,
       gate: (_, text) =>
         text.startsWith(readyPrefix) ? Deferred.succeed(ready, text.slice(readyPrefix.length)) : Effect.void
     })
     yield* (yield* bench.client(lab)).named("one")
-    return { message: yield* Deferred.await(ready) }
+    const message = yield* Deferred.await(ready)
+    const { motd } = yield* ExporterConnection.fromChannel(yield* GrpcChannel.fromHandlers(handlers()))
+    return { message, motd }
   }).pipe(Effect.scoped)
 
 const readyPrefix = "LEASE_READY: "
@@ -214,6 +216,24 @@ describe.skipIf(process.platform === "win32")("a script", () => {
           strictEqual(gone._tag, "Left")
         })
     )
+  }
+
+  for (
+    const [what, script, motd] of [
+      [
+        "the text in JMP_MOTD_FILE",
+        "printf '\n  rack 7, shelf 2\n\n' > \"$JMP_MOTD_FILE\"",
+        "Welcome\nrack 7, shelf 2"
+      ],
+      ["it when the script fails", "echo no camera today > \"$JMP_MOTD_FILE\"; exit 3", "Welcome\nno camera today"],
+      ["64 KiB of it", "head -c 70000 /dev/zero | tr '\\0' x > \"$JMP_MOTD_FILE\"", `Welcome\n${"x".repeat(65_536)}`],
+      ["nothing when the script writes nothing", "test -f \"$JMP_MOTD_FILE\"", "Welcome"]
+    ] as const
+  ) {
+    live(`adds to the message of the day ${what}`, () =>
+      Effect.gen(function*() {
+        strictEqual((yield* ran({ script })).motd, motd)
+      }))
   }
 
   live("may be a file, with its interpreter", () =>
