@@ -6,19 +6,20 @@ import * as HttpServer from "@effect/platform/HttpServer"
 import { assert, describe, it, layer } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
-import * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
 import { createHash } from "node:crypto"
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { createServer, request } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { execPath } from "node:process"
 import * as browser from "../../core/test/support/browser.ts"
+import * as process from "../../core/test/support/process.ts"
+import * as program from "../../core/test/support/program.ts"
 import * as Bench from "../src/benchPage/Bench.ts"
 import * as Guard from "../src/benchPage/Guard.ts"
 import { History } from "../src/benchPage/History.ts"
@@ -40,32 +41,28 @@ const exporterAt = (path: string) =>
       Exporter.serve(exporter, { path })
   )
 
+/** Serves the board of the demo at a path, in a process of its own. */
+const processAt = (path: string) => process.start([execPath, program.path("boardProcess"), path])
+
 interface Place {
   readonly url: string
   readonly port: number
-  /** Ends the exporter. Starting it again makes another one at its address. */
-  readonly stopExporter: Effect.Effect<void>
-  readonly startExporter: Effect.Effect<void>
 }
 
 interface PlaceOptions {
   readonly isWritable?: boolean
   readonly token?: string
+  /** Of the exporter. */
+  readonly path?: string
 }
 
 /** Serves the page for a board until the scope closes. */
-const place = ({ isWritable = true, token }: PlaceOptions = {}) =>
+const place = ({ isWritable = true, path, token }: PlaceOptions = {}) =>
   Effect.gen(function*() {
-    const path = join(yield* directory, "exporter.sock")
-    let running = yield* Scope.make()
-    yield* Effect.addFinalizer((exit) => Scope.close(running, exit))
-    const startExporter = Effect.gen(function*() {
-      running = yield* Scope.make()
-      yield* Scope.extend(exporterAt(path), running)
-    }).pipe(Effect.orDie)
-    yield* startExporter
+    const socket = path ?? join(yield* directory, "exporter.sock")
+    if (path === undefined) yield* exporterAt(socket)
     const connection = yield* Layer.build(
-      ExporterConnection.layer(Endpoint.unix(path), { reconnect: Schedule.spaced("50 millis") })
+      ExporterConnection.layer(Endpoint.unix(socket), { reconnect: Schedule.spaced("50 millis") })
     )
     const server = yield* Layer.build(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 }))
     const { address } = Context.get(server, HttpServer.HttpServer)
@@ -77,12 +74,7 @@ const place = ({ isWritable = true, token }: PlaceOptions = {}) =>
       token: Option.map(Option.fromNullable(token), (text) => Redacted.make(text))
     }
     yield* Effect.provide(Server.serve({ bench, assets, access }), server)
-    const served: Place = {
-      url: `http://localhost:${port}/`,
-      port,
-      startExporter,
-      stopExporter: Effect.suspend(() => Scope.close(running, Exit.void))
-    }
+    const served: Place = { url: `http://localhost:${port}/`, port }
     return served
   }).pipe(Effect.provide(NodeContext.layer))
 
@@ -159,16 +151,18 @@ describe.skipIf(browser.isMissing)("the page of the bench", () => {
         assert.deepStrictEqual(visited.complaints, [])
       }), 60_000)
 
-    it.scoped("shows a loss, and the recovery", () =>
+    it.scoped("shows that the exporter was killed, and the recovery", () =>
       Effect.gen(function*() {
-        const { startExporter, stopExporter, url } = yield* place()
+        const path = join(yield* directory, "exporter.sock")
+        const exporter = yield* processAt(path)
+        const { url } = yield* place({ path })
         const visited = yield* browser.visit(url)
         const { page } = visited
         const state = page.locator("#state")
         yield* until(page.getByText("0.00 V, 0.00 A").waitFor())
-        yield* stopExporter
+        yield* exporter.kill
         yield* until(state.getByText("reconnecting").waitFor())
-        yield* startExporter
+        yield* processAt(path)
         yield* until(state.getByText("connected", { exact: true }).waitFor())
         yield* Effect.promise(() => page.getByRole("button", { name: "On", exact: true }).click())
         yield* until(page.getByText("12.00 V").waitFor())

@@ -23,10 +23,12 @@ const programs = {
   hostileHost: new URL("hostileHost.ts", import.meta.url),
   endings: new URL("endings.ts", import.meta.url),
   processClient: new URL("processClient.ts", import.meta.url),
+  recordedRun: new URL("recordedRun.ts", import.meta.url),
   leaseHolder: new URL("leaseHolder.ts", import.meta.url),
   mainClient: new URL("mainClient.ts", import.meta.url),
   standardInput: new URL("standardInput.ts", import.meta.url),
   standardOutput: new URL("standardOutput.ts", import.meta.url),
+  boardProcess: new URL("../../../examples/test/boardProcess.ts", import.meta.url),
   conformanceClient: new URL("../conformance/client.ts", import.meta.url),
   conformanceServer: new URL("../conformance/server.ts", import.meta.url)
 }
