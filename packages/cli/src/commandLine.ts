@@ -10,6 +10,8 @@ const isNumber = (word: string): boolean => /^-\.?\d/.test(word)
 // The parser's own options, which stand alone, and those with a value.
 const alone = new Set(["--help", "-h", "--version"])
 
+export const isAlone = (word: string): boolean => alone.has(word)
+
 const withValue = new Set(["--completions", "--log-level"])
 
 /**
@@ -35,7 +37,7 @@ export const arrange = (
       below = next.below
     } else if (!word.startsWith("-") || word.length === 1 || isNumber(word)) {
       args = [...args, word]
-    } else if (alone.has(word)) {
+    } else if (isAlone(word)) {
       return Either.right([...path.map(({ name }) => name), word])
     } else {
       given.push(word)
