@@ -153,7 +153,7 @@ run("npm install the command line", empty, "npm", "install", ...quiet, tarball("
 const environment = spawnSync(process.execPath, [join(root, "scripts/interop.mjs")], { encoding: "utf8" })
 const python = environment.stdout.trim().split("\n").at(-1)
 if (environment.status === 0) {
-  run("drive a Python exporter", empty, process.execPath, join(root, "packages/cli/test/packed.mjs"), python)
+  run("drive a Python exporter", empty, process.execPath, join(root, "packages/cli/test/packed.mjs"), python, consumer)
 } else {
   console.error(`\n*** WITHOUT PYTHON, THE PACKED COMMAND LINE DRIVES NO EXPORTER. ***\n${environment.stderr}`)
   if (process.env.CI === "true") process.exit(1)

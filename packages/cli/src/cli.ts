@@ -19,6 +19,7 @@ import { exporters, leases } from "./commands/lab.ts"
 import { lease } from "./commands/lease.ts"
 import { logs } from "./commands/logs.ts"
 import { mcp } from "./commands/mcp.ts"
+import { page } from "./commands/page.ts"
 import { record, replay } from "./commands/record.ts"
 import { status } from "./commands/status.ts"
 import { tree } from "./commands/tree.ts"
@@ -48,6 +49,7 @@ const described = [
   lease,
   record,
   replay,
+  page,
   contract,
   mcp,
   doctor
@@ -69,6 +71,7 @@ const root = Command.make(name).pipe(
     lease.command,
     record.command,
     replay.command,
+    page.command,
     contract.command,
     mcp.command,
     doctor.command
@@ -126,13 +129,10 @@ const program = (words: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     const arranged = yield* arrange(described, words)
     if (isOverview(arranged)) return yield* output.print(...overview())
-    const [first] = arranged
-    if (
-      first === "--" || first !== undefined && !first.startsWith("-") && !described.some(({ name }) => name === first)
-    ) {
-      return yield* failure.usage(
-        `there is no command ${arranged.at(first === "--" ? 1 : 0)}; \`${name} --help\` lists them`
-      )
+    // A word that is no command is an argument, which follows the options.
+    const end = arranged[0]?.startsWith("-") === true ? arranged.indexOf("--") : -1
+    if (end !== -1) {
+      return yield* failure.usage(`there is no command ${arranged[end + 1] ?? "--"}; \`${name} --help\` lists them`)
     }
     const path = arranged.slice(0, arranged.findIndex((word) => word.startsWith("-")))
     yield* parse(["node", name, ...arranged]).pipe(
@@ -142,6 +142,17 @@ const program = (words: ReadonlyArray<string>) =>
     )
   })
 
+// Whether the results are JSON. A wrong command line may not have been understood, so its words decide.
+const isJson = (words: ReadonlyArray<string>): boolean => {
+  const end = words.indexOf("--")
+  return (end === -1 ? words : words.slice(0, end)).includes("--json")
+}
+
+const report = (words: ReadonlyArray<string>, { code, kind, line, tag }: failure.Failure) =>
+  line === undefined
+    ? Effect.void
+    : output.note(isJson(words) ? output.compact({ error: { code, kind, tag, message: line } }) : `${name}: ${line}`)
+
 /** Runs a command line, prints why it failed, and returns its exit code. */
 export const run = (words: ReadonlyArray<string>) =>
   program(words).pipe(
@@ -150,8 +161,8 @@ export const run = (words: ReadonlyArray<string>) =>
     Effect.matchCauseEffect({
       onSuccess: () => Effect.succeed(0),
       onFailure: (cause) => {
-        const { code, line } = failure.of(cause)
-        return Effect.as(line === undefined ? Effect.void : output.note(`${name}: ${line}`), code)
+        const failed = failure.of(cause)
+        return Effect.as(report(words, failed), failed.code)
       }
     })
   )

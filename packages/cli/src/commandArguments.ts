@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import type { Method } from "./catalogue.ts"
+import { argumentName } from "./contracts.ts"
 import { type CommandError, usage } from "./failure.ts"
 
 /** A method to call, with the names of its arguments. */
@@ -29,7 +30,7 @@ export const isResource = (argument: Argument): argument is LocalResource => Res
 
 const placeOf = ({ names, title }: Called, index: number): string => {
   const name = names[index]
-  return `argument ${index + 1}${name === undefined ? "" : ` (${name})`} of ${title}`
+  return `argument ${index + 1}${name === undefined || name === argumentName(index) ? "" : ` (${name})`} of ${title}`
 }
 
 const parseJson = Schema.decodeOption(Schema.parseJson(DriverMethod.Json))

@@ -1,4 +1,4 @@
-// The contracts of drivers, found by the label that a driver reports.
+// The contracts of drivers, found by the label that a driver reports: those of the library, and with --contracts those of the user.
 import type * as DriverInterface from "@effect-jumpstarter/core/DriverInterface"
 import * as DriverTree from "@effect-jumpstarter/core/DriverTree"
 import * as Effect from "effect/Effect"
@@ -14,18 +14,30 @@ export const labelOf = ({ labels }: Labelled): string => labels[DriverTree.clien
 export const entryOf = (driver: Labelled): Entry | undefined =>
   Object.hasOwn(catalogue, labelOf(driver)) ? catalogue[labelOf(driver)] : undefined
 
-/** The contract of a driver, and what the catalogue says about its methods. */
+/** What is known of the drivers of an exporter. */
+export interface Known {
+  readonly entryOf: (driver: Labelled) => Entry | undefined
+  /** The module that has the contract. */
+  readonly sourceOf: (entry: Entry) => string
+}
+
+export const published: Known = { entryOf, sourceOf: ({ name }) => `@effect-jumpstarter/core/drivers/${name}` }
+
+/** The contract of a driver, and what is known about its methods. */
 export interface Contract {
   readonly entry: Entry
   readonly contract: DriverInterface.Any
 }
 
-export const of = (driver: Labelled): Effect.Effect<Contract | undefined> => {
-  const entry = entryOf(driver)
+export const of = (known: Known, driver: Labelled): Effect.Effect<Contract | undefined> => {
+  const entry = known.entryOf(driver)
   return entry === undefined
     ? Effect.succeed(undefined)
     : Effect.map(Effect.promise(entry.load), (contract) => ({ entry, contract }))
 }
+
+/** The name of an argument that has none. */
+export const argumentName = (index: number): string => `argument${index + 1}`
 
 /** A path as people write it; the root has no name of its own. */
 export const shownPath = (path: ReadonlyArray<string>): string =>

@@ -17,6 +17,7 @@ export interface Choice {
   readonly method: string
   /** Calls the method as it is, whatever the contract says. */
   readonly untyped: boolean
+  readonly known: contracts.Known
 }
 
 export interface Chosen {
@@ -27,11 +28,11 @@ export interface Chosen {
 }
 
 /** Finds the method. A driver with a contract has the methods of the contract. */
-export const choose = ({ method, path, untyped }: Choice) =>
+export const choose = ({ known, method, path, untyped }: Choice) =>
   Effect.gen(function*() {
     const driver = yield* ExporterConnection.driver(contracts.parsePath(path))
     const place = contracts.shownPath(driver.path)
-    const contract = untyped ? undefined : yield* contracts.of(driver)
+    const contract = untyped ? undefined : yield* contracts.of(known, driver)
     const title = `${place}.${method}`
     if (contract === undefined) return { driver, called: { title, names: [] }, described: undefined }
     const { methods } = contract.contract

@@ -5,13 +5,16 @@ import * as contracts from "./contracts.ts"
 import type { Json } from "./output.ts"
 
 /** The methods of the contract, and those that the exporter describes. */
-export const methodsOf = (driver: DriverClient.DriverClient): Readonly<Record<string, string | undefined>> => ({
-  ...Object.fromEntries(Object.keys(contracts.entryOf(driver)?.methods ?? {}).map((name) => [name, undefined])),
+export const methodsOf = (
+  known: contracts.Known,
+  driver: DriverClient.DriverClient
+): Readonly<Record<string, string | undefined>> => ({
+  ...Object.fromEntries(Object.keys(known.entryOf(driver)?.methods ?? {}).map((name) => [name, undefined])),
   ...driver.methodsDescription
 })
 
-export const json = (driver: DriverClient.DriverClient): Json => {
-  const entry = contracts.entryOf(driver)
+export const json = (known: contracts.Known, driver: DriverClient.DriverClient): Json => {
+  const entry = known.entryOf(driver)
   return {
     path: driver.path,
     uuid: driver.uuid,
@@ -19,13 +22,13 @@ export const json = (driver: DriverClient.DriverClient): Json => {
     labels: driver.labels,
     description: Option.getOrNull(driver.description),
     contract: entry?.name ?? null,
-    methods: Object.entries(methodsOf(driver)).map(([name, description]) => ({
+    methods: Object.entries(methodsOf(known, driver)).map(([name, description]) => ({
       name,
       kind: entry?.methods[name]?.kind,
       effect: entry?.methods[name]?.effect,
       arguments: entry?.methods[name]?.arguments,
       description
     })),
-    children: Array.from(driver.children.values(), json)
+    children: Array.from(driver.children.values(), (child) => json(known, child))
   }
 }

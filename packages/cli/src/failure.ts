@@ -53,6 +53,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   ContentEncodingError: "local",
   GrpcServerError: "local",
   ListenError: "local",
+  RecordError: "local",
   RecordingError: "local",
   SizeMismatch: "local",
   SystemError: "local",
@@ -83,6 +84,10 @@ export interface Failure {
   /** Undefined when there is nothing to add to what was printed. */
   readonly line: string | undefined
   readonly code: number
+  /** What `code` means. */
+  readonly kind?: Kind | undefined
+  /** The tag of the error, such as `DriverError`. */
+  readonly tag?: string | undefined
 }
 
 // A message of several lines becomes one.
@@ -91,10 +96,12 @@ const oneLine = (message: string): string =>
 
 const ofError = (error: unknown): Failure => {
   if (error instanceof ExitCode) return { line: undefined, code: error.code }
-  if (!Predicate.isObject(error)) return { line: oneLine(String(error)), code: codes.refused }
+  if (!Predicate.isObject(error)) return { line: oneLine(String(error)), code: codes.refused, kind: "refused" }
   const message = error instanceof Error ? error.message : String(error)
-  const way = Predicate.hasProperty(error, "_tag") ? ways[String(error._tag)] : undefined
-  return { line: oneLine(way === undefined ? message : `${message}; ${way}`), code: codes[kindOf(error)] }
+  const tag = Predicate.hasProperty(error, "_tag") ? String(error._tag) : undefined
+  const way = tag === undefined ? undefined : ways[tag]
+  const kind = kindOf(error)
+  return { line: oneLine(way === undefined ? message : `${message}; ${way}`), code: codes[kind], kind, tag }
 }
 
 /** The message of a cause, without advice. */
@@ -112,6 +119,7 @@ export const of = (cause: Cause.Cause<unknown>): Failure => {
   if (Predicate.isTagged(defect, "ReplayError") || Predicate.isTagged(defect, "RecordingError")) return ofError(defect)
   return {
     line: `a defect of effect-jumpstarter: ${oneLine(Cause.pretty(cause))}`,
-    code: codes.defect
+    code: codes.defect,
+    kind: "defect"
   }
 }

@@ -89,6 +89,14 @@ export const untyped = flag(
   "Ignore the contract of the driver: arguments are JSON, and any method can be called."
 )
 
+export const contracts = Options.text("contracts").pipe(
+  Options.withPseudoName("file"),
+  Options.withDescription(
+    "A module that exports contracts of your own, as in contracts.mjs. Can be given several times."
+  ),
+  Options.repeated
+)
+
 export const path = Args.text({ name: "path" }).pipe(
   Args.withDescription("The path of the driver, such as power or board.power; . is the root.")
 )

@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { execFileSync } from "node:child_process"
 import { bench, hostile, jsonLines, type Outcome, run, type Terminal } from "./support.ts"
 
 const onBench = (words: ReadonlyArray<string>, terminal: Terminal = {}) =>
@@ -34,32 +33,6 @@ describe("effect-jumpstarter", () => {
       }
     }))
 
-  it.live("prints completions for shells", () =>
-    Effect.gen(function*() {
-      for (const shell of ["bash", "zsh", "fish"]) {
-        const { code, out } = yield* run(["--completions", shell])
-        assert.strictEqual(code, 0)
-        assert.include(out, "doctor")
-      }
-      const { out } = yield* run(["--completions", "bash"])
-      const complete = (...words: ReadonlyArray<string>) => {
-        const script = `${out}
-          COMP_WORDS=(effect-jumpstarter ${words.map((word) => `"${word}"`).join(" ")})
-          COMP_CWORD=${words.length}
-          _effect-jumpstarter_bash_completions effect-jumpstarter
-          echo "\${COMPREPLY[@]}"`
-        return execFileSync("bash", ["-c", script], { encoding: "utf8" }).trim()
-      }
-      assert.strictEqual(complete("do"), "doctor")
-      assert.strictEqual(complete("tree", "--me"), "--methods")
-      assert.strictEqual(complete("lease", "sh"), "shell")
-      const zsh = yield* run(["--completions", "zsh"])
-      const defined = new Set(Array.from(zsh.out.matchAll(/^(_\S+_commands)\(\) /gm), ([, name]) => name))
-      const used = Array.from(zsh.out.matchAll(/":: :(_\S+_commands)"/g), ([, name]) => name)
-      assert.isAbove(used.length, 1)
-      for (const name of used) assert.isTrue(defined.has(name), name)
-    }))
-
   it.live("says in one line what is wrong with a command line", () =>
     Effect.gen(function*() {
       for (
@@ -77,6 +50,68 @@ describe("effect-jumpstarter", () => {
         const outcome = yield* run(words)
         failed(outcome, line)
         assert.isTrue(outcome.code === 2 || outcome.code === 3, words.join(" "))
+      }
+    }))
+
+  it.live("says as JSON what is wrong, where the results are JSON", () =>
+    Effect.gen(function*() {
+      const environment = { JUMPSTARTER_HOST: "/tmp/no-such-exporter.sock" }
+      for (
+        const [words, error, message] of [
+          [
+            ["status", "--json"],
+            { code: 3, kind: "connection", tag: "ConnectError" },
+            /^cannot connect to the exporter/
+          ],
+          [["tree", "--json", "--jsn"], { code: 2, kind: "usage", tag: "CommandError" }, /^tree has no option --jsn/],
+          [["tee", "--json"], { code: 2, kind: "usage", tag: "CommandError" }, /^there is no command tee/]
+        ] as const
+      ) {
+        const { code, err, out } = yield* run(words, { environment })
+        assert.deepStrictEqual({ code, out }, { code: error.code, out: "" })
+        const [line, ...others] = jsonLines(err)
+        assert.lengthOf(others, 0)
+        assert.deepInclude(line, { error: { ...error, message: (line as never)["error"]["message"] } })
+        assert.match((line as never)["error"]["message"], message)
+      }
+      const asText = yield* run(["call", "power", "set", "--", "--json"], { environment })
+      assert.match(asText.err, /^effect-jumpstarter: /)
+    }))
+
+  it.live("says in one line, with every command, that there is no exporter or no lab", () =>
+    Effect.gen(function*() {
+      const nowhere = ["--host", "/tmp/no-such-exporter.sock"]
+      const noLab = ["--client-config", "/tmp/no-such-file.yaml"]
+      const commands: ReadonlyArray<readonly [code: number, ...words: ReadonlyArray<string>]> = [
+        [3, "tree", ...nowhere],
+        [3, "status", ...nowhere],
+        [3, "call", "power", "on", ...nowhere],
+        [3, "watch", "power", "read", ...nowhere],
+        [3, "console", "serial", ...nowhere],
+        [3, "logs", ...nowhere],
+        [3, "flash", "storage", "image.img", ...nowhere],
+        [3, "dump", "storage", "image.img", ...nowhere],
+        [3, "forward", "ssh", ...nowhere],
+        [3, "contract", "power", ...nowhere],
+        [3, "mcp", ...nowhere],
+        [4, "exporters", ...noLab],
+        [4, "leases", ...noLab],
+        [4, "lease", "create", "-l", "a=b", ...noLab],
+        [4, "lease", "extend", "one", "--by", "1 hour", ...noLab],
+        [4, "lease", "release", "one", ...noLab],
+        [4, "lease", "shell", "-l", "a=b", ...noLab],
+        [4, "tree", "-l", "a=b", ...noLab],
+        [6, "replay", "/tmp/no-such-recording.jsonl", "--", "true"],
+        [6, "page", "/tmp/no-such-record.jsonl"]
+      ]
+      const outcomes = yield* Effect.forEach(
+        commands,
+        ([code, ...words]) => Effect.map(run(words), (outcome) => ({ code, words, outcome })),
+        { concurrency: "unbounded" }
+      )
+      for (const { code, outcome, words } of outcomes) {
+        failed(outcome, /^effect-jumpstarter: .*no-such/)
+        assert.strictEqual(outcome.code, code, words.join(" "))
       }
     }))
 

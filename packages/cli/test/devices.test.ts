@@ -129,6 +129,18 @@ describe("console", () => {
       )
     }))
 
+  it.scopedLive("shows what the device says as lines of JSON", () =>
+    Effect.gen(function*() {
+      const { path } = yield* bench
+      const terminal = { isTerminal: true, input: bytesOf("one\r") }
+      const { code, out } = yield* run(["console", "serial", "--json", "--host", path], terminal)
+      assert.strictEqual(code, 0)
+      assert.include(jsonLines(out).map((line) => (line as never)["text"]).join(""), "you said one\r\n=> ")
+      const words = ["console", "serial", "--json", "--send", "two", "--expect", "said two", "--host", path]
+      const said = yield* run(words)
+      assert.include(jsonLines(said.out).map((line) => (line as never)["text"]).join(""), "you said two")
+    }))
+
   it.scopedLive("ends with a piped input, when the device is silent", () =>
     Effect.gen(function*() {
       const { path } = yield* bench
@@ -260,5 +272,8 @@ describe("contract", () => {
       assert.strictEqual(code, 0)
       assert.include(out, "export const Fan = DriverInterface.make(\"acme_drivers.client.FanClient\", {")
       assert.notInclude(out, "\x1b")
+      const json = JSON.parse((yield* run(["contract", "group.fan", "--json", "--host", path])).out)
+      assert.deepInclude(json, { driver: "group.fan", client: "acme_drivers.client.FanClient", contract: null })
+      assert.include(json.skeleton, "export const Fan = DriverInterface.make(")
     }))
 })

@@ -4,9 +4,15 @@ import { ControllerTest } from "@effect-jumpstarter/core/testing"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { assert, describe, it } from "@effect/vitest"
+import { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { certificate, run, type Terminal } from "./support.ts"
+import * as mcp from "../src/programs/mcp.ts"
+import { Tty } from "../src/Tty.ts"
+import { certificate, run, silent, type Terminal } from "./support.ts"
 
 const power = Driver.make({
   client: "jumpstarter_driver_power.client.PowerClient",
@@ -45,6 +51,7 @@ const lab = Effect.gen(function*() {
   const environment = { JMP_CLIENT_CONFIG_HOME: home, SHELL: "/bin/sh" }
   return {
     control,
+    home,
     run: (words: ReadonlyArray<string>, terminal: Terminal = {}) => run(words, { ...terminal, environment })
   }
 }).pipe(Effect.provide(NodeContext.layer))
@@ -121,6 +128,40 @@ describe("a lab", () => {
       assert.strictEqual(missing.code, 6)
       assert.match(missing.err, /cannot run no-such-program: /)
       assert.isTrue((yield* control.leases).every(({ ended }) => ended))
+    }))
+
+  it.scopedLive("leases a board for the session of an agent", () =>
+    Effect.gen(function*() {
+      const { control, home } = yield* lab
+      const [there, here] = InMemoryTransport.createLinkedPair()
+      const none = Option.none()
+      const serving = yield* Effect.forkScoped(
+        mcp.session(there, {
+          target: {
+            host: none,
+            insecure: false,
+            ca: none,
+            lease: none,
+            client: none,
+            clientConfig: Option.some(`${home}/clients/alice.yaml`),
+            selector: Option.some("board=rpi4"),
+            exporter: none,
+            duration: none
+          },
+          contracts: [],
+          allowWrites: false,
+          allow: [],
+          allowPath: []
+        }).pipe(Effect.provideService(Tty, silent), Effect.provide(NodeContext.layer))
+      )
+      const client = new Client({ name: "test", version: "1" })
+      yield* Effect.promise(() => client.connect(here))
+      yield* Effect.promise(() => client.callTool({ name: "exporter__status", arguments: {} }))
+      yield* Effect.promise(() => client.callTool({ name: "exporter__tree", arguments: {} }))
+      assert.deepStrictEqual((yield* control.leases).map(({ ended }) => ended), [false])
+      yield* Effect.promise(() => client.close())
+      yield* Fiber.join(serving)
+      assert.deepStrictEqual((yield* control.leases).map(({ ended }) => ended), [true])
     }))
 
   it.scopedLive("says in one line why there is no lease", () =>

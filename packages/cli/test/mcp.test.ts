@@ -11,13 +11,18 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
+import { fileURLToPath } from "node:url"
+import * as contracts from "../src/contracts.ts"
 import * as server from "../src/mcp/server.ts"
+import * as output from "../src/output.ts"
+import * as ownContracts from "../src/ownContracts.ts"
 import { bench, hostile } from "./support.ts"
 
 interface Options {
   readonly writes?: boolean
   readonly allowed?: ReadonlyArray<string>
   readonly folders?: ReadonlyArray<string>
+  readonly known?: contracts.Known
 }
 
 interface Answer {
@@ -26,11 +31,16 @@ interface Answer {
 }
 
 /** A client of the server of an exporter, and the fiber of the server. */
-const connect = (path: string, { allowed = [], folders = [], writes = false }: Options = {}) =>
+const connect = (
+  path: string,
+  { allowed = [], folders = [], known = contracts.published, writes = false }: Options = {}
+) =>
   Effect.gen(function*() {
     const connection = yield* ExporterConnection.fromEndpoint(Endpoint.unix(path))
     const [there, here] = InMemoryTransport.createLinkedPair()
-    const serving = yield* Effect.forkScoped(server.serve(there, connection, { policy: { allowed, writes }, folders }))
+    const serving = yield* Effect.forkScoped(
+      server.serve(there, connection, { policy: { allowed, writes }, folders, known })
+    )
     const client = new Client({ name: "test", version: "1" })
     yield* Effect.acquireRelease(Effect.promise(() => client.connect(here)), () => Effect.promise(() => client.close()))
     const call = (
@@ -129,6 +139,18 @@ describe("the server for agents", () => {
       const tree = yield* call("exporter__tree")
       assert.notMatch(tree.text, /[\p{Cc}\u202e]/u)
       assert.include(JSON.stringify(JSON.parse(tree.text)), JSON.stringify(`The fan ${hostile}`).slice(1, -1))
+    }))
+
+  it.scopedLive("has typed tools for the contracts of the user", () =>
+    Effect.gen(function*() {
+      const { path } = yield* bench
+      const known = yield* ownContracts.load([fileURLToPath(new URL("modules/fan.ts", import.meta.url))])
+      const { call, tools } = yield* connect(path, { known })
+      const speed = (yield* tools).find(({ name }) => name === "group_fan__set_speed")
+      assert.deepInclude(speed?.inputSchema.properties?.["argument1"], { minimum: 0, maximum: 100 })
+      assert.deepStrictEqual(yield* call("group_fan__say"), { isError: false, text: output.compact(hostile) })
+      const { root } = JSON.parse((yield* call("exporter__tree")).text)
+      assert.strictEqual(root.children[2].children[1].contract, "Fan")
     }))
 
   it.scopedLive("refuses writes unless they are allowed, and destructive methods unless they are named", () =>

@@ -1,5 +1,5 @@
 // Drives the Python exporter of interop/board.py with the command line that is installed in the current directory, as somebody does who
-// has only Node: `node packed.mjs PYTHON`. scripts/package-check.mjs runs it.
+// has only Node: `node packed.mjs PYTHON DIRECTORY`. The library is installed in the other directory. scripts/package-check.mjs runs it.
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import assert from "node:assert/strict"
@@ -13,7 +13,7 @@ import { gzipSync } from "node:zlib"
 const bin = "node_modules/.bin/effect-jumpstarter"
 assert.ok(existsSync(bin), `there is no ${bin}`)
 
-const python = process.argv[2]
+const [, , python, library] = process.argv
 const board = spawn(python, [fileURLToPath(new URL("../../../interop/board.py", import.meta.url))], {
   stdio: ["pipe", "pipe", "inherit"]
 })
@@ -78,6 +78,30 @@ const drive = (host) => {
   const dumped = run(host, "dump", "flasher", "dump.img", "--json")
   assert.equal(dumped.code, 0)
   assert.equal(JSON.parse(dumped.out).sha256, createHash("sha256").update(readFileSync("dump.img")).digest("hex"))
+
+  // The module has a copy of the library of its own.
+  const contract = `
+    import { DriverInterface, DriverMethod } from "@effect-jumpstarter/core"
+    import { Schema } from "effect"
+    export const Supply = DriverInterface.make("jumpstarter_driver_power.client.PowerClient", {
+      on: DriverMethod.call(),
+      limit: DriverMethod.call({ args: [Schema.Number.pipe(Schema.between(0, 24))] })
+    })`
+  for (const ending of ["mjs", "ts"]) writeFileSync(`${library}/contracts.${ending}`, contract)
+  const own = run(host, "tree", "--contracts", `${library}/contracts.mjs`)
+  assert.match(own.out, /power {4}Supply/)
+  const beyond = run(host, "call", "power", "limit", "48", "--contracts", `${library}/contracts.mjs`)
+  assert.equal(beyond.code, 2)
+  assert.match(
+    beyond.err,
+    /^effect-jumpstarter: argument 1 of power\.limit: expected a number between 0 and 24, actual 48\n$/
+  )
+  const typed = run(host, "call", "power", "on", "--contracts", `${library}/contracts.ts`)
+  if (process.features.typescript) assert.equal(typed.code, 0)
+  else {assert.match(
+      typed.err,
+      /does not load TypeScript; use Node 22\.18 or later, or compile the module to JavaScript\n$/
+    )}
 
   const wrong = run(host, "call", "power", "onn")
   assert.equal(wrong.code, 2)

@@ -5,6 +5,7 @@ import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Clock from "effect/Clock"
 import * as ConfigProvider from "effect/ConfigProvider"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
@@ -66,6 +67,20 @@ export const certificate = (
       })
       return { chain: cert, privateKey: Redacted.make(key) }
     }))
+
+const nothing: Output = {
+  isTerminal: false,
+  columns: Effect.succeed(80),
+  unsafeWrite: () => {},
+  write: () => Effect.void
+}
+
+/** A terminal that nobody looks at. */
+export const silent: Context.Tag.Service<Tty> = {
+  output: nothing,
+  errors: nothing,
+  input: { isTerminal: false, bytes: Stream.empty, raw: Effect.void }
+}
 
 export interface Terminal {
   readonly isTerminal?: boolean

@@ -8,6 +8,7 @@ export const call = describe(
     "call",
     {
       target: options.target,
+      contracts: options.contracts,
       json: options.json,
       untyped: options.untyped,
       timeout: options.duration("timeout", "Cancel the call after this time."),

@@ -9,6 +9,7 @@ export const console = describe(
     "console",
     {
       target: options.target,
+      json: options.json,
       escape: Options.text("escape").pipe(
         Options.withPseudoName("key"),
         Options.withDefault("ctrl-]"),
@@ -37,7 +38,8 @@ export const console = describe(
   "console",
   {
     summary: "Connect the terminal with a serial console, or another stream of the device.",
-    details: "What the device says reaches the terminal unchanged, escape sequences included.",
+    details:
+      "What the device says reaches the terminal unchanged, escape sequences included. With --json each piece of it is a line with its text.",
     example: "console serial --send version --expect \"=> \" --timeout \"5 seconds\""
   }
 )

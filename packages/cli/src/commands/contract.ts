@@ -6,7 +6,7 @@ import * as options from "../options.ts"
 export const contract = describe(
   Command.make(
     "contract",
-    { target: options.target, path: options.path },
+    { target: options.target, contracts: options.contracts, json: options.json, path: options.path },
     lazily(() => import("../programs/contract.ts"))
   ),
   "contract",

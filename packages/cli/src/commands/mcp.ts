@@ -9,6 +9,7 @@ export const mcp = describe(
     "mcp",
     {
       target: options.target,
+      contracts: options.contracts,
       allowWrites: options.flag("allow-writes", "Allow methods that change the device, except destructive ones."),
       allow: Options.text("allow").pipe(
         Options.withPseudoName("method"),

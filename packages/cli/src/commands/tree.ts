@@ -8,6 +8,7 @@ export const tree = describe(
     "tree",
     {
       target: options.target,
+      contracts: options.contracts,
       json: options.json,
       methods: options.flag("methods", "List the methods of each driver.", "m")
     },

@@ -9,6 +9,7 @@ export const watch = describe(
     "watch",
     {
       target: options.target,
+      contracts: options.contracts,
       json: options.json,
       untyped: options.untyped,
       count: Options.integer("count").pipe(

@@ -9,6 +9,7 @@ import * as logLine from "../logLine.ts"
 import type { Json } from "../output.ts"
 import * as bounds from "./bounds.ts"
 import type { InputSchema } from "./inputSchema.ts"
+import type { Surroundings } from "./methods.ts"
 import type { Names } from "./names.ts"
 import type { Tool } from "./tool.ts"
 
@@ -35,7 +36,10 @@ const reading = (
   call
 })
 
-export const of = (connection: ExporterConnection.Connection, names: Names): ReadonlyArray<Tool> => [
+export const of = (
+  connection: ExporterConnection.Connection,
+  { known, names }: Pick<Surroundings, "known" | "names">
+): ReadonlyArray<Tool> => [
   reading(
     names,
     "tree",
@@ -44,7 +48,7 @@ export const of = (connection: ExporterConnection.Connection, names: Names): Rea
       Effect.sync((): Json => ({
         address: connection.address,
         labels: connection.labels,
-        root: driverTree.json(connection.root)
+        root: driverTree.json(known, connection.root)
       }))
   ),
   reading(

@@ -2,6 +2,7 @@
 import * as DriverMethod from "@effect-jumpstarter/core/DriverMethod"
 import * as JSONSchema from "effect/JSONSchema"
 import * as Schema from "effect/Schema"
+import { argumentName } from "../contracts.ts"
 
 /** An object of JSON. */
 export type JsonObject = { readonly [key: string]: unknown }
@@ -52,7 +53,7 @@ const ofArgument = (argument: DriverMethod.Argument, name: string): Property => 
 /** The property with the arguments that may follow the described ones. */
 export const restName = "more"
 
-export const nameOf = (names: ReadonlyArray<string>, index: number): string => names[index] ?? `argument${index + 1}`
+export const nameOf = (names: ReadonlyArray<string>, index: number): string => names[index] ?? argumentName(index)
 
 export const of = (
   { args = [], rest }: DriverMethod.ArgumentOptions,

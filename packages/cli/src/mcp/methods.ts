@@ -20,6 +20,7 @@ export interface Surroundings {
   readonly policy: policies.Policy
   readonly local: toolArguments.Local
   readonly names: Names
+  readonly known: contracts.Known
 }
 
 interface Place {
@@ -183,7 +184,7 @@ const undescribed = (surroundings: Surroundings, place: Place): Tool => {
 
 /** The tools of a driver. */
 export const of = (surroundings: Surroundings, driver: DriverClient.DriverClient): Effect.Effect<ReadonlyArray<Tool>> =>
-  Effect.map(contracts.of(driver), (contract) => {
+  Effect.map(contracts.of(surroundings.known, driver), (contract) => {
     const place = contracts.shownPath(driver.path)
     if (contract === undefined) {
       return Object.keys(driver.methodsDescription).map((method) =>

@@ -14,6 +14,7 @@ import {
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
+import type { Known } from "../contracts.ts"
 import * as failure from "../failure.ts"
 import * as output from "../output.ts"
 import { version } from "../version.ts"
@@ -28,6 +29,7 @@ import type { Tool } from "./tool.ts"
 export interface Options {
   readonly policy: Policy
   readonly folders: ReadonlyArray<string>
+  readonly known: Known
 }
 
 const instructions =
@@ -41,9 +43,10 @@ const toolsOf = (connection: ExporterConnection.Connection, options: Options) =>
     const surroundings = {
       policy: options.policy,
       local: { folders: yield* folders.make(options.folders), files: yield* FileSystem.FileSystem },
-      names
+      names,
+      known: options.known
     }
-    const own = exporterTools.of(connection, names)
+    const own = exporterTools.of(connection, surroundings)
     const ofDrivers = yield* Effect.forEach(DriverTree.nodes(connection.root), (driver) =>
       methods.of(surroundings, driver))
     return [...own, ...ofDrivers.flat()]

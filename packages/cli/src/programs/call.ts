@@ -10,10 +10,12 @@ import * as durations from "../durations.ts"
 import { CommandError, usage } from "../failure.ts"
 import type { Target } from "../options.ts"
 import * as output from "../output.ts"
+import * as ownContracts from "../ownContracts.ts"
 import * as target from "../target.ts"
 
 export interface Arguments {
   readonly target: Target
+  readonly contracts: ReadonlyArray<string>
   readonly json: boolean
   readonly untyped: boolean
   readonly timeout: Option.Option<string>
@@ -30,11 +32,12 @@ const compare = (title: string, described: DriverMethod.Any | undefined, result:
     : output.note(`note: the result of ${title} is not what its contract says, ${String(schema.ast)}`)
 }
 
-export const run = ({ args, json, method, path, target: place, timeout, untyped }: Arguments) =>
+export const run = ({ args, contracts, json, method, path, target: place, timeout, untyped }: Arguments) =>
   Effect.gen(function*() {
+    const known = yield* ownContracts.load(contracts)
     const limit = yield* durations.optional("timeout", timeout)
     const program = Effect.gen(function*() {
-      const chosen = yield* driverMethod.choose({ path, method, untyped })
+      const chosen = yield* driverMethod.choose({ path, method, untyped, known })
       const { called: { title }, described, driver } = chosen
       if (described?._tag === "StreamingCall") {
         return yield* usage(`${title} returns a stream; follow it with \`effect-jumpstarter watch ${path} ${method}\``)

@@ -21,6 +21,7 @@ import { Tty } from "../Tty.ts"
 
 export interface Arguments {
   readonly target: Target
+  readonly json: boolean
   readonly path: string
   readonly escape: string
   readonly send: ReadonlyArray<string>
@@ -91,14 +92,26 @@ const interactive = <E>(stream: ByteStream.ByteStream<E>, place: string, key: es
 // A device seldom ends its console, so the end of the input is the end of a dialogue once the device is silent.
 const silence = Duration.toMillis("1 second")
 
+type Show = (data: string | Uint8Array) => Effect.Effect<void, never, Tty>
+
+/** Shows what the device says: unchanged, or as lines of JSON. */
+const showing = (json: boolean): Show => {
+  if (!json) return (data) => Effect.flatMap(Tty, ({ output: shown }) => shown.write(data))
+  const decoder = new TextDecoder()
+  return (data) => {
+    const text = typeof data === "string" ? data : decoder.decode(data, { stream: true })
+    return text === "" ? Effect.void : output.print(output.compact({ text }))
+  }
+}
+
 /** Sends what is piped, and shows what the device says until it ends, or is silent after the end of the input. */
-const piped = <E>(stream: ByteStream.ByteStream<E>) =>
+const piped = <E>(stream: ByteStream.ByteStream<E>, show: Show) =>
   Effect.gen(function*() {
-    const { input, output: shown } = yield* Tty
+    const { input } = yield* Tty
     let heardAt = yield* Clock.currentTimeMillis
     const heard = Stream.runForEach(stream.read, (bytes) =>
       Effect.zipRight(
-        shown.write(bytes),
+        show(bytes),
         Effect.map(Clock.currentTimeMillis, (now) => {
           heardAt = now
         })
@@ -121,8 +134,12 @@ const dialogue = <E>(
   timeout: Parameters<Console.Console<E>["expect"]>[1]
 ) =>
   Effect.gen(function*() {
-    const { output: shown } = yield* Tty
-    const console = yield* Console.make(stream, { lineEnd: lineEnds[args.lineEnd], onText: shown.write })
+    const tty = yield* Tty
+    const show = showing(args.json)
+    const console = yield* Console.make(stream, {
+      lineEnd: lineEnds[args.lineEnd],
+      onText: (text) => Effect.provideService(show(text), Tty, tty)
+    })
     yield* Effect.forEach(args.send, console.sendLine)
     if (pattern !== undefined) yield* console.expect(pattern, timeout)
   })
@@ -139,7 +156,9 @@ export const run = (args: Arguments) =>
       if (pattern !== undefined || args.send.length > 0) {
         return yield* dialogue(read, args, pattern, { timeout: Option.getOrUndefined(timeout) })
       }
-      yield* input.isTerminal && shown.isTerminal ? interactive(read, place, key) : piped(read)
+      yield* input.isTerminal && shown.isTerminal && !args.json
+        ? interactive(read, place, key)
+        : piped(read, showing(args.json))
     })
     yield* Effect.provide(Effect.scoped(program), target.layer(args.target))
   })

@@ -8,17 +8,19 @@ import * as contracts from "../contracts.ts"
 import * as driverTree from "../driverTree.ts"
 import type { Target } from "../options.ts"
 import * as output from "../output.ts"
+import * as ownContracts from "../ownContracts.ts"
 import * as target from "../target.ts"
 import * as visible from "../visible.ts"
 
 interface Arguments {
   readonly target: Target
+  readonly contracts: ReadonlyArray<string>
   readonly json: boolean
   readonly methods: boolean
 }
 
-const signature = (driver: DriverClient.DriverClient, name: string): string => {
-  const method = contracts.entryOf(driver)?.methods[name]
+const signature = (known: contracts.Known, driver: DriverClient.DriverClient, name: string): string => {
+  const method = known.entryOf(driver)?.methods[name]
   if (method === undefined) return name
   const kind = { Call: "", StreamingCall: ", a stream of items", Stream: ", a stream of bytes" }[method.kind]
   return `${name}(${method.arguments.join(", ")})  ${method.effect}${kind}`
@@ -37,11 +39,15 @@ const branches = (driver: DriverClient.DriverClient, root: DriverClient.DriverCl
   return lines
 }
 
-const asText = (root: DriverClient.DriverClient, withMethods: boolean): ReadonlyArray<string> => {
+const asText = (
+  known: contracts.Known,
+  root: DriverClient.DriverClient,
+  withMethods: boolean
+): ReadonlyArray<string> => {
   const drivers = DriverTree.nodes(root)
   const rows = output.table(drivers.map((driver) => [
     branches(driver, root) + visible.line(driver.path.length === 0 ? "." : driver.name),
-    contracts.entryOf(driver)?.name ?? "-",
+    visible.line(known.entryOf(driver)?.name ?? "-"),
     visible.line(contracts.labelOf(driver)),
     visible.line(Option.getOrElse(driver.description, () => ""))
   ]))
@@ -53,18 +59,24 @@ const asText = (root: DriverClient.DriverClient, withMethods: boolean): Readonly
     return withMethods
       ? [
         row,
-        ...Object.keys(driverTree.methodsOf(driver)).map((name) => indent + visible.line(signature(driver, name)))
+        ...Object.keys(driverTree.methodsOf(known, driver)).map((name) =>
+          indent + visible.line(signature(known, driver, name))
+        )
       ]
       : [row]
   })
 }
 
-export const run = ({ json, methods, target: place }: Arguments) =>
+export const run = ({ contracts: files, json, methods, target: place }: Arguments) =>
   Effect.gen(function*() {
-    const { address, labels, root, uuid } = yield* ExporterConnection.ExporterConnection
-    yield* output.document(
-      json,
-      { address, uuid, labels, root: driverTree.json(root) },
-      () => asText(root, methods)
-    )
-  }).pipe(Effect.provide(target.layer(place)))
+    const known = yield* ownContracts.load(files)
+    const program = Effect.gen(function*() {
+      const { address, labels, root, uuid } = yield* ExporterConnection.ExporterConnection
+      yield* output.document(
+        json,
+        { address, uuid, labels, root: driverTree.json(known, root) },
+        () => asText(known, root, methods)
+      )
+    })
+    yield* Effect.provide(program, target.layer(place))
+  })

@@ -8,11 +8,13 @@ import * as durations from "../durations.ts"
 import { usage } from "../failure.ts"
 import type { Target } from "../options.ts"
 import * as output from "../output.ts"
+import * as ownContracts from "../ownContracts.ts"
 import * as target from "../target.ts"
 import { Tty } from "../Tty.ts"
 
 export interface Arguments {
   readonly target: Target
+  readonly contracts: ReadonlyArray<string>
   readonly json: boolean
   readonly untyped: boolean
   readonly count: Option.Option<number>
@@ -22,12 +24,13 @@ export interface Arguments {
   readonly args: ReadonlyArray<string>
 }
 
-export const run = ({ args, count, during, json, method, path, target: place, untyped }: Arguments) =>
+export const run = ({ args, contracts, count, during, json, method, path, target: place, untyped }: Arguments) =>
   Effect.gen(function*() {
+    const known = yield* ownContracts.load(contracts)
     const limit = yield* durations.optional("for", during)
     const { output: terminal } = yield* Tty
     const program = Effect.gen(function*() {
-      const chosen = yield* driverMethod.choose({ path, method, untyped })
+      const chosen = yield* driverMethod.choose({ path, method, untyped, known })
       const { called: { title }, described, driver } = chosen
       if (described !== undefined && described._tag !== "StreamingCall") {
         return yield* usage(`${title} returns no stream; use \`effect-jumpstarter call ${path} ${method}\``)
