@@ -7,7 +7,7 @@ export class BoardPower extends Device.Tag("bench/BoardPower", Power.contract)<B
 
 export class BoardConsole extends Device.Tag("bench/BoardConsole", Serial.contract)<BoardConsole>() {}
 
-/** The devices, by their paths in the exporter's tree of drivers. `npx effect-jumpstarter tree` shows the tree. */
+/** The devices, by their paths in the exporter's tree of drivers. `npx @effect-jumpstarter/cli tree` shows the tree. */
 export const devices = Layer.merge(BoardPower.layer("power"), BoardConsole.layer("serial"))
 
 /** Switches the board on, logs in, and returns the console at the prompt. Closing the scope switches the board off. */
