@@ -91,7 +91,8 @@ export interface MakeOptions {
   /** Whether there is a connection to the exporter, over which lines may arrive after the results they belong to. */
   readonly isRemote?: boolean | undefined
   /**
-   * Receives each line and each gap from the start. The first consumer still gets what the exporter would have kept for it.
+   * Receives each line and each gap from the start, and `make` waits for the backlog, as `forward` does. The first consumer
+   * still gets what the exporter would have kept for it.
    *
    * @internal
    */
@@ -336,7 +337,11 @@ export const make = Effect.fnUntraced(function*(
     Effect.suspend(() => closed ? Effect.void : reading)
   )
 
-  if (witness !== undefined) yield* Scope.extend(reading, reader)
+  // The program's first call would end the backlog, and a record would show what earlier programs did as part of this one.
+  if (witness !== undefined) {
+    yield* Scope.extend(reading, reader)
+    yield* beginning.over
+  }
 
   const events = Stream.unwrapScoped(Effect.map(subscribe, eventsOf))
 

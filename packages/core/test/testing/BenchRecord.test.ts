@@ -219,7 +219,7 @@ describe("a record", () => {
     })))
 
   for (const address of ["unix", "tcp"] as const) {
-    it.scopedLive(`over ${address} has the lines of the last call, though the program listens to no log`, () =>
+    it.scopedLive(`over ${address} has the lines of the last call, and marks those of an earlier program`, () =>
       recorded(Effect.gen(function*() {
         const directory = yield* records.directory
         const exporter = yield* Exporter.make(Driver.composite((yield* bench.make).drivers), { localLogs: false })
@@ -227,14 +227,21 @@ describe("a record", () => {
           exporter,
           address === "unix" ? { path: yield* temporary.socketPath } : { host: "127.0.0.1", port: 0 }
         )
-        yield* Effect.flatMap(bench.power, (power) => power.call("on")).pipe(
-          Effect.provide(ExporterConnection.layer(endpoint)),
-          Effect.provide(BenchRecord.layer({ directory, name: "log" }))
-        )
+        const run = (method: string) =>
+          Effect.flatMap(bench.power, (power) => power.call(method)).pipe(
+            Effect.provide(ExporterConnection.layer(endpoint))
+          )
+        yield* run("off")
+        yield* Effect.provide(run("on"), BenchRecord.layer({ directory, name: "log" }))
         const { events } = yield* records.read(`${directory}/log.jsonl`)
         assert.deepStrictEqual(
-          events.flatMap((event) => event.event === "log" ? [[event.operation, event.message]] : []),
-          [["on", "Operation started"], ["on", "Operation completed"]]
+          events.flatMap((event) => event.event === "log" ? [[event.operation, event.message, event.backlog]] : []),
+          [
+            ["off", "Operation started", true],
+            ["off", "Operation completed", true],
+            ["on", "Operation started", undefined],
+            ["on", "Operation completed", undefined]
+          ]
         )
       })))
   }
@@ -328,14 +335,19 @@ describe("a record", () => {
     recorded(Effect.gen(function*() {
       const directory = yield* records.directory
       const outcomes: Array<unknown> = []
+      const hanging = yield* Deferred.make<void>()
+      const stuck = Driver.make({
+        client: "acme.StuckClient",
+        methods: { hang: Driver.call(() => Effect.zipRight(Deferred.succeed(hanging, undefined), Effect.never)) }
+      })
       const ends = {
         fails: Effect.flatMap(bench.power, (power) => power.call("broken")),
         dies: Effect.zipRight(bench.power, Effect.die(new TypeError("no such relay"))),
-        hangs: Effect.flatMap(bench.power, (power) => power.call("hang"))
+        hangs: Effect.flatMap(ExporterConnection.driver("stuck"), (driver) => driver.call("hang"))
       }
       for (const [name, end] of Object.entries(ends)) {
-        const fiber = yield* Effect.fork(records.run({ directory, name, keep: "failed" }, end))
-        yield* bench.settled
+        const fiber = yield* Effect.fork(records.run({ directory, name, keep: "failed" }, end, { stuck }))
+        yield* Effect.raceFirst(Fiber.await(fiber), Deferred.await(hanging))
         yield* Fiber.interrupt(fiber)
         const { events, header } = yield* records.read(`${directory}/${name}.jsonl`)
         const last = events.flatMap((event) => event.event === "end" ? [event.outcome] : []).at(-1)
