@@ -1,23 +1,27 @@
 // What a person does on the page of the bench, in a browser, and what other websites cannot do.
 import { Driver, Endpoint, Exporter, ExporterConnection } from "@effect-jumpstarter/core"
+import { ControllerTest } from "@effect-jumpstarter/core/testing"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as HttpServer from "@effect/platform/HttpServer"
 import { assert, describe, it, layer } from "@effect/vitest"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
+import { spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { createHash } from "node:crypto"
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { createServer, request } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { execPath } from "node:process"
+import { env, execPath } from "node:process"
 import * as browser from "../../core/test/support/browser.ts"
+import { localhost } from "../../core/test/support/certificates.ts"
 import * as process from "../../core/test/support/process.ts"
 import * as program from "../../core/test/support/program.ts"
 import * as Bench from "../src/benchPage/Bench.ts"
@@ -213,6 +217,62 @@ describe.skipIf(browser.isMissing)("the page of the bench", () => {
         assert.strictEqual(page.url(), url)
       }), 60_000)
   })
+})
+
+const programWords = ["--import", "tsx", join(process.repository, "packages/examples/src/benchPage.ts"), "--port", "0"]
+
+/** Runs the program, and returns the address that it prints, and its end. */
+const start = (args: ReadonlyArray<string>, environment: Readonly<Record<string, string>> = {}) =>
+  Effect.gen(function*() {
+    const ended = yield* Deferred.make<void>()
+    const address = yield* Deferred.make<string, string>()
+    const child = yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        spawn(execPath, [...programWords, ...args], { cwd: process.repository, env: { ...env, ...environment } })
+      ),
+      (child) => Effect.zipRight(Effect.sync(() => child.kill("SIGKILL")), Deferred.await(ended))
+    )
+    let output = ""
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      output += text
+      const [, found] = /The bench is at (\S+)/.exec(output) ?? []
+      if (found !== undefined) Deferred.unsafeDone(address, Effect.succeed(found))
+    })
+    let errors = ""
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      errors += text
+    })
+    child.once("close", () => {
+      Deferred.unsafeDone(address, Effect.fail(errors))
+      Deferred.unsafeDone(ended, Effect.void)
+    })
+    return { address: Deferred.await(address), ended: Deferred.await(ended), interrupt: () => child.kill("SIGINT") }
+  })
+
+const statusAt = (url: string) => Effect.promise(async () => (await fetch(url)).status)
+
+describe("the program", () => {
+  it.scopedLive("leases a board for as long as it runs", () =>
+    Effect.gen(function*() {
+      const { certificate, pem } = yield* localhost
+      const listen = { host: "127.0.0.1", port: 0, certificate }
+      const lab = yield* ControllerTest.make({ latency: "none", listen: { controller: listen, router: listen } })
+      yield* lab.hostExporter("bench-1", yield* Board.make, { labels: { board: "rpi4" } })
+      const { endpoint, name, namespace, token } = yield* lab.addClient("alice")
+      const { address, ended, interrupt } = yield* start(["--lease", "board=rpi4"], {
+        JMP_CLIENT_CONFIG_HOME: yield* directory,
+        JMP_NAMESPACE: namespace,
+        JMP_NAME: name,
+        JMP_ENDPOINT: endpoint,
+        JMP_TOKEN: Redacted.value(token),
+        JMP_TLS: JSON.stringify({ ca: Buffer.from(pem).toString("base64") })
+      })
+      assert.strictEqual(yield* statusAt(yield* address), 200)
+      assert.deepStrictEqual((yield* lab.leases).map(({ ended }) => ended), [false])
+      interrupt()
+      yield* ended
+      assert.deepStrictEqual((yield* lab.leases).map(({ ended }) => ended), [true])
+    }), 60_000)
 })
 
 describe("other websites", () => {

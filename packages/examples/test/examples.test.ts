@@ -172,6 +172,13 @@ describe("examples", () => {
     30_000
   )
 
+  it.live("benchPage serves no other machine without a token", () =>
+    Effect.gen(function*() {
+      const { code, stderr, stdout } = yield* run("benchPage", ["--listen", "0.0.0.0"])
+      assert.strictEqual(code, 1)
+      assert.include(stdout + stderr, "at 0.0.0.0 others can reach the page, so it needs a token: set BENCH_PAGE_TOKEN")
+    }), 30_000)
+
   it.live("host connects to the address of BENCH_ADDRESS", () =>
     Effect.gen(function*() {
       const { code, stdout } = yield* run("host", [], { BENCH_ADDRESS: "tcp://nowhere" })
