@@ -246,6 +246,16 @@ describe("a record", () => {
       })))
   }
 
+  it.scoped("has nothing of a connection that was made without it, which looks for no record later", () =>
+    recorded(Effect.gen(function*() {
+      const directory = yield* records.directory
+      yield* Effect.flatMap(bench.power, (power) => power.call("on")).pipe(
+        Effect.provide(BenchRecord.layer({ directory, name: "late" })),
+        Effect.provide(records.connection())
+      )
+      assert.deepStrictEqual((yield* records.read(`${directory}/late.jsonl`)).events, [])
+    })))
+
   it.scoped("hides secrets, wherever they are", () =>
     recorded(Effect.gen(function*() {
       const directory = yield* records.directory
