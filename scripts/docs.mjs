@@ -121,6 +121,8 @@ writeFileSync(
     blockTags: ["@since", "@category", "@example", "@returns", "@param", "@see", "@default", "@remarks"]
   })
 )
+// TypeDoc reads the types of a referenced project from what the compiler has written, which a fresh clone does not have.
+run("node_modules/typescript/bin/tsc", "--build", "packages/proto/tsconfig.src.json")
 run("node_modules/typedoc/bin/typedoc", "--options", join(site, "typedoc.json"))
 
 // -------------------------------------------------------------------------------------------------------------------- what leads to them
