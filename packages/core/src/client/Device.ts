@@ -40,7 +40,10 @@ export class InterfaceMismatch extends Schema.TaggedError<InterfaceMismatch>(
 }) {
   override get message(): string {
     const driver = this.path === "" ? "the root driver" : `the driver at ${JSON.stringify(this.path)}`
-    const expected = this.expected.join(" or ")
+    const [first = "", ...others] = this.expected
+    const expected = others.length > 1
+      ? `${first} or one of the ${others.length} other labels of its contract`
+      : this.expected.join(" or ")
     const problem = this.actual === ""
       ? `has no label ${DriverTree.clientLabel}, expected ${expected}`
       : `speaks ${this.actual}, not ${expected}`

@@ -262,7 +262,7 @@ export const parse = (
       new InvalidAddress({
         address,
         reason: scheme === undefined && !address.includes(":")
-          ? `${reason}; write a socket of that name as unix:${address}`
+          ? `${reason}, or unix:${address} for a socket of that name`
           : reason
       })
     )

@@ -45,7 +45,8 @@ describe("layer", () => {
       ])
       assert.deepStrictEqual(messages, [
         "the driver at \"reset\" speaks jumpstarter_driver_gpiod.client.DigitalOutputClient, " +
-        `not ${[Power.contract.client, ...Power.contract.alsoSpokenBy].join(" or ")}; ` +
+        `not jumpstarter_driver_power.client.PowerClient or one of the ${Power.contract.alsoSpokenBy.length} other labels ` +
+        "of its contract; " +
         "these drivers speak it: power, vm.power",
         "the driver at \"power\" speaks jumpstarter_driver_power.client.PowerClient, " +
         "not jumpstarter_driver_gpiod.client.DigitalOutputClient; these drivers speak it: reset",

@@ -73,7 +73,7 @@ describe("Endpoint", () => {
       ["[]:8090", "the host is missing"],
       [
         "bench-3.lab",
-        "the port is missing; write bench-3.lab:8090; write a socket of that name as unix:bench-3.lab"
+        "the port is missing; write bench-3.lab:8090, or unix:bench-3.lab for a socket of that name"
       ],
       ["::1", "the port is missing; write [::1]:8090"],
       ["[::1]", "the port is missing; write [::1]:8090"],
@@ -164,8 +164,8 @@ describe("Endpoint", () => {
         )
         assert.strictEqual(
           String(error),
-          "(Invalid data at BENCH: \"invalid exporter address \"lab\": the port is missing; write lab:8090; write a socket " +
-            "of that name as unix:lab\")"
+          "(Invalid data at BENCH: \"invalid exporter address \"lab\": the port is missing; write lab:8090, or " +
+            "unix:lab for a socket of that name\")"
         )
       }))
   })
