@@ -122,6 +122,12 @@ const parse = Command.run(root, { name, version, executable: name })
 const wordsOf = (error: ValidationError.ValidationError): string =>
   help.plain(HelpDoc.toAnsiText(error.error)).replaceAll(/\s+/g, " ").trim()
 
+// A path and a method with a dot in between, as messages write them.
+const inTwoWords = (words: ReadonlyArray<string>): string => {
+  const [, path, method] = /^(.+)\.([^.]+)$/.exec(words.at(-1) ?? "") ?? []
+  return method === undefined ? "" : `; write the method as a word of its own: ${path} ${method}`
+}
+
 const isOverview = (words: ReadonlyArray<string>): boolean =>
   words.length === 0 || words.length === 1 && (words[0] === "--help" || words[0] === "-h")
 
@@ -138,7 +144,10 @@ const program = (words: ReadonlyArray<string>) =>
     yield* parse(["node", name, ...arranged]).pipe(
       withParserConsole([name, ...path.slice(0, -1)].join(" ")),
       Effect.catchIf(ValidationError.isValidationError, (error) =>
-        failure.usage(`${wordsOf(error)}; see \`${[name, ...arranged.slice(0, 1)].join(" ")} --help\``))
+        failure.usage(
+          `${wordsOf(error)}${ValidationError.isMissingValue(error) ? inTwoWords(arranged) : ""}; ` +
+            `see \`${[name, ...arranged.slice(0, 1)].join(" ")} --help\``
+        ))
     )
   })
 

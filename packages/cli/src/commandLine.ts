@@ -48,14 +48,23 @@ export const arrange = (
       }
     }
   }
-  const unknown = unknownOf(path.at(-1), given)
-  return unknown === undefined
+  const wrong = given.length === 0 ? undefined : wrongOf(path.at(-1), given, args)
+  return wrong === undefined
     ? Either.right([...path.map(({ name }) => name), ...given, ...args.length === 0 ? [] : ["--", ...args]])
-    : Either.left(unknown)
+    : Either.left(wrong)
 }
 
-const unknownOf = (command: Named | undefined, given: ReadonlyArray<string>): CommandError | undefined => {
-  if (given.length === 0 || command === undefined) return undefined
+const wrongOf = (
+  command: Named | undefined,
+  given: ReadonlyArray<string>,
+  args: ReadonlyArray<string>
+): CommandError | undefined => {
+  if (command === undefined) {
+    const [first = ""] = given
+    return args.length > 0 || withValue.has(first.replace(/=.*$/s, ""))
+      ? undefined
+      : usage(`${first} is the option of no command; \`effect-jumpstarter --help\` lists the commands`)
+  }
   const known = command.options()
   let isValue = false
   for (const word of given) {
@@ -68,5 +77,5 @@ const unknownOf = (command: Named | undefined, given: ReadonlyArray<string>): Co
     if (known.has(name) || withValue.has(name)) continue
     return usage(`${command.name} has no option ${name}; it has ${[...known].join(", ")}`)
   }
-  return undefined
+  return isValue ? usage(`the option ${given.at(-1)} of ${command.name} needs a value`) : undefined
 }

@@ -90,6 +90,20 @@ export interface Failure {
   readonly tag?: string | undefined
 }
 
+// What people read of a file that cannot be used, without the name of the function that found out.
+const reasons: Readonly<Record<string, string>> = {
+  NotFound: "there is no such file or directory",
+  PermissionDenied: "the permissions of the file or of its directory forbid this"
+}
+
+const textOf = (error: object): string => {
+  if (Predicate.isTagged(error, "SystemError") && "reason" in error && "pathOrDescriptor" in error) {
+    const reason = reasons[String(error.reason)]
+    if (reason !== undefined) return `${String(error.pathOrDescriptor)}: ${reason}`
+  }
+  return error instanceof Error ? error.message : String(error)
+}
+
 // A message of several lines becomes one.
 const oneLine = (message: string): string =>
   visible.line(message.trim().replaceAll(/(:?)\s*\r?\n\s*(?:- )?/g, (_, colon) => colon === "" ? "; " : ": "))
@@ -97,7 +111,7 @@ const oneLine = (message: string): string =>
 const ofError = (error: unknown): Failure => {
   if (error instanceof ExitCode) return { line: undefined, code: error.code }
   if (!Predicate.isObject(error)) return { line: oneLine(String(error)), code: codes.refused, kind: "refused" }
-  const message = error instanceof Error ? error.message : String(error)
+  const message = textOf(error)
   const tag = Predicate.hasProperty(error, "_tag") ? String(error._tag) : undefined
   const way = tag === undefined ? undefined : ways[tag]
   const kind = kindOf(error)

@@ -38,7 +38,13 @@ describe("effect-jumpstarter", () => {
       for (
         const [words, line] of [
           [["tee"], /^effect-jumpstarter: there is no command tee; `effect-jumpstarter --help` lists them\n$/],
+          [
+            ["--hlep"],
+            /^effect-jumpstarter: --hlep is the option of no command; `effect-jumpstarter --help` lists the commands\n$/
+          ],
           [["call"], /Missing argument <path>; see `effect-jumpstarter call --help`/],
+          [["call", "board.power.on"], /<method>; write the method as a word of its own: board\.power on; see/],
+          [["status", "--host"], /^effect-jumpstarter: the option --host of status needs a value\n$/],
           [["tree", "--jsn"], /tree has no option --jsn; it has .*--json/],
           [["tree"], /no exporter is named; give --host ADDRESS, lease one with --selector/],
           [["tree", "--client", "lab"], /say which board with --selector, --exporter or --lease/],
