@@ -9,6 +9,7 @@ import type * as DriverInterface from "../contract/DriverInterface.ts"
 import * as DriverMethod from "../contract/DriverMethod.ts"
 import * as mismatch from "../contract/mismatch.ts"
 import type { ByteStream } from "../protocol/ByteStream.ts"
+import * as callers from "../protocol/callerFrame.ts"
 import { formatValuePath } from "../protocol/DriverError.ts"
 import * as DriverFailure from "../protocol/DriverFailure.ts"
 import type { JsonValue } from "../protocol/ProtobufValue.ts"
@@ -18,7 +19,9 @@ import { mapItems } from "../util/mapItems.ts"
 import type { DriverContext, DriverHandler } from "./handler.ts"
 
 const refuse = ({ path, reason }: mismatch.Mismatch): DriverFailure.DriverFailure =>
-  DriverFailure.make("InvalidArgument", `arguments${formatValuePath(path)}: ${reason}`)
+  callers.blame(DriverFailure.make("InvalidArgument", `arguments${formatValuePath(path)}: ${reason}`), {
+    caller: callers.nowhere
+  })
 
 const broken = ({ path, reason }: mismatch.Mismatch): DriverFailure.DriverFailure =>
   DriverFailure.make(

@@ -5,6 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
+import * as callers from "./callerFrame.ts"
 
 /**
  * The six kinds of driver failures that callers can tell apart.
@@ -38,13 +39,13 @@ export class DriverFailure extends Schema.TaggedError<DriverFailure>(
 )("DriverFailure", { reason: FailureReason, message: Schema.String, cause: Schema.optional(Schema.Defect) }) {}
 
 /**
- * Makes a failure from its reason, a message and an optional cause.
+ * Makes a failure from its reason, a message and an optional cause. Its stack begins at the line that called this function.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (reason: FailureReason, message: string, cause?: unknown): DriverFailure =>
-  new DriverFailure({ reason, message, cause })
+  callers.blame(new DriverFailure({ reason, message, cause }), { caller: callers.of() })
 
 const codes: Record<FailureReason, GrpcStatus.GrpcCode> = {
   NotImplemented: "UNIMPLEMENTED",

@@ -56,11 +56,17 @@ export const on = <A>(behalf: Caller | undefined, run: () => A): A => {
 // The frames from the first such line on are Effect's, or Node's, which runs a module.
 const below = /Generator\.next|[\\/]node_modules[\\/](?:\.pnpm[\\/])?effect[@\\/]|\bnode:internal[\\/]/
 
+// This library's frames, such as those that run a handler of the program.
+const library = /[\\/]node_modules[\\/]@effect-jumpstarter[\\/]core[\\/]/
+
 const programOf = (caller: Caller): ReadonlyArray<string> => {
   const lines = linesOf(caller)
   const end = lines.findIndex((line) => below.test(line))
-  return end === -1 ? lines : lines.slice(0, end)
+  return lines.slice(0, end === -1 ? undefined : end).filter((line) => !library.test(line))
 }
+
+// For an error that no line of this program explains, such as a request that a host refuses.
+export const nowhere: Caller = { stack: "" }
 
 // Returns the same error with a stack that shows where the program made the call. The stack is not a field, so it takes no part in
 // equality and encoding.

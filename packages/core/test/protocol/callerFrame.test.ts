@@ -56,6 +56,8 @@ const Probe = DriverInterface.make("acme.client.ProbeClient", {
   absent: DriverMethod.call()
 })
 
+const Limit = DriverInterface.make(Probe.client, { limit: DriverMethod.call({ args: [Schema.Number] }) })
+
 class Board extends Device.Tag("acme/Board", Probe)<Board>() {}
 
 const oops = DriverFailure.make("Device", "oops")
@@ -410,6 +412,26 @@ describe("the stack of a failure begins where the program made the call:", () =>
         ["the helper's", "here"]
       )
     }))
+
+  it.effect("and that of a driver's failure in the driver", () =>
+    Effect.gen(function*() {
+      const failure = yield* Effect.flip(Effect.suspend(() => DriverFailure.make("Device", "the relay is stuck") // here
+      ))
+      assert.deepStrictEqual(linesOf(failure).map((line) => line.includes("// here")), [true])
+    }))
+
+  it.effect("and arguments that a host refuses concern no line of it", () =>
+    Effect.gen(function*() {
+      const board = yield* untyped
+      const causes: Array<unknown> = [yield* Effect.flip(board.call("limit", "five"))]
+      while (causes[0] instanceof Error && !(causes[0] instanceof DriverFailure.DriverFailure)) {
+        causes.unshift(causes[0].cause)
+      }
+      assert.strictEqual(
+        (causes[0] as Error).stack,
+        "DriverFailure: arguments[0]: expected number, actual \"five\""
+      )
+    }).pipe(Effect.provide(ExporterTest.layer({ board: Driver.fromInterface(Limit, { limit: () => Effect.void }) }))))
 
   it.effect("and takes no part in equality or encoding", () =>
     Effect.gen(function*() {
