@@ -23,5 +23,7 @@ export class Tty extends Context.Tag("@effect-jumpstarter/cli/Tty")<Tty, {
     readonly bytes: Stream.Stream<Uint8Array>
     /** Passes each key on at once, without an echo, until the scope closes. */
     readonly raw: Effect.Effect<void, never, Scope.Scope>
+    /** Leaves Ctrl-C to another program at this terminal until the scope closes. */
+    readonly lent: Effect.Effect<void, never, Scope.Scope>
   }
 }>() {}

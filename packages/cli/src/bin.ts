@@ -22,8 +22,8 @@ NodeRuntime.runMain(
     disablePrettyLogger: true,
     // An input that is still open would keep the process alive. What was printed is written first.
     teardown: (exit) => {
-      const code = Exit.isSuccess(exit) ? process.exitCode : codes.interrupted
-      process.stdout.write("", () => process.exit(code))
+      const code = Exit.isSuccess(exit) ? Number(process.exitCode) : codes.interrupted
+      process.stdout.write("", () => processTty.exit(code))
     }
   }
 )

@@ -82,6 +82,8 @@ describe("record and replay", () => {
       const { directory, path } = yield* bench
       const failed = yield* run(["record", `${directory}/x.jsonl`, "--host", path, "--", "sh", "-c", "exit 3"])
       assert.deepStrictEqual(failed, { code: 3, out: "", err: "" })
+      const killed = yield* run(["record", `${directory}/x.jsonl`, "--host", path, "--", "sh", "-c", "kill -9 $$"])
+      assert.deepStrictEqual(killed, { code: 137, out: "", err: "" })
       for (
         const [words, code, line] of [
           [["record", `${directory}/x.jsonl`, "--host", path], 2, /say which program to record, after --/],

@@ -79,7 +79,7 @@ const nothing: Output = {
 export const silent: Context.Tag.Service<Tty> = {
   output: nothing,
   errors: nothing,
-  input: { isTerminal: false, bytes: Stream.empty, raw: Effect.void }
+  input: { isTerminal: false, bytes: Stream.empty, raw: Effect.void, lent: Effect.void }
 }
 
 export interface Terminal {
