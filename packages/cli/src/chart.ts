@@ -1,4 +1,7 @@
-// Numbers that arrive one after the other, as lines of a chart that are drawn again with each of them.
+// Numbers that arrive one after the other, as lines of a chart that are drawn again with each of them. An exporter chooses the names of
+// the numbers, so both the names and their count are bounded.
+import * as visible from "./visible.ts"
+
 const blocks = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"]
 
 /** The numbers of an item, by name: a number itself has none. */
@@ -16,6 +19,11 @@ const bars = (values: ReadonlyArray<number>, low: number, high: number): string 
     return blocks[Math.round(height * (blocks.length - 1))]
   }).join("")
 
+// More lines would not fit on a small terminal, where a chart cannot be drawn in place.
+const mostSeries = 12
+
+const longestName = 24
+
 interface Series {
   readonly name: string
   values: ReadonlyArray<number>
@@ -27,10 +35,13 @@ export class Chart {
   readonly #series = new Map<string, Series>()
   #drawn = 0
 
-  /** Takes the numbers of an item, and returns what draws the chart in place of the last one. */
+  /** Takes the numbers of an item, and returns what draws the chart in place of the last one. The first names have a line each. */
   add(item: unknown, columns: number): string {
-    for (const [name, value] of numbersOf(item)) {
-      const series = this.#series.get(name) ?? { name, values: [], low: Math.min(0, value), high: value }
+    for (const [key, value] of numbersOf(item)) {
+      const name = visible.line(key).slice(0, longestName)
+      const known = this.#series.get(name)
+      if (known === undefined && this.#series.size === mostSeries) continue
+      const series = known ?? { name, values: [], low: Math.min(0, value), high: value }
       series.values = [...series.values, value].slice(-columns)
       series.low = Math.min(series.low, value)
       series.high = Math.max(series.high, value)
@@ -48,5 +59,10 @@ export class Chart {
     const up = this.#drawn === 0 ? "" : `\x1b[${this.#drawn}A`
     this.#drawn = lines.length
     return up + lines.map((line) => `\r\x1b[2K${line}\n`).join("")
+  }
+
+  /** Leaves the chart as it is, because other lines follow. The next one is drawn below them. */
+  leave(): void {
+    this.#drawn = 0
   }
 }

@@ -1,4 +1,5 @@
 // The commands that watch, talk, transfer and forward.
+import { Driver, Exporter } from "@effect-jumpstarter/core"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { assert, describe, it } from "@effect/vitest"
@@ -38,6 +39,17 @@ describe("watch", () => {
       assert.strictEqual(first, "\r\x1b[2Kvoltage         5 █ 0 to 5\n\r\x1b[2Kcurrent         2 █ 0 to 2\n")
       assert.include(second, "5 ██ 0 to 5")
       assert.strictEqual(out.split("\x1b[2A").length, 3)
+    }))
+
+  it.scopedLive("bounds the names that an exporter gives to numbers, and shows them harmlessly", () =>
+    Effect.gen(function*() {
+      const { path } = yield* bench
+      const { code, out } = yield* run(["watch", "group.fan", "gauges", "--host", path], { isTerminal: true })
+      assert.strictEqual(code, 0)
+      const lines = out.replaceAll("\r\x1b[2K", "").trimEnd().split("\n")
+      assert.strictEqual(lines.length, 12)
+      for (const line of lines) assert.notMatch(line, /[\p{Cc}\u202e]/u)
+      assert.match(lines[0] ?? "", /^\\x1b\]0;owned/)
     }))
 
   it.scopedLive("ends after a time, and prints what are no numbers as lines", () =>
@@ -210,6 +222,65 @@ describe("flash and dump", () => {
       assert.strictEqual((yield* flasher.flashed)[0]?.sha256, sha256(image))
     }))
 
+  it.scopedLive("write, read and compare storage behind a switch, which leads to the device afterwards", () =>
+    Effect.gen(function*() {
+      const { directory, path: socket } = yield* bench
+      const events: Array<string> = []
+      const note = (event: string) => Driver.call(() => Effect.sync(() => void events.push(event)))
+      let content = new Uint8Array()
+      const mux = Driver.make({
+        client: "jumpstarter_driver_opendal.client.StorageMuxClient",
+        methods: {
+          host: note("host"),
+          dut: note("dut"),
+          write: Driver.call(([handle], { resource }) =>
+            Effect.scoped(Effect.gen(function*() {
+              const { read } = yield* resource(handle)
+              events.push("write")
+              content = Buffer.concat(Array.from(yield* Stream.runCollect(read)))
+            }))
+          ),
+          read: Driver.call(([handle], { resource }) =>
+            Effect.scoped(Effect.gen(function*() {
+              const { write } = yield* resource(handle)
+              events.push("read")
+              yield* write(Stream.make(content))
+            }))
+          )
+        }
+      })
+      const path = `${socket}.mux`
+      yield* Exporter.serve(yield* Exporter.make(Driver.composite({ mux }), { localLogs: false }), { path })
+      const file = `${directory}/image.img`
+      yield* write(file, image)
+      const flashed = yield* run(["flash", "mux", file, "--verify", "--host", path])
+      assert.strictEqual(flashed.code, 0, flashed.err)
+      assert.match(flashed.out, /read back unchanged/)
+      assert.deepStrictEqual(events.splice(0), ["host", "write", "dut", "host", "read", "dut"])
+      const dumped = yield* run(["dump", "mux", `${directory}/dump.img`, "--host", path])
+      assert.strictEqual(dumped.code, 0, dumped.err)
+      assert.deepStrictEqual(events, ["host", "read", "dut"])
+    }))
+
+  it.scopedLive("have the exporter fetch a URL, and do not print what may be secret in it", () =>
+    Effect.gen(function*() {
+      const { directory } = yield* bench
+      const seen: Array<unknown> = []
+      const flasher = Driver.make({
+        client: "jumpstarter_driver_opendal.client.FlasherClient",
+        methods: { flash: Driver.call(([handle]) => Effect.sync(() => void seen.push(handle))) }
+      })
+      const path = `${directory}/fetching.sock`
+      yield* Exporter.serve(yield* Exporter.make(Driver.composite({ flasher }), { localLogs: false }), { path })
+      const url = "https://user:pass@images.example/x.xz?signature=abc#d"
+      const words = ["flash", "flasher", url, "--host", path]
+      const { code, err, out } = yield* run([...words, "--encoding", "identity"])
+      assert.strictEqual(code, 0, err)
+      assert.deepStrictEqual({ err, out }, { err: "", out: "flasher: wrote https://images.example/x.xz\n" })
+      assert.match((yield* run(words)).err, /compressed|decode/)
+      assert.include(JSON.stringify(seen[0]), "signature=abc")
+    }))
+
   it.scopedLive("fail in one line", () =>
     Effect.gen(function*() {
       const { directory, flasher, path } = yield* bench
@@ -229,7 +300,12 @@ describe("flash and dump", () => {
             2,
             /power is a Power, which has no method flash or write; name one that has: group\.flasher/
           ],
-          [["flash", "group.flasher", "https://images.example/x", "--verify"], 2, /--verify needs a local image/]
+          [["flash", "group.flasher", "https://images.example/x", "--verify"], 2, /--verify needs a local image/],
+          [
+            ["flash", "group.flasher", "https://images.example/x.xz", "--encoding", "xz"],
+            2,
+            /--encoding xz needs a local image: an exporter does not decode what it fetches from a URL/
+          ]
         ] as const
       ) {
         const outcome = yield* run([...words, "--host", path])

@@ -24,7 +24,12 @@ const fan = Driver.make({
     set_speed: Driver.call(([percent]) => Effect.as(Effect.logWarning(`speed ${hostile}`), percent ?? null)),
     say: Driver.call(() => Effect.succeed(hostile)),
     hang: Driver.call(() => Effect.never),
-    names: Driver.streamingCall(() => Stream.make("one", "two"))
+    names: Driver.streamingCall(() => Stream.make("one", "two")),
+    gauges: Driver.streamingCall(() =>
+      Stream.make(
+        Object.fromEntries([hostile, ...Array.from({ length: 99 }, (_, index) => `g${index}`)].map((name) => [name, 1]))
+      )
+    )
   }
 })
 
@@ -122,7 +127,7 @@ export const run = (
       Effect.provideService(Tty, {
         output: outputOf("out"),
         errors: outputOf("err"),
-        input: { isTerminal, bytes: input, raw: Effect.void }
+        input: { isTerminal, bytes: input, raw: Effect.void, lent: Effect.void }
       }),
       Effect.provide(NodeContext.layer),
       Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(environment))))

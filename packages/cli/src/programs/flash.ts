@@ -2,6 +2,7 @@
 import type { ContentEncoding } from "@effect-jumpstarter/core/ContentEncoding"
 import * as Device from "@effect-jumpstarter/core/Device"
 import * as Flasher from "@effect-jumpstarter/core/drivers/Flasher"
+import * as StorageMux from "@effect-jumpstarter/core/drivers/StorageMux"
 import * as ProgressBar from "@effect-jumpstarter/core/ProgressBar"
 import * as Resource from "@effect-jumpstarter/core/Resource"
 import * as Effect from "effect/Effect"
@@ -43,6 +44,13 @@ const isUrl = (image: string): boolean => /^https?:\/\//.test(image)
 const send = (found: transfer.Found, argument: Sendable, partition: ReadonlyArray<string>) =>
   transfer.switched(found, found.driver.call(found.method, argument, ...partition))
 
+// What was written is read where it was written: a storage mux has `read` in place of `dump`.
+const readerOf = ({ driver, method }: transfer.Found): Pick<Flasher.Client, "dump"> => {
+  if (method === "flash") return Device.fromInterface(driver, Flasher.contract)
+  const mux = Device.fromInterface(driver, StorageMux.contract)
+  return { dump: (target) => StorageMux.onHost(mux, mux.read(target)) }
+}
+
 const describe = (
   { image, json, path }: Arguments,
   place: string,
@@ -63,12 +71,21 @@ const describe = (
     ]
   )
 
+// The user, the query and the fragment of a URL can be secrets.
+const withoutSecrets = (image: string): string => image.replace(/[?#].*$/s, "").replace(/^([^:]*:\/*)[^/]*@/, "$1")
+
 const fromUrl = (args: Arguments, found: transfer.Found) =>
-  args.verify
-    ? usage("--verify needs a local image to compare with")
-    : send(found, Resource.presigned(args.image), Option.toArray(args.partition)).pipe(
-      Effect.zipRight(describe(args, found.place, undefined, false))
-    )
+  Effect.gen(function*() {
+    if (args.verify) return yield* usage("--verify needs a local image to compare with")
+    if (args.encoding !== "auto" && args.encoding !== "identity") {
+      return yield* usage(
+        `--encoding ${args.encoding} needs a local image: an exporter does not decode what it fetches from a URL`
+      )
+    }
+    const contentEncoding = args.encoding === "identity" ? args.encoding : undefined
+    yield* send(found, Resource.presigned(args.image, { contentEncoding }), Option.toArray(args.partition))
+    yield* describe({ ...args, image: withoutSecrets(args.image) }, found.place, undefined, false)
+  })
 
 const fromFile = (args: Arguments, found: transfer.Found) =>
   Effect.gen(function*() {
@@ -81,11 +98,7 @@ const fromFile = (args: Arguments, found: transfer.Found) =>
     )
     if (args.verify) {
       const shown = ProgressBar.show(file, { ...bar, label: "verify" })
-      yield* Flasher.verify(
-        Device.fromInterface(found.driver, Flasher.contract),
-        shown,
-        Option.getOrUndefined(args.partition)
-      )
+      yield* Flasher.verify(readerOf(found), shown, Option.getOrUndefined(args.partition))
     }
     yield* describe(args, found.place, digest, args.verify)
   })

@@ -40,11 +40,13 @@ export const run = ({ args, contracts, count, during, json, method, path, target
       yield* driver.streamingCall(method, ...prepared).pipe(
         Option.isNone(limit) ? (items) => items : Stream.interruptAfter(limit.value),
         Option.isNone(count) ? (items) => items : Stream.take(count.value),
-        Stream.runForEach((item) =>
-          json || !terminal.isTerminal || numbersOf(item).length === 0
-            ? output.print(output.compact(item))
-            : Effect.flatMap(terminal.columns, (columns) => terminal.write(chart.add(item, columns)))
-        )
+        Stream.runForEach((item) => {
+          if (!json && terminal.isTerminal && numbersOf(item).length > 0) {
+            return Effect.flatMap(terminal.columns, (columns) => terminal.write(chart.add(item, columns)))
+          }
+          chart.leave()
+          return output.print(output.compact(item))
+        })
       )
     })
     yield* Effect.provide(Effect.scoped(program), target.layer(place))
