@@ -23,15 +23,16 @@ export type TargetError =
   | LeaseFailure
   | PlatformError.PlatformError
 
-// An address of the command line takes the place of that of the shell, and what the shell says about its exporter does not apply.
-const named = (address: string, insecure: boolean) =>
+// What the command line says takes the place of what the shell says. What a shell says about its exporter does not apply to another
+// address.
+const saying = ({ host, insecure }: Target) =>
   Layer.unwrapEffect(Effect.configProviderWith((provider) =>
     Effect.succeed(Layer.setConfigProvider(
       ConfigProvider.fromMap(
         new Map([
-          ["JUMPSTARTER_HOST", address],
-          ["JMP_EXPORTER", ""],
-          ["JMP_LEASE", ""],
+          ...Option.isSome(host)
+            ? [["JUMPSTARTER_HOST", host.value], ["JMP_EXPORTER", ""], ["JMP_LEASE", ""]] as const
+            : [],
           ...insecure ? [["JMP_GRPC_INSECURE", "1"] as const] : []
         ])
       ).pipe(ConfigProvider.orElse(() => provider))
@@ -56,11 +57,7 @@ const direct = (
 ): Layer.Layer<ExporterConnection.ExporterConnection, TargetError, FileSystem.FileSystem> =>
   Layer.unwrapEffect(Effect.gen(function*() {
     if (Option.isNone(target.host) && (yield* variable("JUMPSTARTER_HOST")) === "") return yield* nowhere
-    const connection = ExporterConnection.layerEnv({ trust: yield* trustOf(target) })
-    return Option.match(target.host, {
-      onNone: () => connection,
-      onSome: (address) => Layer.provide(connection, named(address, target.insecure))
-    })
+    return Layer.provide(ExporterConnection.layerEnv({ trust: yield* trustOf(target) }), saying(target))
   }))
 
 const isLeased = ({ exporter, lease, selector }: Target): boolean =>

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { bench, hostile, jsonLines, type Outcome, run, type Terminal } from "./support.ts"
 
@@ -179,6 +180,22 @@ describe("status", () => {
       assert.match(out, /^address {2}unix:.*exporter\.sock\nstatus {3}LEASE_READY\n/)
       const { out: json } = yield* onBench(["status", "--json"])
       assert.strictEqual(JSON.parse(json).status, "LEASE_READY")
+    }))
+
+  it.scopedLive("follows each change, also one that comes right after the first line", () =>
+    Effect.gen(function*() {
+      const { exporter, path } = yield* bench
+      const seen: Array<string> = []
+      const second = yield* Deferred.make<void>()
+      yield* Effect.forkScoped(run(["status", "--follow", "--json", "--host", path], {
+        onOutput: (line) => {
+          seen.push(JSON.parse(line).status)
+          if (seen.length === 1) Effect.runFork(exporter.setStatus("AFTER_LEASE_HOOK"))
+          else Deferred.unsafeDone(second, Effect.void)
+        }
+      }))
+      yield* Deferred.await(second)
+      assert.deepStrictEqual(seen, ["LEASE_READY", "AFTER_LEASE_HOOK"])
     }))
 })
 

@@ -94,8 +94,9 @@ describe("a lab", () => {
       assert.deepStrictEqual(JSON.parse(mine.out).map(({ exporter, state }: never) => ({ exporter, state })), [
         { exporter: "bench-1", state: "ready" }
       ])
-      const released = yield* run(["lease", "release", name])
-      assert.strictEqual(released.code, 0, released.err)
+      const released = yield* run(["lease", "release", "nobody", name])
+      assert.strictEqual(released.code, 4)
+      assert.match(released.err, new RegExp(`^released ${name}\neffect-jumpstarter: .*nobody.*\n$`))
       assert.isTrue((yield* control.leases).every(({ ended }) => ended))
     }))
 
@@ -194,7 +195,7 @@ describe("a lab", () => {
       assert.strictEqual(code, 0, out)
       assert.match(out, /ok {2}configuration .*alice\.yaml: the client lab\/alice of tls:/)
       assert.match(out, /ok {2}token {10}it expires in /)
-      assert.match(out, /ok {2}controller .* answers, with 1 exporters/)
+      assert.match(out, /ok {2}controller .* answers, with 1 exporter$/m)
       assert.match(out, /ok {2}exporter /)
     }))
 })

@@ -28,13 +28,14 @@ const presented = ({ host, port }: Endpoint.Tls): Effect.Effect<Presented, Error
     })
     socket.once("secureConnect", () => {
       const { subject, subjectaltname, valid_from, valid_to } = socket.getPeerCertificate()
+      socket.destroy()
       resume(Effect.succeed({
         subject: subjectaltname ?? String(subject?.CN ?? "no name"),
         from: Date.parse(valid_from),
         to: Date.parse(valid_to)
       }))
     })
-    socket.once("error", (error: Error) => resume(Effect.fail(error)))
+    socket.on("error", (error: Error) => resume(Effect.fail(error)))
     return Effect.sync(() => socket.destroy())
   })
 
@@ -42,7 +43,10 @@ const bound = "5 seconds"
 
 const week = Duration.toMillis("7 days")
 
-const days = (millis: number): string => `${Math.max(1, Math.round(millis / Duration.toMillis("1 day")))} days`
+const days = (millis: number): string => {
+  const count = Math.max(1, Math.round(millis / Duration.toMillis("1 day")))
+  return count === 1 ? "1 day" : `${count} days`
+}
 
 const judge = ({ from, subject, to }: Presented, now: number): Check =>
   now < from
@@ -53,17 +57,23 @@ const judge = ({ from, subject, to }: Presented, now: number): Check =>
     ? problem("certificate", `that of ${subject} expires in ${days(to - now)}`, "renew the exporter's certificate")
     : ok("certificate", `that of ${subject} is valid for another ${days(to - now)}`)
 
+// Nothing listens, or there is no such host. The check of the exporter says what to do.
+const isUnreachable = (error: Error): boolean =>
+  "syscall" in error && (error.syscall === "connect" || error.syscall === "getaddrinfo")
+
 const check = (endpoint: Endpoint.Tls): Effect.Effect<Check> =>
   presented(endpoint).pipe(
     Effect.timeoutFail({ duration: bound, onTimeout: () => new Error(`no answer within ${bound}`) }),
     Effect.zip(Clock.currentTimeMillis),
     Effect.match({
-      onFailure: ({ message }) =>
-        problem(
-          "certificate",
-          `there is no TLS at ${Endpoint.format(endpoint)}: ${message}`,
-          "use --insecure or tcp:// if the exporter has no TLS"
-        ),
+      onFailure: (error) =>
+        isUnreachable(error)
+          ? note("certificate", `unknown, because ${Endpoint.format(endpoint)} cannot be reached: ${error.message}`)
+          : problem(
+            "certificate",
+            `there is no TLS at ${Endpoint.format(endpoint)}: ${error.message}`,
+            "use --insecure or tcp:// if the exporter has no TLS"
+          ),
       onSuccess: ([certificate, now]) => judge(certificate, now)
     })
   )

@@ -59,7 +59,7 @@ const reach = (options: Lab) =>
   Effect.gen(function*() {
     const controller = yield* Controller.Controller
     const count = yield* Stream.runCount(controller.within(bound).exporters())
-    return ok("controller", `${controller.target} answers, with ${count} exporters`)
+    return ok("controller", `${controller.target} answers, with ${count} ${count === 1 ? "exporter" : "exporters"}`)
   }).pipe(
     Effect.provide(lab.controller(options)),
     Effect.catchAll((error) =>

@@ -70,7 +70,6 @@ const clock = (connection: ExporterConnection.Connection) =>
           })
         ))
     )
-
     const ahead = Duration.millis(Math.max(0, lines - (yield* Clock.currentTimeMillis)))
     if (lines === 0) {
       return note("clock", "the exporter's log has no line to compare with")
@@ -81,7 +80,7 @@ const clock = (connection: ExporterConnection.Connection) =>
         `the newest line of the exporter's log is ${
           Duration.format(Duration.seconds(Math.round(Duration.toSeconds(ahead))))
         } in the future`,
-        "set the clock of this machine or of the exporter's; `timedatectl` shows it on Linux"
+        "set the clock of this machine or that of the exporter; `timedatectl` shows a clock on Linux"
       )
       : ok("clock", "no line of the exporter's log is in the future")
   })
@@ -101,7 +100,10 @@ const exporter = (place: Target) =>
       return [problem("exporter", messageOf(connected.cause), todo)]
     }
     const [, { address, drivers, status, time }] = connected.value
-    const reached = ok("exporter", `${address} answers, with ${drivers} drivers at the top`)
+    const reached = ok(
+      "exporter",
+      `${address} answers, with ${drivers} ${drivers === 1 ? "driver" : "drivers"} at the top`
+    )
     const ready = Either.match(status, {
       onLeft: (error) => problem("status", error.message, "look at the exporter's own log"),
       onRight: ({ message, status }) =>

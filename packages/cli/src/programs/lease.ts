@@ -1,6 +1,7 @@
 // Makes, extends and releases leases.
 import * as Controller from "@effect-jumpstarter/core/Controller"
 import * as Lease from "@effect-jumpstarter/core/Lease"
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as durations from "../durations.ts"
 import * as lab from "../lab.ts"
@@ -48,10 +49,14 @@ export interface ReleaseArguments {
 export const release = ({ lab: options, names }: ReleaseArguments) =>
   Effect.gen(function*() {
     const controller = yield* Controller.Controller
-    yield* Effect.forEach(
+    // A lease that cannot be released does not keep the others.
+    const released = yield* Effect.forEach(
       names,
-      (name) => Effect.zipRight(controller.deleteLease(name), output.note(`released ${name}`))
+      (name) => Effect.either(Effect.zipRight(controller.deleteLease(name), output.note(`released ${name}`)))
     )
+    const [failure, ...others] = Arr.getLefts(released)
+    yield* Effect.forEach(others, ({ message }) => output.note(message))
+    if (failure !== undefined) return yield* failure
   }).pipe(Effect.provide(lab.controller(options)))
 
 export interface ShellArguments {

@@ -30,6 +30,11 @@ const shownStatus = ({ message, status }: ExporterStatus.StatusReport): string =
 const shownLabels = (labels: Readonly<Record<string, string>>): string =>
   visible.line(Object.entries(labels).map(([name, value]) => `${name}=${value}`).join(" "))
 
+// Statuses without versions, of older exporters, differ only in what they say.
+const isSame = (one: ExporterStatus.StatusReport, other: ExporterStatus.StatusReport): boolean =>
+  one.status === other.status && one.message === other.message &&
+  (Option.isNone(one.version) || Option.isNone(other.version) || one.version.value === other.version.value)
+
 export const run = ({ follow, json, target: place, wait }: Arguments) =>
   Effect.gen(function*() {
     const connection = yield* ExporterConnection.ExporterConnection
@@ -57,7 +62,9 @@ export const run = ({ follow, json, target: place, wait }: Arguments) =>
       ])
     if (!follow) return yield* output.document(json, value, rows)
     yield* output.item(json, value, () => rows().join("\n"))
-    yield* connection.statusChanges.pipe(
+    // The status may have changed since it was printed.
+    yield* Stream.concat(Stream.make<[ExporterStatus.StatusReport]>(status), connection.statusChanges).pipe(
+      Stream.changesWith(isSame),
       Stream.drop(1),
       Stream.runForEach((change) => output.item(json, statusOf(change), () => shownStatus(change)))
     )
