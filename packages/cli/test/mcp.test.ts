@@ -1,5 +1,5 @@
 // The server for agents, driven by the client of the protocol's own SDK.
-import { Driver, Endpoint, Exporter, ExporterConnection } from "@effect-jumpstarter/core"
+import { Driver, DriverFailure, Endpoint, Exporter, ExporterConnection } from "@effect-jumpstarter/core"
 import { Power } from "@effect-jumpstarter/core/drivers"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -251,7 +251,9 @@ describe("the server for agents", () => {
         assert.match((yield* flash(outside)).text, /cannot be used: it is outside of the allowed folders/, outside)
         assert.match((yield* dump(outside)).text, /cannot be used: it is outside of the allowed folders/, outside)
       }
-      assert.match((yield* dump(`${inside}/dangling`)).text, /outside of the allowed folders/)
+      for (const dangling of [`${inside}/dangling`, `${inside}/none/../dangling`]) {
+        assert.match((yield* dump(dangling)).text, /outside of the allowed folders/, dangling)
+      }
       assert.match((yield* flash(`${inside}/none`)).text, /there is no such file/)
       assert.match((yield* flash(inside)).text, /outside of the allowed folders|no regular file/)
       assert.strictEqual(yield* files.readFileString(`${directory}/secret`), "secret")
@@ -294,5 +296,30 @@ describe("the server for agents", () => {
       assert.isFalse(JSON.parse(silent.text).found)
       yield* Effect.promise(() => client.close())
       yield* Fiber.join(serving)
+    }))
+
+  it.scopedLive("says what failed when a device is lost in the middle of a dialogue", () =>
+    Effect.gen(function*() {
+      const directory = yield* Effect.flatMap(FileSystem.FileSystem, (files) => files.makeTempDirectoryScoped()).pipe(
+        Effect.provide(NodeContext.layer)
+      )
+      const lost = DriverFailure.make("Device", "unplugged")
+      const port = Driver.make({
+        client: "jumpstarter_driver_pyserial.client.PySerialClient",
+        methods: {
+          connect: Driver.stream(
+            Effect.succeed({ read: Stream.fail(lost), write: () => Effect.void, end: Effect.void })
+          )
+        }
+      })
+      const exporter = yield* Exporter.make(Driver.composite({ port }), { localLogs: false })
+      const path = `${directory}/exporter.sock`
+      yield* Exporter.serve(exporter, { path })
+      const { call } = yield* connect(path, { writes: true })
+      for (const input of [{ expect: "login: ", seconds: 30 }, { seconds: 30 }]) {
+        const { isError, text } = yield* call("port__connect", input)
+        assert.isTrue(isError)
+        assert.include(text, "unplugged")
+      }
     }))
 })

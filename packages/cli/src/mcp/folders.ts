@@ -59,13 +59,14 @@ export const make = (folders: ReadonlyArray<string>) =>
         }),
       target: (file) =>
         Effect.gen(function*() {
-          const existing = yield* Effect.option(files.realPath(file))
+          const place = path.resolve(file)
+          const existing = yield* Effect.option(files.realPath(place))
           if (Option.isSome(existing)) return yield* regular(file, existing.value)
           // A link to nothing would be followed when the file is created.
-          const isLink = yield* Effect.isSuccess(files.readLink(file))
-          const folder = yield* Effect.option(files.realPath(path.dirname(path.resolve(file))))
+          const isLink = yield* Effect.isSuccess(files.readLink(place))
+          const folder = yield* Effect.option(files.realPath(path.dirname(place)))
           if (isLink || Option.isNone(folder)) return yield* outside(file)
-          const real = path.join(folder.value, path.basename(file))
+          const real = path.join(folder.value, path.basename(place))
           return isInside(real) ? real : yield* outside(file)
         })
     }

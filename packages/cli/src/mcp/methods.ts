@@ -90,6 +90,9 @@ const dialogueSchema: inputSchema.InputSchema = {
   additionalProperties: false
 }
 
+// Matches no text.
+const nothing = /(?!)/
+
 /** Sends text on a stream of bytes, and returns what the device says. */
 const dialogue = (driver: DriverClient.DriverClient, method: string, title: string): Call => (input) =>
   Effect.gen(function*() {
@@ -99,12 +102,12 @@ const dialogue = (driver: DriverClient.DriverClient, method: string, title: stri
     )
     const console = yield* Console.make(yield* driver.stream(method), { limit: bounds.maxCharacters })
     if (send !== undefined) yield* console.send(send)
-    const timeout = Duration.seconds(seconds)
-    const found = expect === undefined
-      ? yield* Effect.as(Effect.sleep(timeout), null)
-      : yield* Effect.match(console.expect(expect, { timeout }), { onFailure: () => false, onSuccess: () => true })
+    const hasCome = yield* console.expect(expect ?? nothing, { timeout: Duration.seconds(seconds) }).pipe(
+      Effect.as(true),
+      Effect.catchTag("ExpectError", () => Effect.succeed(false))
+    )
     const text = (yield* console.transcript).flatMap(({ from, text }) => from === "device" ? [text] : []).join("")
-    return { text, found }
+    return { text, found: expect === undefined ? null : hasCome }
   }).pipe(Effect.scoped)
 
 const described = (
