@@ -290,7 +290,12 @@ const resolveTarget = (board: Board, spec: Spec, shell: DeviceShell, { partition
       ? lookup.file
       : deviceShell.foundDevice(yield* callers.on(caller, () => shell.run(lookup.command)))
     if (found === undefined) return yield* unknown(`the board has no block device at ${described}`)
-    return partition === undefined ? found : `/dev/disk/by-partlabel/${partition}`
+    if (partition === undefined) return found
+    const file = deviceShell.fileOfPartition(partition)
+    yield* callers.on(caller, () => shell.run(deviceShell.isDevice(file))).pipe(
+      Effect.catchTag("CommandFailed", () => unknown(`the board has no partition with the label ${partition}`))
+    )
+    return file
   })
 }
 

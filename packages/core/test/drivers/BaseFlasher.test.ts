@@ -55,6 +55,7 @@ const board = (options: Options = {}) =>
         return isWriting && options.isStuck !== true ? `${codes.shift() ?? 0}\r\n` : "pos:\t65536\r\nflags: 0100001\r\n"
       }
       if (options.denied !== undefined && command.includes("exec fls")) return { output: options.denied, code: 3 }
+      if (command.includes("by-partlabel/no such")) return { output: "", code: 1 }
       if (command === deviceShell.output) return "curl: (22) The requested URL returned error: 404\r\n"
       return command.startsWith("ls -l")
         ? "lrwxrwxrwx 1 root root 0 mmcblk1 -> ../../4fb0000.mmc/block/mmcblk1\r\n"
@@ -212,7 +213,7 @@ describe("BaseFlasher.flash", () => {
         write,
         "curl -fsSL --cacert /tmp/cacert.crt -H 'Authorization: Bearer x' 'https://images.example/root.img' | dd"
       )
-      assert.include(write, "of=/dev/disk/by-partlabel/rootfs")
+      assert.include(write, "of='/dev/disk/by-partlabel/rootfs'")
     }).pipe(hurried))
 
   it.scopedLive("writes with fls where asked to", () =>
@@ -222,7 +223,7 @@ describe("BaseFlasher.flash", () => {
       yield* BaseFlasher.flash(clients, { url: "oci://registry.example/i" }, options)
       assert.includeMembers(ran, [
         "curl -fsSL 'https://tools.example/fls' -o /sbin/fls && chmod +x /sbin/fls",
-        "fls from-url -i 1.0 -n --o-direct 'oci://registry.example/i' /dev/mmcblk0"
+        "fls from-url -i 1.0 -n --o-direct 'oci://registry.example/i' '/dev/mmcblk0'"
       ])
     }).pipe(hurried))
 
@@ -254,7 +255,7 @@ describe("BaseFlasher.flash", () => {
       assert.include(
         ran,
         "(set -a; . /tmp/flash.credentials; rm -f /tmp/flash.credentials; exec fls from-url -i 1.0 -n --o-direct "
-          + "'oci://registry.example/board/image:latest' /dev/mmcblk0)"
+          + "'oci://registry.example/board/image:latest' '/dev/mmcblk0')"
       )
       // The console shows what is typed before and afterwards.
       assert.include(shown, "stty -echo")
@@ -320,12 +321,19 @@ describe("BaseFlasher.flash", () => {
 
   it.scopedLive("fails once for a target that is not there, and for a manifest that cannot be read", () =>
     Effect.gen(function*() {
-      const { clients } = yield* board()
+      const { clients, ran } = yield* board()
       const target = yield* Effect.flip(BaseFlasher.flash(clients, image, { target: "nvme" }))
       assert.strictEqual(
         target.message,
         "cannot flash the target \"nvme\": the bundle does not have it; the bundle has emmc, usd"
       )
+      const partition = yield* Effect.flip(BaseFlasher.flash(clients, image, { partition: "no such" }))
+      assert.match(
+        partition.message,
+        /^cannot flash the target "emmc": the board has no partition with the label no such; the bundle has emmc, usd$/
+      )
+      assert.include(ran, "test -b '/dev/disk/by-partlabel/no such'")
+      assert.isFalse(ran.some((command) => command.includes("pipefail")))
       for (const yaml of ["a: [", "metadata: { name: x }"]) {
         const broken = yield* board({ manifest: yaml })
         const error = yield* Effect.flip(BaseFlasher.manifest(broken.clients.flasher))
@@ -348,7 +356,7 @@ describe("the shell of a device", () => {
     assert.strictEqual(
       deviceShell.start(job),
       "rm -f /tmp/flash.code; (set -o pipefail; curl -fsSL 'http://10.0.0.1/it'\\''s.img.xz' | xzcat | "
-        + "dd of=/dev/mmcblk0 bs=64k iflag=fullblock oflag=direct; echo $? > /tmp/flash.code) > /tmp/flash.log 2>&1 & true"
+        + "dd of='/dev/mmcblk0' bs=64k iflag=fullblock oflag=direct; echo $? > /tmp/flash.code) > /tmp/flash.log 2>&1 & true"
     )
     const decompressors = ["a.gz", "A.XZ", "a.zst?x=1", "a.img"].map((name) =>
       /(\w+cat) \|/.exec(deviceShell.start({ ...job, name }))?.[1]
@@ -360,7 +368,7 @@ describe("the shell of a device", () => {
     )
     assert.strictEqual(
       deviceShell.fls({ ...job, url: "oci://registry.example/i" }),
-      "fls from-url -i 1.0 -n --o-direct 'oci://registry.example/i' /dev/mmcblk0"
+      "fls from-url -i 1.0 -n --o-direct 'oci://registry.example/i' '/dev/mmcblk0'"
     )
   })
 

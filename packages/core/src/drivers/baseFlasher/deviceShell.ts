@@ -42,7 +42,7 @@ export const start = (job: Job): string => {
   const pipeline = [
     ["curl -fsSL", ...httpOptions(job), quote(job.url)].join(" "),
     ...decompressor(job.name),
-    [writer, `of=${job.target}`, "bs=64k", "iflag=fullblock", "oflag=direct"].join(" ")
+    [writer, `of=${quote(job.target)}`, "bs=64k", "iflag=fullblock", "oflag=direct"].join(" ")
   ].join(" | ")
   const steps = ["set -o pipefail", pipeline, `echo $? > ${codeFile}`].join("; ")
   return [`rm -f ${codeFile};`, `(${steps})`, `> ${outputFile} 2>&1 &`, "true"].join(" ")
@@ -93,7 +93,7 @@ export const storeCredentials = (username: string, password: string): ReadonlyAr
 
 /** Fetches and writes the image with fls, which shows its progress. */
 export const fls = (job: Job): string =>
-  ["fls", "from-url", "-i", "1.0", "-n", ...httpOptions(job), "--o-direct", quote(job.url), job.target].join(" ")
+  ["fls", "from-url", "-i", "1.0", "-n", ...httpOptions(job), "--o-direct", quote(job.url), quote(job.target)].join(" ")
 
 /** Runs a command once with the credentials. */
 export const authenticated = (command: string): string =>
@@ -109,6 +109,11 @@ export const lookup = (target: string): { readonly file: string } | { readonly c
     ? { file: target }
     : { command: `ls -l /sys/class/block/ | grep ${quote(address)} | head -n 1` }
 }
+
+export const fileOfPartition = (label: string): string => `/dev/disk/by-partlabel/${label}`
+
+/** Fails unless there is such a device. Without one, dd would make an ordinary file, and succeed. */
+export const isDevice = (file: string): string => `test -b ${quote(file)}`
 
 export const foundDevice = (lines: ReadonlyArray<string>): string | undefined => {
   const name = /\s(\w+)\s->/.exec(lines.join("\n"))?.[1]
