@@ -23,6 +23,17 @@ const bounded = <A, E, R>(
     yield* Fiber.interruptFork(timer)
   })
 
+// Releases what a forked acquisition acquires, after an interruption. Waits for both, for at most `patience`.
+const giveUp = <A, E, E2, R>(
+  acquiring: Fiber.RuntimeFiber<A, E>,
+  release: (acquired: A) => Effect.Effect<unknown, E2, R>,
+  patience: Duration.DurationInput
+): Effect.Effect<void, never, R> =>
+  Effect.zipRight(
+    bounded(Effect.flatMap(Fiber.join(acquiring), release), patience),
+    Fiber.interruptFork(acquiring)
+  )
+
 // Releases on success, failure and interruption of the use. When the release fails, the bracket fails, because the
 // device stays in its acquired state; a failure of the use comes first in the cause. An interruption waits for the
 // release. It first waits for an acquisition in progress, whose result names the state to release.
@@ -40,30 +51,29 @@ export const bracket = <A, E, R, B, E2, R2, E3, R3>(
         const used = yield* Effect.exit(use(acquired))
         const released = yield* Effect.exit(release(acquired))
         return yield* Exit.zipLeft(used, released)
-      })).pipe(
-        Effect.onInterrupt(() =>
-          Effect.zipRight(
-            bounded(Effect.flatMap(Fiber.join(acquiring), release), patience),
-            Fiber.interruptFork(acquiring)
-          )
-        )
-      )
+      })).pipe(Effect.onInterrupt(() => giveUp(acquiring, release, patience)))
     })
   )
 
 // State of a driver that a scope holds. The scope cannot fail when it closes, so a release that fails is logged, with `what` as
-// its subject. The scope waits for the release, for at most `patience`.
+// its subject. The scope waits for the release, for at most `patience`. An interruption waits for an acquisition in progress as
+// `bracket` does.
 export const held = <A, E, R, E2>(
   what: string,
   acquire: Effect.Effect<A, E, R>,
   release: (acquired: A) => Effect.Effect<unknown, E2>,
   patience: Duration.DurationInput = "10 seconds"
-): Effect.Effect<A, E, R | Scope.Scope> =>
-  Effect.acquireRelease(
-    acquire,
-    (acquired) =>
-      bounded(
-        Effect.catchAll(release(acquired), (error) => Effect.logWarning(`${what} could not be released`, error)),
-        patience
+): Effect.Effect<A, E, R | Scope.Scope> => {
+  const released = (acquired: A) =>
+    Effect.catchAll(release(acquired), (error) => Effect.logWarning(`${what} could not be released`, error))
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const acquiring = yield* interruptible.forkDaemon(acquire)
+      const acquired = yield* restore(Fiber.join(acquiring)).pipe(
+        Effect.onInterrupt(() => giveUp(acquiring, released, patience))
       )
+      yield* Effect.addFinalizer(() => bounded(released(acquired), patience))
+      return acquired
+    })
   )
+}

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber } from "effect"
-import { bracket } from "../../src/drivers/bracket.ts"
+import { Cause, Deferred, Effect, Exit, Fiber, Option } from "effect"
+import { bracket, held } from "../../src/drivers/bracket.ts"
 
 const setup = Effect.gen(function*() {
   const events: Array<string> = []
@@ -91,5 +91,40 @@ describe("bracket", () => {
       yield* Effect.repeatN(Effect.yieldNow(), 5)
       yield* Fiber.interrupt(releasing)
       assert.deepStrictEqual(events, ["acquire given up", "release given up"])
+    }))
+})
+
+describe("held", () => {
+  it.effect("releases the result of an acquisition that was interrupted", () =>
+    Effect.gen(function*() {
+      const { events, say } = yield* setup
+      const acquiring = yield* Deferred.make<void>()
+      const answer = yield* Deferred.make<number>()
+      const fiber = yield* Effect.fork(Effect.scoped(held(
+        "a number",
+        Effect.zipRight(Deferred.succeed(acquiring, undefined), Deferred.await(answer)),
+        (n) => say(`release ${n}`)
+      )))
+      yield* Deferred.await(acquiring)
+      const interruption = yield* Effect.fork(Fiber.interrupt(fiber))
+      yield* Effect.repeatN(Effect.yieldNow(), 20)
+      yield* Deferred.succeed(answer, 3)
+      yield* Fiber.join(interruption)
+      assert.deepStrictEqual(events, ["release 3"])
+    }))
+
+  it.live("limits the wait for an acquisition that was interrupted", () =>
+    Effect.gen(function*() {
+      const { events, say } = yield* setup
+      const never = Effect.onInterrupt(Effect.never, () => say("given up"))
+      const ended = yield* Effect.scoped(held("a power supply", never, () => say("release"), "20 millis")).pipe(
+        Effect.timeout("20 millis"),
+        Effect.flip,
+        Effect.disconnect,
+        Effect.timeoutOption("5 seconds")
+      )
+      yield* Effect.repeatN(Effect.yieldNow(), 20)
+      assert.isTrue(Option.isSome(ended), "the interruption hangs")
+      assert.deepStrictEqual(events, ["given up"])
     }))
 })
