@@ -143,7 +143,7 @@ export const devices = (
     if (output.startsWith("Error: ")) {
       return Effect.fail(callers.blame(new AdbFailed({ output: output.slice("Error: ".length) }), { caller }))
     }
-    return Effect.succeed(output.split("\n").filter((line) => !/^(List of devices|\*)/.test(line)).flatMap(toDevice))
+    return Effect.succeed(output.split(/\r?\n/).filter((line) => !/^(List of devices|\*)/.test(line)).flatMap(toDevice))
   })
 }
 

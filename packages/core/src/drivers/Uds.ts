@@ -422,7 +422,7 @@ export interface KeepSessionOptions {
 
 /**
  * Keeps the session from ending while the scope is open. Use the client that it returns meanwhile: its requests and the
- * messages of this function take turns, because a driver mixes up the answers to two requests at a time. The first message
+ * messages of this function take turns, because a driver mixes up the answers to concurrent requests. The first message
  * that fails is logged, and is the last.
  *
  * @since 0.1.0

@@ -14,8 +14,12 @@ emulator-5554          device product:sdk model:Pixel_9 device:emu64 transport_i
 describe("Adb", () => {
   it.scoped("lists the devices", () =>
     Effect.gen(function*() {
-      const { driver } = recording(Adb.contract.client, { list_devices: { value: listed } })
-      const devices = yield* Adb.devices(yield* connect(Adb.contract, driver))
+      const listing = (value: string) =>
+        Effect.flatMap(
+          connect(Adb.contract, recording(Adb.contract.client, { list_devices: { value } }).driver),
+          Adb.devices
+        )
+      const devices = yield* listing(listed)
       assert.deepStrictEqual(devices.map(({ serial, state }) => [serial, state]), [
         ["emulator-5554", "device"],
         ["192.168.0.7:5555", "offline"],
@@ -27,6 +31,7 @@ describe("Adb", () => {
         device: "emu64",
         transport_id: "1"
       })
+      assert.deepStrictEqual(yield* listing(listed.replaceAll("\n", "\r\n")), devices)
     }))
 
   it.scoped("fails when adb did", () =>

@@ -141,6 +141,16 @@ describe("the parts of a stream of pictures", () => {
     }
   })
 
+  it("are found in a time that grows with their size only", () => {
+    const split = new parts.Parts("b")
+    const piece = new Uint8Array(2_048).fill(0x2d)
+    split.push(encode("--b\r\n\r\n"))
+    for (let count = 0; count < 24_000; count++) assert.deepStrictEqual(split.push(piece), [])
+    const [part] = split.push(encode("\r\n--b"))
+    assert(part instanceof Uint8Array)
+    assert.strictEqual(part.length, 24_000 * piece.length)
+  })
+
   it("are refused when they are too large", () => {
     assert.match(String(new parts.Parts("b").push(encode("--b\r\nContent-Length: 99999999\r\n\r\n"))), /larger than/)
     assert.match(String(new parts.Parts("b").push(encode(`--b\r\n${"x".repeat(20_000)}`))), /too long/)

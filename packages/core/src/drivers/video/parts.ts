@@ -14,54 +14,75 @@ export const boundaryOf = (contentType: string): string | undefined => {
 }
 
 export class Parts {
-  private buffer: Buffer = Buffer.alloc(0)
-  // Pieces that arrived while a part of known length was incomplete.
-  private pieces: Array<Uint8Array> = []
-  private waiting = 0
+  // Holds the bytes that no part has taken, from `start` to `end`. It grows by doubling, so that no byte is copied often.
+  private store: Buffer = Buffer.allocUnsafe(64 * 1024)
+  private start = 0
+  private end = 0
+  // How many of these bytes have been searched for the end of a part without a length.
+  private searched = 0
+  // How many bytes are there when a part of known length is complete.
   private needed = 0
+  private readonly mark: string
 
-  constructor(private readonly boundary: string) {}
+  constructor(boundary: string) {
+    this.mark = `--${boundary}`
+  }
 
   /** The parts that these bytes complete, or what is wrong with the bytes. */
   push(bytes: Uint8Array): ReadonlyArray<Uint8Array> | string {
-    this.pieces.push(bytes)
-    this.waiting += bytes.length
-    if (this.buffer.length + this.waiting < this.needed) return []
-    this.buffer = Buffer.concat([this.buffer, ...this.pieces])
-    this.pieces = []
-    this.waiting = 0
+    this.append(bytes)
+    if (this.end - this.start < this.needed) return []
     const parts: Array<Uint8Array> = []
     for (;;) {
-      const part = this.take()
+      const part = this.take(this.store.subarray(this.start, this.end))
       if (typeof part === "string") return part
       if (part === undefined) return parts
       parts.push(part)
     }
   }
 
-  // The next part, without its head.
-  private take(): Uint8Array | string | undefined {
-    this.needed = 0
-    const mark = `--${this.boundary}`
-    const start = this.buffer.indexOf(mark)
-    if (start < 0) {
-      return this.buffer.length > maxHead ? `there is no boundary ${JSON.stringify(mark)} in it` : undefined
+  private append(bytes: Uint8Array): void {
+    if (this.end + bytes.length > this.store.length) {
+      const size = this.end - this.start + bytes.length
+      const store = size <= this.store.length / 2 ? this.store : Buffer.allocUnsafe(2 * size)
+      this.store.copy(store, 0, this.start, this.end)
+      this.store = store
+      this.end -= this.start
+      this.start = 0
     }
-    const headEnd = this.buffer.indexOf("\r\n\r\n", start)
-    if (headEnd < 0) return this.buffer.length - start > maxHead ? "the head of a part is too long" : undefined
+    this.store.set(bytes, this.end)
+    this.end += bytes.length
+  }
+
+  // The next part, without its head.
+  private take(bytes: Buffer): Uint8Array | string | undefined {
+    const { mark } = this
+    this.needed = 0
+    const start = bytes.indexOf(mark)
+    if (start < 0) {
+      return bytes.length > maxHead ? `there is no boundary ${JSON.stringify(mark)} in it` : undefined
+    }
+    const headEnd = bytes.indexOf("\r\n\r\n", start)
+    if (headEnd < 0) return bytes.length - start > maxHead ? "the head of a part is too long" : undefined
     const bodyStart = headEnd + 4
-    const length = /^content-length:\s*(\d+)\s*$/im.exec(this.buffer.toString("latin1", start, headEnd + 2))?.[1]
-    const bodyEnd = length === undefined ? this.buffer.indexOf(`\r\n${mark}`, bodyStart) : bodyStart + Number(length)
-    if (bodyEnd - bodyStart > maxPart || bodyEnd < 0 && this.buffer.length - bodyStart > maxPart) {
+    const length = /^content-length:\s*(\d+)\s*$/im.exec(bytes.toString("latin1", start, headEnd + 2))?.[1]
+    const bodyEnd = length === undefined
+      ? bytes.indexOf(`\r\n${mark}`, Math.max(bodyStart, this.searched))
+      : bodyStart + Number(length)
+    if (bodyEnd - bodyStart > maxPart || bodyEnd < 0 && bytes.length - bodyStart > maxPart) {
       return `a part is larger than ${maxPart} bytes`
     }
-    if (bodyEnd < 0) return undefined
-    if (bodyEnd > this.buffer.length) {
+    if (bodyEnd < 0) {
+      // The end may have begun.
+      this.searched = bytes.length - mark.length - 1
+      return undefined
+    }
+    if (bodyEnd > bytes.length) {
       this.needed = bodyEnd
       return undefined
     }
-    const part = Uint8Array.prototype.slice.call(this.buffer, bodyStart, bodyEnd)
-    this.buffer = this.buffer.subarray(bodyEnd)
-    return part
+    this.start += bodyEnd
+    this.searched = 0
+    return Uint8Array.prototype.slice.call(bytes, bodyStart, bodyEnd)
   }
 }
