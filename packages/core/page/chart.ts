@@ -1,7 +1,7 @@
 // Readings as lines over time.
 import uPlot from "uplot"
-import { mark } from "./dom.ts"
 import type { Chart } from "./model.ts"
+import { mark } from "./units.ts"
 
 const units: ReadonlyArray<readonly [RegExp, string]> = [
   [/volt/i, "V"],

@@ -1,10 +1,11 @@
 // What happened at the chosen moment: the call and its error, the console, and the readings, beside each other.
 import type { Outcome } from "../src/testing/record/format.ts"
 import * as chart from "./chart.ts"
-import { type Child, h, moment, replace, seconds, size, visible } from "./dom.ts"
+import { type Child, h, replace, visible } from "./dom.ts"
 import type { Call, Chart, Console, ConsoleLine } from "./model.ts"
 import type { State } from "./state.ts"
 import { describe } from "./timeline.ts"
+import { moment, seconds, size } from "./units.ts"
 
 const shownValue = (value: unknown): Child =>
   h("pre", { tabindex: "0" }, visible(typeof value === "string" ? value : JSON.stringify(value, null, 1) ?? "null"))

@@ -71,36 +71,3 @@ export const visible = (text: string): ReadonlyArray<Child> => {
   parts.push(text.slice(from))
   return parts
 }
-
-export const seconds = (millis: number): string =>
-  millis < 1_000
-    ? `${millis < 10 && millis % 1 !== 0 ? millis.toFixed(1) : Math.round(millis)} ms`
-    : millis < 60_000
-    ? `${(millis / 1_000).toFixed(millis < 10_000 ? 2 : 1)} s`
-    : millis < 3_600_000
-    ? `${Math.floor(millis / 60_000)} min ${Math.round(millis % 60_000 / 1_000)} s`
-    : `${Math.floor(millis / 3_600_000)} h ${Math.round(millis % 3_600_000 / 60_000)} min`
-
-// A moment of the run, as wide as all others.
-export const moment = (millis: number): string => {
-  const minutes = Math.floor(millis / 60_000)
-  const rest = (millis % 60_000 / 1_000).toFixed(3).padStart(6, "0")
-  return `${minutes}:${rest}`
-}
-
-// A moment on the axis.
-export const mark = (millis: number): string =>
-  millis === 0
-    ? "0 s"
-    : millis < 1_000
-    ? `${+millis.toFixed(2)} ms`
-    : millis < 60_000
-    ? `${+(millis / 1_000).toFixed(3)} s`
-    : `${Math.floor(millis / 60_000)}:${String(Math.round(millis % 60_000 / 1_000)).padStart(2, "0")}`
-
-export const size = (bytes: number): string =>
-  bytes < 1_024
-    ? `${bytes} B`
-    : bytes < 1_048_576
-    ? `${(bytes / 1_024).toFixed(1)} KiB`
-    : `${(bytes / 1_048_576).toFixed(1)} MiB`

@@ -1,6 +1,7 @@
 // Which run this is, and how it ended.
-import { type Child, h, seconds, visible } from "./dom.ts"
+import { type Child, h, visible } from "./dom.ts"
 import type { Model } from "./model.ts"
+import { seconds } from "./units.ts"
 
 const marks = { passed: "✓", failed: "✗", interrupted: "■", unfinished: "■" }
 

@@ -1,8 +1,9 @@
 // The whole text of the consoles, and both logs.
 import { consoleLines } from "./details.ts"
-import { h, moment, replace, visible } from "./dom.ts"
+import { h, replace, visible } from "./dom.ts"
 import type { LogLine } from "./model.ts"
 import type { State } from "./state.ts"
+import { moment } from "./units.ts"
 
 // A page with more rows than this would be slow to open.
 const shownAtOnce = 2_000

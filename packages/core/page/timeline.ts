@@ -1,8 +1,9 @@
 // Everything on one time axis, in lanes.
 import * as chart from "./chart.ts"
-import { type Child, h, mark, moment, replace, seconds, svg } from "./dom.ts"
+import { type Child, h, replace, svg } from "./dom.ts"
 import type { Call, Console, LogLine } from "./model.ts"
 import type { Selected, State } from "./state.ts"
+import { mark, moment, seconds } from "./units.ts"
 
 interface Item {
   readonly at: number
