@@ -1,6 +1,6 @@
 import type { DriverFacts, ToPage } from "../src/benchPage/Messages.ts"
 import { pieceBytes } from "../src/benchPage/pieces.ts"
-import { make } from "./element.ts"
+import { make, visible } from "./element.ts"
 import type { Line } from "./line.ts"
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
@@ -25,7 +25,7 @@ export const card = ({ path }: DriverFacts, isWritable: boolean, line: Line) => 
   const element = make(
     "section",
     { className: "card" },
-    make("div", { className: "top" }, make("h2", {}, `Flash: ${path}`), target, cancel),
+    make("div", { className: "top" }, make("h2", {}, `Flash: ${visible(path)}`), target, cancel),
     zone,
     bar,
     outcome
@@ -88,7 +88,7 @@ export const card = ({ path }: DriverFacts, isWritable: boolean, line: Line) => 
       outcome.className = `outcome ${state === "done" ? "good" : isRunning ? "" : "bad"}`
       outcome.textContent = isRunning
         ? `${name}: ${megabytes(moved)} of ${megabytes(size)}`
-        : `${name}: ${state}${text === "" ? "" : `, ${text}`}`
+        : `${name}: ${state}${text === "" ? "" : `, ${visible(text)}`}`
       if (!isRunning) file = undefined
     }
   }

@@ -36,7 +36,7 @@ const complain = (text: string) => {
 }
 
 const showBench = (bench: Facts, server: line.Line) => {
-  document.title = bench.title
+  document.title = visible(bench.title)
   byId("title", HTMLHeadingElement).textContent = visible(bench.title)
   const labels = Object.entries(bench.labels).map(([name, value]) => `${name}=${value}`)
   byId("address", HTMLParagraphElement).textContent = visible([bench.address, ...labels, bench.motd].join("  "))

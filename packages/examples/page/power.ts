@@ -1,6 +1,6 @@
 import uPlot from "uplot"
 import type { DriverFacts } from "../src/benchPage/Messages.ts"
-import { make } from "./element.ts"
+import { make, visible } from "./element.ts"
 import type { Line } from "./line.ts"
 
 const shownSeconds = 60
@@ -22,7 +22,7 @@ export const card = ({ path }: DriverFacts, isWritable: boolean, line: Line) => 
     make(
       "div",
       { className: "top" },
-      make("h2", {}, `Power: ${path}`),
+      make("h2", {}, `Power: ${visible(path)}`),
       reading,
       button("on", "On"),
       button("off", "Off"),

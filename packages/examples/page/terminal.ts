@@ -1,7 +1,7 @@
 import { FitAddon } from "@xterm/addon-fit"
 import { Terminal } from "@xterm/xterm"
 import type { DriverFacts } from "../src/benchPage/Messages.ts"
-import { make } from "./element.ts"
+import { make, visible } from "./element.ts"
 import type { Line } from "./line.ts"
 
 const encoder = new TextEncoder()
@@ -17,7 +17,7 @@ export const card = ({ path }: DriverFacts, isWritable: boolean, line: Line) => 
   const element = make(
     "section",
     { className: "card" },
-    make("div", { className: "top" }, make("h2", {}, `Console: ${path}`), note),
+    make("div", { className: "top" }, make("h2", {}, `Console: ${visible(path)}`), note),
     holder
   )
   element.setAttribute("aria-label", `Console: ${path}`)
@@ -48,7 +48,7 @@ export const card = ({ path }: DriverFacts, isWritable: boolean, line: Line) => 
     said: (bytes: string) => terminal.write(bytesOf(bytes)),
     changed: (isOpen: boolean, text: string) => {
       holder.classList.toggle("closed", !isOpen)
-      note.textContent = isOpen ? "open" : text
+      note.textContent = isOpen ? "open" : visible(text)
     }
   }
 }

@@ -13,11 +13,10 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import { spawn } from "node:child_process"
-import { randomBytes } from "node:crypto"
-import { createHash } from "node:crypto"
+import { createHash, randomBytes } from "node:crypto"
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { createServer, request } from "node:http"
-import { tmpdir } from "node:os"
+import { hostname, tmpdir } from "node:os"
 import { join } from "node:path"
 import { env, execPath } from "node:process"
 import * as browser from "../../core/test/support/browser.ts"
@@ -287,11 +286,68 @@ describe("other websites", () => {
           statusOf(port, "/", { host, origin: "http://attacker.example" }),
           statusOf(port, "/socket", { ...upgrade, host, origin: `http://${host}` }),
           statusOf(port, "/socket", { ...upgrade, host }),
+          statusOf(port, "/socket?", { ...upgrade, host }),
+          statusOf(port, "//", { host }),
           statusOf(port, "/socket", { ...upgrade, host, origin: "http://attacker.example" }),
           statusOf(port, "/socket", { ...upgrade, host: "attacker.example", origin: "http://attacker.example" })
         ]),
-        [200, 403, 403, 101, 403, 403, 403]
+        [200, 403, 403, 101, 403, 403, 404, 403, 403]
       )
+    }))
+
+  it("are told by the names of the page, whatever address it listens at", () => {
+    assert.deepStrictEqual(Guard.hostsOf("::1", 8420), ["localhost:8420", "127.0.0.1:8420", "[::1]:8420"])
+    assert.deepStrictEqual(Guard.hostsOf("192.168.1.5", 80), ["192.168.1.5"])
+    assert.deepStrictEqual(Guard.hostsOf("2001:db8::5", 8420), ["[2001:db8::5]:8420"])
+    assert.includeMembers([...Guard.hostsOf("0.0.0.0", 8420)], [`${hostname()}:8420`, "127.0.0.1:8420"])
+  })
+})
+
+/** A frame of a client, with a mask of zeros. */
+const frame = (opcode: number, payload: Uint8Array): Buffer => {
+  const head = Buffer.alloc(14)
+  head.set([0x80 | opcode, 0x80 | 127])
+  head.writeBigUInt64BE(BigInt(payload.length), 2)
+  return Buffer.concat([head, payload])
+}
+
+/** The code with which a server has closed a socket, after short frames. */
+const closeCodeOf = (frames: Buffer): number | undefined => {
+  for (let at = 0; at + 4 <= frames.length; at += 2 + ((frames[at + 1] ?? 0) & 127)) {
+    if (((frames[at] ?? 0) & 15) === 8) return frames.readUInt16BE(at + 2)
+  }
+  return undefined
+}
+
+describe("a client that floods the socket", () => {
+  it.scopedLive("is cut off before it has the token", () =>
+    Effect.gen(function*() {
+      const { port } = yield* place({ token: "correct horse" })
+      const host = `localhost:${port}`
+      const code = yield* Effect.async<number>((resume) => {
+        const sent = request({
+          host: "127.0.0.1",
+          port,
+          path: "/socket",
+          headers: { ...upgrade, host, origin: `http://${host}` }
+        })
+        sent.on("upgrade", (_, socket, head) => {
+          let heard = head
+          socket.on("error", () => {}).on("data", (bytes) => {
+            heard = Buffer.concat([heard, bytes])
+            const code = closeCodeOf(heard)
+            if (code === undefined) return
+            socket.destroy()
+            resume(Effect.succeed(code))
+          })
+          // The server takes a second for a wrong token.
+          socket.write(frame(1, Buffer.from(JSON.stringify({ type: "token", token: "wrong" }))))
+          for (let count = 0; count < 40; count++) socket.write(frame(2, Buffer.alloc(256 * 1024)))
+        })
+        sent.end()
+        return Effect.sync(() => sent.destroy())
+      })
+      assert.strictEqual(code, 1009)
     }))
 })
 

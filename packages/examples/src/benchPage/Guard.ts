@@ -5,6 +5,7 @@
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { createHash, timingSafeEqual } from "node:crypto"
+import { hostname, networkInterfaces } from "node:os"
 
 export interface Access {
   /** The names under which the page may be opened, with their ports. */
@@ -12,11 +13,24 @@ export interface Access {
   readonly token: Option.Option<Redacted.Redacted>
 }
 
-/** The names of a server that listens at an address. */
-export const hostsOf = (listen: string, port: number): ReadonlyArray<string> =>
-  [...isLocal(listen) ? ["localhost", "127.0.0.1", "[::1]"] : [listen]].map((name) => `${name}:${port}`)
+const local = ["localhost", "127.0.0.1", "::1"]
 
-export const isLocal = (listen: string): boolean => ["localhost", "127.0.0.1", "::1"].includes(listen)
+const namesOf = (listen: string): ReadonlyArray<string> =>
+  isLocal(listen)
+    ? local
+    : listen === "0.0.0.0" || listen === "::"
+    ? [hostname(), ...Object.values(networkInterfaces()).flatMap((addresses = []) => addresses), ...local].map((one) =>
+      typeof one === "string" ? one : one.address
+    )
+    : [listen]
+
+/** The names of a server that listens at an address, with its port. Browsers leave out port 80. */
+export const hostsOf = (listen: string, port: number): ReadonlyArray<string> =>
+  namesOf(listen).map((name) => name.includes(":") ? `[${name}]` : name).map((name) =>
+    port === 80 ? name : `${name}:${port}`
+  )
+
+export const isLocal = (listen: string): boolean => local.includes(listen)
 
 /** Why a request is refused; `undefined` when it is not. A page of another site is known by its origin. */
 export const refusal = (

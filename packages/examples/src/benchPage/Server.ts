@@ -31,6 +31,9 @@ const contentSecurity =
   "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; " +
   "form-action 'none'; frame-ancestors 'none'"
 
+// What a page may have sent that the server has not heard yet: the pieces that it was asked for, and what is typed or pasted.
+const mostWaiting = 2 * piecesAhead * pieceBytes
+
 /** A file that is on its way: its pieces, and how many more the page may send. */
 interface Upload {
   readonly pieces: Mailbox.Mailbox<Uint8Array>
@@ -45,6 +48,7 @@ const talk = ({ access, bench }: ServerOptions, socket: Socket.Socket) =>
     const unlock = Deferred.succeed(unlocked, undefined)
     const requests = yield* FiberSet.make()
     const frames = yield* Mailbox.make<string | Uint8Array>()
+    let waiting = 0
     let upload: Upload | undefined
 
     const flash = (request: Extract<FromPage, { readonly type: "flash" }>) =>
@@ -93,8 +97,9 @@ const talk = ({ access, bench }: ServerOptions, socket: Socket.Socket) =>
           ))
     }
 
-    const hear = (frame: string | Uint8Array) =>
-      typeof frame === "string"
+    const hear = (frame: string | Uint8Array) => {
+      waiting -= frame.length
+      return typeof frame === "string"
         ? Effect.matchEffect(decode(frame), {
           onFailure: ({ message }) => send(new Socket.CloseEvent(1008, message.slice(0, 100))),
           onSuccess: obey
@@ -102,6 +107,7 @@ const talk = ({ access, bench }: ServerOptions, socket: Socket.Socket) =>
         : upload === undefined || frame.length > pieceBytes || upload.credit-- <= 0
         ? send(new Socket.CloseEvent(1008, "a piece of no file, one that is too long, or one too many"))
         : upload.pieces.offer(frame)
+    }
 
     // Nothing can be sent until the socket runs.
     const writing = yield* Effect.forkScoped(
@@ -113,7 +119,10 @@ const talk = ({ access, bench }: ServerOptions, socket: Socket.Socket) =>
     const reading = yield* Effect.forkScoped(Stream.runForEach(Mailbox.toStream(frames), hear))
     yield* Effect.raceFirst(
       socket.runRaw((frame) => {
+        waiting += frame.length
+        if (waiting > mostWaiting) return send(new Socket.CloseEvent(1009, "too much at once"))
         frames.unsafeOffer(frame)
+        return undefined
       }),
       Effect.raceFirst(Fiber.join(writing), Fiber.join(reading))
     )
@@ -128,6 +137,8 @@ const serveSocket = (options: ServerOptions) =>
     )
     return HttpServerResponse.empty()
   })
+
+const pathOf = (url: string): string => url.replace(/[?#].*$/s, "")
 
 const serveAsset = ({ bytes, type }: Asset) =>
   HttpServerResponse.uint8Array(bytes, { contentType: type }).pipe(
@@ -146,13 +157,17 @@ export const serve = (options: ServerOptions) => {
     HttpRouter.get(
       "*",
       Effect.map(HttpServerRequest.HttpServerRequest, ({ url }) => {
-        const asset = options.assets.get(new URL(url, "http://page").pathname)
+        const asset = options.assets.get(pathOf(url))
         return asset === undefined ? HttpServerResponse.empty({ status: 404 }) : serveAsset(asset)
       })
     )
   )
   const guarded = Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers, url }) => {
-    const why = Guard.refusal(options.access, { host: headers["host"], origin: headers["origin"] }, url === "/socket")
+    const why = Guard.refusal(
+      options.access,
+      { host: headers["host"], origin: headers["origin"] },
+      pathOf(url) === "/socket"
+    )
     return why === undefined ? router : HttpServerResponse.text(`${why}\n`, { status: 403 })
   })
   return HttpServer.serveEffect(guarded)
