@@ -6,7 +6,7 @@ import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
-const address = process.argv[2]?.replace(/(?:\/|\.git)$/, "")
+const address = process.argv[2]?.replace(/\/$/, "").replace(/\.git$/, "")
 if (address === undefined || !/^https:\/\/[^/]+\/[^/]+\/[^/]+$/.test(address)) {
   console.error("Usage: node scripts/address.mjs https://HOST/OWNER/REPOSITORY")
   process.exit(2)

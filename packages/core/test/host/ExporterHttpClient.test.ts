@@ -6,8 +6,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream, TestClock } from "effect"
 import * as bytes from "../support/bytes.ts"
 import * as httpServer from "../support/httpServer.ts"
-import { call, chunk, exporter, fails, image, redirect, routes, sha256, theImage } from "../support/presigned.ts"
+import { call, chunk, exporter, fails, image, redirect, routes, theImage } from "../support/presigned.ts"
 import * as probe from "../support/probe.ts"
+import { sha256 } from "../support/probePattern.ts"
 
 describe("which requests are made", () => {
   it.live("is up to the exporter, for every redirect too", () =>

@@ -7,7 +7,8 @@ import { createHash } from "node:crypto"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as bytes from "../support/bytes.ts"
 import * as httpServer from "../support/httpServer.ts"
-import { call, chunk, exporter, fails, image, redirect, routes, sha256, theImage } from "../support/presigned.ts"
+import { call, chunk, exporter, fails, image, redirect, routes, theImage } from "../support/presigned.ts"
+import { sha256 } from "../support/probePattern.ts"
 
 const live = <E>(
   name: string,

@@ -5,7 +5,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as bytes from "../support/bytes.ts"
 import * as httpServer from "../support/httpServer.ts"
-import { call, exporter, fails, redirect, routes, sha256 } from "../support/presigned.ts"
+import { call, exporter, fails, redirect, routes } from "../support/presigned.ts"
+import { sha256 } from "../support/probePattern.ts"
 
 const flash = (url: string) => call("flash", Resource.presigned(url))
 

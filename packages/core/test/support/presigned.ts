@@ -11,12 +11,7 @@ import type * as Exporter from "../../src/host/Exporter.ts"
 import type { JsonValue } from "../../src/protocol/ProtobufValue.ts"
 import * as ExporterTest from "../../src/testing/ExporterTest.ts"
 import * as bytes from "./bytes.ts"
-
-export const sha256 = (chunks: Iterable<Uint8Array>) => {
-  const hash = createHash("sha256")
-  for (const chunk of chunks) hash.update(chunk)
-  return hash.digest("hex")
-}
+import { sha256 } from "./probePattern.ts"
 
 export const chunk = new Uint8Array(65_536).map((_, index) => index * 31)
 
