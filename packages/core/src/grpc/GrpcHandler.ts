@@ -13,6 +13,7 @@ import type * as Stream from "effect/Stream"
 import type { Bytes } from "./Bytes.ts"
 import type * as GrpcStatus from "./GrpcStatus.ts"
 import type * as Metadata from "./Metadata.ts"
+import type { RpcFibers } from "./rpcFibers.ts"
 
 /**
  * What the caller sent along with an RPC. When a metadata key occurs more than once, the last value wins.
@@ -59,6 +60,19 @@ export type GrpcHandler = Data.TaggedEnum<{
       message: Uint8Array,
       request: GrpcRequest
     ) => Effect.Effect<Uint8Array, GrpcStatus.GrpcStatusError>
+    /**
+     * Does the same with fewer steps: it begins when it is called, and returns an `Exit` if the call has ended at once. Otherwise the
+     * effect must be run, and interrupts the call.
+     *
+     * @internal
+     */
+    readonly start?:
+      | ((
+        message: Uint8Array,
+        request: GrpcRequest,
+        fibers: RpcFibers
+      ) => Effect.Effect<Uint8Array, GrpcStatus.GrpcStatusError>)
+      | undefined
   }
   readonly ServerStreaming: {
     readonly handle: (

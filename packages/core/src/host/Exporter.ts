@@ -12,7 +12,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -186,14 +185,12 @@ const host = Effect.fnUntraced(function*(
         `${maxMessageBytes}: no client could connect. Divide the drivers among several exporters, or shorten their descriptions`
     )
   }
-  const status = yield* Ref.make<ExporterStatus.StatusReport>(
-    new ExporterStatus.StatusReport({
-      status: options.status ?? "LEASE_READY",
-      message: "",
-      version: Option.some(0n),
-      previous: Option.none()
-    })
-  )
+  let status = new ExporterStatus.StatusReport({
+    status: options.status ?? "LEASE_READY",
+    message: "",
+    version: Option.some(0n),
+    previous: Option.none()
+  })
   const log = hostLog.make({
     backlog: options.limits?.logBacklog ?? 256,
     lineLength: options.limits?.logLineLength ?? 65_536,
@@ -214,16 +211,16 @@ const host = Effect.fnUntraced(function*(
         : presignedHttpClient.toExchange(options.httpClient),
       { admits: typeof admits === "boolean" ? () => admits : admits, networks }
     ),
-    gate: Effect.flatMap(Ref.get(status), ({ status }) =>
-      ExporterStatus.admitsDriverCalls(status)
-        ? Effect.void
-        : GrpcStatus.make("FAILED_PRECONDITION", `Exporter not ready for driver calls (status: ${status})`)),
+    gate: () =>
+      ExporterStatus.admitsDriverCalls(status.status)
+        ? undefined
+        : GrpcStatus.make("FAILED_PRECONDITION", `Exporter not ready for driver calls (status: ${status.status})`),
     log
   }
 
   for (const instance of tree.instances) {
     yield* Effect.mapError(
-      callLog.part(
+      callLog.reset(
         { log, driver: instance.driver, call: { driver: instance.path, kind: "call", method: "reset" } },
         instance.driver.reset
       ),
@@ -238,11 +235,11 @@ const host = Effect.fnUntraced(function*(
         [rpcs.ofExporter(methods.getReport), GrpcHandler.Unary({ handle: () => Effect.sync(() => report) })],
         unary(
           methods.getStatus,
-          Effect.map(Ref.get(status), (report) => ({
-            status: ExporterStatus.toNumber(report.status),
-            message: report.message,
-            statusVersion: Option.getOrElse(report.version, () => 0n),
-            previousStatus: Option.getOrUndefined(Option.map(report.previous, ExporterStatus.toNumber))
+          Effect.sync(() => ({
+            status: ExporterStatus.toNumber(status.status),
+            message: status.message,
+            statusVersion: Option.getOrElse(status.version, () => 0n),
+            previousStatus: Option.getOrUndefined(Option.map(status.previous, ExporterStatus.toNumber))
           }))
         ),
         unary(methods.endSession, Effect.succeed({ success: false, message: "No active lease context" })),
@@ -265,13 +262,14 @@ const host = Effect.fnUntraced(function*(
       ])
     ),
     setStatus: (next, message = "") =>
-      Ref.update(status, (current) =>
-        new ExporterStatus.StatusReport({
+      Effect.sync(() => {
+        status = new ExporterStatus.StatusReport({
           status: next,
           message,
-          version: Option.map(current.version, (version) => version + 1n),
-          previous: Option.some(current.status)
-        })),
+          version: Option.map(status.version, (version) => version + 1n),
+          previous: Option.some(status.status)
+        })
+      }),
     log: (entry) => Effect.sync(() => log.publish(entry)),
     announce: (text) =>
       Effect.suspend(() => {

@@ -5,13 +5,15 @@ import type * as Scope from "effect/Scope"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 
 export interface CallQueue {
+  // Whether nobody waits, because there is no limit.
+  readonly isOpen: boolean
   // Waits for a turn, which lasts as long as the scope.
   readonly enter: Effect.Effect<void, GrpcStatus.GrpcStatusError, Scope.Scope>
   // Waits for a turn to run something.
   readonly pass: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | GrpcStatus.GrpcStatusError, R>
 }
 
-const open: CallQueue = { enter: Effect.void, pass: (effect) => effect }
+const open: CallQueue = { isOpen: true, enter: Effect.void, pass: (effect) => effect }
 
 export const make = (concurrency: number | "unbounded", maxWaiting: number): CallQueue => {
   if (concurrency === "unbounded") return open
@@ -45,6 +47,7 @@ export const make = (concurrency: number | "unbounded", maxWaiting: number): Cal
     })
 
   return {
+    isOpen: false,
     enter: Effect.flatMap(Effect.acquireRelease(take, giveBack), (turn) => turn.await),
     pass: (effect) => Effect.acquireUseRelease(take, (turn) => Effect.zipRight(turn.await, effect), giveBack)
   }

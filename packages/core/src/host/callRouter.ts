@@ -1,6 +1,7 @@
 // Routes the calls of clients to the handlers of drivers (protocol.md 4 and 5).
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -19,31 +20,32 @@ import * as interruptible from "../util/interruptible.ts"
 import { mapItems } from "../util/mapItems.ts"
 import * as pull from "../util/pull.ts"
 import * as callLog from "./callLog.ts"
-import type { DriverContext, DriverHandler } from "./Driver.ts"
+import type { DriverContext } from "./Driver.ts"
 import type { Hosted, HostedTree } from "./driverTable.ts"
 import * as lentResources from "./lentResources.ts"
 import type { HostLog } from "./log.ts"
 import type * as presignedRequests from "./presigned/requests.ts"
+import type { ProvidedHandler } from "./services.ts"
 
 export interface Host {
   readonly tree: HostedTree
   readonly limits: lentResources.Limits
   readonly openPresigned: presignedRequests.Open
-  // Fails with FAILED_PRECONDITION while the status forbids calls.
-  readonly gate: Effect.Effect<void, GrpcStatus.GrpcStatusError>
+  // Returns FAILED_PRECONDITION while the status forbids calls.
+  readonly gate: () => GrpcStatus.GrpcStatusError | undefined
   readonly log: HostLog
 }
 
-type Handler<Tag extends DriverHandler["_tag"]> = Extract<DriverHandler, { readonly _tag: Tag }>
+type Handler<Tag extends ProvidedHandler["_tag"]> = Extract<ProvidedHandler, { readonly _tag: Tag }>
 
-const kindNames: Record<DriverHandler["_tag"], string> = {
+const kindNames: Record<ProvidedHandler["_tag"], string> = {
   Call: "a call",
   StreamingCall: "a streaming call",
   Stream: "a stream"
 }
 
 // The codes of Python exporters, except where Python clients would treat them as a failure of the driver (protocol.md 4.4).
-const missingCodes: Record<DriverHandler["_tag"], GrpcStatus.GrpcCode> = {
+const missingCodes: Record<ProvidedHandler["_tag"], GrpcStatus.GrpcCode> = {
   Call: "NOT_FOUND",
   StreamingCall: "UNIMPLEMENTED",
   Stream: "NOT_FOUND"
@@ -55,13 +57,13 @@ const findDriver = (host: Host, uuid: string): Either.Either<Hosted, GrpcStatus.
     () => GrpcStatus.make("NOT_FOUND", `no driver has the uuid ${JSON.stringify(uuid)}`)
   )
 
-const isKind = <Tag extends DriverHandler["_tag"]>(handler: DriverHandler, tag: Tag): handler is Handler<Tag> =>
+const isKind = <Tag extends ProvidedHandler["_tag"]>(handler: ProvidedHandler, tag: Tag): handler is Handler<Tag> =>
   handler._tag === tag
 
 const listOf = (methods: ReadonlyArray<string>): string =>
   methods.length === 0 ? "it has no methods" : `it has: ${methods.join(", ")}`
 
-const findHandler = <Tag extends DriverHandler["_tag"]>(
+const findHandler = <Tag extends ProvidedHandler["_tag"]>(
   hosted: Hosted,
   method: string,
   tag: Tag
@@ -91,58 +93,90 @@ const encodeResult = (result: JsonValue, at: ValuePath): Either.Either<Uint8Arra
     )
   })
 
-const decodeCall = <Tag extends "Call" | "StreamingCall">(host: Host, message: Uint8Array, tag: Tag) =>
-  Effect.zipRight(
-    host.gate,
-    Effect.suspend(() =>
-      Either.flatMap(
-        Either.mapLeft(
-          driverCallCodec.decodeRequest(message),
-          ({ reason }) => GrpcStatus.make("INVALID_ARGUMENT", reason)
-        ),
-        ({ args, method, uuid }) =>
-          Either.flatMap(
-            findDriver(host, uuid),
-            (hosted) => Either.map(findHandler(hosted, method, tag), (handler) => ({ args, handler, hosted, method }))
-          )
-      )
-    )
+interface Decoded<Tag extends "Call" | "StreamingCall"> {
+  readonly args: ReadonlyArray<JsonValue>
+  readonly handler: Handler<Tag>
+  readonly hosted: Hosted
+  readonly method: string
+}
+
+const decodeCall = <Tag extends "Call" | "StreamingCall">(
+  host: Host,
+  message: Uint8Array,
+  tag: Tag
+): Either.Either<Decoded<Tag>, GrpcStatus.GrpcStatusError> => {
+  const closed = host.gate()
+  if (closed !== undefined) return Either.left(closed)
+  const request = driverCallCodec.decodeRequest(message)
+  if (Either.isLeft(request)) return Either.left(GrpcStatus.make("INVALID_ARGUMENT", request.left.reason))
+  const { args, method, uuid } = request.right
+  return Either.flatMap(
+    findDriver(host, uuid),
+    (hosted) => Either.map(findHandler(hosted, method, tag), (handler) => ({ args, handler, hosted, method }))
   )
+}
+
+const loggedCall = (host: Host, { hosted: { driver, path }, method }: Decoded<"Call">): callLog.Logged => ({
+  log: host.log,
+  driver,
+  call: { driver: path, kind: "call", method }
+})
+
+const encodeAnswer = (result: JsonValue | void) => encodeResult(result ?? null, [])
+
+const runCall = (host: Host, decoded: Decoded<"Call">, request: GrpcHandler.GrpcRequest) => {
+  const { args, handler, hosted } = decoded
+  const logged = loggedCall(host, decoded)
+  const answer = callLog.call(logged, () =>
+    lentResources.during(
+      hosted,
+      args,
+      Effect.mapError(
+        Effect.flatMap(handler.handle(args, contextOf(host, hosted)), encodeAnswer),
+        DriverFailure.toStatus
+      )
+    ))
+  return telemetryHost.within(request, logged.call, hosted.queue.pass(answer))
+}
 
 export const driverCall = (host: Host) =>
   GrpcHandler.GrpcHandler.Unary({
-    handle: (message, { metadata }) =>
-      Effect.flatMap(decodeCall(host, message, "Call"), ({ args, handler, hosted, method }) => {
-        const { driver, path, queue } = hosted
-        const call: Call = { driver: path, kind: "call", method }
-        const result = Effect.flatMap(
-          Effect.suspend(() => handler.handle(args, contextOf(host, hosted))),
-          (result) => encodeResult(result ?? null, [])
+    handle: (message, request) =>
+      Effect.flatMap(
+        Effect.suspend(() => decodeCall(host, message, "Call")),
+        (decoded) => runCall(host, decoded, request)
+      ),
+    // Each step of an effect takes time of every call, so a call that nothing surrounds is plain functions around the driver's code.
+    start: (message, request, fibers) => {
+      const decoded = decodeCall(host, message, "Call")
+      if (Either.isLeft(decoded)) return Exit.fail(decoded.left)
+      const { args, handler, hosted } = decoded.right
+      return hosted.queue.isOpen && hosted.resources.size === 0 && !telemetryHost.areTraced(fibers.refs)
+        ? callLog.startCall(
+          loggedCall(host, decoded.right),
+          fibers,
+          () => handler.handleProvided(args, contextOf(host, hosted)),
+          encodeAnswer
         )
-        const response = lentResources.during(hosted, args, callLog.around({ log: host.log, driver, call }, result))
-        return telemetryHost.within(metadata, call, queue.pass(Effect.mapError(response, DriverFailure.toStatus)))
-      })
+        : runCall(host, decoded.right, request)
+    }
   })
 
 export const streamingDriverCall = (host: Host) =>
   GrpcHandler.GrpcHandler.ServerStreaming({
-    handle: (message, { metadata }) =>
+    handle: (message, rpc) =>
       Stream.unwrapScoped(Effect.gen(function*() {
         const { args, handler, hosted, method } = yield* decodeCall(host, message, "StreamingCall")
         const { driver, path, queue } = hosted
         const call: Call = { driver: path, kind: "streamingCall", method }
-        const within = yield* telemetryHost.open(metadata, call)
+        const within = yield* telemetryHost.open(rpc, call)
         yield* queue.enter
         const results = mapItems(
           Stream.suspend(() => handler.handle(args, contextOf(host, hosted))),
           (result, index) => encodeResult(result, [index])
         )
-        const responses = lentResources.duringStream(
-          hosted,
-          args,
-          callLog.aroundStream({ log: host.log, driver, call }, results)
-        )
-        return within(Stream.mapError(responses, DriverFailure.toStatus))
+        const responses = lentResources.duringStream(hosted, args, Stream.mapError(results, DriverFailure.toStatus))
+        return within(callLog.streamingCall({ log: host.log, driver, call }, responses))
       }))
   })
 
@@ -188,12 +222,11 @@ const forward = Effect.fnUntraced(
 export const stream = (host: Host) =>
   GrpcHandler.GrpcHandler.Duplex({
     handle: Effect.fnUntraced(function*(duplex) {
-      const { metadata } = duplex
-      const request = yield* decodeStreamRequest(metadata)
+      const request = yield* decodeStreamRequest(duplex.metadata)
       const hosted = yield* findDriver(host, request.uuid)
       if (request.kind === "resource") {
         return yield* telemetryHost.within(
-          metadata,
+          duplex,
           { driver: hosted.path, kind: "resource", method: "resource" },
           lentResources.serve(hosted, request.x_jmp_content_encoding, duplex, host.limits)
         )
@@ -202,11 +235,11 @@ export const stream = (host: Host) =>
       const handler = yield* findHandler(hosted, method, "Stream")
       const call: Call = { driver: hosted.path, kind: "stream", method }
       return yield* telemetryHost.within(
-        metadata,
+        duplex,
         call,
-        callLog.aroundByteStream(
+        callLog.byteStream(
           { log: host.log, driver: hosted.driver, call },
-          Effect.scoped(forward(handler, duplex))
+          () => Effect.scoped(forward(handler, duplex))
         )
       )
     })

@@ -1,5 +1,6 @@
 // The RPCs that an exporter is serving.
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { GrpcHandler, type GrpcHandlers } from "../grpc/GrpcHandler.ts"
@@ -12,6 +13,7 @@ import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 export const make = Effect.gen(function*() {
   const fibers = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
   let closed = false
+  const refusal = () => GrpcStatus.make("UNAVAILABLE", "the exporter is shutting down")
   yield* Effect.addFinalizer(() =>
     Effect.suspend(() => {
       closed = true
@@ -19,22 +21,30 @@ export const make = Effect.gen(function*() {
     })
   )
 
-  // This is the RPC's own fiber, so it ends after all finalizers of the RPC.
-  const enter = Effect.withFiberRuntime<void, GrpcStatus.GrpcStatusError>((fiber) => {
-    if (closed) return GrpcStatus.make("UNAVAILABLE", "the exporter is shutting down")
-    fibers.add(fiber)
-    fiber.addObserver(() => fibers.delete(fiber))
-    return Effect.void
-  })
+  // This is the RPC's own fiber, so it ends after all finalizers of the RPC. The handler is called there.
+  const serve = <A, E, R>(handle: () => Effect.Effect<A, E, R>) =>
+    Effect.withFiberRuntime<A, E | GrpcStatus.GrpcStatusError, R>((fiber) => {
+      if (closed) return refusal()
+      fibers.add(fiber)
+      fiber.addObserver(() => fibers.delete(fiber))
+      return handle()
+    })
 
   const track = GrpcHandler.$match({
-    Unary: ({ handle }) =>
-      GrpcHandler.Unary({ handle: (message, request) => Effect.flatMap(enter, () => handle(message, request)) }),
+    Unary: ({ handle, start }) =>
+      GrpcHandler.Unary({
+        handle: (message, request) => serve(() => handle(message, request)),
+        start: start && ((message, request, fibers) => {
+          if (closed) return refusal()
+          const answer = start(message, request, fibers)
+          return Exit.isExit(answer) ? answer : serve(() => answer)
+        })
+      }),
     ServerStreaming: ({ handle }) =>
       GrpcHandler.ServerStreaming({
-        handle: (message, request) => Stream.unwrap(Effect.as(enter, handle(message, request)))
+        handle: (message, request) => Stream.unwrap(serve(() => Effect.succeed(handle(message, request))))
       }),
-    Duplex: ({ handle }) => GrpcHandler.Duplex({ handle: (duplex) => Effect.zipRight(enter, handle(duplex)) })
+    Duplex: ({ handle }) => GrpcHandler.Duplex({ handle: (duplex) => serve(() => handle(duplex)) })
   })
   return (handlers: GrpcHandlers): GrpcHandlers =>
     new Map(Array.from(handlers, ([rpc, handler]) => [rpc, track(handler)]))

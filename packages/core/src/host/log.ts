@@ -5,6 +5,8 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
 import * as FiberRefs from "effect/FiberRefs"
 import * as HashMap from "effect/HashMap"
@@ -20,28 +22,46 @@ import type { ProvidedDriver } from "./services.ts"
 export interface HostLog {
   readonly publish: (entry: LogEntry.LogEntry) => void
   readonly entries: Stream.Stream<LogEntry.LogEntry>
-  // Adds a line about an operation of a driver; the message is one of this library's own texts.
+  // Adds a line about an operation of a driver, with the time of a fiber's clock; the message is one of this library's own texts.
   readonly record: (
+    fiber: Fiber.RuntimeFiber<unknown, unknown>,
     driver: ProvidedDriver,
     operation: string,
     severity: LogEntry.LogSeverity,
     message: string,
     fields: Readonly<Record<string, string>>
-  ) => Effect.Effect<void>
+  ) => void
   // Logs only in this program, if it wants to see what drivers log.
   readonly locally: (line: Effect.Effect<void>) => Effect.Effect<void>
-  // Turns what this fiber logs into lines of an operation of a driver, until `leave` gets the value that this returns.
-  readonly enter: (driver: ProvidedDriver, operation: string) => Effect.Effect<Logging>
+  // What a fiber does with what it logs.
+  readonly logging: (fiber: Fiber.RuntimeFiber<unknown, unknown>) => Logging
+  // Turns what this fiber logs into lines of an operation of a driver, until `leave`.
+  readonly enter: (driver: ProvidedDriver, operation: string, before: Logging) => Effect.Effect<void>
+  // The same for fibers that begin with these FiberRefs: what they do with what they log, and the FiberRefs to begin with instead, which
+  // also have the driver's services.
+  readonly outside: (refs: FiberRefs.FiberRefs) => Logging
+  readonly entered: (driver: ProvidedDriver, operation: string, refs: FiberRefs.FiberRefs) => FiberRefs.FiberRefs
   readonly leave: (before: Logging) => Effect.Effect<void>
+}
+
+// The FiberRefs of fibers outside and inside an operation.
+interface Entered {
+  readonly outside: FiberRefs.FiberRefs
+  readonly inside: FiberRefs.FiberRefs
 }
 
 type Loggers = HashSet.HashSet<Logger.Logger<unknown, unknown>>
 
 // A fiber's logging state.
-interface Logging {
+export interface Logging {
   readonly annotations: HashMap.HashMap<string, unknown>
   readonly loggers: Loggers
 }
+
+const loggingOf = (get: <A>(ref: FiberRef.FiberRef<A>) => A): Logging => ({
+  annotations: get(FiberRef.currentLogAnnotations),
+  loggers: get(FiberRef.currentLoggers)
+})
 
 // Never throws: a logger that throws makes the driver that logged die with a defect.
 const textOf = (value: unknown): string => shownText(value, "something that cannot be shown")
@@ -77,14 +97,21 @@ const kept = (text: string, length: number): string => {
 // Characters of a whole line, at most three bytes each: a gRPC message has 4 MiB.
 const maxLineLength = 1024 * 1024
 
-// The content of an entry. Most lines are never read, so they are not turned into `LogEntry`.
-interface Entry extends Omit<ConstructorParameters<typeof LogEntry.LogEntry>[0], "timestamp"> {
+// The content of an entry. Most lines are never read, so each is one small object until it is.
+interface Entry extends Pick<LogEntry.LogEntry, "severity" | "message" | "source" | "fields"> {
+  readonly driverType: string | undefined
+  readonly operation: string | undefined
   // In milliseconds since 1970.
-  readonly time: Option.Option<number>
+  readonly time: number | undefined
 }
 
-export const toEntry = ({ time, ...entry }: Entry): LogEntry.LogEntry =>
-  new LogEntry.LogEntry({ ...entry, timestamp: Option.flatMap(time, DateTime.make) }, { disableValidation: true })
+export const toEntry = ({ driverType, operation, time, ...entry }: Entry): LogEntry.LogEntry =>
+  new LogEntry.LogEntry({
+    ...entry,
+    driverType: Option.fromNullable(driverType),
+    operation: Option.fromNullable(operation),
+    timestamp: Option.flatMap(Option.fromNullable(time), DateTime.make)
+  }, { disableValidation: true })
 
 // What a field takes besides its key and its value: their lengths and tags.
 const fieldOverhead = 5
@@ -131,9 +158,9 @@ export const makeLogger = (source: LogEntry.LogSource, add: (entry: Entry) => vo
       severity: LogEntry.severity(logLevel),
       message: Cause.isEmpty(cause) ? messageOf(message) : `${messageOf(message)}: ${causeText(cause)}`,
       source,
-      driverType: Option.fromNullable(driverType),
-      operation: Option.fromNullable(operation),
-      time: Option.some(date.getTime()),
+      driverType,
+      operation,
+      time: date.getTime(),
       // A key may be __proto__.
       fields: Object.fromEntries(texts)
     })
@@ -144,8 +171,8 @@ const droppedBefore = ({ time }: Entry, count: number): Entry => ({
   severity: "WARNING",
   message: `${count} log ${count === 1 ? "line was" : "lines were"} dropped, the reader is too slow`,
   source: "SYSTEM",
-  driverType: Option.none(),
-  operation: Option.none(),
+  driverType: undefined,
+  operation: undefined,
   time,
   fields: { dropped: String(count) }
 })
@@ -166,9 +193,10 @@ export interface Options {
 export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
   const readers = new Set<Mailbox.Mailbox<Line>>()
   // The latest lines, and at most as many older ones.
-  let older: ReadonlyArray<Line> = []
-  let newer: Array<Line> = []
-  let number = 0
+  let older: ReadonlyArray<Entry> = []
+  let newer: Array<Entry> = []
+  // How many lines there have been.
+  let count = 0
 
   const shortLength = Math.min(sharedLength, lineLength)
 
@@ -176,9 +204,9 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
 
   // Whether there is nothing to cut or to copy: most lines are about the beginning and the end of a call.
   const isShort = (fields: Entry["fields"]): boolean => {
-    let count = 0
+    let keys = 0
     for (const key in fields) {
-      if (++count > fewFields || key.length > sharedLength || (fields[key] ?? "").length >= shortLength) return false
+      if (++keys > fewFields || key.length > sharedLength || (fields[key] ?? "").length >= shortLength) return false
     }
     return true
   }
@@ -202,23 +230,20 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
   }
 
   const add = (entry: Entry): void => {
-    const line = { number: number++, entry }
-    newer.push(line)
+    const number = count++
+    newer.push(entry)
     if (newer.length >= backlog) {
       older = newer
       newer = []
     }
-    readers.forEach((reader) => reader.unsafeOffer(line))
+    readers.forEach((reader) => reader.unsafeOffer({ number, entry }))
   }
 
   const addForeign = (entry: Entry): void => {
     const message = keptText(entry.message)
-    const driverType = Option.map(entry.driverType, keptText)
-    const operation = Option.map(entry.operation, keptText)
-    const taken = [Option.some(message), driverType, operation].reduce(
-      (sum, text) => sum + Option.getOrElse(text, () => "").length,
-      0
-    )
+    const driverType = entry.driverType === undefined ? undefined : keptText(entry.driverType)
+    const operation = entry.operation === undefined ? undefined : keptText(entry.operation)
+    const taken = message.length + (driverType ?? "").length + (operation ?? "").length
     add({ ...entry, message, driverType, operation, fields: keptFields(entry.fields, taken) })
   }
 
@@ -247,24 +272,39 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
     return known
   }
 
-  const logAs = ({ annotations, loggers }: Logging): Effect.Effect<void> =>
-    Effect.updateFiberRefs((fiberId, fiberRefs) =>
-      FiberRefs.updateManyAs(fiberRefs, {
-        entries: [
-          [FiberRef.currentLogAnnotations, [[fiberId, annotations]]],
-          [FiberRef.currentLoggers, [[fiberId, loggers]]]
-        ]
-      })
-    )
-
-  const enter: HostLog["enter"] = (driver, operation) =>
-    Effect.withFiberRuntime((fiber) => {
-      const before = {
-        annotations: fiber.getFiberRef(FiberRef.currentLogAnnotations),
-        loggers: fiber.getFiberRef(FiberRef.currentLoggers)
-      }
-      return Effect.as(logAs(insideOf(driver, operation, before)), before)
+  const withLogging = (
+    refs: FiberRefs.FiberRefs,
+    fiberId: FiberId.Single,
+    { annotations, loggers }: Logging
+  ): FiberRefs.FiberRefs =>
+    FiberRefs.updateManyAs(refs, {
+      entries: [
+        [FiberRef.currentLogAnnotations, [[fiberId, annotations]]],
+        [FiberRef.currentLoggers, [[fiberId, loggers]]]
+      ]
     })
+
+  const logAs = (logging: Logging): Effect.Effect<void> =>
+    Effect.updateFiberRefs((fiberId, refs) => withLogging(refs, fiberId, logging))
+
+  const outsideOf: HostLog["outside"] = (refs) => loggingOf((ref) => FiberRefs.getOrDefault(refs, ref))
+
+  const known = new WeakMap<ProvidedDriver, Map<string, Entered>>()
+
+  const entered: HostLog["entered"] = (driver, operation, outside) => {
+    const operations = known.get(driver) ?? new Map<string, Entered>()
+    known.set(driver, operations)
+    const last = operations.get(operation)
+    if (last?.outside === outside) return last.inside
+    const fiberId = FiberId.unsafeMake()
+    const context = Context.merge(FiberRefs.getOrDefault(outside, FiberRef.currentContext), driver.services)
+    const inside = FiberRefs.updateAs(
+      withLogging(outside, fiberId, insideOf(driver, operation, outsideOf(outside))),
+      { fiberId, fiberRef: FiberRef.currentContext, value: context }
+    )
+    operations.set(operation, { outside, inside })
+    return inside
+  }
 
   const subscribe = Effect.acquireRelease(
     // A mailbox without capacity would drop every line.
@@ -272,8 +312,9 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
       Mailbox.make<Line>({ capacity: Math.max(1, backlog), strategy: "sliding" }),
       (reader) =>
         Effect.sync(() => {
-          const lines = [...older, ...newer]
-          reader.unsafeOfferAll(lines.slice(Math.max(0, lines.length - backlog)))
+          const entries = [...older, ...newer]
+          const latest = entries.slice(Math.max(0, entries.length - backlog))
+          reader.unsafeOfferAll(latest.map((entry, index) => ({ number: count - latest.length + index, entry })))
           readers.add(reader)
         })
     ),
@@ -281,26 +322,35 @@ export const make = ({ backlog, lineLength, localLogs }: Options): HostLog => {
   )
 
   return {
-    publish: ({ timestamp, ...entry }) => addForeign({ ...entry, time: Option.map(timestamp, DateTime.toEpochMillis) }),
-    record: ({ driverType }, operation, severity, message, fields) =>
-      Effect.withFiberRuntime((fiber) => {
-        add({
-          severity,
-          message,
-          source: "DRIVER",
-          driverType: Option.some(driverType),
-          operation: Option.some(operation),
-          // A line carries the time of day.
-          time: Option.some(Context.get(fiber.currentDefaultServices, Clock.Clock).unsafeCurrentTimeMillis()),
-          fields: keptFields(fields, message.length)
-        })
-        return Effect.void
+    publish: ({ driverType, fields, message, operation, severity, source, timestamp }) =>
+      addForeign({
+        severity,
+        message,
+        source,
+        driverType: Option.getOrUndefined(driverType),
+        operation: Option.getOrUndefined(operation),
+        time: Option.getOrUndefined(Option.map(timestamp, DateTime.toEpochMillis)),
+        fields
+      }),
+    record: (fiber, { driverType }, operation, severity, message, fields) =>
+      add({
+        severity,
+        message,
+        source: "DRIVER",
+        driverType,
+        operation,
+        // A line carries the time of day.
+        time: Context.get(fiber.currentDefaultServices, Clock.Clock).unsafeCurrentTimeMillis(),
+        fields: keptFields(fields, message.length)
       }),
     locally: (line) => localLogs ? Effect.locallyWith(line, FiberRef.currentLoggers, guardAll) : Effect.void,
-    enter,
+    logging: (fiber) => loggingOf((ref) => fiber.getFiberRef(ref)),
+    outside: outsideOf,
+    entered,
+    enter: (driver, operation, before) => logAs(insideOf(driver, operation, before)),
     leave: logAs,
     entries: Stream.unwrapScoped(Effect.map(subscribe, (reader) => {
-      const first = number - Option.getOrElse(reader.unsafeSize(), () => 0)
+      const first = count - Option.getOrElse(reader.unsafeSize(), () => 0)
       return Mailbox.toStream(reader).pipe(
         Stream.mapAccum(first, (expected, { entry, number }) => [
           number + 1,

@@ -50,15 +50,17 @@ const digest = (text: string): Uint8Array => createHash("sha256").update(text).d
 export const demand = (handlers: GrpcHandlers, passphrase: Redacted.Redacted): GrpcHandlers => {
   // Comparing digests takes the same time wherever two passphrases differ and whatever their lengths are.
   const expected = digest(Redacted.value(passphrase))
-  const check = ({ metadata }: GrpcRequest) =>
-    Effect.suspend(() =>
-      timingSafeEqual(expected, digest(Option.getOrElse(Metadata.get(metadata, key), () => "")))
-        ? Effect.void
-        : GrpcStatus.make("UNAUTHENTICATED", "invalid or missing passphrase")
-    )
+  const refusal = ({ metadata }: GrpcRequest) =>
+    timingSafeEqual(expected, digest(Option.getOrElse(Metadata.get(metadata, key), () => "")))
+      ? undefined
+      : GrpcStatus.make("UNAUTHENTICATED", "invalid or missing passphrase")
+  const check = (request: GrpcRequest) => Effect.suspend(() => refusal(request) ?? Effect.void)
   const guard = GrpcHandler.$match({
-    Unary: ({ handle }) =>
-      GrpcHandler.Unary({ handle: (message, request) => Effect.zipRight(check(request), handle(message, request)) }),
+    Unary: ({ handle, start }) =>
+      GrpcHandler.Unary({
+        handle: (message, request) => Effect.zipRight(check(request), handle(message, request)),
+        start: start && ((message, request, fibers) => refusal(request) ?? start(message, request, fibers))
+      }),
     ServerStreaming: ({ handle }) =>
       GrpcHandler.ServerStreaming({
         handle: (message, request) => Stream.unwrap(Effect.map(check(request), () => handle(message, request)))

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
+import * as FiberRefs from "effect/FiberRefs"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Tracer from "effect/Tracer"
@@ -29,9 +30,15 @@ export const passesOn = (tracer: Tracer.Tracer, inner: Tracer.Tracer): void => {
 }
 
 // Effect's default tracer keeps nothing, so nobody would see a span for it.
+const keeps = (tracer: Tracer.Tracer): boolean => tracer !== defaultTracer && !toDefault.has(tracer)
+
 export const isTraced = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean =>
-  fiber.currentTracer !== defaultTracer && !toDefault.has(fiber.currentTracer) &&
-  fiber.getFiberRef(FiberRef.currentTracerEnabled)
+  keeps(fiber.currentTracer) && fiber.getFiberRef(FiberRef.currentTracerEnabled)
+
+/** Whether fibers that begin with these FiberRefs are traced. */
+export const areTraced = (refs: FiberRefs.FiberRefs): boolean =>
+  keeps(Context.get(FiberRefs.getOrDefault(refs, DefaultServices.currentServices), Tracer.Tracer)) &&
+  FiberRefs.getOrDefault(refs, FiberRef.currentTracerEnabled)
 
 const exporterMethod = ({ name }: { readonly name: string }) => ({
   "rpc.service": ExporterServiceDefinition.fullName,

@@ -2,9 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Redacted } from "effect"
 import * as ExporterConnection from "../../src/client/ExporterConnection.ts"
 import * as Endpoint from "../../src/grpc/Endpoint.ts"
+import { GrpcHandler, type GrpcHandlers } from "../../src/grpc/GrpcHandler.ts"
+import * as GrpcStatus from "../../src/grpc/GrpcStatus.ts"
 import * as Driver from "../../src/host/Driver.ts"
 import * as Exporter from "../../src/host/Exporter.ts"
-import type { Listen } from "../../src/transport/GrpcServer.ts"
+import * as driverCallCodec from "../../src/protocol/driverCall.ts"
+import * as GrpcChannel from "../../src/transport/GrpcChannel.ts"
+import * as GrpcServer from "../../src/transport/GrpcServer.ts"
 import { selfSigned } from "../support/certificates.ts"
 import * as temporary from "../support/temporary.ts"
 
@@ -12,12 +16,50 @@ const make = Effect.orDie(Exporter.make(Driver.composite({}), { localLogs: false
 
 const localhost = { host: "127.0.0.1", port: 0 } as const
 
-const serve = (listen: Listen, passphrase?: string) =>
+const serve = (listen: GrpcServer.Listen, passphrase?: string) =>
   Effect.flatMap(
     make,
     (exporter) =>
       Exporter.serve(exporter, listen, passphrase === undefined ? {} : { passphrase: Redacted.make(passphrase) })
   )
+
+describe("a call that is refused before it reaches its driver", () => {
+  const driverCall = "/jumpstarter.v1.ExporterService/DriverCall"
+
+  it.scopedLive.each(["without the passphrase", "by a handler around the exporter's", "by the same in memory"])(
+    "does not run the driver: %s",
+    (how) =>
+      Effect.gen(function*() {
+        let runs = 0
+        const driver = Driver.make({ client: "c", methods: { on: Driver.call(() => Effect.sync(() => void runs++)) } })
+        const exporter = yield* Exporter.make(driver, { localLogs: false })
+        const handler = exporter.handlers.get(driverCall)
+        if (handler?._tag !== "Unary") return assert.fail("the exporter has no calls")
+        const guarded: GrpcHandlers = new Map(exporter.handlers).set(
+          driverCall,
+          GrpcHandler.Unary({
+            handle: (message, request) =>
+              Effect.zipRight(GrpcStatus.make("PERMISSION_DENIED", "not now"), handler.handle(message, request))
+          })
+        )
+        const path = yield* temporary.socketPath
+        const channel = how === "by the same in memory"
+          ? yield* GrpcChannel.fromHandlers(guarded)
+          : yield* GrpcChannel.fromEndpoint(
+            how === "without the passphrase"
+              ? yield* Exporter.serve(exporter, { path }, { passphrase: Redacted.make("secret") })
+              : yield* GrpcServer.serve(guarded, { path })
+          )
+        const { root } = yield* ExporterConnection.fromChannel(yield* GrpcChannel.fromHandlers(exporter.handlers))
+        const request = yield* driverCallCodec.encodeRequest({ uuid: root.uuid, method: "on", args: [] })
+        const refusal = yield* Effect.flip(channel.unary(driverCall, request))
+        assert.include(["PERMISSION_DENIED", "UNAUTHENTICATED"], refusal.code)
+        assert.strictEqual(runs, 0)
+        yield* root.call("on")
+        assert.strictEqual(runs, 1)
+      })
+  )
+})
 
 describe("a passphrase", () => {
   it.scopedLive.each(["s", "two words", "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~", "x".repeat(4_096)])(
@@ -70,7 +112,7 @@ describe("a passphrase", () => {
 })
 
 describe("an exporter in cleartext", () => {
-  const warnings = (listen: Listen, passphrase?: string) => {
+  const warnings = (listen: GrpcServer.Listen, passphrase?: string) => {
     const lines: Array<string> = []
     const logger = Logger.make<unknown, void>(({ logLevel, message }) => {
       lines.push(`${logLevel.label} ${String(message)}`)

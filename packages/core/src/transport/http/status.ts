@@ -24,11 +24,13 @@ const decodeMessage = (text: string): string => {
   }
 }
 
-export const toTrailers = (status: GrpcStatus.GrpcStatusError | undefined): OutgoingHttpHeaders =>
-  status === undefined ? { "grpc-status": "0" } : {
-    "grpc-status": String(GrpcStatus.codeToNumber(status.code)),
-    "grpc-message": encodeMessage(status.details)
-  }
+/** The trailers of an RPC that succeeded. */
+export const success: OutgoingHttpHeaders = { "grpc-status": "0" }
+
+export const toTrailers = (status: GrpcStatus.GrpcStatusError): OutgoingHttpHeaders => ({
+  "grpc-status": String(GrpcStatus.codeToNumber(status.code)),
+  "grpc-message": encodeMessage(status.details)
+})
 
 export const fromTrailers = (
   trailers: IncomingHttpHeaders
@@ -51,6 +53,7 @@ export const manyAnswers = "the RPC had more than one answer"
 
 // Whether a content type is gRPC's, with a message format that this library speaks. Media types are case-insensitive.
 export const isGrpc = (contentType: string | undefined): boolean =>
+  contentType === "application/grpc" ||
   contentType !== undefined && /^application\/grpc(\+proto)?[ \t]*(;|$)/i.test(contentType)
 
 // The peer may send a header of any length.

@@ -144,6 +144,11 @@ export class Sender {
     this.finishWhenDone()
   }
 
+  // Whether nothing waits for the EagerSocket under the connection.
+  get hasRoom(): boolean {
+    return this.outlet?.isFull !== true
+  }
+
   // Whether nothing is left to send.
   get isIdle(): boolean {
     return this.queued === 0 && this.blocked === 0 && this.stream.writableLength === 0

@@ -14,8 +14,10 @@ import * as exitStatus from "../../grpc/exitStatus.ts"
 import type { GrpcHandler, GrpcHandlers } from "../../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import * as Metadata from "../../grpc/Metadata.ts"
+import type { RpcFibers } from "../../grpc/rpcFibers.ts"
 import * as sendable from "../../grpc/sendable.ts"
 import * as interruptible from "../../util/interruptible.ts"
+import * as rpcFibers from "../fibers.ts"
 import * as httpStatus from "../http/status.ts"
 import { Inbox } from "../inbox.ts"
 import * as closedStream from "./closedStream.ts"
@@ -28,6 +30,7 @@ const inboxBytes = 1024 * 1024
 
 export interface Service {
   readonly handlers: GrpcHandlers
+  readonly fibers: RpcFibers
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
   readonly isClosing: () => boolean
   readonly maxMessageBytes: number
@@ -43,7 +46,7 @@ interface Connection {
   readonly refusal: GrpcStatus.GrpcStatusError | undefined
 }
 
-type Handle<Tag extends GrpcHandler["_tag"]> = Extract<GrpcHandler, { readonly _tag: Tag }>["handle"]
+type Handler<Tag extends GrpcHandler["_tag"]> = Extract<GrpcHandler, { readonly _tag: Tag }>
 
 // Trailing metadata for failures. Without it a client over grpc-js cannot always distinguish our failure from one of its own
 // transport. Receivers ignore keys that they do not know.
@@ -74,22 +77,32 @@ const deadlinePassed = "the caller's deadline has passed"
 // The longest time of Node's timers, almost 25 days. Timers with a longer time fire at once.
 const maxTimer = 2 ** 31 - 1
 
+const ignore = (): void => {}
+
 class ServedCall {
   private readonly sender: httpMessages.Sender
   private headersSent = false
   private ended = false
   private status: GrpcStatus.GrpcStatusError | undefined
-  private stop = (): void => {}
+  private stop = ignore
+  private received: Metadata.Metadata | undefined
+  // The deadline that the caller sent.
+  private readonly timeout: Option.Option<Duration.Duration>
+  private timer: NodeJS.Timeout | undefined
 
   constructor(
     private readonly service: Service,
     private readonly stream: ServerHttp2Stream,
     { outlet, turns }: Connection,
-    readonly metadata: Metadata.Metadata
+    headers: IncomingHttpHeaders,
+    private readonly rawHeaders: ReadonlyArray<string>
   ) {
     this.sender = new httpMessages.Sender(stream, turns, outlet)
+    this.timeout = headers["grpc-timeout"] === undefined
+      ? Option.none()
+      : Option.flatMap(Metadata.get(this.metadata, "grpc-timeout"), parseTimeout)
     // The close event reports the same.
-    stream.on("error", () => {})
+    stream.on("error", ignore)
     // When a stream is reset without an error, Node would wait until its last bytes are read.
     stream.on("aborted", () => {
       // Node also emits this before it resets a stream itself, because the connection is gone. A stream that is destroyed at that moment
@@ -100,20 +113,21 @@ class ServedCall {
       else stream.destroy()
     })
     stream.on("close", () => {
+      clearTimeout(this.timer)
       this.sender.close()
       this.stop()
       closedStream.forget(stream)
     })
     stream.on("wantTrailers", () =>
-      stream.sendTrailers({
-        ...httpStatus.toTrailers(this.status),
-        ...(this.status === undefined ? {} : presence)
-      }))
+      stream.sendTrailers(
+        this.status === undefined ? httpStatus.success : { ...httpStatus.toTrailers(this.status), ...presence }
+      ))
   }
 
-  // The deadline that the caller sent.
-  private get timeout(): Option.Option<Duration.Duration> {
-    return Option.flatMap(Metadata.get(this.metadata, "grpc-timeout"), parseTimeout)
+  // Most handlers do not look at it.
+  get metadata(): Metadata.Metadata {
+    this.received ??= httpStatus.fromRawHeaders(this.rawHeaders)
+    return this.received
   }
 
   // Ends the RPC, and drops what the caller still sends.
@@ -131,25 +145,38 @@ class ServedCall {
     this.stream.resume()
   }
 
-  unary(handle: Handle<"Unary">): void {
-    this.withRequest((message) =>
-      Effect.flatMap(handle(message, this), (answer) => {
+  unary({ handle, start }: Handler<"Unary">): void {
+    const send = (answer: Uint8Array) => {
+      this.sendHeaders(Metadata.empty)
+      return this.sender.send([answer])
+    }
+    this.withRequest((message) => {
+      // A deadline interrupts the fiber of the handler, and must find it running.
+      if (start === undefined || Option.isSome(this.timeout)) {
+        return this.run(Effect.flatMap(Effect.suspend(() => handle(message, this)), send))
+      }
+      const answer = start(message, this, this.service.fibers)
+      if (!rpcFibers.hasEnded(answer) || !this.sender.hasRoom) return this.run(Effect.flatMap(answer, send))
+      if (Exit.isSuccess(answer)) {
         this.sendHeaders(Metadata.empty)
-        return this.sender.send([answer])
-      })
+        this.sender.sendFirst(answer.value)
+      }
+      this.finish(answer)
+    })
+  }
+
+  serverStreaming({ handle }: Handler<"ServerStreaming">): void {
+    this.withRequest((message) =>
+      this.run(Effect.suspend(() =>
+        Stream.runForEachChunk(handle(message, this), (chunk) => {
+          this.sendHeaders(Metadata.empty)
+          return this.sender.send(Chunk.toReadonlyArray(chunk))
+        })
+      ))
     )
   }
 
-  serverStreaming(handle: Handle<"ServerStreaming">): void {
-    this.withRequest((message) =>
-      Stream.runForEachChunk(handle(message, this), (chunk) => {
-        this.sendHeaders(Metadata.empty)
-        return this.sender.send(Chunk.toReadonlyArray(chunk))
-      })
-    )
-  }
-
-  duplex(handle: Handle<"Duplex">): void {
+  duplex({ handle }: Handler<"Duplex">): void {
     const inbox = new Inbox<Bytes.Bytes, GrpcStatus.GrpcStatusError>(inboxBytes)
     const reading = new httpMessages.Reading(
       this.stream,
@@ -196,7 +223,10 @@ class ServedCall {
   private sendHeaders(metadata: Metadata.Metadata): void {
     if (this.headersSent || this.stream.destroyed || this.stream.closed) return
     this.headersSent = true
-    this.stream.respond({ ...Object.fromEntries(metadata.entries), ...responseHeaders }, { waitForTrailers: true })
+    this.stream.respond(
+      metadata.entries.size === 0 ? responseHeaders : { ...Object.fromEntries(metadata.entries), ...responseHeaders },
+      { waitForTrailers: true }
+    )
   }
 
   // Ends the RPC because of what its caller sent, and interrupts the handler, which may be waiting for anything.
@@ -206,45 +236,42 @@ class ServedCall {
     this.stop()
   }
 
-  // Runs the handler of a call with one request message, once the message has arrived.
-  private withRequest(handle: (message: Uint8Array) => Effect.Effect<void, GrpcStatus.GrpcStatusError>): void {
+  // Handles the one request message of a call, once it has arrived.
+  private withRequest(handle: (message: Uint8Array) => void): void {
     const { maxMessageBytes, requestTimeout } = this.service
-    const messages: Array<Uint8Array> = []
+    let message: Uint8Array | undefined
     const reader = new MessageReader(maxMessageBytes)
-    const deadline = Option.getOrElse(this.timeout, () => Duration.infinity)
-    const limit = Duration.min(requestTimeout, deadline)
-    const timer = Duration.toMillis(limit) <= maxTimer
-      ? setTimeout(
-        () =>
-          this.end(GrpcStatus.make(
-            "DEADLINE_EXCEEDED",
-            deadline === limit
-              ? deadlinePassed
-              : `the request message did not arrive within ${Duration.format(requestTimeout)} (requestTimeout)`
-          )),
-        Duration.toMillis(limit)
-      )
-      : undefined
-    this.stream.on("close", () => clearTimeout(timer))
+    const deadline = Option.getOrUndefined(this.timeout)
+    const limit = deadline === undefined ? requestTimeout : Duration.min(requestTimeout, deadline)
+    const millis = Duration.toMillis(limit)
+    if (millis <= maxTimer) {
+      this.timer = setTimeout(() => {
+        const details = deadline === limit
+          ? deadlinePassed
+          : `the request message did not arrive within ${Duration.format(requestTimeout)} (requestTimeout)`
+        this.end(GrpcStatus.make("DEADLINE_EXCEEDED", details))
+      }, millis)
+    }
     this.stream.on("data", (bytes: Uint8Array) => {
       if (this.ended) return
       try {
-        reader.read(bytes, (message) => messages.push(Bytes.join(message)))
+        reader.read(bytes, (next) => {
+          if (message === undefined) message = Bytes.join(next)
+          else this.end(GrpcStatus.make("UNIMPLEMENTED", "more than one request message"))
+        })
       } catch (error) {
         this.refuse(error)
       }
-      if (messages.length > 1) this.end(GrpcStatus.make("UNIMPLEMENTED", "more than one request message"))
     })
     this.stream.on("end", () => {
-      clearTimeout(timer)
+      clearTimeout(this.timer)
       if (this.stream.closed || this.ended) return
-      const [message] = messages
       if (reader.isPartial) {
         this.end(GrpcStatus.make("INTERNAL", "the request ended inside its message"))
       } else if (message === undefined) {
         this.end(GrpcStatus.make("UNIMPLEMENTED", "the request ended without a message"))
       } else {
-        this.run(Effect.suspend(() => handle(message)))
+        handle(message)
       }
     })
   }
@@ -252,25 +279,27 @@ class ServedCall {
   // Runs a handler, and ends the RPC with its outcome once its finalizers have run. The handler is interrupted when the caller goes
   // away.
   private run(effect: Effect.Effect<void, GrpcStatus.GrpcStatusError>): void {
-    const fiber = this.service.fork(Option.match(this.timeout, {
-      onNone: () => effect,
-      onSome: (duration) =>
-        interruptible.timeoutFail(effect, {
-          duration,
-          onTimeout: () => GrpcStatus.make("DEADLINE_EXCEEDED", deadlinePassed)
-        })
-    }))
+    const fiber = this.service.fork(
+      Option.isNone(this.timeout) ? effect : interruptible.timeoutFail(effect, {
+        duration: this.timeout.value,
+        onTimeout: () => GrpcStatus.make("DEADLINE_EXCEEDED", deadlinePassed)
+      })
+    )
     this.stop = () => fiber.unsafeInterruptAsFork(fiber.id())
     fiber.addObserver((exit) => {
-      this.stop = () => {}
-      this.end(
-        Exit.isSuccess(exit)
-          ? undefined
-          : this.service.isClosing() && Cause.isInterruptedOnly(exit.cause)
-          ? GrpcStatus.make("UNAVAILABLE", "the exporter is shutting down")
-          : exitStatus.statusOf(exit.cause)
-      )
+      this.stop = ignore
+      this.finish(exit)
     })
+  }
+
+  private finish(exit: Exit.Exit<unknown, GrpcStatus.GrpcStatusError>): void {
+    this.end(
+      Exit.isSuccess(exit)
+        ? undefined
+        : this.service.isClosing() && Cause.isInterruptedOnly(exit.cause)
+        ? GrpcStatus.make("UNAVAILABLE", "the exporter is shutting down")
+        : exitStatus.statusOf(exit.cause)
+    )
   }
 }
 
@@ -282,7 +311,7 @@ export const serve = (
   rawHeaders: ReadonlyArray<string>
 ): void => {
   const rpc = String(headers[constants.HTTP2_HEADER_PATH])
-  const call = new ServedCall(service, stream, connection, httpStatus.fromRawHeaders(rawHeaders))
+  const call = new ServedCall(service, stream, connection, headers, rawHeaders)
   // The peer may have reset the stream already.
   if (stream.destroyed || stream.closed) return
   if (!httpStatus.isGrpc(headers["content-type"])) {
@@ -303,11 +332,11 @@ export const serve = (
   } else {
     switch (handler._tag) {
       case "Unary":
-        return call.unary(handler.handle)
+        return call.unary(handler)
       case "ServerStreaming":
-        return call.serverStreaming(handler.handle)
+        return call.serverStreaming(handler)
       case "Duplex":
-        return call.duplex(handler.handle)
+        return call.duplex(handler)
     }
   }
 }

@@ -4,7 +4,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
-import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import * as Http2 from "node:http2"
 import type { Duplex } from "node:stream"
@@ -12,7 +11,7 @@ import type { GrpcHandlers } from "../../grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import { maxMessageBytes } from "../../grpc/messageLimit.ts"
 import * as interruptible from "../../util/interruptible.ts"
-import { withoutServices } from "../../util/withoutServices.ts"
+import * as rpcFibers from "../fibers.ts"
 import * as httpEnding from "../http/ending.ts"
 import * as httpGuard from "../http/guard.ts"
 import type { ServerOptions } from "../listen.ts"
@@ -71,20 +70,21 @@ export const make = Effect.fnUntraced(function*(
 ) {
   const { keepaliveTime = "20 seconds", keepaliveTimeout = "3 minutes" } = options
   const limit = streamLimit(options)
-  const runFork = Runtime.runFork(yield* withoutServices(Effect.runtime<never>()))
+  const starter = yield* rpcFibers.make
   const scope = yield* Scope.make()
   const fibers = yield* Scope.extend(FiberSet.make(), scope)
   const sessions = new Set<Http2.ServerHttp2Session>()
   let closing = false
 
   const fork: httpServedCall.Service["fork"] = (effect) => {
-    // A server that is started in an acquisition captures a runtime that is uninterruptible.
-    const fiber = runFork(Effect.interruptible(effect))
-    FiberSet.unsafeAdd(fibers, fiber)
+    const fiber = starter.fork(effect)
+    // Most handlers end at once.
+    if (fiber.unsafePoll() === null) FiberSet.unsafeAdd(fibers, fiber)
     return fiber
   }
   const calls: httpServedCall.Service = {
     handlers,
+    fibers: starter,
     fork,
     isClosing: () => closing,
     maxMessageBytes: Math.min(options.maxMessageBytes ?? largestMessage, largestMessage),

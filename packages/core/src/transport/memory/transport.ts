@@ -19,15 +19,19 @@ import { maxMessageBytes } from "../../grpc/messageLimit.ts"
 import * as Metadata from "../../grpc/Metadata.ts"
 import * as sendable from "../../grpc/sendable.ts"
 import { mapItems } from "../../util/mapItems.ts"
-import { withoutServices } from "../../util/withoutServices.ts"
+import * as rpcFibers from "../fibers.ts"
 import { MemoryPipe } from "./pipe.ts"
 
 export const makeTransport = Effect.fnUntraced(
   // `window` bounds the bytes of a bidirectional RPC's requests that may wait for its handler.
   function*(handlers: GrpcHandler.GrpcHandlers, target: string, window?: number) {
-    const runtime = yield* withoutServices(FiberSet.runtime(yield* FiberSet.make())())
-    // A channel that is made in an acquisition captures a runtime that is uninterruptible.
-    const run = <A, E>(effect: Effect.Effect<A, E>) => runtime(Effect.interruptible(effect))
+    const running = yield* FiberSet.make()
+    const starter = yield* rpcFibers.make
+    const run = <A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> => {
+      const fiber = starter.fork(effect)
+      FiberSet.unsafeAdd(running, fiber)
+      return fiber
+    }
     let closed = false
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
@@ -85,10 +89,15 @@ export const makeTransport = Effect.fnUntraced(
       if (handler?._tag !== "Unary") return notImplemented(rpc)
       const call = Effect.async<Uint8Array, GrpcStatus.GrpcStatusError>((resume) => {
         if (closed) return resume(afterClose(rpc))
-        const fiber = run(handler.handle(message, requestOf(options)))
-        fiber.addObserver((exit) =>
+        const request = requestOf(options)
+        const ended = (exit: Exit.Exit<Uint8Array, GrpcStatus.GrpcStatusError>) =>
           resume(Exit.isSuccess(exit) ? received(rpc, exit.value) : statusOf(rpc, exit.cause))
-        )
+        const answer = handler.start === undefined
+          ? handler.handle(message, request)
+          : handler.start(message, request, starter)
+        if (rpcFibers.hasEnded(answer)) return ended(answer)
+        const fiber = run(answer)
+        fiber.addObserver(ended)
         return Effect.asVoid(Fiber.interrupt(fiber))
       })
       // A handler may answer at once. A program that then asks again and again would let no other fiber go on, and no timer.
