@@ -8,7 +8,7 @@ import type { Driver } from "./Driver.ts"
 import type { CallHandler, DriverHandler, StreamHandler, StreamingCallHandler } from "./handler.ts"
 
 /** A call's handler that requires no more services. */
-export interface ProvidedCall extends CallHandler<never> {
+interface ProvidedCall extends CallHandler<never> {
   /** The same for a fiber that begins with the driver's services. Providing them takes as long as the rest of a small call. */
   readonly handleProvided: CallHandler<never>["handle"]
 }
