@@ -16,6 +16,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as LogEntry from "../protocol/LogEntry.ts"
 import type { CallCount } from "../telemetry/metrics.ts"
+import { acquireRelease } from "../util/acquired.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as sharedFiber from "../util/sharedFiber.ts"
 import type { ExporterClient } from "./ExporterClient.ts"
@@ -251,7 +252,7 @@ export const make = Effect.fnUntraced(function*(
   }
 
   // The reader continues until the last lines have been read.
-  const reader = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
+  const reader = yield* acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
   yield* Effect.addFinalizer(() =>
     Effect.zipRight(
       settledFor(witness === undefined ? subscribers : [...subscribers, { since: 0 }]),

@@ -13,6 +13,7 @@ import type { LeaseEnded } from "../protocol/LeaseEnded.ts"
 import * as telemetryMetrics from "../telemetry/metrics.ts"
 import type { ConnectionWitness } from "../telemetry/witness.ts"
 import type { Channel } from "../transport/GrpcChannel.ts"
+import { addFinalizer } from "../util/acquired.ts"
 import type { ConnectOptions, ExporterMetadata } from "./connection.ts"
 import { ConnectionState } from "./ConnectionState.ts"
 import type { DriverLocator } from "./driverLocator.ts"
@@ -77,7 +78,7 @@ export const make = Effect.fnUntraced(function*(
       : told
   }
 
-  yield* Effect.addFinalizer(() => become(ConnectionState.Closed()))
+  yield* addFinalizer(Effect.suspend(() => become(ConnectionState.Closed())))
 
   // Nothing was sent: the client itself refuses.
   const refused = (details: string, cause?: LeaseEnded) =>

@@ -8,6 +8,7 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as GrpcStatus from "../grpc/GrpcStatus.ts"
 import type { StatusReport } from "../protocol/ExporterStatus.ts"
+import { addFinalizer } from "../util/acquired.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as sharedFiber from "../util/sharedFiber.ts"
 import type { StatusPolling } from "./connection.ts"
@@ -104,12 +105,10 @@ export const make = Effect.fnUntraced(
       }
     })
 
-    yield* Effect.addFinalizer(() =>
-      Effect.sync(() => {
-        closed = true
-        status.close()
-      })
-    )
+    yield* addFinalizer(Effect.sync(() => {
+      closed = true
+      status.close()
+    }))
     const polled = yield* sharedFiber.make(() => poll, (exit) => status.end(exit))
 
     const subscribe: StatusPoller["subscribe"] = (mode) =>

@@ -13,6 +13,7 @@ import { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import type { GrpcConnection } from "../../grpc/grpcTransport.ts"
+import { acquireRelease, addFinalizer } from "../../util/acquired.ts"
 import * as interruptible from "../../util/interruptible.ts"
 import * as connectFailure from "../connectFailure.ts"
 import * as httpEnding from "../http/ending.ts"
@@ -157,7 +158,7 @@ const connect = (
     const line = yield* dialler.dial
     // The stream may have ended since it was dialled, and no event would report that.
     if (line.destroyed) return yield* failure(dialler, line, line.errored ?? connectFailure.closedBeforeHttp2)
-    const { outcome } = yield* Effect.acquireRelease(
+    const { outcome } = yield* acquireRelease(
       Effect.sync(() => begin(line, dialler, observer)),
       ({ outcome, session }) =>
         Effect.suspend(() => {
@@ -220,10 +221,10 @@ export const make = Effect.fnUntraced(function*(
     current = undefined
     return httpEnding.destroy(...Array.from(all, ({ http }) => http))
   })
-  yield* Effect.addFinalizer(() => {
+  yield* addFinalizer(Effect.suspend(() => {
     closed = true
     return drop
-  })
+  }))
 
   const open = (rpc: string): Effect.Effect<Http2Connection, GrpcStatus.GrpcStatusError> =>
     Effect.suspend(() => {
@@ -285,7 +286,7 @@ export const make = Effect.fnUntraced(function*(
     },
     drop,
     onEnd: (listener) =>
-      Effect.acquireRelease(
+      acquireRelease(
         Effect.sync(() => listeners.add(listener)),
         () => Effect.sync(() => listeners.delete(listener))
       )

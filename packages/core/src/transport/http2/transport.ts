@@ -23,7 +23,7 @@ import {
 } from "../../grpc/grpcTransport.ts"
 import { maxMessageBytes } from "../../grpc/messageLimit.ts"
 import * as Metadata from "../../grpc/Metadata.ts"
-import { acquireRelease } from "../../util/acquired.ts"
+import { acquireRelease, addFinalizer } from "../../util/acquired.ts"
 import * as httpLoss from "../http/loss.ts"
 import * as httpStatus from "../http/status.ts"
 import { Inbox } from "../inbox.ts"
@@ -49,7 +49,7 @@ export const make = Effect.fnUntraced(function*(
   const { connect, drop, onEnd, retire } = yield* httpSession.make(dialler, connectTimeout)
   const calls = new Set<HttpCall>()
   const runFork = Runtime.runFork(yield* Effect.runtime<never>())
-  yield* Effect.addFinalizer(() => Effect.forEach(calls, (call) => call.cancel, { discard: true }))
+  yield* addFinalizer(Effect.suspend(() => Effect.forEach(calls, (call) => call.cancel, { discard: true })))
 
   const cancelled = (rpc: string) =>
     GrpcStatus.refused({ rpc, target }, "CANCELLED", "the RPC was cancelled by this client")
