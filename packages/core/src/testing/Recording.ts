@@ -21,7 +21,8 @@
  * restart of the exporter), resources and the exporter have numbered uuids.
  *
  * A recording never stores a passphrase, other request metadata, or the headers and the query of a presigned URL.
- * Unless `scrub` is given, it also hides texts below a key that looks like the name of a secret.
+ * Unless `scrub` is given, it also hides texts below a key that looks like the name of a secret, and those of methods
+ * of the published drivers that take or return one.
  *
  * A recording omits data that a client ignores, such as the uuids of results and unknown fields, and the causes of
  * failures. RPCs of other services are refused. A message that is malformed, or that JSON cannot express, such as one

@@ -68,6 +68,26 @@ it.scopedLive("keeps out a passphrase, wherever it is added", () =>
     }
   }).pipe(Effect.provide(NodeFileSystem.layer)))
 
+it.scoped("keeps out the passwords that published drivers take by position, and return", () =>
+  Effect.gen(function*() {
+    const methods = {
+      flash_oci: Driver.call(() => Effect.succeed("flashed")),
+      flash_oci_image: Driver.call(() => Effect.succeed("flashed")),
+      get_password: Driver.call(() => Effect.succeed(secret)),
+      get_default_user_pass: Driver.call(() => Effect.succeed(["root", secret])),
+      get_ssh_identity: Driver.call(() => Effect.succeed(secret))
+    }
+    const exporter = yield* Exporter.make(Driver.make({ client: "c", methods }), { localLogs: false })
+    const channel = yield* GrpcChannel.fromHandlers(exporter.handlers)
+    const path = yield* file
+    yield* Effect.scoped(Effect.gen(function*() {
+      const { root } = yield* ExporterConnection.fromChannel(yield* Recording.record(channel, path))
+      for (const method of Object.keys(methods)) yield* root.call(method, "oci://image", null, "user", secret)
+    }))
+    assert.isFalse(yield* tells(path))
+    assert.include(yield* Effect.flatMap(FileSystem.FileSystem, (files) => files.readFileString(path)), "oci://image")
+  }).pipe(Effect.provide(NodeFileSystem.layer)))
+
 it.scoped("keeps out the exporter's metadata that looks like a secret", () =>
   Effect.gen(function*() {
     const path = yield* file

@@ -65,9 +65,17 @@ export const bytes = (scrub: Scrub, site: Site, bytes: Uint8Array): Uint8Array =
 // `author` is not a secret, `authorization` is.
 const secret = /auth(?!or(?!i))|cookie|credential|passphrase|passw(or)?d|psk|secret|token|(api|private)[-_]?key/
 
-// The default: hides texts under a name that looks like the name of a secret, at any depth.
-const values: Scrub["values"] = (value, { path }) =>
-  typeof value === "string" && path.some((name) => typeof name === "string" && secret.test(name.toLowerCase()))
+const isSecret = (name: string): boolean => secret.test(name.toLowerCase())
+
+// Methods of published drivers that return a secret, or take one by position.
+const secretResults: ReadonlySet<string> = new Set(["get_default_user_pass", "get_ssh_identity"])
+const secretArguments: ReadonlySet<string> = new Set(["flash_oci 3", "flash_oci_image 3"])
+
+// The default: hides texts of a method or under a name, at any depth, that looks like the name of a secret.
+const values: Scrub["values"] = (value, { method, path }) =>
+  typeof value === "string" &&
+    (isSecret(method) || secretResults.has(method) || secretArguments.has(`${method} ${path[0]}`) ||
+      path.some((name) => typeof name === "string" && isSecret(name)))
     ? redacted
     : value
 
