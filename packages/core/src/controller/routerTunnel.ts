@@ -1,6 +1,7 @@
 // Connections to exporters through routers: HTTP/2 over a tunnel, for the client and for the exporter.
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as RcMap from "effect/RcMap"
 import type * as Scope from "effect/Scope"
 import type { GrpcHandlers } from "../grpc/GrpcHandler.ts"
@@ -10,6 +11,7 @@ import * as httpLoss from "../transport/http/loss.ts"
 import * as httpService from "../transport/http2/service.ts"
 import * as httpTransport from "../transport/http2/transport.ts"
 import type { ServerOptions } from "../transport/listen.ts"
+import * as interruptible from "../util/interruptible.ts"
 import type { ControllerError } from "./controllerError.ts"
 import type { ControllerClient, RouterAddress } from "./controllerRequests.ts"
 import * as tunnelLine from "./tunnelLine.ts"
@@ -26,11 +28,11 @@ interface ChannelOptions {
 }
 
 // Opens tunnels. Tunnels through one router share a connection to it.
-const makeOpen = (router: ControllerClient["router"], lease: string) =>
+const makeOpen = (router: ControllerClient["router"], lease: string, content: tunnelLine.Content) =>
   Effect.map(
     RcMap.make({ lookup: router }),
     (routers) => ({ endpoint, token }: RouterAddress) =>
-      Effect.flatMap(RcMap.get(routers, endpoint), (router) => tunnelLine.open(router, token, lease))
+      Effect.flatMap(RcMap.get(routers, endpoint), (router) => tunnelLine.open(router, token, lease, content))
   )
 
 /**
@@ -41,7 +43,7 @@ export const channel = (
   { connectTimeout, controller, lease }: ChannelOptions
 ): Effect.Effect<GrpcChannel.Channel, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const open = yield* makeOpen(controller.router, lease)
+    const open = yield* makeOpen(controller.router, lease, "http2")
     const target = `lease ${lease}`
     const undialled = (error: ControllerError) =>
       new GrpcStatus.GrpcStatusError({
@@ -95,14 +97,34 @@ export const lines = (
   Scope.Scope
 > =>
   Effect.map(
-    makeOpen(controller.router, lease),
+    makeOpen(controller.router, lease, "bytes"),
     (open) => Effect.flatMap(controller.dial(lease), open)
   )
 
-interface AcceptOptions extends Omit<ServerOptions, "keepaliveTime" | "keepaliveTimeout"> {
+/** The limits of the exporter's end of tunnels for its clients. */
+export interface TunnelLimits extends Omit<ServerOptions, "keepaliveTime" | "keepaliveTimeout"> {
+  /** How long a tunnel may wait for the first byte of its client; 1 minute by default. Then this end is closed. */
+  readonly clientTimeout?: Duration.DurationInput | undefined
+}
+
+interface AcceptOptions extends TunnelLimits {
   readonly router: ControllerClient["router"]
   readonly lease: string
 }
+
+// A router does not tell an end that waits alone that the other one will not come (protocol.md 12.5).
+const endUnlessHeard = (line: tunnelLine.TunnelLine, limit: Duration.DurationInput): Effect.Effect<void> =>
+  Effect.flatMap(
+    interruptible.timeoutOption(line.heard, limit),
+    Option.match({
+      onNone: () =>
+        Effect.zipRight(
+          Effect.logDebug(`${tunnelLine.describe(line.place)} is closed: its client did not come`),
+          Effect.sync(() => line.destroy())
+        ),
+      onSome: () => Effect.void
+    })
+  )
 
 /**
  * Serves handlers at the exporter's end of tunnels until the scope closes. The returned function serves the client of one dial. Its effect
@@ -110,11 +132,15 @@ interface AcceptOptions extends Omit<ServerOptions, "keepaliveTime" | "keepalive
  */
 export const accept = (
   handlers: GrpcHandlers,
-  { lease, router, ...options }: AcceptOptions
+  { clientTimeout = "1 minute", lease, router, ...options }: AcceptOptions
 ): Effect.Effect<(address: RouterAddress) => Effect.Effect<void, GrpcStatus.GrpcStatusError>, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const open = yield* makeOpen(router, lease)
+    const open = yield* makeOpen(router, lease, "http2")
     // A tunnel detects by itself that its other end is gone.
     const serve = yield* httpService.accept(handlers, { ...options, keepaliveTime: Duration.infinity })
-    return (address) => Effect.scoped(Effect.flatMap(open(address), serve))
+    return (address) =>
+      Effect.scoped(
+        Effect.flatMap(open(address), (line) =>
+          Effect.zipRight(interruptible.forkScoped(endUnlessHeard(line, clientTimeout)), serve(line)))
+      )
   })

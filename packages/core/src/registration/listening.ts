@@ -14,7 +14,6 @@ import * as serviceAddress from "../controller/serviceAddress.ts"
 import * as tokens from "../controller/tokens.ts"
 import type { GrpcHandlers } from "../grpc/GrpcHandler.ts"
 import * as telemetry from "../telemetry/leases.ts"
-import type { ServerOptions } from "../transport/listen.ts"
 import * as interruptible from "../util/interruptible.ts"
 import type { ExporterCalls } from "./exporterCalls.ts"
 import * as pauses from "./pauses.ts"
@@ -24,7 +23,7 @@ export interface Place {
   readonly calls: Pick<ExporterCalls, "listen">
   readonly tls: ExporterConfig["tls"]
   readonly router: ControllerClient["router"]
-  readonly server: ServerOptions
+  readonly server: routerTunnel.TunnelLimits
 }
 
 const limits = { least: 100, most: 2_000 }

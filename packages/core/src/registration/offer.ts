@@ -1,5 +1,6 @@
 // What a program lends: its drivers and hooks, with the services that they use. ExporterRegistration re-exports the types.
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { ControllerError } from "../controller/Controller.ts"
@@ -43,6 +44,11 @@ export interface RegistrationOptions<Child extends Driver.Driver<unknown> = neve
   readonly hooks?: Hooks<H> | undefined
   /** Limits of what the clients of a lease may do. `maxConnections` counts their tunnels. */
   readonly server?: ServerOptions | undefined
+  /**
+   * How long a tunnel may wait for the first byte of its client; 1 minute by default. Then the exporter closes its end: a client that
+   * dials and leaves would otherwise leave it open until the end of the lease.
+   */
+  readonly clientTimeout?: Duration.DurationInput | undefined
   /**
    * When this effect ends, the exporter takes no further lease, and `run` ends after the current one. A program can wait here for SIGHUP, as
    * `jmp run` does.
@@ -113,12 +119,13 @@ export function register<Child extends Driver.Driver<unknown> = never, E = never
   Identity | Scope.Scope | Exclude<R, Scope.Scope> | Driver.Services<Child> | Exclude<H, OfHook>
 >
 export function register<E, R, H>(
-  { drivers, hooks = {}, labels = {}, server = {}, until = Effect.never, ...options }: RegistrationOptions<
-    Driver.Driver<R>,
-    E,
-    R,
-    H
-  >,
+  { clientTimeout, drivers, hooks = {}, labels = {}, server = {}, until = Effect.never, ...options }:
+    RegistrationOptions<
+      Driver.Driver<R>,
+      E,
+      R,
+      H
+    >,
   seams: Seams = {}
 ): Effect.Effect<
   registering.Registration,
@@ -141,7 +148,7 @@ export function register<E, R, H>(
       identity,
       localLogs: options.localLogs ?? true,
       labels,
-      server,
+      server: { ...server, clientTimeout },
       until
     })
   })

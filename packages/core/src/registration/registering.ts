@@ -8,12 +8,12 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { ControllerError } from "../controller/Controller.ts"
+import type { TunnelLimits } from "../controller/routerTunnel.ts"
 import type * as Exporter from "../host/Exporter.ts"
 import type { HookFailed } from "../protocol/ExporterStatus.ts"
 import * as rpcs from "../protocol/rpcs.ts"
 import * as stub from "../protocol/stub.ts"
 import * as GrpcChannel from "../transport/GrpcChannel.ts"
-import type { ServerOptions } from "../transport/listen.ts"
 import * as clockWarning from "../util/clockWarning.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as exporterCalls from "./exporterCalls.ts"
@@ -37,7 +37,7 @@ export interface Registration {
 export interface Terms<E> extends Pick<lending.Bench<E>, "hooks" | "host" | "localLogs"> {
   readonly identity: IdentityService
   readonly labels: Readonly<Record<string, string>>
-  readonly server: ServerOptions
+  readonly server: TunnelLimits
   readonly until: Effect.Effect<void>
   /** How clients get in, other than through routers. */
   readonly open?: lending.Bench<E>["open"] | undefined

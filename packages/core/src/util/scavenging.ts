@@ -21,8 +21,8 @@ export class Scavenging {
   /** Counts received bytes. */
   add(bytes: number): void {
     this.received += bytes
-    if (this.received < interval) return
-    this.received = 0
-    this.object = new Array<never>(objectBytes / elementBytes)
+    for (; this.received >= interval; this.received -= interval) {
+      this.object = new Array<never>(objectBytes / elementBytes)
+    }
   }
 }

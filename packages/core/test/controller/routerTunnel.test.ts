@@ -405,19 +405,19 @@ describe("a tunnel", () => {
       deepStrictEqual(yield* Deferred.await(seen), [["authorization", "Bearer token"]])
     }))
 
-  it.scoped("joins written bytes into frames of at most a mebibyte", () =>
+  it.scoped("joins written bytes into frames of at most 256 KiB", () =>
     Effect.gen(function*() {
       const leased = yield* tunnels.leased("memory")
       const { endpoint, token } = yield* leased.controller.dial(tunnels.lease)
       const line = yield* tunnelLine.open(yield* leased.controller.router(endpoint), token, "one")
       const other = yield* raw(leased)
       line.cork()
-      for (let count = 0; count < 20; count++) line.write(new Uint8Array(64 * 1024))
+      for (let count = 0; count < 5; count++) line.write(new Uint8Array(64 * 1024))
       line.uncork()
       line.end()
       let frames: ReadonlyArray<string> = []
       while (!frames.includes("7:")) frames = frames.concat(yield* other.receive)
-      deepStrictEqual(frames.map(({ length }) => length - 2), [1024 * 1024, 256 * 1024, 0])
+      deepStrictEqual(frames.map(({ length }) => length - 2), [256 * 1024, 64 * 1024, 0])
     }))
 
   it.scoped("with a silent other end is given up after connectTimeout", () =>
@@ -440,6 +440,34 @@ describe("a tunnel", () => {
 })
 
 describe("an exporter", () => {
+  for (
+    const [who, come] of [
+      [
+        "has left before the router joined both ends",
+        (lab: tunnels.Leased["lab"], token: string) => Effect.scoped(tunnel(lab, token))
+      ],
+      ["never comes", () => Effect.void]
+    ] as const
+  ) {
+    it.scoped(`closes its end of a tunnel after a minute when its client ${who}`, () =>
+      Effect.gen(function*() {
+        const leased = yield* tunnels.leased("memory")
+        const exporterEnd = watched(leased.controller.router)
+        const { token } = yield* leased.controller.dial(tunnels.lease)
+        yield* come(leased.lab, Redacted.value(token))
+        yield* turns
+        yield* tunnels.serve(leased, handlers(yield* Probe.make), exporterEnd.router)
+        yield* turns
+        strictEqual(exporterEnd.opened.length, 1)
+        const ended = yield* Effect.fork(Effect.exit(exporterEnd.opened[0]!.status))
+        yield* TestClock.adjust("59 seconds")
+        yield* turns
+        strictEqual(ended.unsafePoll(), null)
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(ended)
+      }))
+  }
+
   it.scoped("serves several clients through one channel to the router", () =>
     Effect.gen(function*() {
       const { channel, controller, exporterEnd } = yield* connected("memory")

@@ -92,7 +92,8 @@ const register = (identity: string) =>
     const { ca, ...values }: Registers = JSON.parse(identity)
     const config = yield* ExporterConfig.make({ ...values, token: Redacted.make(values.token), tls: { ca } })
     yield* Effect.provide(
-      ExporterRegistration.make({ drivers: { victim }, localLogs: false }),
+      // A short time, so that the exporter gives up clients that left early during the test.
+      ExporterRegistration.make({ drivers: { victim }, localLogs: false, clientTimeout: "5 seconds" }),
       yield* Layer.build(ExporterRegistration.Identity.layer(config))
     )
     return { port: 0, tlsPort: 0 }

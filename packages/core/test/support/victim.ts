@@ -164,7 +164,7 @@ export const leased = Layer.scoped(
       idle,
       uuid,
       connect,
-      // The exporter speaks first. A client that leaves before that leaves its other end alone with the router, until the lease is over.
+      // The exporter speaks first, and some peers break rules that hold from then on.
       dial: Effect.tap(
         persistent(lines),
         (line) =>
@@ -175,7 +175,7 @@ export const leased = Layer.scoped(
       ),
       tunnel: Effect.flatMap(
         persistent(controller.dial(lease)),
-        ({ token }) => Effect.orDie(Effect.tap(tunnel(lab, Redacted.value(token)), ({ receive }) => receive))
+        ({ token }) => Effect.orDie(tunnel(lab, Redacted.value(token)))
       )
     }
   }).pipe(Effect.orDie)

@@ -91,7 +91,7 @@ const watch = (http: Http2Session, line: Duplex | undefined): void => {
     } else if (!isQuiet) {
       asked = false
     } else if (asked) {
-      // An EagerSocket takes every write at once.
+      // An EagerLine takes every write at once.
       if ((http.state.outboundQueueSize ?? 0) > 0 && !(line === undefined && isWriting(socket))) {
         http.destroy(new GivenUp())
       }

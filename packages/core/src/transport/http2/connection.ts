@@ -20,6 +20,7 @@ import * as httpEnding from "../http/ending.ts"
 import * as httpGuard from "../http/guard.ts"
 import * as httpLoss from "../http/loss.ts"
 import type { Dialler } from "./dialler.ts"
+import { EagerLine } from "./eagerLine.ts"
 import { EagerSocket } from "./eagerSocket.ts"
 import * as httpKeepAlive from "./keepAlive.ts"
 import { Turns } from "./sendTurns.ts"
@@ -47,8 +48,8 @@ const keepAliveTimeout = "180 seconds"
 
 export interface Http2Connection {
   readonly http: Http2.ClientHttp2Session
-  // The EagerSocket under the connection, if it has one. Senders wait while it is full.
-  readonly outlet: EagerSocket | undefined
+  // The EagerLine under the connection, if it has one. Senders wait while it is full.
+  readonly outlet: EagerLine | undefined
   // Turns between the streams of the connection.
   readonly turns: Turns
   // Each RPC calls `hold` when it begins and `release` when it ends. While RPCs are running, the connection keeps the process alive.
@@ -92,7 +93,7 @@ const begin = (line: Duplex, dialler: Dialler, observer: Observer): Beginning =>
   const outcome = Deferred.unsafeMake<Http2Connection, GrpcStatus.GrpcStatusError>(FiberId.none)
   const fail = (reason: connectFailure.Reason): void => Deferred.unsafeDone(outcome, failure(dialler, line, reason))
   const socket = line instanceof Socket ? line : undefined
-  const outlet = dialler.takesAll ? undefined : new EagerSocket(line)
+  const outlet = dialler.takesAll ? undefined : line instanceof EagerLine ? line : new EagerSocket(line)
   const http = Http2.connect(dialler.origin, {
     createConnection: () => outlet ?? line,
     maxSessionMemory,

@@ -1,43 +1,42 @@
 // Wraps the socket, or another byte stream, of an HTTP/2 connection and accepts every write at once.
-//
-// Node's HTTP/2 does not read while a write to its socket is pending. Two Node processes with both directions full would wait for
-// each other indefinitely. This socket reports a write as done as soon as it has the bytes, so Node continues to read. The buffered
-// bytes have no bound, so senders must check `isFull`.
-import * as Effect from "effect/Effect"
-import { Duplex } from "node:stream"
-import { Waiters } from "../../util/waiters.ts"
+import type { Duplex } from "node:stream"
+import { clearImmediate, setImmediate } from "node:timers"
+import { TLSSocket } from "node:tls"
+import { EagerLine, readAhead } from "./eagerLine.ts"
 
-const readAhead = 256 * 1024
+// Node delivers what a TLS connection receives in pieces of this size, and a rest.
+const recordBytes = 16 * 1024
 
-// With this many bytes buffered, senders should wait.
-const fullBytes = 4 * 1024 * 1024
-
-export class EagerSocket extends Duplex {
-  private readonly waiters = new Waiters()
+export class EagerSocket extends EagerLine {
+  private readonly isEncrypted: boolean
+  // What arrived and has not been passed on, and its size.
+  private arrived: Array<Uint8Array> = []
+  private arrivedBytes = 0
+  private immediate: NodeJS.Immediate | undefined
 
   constructor(private readonly socket: Duplex) {
-    super({ readableHighWaterMark: readAhead })
-    socket.on("data", (bytes: Uint8Array) => {
-      if (!this.push(bytes)) socket.pause()
+    super()
+    this.isEncrypted = socket instanceof TLSSocket
+    this.endBoth()
+    socket.on("data", (bytes: Uint8Array) => this.receive(bytes))
+    socket.on("drain", () => this.drained())
+    socket.on("end", () => {
+      this.passOn()
+      this.push(null)
     })
-    socket.on("drain", () => this.waiters.wake())
-    socket.on("end", () => this.push(null))
-    // HTTP/2 has no half-close. Node's wrapper of this stream would end the writing side now, and throw at each write of HTTP/2 until
-    // that is done, which takes as long as the peer reads nothing. This listener runs before the wrapper's because it is added first.
-    this.once("end", () => this.destroy())
-    socket.on("error", (error) => this.destroy(error))
-    socket.on("close", () => this.destroy())
+    socket.on("error", (error) => {
+      this.passOn()
+      this.destroy(error)
+    })
+    socket.on("close", () => {
+      this.passOn()
+      this.destroy()
+    })
   }
 
-  // Whether senders should wait. What a destroyed stream has not sent stays in it, and nobody waits for that.
-  get isFull(): boolean {
-    return this.socket.writableLength >= fullBytes && !this.destroyed
+  protected override get buffered(): number {
+    return this.socket.writableLength
   }
-
-  // Waits until the peer has taken the buffered bytes, or is gone.
-  readonly room: Effect.Effect<void> = Effect.suspend(() =>
-    this.isFull ? this.waiters.wait(() => !this.isFull) : Effect.void
-  )
 
   override _read(): void {
     this.socket.resume()
@@ -60,8 +59,27 @@ export class EagerSocket extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    clearImmediate(this.immediate)
     this.socket.destroy()
-    this.waiters.wake()
+    this.drained()
     done(error)
+  }
+
+  // More follows a full record, mostly in the same turn of the event loop. HTTP/2 takes less time for one large piece than for several.
+  private receive(bytes: Uint8Array): void {
+    this.arrived.push(bytes)
+    this.arrivedBytes += bytes.length
+    if (!this.isEncrypted || bytes.length < recordBytes || this.arrivedBytes >= readAhead) this.passOn()
+    else this.immediate ??= setImmediate(() => this.passOn())
+  }
+
+  private passOn(): void {
+    clearImmediate(this.immediate)
+    this.immediate = undefined
+    const { arrived } = this
+    if (arrived.length === 0 || this.destroyed) return
+    this.arrived = []
+    this.arrivedBytes = 0
+    if (!this.pushJoined(arrived)) this.socket.pause()
   }
 }

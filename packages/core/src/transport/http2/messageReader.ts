@@ -19,6 +19,20 @@ export const prefix = (length: number): Uint8Array => {
   return bytes
 }
 
+// A first piece up to this size, such as the header of a frame, is copied behind the prefix, because each piece costs time.
+const headBytes = 64
+
+// Returns a message behind its prefix, in pieces.
+export const prefixed = (message: Bytes.Bytes): ReadonlyArray<Uint8Array> => {
+  const size = Bytes.size(message)
+  const [first, ...rest] = Bytes.pieces(message)
+  if (first === undefined || first.length > headBytes) return [prefix(size), ...Bytes.pieces(message)]
+  const head = new Uint8Array(prefixBytes + first.length)
+  prefixInto(head, 0, size)
+  head.set(first, prefixBytes)
+  return [head, ...rest]
+}
+
 // Joins messages with their prefixes into one piece.
 export const join = (messages: ReadonlyArray<Bytes.Bytes>): Uint8Array => {
   let size = 0
@@ -62,6 +76,8 @@ export class MessageReader {
   private gathering: Uint8Array | undefined
   private gathered = 0
   private failed = false
+  // How many bytes were copied.
+  copied = 0
   // The encoding that the peer declares for compressed messages.
   encoding: string | undefined
 
@@ -112,9 +128,11 @@ export class MessageReader {
       this.pieces.push(piece)
       return
     }
+    this.copied += piece.length
     for (let rest = piece; rest.length > 0;) {
       if (this.gathering === undefined) {
-        this.gathering = Buffer.allocUnsafeSlow(Math.min(left - piece.length + rest.length, wholeBytes))
+        const due = left - piece.length + rest.length
+        this.gathering = Buffer.allocUnsafeSlow(due < 2 * wholeBytes ? due : wholeBytes)
         this.pieces.push(this.gathering)
         this.gathered = 0
       }
@@ -129,7 +147,7 @@ export class MessageReader {
   // Ends the piece that small ones are gathered in, at its current size.
   private settle(): void {
     if (this.gathering === undefined) return
-    this.pieces[this.pieces.length - 1] = Uint8Array.from(this.gathering.subarray(0, this.gathered))
+    this.pieces[this.pieces.length - 1] = new Uint8Array(this.gathering.subarray(0, this.gathered))
     this.gathering = undefined
   }
 

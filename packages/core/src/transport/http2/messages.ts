@@ -73,6 +73,8 @@ export class Reading {
       this.reader.read(bytes, (message) => {
         full = this.onMessage(message)
       })
+      this.scavenging.add(2 * this.reader.copied)
+      this.reader.copied = 0
     } catch (error) {
       this.onError(error)
       return
@@ -84,7 +86,7 @@ export class Reading {
   }
 }
 
-// The EagerSocket under the connection, if it has one. Senders wait while it is full.
+// The EagerLine under the connection, if it has one. Senders wait while it is full.
 interface Outlet {
   readonly isFull: boolean
   readonly room: Effect.Effect<void>
@@ -213,7 +215,7 @@ export class Sender {
     }
     const first = messages[from]
     if (first !== undefined && size > joinBytes) {
-      this.write([messageReader.prefix(size), ...Bytes.pieces(first)], overhead)
+      this.write(messageReader.prefixed(first), overhead)
     } else {
       this.write([messageReader.join(messages.slice(from, next))], (next - from) * overhead)
     }

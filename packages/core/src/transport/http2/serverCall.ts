@@ -21,7 +21,7 @@ import * as rpcFibers from "../fibers.ts"
 import * as httpStatus from "../http/status.ts"
 import { Inbox } from "../inbox.ts"
 import * as closedStream from "./closedStream.ts"
-import type { EagerSocket } from "./eagerSocket.ts"
+import type { EagerLine } from "./eagerLine.ts"
 import { MessageError, MessageReader } from "./messageReader.ts"
 import * as httpMessages from "./messages.ts"
 import type { Turns } from "./sendTurns.ts"
@@ -40,8 +40,8 @@ export interface Service {
 // What a call gets from its connection.
 interface Connection {
   readonly turns: Turns
-  // The EagerSocket under the connection, if it has one. Senders wait while it is full.
-  readonly outlet: EagerSocket | undefined
+  // The EagerLine under the connection, if it has one. Senders wait while it is full.
+  readonly outlet: EagerLine | undefined
   // Why the connection does not accept the call, if it does not.
   readonly refusal: GrpcStatus.GrpcStatusError | undefined
 }

@@ -16,6 +16,7 @@ import * as httpEnding from "../http/ending.ts"
 import * as httpGuard from "../http/guard.ts"
 import type { ServerOptions } from "../listen.ts"
 import * as allowances from "./allowances.ts"
+import { EagerLine } from "./eagerLine.ts"
 import { EagerSocket } from "./eagerSocket.ts"
 import * as httpKeepAlive from "./keepAlive.ts"
 import { Turns } from "./sendTurns.ts"
@@ -52,9 +53,9 @@ export const sessionOptions = (options: ServerOptions): Http2.ServerSessionOptio
 interface Service {
   /**
    * Serves a connection. `isLocal` says that the operating system reports when the peer is gone, as on a Unix socket; otherwise the
-   * peer is pinged. `outlet` is the EagerSocket under the connection, if it has one.
+   * peer is pinged. `outlet` is the EagerLine under the connection, if it has one.
    */
-  readonly serve: (session: Http2.ServerHttp2Session, isLocal: boolean, outlet?: EagerSocket) => void
+  readonly serve: (session: Http2.ServerHttp2Session, isLocal: boolean, outlet?: EagerLine) => void
   /**
    * Interrupts the handlers, waits for their finalizers, and then ends the connections. `stop` stops accepting connections, and calls
    * back when all have ended. Connections that take longer than a second are cut off.
@@ -171,8 +172,8 @@ export const accept = (
         if (isClosed) line.destroy()
         // The stream may have ended already, and no event would report that.
         if (line.destroyed) return resume(Effect.void)
-        // Keeps the session reading while the peer takes nothing, and closes it when the peer ends. See EagerSocket.
-        const outlet = new EagerSocket(line)
+        // Keeps the session reading while the peer takes nothing, and closes it when the peer ends.
+        const outlet = line instanceof EagerLine ? line : new EagerSocket(line)
         const session = Http2.performServerHandshake(outlet, sessionOptions(options))
         open++
         session.once("close", () => {

@@ -4,9 +4,14 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import { randomBytes } from "node:crypto"
 import * as Net from "node:net"
 import { Duplex } from "node:stream"
+import * as Tls from "node:tls"
 import { EagerSocket } from "../../../src/transport/http2/eagerSocket.ts"
+import * as certificates from "../../support/certificates.ts"
 import * as temporary from "../../support/temporary.ts"
 
 const mebibyte = 1024 * 1024
@@ -32,6 +37,43 @@ const pair = Effect.gen(function*() {
   yield* Effect.addFinalizer(() => Effect.sync(() => socket.destroy()))
   return { peer, socket }
 })
+
+/** Both ends of a connection over TLS. */
+const encryptedPair = Effect.gen(function*() {
+  const { ca, certificate: { chain, privateKey } } = yield* certificates.localhost
+  const accepted = yield* Deferred.make<Tls.TLSSocket>()
+  const server = yield* Effect.acquireRelease(
+    Effect.async<Tls.Server>((resume) => {
+      const server = Tls.createServer(
+        { cert: chain, key: Redacted.value(privateKey) },
+        (socket) => Deferred.unsafeDone(accepted, Exit.succeed(socket))
+      )
+      server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+    }),
+    (server) => Effect.sync(() => server.close())
+  )
+  const address = server.address()
+  const port = address === null || typeof address === "string" ? 0 : address.port
+  const peer = yield* Effect.acquireRelease(
+    Effect.sync(() => Tls.connect({ host: "127.0.0.1", port, ca, servername: "localhost" })),
+    (peer) => Effect.sync(() => peer.destroy())
+  )
+  const socket = new EagerSocket(yield* Deferred.await(accepted))
+  yield* Effect.addFinalizer(() => Effect.sync(() => socket.destroy()))
+  return { peer, socket }
+})
+
+/** Reads as Node's HTTP/2 does: a piece belongs to the reader only while it gets it. */
+const read = (socket: EagerSocket, size: number) =>
+  Effect.async<Buffer>((resume) => {
+    const all = Buffer.alloc(size)
+    let filled = 0
+    socket.on("data", (bytes: Uint8Array) => {
+      all.set(bytes, filled)
+      filled += bytes.length
+      if (filled === size) resume(Effect.succeed(all))
+    })
+  })
 
 const once = (socket: EagerSocket | Net.Socket, event: string) =>
   Effect.async<void>((resume) => {
@@ -84,6 +126,21 @@ describe("EagerSocket", () => {
       peer.resume()
       yield* Fiber.join(waiting)
       strictEqual(socket.isFull, false)
+    }))
+
+  it.scopedLive("passes on what arrives over TLS, whatever waits meanwhile on another connection", () =>
+    Effect.gen(function*() {
+      const waiting = yield* encryptedPair
+      const other = yield* encryptedPair
+      const [first, second] = [randomBytes(mebibyte), randomBytes(mebibyte)]
+      waiting.peer.write(first)
+      other.peer.write(second)
+      yield* Effect.repeat(Effect.sync(() => waiting.socket.readableLength > 0), {
+        until: (isMet) => isMet,
+        schedule: Schedule.spaced("1 millis")
+      })
+      strictEqual((yield* read(other.socket, mebibyte)).equals(second), true)
+      strictEqual((yield* read(waiting.socket, mebibyte)).equals(first), true)
     }))
 
   it.scopedLive("wakes all waiting senders when it is closed", () =>
