@@ -60,7 +60,7 @@ const started = (
     }
   })
 
-// How long a program may take to end when it is told to.
+// How long a program may take to end after SIGHUP or SIGTERM.
 const patience = "5 seconds"
 
 /** Runs until the scope closes. A shell at a terminal ignores SIGTERM, and ends with the terminal. */

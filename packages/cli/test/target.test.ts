@@ -85,7 +85,7 @@ describe("an exporter over TLS", () => {
 })
 
 describe("an exporter without TLS", () => {
-  it.scopedLive("is reached with --insecure, whoever names its address", () =>
+  it.scopedLive("is reached with --insecure, wherever its address comes from", () =>
     Effect.gen(function*() {
       const exporter = yield* Exporter.make(Driver.composite({}), { localLogs: false })
       const endpoint = yield* Exporter.serve(exporter, { host: "127.0.0.1", port: 0 })

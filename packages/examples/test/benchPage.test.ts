@@ -295,7 +295,7 @@ describe("other websites", () => {
       )
     }))
 
-  it("are told by the names of the page, whatever address it listens at", () => {
+  it("are recognized by the host of a request, at every address that the page can listen at", () => {
     assert.deepStrictEqual(Guard.hostsOf("::1", 8420), ["localhost:8420", "127.0.0.1:8420", "[::1]:8420"])
     assert.deepStrictEqual(Guard.hostsOf("192.168.1.5", 80), ["192.168.1.5"])
     assert.deepStrictEqual(Guard.hostsOf("2001:db8::5", 8420), ["[2001:db8::5]:8420"])

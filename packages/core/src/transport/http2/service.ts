@@ -99,6 +99,7 @@ export const make = Effect.fnUntraced(function*(
       // The handlers learn of the error when their streams close.
       session.on("error", () => {})
       httpGuard.guard(session, outlet)
+      // How many streams are open, if this side has to count them.
       let open = 0
       let countsOpen = false
       session.once(
@@ -118,12 +119,14 @@ export const make = Effect.fnUntraced(function*(
           _flags: number,
           rawHeaders: ReadonlyArray<string>
         ) => {
-          open++
-          stream.on("close", () => open--)
+          if (countsOpen) {
+            open++
+            stream.on("close", () => open--)
+          }
           // The GOAWAY, which is about to leave, closes this stream.
           if (isClosing()) stream.on("error", () => {})
           else {
-            const refusal = countsOpen && open > limit ? overLimit(limit) : undefined
+            const refusal = open > limit ? overLimit(limit) : undefined
             httpServedCall.serve(calls, { turns, outlet, refusal }, stream, headers, rawHeaders)
           }
         }
