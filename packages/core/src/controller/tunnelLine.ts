@@ -95,7 +95,7 @@ export class TunnelLine extends EagerLine {
   }
 
   /** Removes the payload of the next frame from what was written, and waits until there is some. `None` is the end. */
-  readonly next: Effect.Effect<Option.Option<Uint8Array>> = Effect.suspend(() =>
+  readonly next: Effect.Effect<Option.Option<ReadonlyArray<Uint8Array>>> = Effect.suspend(() =>
     this.writtenBytes > 0
       ? Effect.succeedSome(this.takeWritten())
       : this.isEnding
@@ -188,13 +188,14 @@ export class TunnelLine extends EagerLine {
     for (const piece of pieces) {
       this.written.push(piece)
       this.writtenBytes += piece.length
+      this.allocated(piece.length)
     }
     this.changed.wake()
     if (this.content === "http2" || this.writtenBytes < writeAhead) done()
     else this.taken = done
   }
 
-  private takeWritten(): Uint8Array {
+  private takeWritten(): ReadonlyArray<Uint8Array> {
     const pieces: Array<Uint8Array> = []
     let room = maxPayload
     let count = 0
@@ -214,8 +215,7 @@ export class TunnelLine extends EagerLine {
       this.taken = undefined
       taken()
     }
-    const [first] = pieces
-    return pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces)
+    return pieces
   }
 }
 

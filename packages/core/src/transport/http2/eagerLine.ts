@@ -66,6 +66,11 @@ export abstract class EagerLine extends Duplex {
     return isRoom
   }
 
+  /** Counts bytes of ArrayBuffers that were allocated for what passes through. */
+  protected allocated(bytes: number): void {
+    this.scavenging.add(bytes)
+  }
+
   /** Call it when there are fewer buffered bytes, or none count any more. */
   protected drained(): void {
     this.senders.wake()
