@@ -96,10 +96,13 @@ const connectTo = (
     const address = Endpoint.format(endpoint)
     return Effect.zipRight(
       clockWarning.warn(address),
-      connect(GrpcChannel.fromEndpoint(endpoint, options), address, {
-        ...options,
-        leased: options.leased ?? endpoint._tag === "Unix"
-      }, called)
+      Effect.map(
+        connect(GrpcChannel.fromEndpoint(endpoint, options), address, {
+          ...options,
+          leased: options.leased ?? endpoint._tag === "Unix"
+        }, called),
+        ({ connection }) => connection
+      )
     )
   })
 

@@ -19,7 +19,7 @@ export const connect = (
   address: string,
   options: session.Options,
   called: Called
-): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+): Effect.Effect<session.Session, ConnectError, Scope.Scope> =>
   handshake.explained(address, passphrases.present(channel, address, options.passphrase)).pipe(
     Effect.flatMap((channel) => session.make(channel, options)),
     Effect.mapError((error) => callers.blame(error, called))
@@ -32,5 +32,5 @@ export const through = (
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   Effect.zipRight(
     channel.connection === undefined ? Effect.void : clockWarning.warn(channel.target),
-    connect(Effect.succeed(channel), channel.target, options, called)
+    Effect.map(connect(Effect.succeed(channel), channel.target, options, called), ({ connection }) => connection)
   )

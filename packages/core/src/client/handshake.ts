@@ -13,7 +13,7 @@ import * as ExporterClient from "./ExporterClient.ts"
 import * as knownStatus from "./knownStatus.ts"
 
 // The first answers of an exporter.
-interface Introduction {
+export interface Introduction {
   readonly report: ExporterClient.ExporterReport
   readonly status: StatusReport
 }
@@ -65,7 +65,10 @@ export const make = (
   const exporter = ExporterClient.make(channel)
   const handshakeTimeout = Duration.decode(options.handshakeTimeout ?? "30 seconds")
 
-  const answers = Effect.all({ report: exporter.getReport, status: knownStatus.read(exporter) }).pipe(
+  // At the same time, because a round trip through a router takes several milliseconds.
+  const answers = Effect.all({ report: exporter.getReport, status: knownStatus.read(exporter) }, {
+    concurrency: "unbounded"
+  }).pipe(
     interruptible.timeoutFail({
       duration: handshakeTimeout,
       onTimeout: () =>

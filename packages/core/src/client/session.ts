@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
 import * as callers from "../protocol/callerFrame.ts"
-import { EndSessionError } from "../protocol/ExporterStatus.ts"
+import { EndSessionError, type StatusReport } from "../protocol/ExporterStatus.ts"
 import { isExporterGone } from "../protocol/pythonTexts.ts"
 import * as witness from "../telemetry/witness.ts"
 import type { Channel } from "../transport/GrpcChannel.ts"
@@ -52,6 +52,12 @@ const endSession = (
 }
 
 export interface Options extends ConnectOptions, reconnect.Policy {}
+
+export interface Session {
+  readonly connection: Connection
+  // What the exporter answered when it was met.
+  readonly status: StatusReport
+}
 
 export const make = Effect.fnUntraced(function*(channel: Channel, options: Options) {
   const introduction = handshake.make(channel, options)
@@ -107,10 +113,10 @@ export const make = Effect.fnUntraced(function*(channel: Channel, options: Optio
         : Stream.runDrain(Stream.takeUntil(link.state.changes, ConnectionState.$is("Ready")))
     ),
     Effect.retry({ while: (end) => end !== "closed" }),
-    Effect.ignore,
-    interruptible.forkScoped
+    Effect.ignore
   )
-  if (options.reconnect !== undefined) yield* heartbeat
+  // The exporter has just answered.
+  if (options.reconnect !== undefined) yield* interruptible.forkScoped(Effect.zipRight(poller.rest, heartbeat))
 
   const connection: Connection = {
     address: exporter.target,
@@ -132,7 +138,7 @@ export const make = Effect.fnUntraced(function*(channel: Channel, options: Optio
       return Effect.suspend(() => callers.on(caller, () => root().child(path)))
     },
     state: link.state.get,
-    stateChanges: Stream.unwrapScoped(Effect.as(heartbeat, link.state.changes)).pipe(
+    stateChanges: Stream.unwrapScoped(Effect.as(interruptible.forkScoped(heartbeat), link.state.changes)).pipe(
       Stream.takeUntil(ConnectionState.$is("Closed"))
     ),
     status: Effect.zipRight(link.ready, poller.ask),
@@ -158,5 +164,6 @@ export const make = Effect.fnUntraced(function*(channel: Channel, options: Optio
     logs: logs.events,
     logStream: logs.forward
   }
-  return connection
+  const made: Session = { connection, status: first.status }
+  return made
 })

@@ -22,6 +22,8 @@ export interface StatusPoller {
   readonly ask: Effect.Effect<StatusReport, GrpcStatus.GrpcStatusError>
   // Keeps querying the exporter until the scope closes, and returns the statuses as they arrive.
   readonly subscribe: (mode: knownStatus.Mode) => Effect.Effect<knownStatus.Statuses, never, Scope.Scope>
+  // Waits as long as between two queries.
+  readonly rest: Effect.Effect<void>
 }
 
 // Versions of one serving instance only go up.
@@ -72,7 +74,9 @@ export const make = Effect.fnUntraced(
         ? polling.idle ?? "5 seconds"
         : polling.watched ?? "300 millis"
 
-    const pause = interruptible.raceFirst(Effect.suspend(() => Effect.sleep(interval())), Queue.take(wake))
+    const rest = Effect.suspend(() => Effect.sleep(interval()))
+
+    const pause = interruptible.raceFirst(rest, Queue.take(wake))
 
     // A loop and not a `Schedule`: the pause depends on the subscribers and on the last answer, a new subscriber ends it,
     // and a request that timed out is repeated at once. All of it runs on Effect's clock.
@@ -117,7 +121,7 @@ export const make = Effect.fnUntraced(
         Effect.tap(Queue.offer(wake, undefined))
       )
 
-    const poller: StatusPoller = { ask, subscribe }
+    const poller: StatusPoller = { ask, subscribe, rest }
     return poller
   }
 )

@@ -14,8 +14,9 @@ const isUnsent = ({ code, origin }: GrpcStatus.GrpcStatusError): boolean =>
 const isLoss = (error: GrpcStatus.GrpcStatusError): boolean =>
   error.origin === "transport" || error.code === "CANCELLED" || error.code === "UNAVAILABLE"
 
-export const make = (channel: Channel, watch: Pick<Watch, "ask" | "end">): Channel => {
+export const make = (channel: Channel, watch: Pick<Watch, "ask" | "askUnlessKnown" | "end">): Channel => {
   const { connection, target } = channel
+  let wasOpened = false
 
   // Nothing was sent.
   const refused = (rpc: string, end: LeaseEnded) =>
@@ -40,8 +41,13 @@ export const make = (channel: Channel, watch: Pick<Watch, "ask" | "end">): Chann
     ...channel,
     connection: connection && {
       ...connection,
-      // Controllers dial for leases that have ended, too (`protocol.md` 12.6).
-      open: Effect.flatMap(watch.ask, (end) => end === undefined ? connection.open : refused("", end))
+      // Controllers dial for leases that have ended, too (`protocol.md` 12.6). After a loss, which the end may have caused, what was known
+      // before counts for nothing.
+      open: Effect.suspend(() => {
+        const ended = wasOpened ? watch.ask : watch.askUnlessKnown
+        wasOpened = true
+        return Effect.flatMap(ended, (end) => end === undefined ? connection.open : refused("", end))
+      })
     },
     unary: (rpc, message, options) =>
       Effect.suspend(() => {

@@ -9,6 +9,7 @@ import * as Scope from "effect/Scope"
 import * as connecting from "../client/connecting.ts"
 import type { ConnectError, Connection } from "../client/ExporterConnection.ts"
 import { hookSources } from "../client/hookLog.ts"
+import type { Session } from "../client/session.ts"
 import { type ControllerClient, ControllerError, type ExporterInfo } from "../controller/Controller.ts"
 import { type ExporterStatus, HookFailed, type StatusNotReached } from "../protocol/ExporterStatus.ts"
 import type * as GrpcChannel from "../transport/GrpcChannel.ts"
@@ -116,7 +117,7 @@ export const open = (
 
     // Python's exporter accepts connections at once, and answers on them after its beforeLease hook. So the limit of the handshake counts
     // for attempts that begin after the hook.
-    const attempt = (duringHook: boolean): Effect.Effect<Connection, OpenError, Scope.Scope> =>
+    const attempt = (duringHook: boolean): Effect.Effect<Session, OpenError, Scope.Scope> =>
       Effect.catchTag(attempted(connect), "ConnectError", (error) => {
         const undialled = dialError(error)
         if (undialled !== undefined) return undialled.reason === "HookFailed" ? hookFailed(undialled) : undialled
@@ -127,9 +128,8 @@ export const open = (
         )
       })
 
-    const connection = yield* attempt(isHook(status))
-    const isReady = Effect.map(connection.status, ({ status }) => status === "LEASE_READY")
-    if (!(yield* Effect.orElseSucceed(isReady, () => false))) {
+    const { connection, status: first } = yield* attempt(isHook(status))
+    if (first.status !== "LEASE_READY") {
       yield* Effect.scoped(Effect.zipRight(connection.logStream({ sources: hookSources }), connection.awaitReady))
     }
     return { exporter: { name, labels }, connection }

@@ -27,6 +27,8 @@ export interface Watch {
   readonly end: () => LeaseEnded | undefined
   /** The end, as the controller knows it now. An answer that is late counts as none. */
   readonly ask: Effect.Effect<LeaseEnded | undefined>
+  /** The same, without a query if the controller has only just said that the lease goes on. */
+  readonly askUnlessKnown: Effect.Effect<LeaseEnded | undefined>
   /** Adds to the duration, and returns when the lease ends now. */
   readonly extend: (
     by: Duration.DurationInput
@@ -44,6 +46,9 @@ const lookBound = Duration.seconds(5)
 // A call that has failed waits for it.
 const askBound = Duration.seconds(2)
 
+// How long, in milliseconds, what the controller said is taken for what it knows now.
+const fresh = 250
+
 // Without a policy, and at the limit of the policy.
 const warnBefore = 5 * 60_000
 
@@ -58,12 +63,14 @@ export const make = (
     let known = acquired.lease
     /** Of the monotonic clock. */
     let deadline = Infinity
+    let learned = -Infinity
     let warned = false
     let grows = policy !== undefined
 
     const learn = (lease: LeaseInfo, asked: number) =>
       Effect.sync(() => {
         known = lease
+        learned = asked
         Option.map(reading.remaining(lease), (left) => {
           deadline = asked + Duration.toMillis(left)
         })
@@ -139,8 +146,8 @@ export const make = (
         return Math.max(shortly, left / 4)
       })
 
-    const step: Effect.Effect<void> = Effect.gen(function*() {
-      yield* look(lookBound)
+    /** Does what is due, and waits until the next look. */
+    const wait: Effect.Effect<void> = Effect.gen(function*() {
       if (end !== undefined) return
       const left = deadline - (yield* monotonicClock.currentMillis)
       if (left <= -Duration.toMillis(reading.margin)) {
@@ -159,10 +166,18 @@ export const make = (
 
     const query = sharedQuery.make(look(askBound))
 
+    const ask = Effect.suspend(() => end === undefined ? Effect.map(query, () => end) : Effect.succeed(end))
+
     return {
-      run: interruptible.raceFirst(Deferred.await(over), Effect.forever(step)),
+      run: interruptible.raceFirst(
+        Deferred.await(over),
+        // The lease was read when it was acquired.
+        Effect.zipRight(wait, Effect.forever(Effect.zipRight(look(lookBound), wait)))
+      ),
       end: () => end,
-      ask: Effect.suspend(() => end === undefined ? Effect.map(query, () => end) : Effect.succeed(end)),
+      ask,
+      askUnlessKnown: Effect.flatMap(monotonicClock.currentMillis, (now) =>
+        end === undefined && now - learned < fresh ? Effect.succeed(undefined) : ask),
       extend: (by) =>
         Effect.gen(function*() {
           const asked = yield* monotonicClock.currentMillis
