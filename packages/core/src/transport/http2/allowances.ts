@@ -10,6 +10,10 @@ const connectionWindow = 16 * 1024 * 1024
 
 const defaultWindow = 65_535
 
+// What any other client on a Unix socket may have in flight. Linux takes more than 200 KiB at once, so that the client does not wait for
+// its writes, and there is room for what has no flow control. 64 KiB would be used up by each large write.
+const kernelWindow = 96 * 1024
+
 // The largest limit of SETTINGS, which HTTP/2 understands as none.
 const unlimited = 2 ** 32 - 1
 
@@ -31,6 +35,7 @@ const allowsLittle = (session: ServerHttp2Session, userAgent: string): boolean =
  */
 export const extend = (session: ServerHttp2Session, isLocal: boolean, userAgent: string): boolean => {
   if (alwaysReads(isLocal, userAgent) || allowsLittle(session, userAgent)) session.setLocalWindowSize(connectionWindow)
+  else if (isLocal && process.platform === "linux") session.setLocalWindowSize(kernelWindow)
   if (isGrpcCore(userAgent)) session.settings({ maxConcurrentStreams: unlimited })
   return isGrpcCore(userAgent)
 }
