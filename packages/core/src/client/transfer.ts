@@ -18,6 +18,7 @@ import * as ContentEncoding from "../resource/ContentEncoding.ts"
 import * as Resource from "../resource/Resource.ts"
 import * as interruptible from "../util/interruptible.ts"
 import * as pull from "../util/pull.ts"
+import { Scavenging } from "../util/scavenging.ts"
 import * as encodingWarning from "./encodingWarning.ts"
 import type { ExporterStream } from "./ExporterClient.ts"
 
@@ -61,7 +62,10 @@ const upload = <A, E, R>(
   const fail = (status: GrpcStatusError) => DriverError.fromStatus(status, site)
   // Frame by frame, so that a large chunk makes progress while it is sent. A write fails only when the stream is over, and
   // `peerEnded` then has the reason.
+  const scavenging = new Scavenging()
   const send = (chunk: Uint8Array): Effect.Effect<void> => {
+    // Most sources allocate what they send.
+    scavenging.add(2 * Math.min(chunk.length, frameBytes))
     const bytes = chunk.subarray(0, frameBytes)
     const sent = Effect.orElse(stream.write(bytes), () => Effect.never)
     return bytes.length === chunk.length

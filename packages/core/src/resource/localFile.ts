@@ -3,17 +3,28 @@ import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as EffectSink from "effect/Sink"
+import * as Stream from "effect/Stream"
 import * as fileError from "./fileError.ts"
 import * as sequentialFile from "./sequentialFile.ts"
 
-// Large reads, because each needs a turn of the thread pool, and little read-ahead.
-const readAhead = { bufferSize: 2, chunkSize: 256 * 1024 }
+// Each read needs a turn of the thread pool.
+const chunkBytes = 256 * 1024
 
 // Files of /proc report a size of zero. Files of /sys report the size of one block, but have no blocks on disk.
 const sizeOf = ({ blksize, blocks, size, type }: FileSystem.File.Info): number | undefined =>
   type !== "File" || size === 0n || Option.contains(blocks, 0) && Option.contains(blksize, size)
     ? undefined
     : Number(size)
+
+// `FileSystem.stream` reads ahead into a queue, whose links keep chunks in memory until V8 collects the whole heap.
+const read = (fileSystem: FileSystem.FileSystem, path: string): Stream.Stream<Uint8Array, fileError.FileError> =>
+  Stream.unwrapScoped(Effect.map(fileSystem.open(path, { flag: "r" }), (file) =>
+    Stream.repeatEffectOption(
+      Effect.flatMap(
+        Effect.mapError(file.readAlloc(chunkBytes), Option.some),
+        Option.match({ onNone: () => Effect.fail(Option.none()), onSome: Effect.succeed })
+      )
+    )))
 
 // Returns the bytes of a file, and their number if the file reports it.
 export const open = Effect.fnUntraced(function*(fileSystem: FileSystem.FileSystem, path: string) {
@@ -23,7 +34,7 @@ export const open = Effect.fnUntraced(function*(fileSystem: FileSystem.FileSyste
   }
   const stream = sequentialFile.isSequential(info.type)
     ? sequentialFile.read(path, info.type)
-    : fileSystem.stream(path, readAhead)
+    : read(fileSystem, path)
   return { size: sizeOf(info), stream }
 })
 
