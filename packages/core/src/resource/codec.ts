@@ -196,7 +196,8 @@ const zlib = (
   Effect.acquireRelease(Effect.sync(() => make(zlibOptions)), (transform) => Effect.sync(() => transform.destroy()))
     .pipe(Effect.map((transform) => makeZlib(transform, feed)))
 
-const zlibOptions = { chunkSize: 64 * 1024 }
+// Each piece of output takes a turn of the event loop and of the thread pool.
+const zlibOptions = { chunkSize: 256 * 1024 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Everything else: WebAssembly and JavaScript libraries without a thread of their own, so each gets a worker
