@@ -13,7 +13,7 @@ import * as ExporterClient from "./ExporterClient.ts"
 import * as knownStatus from "./knownStatus.ts"
 
 // The first answers of an exporter.
-export interface Introduction {
+interface Introduction {
   readonly report: ExporterClient.ExporterReport
   readonly status: StatusReport
 }
@@ -66,9 +66,8 @@ export const make = (
   const handshakeTimeout = Duration.decode(options.handshakeTimeout ?? "30 seconds")
 
   // At the same time, because a round trip through a router takes several milliseconds.
-  const answers = Effect.all({ report: exporter.getReport, status: knownStatus.read(exporter) }, {
-    concurrency: "unbounded"
-  }).pipe(
+  const answers = interruptible.both(exporter.getReport, knownStatus.read(exporter)).pipe(
+    Effect.map(([report, status]) => ({ report, status })),
     interruptible.timeoutFail({
       duration: handshakeTimeout,
       onTimeout: () =>

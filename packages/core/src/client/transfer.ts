@@ -60,9 +60,9 @@ const upload = <A, E, R>(
   site: DriverError.CallSite
 ): Copy<A, E, R> => {
   const fail = (status: GrpcStatusError) => DriverError.fromStatus(status, site)
+  const scavenging = new Scavenging()
   // Frame by frame, so that a large chunk makes progress while it is sent. A write fails only when the stream is over, and
   // `peerEnded` then has the reason.
-  const scavenging = new Scavenging()
   const send = (chunk: Uint8Array): Effect.Effect<void> => {
     // Most sources allocate what they send.
     scavenging.add(2 * Math.min(chunk.length, frameBytes))

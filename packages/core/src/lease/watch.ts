@@ -185,14 +185,23 @@ export const make = (
           yield* learn(lease, asked)
           yield* extended(Duration.decode(by))
           const now = yield* DateTime.now
-          return DateTime.addDuration(now, Option.getOrElse(reading.remaining(lease), () => Duration.zero))
+          return DateTime.addDuration(
+            now,
+            Option.getOrElse(reading.remaining(lease), () =>
+              Duration.zero)
+          )
         }).pipe(
           Effect.catchAll((error): Effect.Effect<never, ControllerError | LeaseEnded | LeaseError> => {
             switch (error.reason) {
               case "Ended":
               case "NotFound":
               case "NotYours":
-                return Effect.zipRight(look(lookBound), Effect.suspend(() => Effect.fail(end ?? error)))
+                return Effect.zipRight(
+                  look(lookBound),
+                  Effect.suspend(() =>
+                    Effect.fail(end ?? error)
+                  )
+                )
               case "NotExtendable":
                 return new LeaseError({
                   reason: "NotExtendable",

@@ -148,7 +148,9 @@ const run = (
     )
     const hook: Effect.Effect<void, Error | ConnectError> = Effect.scoped(Effect.gen(function*() {
       const channel = yield* GrpcChannel.fromHandlers(handlers, { target: `exporter ${exporter}` })
-      const { connection } = yield* connecting.connect(Effect.succeed(channel), channel.target, {}, { caller: undefined })
+      const { connection } = yield* connecting.connect(Effect.succeed(channel), channel.target, {}, {
+        caller: undefined
+      })
       yield* run.pipe(
         Effect.provideService(ExporterConnection, connection),
         Effect.provideService(CurrentLease, lentLease(name, stage)),
