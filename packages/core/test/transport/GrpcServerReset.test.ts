@@ -8,6 +8,7 @@ import { messages } from "../support/messages.ts"
 import * as Probe from "../support/probe.ts"
 import * as raw from "../support/rawGrpc.ts"
 import { call, dial, Flag, frame, hello, repeat, Type, uint32 } from "../support/rawHttp2.ts"
+import * as temporary from "../support/temporary.ts"
 
 const soon = Effect.timeoutFail({ duration: "5 seconds", onTimeout: () => new Error("it did not come true") })
 
@@ -67,6 +68,23 @@ describe("an RPC that its caller resets without an error", () => {
       const session = yield* raw.connect(`http://127.0.0.1:${port}`)
       const { code } = yield* soon(raw.ask(session, { path: "/t.S/Echo", body: raw.prefixed(new Uint8Array(1)) }))
       assert.strictEqual(code, "OK")
+    }))
+})
+
+// nghttp2 says so, and then needs to read nothing more. A client that does not read before its writes are done would wait indefinitely.
+describe("a client that resets more calls than the server allows", () => {
+  it.scopedLive("can write the rest", () =>
+    Effect.gen(function*() {
+      const path = yield* temporary.socketPath
+      yield* GrpcServer.serve(new Map([["/t.S/Rpc", GrpcHandler.Duplex({ handle: () => Effect.never })]]), { path })
+      const socket = yield* dial(() => net.connect(path))
+      const calls = repeat(40_000, (index) => {
+        const id = 2 * index + 1
+        return Buffer.concat([call(id, "/t.S/Rpc"), frame(Type.reset, 0, id, uint32(8))])
+      })
+      yield* soon(Effect.async<void>((resume) => {
+        socket.pause().write(Buffer.concat([hello, calls]), () => resume(Effect.void))
+      }))
     }))
 })
 

@@ -1,4 +1,4 @@
-// Guards a connection against three bugs in Node's HTTP/2. A peer's mistake triggers the first two.
+// Guards a connection against four bugs in Node's HTTP/2. A peer's mistake triggers the first two.
 //
 // nghttp2 responds to many mistakes, such as a header of more than 64 KiB, with a GOAWAY of its own. Then it stops, and Node emits
 // no event: every RPC on the connection waits indefinitely. The guard destroys such a connection, as Node does when it notices.
@@ -10,6 +10,10 @@
 // When a write over TLS fails, because its peer is gone, Node 20 to 24 take it for one that is still under way. They write nothing more,
 // and do not read during a write, so no event reports the loss, and RPCs wait for the keepalive. The guard asks the operating system
 // about a connection on which a write makes no progress.
+//
+// When a client resets more streams than it may, nghttp2 sends a GOAWAY, and needs to read nothing more after the last stream. Node then
+// stops reading, but does not close the connection. A client that waits for its own writes never reads the GOAWAY. The guard makes Node read
+// on, until the client closes the connection.
 import type { Http2Session } from "node:http2"
 import { Socket } from "node:net"
 import type { Duplex } from "node:stream"
@@ -39,6 +43,13 @@ class GivenUp extends Error {
 const isWriting = (socket: Http2Session["socket"]): boolean => {
   const handle: unknown = Reflect.get(socket, "_handle")
   return typeof handle !== "object" || handle === null || !("writeQueueSize" in handle) || handle.writeQueueSize !== 0
+}
+
+// Makes Node read from a socket that the session has stopped; otherwise this has no effect. Only a private handle of Node can.
+const readOn = (socket: Http2Session["socket"]): void => {
+  const handle: unknown = Reflect.get(socket, "_handle")
+  const start: unknown = typeof handle === "object" && handle !== null ? Reflect.get(handle, "readStart") : undefined
+  if (typeof start === "function") start.call(handle)
 }
 
 // Whether the system has given up the connection beneath TLS. Only a private handle of Node knows. Without the handle the result is false,
@@ -103,6 +114,9 @@ const watch = (http: Http2Session, line: Duplex | undefined): void => {
         unanswered--
         if (error === null) explained += answerBytes
       })
+    } else if (unanswered > 0 && !isWriting(socket)) {
+      // The peer is silent, or unheard.
+      readOn(socket)
     }
   }
   const timer = setInterval(look, interval).unref()
