@@ -98,6 +98,7 @@ const peer = "exporter"
  */
 export const make = (channel: Channel): ExporterClient => {
   const { target } = channel
+  const grace = duplexStream.makeGrace()
 
   const unary = <Request, Response>(
     method: stub.Method<Request, Response>,
@@ -116,6 +117,7 @@ export const make = (channel: Channel): ExporterClient => {
     const stream = yield* duplexStream.fromDuplex(duplex, stub.malformed({ rpc: rpcs.stream, target }, peer), {
       // A resource is closed after the call that used it, so nobody needs the remaining bytes.
       closing: request.kind === "driver" ? "flush" : "cancel",
+      grace,
       peerEndsRpc: Metadata.has(metadata, streamRequest.hostKey)
     })
     return { ...stream, metadata }

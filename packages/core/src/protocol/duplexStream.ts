@@ -34,20 +34,41 @@ export interface DuplexStream extends ByteStream<GrpcStatusError> {
   readonly peerEnded: Effect.Effect<void, GrpcStatusError>
 }
 
-// How many milliseconds a closing stream waits for the peer to read what was written last.
-const closeGrace = 500
+/** Limits how long a closing stream waits for its peer, see `makeGrace`. */
+export type Grace = (effect: Effect.Effect<void>) => Effect.Effect<void>
 
-// Interrupts an effect after `closeGrace` of real time, and waits for its end. Use it only where an interruption waits, as in a finalizer:
-// it would leave the fiber and the timer behind. Effect's time limits need one more fiber, and merge the FiberRefs of both, which costs as
-// much as the rest of a small stream.
-const inGrace = (effect: Effect.Effect<void>): Effect.Effect<void> =>
-  Effect.flatMap(interruptible.forkDaemon(effect), (fiber) => {
-    const timer = setTimeout(() => fiber.unsafeInterruptAsFork(fiber.id()), closeGrace)
-    return Effect.flatMap(Fiber.await(fiber), (exit) => {
-      clearTimeout(timer)
-      return Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause) ? Effect.void : exit
+// In milliseconds.
+const graceLimits = { sinceLast: 500, inAll: 5_000 }
+
+/**
+ * Makes the time limit that the streams of a connection share: an effect is interrupted when neither it nor another one has ended for half
+ * a second, and after five seconds. A peer that is slow, but not stuck, ends one after the other. Without this, a program that closes
+ * hundreds at once would cancel them, and a server on Node 20 closes a connection with a thousand cancelled RPCs.
+ *
+ * Use it only where an interruption waits, as in a finalizer: it would leave the fiber and the timer behind. Effect's time limits need one
+ * more fiber, and merge the FiberRefs of both, which costs as much as the rest of a small stream. The time is real.
+ */
+export const makeGrace = ({ inAll, sinceLast } = graceLimits): Grace => {
+  let lastEnd = 0
+  return (effect) =>
+    Effect.flatMap(interruptible.forkDaemon(effect), (fiber) => {
+      const begin = performance.now()
+      const wait = (milliseconds: number): NodeJS.Timeout => setTimeout(look, milliseconds)
+      const look = (): void => {
+        const now = performance.now()
+        const due = Math.min(Math.max(begin, lastEnd) + sinceLast, begin + inAll)
+        if (now < due) timer = wait(due - now)
+        else fiber.unsafeInterruptAsFork(fiber.id())
+      }
+      let timer = wait(Math.min(sinceLast, inAll))
+      return Effect.flatMap(Fiber.await(fiber), (exit) => {
+        clearTimeout(timer)
+        if (Exit.isFailure(exit)) return Cause.isInterruptedOnly(exit.cause) ? Effect.void : exit
+        lastEnd = performance.now()
+        return Effect.void
+      })
     })
-  })
+}
 
 interface Side extends Pick<GrpcDuplex, "receive" | "send"> {
   readonly halfClose: Effect.Effect<void>
@@ -140,8 +161,8 @@ const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) 
  * The Python client leaves it open.
  *
  * With `closing: "flush"`, a scope that closes with success after something was written first lets the peer finish reading: it
- * ends the writing direction and waits for the peer's end, for at most half a second. The wait is in real time, so a scope
- * cannot hang on a test's clock.
+ * ends the writing direction and waits for the peer's end, within `grace`. The wait is in real time, so a scope cannot hang on a
+ * test's clock.
  *
  * Set `peerEndsRpc` for a peer that ends the RPC itself once both directions have ended. The scope then waits for that end instead
  * of cancelling, because servers count cancelled RPCs and close connections with too many.
@@ -149,7 +170,11 @@ const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) 
 export const fromDuplex = (
   duplex: GrpcDuplex,
   malformed: (cause: unknown) => GrpcStatusError,
-  options: { readonly closing: "flush" | "cancel"; readonly peerEndsRpc?: boolean | undefined }
+  options: {
+    readonly closing: "flush" | "cancel"
+    readonly grace: Grace
+    readonly peerEndsRpc?: boolean | undefined
+  }
 ): Effect.Effect<DuplexStream, never, Scope.Scope> =>
   Effect.map(
     acquireRelease(
@@ -165,7 +190,7 @@ export const fromDuplex = (
         )
         return Effect.zipRight(
           options.closing === "flush" && Exit.isSuccess(exit) && (state.wrote || state.peerEnded)
-            ? inGrace(Effect.zipRight(flush, settle))
+            ? options.grace(Effect.zipRight(flush, settle))
             : Effect.void,
           duplex.cancel
         )

@@ -26,7 +26,7 @@ const connect = (
 ) =>
   GrpcChannel.fromHandlers(new Map([[rpc, GrpcHandler.Duplex({ handle: script })]])).pipe(
     Effect.flatMap((channel) => channel.duplex(rpc)),
-    Effect.flatMap((duplex) => duplexStream.fromDuplex(duplex, malformed, { closing }))
+    Effect.flatMap((duplex) => duplexStream.fromDuplex(duplex, malformed, { closing, grace: duplexStream.makeGrace() }))
   )
 
 const peerSends = (...frames: ReadonlyArray<Bytes.Bytes>) =>

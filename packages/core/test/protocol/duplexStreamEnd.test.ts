@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option } from "effect"
 import type { Bytes } from "../../src/grpc/Bytes.ts"
 import { GrpcStatusError } from "../../src/grpc/GrpcStatus.ts"
 import type { GrpcDuplex } from "../../src/grpc/grpcTransport.ts"
@@ -54,7 +54,7 @@ describe("duplexStream.end", () => {
 
 describe("a closing stream", () => {
   // Writes to a peer of which only some parts are of interest, and closes the stream.
-  const write = (duplex: Partial<GrpcDuplex>) =>
+  const write = (duplex: Partial<GrpcDuplex>, grace = duplexStream.makeGrace()) =>
     duplexStream.fromDuplex(
       {
         initialMetadata: Effect.succeed(Metadata.empty),
@@ -66,7 +66,7 @@ describe("a closing stream", () => {
         ...duplex
       },
       malformed,
-      { closing: "flush" }
+      { closing: "flush", grace }
     ).pipe(Effect.flatMap((stream) => stream.write(Uint8Array.of(1))), Effect.scoped)
 
   it.effect("stops waiting for its peer before it cancels the RPC, even if it is interrupted meanwhile", () =>
@@ -89,5 +89,37 @@ describe("a closing stream", () => {
   it.effect("does not hide a defect", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* Effect.exit(write({ halfClose: Effect.die("broken") })), Exit.die("broken"))
+    }))
+
+  // How the streams end whose peers end them at these times, in milliseconds.
+  const ends = (times: ReadonlyArray<number>, limits: { readonly sinceLast: number; readonly inAll: number }) => {
+    const grace = duplexStream.makeGrace(limits)
+    return Effect.forEach(times, (time) =>
+      Effect.gen(function*() {
+        let end = "waits"
+        const received = Effect.zipRight(Effect.sleep(time), Effect.fail(Option.none())).pipe(
+          Effect.onExit((exit) =>
+            Effect.sync(() => {
+              end = Exit.isInterrupted(exit) ? "left" : "ended"
+            })
+          )
+        )
+        yield* write({ receive: received }, grace)
+        return end
+      }), { concurrency: "unbounded" })
+  }
+
+  it.live("waits for a peer that ends one stream after the other", () =>
+    Effect.gen(function*() {
+      const times = Array.from({ length: 10 }, (_, index) => 100 * (index + 1))
+      assert.deepStrictEqual(yield* ends(times, { sinceLast: 500, inAll: 5_000 }), times.map(() => "ended"))
+    }))
+
+  it.live("waits no longer when none of them ends, nor without bound", () =>
+    Effect.gen(function*() {
+      const stuck = 60_000
+      assert.deepStrictEqual(yield* ends([stuck, stuck], { sinceLast: 50, inAll: 5_000 }), ["left", "left"])
+      const times = [...Array.from({ length: 10 }, (_, index) => 100 * (index + 1)), stuck]
+      assert.strictEqual((yield* ends(times, { sinceLast: 5_000, inAll: 500 })).at(-1), "left")
     }))
 })
