@@ -85,7 +85,7 @@ export interface DriverClient extends Omit<DriverTree.DriverNode, "children"> {
   /**
    * Opens a byte stream, such as a serial console. Closing the scope closes the stream and the device behind it. If
    * something was written and the scope closes with a success, the device first gets up to half a second of real time to
-   * read it. With many that close at once, each gets it after the last one that ended, and five seconds in all.
+   * read it. When many close at once, the half second begins anew with each one that ends, for five seconds at most.
    */
   readonly stream: (method: string) => Effect.Effect<DriverStream, DriverError.DriverCallError, Scope.Scope>
 

@@ -41,9 +41,9 @@ export type Grace = (effect: Effect.Effect<void>) => Effect.Effect<void>
 const graceLimits = { sinceLast: 500, inAll: 5_000 }
 
 /**
- * Makes the time limit that the streams of a connection share: an effect is interrupted when neither it nor another one has ended for half
- * a second, and after five seconds. A peer that is slow, but not stuck, ends one after the other. Without this, a program that closes
- * hundreds at once would cancel them, and a server on Node 20 closes a connection with a thousand cancelled RPCs.
+ * Makes the time limit that the closing streams of a connection share: each has half a second, which begins anew when another one ends, and
+ * five seconds in all. A peer that is slow, but not stuck, ends one after the other. A program that closes hundreds at once would otherwise
+ * cancel most of them, and a server on Node 20 closes a connection with a thousand cancelled RPCs.
  *
  * Use it only where an interruption waits, as in a finalizer: it would leave the fiber and the timer behind. Effect's time limits need one
  * more fiber, and merge the FiberRefs of both, which costs as much as the rest of a small stream. The time is real.
@@ -53,14 +53,13 @@ export const makeGrace = ({ inAll, sinceLast } = graceLimits): Grace => {
   return (effect) =>
     Effect.flatMap(interruptible.forkDaemon(effect), (fiber) => {
       const begin = performance.now()
-      const wait = (milliseconds: number): NodeJS.Timeout => setTimeout(look, milliseconds)
+      let timer: NodeJS.Timeout | undefined
       const look = (): void => {
-        const now = performance.now()
-        const due = Math.min(Math.max(begin, lastEnd) + sinceLast, begin + inAll)
-        if (now < due) timer = wait(due - now)
+        const left = Math.min(Math.max(begin, lastEnd) + sinceLast, begin + inAll) - performance.now()
+        if (left > 0) timer = setTimeout(look, left)
         else fiber.unsafeInterruptAsFork(fiber.id())
       }
-      let timer = wait(Math.min(sinceLast, inAll))
+      look()
       return Effect.flatMap(Fiber.await(fiber), (exit) => {
         clearTimeout(timer)
         if (Exit.isFailure(exit)) return Cause.isInterruptedOnly(exit.cause) ? Effect.void : exit

@@ -91,7 +91,7 @@ describe("a closing stream", () => {
       assert.deepStrictEqual(yield* Effect.exit(write({ halfClose: Effect.die("broken") })), Exit.die("broken"))
     }))
 
-  // How the streams end whose peers end them at these times, in milliseconds.
+  // How streams end whose peers end them at these times, in milliseconds.
   const ends = (times: ReadonlyArray<number>, limits: { readonly sinceLast: number; readonly inAll: number }) => {
     const grace = duplexStream.makeGrace(limits)
     return Effect.forEach(times, (time) =>
@@ -109,9 +109,10 @@ describe("a closing stream", () => {
       }), { concurrency: "unbounded" })
   }
 
+  const times = Array.from({ length: 10 }, (_, index) => 100 * (index + 1))
+
   it.live("waits for a peer that ends one stream after the other", () =>
     Effect.gen(function*() {
-      const times = Array.from({ length: 10 }, (_, index) => 100 * (index + 1))
       assert.deepStrictEqual(yield* ends(times, { sinceLast: 500, inAll: 5_000 }), times.map(() => "ended"))
     }))
 
@@ -119,7 +120,6 @@ describe("a closing stream", () => {
     Effect.gen(function*() {
       const stuck = 60_000
       assert.deepStrictEqual(yield* ends([stuck, stuck], { sinceLast: 50, inAll: 5_000 }), ["left", "left"])
-      const times = [...Array.from({ length: 10 }, (_, index) => 100 * (index + 1)), stuck]
-      assert.strictEqual((yield* ends(times, { sinceLast: 5_000, inAll: 500 })).at(-1), "left")
+      assert.strictEqual((yield* ends([...times, stuck], { sinceLast: 5_000, inAll: 500 })).at(-1), "left")
     }))
 })

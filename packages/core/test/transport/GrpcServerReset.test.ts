@@ -71,7 +71,8 @@ describe("an RPC that its caller resets without an error", () => {
     }))
 })
 
-// nghttp2 says so, and then needs to read nothing more. A client that does not read before its writes are done would wait indefinitely.
+// The server answers with a GOAWAY, and would then read nothing more. A client that reads only when its writes are done would wait
+// indefinitely.
 describe("a client that resets more calls than the server allows", () => {
   it.scopedLive("can write the rest", () =>
     Effect.gen(function*() {
@@ -82,10 +83,11 @@ describe("a client that resets more calls than the server allows", () => {
         const id = 2 * index + 1
         return Buffer.concat([call(id, "/t.S/Rpc"), frame(Type.reset, 0, id, uint32(8))])
       })
-      yield* soon(Effect.async<void>((resume) => {
+      // Later releases of Node allow 20,000 of these calls.
+      yield* Effect.async<void>((resume) => {
         socket.pause().write(Buffer.concat([hello, calls]), () => resume(Effect.void))
-      }))
-    }))
+      }).pipe(Effect.timeoutFail({ duration: "25 seconds", onTimeout: () => new Error("the server does not read") }))
+    }), 30_000)
 })
 
 describe("a duplex RPC whose input breaks off", () => {

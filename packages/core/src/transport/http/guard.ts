@@ -38,25 +38,25 @@ class GivenUp extends Error {
   }
 }
 
-// Whether bytes still wait for the kernel. Only a private handle of Node knows. Without the handle the result is true, so that no
-// connection is destroyed by mistake.
-const isWriting = (socket: Http2Session["socket"]): boolean => {
+// Reads a field of a socket's handle, which is private to Node. Returns undefined without the handle or the field.
+const ofHandle = (socket: Http2Session["socket"], name: string): unknown => {
   const handle: unknown = Reflect.get(socket, "_handle")
-  return typeof handle !== "object" || handle === null || !("writeQueueSize" in handle) || handle.writeQueueSize !== 0
+  return typeof handle === "object" && handle !== null ? Reflect.get(handle, name) : undefined
 }
 
-// Makes Node read from a socket that the session has stopped; otherwise this has no effect. Only a private handle of Node can.
+// Whether bytes still wait for the kernel, or nothing is known about that, so that no connection is destroyed by mistake.
+const isWriting = (socket: Http2Session["socket"]): boolean => ofHandle(socket, "writeQueueSize") !== 0
+
+// Makes Node read from a socket that the session has stopped. It has no effect on one that is read.
 const readOn = (socket: Http2Session["socket"]): void => {
-  const handle: unknown = Reflect.get(socket, "_handle")
-  const start: unknown = typeof handle === "object" && handle !== null ? Reflect.get(handle, "readStart") : undefined
-  if (typeof start === "function") start.call(handle)
+  const start = ofHandle(socket, "readStart")
+  if (typeof start === "function") start.call(Reflect.get(socket, "_handle"))
 }
 
-// Whether the system has given up the connection beneath TLS. Only a private handle of Node knows. Without the handle the result is false,
-// so that no connection is destroyed by mistake.
+// Whether the system has given up the connection beneath TLS. The result is false when nothing is known about that, so that no connection
+// is destroyed by mistake.
 const isGone = (socket: Http2Session["socket"]): boolean => {
-  const handle: unknown = Reflect.get(socket, "_handle")
-  const line: unknown = typeof handle === "object" && handle !== null ? Reflect.get(handle, "_parent") : undefined
+  const line = ofHandle(socket, "_parent")
   if (typeof line !== "object" || line === null || !("getpeername" in line)) return false
   const { getpeername } = line
   // It returns an error number of the system, and fills in the address otherwise.
@@ -115,7 +115,7 @@ const watch = (http: Http2Session, line: Duplex | undefined): void => {
         if (error === null) explained += answerBytes
       })
     } else if (unanswered > 0 && !isWriting(socket)) {
-      // The peer is silent, or unheard.
+      // Either the peer is silent, or the session does not read what it says.
       readOn(socket)
     }
   }
