@@ -314,6 +314,26 @@ const granting: GreedyPeer = {
 
 const upload = http2.repeat(120, raw.prefixed(raw.field(1, new Uint8Array(60_000))))
 
+/** Makes the exporter widen the windows of its streams, and then sends to streams that nobody reads. */
+const widening: GreedyPeer = {
+  name: "bytes that no device takes, in wide windows",
+  bound: greedyStreams * streamBytes,
+  attack: (target) =>
+    Effect.gen(function*() {
+      const session = yield* connect(target)
+      const taken = raw.begin(session, { ...streamOf(target, "idle"), body: http2.repeat(2, upload) })
+      yield* Effect.async<void>((resume) => {
+        session.on("remoteSettings", ({ initialWindowSize = 0 }) => {
+          if (initialWindowSize > 1024 * 1024) resume(Effect.void)
+        })
+      })
+      taken.end()
+      for (let streams = 0; streams < greedyStreams; streams++) {
+        raw.begin(session, { ...streamOf(target, "stuck"), body: http2.repeat(2, upload) })
+      }
+    })
+}
+
 /** Calls that write more lines than the log keeps, each with a text of a megabyte. */
 const talkative = (name: string, method: string): GreedyPeer => ({
   name,
@@ -338,6 +358,7 @@ export const greedyPeers: ReadonlyArray<GreedyPeer> = [
   granting,
   greedy("bytes that no device takes", (target) => ({ ...streamOf(target, "stuck"), body: upload })),
   greedy("resources that no call uses", (target) => ({ ...resourceOf(target), body: upload })),
+  widening,
   talkative("log lines that quote from messages", "excerpt"),
   talkative("failures", "fail")
 ]

@@ -25,6 +25,7 @@ import type { EagerLine } from "./eagerLine.ts"
 import { MessageError, MessageReader } from "./messageReader.ts"
 import * as httpMessages from "./messages.ts"
 import type { Turns } from "./sendTurns.ts"
+import type { StreamWindow } from "./streamWindow.ts"
 
 const inboxBytes = 1024 * 1024
 
@@ -42,6 +43,8 @@ interface Connection {
   readonly turns: Turns
   // The EagerLine under the connection, if it has one. Senders wait while it is full.
   readonly outlet: EagerLine | undefined
+  // The window of its streams, if it changes.
+  readonly window: StreamWindow | undefined
   // Why the connection does not accept the call, if it does not.
   readonly refusal: GrpcStatus.GrpcStatusError | undefined
 }
@@ -93,11 +96,11 @@ class ServedCall {
   constructor(
     private readonly service: Service,
     private readonly stream: ServerHttp2Stream,
-    { outlet, turns }: Connection,
+    private readonly connection: Connection,
     headers: IncomingHttpHeaders,
     private readonly rawHeaders: ReadonlyArray<string>
   ) {
-    this.sender = new httpMessages.Sender(stream, turns, outlet)
+    this.sender = new httpMessages.Sender(stream, connection.turns, connection.outlet)
     this.timeout = headers["grpc-timeout"] === undefined
       ? Option.none()
       : Option.flatMap(Metadata.get(this.metadata, "grpc-timeout"), parseTimeout)
@@ -177,10 +180,15 @@ class ServedCall {
   }
 
   duplex({ handle }: Handler<"Duplex">): void {
+    const { window } = this.connection
+    window?.begin()
     const inbox = new Inbox<Bytes.Bytes, GrpcStatus.GrpcStatusError>(inboxBytes)
     const reading = new httpMessages.Reading(
       this.stream,
-      (message) => inbox.push(message),
+      (message) => {
+        window?.carry(Bytes.size(message))
+        return inbox.push(message)
+      },
       this.service.maxMessageBytes,
       (error) => this.refuse(error)
     )
@@ -197,6 +205,7 @@ class ServedCall {
         )
       }))
     this.stream.on("close", () => {
+      window?.end()
       // Most inboxes are closed by then, and checking costs less than making an error.
       if (!inbox.isClosed) inbox.close(Option.some(GrpcStatus.make("CANCELLED", "the caller went away")))
     })

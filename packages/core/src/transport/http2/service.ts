@@ -21,9 +21,7 @@ import { EagerSocket } from "./eagerSocket.ts"
 import * as httpKeepAlive from "./keepAlive.ts"
 import { Turns } from "./sendTurns.ts"
 import * as httpServedCall from "./serverCall.ts"
-
-// How many bytes a peer may send on one stream before a handler takes them.
-const streamWindow = 1024 * 1024
+import * as streamWindow from "./streamWindow.ts"
 
 const maxFrameSize = 1024 * 1024
 
@@ -47,7 +45,7 @@ const overLimit = (limit: number): GrpcStatus.GrpcStatusError =>
 export const sessionOptions = (options: ServerOptions): Http2.ServerSessionOptions => ({
   ...resetLimits,
   maxSessionMemory,
-  settings: { initialWindowSize: streamWindow, maxConcurrentStreams: streamLimit(options), maxFrameSize }
+  settings: { initialWindowSize: streamWindow.narrow, maxConcurrentStreams: streamLimit(options), maxFrameSize }
 })
 
 interface Service {
@@ -110,6 +108,8 @@ export const make = Effect.fnUntraced(function*(
         }
       )
       const turns = new Turns(session)
+      // A peer on a Unix socket learns at once that there is room again.
+      const window = isLocal ? undefined : new streamWindow.StreamWindow(session)
       const isClosing = httpEnding.closeSafely(session)
       session.on(
         "stream",
@@ -127,7 +127,7 @@ export const make = Effect.fnUntraced(function*(
           if (isClosing()) stream.on("error", () => {})
           else {
             const refusal = open > limit ? overLimit(limit) : undefined
-            httpServedCall.serve(calls, { turns, outlet, refusal }, stream, headers, rawHeaders)
+            httpServedCall.serve(calls, { turns, outlet, window, refusal }, stream, headers, rawHeaders)
           }
         }
       )
