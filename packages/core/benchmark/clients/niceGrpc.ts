@@ -27,18 +27,23 @@ export const connect = (address: string): Rpcs => {
     open: (request, outgoing) => {
       const controller = new AbortController()
       let onOpened = (_resource: string) => {}
+      let endsCall = false
       const opened = new Promise<string>((resolve) => (onOpened = resolve))
       const responses = router.stream(frames(outgoing), {
         metadata: Metadata({ request }),
         signal: controller.signal,
-        onHeader: (metadata) => onOpened(metadata.get("resource") ?? "")
+        onHeader: (metadata) => {
+          endsCall = metadata.has("x-jumpstarter-host")
+          onOpened(metadata.get("resource") ?? "")
+        }
       })
       return {
         opened,
         receive: async (onBytes) => {
           for await (const { frameType, payload } of responses) {
-            if (frameType === FrameType.FRAME_TYPE_GOAWAY) return
-            onBytes(payload)
+            if (frameType === FrameType.FRAME_TYPE_DATA) onBytes(payload)
+            // A Python exporter says GOAWAY and leaves ending the call to the client, which nice-grpc resets.
+            else if (!endsCall) return
           }
         },
         cancel: () => controller.abort()
