@@ -26,7 +26,7 @@ const sum = (measurements: ReadonlyArray<Measurement>): Measurement => ({
 // to compile what opens one.
 const streams = (total: number, count: number): Work => ({
   name: `streams-${count}`,
-  title: `${total} byte streams, ${count} at a time`,
+  title: `${total.toLocaleString("en-US")} byte streams, ${count.toLocaleString("en-US")} at a time`,
   unit: "time",
   amount: total,
   clients: overSocket,

@@ -317,18 +317,11 @@ const operationsOf = (session: Session, node: DriverTree.DriverNode): Operations
           ongoing.outcome = Effect.succeed(Exit.fail(error))
           return error
         }
-        const stream = ongoing.counted(
-          yield* Effect.catchAll(session.exporter.driverStream(site.uuid, method, ongoing.options), explain(site))
+        const stream = yield* Effect.catchAll(
+          session.exporter.driverStream(site.uuid, method, ongoing.options),
+          explain(site)
         )
-        const receive = Effect.mapError(stream.receive, Option.map(fail))
-        return {
-          name: site.driver,
-          metadata: stream.metadata,
-          receive,
-          read: Stream.repeatEffectOption(receive),
-          write: (bytes: Uint8Array) => Effect.mapError(stream.write(bytes), fail),
-          end: stream.end
-        }
+        return { name: site.driver, metadata: stream.metadata, ...ongoing.counted(stream, fail), end: stream.end }
       })
     )
   }
@@ -340,16 +333,14 @@ const operationsOf = (session: Session, node: DriverTree.DriverNode): Operations
       Effect.fnUntraced(function*(ongoing) {
         if (Option.isSome(resource.size)) ongoing.witness?.expects(resource.size.value)
         const site = yield* session.admit(node, { method: "resource", kind: "resource", caller })
-        const stream = ongoing.counted(
-          yield* Effect.catchAll(
-            session.exporter.resourceStream(
-              site.uuid,
-              // What a driver writes is encoded on this side, see `ResourceOptions`.
-              resource._tag === "Source" ? Option.getOrNull(resource.contentEncoding) : null,
-              ongoing.options
-            ),
-            explain(site)
-          )
+        const stream = yield* Effect.catchAll(
+          session.exporter.resourceStream(
+            site.uuid,
+            // What a driver writes is encoded on this side, see `ResourceOptions`.
+            resource._tag === "Source" ? Option.getOrNull(resource.contentEncoding) : null,
+            ongoing.options
+          ),
+          explain(site)
         )
         const handle = yield* Option.match(Metadata.get(stream.metadata, streamRequest.resourceKey), {
           onNone: () => Effect.fail("the exporter sent no resource handle"),
@@ -358,7 +349,7 @@ const operationsOf = (session: Session, node: DriverTree.DriverNode): Operations
           Effect.mapError((details) => clientErrors.unexpectedResult(site, "INTERNAL", { details }))
         )
         const lent = yield* transfer.open(
-          stream,
+          { ...stream, ...ongoing.counted(stream, identity) },
           ongoing,
           handle,
           resource,

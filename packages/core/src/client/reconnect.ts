@@ -190,7 +190,8 @@ export const make = Effect.fnUntraced(function*(
   const watch = <A>(rpc: Effect.Effect<A, GrpcStatus.GrpcStatusError>): Effect.Effect<A, GrpcStatus.GrpcStatusError> =>
     Effect.suspend(() => {
       const seen = losses
-      return Effect.tapBoth(rpc, { onFailure: failed(seen), onSuccess: () => answered(seen) })
+      const watched = Effect.tapError(rpc, failed(seen))
+      return now._tag === "Ready" ? watched : Effect.tap(watched, () => answered(seen))
     })
 
   const watchStream = <A>(
@@ -216,13 +217,14 @@ export const make = Effect.fnUntraced(function*(
     duplex: (rpc, options) =>
       Effect.map(channel.duplex(rpc, options), (duplex) => {
         const seen = losses
+        const watched = Effect.tapError(
+          duplex.receive,
+          Option.match({ onNone: () => Effect.void, onSome: failed(seen) })
+        )
         return {
           ...duplex,
           initialMetadata: watch(duplex.initialMetadata),
-          receive: Effect.tapBoth(duplex.receive, {
-            onFailure: Option.match({ onNone: () => Effect.void, onSome: failed(seen) }),
-            onSuccess: () => answered(seen)
-          })
+          receive: now._tag === "Ready" ? watched : Effect.tap(watched, () => answered(seen))
         }
       })
   })

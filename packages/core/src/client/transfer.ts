@@ -164,7 +164,7 @@ const download = <A, E, R>(
       Effect.zipLeft(
         Effect.zipLeft(Stream.run(encoded, target.sink), warning.end),
         Effect.zipRight(
-          pull.forEach(expected, () => Effect.void),
+          pull.drain(expected),
           Effect.suspend(() => target.expect(moved.received, true))
         )
       )

@@ -277,7 +277,7 @@ const make = (rpc: GrpcDuplex, place: Place, content: Content): Effect.Effect<Tu
     // Waits until the other end has ended too. Nothing can follow a frame that was lost.
     const leave = Effect.zipRight(
       Effect.suspend(() => line.isSending ? end : write),
-      Effect.ignore(pull.forEach(rpc.receive, () => Effect.void))
+      Effect.ignore(pull.drain(rpc.receive))
     ).pipe(
       interruptible.timeoutOption(closeGrace),
       // The other end runs outside of this program, so this takes real time on any clock.

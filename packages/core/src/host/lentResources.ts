@@ -94,10 +94,13 @@ const codecFailure = (
   error._tag === "ContentEncodingError" ? DriverFailure.make("InvalidArgument", error.message, error) : error
 
 const use = ({ encoding, stream }: PendingResource): DriverResource => {
-  const read = Stream.mapError(stream.read, lost)
   const write: DriverResource["write"] = Stream.runForEach((chunk) => Effect.mapError(stream.write(chunk), lost))
-  return encoding === undefined ? { read, write } : {
-    read: Stream.mapError(ContentEncoding.decode(encoding)(read), codecFailure),
+  return encoding === undefined ? { read: Stream.mapError(stream.read, lost), write } : {
+    read: Stream.repeatEffectChunkOption(stream.receiveAll).pipe(
+      Stream.mapError(lost),
+      ContentEncoding.decode(encoding),
+      Stream.mapError(codecFailure)
+    ),
     write: (bytes) => write(Stream.mapError(ContentEncoding.encode(encoding)(bytes), codecFailure))
   }
 }

@@ -31,6 +31,8 @@ export const maxFrameBytes: number = 1024 * 1024
 export interface DuplexStream extends ByteStream<GrpcStatusError> {
   /** Returns the next bytes of `read`; fails with `None` after the last ones. */
   readonly receive: Effect.Effect<Uint8Array, Option.Option<GrpcStatusError>>
+  /** Like `receive`, with all bytes that have arrived: for a reader that takes everything, because another one would miss the rest. */
+  readonly receiveAll: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<GrpcStatusError>>
   readonly peerEnded: Effect.Effect<void, GrpcStatusError>
 }
 
@@ -73,6 +75,8 @@ interface Side extends Pick<GrpcDuplex, "receive" | "send"> {
   readonly halfClose: Effect.Effect<void>
 }
 
+const noMore = Exit.fail(Option.none<GrpcStatusError>())
+
 const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) => {
   const state = { peerEnded: false, ended: false, wrote: false }
 
@@ -83,39 +87,58 @@ const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) 
   let pieces: ReadonlyArray<Uint8Array> = []
   let nextPiece = 0
 
-  const ended = Effect.suspend(() => {
-    state.peerEnded = true
-    return Effect.fail(Option.none<GrpcStatusError>())
-  })
+  // Why the next message cannot be read.
+  let failure: GrpcStatusError | undefined
 
-  // Returns the next payload, or the next piece of one. Messages after a GOAWAY are ignored, as in the reference implementation.
-  const receive: Effect.Effect<Uint8Array, Option.Option<GrpcStatusError>> = Effect.suspend(() => {
-    if (state.peerEnded) return Effect.fail(Option.none())
-    while (true) {
+  // Returns the next payload that has arrived, or the next piece of one, and undefined when there is none. Messages after a GOAWAY are
+  // ignored, as in the reference implementation.
+  const arrived = (): Uint8Array | undefined => {
+    while (!state.peerEnded && failure === undefined) {
       const piece = pieces[nextPiece++]
       if (piece !== undefined) {
-        if (piece.length > 0) return Effect.succeed(piece)
+        if (piece.length > 0) return piece
         continue
       }
       const message = batch[next++]
-      if (message === undefined) break
+      if (message === undefined) return undefined
       try {
         const { kind, payload } = frame.decode(message)
-        if (kind === "goAway") return ended
+        if (kind === "goAway") state.peerEnded = true
         pieces = kind === "data" ? Bytes.pieces(payload) : []
         nextPiece = 0
       } catch (cause) {
-        return Effect.fail(Option.some(malformed(cause)))
+        failure = malformed(cause)
       }
     }
+    return undefined
+  }
+
+  const receive: Effect.Effect<Uint8Array, Option.Option<GrpcStatusError>> = Effect.suspend(() => {
+    const piece = arrived()
+    if (piece !== undefined) return Effect.succeed(piece)
+    if (failure !== undefined) {
+      const error = failure
+      failure = undefined
+      return Effect.fail(Option.some(error))
+    }
+    if (state.peerEnded) return noMore
     return Effect.matchEffect(side.receive, {
-      onFailure: (end) => Option.isNone(end) ? ended : Effect.fail(end),
+      onFailure: (end) => {
+        if (Option.isNone(end)) state.peerEnded = true
+        return Effect.fail(end)
+      },
       onSuccess: (chunk) => {
         batch = Chunk.toReadonlyArray(chunk)
         next = 0
         return receive
       }
     })
+  })
+
+  const receiveAll = Effect.map(receive, (first) => {
+    const all = [first]
+    for (let piece = arrived(); piece !== undefined; piece = arrived()) all.push(piece)
+    return Chunk.unsafeFromArray(all)
   })
 
   const write = (bytes: Uint8Array): Effect.Effect<void, GrpcStatusError> => {
@@ -132,27 +155,29 @@ const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) 
   }
 
   // A failure to send the GOAWAY means that the peer is gone, and then it needs none.
-  const end = Effect.suspend(() => {
-    if (state.ended) return Effect.void
-    state.ended = true
-    return Effect.ignore(side.send(frame.goAway)).pipe(
-      Effect.onInterrupt(() =>
-        Effect.sync(() => {
-          state.ended = false
-        })
-      ),
-      Effect.zipRight(side.halfClose)
-    )
-  })
+  const goodbye = Effect.ignore(side.send(frame.goAway))
+
+  const endAfter = (goodbye: Effect.Effect<void>) =>
+    Effect.suspend(() => {
+      if (state.ended) return Effect.void
+      state.ended = true
+      return Effect.zipRight(goodbye, side.halfClose)
+    })
+
+  const end = endAfter(Effect.onInterrupt(goodbye, () =>
+    Effect.sync(() => {
+      state.ended = false
+    })))
 
   const stream: DuplexStream = {
     receive,
+    receiveAll,
     read: Stream.repeatEffectOption(receive),
     write,
     end,
-    peerEnded: pull.forEach(receive, () => Effect.void)
+    peerEnded: pull.drain(receive)
   }
-  return { state, stream }
+  return { state, stream, finish: endAfter(goodbye) }
 }
 
 /**
@@ -178,13 +203,13 @@ export const fromDuplex = (
   Effect.map(
     acquireRelease(
       Effect.sync(() => makeStream(duplex, malformed)),
-      ({ state, stream }, exit) => {
+      ({ finish, state, stream }, exit) => {
         const flush = Effect.suspend(() =>
-          state.wrote && !state.peerEnded ? Effect.zipRight(stream.end, Effect.ignore(stream.peerEnded)) : Effect.void
+          state.wrote && !state.peerEnded ? Effect.zipRight(finish, Effect.ignore(stream.peerEnded)) : Effect.void
         )
         const settle = Effect.suspend(() =>
           state.peerEnded && options.peerEndsRpc === true
-            ? Effect.zipRight(stream.end, Effect.ignore(duplex.status))
+            ? Effect.zipRight(finish, Effect.ignore(duplex.status))
             : Effect.void
         )
         return Effect.zipRight(

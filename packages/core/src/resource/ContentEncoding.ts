@@ -11,6 +11,7 @@ import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { Scavenging } from "../util/scavenging.ts"
 import * as Codec from "./codec.ts"
 import type * as CodecPackages from "./codecPackages.ts"
 
@@ -62,13 +63,17 @@ export class ContentEncodingError extends Schema.TaggedError<ContentEncodingErro
 
 // Regroups the chunks of a stream into pieces of at most `Codec.inputSize`, then null, so that one large chunk costs no
 // more memory than many small ones. The pieces are copies, because the codecs transfer them to another thread.
-const makeInput = <E, R>(pull: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<E>, R>) => {
+const makeInput = <E, R>(
+  pull: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<E>, R>,
+  scavenging: Scavenging
+) => {
   let pending: Array<Uint8Array> = []
   let available = 0
   let ended = false
 
   const take = (size: number): Uint8Array<ArrayBuffer> => {
     const bytes = new Uint8Array(size)
+    scavenging.add(size)
     let filled = 0
     let used = 0
     while (filled < size) {
@@ -119,7 +124,8 @@ const run = <E, R>(
   const toError = (failure: Codec.Failure) => new ContentEncodingError({ encoding, ...failure })
 
   return Stream.unwrapScoped(Effect.gen(function*() {
-    const input = makeInput(yield* Stream.toPull(stream))
+    const scavenging = new Scavenging()
+    const input = makeInput(yield* Stream.toPull(stream), scavenging)
     const first = yield* input
     if (first === null && direction === "decode") {
       return yield* new ContentEncodingError({ encoding, reason: "Truncated", details: "there is no data at all" })
@@ -148,6 +154,7 @@ const run = <E, R>(
             reply = yield* Effect.mapError(nextInput, (error) => Option.some<E | ContentEncodingError>(error))
             break
           case "Write":
+            scavenging.add(event.bytes.length)
             return Chunk.of(event.bytes)
           case "Done":
             return yield* Effect.fail(Option.none<E | ContentEncodingError>())

@@ -14,8 +14,8 @@ import { nodeZstd } from "./nodeZstd.ts"
 
 export type { Failure, Reply }
 
-// The largest input that a codec gets at once, in bytes.
-export const inputSize = 64 * 1024
+// The largest input that a codec gets at once, in bytes. Each input takes a turn of the codec's thread.
+export const inputSize = 256 * 1024
 
 interface Codec {
   readonly next: (reply: Reply) => Effect.Effect<Event, Failure>

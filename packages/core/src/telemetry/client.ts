@@ -7,14 +7,21 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
 import type * as MetricLabel from "effect/MetricLabel"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
 import type { CallOptions } from "../grpc/grpcTransport.ts"
+import type { ByteStream } from "../protocol/ByteStream.ts"
 import type { DuplexStream } from "../protocol/duplexStream.ts"
 import { acquireRelease } from "../util/acquired.ts"
 import type { Operation } from "./metrics.ts"
 import * as telemetrySpan from "./span.ts"
 import type { CallWitness } from "./witness.ts"
+
+interface Counted<E> extends Pick<ByteStream<E>, "read" | "write"> {
+  readonly receive: Effect.Effect<Uint8Array, Option.Option<E>>
+}
 
 // A call under way.
 export class Ongoing {
@@ -49,23 +56,29 @@ export class Ongoing {
     return { metadata: this.span?.metadata }
   }
 
-  // The same stream, with its bytes counted.
-  counted<S extends DuplexStream>(stream: S): S {
-    const receive = Effect.map(stream.receive, (bytes) => {
-      this.received += bytes.length
-      this.operation.bytes?.received.unsafeUpdate(bytes.length, this.labels)
-      this.witness?.received(bytes)
-      return bytes
+  // Counts the bytes of a stream, and explains its failures.
+  counted<E>(stream: DuplexStream, explain: (status: GrpcStatusError) => E): Counted<E> {
+    const receive = Effect.matchEffect(stream.receive, {
+      onFailure: (end) => Effect.fail(Option.map(end, explain)),
+      onSuccess: (bytes) => {
+        this.received += bytes.length
+        this.operation.bytes?.received.unsafeUpdate(bytes.length, this.labels)
+        this.witness?.received(bytes)
+        return Effect.succeed(bytes)
+      }
     })
     return {
-      ...stream,
       receive,
       read: Stream.repeatEffectOption(receive),
       write: (bytes) =>
-        Effect.map(stream.write(bytes), () => {
-          this.sent += bytes.length
-          this.operation.bytes?.sent.unsafeUpdate(bytes.length, this.labels)
-          this.witness?.sent(bytes)
+        Effect.matchEffect(stream.write(bytes), {
+          onFailure: (status) => Effect.fail(explain(status)),
+          onSuccess: () => {
+            this.sent += bytes.length
+            this.operation.bytes?.sent.unsafeUpdate(bytes.length, this.labels)
+            this.witness?.sent(bytes)
+            return Effect.void
+          }
         })
     }
   }

@@ -8,9 +8,18 @@ export const forEach = <A, E, E2>(
   pull: Effect.Effect<A, Option.Option<E>>,
   f: (value: A) => Effect.Effect<void, E2>
 ): Effect.Effect<void, E | E2> => {
-  const next: Effect.Effect<never, Option.Option<E | E2>> = Effect.flatMap(
-    pull,
-    (value) => Effect.zipRight(Effect.mapError(f(value), Option.some), next)
-  )
-  return Effect.catchAll(next, Option.match({ onNone: () => Effect.void, onSome: Effect.fail<E | E2> }))
+  const next: Effect.Effect<void, E | E2> = Effect.matchEffect(pull, {
+    onFailure: Option.match({ onNone: () => Effect.void, onSome: (error) => Effect.fail(error) }),
+    onSuccess: (value) => Effect.zipRight(f(value), next)
+  })
+  return next
+}
+
+// Takes all values until the pull ends.
+export const drain = <A, E>(pull: Effect.Effect<A, Option.Option<E>>): Effect.Effect<void, E> => {
+  const next: Effect.Effect<void, E> = Effect.matchEffect(pull, {
+    onFailure: Option.match({ onNone: () => Effect.void, onSome: (error) => Effect.fail(error) }),
+    onSuccess: () => next
+  })
+  return next
 }

@@ -1,6 +1,6 @@
 import { FrameType, StreamRequest } from "@effect-jumpstarter/proto/jumpstarter/v1/router"
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, Deferred, Effect, Exit, Fiber, Option, Queue, Ref, Scope, Stream } from "effect"
+import { Chunk, Deferred, Effect, Either, Exit, Fiber, Option, Queue, Ref, Scope, Stream } from "effect"
 import * as Bytes from "../../src/grpc/Bytes.ts"
 import { GrpcHandler, type GrpcServerDuplex } from "../../src/grpc/GrpcHandler.ts"
 import * as GrpcStatus from "../../src/grpc/GrpcStatus.ts"
@@ -119,6 +119,49 @@ describe("duplexStream", () => {
         const exit = yield* Fiber.await(reader)
         assert.isTrue(Exit.isFailure(exit) && !Exit.isInterrupted(exit))
         assert.strictEqual((yield* Effect.flip(exit)).code, "CANCELLED")
+      }))
+
+    // What arrives at once, as the pieces of each reading.
+    const readings = (...frames: ReadonlyArray<Bytes.Bytes>) =>
+      Effect.gen(function*() {
+        const arrivals = [Chunk.unsafeFromArray(frames)]
+        const { receiveAll } = duplexStream.fromServerDuplex({
+          receive: Effect.suspend(() => Effect.fromNullable(arrivals.pop()).pipe(Effect.mapError(() => Option.none()))),
+          send: () => Effect.void
+        }, malformed)
+        const next = Effect.either(Effect.map(receiveAll, (pieces) => Chunk.toReadonlyArray(Chunk.map(pieces, text))))
+        return yield* Effect.replicateEffect(next, 3)
+      })
+
+    it.effect("returns all that has arrived at once, up to the GOAWAY", () =>
+      Effect.gen(function*() {
+        const end = Either.left(Option.none())
+        assert.deepStrictEqual(
+          yield* readings(
+            frame.encodeData(utf8("a")),
+            new Uint8Array(),
+            frame.encodeData(utf8("b")),
+            frame.goAway,
+            frame.encodeData(utf8("c"))
+          ),
+          [Either.right(["a", "b"]), end, end]
+        )
+      }))
+
+    it.effect("returns what has arrived before a message that is not a frame", () =>
+      Effect.gen(function*() {
+        const [first, second, third] = yield* readings(
+          frame.encodeData(utf8("a")),
+          frame.encodeData(utf8("b")),
+          fromHex("0a 05 01"),
+          frame.encodeData(utf8("c"))
+        )
+        assert.deepStrictEqual(first, Either.right(["a", "b"]))
+        assert.strictEqual(
+          second !== undefined && Either.isLeft(second) && Option.getOrUndefined(second.left)?.details,
+          "malformed"
+        )
+        assert.deepStrictEqual(third, Either.right(["c"]))
       }))
 
     it.scoped("fails on a message that is not a frame", () =>

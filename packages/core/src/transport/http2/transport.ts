@@ -155,11 +155,9 @@ export const make = Effect.fnUntraced(function*(
         )
       )
     }
+    const cancelCall = Effect.suspend(() => call?.cancel ?? Effect.void)
     const cancel = Effect.suspend(() =>
-      Effect.zipRight(
-        beginning === undefined || fiber === undefined ? Effect.void : Fiber.interrupt(fiber),
-        Effect.suspend(() => call?.cancel ?? Effect.void)
-      )
+      beginning === undefined || fiber === undefined ? cancelCall : Effect.zipRight(Fiber.interrupt(fiber), cancelCall)
     )
     const attempt = Effect.flatMap(
       connect(rpc),
@@ -171,8 +169,8 @@ export const make = Effect.fnUntraced(function*(
       use: (effect: (call: HttpCall) => Effect.Effect<void>): Effect.Effect<void> =>
         Effect.suspend(() => {
           repeatable = false
-          const current = Effect.suspend(() => call === undefined ? Effect.void : effect(call))
-          return beginning === undefined ? current : Effect.zipRight(Deferred.await(beginning), current)
+          const current = () => call === undefined ? Effect.void : effect(call)
+          return beginning === undefined ? current() : Effect.flatMap(Deferred.await(beginning), current)
         }),
       cancel,
       isOver: () => call?.isOver !== false
@@ -209,18 +207,12 @@ export const make = Effect.fnUntraced(function*(
       }
     }, Option.none())
     // Sending a message that was dropped because the RPC had ended fails with the reason.
-    const ended = Effect.suspend(() =>
-      call.isOver()
-        ? Effect.zipRight(
-          Deferred.await(status),
-          sentAfterEnd({ rpc, target })
-        )
-        : Effect.void
-    )
+    const ended = () =>
+      call.isOver() ? Effect.zipRight(Deferred.await(status), sentAfterEnd({ rpc, target })) : Effect.void
     return {
       initialMetadata: Deferred.await(initialMetadata),
       receive: inbox.take,
-      send: (message) => Effect.zipRight(call.use((call) => call.send(message)), ended),
+      send: (message) => Effect.flatMap(call.use((call) => call.send(message)), ended),
       halfClose: call.use((call) => call.halfClose),
       cancel: call.cancel,
       status: Deferred.await(status)
