@@ -18,6 +18,7 @@ import * as LogEntry from "../protocol/LogEntry.ts"
 import type { CallCount } from "../telemetry/metrics.ts"
 import { acquireRelease } from "../util/acquired.ts"
 import * as interruptible from "../util/interruptible.ts"
+import * as pull from "../util/pull.ts"
 import * as sharedFiber from "../util/sharedFiber.ts"
 import type { ExporterClient } from "./ExporterClient.ts"
 import { SeenLines } from "./seenLines.ts"
@@ -154,7 +155,7 @@ const offer = (subscriber: Subscriber, event: LogEntry.LogEvent): void => {
 
 // What a consumer gets: the queued lines, then a gap for the lines that did not fit.
 const eventsOf = (subscriber: Subscriber): Stream.Stream<LogEntry.LogEvent> =>
-  Stream.repeatEffectChunkOption(
+  pull.chunks(
     Effect.flatMap(subscriber.mailbox.takeAll, ([events, done]) => {
       const { dropped } = subscriber
       subscriber.dropped = 0

@@ -130,7 +130,7 @@ const download = <A, E, R>(
     ? receive
     : Effect.tap(receive, () => Effect.mapError(target.expect(moved.received, false), Option.some))
   const warning = encodingWarning.ofTarget(target, site.driver)
-  const received = Stream.repeatEffectOption(Effect.tap(expected, warning.look))
+  const received = pull.values(Effect.tap(expected, warning.look))
   const encoded = Option.match(target.contentEncoding, {
     onNone: () => received,
     onSome: (encoding) =>

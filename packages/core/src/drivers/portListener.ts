@@ -3,12 +3,12 @@
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import { createServer, type Server, type Socket } from "node:net"
 import * as hostPort from "../grpc/hostPort.ts"
 import type { ByteStream } from "../protocol/ByteStream.ts"
 import * as socketFile from "../transport/socketFile.ts"
 import * as socketPath from "../transport/socketPath.ts"
+import * as pull from "../util/pull.ts"
 import * as readable from "../util/readable.ts"
 
 const toError = (cause: unknown): Error => cause instanceof Error ? cause : new Error(String(cause))
@@ -17,7 +17,7 @@ const toByteStream = (socket: Socket): Effect.Effect<ByteStream<Error>, never, S
   Effect.map(
     readable.make(socket, toError, () => new Error("the connection was closed")),
     (next) => ({
-      read: Stream.repeatEffectOption(next),
+      read: pull.values(next),
       write: (bytes) =>
         Effect.async((resume) => {
           socket.write(bytes, (error) => resume(error ? Effect.fail(error) : Effect.void))

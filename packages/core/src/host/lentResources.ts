@@ -20,6 +20,7 @@ import * as codecPackages from "../resource/codecPackages.ts"
 import * as ContentEncoding from "../resource/ContentEncoding.ts"
 import type { DriverResource } from "../resource/Resource.ts"
 import * as interruptible from "../util/interruptible.ts"
+import * as pull from "../util/pull.ts"
 import type { Hosted, PendingResource } from "./driverTable.ts"
 import type * as presignedRequests from "./presigned/requests.ts"
 
@@ -96,7 +97,7 @@ const codecFailure = (
 const use = ({ encoding, stream }: PendingResource): DriverResource => {
   const write: DriverResource["write"] = Stream.runForEach((chunk) => Effect.mapError(stream.write(chunk), lost))
   return encoding === undefined ? { read: Stream.mapError(stream.read, lost), write } : {
-    read: Stream.repeatEffectChunkOption(stream.receiveAll).pipe(
+    read: pull.chunks(stream.receiveAll).pipe(
       Stream.mapError(lost),
       ContentEncoding.decode(encoding),
       Stream.mapError(codecFailure)

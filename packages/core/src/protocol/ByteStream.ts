@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 import { MemoryPipe } from "../transport/memory/pipe.ts"
+import * as pull from "../util/pull.ts"
 import * as DriverFailure from "./DriverFailure.ts"
 import * as streamEnd from "./streamEnd.ts"
 
@@ -75,7 +76,7 @@ export const transform = <E = never, R = never>(
     let ended = false
     return {
       // A writer must not wait for a transformation that has ended.
-      read: transform(Stream.repeatEffectChunkOption(input.take)).pipe(
+      read: transform(pull.chunks(input.take)).pipe(
         Stream.provideContext(services),
         Stream.ensuring(input.leave(Exit.void))
       ),

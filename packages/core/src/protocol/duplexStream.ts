@@ -6,7 +6,6 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import { clearTimeout, setTimeout } from "node:timers"
 import * as Bytes from "../grpc/Bytes.ts"
 import { type GrpcStatusError, refused } from "../grpc/GrpcStatus.ts"
@@ -172,7 +171,7 @@ const makeStream = (side: Side, malformed: (cause: unknown) => GrpcStatusError) 
   const stream: DuplexStream = {
     receive,
     receiveAll,
-    read: Stream.repeatEffectOption(receive),
+    read: pull.values(receive),
     write,
     end,
     peerEnded: pull.drain(receive)

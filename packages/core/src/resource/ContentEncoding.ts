@@ -11,6 +11,7 @@ import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as pull from "../util/pull.ts"
 import { Scavenging } from "../util/scavenging.ts"
 import * as Codec from "./codec.ts"
 import type * as CodecPackages from "./codecPackages.ts"
@@ -142,7 +143,7 @@ const run = <E, R>(
     })
 
     let reply: Codec.Reply = undefined
-    return Stream.repeatEffectChunkOption(Effect.gen(function*() {
+    return pull.chunks(Effect.gen(function*() {
       while (true) {
         const event = yield* Effect.mapError(
           codec.next(reply),

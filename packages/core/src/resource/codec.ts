@@ -5,6 +5,7 @@ import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
 import { Worker } from "node:worker_threads"
 import * as Zlib from "node:zlib"
+import * as suspended from "../util/suspended.ts"
 import * as codecPackages from "./codecPackages.ts"
 import { CodecFailure, truncated } from "./codecWorker/failure.ts"
 import { program } from "./codecWorker/generated.ts"
@@ -34,7 +35,7 @@ const awaitOutcome = (
   poll: () => Outcome | undefined,
   onWake: (wake: (() => void) | undefined) => void
 ): Effect.Effect<Event, Failure> =>
-  Effect.async((resume) => {
+  suspended.until((resume) => {
     const wake = () => {
       const outcome = poll()
       if (outcome !== undefined) {

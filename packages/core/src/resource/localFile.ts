@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as EffectSink from "effect/Sink"
 import * as Stream from "effect/Stream"
+import * as pull from "../util/pull.ts"
 import * as fileError from "./fileError.ts"
 import * as sequentialFile from "./sequentialFile.ts"
 
@@ -19,7 +20,7 @@ const sizeOf = ({ blksize, blocks, size, type }: FileSystem.File.Info): number |
 // Without the queue of `FileSystem.stream`, which reads ahead: V8 then collects the whole heap half as often while a file is sent.
 const read = (fileSystem: FileSystem.FileSystem, path: string): Stream.Stream<Uint8Array, fileError.FileError> =>
   Stream.unwrapScoped(Effect.map(fileSystem.open(path, { flag: "r" }), (file) =>
-    Stream.repeatEffectOption(
+    pull.values(
       Effect.flatMap(
         Effect.mapError(file.readAlloc(chunkBytes), Option.some),
         Option.match({ onNone: () => Effect.fail(Option.none()), onSome: Effect.succeed })

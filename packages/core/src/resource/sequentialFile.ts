@@ -11,6 +11,7 @@ import { Socket } from "node:net"
 import type { Readable, Writable } from "node:stream"
 import { setImmediate } from "node:timers"
 import { isatty, ReadStream } from "node:tty"
+import * as pull from "../util/pull.ts"
 import * as readable from "../util/readable.ts"
 import { type FileError, fromNode, refuse } from "./fileError.ts"
 
@@ -84,7 +85,7 @@ export const read = (path: string, type: Type): Stream.Stream<Uint8Array, FileEr
           () => refuse("read", path, "it was closed before its end")
         )
       ),
-      Effect.map(Stream.repeatEffectOption)
+      Effect.map(pull.values)
     )
   }))
 }

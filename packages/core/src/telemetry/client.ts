@@ -15,6 +15,7 @@ import type { CallOptions } from "../grpc/grpcTransport.ts"
 import type { ByteStream } from "../protocol/ByteStream.ts"
 import type { DuplexStream } from "../protocol/duplexStream.ts"
 import { acquireRelease } from "../util/acquired.ts"
+import * as pull from "../util/pull.ts"
 import type { Operation } from "./metrics.ts"
 import * as telemetrySpan from "./span.ts"
 import type { CallWitness } from "./witness.ts"
@@ -69,7 +70,7 @@ export class Ongoing {
     })
     return {
       receive,
-      read: Stream.repeatEffectOption(receive),
+      read: pull.values(receive),
       write: (bytes) =>
         Effect.matchEffect(stream.write(bytes), {
           onFailure: (status) => Effect.fail(explain(status)),

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { Readable } from "node:stream"
+import * as suspended from "./suspended.ts"
 
 const events = ["readable", "end", "error", "close"] as const
 
@@ -22,7 +23,7 @@ export const make = <E>(
     if (readable.readableEnded) return Effect.fail(Option.none())
     return readable.destroyed ? Effect.fail(Option.some(closed())) : undefined
   }
-  const next = Effect.async<Uint8Array, Option.Option<E>>((resume) => {
+  const next = suspended.until<Uint8Array, Option.Option<E>>((resume) => {
     notify = () => {
       const step = poll()
       if (step === undefined) return

@@ -8,6 +8,7 @@ import { type IncomingMessage, request } from "node:http"
 import { Duplex } from "node:stream"
 import type { ByteStream } from "../../protocol/ByteStream.ts"
 import * as interruptible from "../../util/interruptible.ts"
+import * as pull from "../../util/pull.ts"
 import * as readable from "../../util/readable.ts"
 
 /** The request failed, though the byte stream did not. */
@@ -98,6 +99,6 @@ export const get = <E extends Error>(
     return {
       status: response.statusCode ?? 0,
       contentType: response.headers["content-type"] ?? "",
-      body: Stream.repeatEffectOption(next)
+      body: pull.values(next)
     }
   })

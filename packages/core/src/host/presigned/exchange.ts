@@ -15,6 +15,8 @@ import { pipeline, type Readable, type Transform } from "node:stream"
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib"
 import { withoutBrackets } from "../../grpc/hostPort.ts"
 import * as interruptible from "../../util/interruptible.ts"
+import * as pull from "../../util/pull.ts"
+import * as suspended from "../../util/suspended.ts"
 import * as failure from "./failure.ts"
 import { type GuardedNetwork, guardedNetwork } from "./guardedNetwork.ts"
 import * as httpHeaders from "./httpHeaders.ts"
@@ -200,7 +202,7 @@ const bodyOf = (source: Readable, problem: () => unknown, expiry: Effect.Effect<
     if (source.readableEnded) return Effect.fail(Option.none())
     return source.destroyed ? Effect.fail(Option.some(broken("the connection was closed"))) : undefined
   }
-  const wait = Effect.async<Chunk.Chunk<Uint8Array>, Option.Option<Failure>>((resume) => {
+  const wait = suspended.until<Chunk.Chunk<Uint8Array>, Option.Option<Failure>>((resume) => {
     waits += 1
     wake = () => {
       const taken = take()
@@ -221,7 +223,7 @@ const bodyOf = (source: Readable, problem: () => unknown, expiry: Effect.Effect<
       wake?.()
     })
     for (const event of ["end", "close", "error"]) source.on(event, () => wake?.())
-    return Stream.repeatEffectChunkOption(Effect.suspend(() => take() ?? wait))
+    return pull.chunks(Effect.suspend(() => take() ?? wait))
   })
   const stalled = Effect.suspend(() => {
     let seen = 0

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as interruptible from "../../util/interruptible.ts"
+import * as pull from "../../util/pull.ts"
 import * as exchange from "./exchange.ts"
 import * as httpHeaders from "./httpHeaders.ts"
 import * as requestUrl from "./requestUrl.ts"
@@ -20,7 +21,7 @@ export const toExchange = (httpClient: HttpClient.HttpClient): exchange.Exchange
     const untilExpiry = (bytes: Stream.Stream<Uint8Array, exchange.Failure>) =>
       Stream.unwrapScoped(Effect.map(
         Stream.toPull(bytes),
-        (pull) => Stream.repeatEffectChunkOption(interruptible.raceFirst(pull, Effect.mapError(expiry, Option.some)))
+        (next) => pull.chunks(interruptible.raceFirst(next, Effect.mapError(expiry, Option.some)))
       ))
     // As text: the client would split a URL object and rewrite its query, which breaks signatures.
     const request = HttpClientRequest.make(method)(requestUrl.format(url), { headers })

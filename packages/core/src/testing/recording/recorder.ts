@@ -15,6 +15,7 @@ import * as frame from "../../protocol/routerFrame.ts"
 import * as streamRequest from "../../protocol/streamRequest.ts"
 import type { Channel } from "../../transport/GrpcChannel.ts"
 import * as monotonicClock from "../../util/monotonicClock.ts"
+import * as pull from "../../util/pull.ts"
 import { DriverNames } from "../driverNames.ts"
 import * as exporterCall from "../exporterCall.ts"
 import * as format from "./format.ts"
@@ -270,10 +271,10 @@ export const make = (inner: Channel, options: Options) => {
   const serverStreaming: GrpcTransport["serverStreaming"] = (rpc, message, options) =>
     Stream.unwrapScoped(Effect.gen(function*() {
       const recorded = yield* begin(rpc, exporterCall.fromMessage(rpc, message))
-      const pull = yield* Stream.toPull(inner.serverStreaming(rpc, message, options))
+      const next = yield* Stream.toPull(inner.serverStreaming(rpc, message, options))
       yield* Effect.addFinalizer(() => recorded.cancelled)
-      return Stream.repeatEffectChunkOption(
-        Effect.tapBoth(pull, {
+      return pull.chunks(
+        Effect.tapBoth(next, {
           onFailure: recorded.pulled,
           onSuccess: (answers) => Effect.forEach(answers, recorded.answered, { discard: true })
         })

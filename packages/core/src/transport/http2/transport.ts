@@ -24,6 +24,8 @@ import {
 import { maxMessageBytes } from "../../grpc/messageLimit.ts"
 import * as Metadata from "../../grpc/Metadata.ts"
 import { acquireRelease, addFinalizer } from "../../util/acquired.ts"
+import * as pull from "../../util/pull.ts"
+import * as suspended from "../../util/suspended.ts"
 import * as httpLoss from "../http/loss.ts"
 import * as httpStatus from "../http/status.ts"
 import { Inbox } from "../inbox.ts"
@@ -91,7 +93,7 @@ export const make = Effect.fnUntraced(function*(
     const attempt = Effect.flatMap(
       connect(rpc),
       (session) =>
-        Effect.async<Uint8Array, GrpcStatus.GrpcStatusError>((resume) => {
+        suspended.until<Uint8Array, GrpcStatus.GrpcStatusError>((resume) => {
           let answer: Uint8Array | undefined
           const started = start(session, rpc, options, {
             onHeaders: () => {},
@@ -188,7 +190,7 @@ export const make = Effect.fnUntraced(function*(
       }
       return Effect.as(
         begin(rpc, options, receiver, Option.some(message)),
-        Stream.repeatEffectChunkOption(inbox.take)
+        pull.chunks(inbox.take)
       )
     }))
 

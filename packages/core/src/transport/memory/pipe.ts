@@ -5,6 +5,7 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as suspended from "../../util/suspended.ts"
 import { Waiters } from "../../util/waiters.ts"
 
 // The same size as the window of a stream to a host of this library.
@@ -38,7 +39,7 @@ export class MemoryPipe<E> {
     return Effect.suspend(() => {
       if (this.outcome !== undefined) return Effect.succeed(false)
       if (this.add(message)) return Effect.succeed(true)
-      return Effect.async<boolean>((resume) => {
+      return suspended.until<boolean>((resume) => {
         // Others may have had a turn since the look above.
         if (this.outcome !== undefined) return resume(Effect.succeed(false))
         if (this.add(message)) return resume(Effect.succeed(true))

@@ -19,6 +19,7 @@ import { maxMessageBytes } from "../../grpc/messageLimit.ts"
 import * as Metadata from "../../grpc/Metadata.ts"
 import * as sendable from "../../grpc/sendable.ts"
 import { mapItems } from "../../util/mapItems.ts"
+import * as pull from "../../util/pull.ts"
 import * as rpcFibers from "../fibers.ts"
 import { MemoryPipe } from "./pipe.ts"
 
@@ -121,7 +122,7 @@ export const makeTransport = Effect.fnUntraced(
           ),
           Fiber.interrupt
         )
-        return mapItems(Stream.repeatEffectChunkOption(answers.take), (answer) => received(rpc, answer))
+        return mapItems(pull.chunks(answers.take), (answer) => received(rpc, answer))
       }))
     }
 

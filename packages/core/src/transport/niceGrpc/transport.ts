@@ -12,6 +12,7 @@ import * as GrpcStatus from "../../grpc/GrpcStatus.ts"
 import { type GrpcConnection, type GrpcDuplex, type GrpcTransport, sentAfterEnd } from "../../grpc/grpcTransport.ts"
 import * as Metadata from "../../grpc/Metadata.ts"
 import * as interruptible from "../../util/interruptible.ts"
+import * as pull from "../../util/pull.ts"
 import * as connectFailure from "../connectFailure.ts"
 import * as httpLoss from "../http/loss.ts"
 import * as httpStatus from "../http/status.ts"
@@ -139,7 +140,7 @@ export const make = Effect.fnUntraced(function*(
       const call = new Call({ rpc, target: address }, explain)
       return Effect.as(
         readInto(calls, inbox, call, () => methods.serverStreaming(rpc)(message, call.options(options)), () => {}),
-        Stream.repeatEffectChunkOption(inbox.take)
+        pull.chunks(inbox.take)
       )
     }))
 
