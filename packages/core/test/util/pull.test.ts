@@ -59,7 +59,7 @@ describe("pull", () => {
       assert.deepStrictEqual(yield* Stream.runHead(values), Option.none())
     }))
 
-  it.effect("a long stream takes no stack", () =>
+  it.effect("a long stream does not grow the stack", () =>
     Effect.gen(function*() {
       let left = 20_000
       const next = Effect.suspend(() => left-- > 0 ? Effect.succeed(1) : end)
