@@ -188,6 +188,17 @@ describe("requestTimeout", () => {
       }))
   }
 
+  it.scopedLive("begins anew with each call", () =>
+    Effect.gen(function*() {
+      const session = yield* served
+      const late = { path: "/t.S/Slow", open: true }
+      const first = yield* Effect.fork(raw.ask(session, late))
+      yield* Effect.sleep("50 millis")
+      const [second] = yield* Effect.timed(soon(raw.ask(session, late)))
+      assert.isAtLeast(Duration.toMillis(second), 99)
+      assert.strictEqual((yield* soon(Fiber.join(first))).code, "DEADLINE_EXCEEDED")
+    }))
+
   it.scopedLive("may be longer than Node's timers allow", () =>
     Effect.gen(function*() {
       const endpoint = yield* GrpcServer.serve(handlers, localhost, { requestTimeout: "30 days" })

@@ -4,6 +4,9 @@ import * as Bytes from "../../grpc/Bytes.ts"
 
 const prefixBytes = 5
 
+// What is written to a stream is allocated as a Buffer, which takes less time than a small Uint8Array, and which Node need not convert.
+const allocate = (size: number): Buffer => Buffer.allocUnsafe(size)
+
 const prefixInto = (target: Uint8Array, offset: number, length: number): void => {
   target[offset] = 0
   target[offset + 1] = length >>> 24
@@ -14,7 +17,7 @@ const prefixInto = (target: Uint8Array, offset: number, length: number): void =>
 
 // Returns the prefix of a message.
 export const prefix = (length: number): Uint8Array => {
-  const bytes = new Uint8Array(prefixBytes)
+  const bytes = allocate(prefixBytes)
   prefixInto(bytes, 0, length)
   return bytes
 }
@@ -27,7 +30,7 @@ export const prefixed = (message: Bytes.Bytes): ReadonlyArray<Uint8Array> => {
   const size = Bytes.size(message)
   const [first, ...rest] = Bytes.pieces(message)
   if (first === undefined || first.length > headBytes) return [prefix(size), ...Bytes.pieces(message)]
-  const head = new Uint8Array(prefixBytes + first.length)
+  const head = allocate(prefixBytes + first.length)
   prefixInto(head, 0, size)
   head.set(first, prefixBytes)
   return [head, ...rest]
@@ -37,7 +40,7 @@ export const prefixed = (message: Bytes.Bytes): ReadonlyArray<Uint8Array> => {
 export const join = (messages: ReadonlyArray<Bytes.Bytes>): Uint8Array => {
   let size = 0
   for (const message of messages) size += prefixBytes + Bytes.size(message)
-  const whole = new Uint8Array(size)
+  const whole = allocate(size)
   let offset = 0
   for (const message of messages) {
     prefixInto(whole, offset, Bytes.size(message))

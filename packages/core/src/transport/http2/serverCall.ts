@@ -24,6 +24,7 @@ import * as closedStream from "./closedStream.ts"
 import type { EagerLine } from "./eagerLine.ts"
 import { MessageError, MessageReader } from "./messageReader.ts"
 import * as httpMessages from "./messages.ts"
+import { maxTimer, RequestLimit } from "./requestLimit.ts"
 import type { Turns } from "./sendTurns.ts"
 import type { StreamWindow } from "./streamWindow.ts"
 
@@ -35,7 +36,7 @@ export interface Service {
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
   readonly isClosing: () => boolean
   readonly maxMessageBytes: number
-  readonly requestTimeout: Duration.Duration
+  readonly requests: RequestLimit<ServedCall>
 }
 
 // What a call gets from its connection.
@@ -57,9 +58,14 @@ const presence = { "x-effect-grpc": "1" }
 
 const responseHeaders = {
   [constants.HTTP2_HEADER_STATUS]: 200,
-  [constants.HTTP2_HEADER_CONTENT_TYPE]: "application/grpc",
-  "grpc-accept-encoding": "identity"
+  [constants.HTTP2_HEADER_CONTENT_TYPE]: "application/grpc"
 }
+
+// A refused call says which compression is accepted instead.
+const refusalHeaders = { ...responseHeaders, "grpc-accept-encoding": "identity" }
+
+// Node would add a `date`, for which no client of gRPC asks, and which takes a fiftieth of a call.
+const responseOptions = { waitForTrailers: true, sendDate: false }
 
 const timeUnits: Record<string, (count: number) => Duration.Duration> = {
   H: Duration.hours,
@@ -76,9 +82,6 @@ const parseTimeout = (timeout: string): Option.Option<Duration.Duration> => {
 }
 
 const deadlinePassed = "the caller's deadline has passed"
-
-// The longest time of Node's timers, almost 25 days. Timers with a longer time fire at once.
-const maxTimer = 2 ** 31 - 1
 
 const ignore = (): void => {}
 
@@ -116,7 +119,7 @@ class ServedCall {
       else stream.destroy()
     })
     stream.on("close", () => {
-      clearTimeout(this.timer)
+      this.stopWaiting()
       this.sender.close()
       this.stop()
       closedStream.forget(stream)
@@ -139,13 +142,17 @@ class ServedCall {
     this.ended = true
     this.status = status
     if (status !== undefined && !this.headersSent) {
-      this.stream.respond({ ...responseHeaders, ...httpStatus.toTrailers(status) }, { endStream: true })
+      this.stream.respond({ ...refusalHeaders, ...httpStatus.toTrailers(status) }, { endStream: true })
     } else {
       this.sendHeaders(Metadata.empty)
       this.sender.end()
     }
     // A reset would tell the caller to stop, but might overtake the trailers.
     this.stream.resume()
+  }
+
+  endLate(details: string): void {
+    this.end(GrpcStatus.make("DEADLINE_EXCEEDED", details))
   }
 
   unary({ handle, start }: Handler<"Unary">): void {
@@ -234,7 +241,7 @@ class ServedCall {
     this.headersSent = true
     this.stream.respond(
       metadata.entries.size === 0 ? responseHeaders : { ...Object.fromEntries(metadata.entries), ...responseHeaders },
-      { waitForTrailers: true }
+      responseOptions
     )
   }
 
@@ -245,21 +252,19 @@ class ServedCall {
     this.stop()
   }
 
+  private stopWaiting(): void {
+    this.service.requests.end(this)
+    clearTimeout(this.timer)
+  }
+
   // Handles the one request message of a call, once it has arrived.
   private withRequest(handle: (message: Uint8Array) => void): void {
-    const { maxMessageBytes, requestTimeout } = this.service
     let message: Uint8Array | undefined
-    const reader = new MessageReader(maxMessageBytes)
-    const deadline = Option.getOrUndefined(this.timeout)
-    const limit = deadline === undefined ? requestTimeout : Duration.min(requestTimeout, deadline)
-    const millis = Duration.toMillis(limit)
-    if (millis <= maxTimer) {
-      this.timer = setTimeout(() => {
-        const details = deadline === limit
-          ? deadlinePassed
-          : `the request message did not arrive within ${Duration.format(requestTimeout)} (requestTimeout)`
-        this.end(GrpcStatus.make("DEADLINE_EXCEEDED", details))
-      }, millis)
+    const reader = new MessageReader(this.service.maxMessageBytes)
+    this.service.requests.begin(this)
+    if (Option.isSome(this.timeout)) {
+      const millis = Duration.toMillis(this.timeout.value)
+      if (millis <= maxTimer) this.timer = setTimeout(() => this.endLate(deadlinePassed), millis)
     }
     this.stream.on("data", (bytes: Uint8Array) => {
       if (this.ended) return
@@ -273,7 +278,7 @@ class ServedCall {
       }
     })
     this.stream.on("end", () => {
-      clearTimeout(this.timer)
+      this.stopWaiting()
       if (this.stream.closed || this.ended) return
       if (reader.isPartial) {
         this.end(GrpcStatus.make("INTERNAL", "the request ended inside its message"))
@@ -311,6 +316,12 @@ class ServedCall {
     )
   }
 }
+
+export const requestLimit = (timeout: Duration.Duration): RequestLimit<ServedCall> =>
+  new RequestLimit(
+    Duration.toMillis(timeout),
+    (call) => call.endLate(`the request message did not arrive within ${Duration.format(timeout)} (requestTimeout)`)
+  )
 
 export const serve = (
   service: Service,

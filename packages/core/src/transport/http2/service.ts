@@ -87,7 +87,7 @@ export const make = Effect.fnUntraced(function*(
     fork,
     isClosing: () => closing,
     maxMessageBytes: Math.min(options.maxMessageBytes ?? largestMessage, largestMessage),
-    requestTimeout: Duration.decode(options.requestTimeout ?? "30 seconds")
+    requests: httpServedCall.requestLimit(Duration.decode(options.requestTimeout ?? "30 seconds"))
   }
 
   const service: Service = {
@@ -144,7 +144,8 @@ export const make = Effect.fnUntraced(function*(
         Effect.zipRight(Scope.close(scope, Exit.void)),
         // Peers are outside of this program, so the second is in real time whatever the program's clock says.
         Effect.zipRight(end.pipe(interruptible.timeoutOption("1 second"), Effect.withClock(Clock.make()))),
-        Effect.zipRight(Effect.suspend(() => httpEnding.destroy(...sessions)))
+        Effect.zipRight(Effect.suspend(() => httpEnding.destroy(...sessions))),
+        Effect.zipRight(Effect.sync(() => calls.requests.close()))
       )
     }
   }
