@@ -1,6 +1,7 @@
-// Makes a Python environment of the interop tests: `node scripts/interop.mjs [venv | drivers | census]` makes `.interop/NAME`, and
-// `venv` without a name. Prints the path of its Python as the last line of standard output. Exits with 2 when it cannot make the
-// environment. The hash of the requirements, kept beside the environment, shows whether there is anything to do.
+// Makes the Python environments of the interop tests: `node scripts/interop.mjs [venv | drivers | census]...` makes `.interop/NAME`
+// for each name, at the same time, and `venv` without a name. Prints a line for each: the path of its Python, or nothing when the
+// environment cannot be made; then it exits with 2. The hash of the requirements, kept beside the environment, shows whether there
+// is anything to do.
 import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
 import { existsSync } from "node:fs"
@@ -25,16 +26,15 @@ const environments = {
   // The sources of all driver packages. Nothing of them is imported, so they need none of their libraries.
   census: { file: "census.txt", options: ["--no-deps"], imports: "jumpstarter" }
 }
-const name = process.argv[2] ?? "venv"
-const environment = environments[name]
-if (environment === undefined) throw new Error(`${name} is none of ${Object.keys(environments).join(", ")}`)
+const names = process.argv.length > 2 ? process.argv.slice(2) : ["venv"]
+for (const name of names) {
+  if (!Object.hasOwn(environments, name)) {
+    throw new Error(`${name} is none of ${Object.keys(environments).join(", ")}`)
+  }
+}
 
-const requirements = join(root, "interop", environment.file)
 const directory = join(root, ".interop")
-const venv = join(directory, name)
-const python = join(venv, "bin", "python")
-const stampFile = join(venv, ".stamp")
-const lockFile = join(directory, `${name}.lock`)
+const pythonOf = (venv) => join(venv, "bin", "python")
 
 const probe = "import sys; print(*sys.version_info[:2])"
 
@@ -71,7 +71,8 @@ const findPython = async () => {
 }
 
 /** Makes the empty environment and returns the command that installs packages into it. */
-const makeVenv = async (systemPython) => {
+const makeVenv = async (systemPython, venv) => {
+  const python = pythonOf(venv)
   const fresh = () => rm(venv, { recursive: true, force: true })
   const pip = [python, "-m", "pip"]
   await fresh()
@@ -102,7 +103,7 @@ const alive = (pid) => {
 }
 
 /** Holds a lock file while `body` runs, so that parallel test processes make the environment once. */
-const locked = async (body) => {
+const locked = async (lockFile, body) => {
   await mkdir(directory, { recursive: true })
   const deadline = Date.now() + 600_000
   for (;;) {
@@ -124,32 +125,33 @@ const locked = async (body) => {
   }
 }
 
-const isCurrent = async (stamp) =>
+const isCurrent = async (python, stampFile, stamp) =>
   existsSync(python) && (await readFile(stampFile, "utf8").catch(() => "")) === stamp
   && (await run(python, ["-c", probe], { capture: true })).ok
 
-/** Returns the path of the interop environment's Python. Makes the environment if it is missing or out of date. */
-const ensureInterop = async () => {
+/** Returns the path of the environment's Python. Makes the environment if it is missing or out of date. */
+const ensure = async (name) => {
+  const { file, imports, options = [] } = environments[name]
+  const requirements = join(root, "interop", file)
+  const venv = join(directory, name)
+  const python = pythonOf(venv)
+  const stampFile = join(venv, ".stamp")
   const stamp = createHash("sha256").update(await readFile(requirements)).digest("hex")
-  if (await isCurrent(stamp)) return python
-  return locked(async () => {
-    if (await isCurrent(stamp)) return python
+  if (await isCurrent(python, stampFile, stamp)) return python
+  return locked(join(directory, `${name}.lock`), async () => {
+    if (await isCurrent(python, stampFile, stamp)) return python
     const systemPython = await findPython()
     console.error(`Making the Python environment .interop/${name} (first run only)`)
-    const pip = await makeVenv(systemPython)
-    const { file, imports, options = [] } = environment
-    const [command, ...args] = [
-      ...pip,
-      "install",
-      "--quiet",
-      "--prefer-binary",
-      ...options,
-      "--requirement",
-      requirements
-    ]
-    if (!(await run(command, args)).ok) {
-      throw new InteropUnavailable(`Installing interop/${file} failed; is the Python package index reachable?`)
+    const pip = await makeVenv(systemPython, venv)
+    const install = async (command, ...packages) => {
+      const args = ["install", "--quiet", "--prefer-binary", ...packages]
+      if (!(await run(command[0], [...command.slice(1), ...args])).ok) {
+        throw new InteropUnavailable(`Installing interop/${file} failed; is the Python package index reachable?`)
+      }
     }
+    // The pip that comes with Python 3.11 takes twice as long.
+    await install(pip, "pip==26.3")
+    await install([python, "-m", "pip"], ...options, "--requirement", requirements)
     if (!(await run(python, ["-c", `import ${imports}`])).ok) {
       throw new InteropUnavailable(`The packages of interop/${file} are installed but cannot be imported.`)
     }
@@ -158,10 +160,16 @@ const ensureInterop = async () => {
   })
 }
 
-try {
-  console.log(await ensureInterop())
-} catch (error) {
-  if (!(error instanceof InteropUnavailable)) throw error
-  console.error(`\n*** NO PYTHON ENVIRONMENT .interop/${name} ***\n${error.message}\n`)
-  process.exit(2)
+// Each environment is made to its end, whatever becomes of the others.
+const results = await Promise.allSettled(names.map(ensure))
+const reasons = new Map()
+results.forEach(({ reason, value = "" }, index) => {
+  console.log(value)
+  if (reason === undefined) return
+  if (!(reason instanceof InteropUnavailable)) throw reason
+  reasons.set(reason.message, [...(reasons.get(reason.message) ?? []), `.interop/${names[index]}`])
+})
+for (const [message, places] of reasons) {
+  console.error(`\n*** NO PYTHON ENVIRONMENT ${places.join(", ")} ***\n${message}\n`)
 }
+if (reasons.size > 0) process.exitCode = 2

@@ -2,7 +2,7 @@
 // longest files, which vitest.config.ts lists. Without a kind, the interop tests run beside the unit tests if their
 // Python environment can be made. With CI=true, or with `interop`, they must run. The conformance suite of gRPC is one of them. It
 // needs Go, and is left out without it.
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -16,62 +16,58 @@ const env = { ...process.env }
 if (first === "quick") env.TEST_QUICK = "1"
 let interopFailed = false
 
-/** Runs a script that prepares something, and returns its status and the last line of its output. */
-const prepare = (script, ...args) => {
-  const { status, stdout } = spawnSync(process.execPath, [join(root, "scripts", script), ...args], {
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "inherit"]
+/** Runs a script that prepares something, and resolves with its status and the lines of its output. */
+const prepare = (script, ...args) =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [join(root, "scripts", script), ...args], { stdio: ["ignore", "pipe", 2] })
+    let stdout = ""
+    child.stdout.setEncoding("utf8").on("data", (chunk) => (stdout += chunk))
+    child.once("error", reject)
+    child.once("close", (status) => resolve({ status, lines: stdout.trimEnd().split("\n") }))
   })
-  return { status, result: stdout.trim().split("\n").at(-1) }
-}
 
 if (projects.includes("interop")) {
-  const { result, status } = prepare("interop.mjs")
-  if (status === 0) {
-    env.JUMPSTARTER_PYTHON = result
+  const [environments, conformance] = await Promise.all([
+    prepare("interop.mjs", "venv", "drivers", "census"),
+    prepare("conformance.mjs")
+  ])
+  const [venv, drivers, census] = environments.lines
+
+  // interop.mjs has printed the reasons. Only missing environments (2) may be skipped.
+  interopFailed = environments.status !== 0 && (mandatory || environments.status !== 2)
+  if (venv) {
+    env.JUMPSTARTER_PYTHON = venv
+    for (
+      const [name, variable, what, python] of [
+        ["drivers", "JUMPSTARTER_DRIVERS_PYTHON", "TESTS OF THE PUBLISHED DRIVERS", drivers],
+        ["census", "JUMPSTARTER_CENSUS_PYTHON", "CENSUS OF THE PUBLISHED DRIVERS", census]
+      ]
+    ) {
+      if (python) env[variable] = python
+      else console.error(`*** WITHOUT .interop/${name}: NO ${what}. ***`)
+    }
   } else {
-    // interop.mjs has printed the reason. Only a missing environment (2) may be skipped.
-    interopFailed = mandatory || status !== 2
     console.error(
       "*** THE INTEROP TESTS DO NOT RUN: this run checks nothing against Jumpstarter's own Python code, " +
         "or against the conformance suite of gRPC. ***"
     )
-    if (interopFailed) {
-      console.error(
-        "*** This is a failure, because CI=true, or the interop tests were requested, or their setup broke. ***"
-      )
-    }
     projects.splice(projects.indexOf("interop"), 1)
-    if (projects.length === 0) process.exit(1)
   }
-}
-
-if (projects.includes("interop")) {
-  for (
-    const [name, variable, what] of [
-      ["drivers", "JUMPSTARTER_DRIVERS_PYTHON", "TESTS OF THE PUBLISHED DRIVERS"],
-      ["census", "JUMPSTARTER_CENSUS_PYTHON", "CENSUS OF THE PUBLISHED DRIVERS"]
-    ]
-  ) {
-    const { result, status } = prepare("interop.mjs", name)
-    if (status === 0) {
-      env[variable] = result
-    } else {
-      // interop.mjs has printed the reason.
-      interopFailed ||= mandatory || status !== 2
-      console.error(`*** WITHOUT .interop/${name}: NO ${what}. ***`)
-    }
+  if (interopFailed) {
+    console.error(
+      "*** This is a failure, because CI=true, or the interop tests were requested, or their setup broke. ***"
+    )
   }
+  if (projects.length === 0) process.exit(1)
 
-  const { result, status } = prepare("conformance.mjs")
-  if (status === 0) {
-    env.CONFORMANCE_SUITE = result
+  if (conformance.status === 0) {
+    env.CONFORMANCE_SUITE = conformance.lines.at(-1)
   } else {
     // conformance.mjs has printed the reason. Without Go (2) the tests may be skipped.
     console.error(
       "*** THE CONFORMANCE TESTS DO NOT RUN: this run checks nothing against the conformance suite of gRPC. ***"
     )
-    if (mandatory && status !== 2) {
+    if (mandatory && conformance.status !== 2) {
       interopFailed = true
       console.error("*** This is a failure: Go is there, and CI=true or the interop tests were requested. ***")
     }
