@@ -3,6 +3,7 @@
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import type { GrpcStatusError } from "../grpc/GrpcStatus.ts"
 import type * as DriverTree from "../protocol/DriverTree.ts"
 import type { StatusReport } from "../protocol/ExporterStatus.ts"
@@ -66,8 +67,11 @@ export const make = (
   const handshakeTimeout = Duration.decode(options.handshakeTimeout ?? "30 seconds")
 
   // At the same time, because a round trip through a router takes several milliseconds.
-  const answers = interruptible.both(exporter.getReport, knownStatus.read(exporter)).pipe(
-    Effect.map(([report, status]) => ({ report, status })),
+  const answers = Effect.acquireUseRelease(
+    interruptible.forkDaemon(knownStatus.read(exporter)),
+    (asked) => Effect.zipWith(exporter.getReport, Fiber.join(asked), (report, status) => ({ report, status })),
+    Fiber.interrupt
+  ).pipe(
     interruptible.timeoutFail({
       duration: handshakeTimeout,
       onTimeout: () =>

@@ -87,33 +87,23 @@ export const formatPath = (path: ReadonlyArray<string>): string => path.join("."
 // No real bench is this deep. A deeper report would exhaust the stack.
 const maxDepth = 500
 
-interface Draft {
-  readonly report: DriverInstanceReport
-  readonly depth: number
-  children: Map<string, Draft> | undefined
+// A node that more children may join.
+interface Growing extends DriverNode {
+  children: Map<string, Growing>
 }
 
 // Most drivers have no children, and making a map takes longer than making the rest of a node.
-const childless: ReadonlyMap<string, DriverNode> = new Map()
+const childless = new Map<string, never>()
 
-const finish = (draft: Draft, name: string, path: ReadonlyArray<string>): DriverNode => ({
-  uuid: draft.report.uuid,
+const grow = (report: DriverInstanceReport, name: string, path: ReadonlyArray<string>): Growing => ({
+  uuid: report.uuid,
   name,
   path,
-  labels: draft.report.labels,
-  description: Option.fromNullable(draft.report.description),
-  methodsDescription: draft.report.methodsDescription,
-  children: draft.children === undefined ? childless : finishAll(draft.children, path)
+  labels: report.labels,
+  description: Option.fromNullable(report.description),
+  methodsDescription: report.methodsDescription,
+  children: childless
 })
-
-const finishAll = (
-  drafts: ReadonlyMap<string, Draft>,
-  path: ReadonlyArray<string>
-): ReadonlyMap<string, DriverNode> => {
-  const children = new Map<string, DriverNode>()
-  drafts.forEach((draft, name) => children.set(name, finish(draft, name, [...path, name])))
-  return children
-}
 
 /**
  * Builds the tree. Parents must come before their children. A child belongs to the latest report with its parent's uuid, so
@@ -126,35 +116,36 @@ const finishAll = (
 export const fromReports = (
   reports: ReadonlyArray<DriverInstanceReport>
 ): Either.Either<DriverNode, InvalidReport> => {
-  const latest = new Map<string, Draft>()
-  let root: Draft | undefined
+  const latest = new Map<string, Growing>()
+  let root: Growing | undefined
   for (const report of reports) {
     const uuid = spelled(report.uuid)
     if (uuid === undefined) {
       return Either.left(new InvalidReport({ reason: `${JSON.stringify(report.uuid)} is not a UUID` }))
     }
     if (report.parentUuid === undefined || report.parentUuid === "") {
-      root = { report, depth: 0, children: undefined }
+      root = grow(report, "", [])
       latest.set(uuid, root)
     } else {
-      const parent = latest.get(spelled(report.parentUuid) ?? "")
+      const parent = latest.get(report.parentUuid) ?? latest.get(spelled(report.parentUuid) ?? "")
       if (parent === undefined) {
         return Either.left(
           new InvalidReport({ reason: `driver ${report.uuid} comes before its parent ${report.parentUuid}` })
         )
       }
-      if (parent.depth === maxDepth) {
+      if (parent.path.length === maxDepth) {
         return Either.left(new InvalidReport({ reason: `it is more than ${maxDepth} drivers deep` }))
       }
-      const draft: Draft = { report, depth: parent.depth + 1, children: undefined }
-      parent.children ??= new Map()
-      parent.children.set(report.labels[nameLabel] ?? "", draft)
-      latest.set(uuid, draft)
+      const name = report.labels[nameLabel] ?? ""
+      const driver = grow(report, name, [...parent.path, name])
+      if (parent.children === childless) parent.children = new Map()
+      parent.children.set(name, driver)
+      latest.set(uuid, driver)
     }
   }
   return root === undefined
     ? Either.left(new InvalidReport({ reason: reports.length === 0 ? "it is empty" : "it has no root driver" }))
-    : Either.right(finish(root, "", []))
+    : Either.right(root)
 }
 
 /**

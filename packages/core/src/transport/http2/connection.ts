@@ -91,7 +91,9 @@ const channelClosed = (place: GrpcStatus.StatusPlace) =>
 // Begins HTTP/2 on the dialled stream.
 const begin = (line: Duplex, dialler: Dialler, observer: Observer): Beginning => {
   const outcome = Deferred.unsafeMake<Http2Connection, GrpcStatus.GrpcStatusError>(FiberId.none)
-  const fail = (reason: connectFailure.Reason): void => Deferred.unsafeDone(outcome, failure(dialler, line, reason))
+  // Nobody awaits the outcome of a connection that was made, and making an error takes as long as ten steps of it.
+  const fail = (reason: connectFailure.Reason): void =>
+    Deferred.unsafeDone(outcome, Effect.suspend(() => failure(dialler, line, reason)))
   const socket = line instanceof Socket ? line : undefined
   const outlet = dialler.takesAll ? undefined : line instanceof EagerLine ? line : new EagerSocket(line)
   const http = Http2.connect(dialler.origin, {
@@ -164,7 +166,7 @@ const connect = (
       ({ outcome, session }) =>
         Effect.suspend(() => {
           // RPCs that still wait learn it now: closing the byte stream may take a moment.
-          Deferred.unsafeDone(outcome, channelClosed({ rpc: "", target: dialler.target }))
+          Deferred.unsafeDone(outcome, Effect.suspend(() => channelClosed({ rpc: "", target: dialler.target })))
           observer.forget(session)
           return httpEnding.destroy(session.http)
         })
@@ -209,12 +211,13 @@ export const make = Effect.fnUntraced(function*(
     if (current === session) current = undefined
   }
 
-  // A scope of its own releases the dialled stream as soon as the connection has ended.
+  // A scope of its own releases the dialled stream as soon as the connection has ended. Must run uninterruptibly, so that nothing comes
+  // between a connection and the caller who knows it.
   const connectInScope = Effect.flatMap(Scope.fork(scope, ExecutionStrategy.sequential), (own) => {
     const release = () => void runFork(Effect.uninterruptible(Scope.close(own, Exit.void)), { scope })
-    return connect(dialler, { ended, closed: release, forget }).pipe(
-      Scope.extend(own),
-      Effect.onError((cause) => Scope.close(own, Exit.failCause(cause)))
+    return Effect.onError(
+      Effect.interruptible(Scope.extend(connect(dialler, { ended, closed: release, forget }), own)),
+      (cause) => Scope.close(own, Exit.failCause(cause))
     )
   })
 
@@ -237,26 +240,30 @@ export const make = Effect.fnUntraced(function*(
       }
       return Effect.flatMap(Deferred.make<Http2Connection, GrpcStatus.GrpcStatusError>(), (outcome) => {
         opening = outcome
-        // The attempt runs in a fiber of the channel, because the caller that began it may be interrupted while others wait.
-        return connectInScope.pipe(
+        let isLate = false
+        // The attempt runs in a fiber of the channel, because the caller that began it may be interrupted while others wait. The time limit
+        // interrupts that fiber. A race would need another two.
+        return Effect.withFiberRuntime<Http2Connection, GrpcStatus.GrpcStatusError>((fiber) =>
+          Effect.flatMap(
+            interruptible.forkDaemon(Effect.map(Effect.sleep(connectTimeout), () => {
+              isLate = true
+              fiber.unsafeInterruptAsFork(FiberId.none)
+            })),
+            (timer) => Effect.ensuring(connectInScope, Effect.sync(() => timer.unsafeInterruptAsFork(FiberId.none)))
+          )
+        ).pipe(
           Effect.mapError((error) => GrpcStatus.amend(error, { rpc })),
-          interruptible.timeoutFail({
-            duration: connectTimeout,
-            onTimeout: () => {
-              const cause = connectFailure.timeout(connectTimeout)
-              return GrpcStatus.lost({ rpc, target }, cause.message, cause)
-            }
-          }),
-          Effect.interruptible,
           Effect.onExit((exit) => {
             opening = undefined
             if (Exit.isSuccess(exit)) {
               current = exit.value
               all.add(exit.value)
             }
-            return Deferred.done(
+            if (!Exit.isInterrupted(exit)) return Deferred.done(outcome, exit)
+            const late = connectFailure.timeout(connectTimeout)
+            return Deferred.fail(
               outcome,
-              Exit.isInterrupted(exit) ? Exit.fail(channelClosed({ rpc, target })) : exit
+              isLate ? GrpcStatus.lost({ rpc, target }, late.message, late) : channelClosed({ rpc, target })
             )
           }),
           Effect.tap(({ http }) =>

@@ -61,7 +61,9 @@ export const toEndpoint = (endpoint: Endpoint, target: string, trust: TlsTrust |
   dial: Effect.async((resume) => {
     const socket = openSocket(endpoint, trust)
     const failed = (reason: connectFailure.Reason, cause?: Error) =>
-      resume(GrpcStatus.lost({ rpc: "", target }, connectFailure.explain(reason, endpoint), cause))
+      resume(
+        Effect.suspend(() => GrpcStatus.lost({ rpc: "", target }, connectFailure.explain(reason, endpoint), cause))
+      )
     // The connection has its own listeners for later errors.
     socket.on("error", (error) => failed(error, error))
     socket.once("close", () => failed(connectFailure.closedBeforeHttp2))

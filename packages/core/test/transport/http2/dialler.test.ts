@@ -1,6 +1,7 @@
 // How connections over byte streams other than sockets are opened, lost and closed.
 import { describe, it } from "@effect/vitest"
 import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
+import type * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -146,6 +147,21 @@ describe("a connection over a duplex", () => {
       const error = yield* Effect.flip(echo(channel))
       strictEqual(error.details, "no connection within 20ms (connectTimeout)")
       yield* probe.finalized
+    }))
+
+  it.scopedLive("is no longer timed when it is made", () =>
+    Effect.gen(function*() {
+      const timed = yield* Probe.make
+      const clock = yield* Effect.clock
+      const stopped: Clock.Clock = {
+        ...clock,
+        unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis(),
+        unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+        sleep: () => timed.watch(Effect.never)
+      }
+      const { channel } = yield* observed
+      strictEqual(yield* Effect.withClock(echo(channel), stopped), "hi")
+      yield* timed.finalized
     }))
 })
 
