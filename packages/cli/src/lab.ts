@@ -50,12 +50,14 @@ export const request = (target: Request): Either.Either<Lease.LeaseRequest, Comm
 
 /** A lease for the command, or the one that it names. */
 export const lease = (target: Leasable) =>
-  Effect.suspend(() =>
-    Option.match(target.lease, {
-      onSome: (name) => Lease.attach(name),
-      onNone: () => Effect.flatMap(request(target), Lease.acquire)
-    })
-  )
+  Effect.gen(function*() {
+    const waitAtMost = Option.getOrUndefined(
+      yield* durations.optional("acquisition-timeout", target.acquisitionTimeout)
+    )
+    return yield* Option.isSome(target.lease)
+      ? Lease.attach(target.lease.value, { waitAtMost })
+      : Lease.acquire({ ...yield* request(target), waitAtMost })
+  })
 
 export const leased = (
   target: Leasable

@@ -59,7 +59,11 @@ export const request = {
 /** A lease that exists, or one to make that ends with the command. */
 export const leasable = {
   lease: text("lease", "name", "Use the exporter of a lease that exists, and keep the lease."),
-  ...request
+  ...request,
+  acquisitionTimeout: duration(
+    "acquisition-timeout",
+    "How long to wait for the exporter of a lease; what the client configuration says, or \"2 hours\", unless given."
+  )
 }
 
 /** The exporter that a command talks to; src/target.ts connects to it. */

@@ -147,7 +147,8 @@ describe("a lab", () => {
             clientConfig: Option.some(`${home}/clients/alice.yaml`),
             selector: Option.some("board=rpi4"),
             exporter: none,
-            duration: none
+            duration: none,
+            acquisitionTimeout: none
           },
           contracts: [],
           allowWrites: false,
@@ -197,5 +198,24 @@ describe("a lab", () => {
       assert.match(out, /ok {2}token {10}it expires in /)
       assert.match(out, /ok {2}controller .* answers, with 1 exporter$/m)
       assert.match(out, /ok {2}exporter /)
+    }))
+
+  it.scopedLive("waits for a busy board as long as it is told", () =>
+    Effect.gen(function*() {
+      const { run } = yield* lab
+      assert.strictEqual((yield* run(["lease", "create", "--selector", "board=rpi4"])).code, 0)
+      const late = ["--selector", "board=rpi4", "--acquisition-timeout", "1s"]
+      const tree = yield* run(["tree", ...late])
+      assert.strictEqual(tree.code, 4, tree.err)
+      assert.match(tree.err, /it had no exporter within 1s \(waitAtMost\): NotAvailable: /)
+      const doctor = yield* run(["doctor", ...late])
+      assert.strictEqual(doctor.code, 5, doctor.out)
+      assert.match(
+        doctor.out,
+        /PROBLEM {2}exporter .* within 1s .* -> look at .*, or wait longer with --acquisition-timeout/
+      )
+      const wrong = yield* run(["tree", "--selector", "board=rpi4", "--acquisition-timeout", "soon"])
+      assert.strictEqual(wrong.code, 2)
+      assert.match(wrong.err, /--acquisition-timeout "soon" is not a duration/)
     }))
 })

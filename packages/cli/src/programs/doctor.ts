@@ -85,18 +85,24 @@ const clock = (connection: ExporterConnection.Connection) =>
       : ok("clock", "no line of the exporter's log is in the future")
   })
 
-const exporter = (place: Target) =>
+// Somebody waits for the answer of the doctor.
+const patience = "10 seconds"
+
+const exporter = (place: Target, isLeased: boolean) =>
   Effect.gen(function*() {
+    const patient = { ...place, acquisitionTimeout: Option.orElseSome(place.acquisitionTimeout, () => patience) }
     const connected = yield* Effect.exit(Effect.timed(Effect.scoped(
       Effect.gen(function*() {
         const connection = yield* ExporterConnection.ExporterConnection
         const status = yield* Effect.either(connection.status)
         const time = yield* clock(connection)
         return { address: connection.address, drivers: connection.root.children.size, status, time }
-      }).pipe(Effect.provide(target.layer(place)))
+      }).pipe(Effect.provide(target.layer(patient)))
     )))
     if (Exit.isFailure(connected)) {
-      const todo = "check that the exporter runs, and its address: a socket, HOST:PORT, tcp:// or tls://"
+      const todo = isLeased
+        ? "look at `effect-jumpstarter exporters` and `effect-jumpstarter leases`, or wait longer with --acquisition-timeout"
+        : "check that the exporter runs, and its address: a socket, HOST:PORT, tcp:// or tls://"
       return [problem("exporter", messageOf(connected.cause), todo)]
     }
     const [, { address, drivers, status, time }] = connected.value
@@ -135,7 +141,7 @@ export const run = ({ json, target: place }: Arguments) =>
       ...yield* labChecks.checks(place, isLeased),
       ...yield* certificate.checks(place),
       ...hasHost || isLeased
-        ? yield* exporter(place)
+        ? yield* exporter(place, isLeased)
         : [note("exporter", "none is named; give --host ADDRESS, --selector LABELS or --exporter NAME to check it")]
     ]
     yield* output.document(json, checks.map((check) => ({ ...check })), () => asText(checks))

@@ -45,11 +45,14 @@ export interface ClientConfig extends Tokens {
   /** The Python client classes that may be loaded. This library loads none; programs that it starts may need the list. */
   readonly drivers: { readonly allow: ReadonlyArray<string>; readonly unsafe: boolean }
   readonly leases: {
-    /** How long a lease may take to become ready; 2 hours unless configured. */
+    /** How long to wait for the exporter of a lease whose request has no `waitAtMost`; 2 hours unless configured. */
     readonly acquisitionTimeout: Duration.Duration
     /** How long an exporter may take to become ready for a connection; 60 seconds unless configured. */
     readonly dialTimeout: Duration.Duration
-    /** How long to retry connecting to an exporter that was lost; 5 minutes unless configured. */
+    /**
+     * How long Jumpstarter's own client tries to reach a lost exporter; 5 minutes unless configured. This library tries for as long as
+     * the lease lives, unless the request's `connect.reconnect` says otherwise.
+     */
     readonly retryTimeout: Duration.Duration
   }
   readonly tokenStore: TokenStore

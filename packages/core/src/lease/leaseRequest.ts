@@ -34,7 +34,10 @@ export interface Extension {
  * @category models
  */
 export interface AttachOptions {
-  /** How long to wait for an exporter, from the begin of the lease; 2 hours unless given. */
+  /**
+   * How long to wait for an exporter, from the begin of the lease. Unless given, it is the `acquisitionTimeout` of the client's
+   * configuration, which is 2 hours unless configured.
+   */
   readonly waitAtMost?: Duration.DurationInput | undefined
   /** Extends the lease while it is used. Unless given, it is not extended. */
   readonly extend?: Extension | undefined

@@ -250,7 +250,7 @@ export const acquire = <K extends string>(
     const members = Arr.sort(record, byTarget)
     const seen = { missing: members, why: "the controller was not reached" }
     const waitAtMost = Duration.millis(
-      Math.min(...members.map(({ request }) => Duration.toMillis(terms.waitOf(request))))
+      Math.min(...members.map(({ request }) => Duration.toMillis(terms.waitOf(controller, request))))
     )
     const names = keysOf(record)
     yield* Effect.forEach(members, problemOf)

@@ -20,11 +20,10 @@ export interface Terms {
   readonly connect: NonNullable<LeaseRequest["connect"]>
 }
 
-const defaultWait = Duration.hours(2)
-
 const defaultHook = Duration.minutes(5)
 
-export const waitOf = ({ waitAtMost }: AttachOptions): Duration.Duration => Duration.decode(waitAtMost ?? defaultWait)
+export const waitOf = ({ config }: ControllerClient, { waitAtMost }: AttachOptions): Duration.Duration =>
+  Duration.decode(waitAtMost ?? config.leases.acquisitionTimeout)
 
 /** What is requested under a key, in words. */
 export const describeMember = (key: string, target: Target): string => `${key} (${describe(target)})`
@@ -39,7 +38,7 @@ export const ofRequest = (controller: ControllerClient, name: string, request: L
     requested,
     title: `the lease ${name} for ${requested}`,
     creates: { name, selector, exporterName, duration, beginTime, tags },
-    waitAtMost: waitOf(request),
+    waitAtMost: waitOf(controller, request),
     beginTime,
     extend: request.extend,
     afterLease: Duration.decode(request.afterLease ?? defaultHook),
@@ -53,7 +52,7 @@ export const ofName = (controller: ControllerClient, name: string, options: Atta
   requested: `the name ${name}`,
   title: `the lease ${name}`,
   creates: undefined,
-  waitAtMost: waitOf(options),
+  waitAtMost: waitOf(controller, options),
   beginTime: undefined,
   extend: options.extend,
   afterLease: Duration.zero,

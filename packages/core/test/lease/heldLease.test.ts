@@ -5,6 +5,7 @@ import { assertInclude, assertTrue, deepStrictEqual, strictEqual } from "@effect
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -185,6 +186,16 @@ describe("a lease", () => {
       assertTrue(error._tag === "LeaseError" && error.reason === "WaitedTooLong")
       assertInclude(error.message, "it had no exporter within 1m (waitAtMost): NotAvailable: ")
       deepStrictEqual(yield* ends(lab), ["open Ready", "ended Released"])
+    }))
+
+  test("is waited for as long as the configuration of the client says", () =>
+    Effect.gen(function*() {
+      const { controller, dial, lab } = yield* bench()
+      yield* acquire(yield* clientOf(lab, "bob"), asked, dial)
+      const leases = { ...controller.config.leases, acquisitionTimeout: Duration.minutes(1) }
+      const impatient = { ...controller, config: { ...controller.config, leases } }
+      const error = yield* inTime(Effect.flip(acquire(impatient, asked, dial)), 10_000)
+      assertInclude(error.message, "it had no exporter within 1m (waitAtMost): NotAvailable: ")
     }))
 
   test("that begins later is waited for from its begin on", () =>
