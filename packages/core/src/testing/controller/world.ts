@@ -61,7 +61,8 @@ export class World {
     this.sweep(now)
     const change = this.changed.next
     const due = this.nextDue()
-    yield* due === Infinity ? change : interruptible.raceFirst(change, Effect.sleep(Math.max(0, due - now)))
+    // A test clock may be between two nanoseconds, and Effect sleeps for whole ones. To wake too early by a part of one would have no end.
+    yield* due === Infinity ? change : interruptible.raceFirst(change, Effect.sleep(Math.ceil(Math.max(0, due - now))))
   }))
 
   /** Stops the work until `resume`, because a controller that is down does nothing. */

@@ -82,6 +82,18 @@ describe("an exporter that reports", () => {
       })
     }))
 
+  it.scoped("is offline after a minute that begins within a nanosecond", () =>
+    Effect.gen(function*() {
+      const { alice, bench, shown } = yield* start()
+      yield* TestClock.setTime(0.000_000_4)
+      yield* bench.report(status.available)
+      yield* TestClock.setTime(1_000)
+      // The controller looks again at what is due.
+      yield* alice.lease({ selector: "board" })
+      yield* TestClock.adjust("59001 millis")
+      assert.deepInclude(yield* shown, { online: false, status: status.offline })
+    }))
+
   it.scoped("is offline 12 seconds later with observed latency", () =>
     Effect.gen(function*() {
       const { bench, shown } = yield* start({ latency: "observed" })
