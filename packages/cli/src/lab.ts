@@ -54,9 +54,11 @@ export const lease = (target: Leasable) =>
     const waitAtMost = Option.getOrUndefined(
       yield* durations.optional("acquisition-timeout", target.acquisitionTimeout)
     )
-    return yield* Option.isSome(target.lease)
-      ? Lease.attach(target.lease.value, { waitAtMost })
-      : Lease.acquire({ ...yield* request(target), waitAtMost })
+    if (Option.isNone(target.lease)) return yield* Lease.acquire({ ...yield* request(target), waitAtMost })
+    if ([target.selector, target.exporter, target.duration].some(Option.isSome)) {
+      return yield* usage("--lease names a lease that exists; leave out --selector, --exporter and --duration")
+    }
+    return yield* Lease.attach(target.lease.value, { waitAtMost })
   })
 
 export const leased = (

@@ -67,6 +67,8 @@ const contradiction = (target: Target): CommandError | undefined => {
   if (isLeased(target)) {
     return Option.isSome(target.host)
       ? usage("--host names an exporter already; leave out --selector, --exporter and --lease")
+      : target.insecure || Option.isSome(target.ca)
+      ? usage("a lease is reached as the client configuration says, in its key tls; leave out --insecure and --ca")
       : undefined
   }
   return Option.isSome(target.client) || Option.isSome(target.clientConfig)

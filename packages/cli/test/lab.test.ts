@@ -200,6 +200,29 @@ describe("a lab", () => {
       assert.match(out, /ok {2}exporter /)
     }))
 
+  it.scopedLive("takes no board but that of the lease it is told to use", () =>
+    Effect.gen(function*() {
+      const { control, run } = yield* lab
+      for (
+        const [words, expected] of [
+          [
+            ["--lease", "one", "--exporter", "bench-1"],
+            /--lease names a lease that exists; leave out --selector, --exporter/
+          ],
+          [
+            ["--lease", "one", "--duration", "1h"],
+            /--lease names a lease that exists; leave out --selector, --exporter/
+          ],
+          [["--selector", "board=rpi4", "--insecure"], /leave out --insecure and --ca/]
+        ] as const
+      ) {
+        const { code, err } = yield* run(["tree", ...words])
+        assert.strictEqual(code, 2, err)
+        assert.match(err, expected)
+      }
+      assert.deepStrictEqual(yield* control.leases, [])
+    }))
+
   it.scopedLive("waits for a busy board as long as it is told", () =>
     Effect.gen(function*() {
       const { run } = yield* lab

@@ -71,9 +71,9 @@ export interface Connection {
   /** The message of the day; empty when there is none. */
   readonly motd: string
   /**
-   * What `jmp shell` says about the exporter it leased: `JMP_EXPORTER`, `JMP_LEASE` and `JMP_EXPORTER_LABELS`, with
-   * `layerEnv` (`protocol.md` 10.6). None on other connections, or when there is no lease: outside a shell, and in the
-   * shell of an exporter that was reached directly.
+   * The leased exporter: on the connection of a `Lease`, and with `layerEnv` what `jmp shell` says in `JMP_EXPORTER`, `JMP_LEASE` and
+   * `JMP_EXPORTER_LABELS` (`protocol.md` 10.6). None on other connections, outside a shell, and in the shell of an exporter that was
+   * reached directly.
    */
   readonly metadata: Option.Option<ExporterMetadata>
   /** The client of the root driver, the parent of all others. */
@@ -115,9 +115,9 @@ export interface Connection {
   >
   /**
    * Ends the session: the exporter runs the afterLease hook and then becomes `AVAILABLE`, which `awaitStatus` can await.
-   * The log continues until then. Nothing happens when there is no lease, or when the exporter cannot end a session
-   * (`protocol.md` 9.3). An exporter that is gone counts as one that has ended it. Waits while the connection is
-   * re-established, as calls do.
+   * The log continues until then. Fails with `NotLeased` on a connection without a lease. `ended` is `false` when the exporter cannot end
+   * a session (`protocol.md` 9.3), and `true` also when the exporter is gone or does not answer within 5 seconds. Waits while the
+   * connection is re-established, as calls do.
    */
   readonly endSession: Effect.Effect<
     { readonly ended: boolean; readonly message: string },

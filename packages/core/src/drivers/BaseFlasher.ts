@@ -216,7 +216,11 @@ type Spec = Manifest["spec"]
 const prepare = ({ flasher, http, tftp }: Board, { bundle, dtbVariant }: FlashOptions) => {
   const caller = callers.of()
   return Effect.gen(function*() {
-    if (dtbVariant !== undefined) yield* callers.on(caller, () => flasher.use_dtb_variant(dtbVariant))
+    // The driver checks a variant against the bundle that it has, and sets up a bundle with the variant that it has.
+    if (dtbVariant !== undefined) {
+      if (bundle !== undefined) yield* callers.on(caller, () => flasher.setup_flasher_bundle(bundle))
+      yield* callers.on(caller, () => flasher.use_dtb_variant(dtbVariant))
+    }
     yield* callers.on(caller, () => flasher.setup_flasher_bundle(bundle))
     for (const server of [http, tftp]) {
       yield* held(

@@ -367,8 +367,8 @@ export interface RunOptions {
  * is a result, not a failure.
  *
  * The command is sent as one line, followed by an `echo` of its exit code, so it must be something that `; echo` can follow: no
- * `&` at its end, and no comment. Text that was unread before is dropped. An echo of the line is not part of the output. Errors show
- * `<redacted>` in place of a redacted command.
+ * `&` at its end, and no comment. Text that was unread before is dropped when the device echoes the line, and comes first otherwise. An
+ * echo of the line is not part of the output. Errors show `<redacted>` in place of a redacted command.
  *
  * @since 0.1.0
  * @category combinators

@@ -83,7 +83,7 @@ export interface Client extends DriverInterface.Client<typeof contract> {}
 export interface WaitOptions {
   /**
    * How long the driver waits before the call fails with a `DriverError` of code `DEADLINE_EXCEEDED`; without limit by
-   * default. `Effect.timeout` only ends the call: a driver in Python keeps waiting in its thread.
+   * default, and with 0. `Effect.timeout` only ends the call: a driver in Python keeps waiting in its thread.
    */
   readonly timeout?: Duration.DurationInput | undefined
 }

@@ -32,7 +32,8 @@ export interface ChipInfo extends Schema.Schema.Type<typeof ChipInfo> {}
 /**
  * The contract. A target of `flash` is an address, such as `0x10000`; 0 by default. One of `dump` is an address, or an
  * address and a size, such as `0x9000:0x6000`; by default it is the first 4 MiB. All methods but `hard_reset` and
- * `enter_bootloader` take over the serial port, also while another client has it open, and reset the chip at the end.
+ * `enter_bootloader` take over the serial port, also while another client has it open. They reset the chip at the end, except
+ * `get_chip_info`, which leaves it in its boot loader.
  *
  * @since 0.1.0
  * @category models
@@ -46,8 +47,9 @@ export interface ChipInfo extends Schema.Schema.Type<typeof ChipInfo> {}
  *
  * const install = Effect.gen(function*() {
  *   const sensor = yield* Sensor
+ *   const { mac } = yield* sensor.get_chip_info()
  *   yield* sensor.flash(yield* Resource.fromFile("firmware.bin"), "0x10000")
- *   return (yield* sensor.get_chip_info()).mac
+ *   return mac
  * })
  * ```
  */

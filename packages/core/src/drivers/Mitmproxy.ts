@@ -235,7 +235,10 @@ export interface SessionOptions {
   readonly webUi?: boolean | undefined
   /** The flow file to answer from, in the mode `replay`. */
   readonly replayFile?: string | undefined
-  /** The port of the exporter that the proxy listens on; by default that of its configuration. */
+  /**
+   * The port of the exporter that the proxy listens on; by default that of its configuration. A driver in Python gets it as a
+   * floating-point number, with which version 0.9.0 does not start, also later without a port: leave it out there.
+   */
   readonly port?: number | undefined
 }
 

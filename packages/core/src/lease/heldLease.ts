@@ -105,7 +105,11 @@ const afterLease = ({ afterLease, controller, name, title }: Terms, connection: 
     Effect.zipRight(Effect.sleep(betweenLooks), Effect.orElseSucceed(isOver, () => false)),
     { until: (isOver) => isOver }
   )
-  return interruptible.raceFirst(Effect.asVoid(connection.awaitStatus("AVAILABLE")), Effect.asVoid(released)).pipe(
+  // `readyTimeout` is for the beginning of a lease.
+  const free = Effect.retry(connection.awaitStatus("AVAILABLE"), {
+    while: (error) => error._tag === "StatusNotReached" && error.reason === "Timeout"
+  })
+  return interruptible.raceFirst(Effect.asVoid(free), Effect.asVoid(released)).pipe(
     interruptible.timeoutFail({
       duration: afterLease,
       onTimeout: () =>

@@ -45,6 +45,9 @@ export interface ShellTest {
   readonly invocations: Effect.Effect<ReadonlyArray<Invocation>>
 }
 
+// Python's `str.isidentifier`.
+const identifier = /^[\p{XID_Start}_]\p{XID_Continue}*$/u
+
 // What a driver in Python refuses, so that a client cannot take over the exporter.
 const refused = /^(LD_.*|BASH_FUNC_.*|PATH|PYTHONPATH|BASH_ENV|KUBECONFIG|HOME)$/
 
@@ -55,8 +58,8 @@ const stream = (reply: Reply): Stream.Stream<Shell.Output, DriverFailure.DriverF
 }
 
 /**
- * Makes a shell driver with the given commands. Like the driver in Python, it refuses commands that it does not have, and
- * environment variables such as `PATH`.
+ * Makes a shell driver with the given commands. Like the driver in Python, it refuses commands that it does not have,
+ * environment variables such as `PATH`, and names that are no identifiers of Python.
  *
  * @since 0.1.0
  * @category testing
@@ -101,9 +104,11 @@ export const make = (
                 )
               )
             }
-            const variable = Object.keys(env).find((name) => refused.test(name))
+            const variable = Object.keys(env).find((name) => !identifier.test(name) || refused.test(name))
             if (variable !== undefined) {
-              const reason = `Environment variable '${variable}' is blocked for security reasons`
+              const reason = identifier.test(variable)
+                ? `Environment variable '${variable}' is blocked for security reasons`
+                : `Invalid environment variable name: ${variable}`
               return Stream.fail(DriverFailure.make("InvalidArgument", reason))
             }
             const invocation = { command, args, env }

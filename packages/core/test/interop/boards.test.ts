@@ -289,8 +289,17 @@ describe.skipIf(python.publishedDrivers === undefined)("the published drivers of
         assert.strictEqual(Chunk.join(Chunk.map(pieces, ([stdout]) => stdout), ""), "1\n2\n3\n")
         assert.strictEqual((yield* Shell.run(shell, "slow")).code, 199)
         assert.strictEqual((yield* Effect.flip(Shell.run(shell, "nope")))._tag, "InvalidArgument")
-        const path = yield* Effect.flip(Shell.run(shell, "greet", { env: { PATH: "/" } }))
-        assert.include(path.message, "Environment variable 'PATH' is blocked for security reasons")
+        for (
+          const [name, reason] of [
+            ["PATH", "Environment variable 'PATH' is blocked for security reasons"],
+            ["MY-VAR", "Invalid environment variable name: MY-VAR"],
+            ["1ST", "Invalid environment variable name: 1ST"]
+          ] as const
+        ) {
+          const refused = yield* Effect.flip(Shell.run(shell, "greet", { env: { [name]: "/" } }))
+          assert.strictEqual(refused._tag, "InvalidArgument")
+          assert.include(refused.message, reason)
+        }
       }))
 
     it.scoped("HttpServer: serves what was put there, and says when its port is taken", () =>

@@ -350,6 +350,23 @@ describe("a lease is released", () => {
       deepStrictEqual(rpi.events.slice(0, 2), ["leased", "session-ended"])
     }))
 
+  test("after a hook that takes longer than an exporter may take to be ready", () =>
+    Effect.gen(function*() {
+      const { controller, dial, lab, rpi } = yield* bench({ afterLease: Effect.sleep("90 seconds") })
+      const messages: Array<string> = []
+      const begun = yield* TestClock.currentTimeMillis
+      yield* acquire(controller, { ...asked, connect: { readyTimeout: "10 seconds" } }, dial).pipe(
+        Effect.scoped,
+        inTime,
+        Effect.provide(logged(messages))
+      )
+      const took = (yield* TestClock.currentTimeMillis) - begun
+      assertTrue(took >= 90_000 && took < 100_000, `${took} ms`)
+      deepStrictEqual(messages.filter((line) => line.startsWith("WARN")), [])
+      deepStrictEqual(yield* ends(lab), ["ended Released"])
+      deepStrictEqual(rpi.events, ["leased", "session-ended", "hook done", "free"])
+    }))
+
   test("when the wait for its hook is interrupted", () =>
     Effect.gen(function*() {
       const { controller, dial, lab } = yield* bench({ afterLease: Effect.never })

@@ -77,12 +77,19 @@ it.scoped("keeps out the passwords that published drivers take by position, and 
       get_default_user_pass: Driver.call(() => Effect.succeed(["root", secret])),
       get_ssh_identity: Driver.call(() => Effect.succeed(secret))
     }
-    const exporter = yield* Exporter.make(Driver.make({ client: "c", methods }), { localLogs: false })
+    const pages = {
+      start: Driver.call(() => Effect.succeed(`the proxy runs at http://bench:8081/?token=${secret} | and waits`)),
+      status: Driver.call(() => Effect.succeed({ web_ui_address: `http://bench:8081/?token=${secret}` }))
+    }
+    const exporter = yield* Exporter.make(Driver.make({ client: "c", methods: { ...methods, ...pages } }), {
+      localLogs: false
+    })
     const channel = yield* GrpcChannel.fromHandlers(exporter.handlers)
     const path = yield* file
     yield* Effect.scoped(Effect.gen(function*() {
       const { root } = yield* ExporterConnection.fromChannel(yield* Recording.record(channel, path))
       for (const method of Object.keys(methods)) yield* root.call(method, "oci://image", null, "user", secret)
+      for (const method of Object.keys(pages)) yield* root.call(method)
     }))
     assert.isFalse(yield* tells(path))
     assert.include(yield* Effect.flatMap(FileSystem.FileSystem, (files) => files.readFileString(path)), "oci://image")

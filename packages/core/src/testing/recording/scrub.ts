@@ -71,13 +71,17 @@ const isSecret = (name: string): boolean => secret.test(name.toLowerCase())
 const secretResults: ReadonlySet<string> = new Set(["get_default_user_pass", "get_ssh_identity"])
 const secretArguments: ReadonlySet<string> = new Set(["flash_oci 3", "flash_oci_image 3"])
 
-// The default: hides texts of a method or under a name, at any depth, that looks like the name of a secret.
+// The password of mitmproxy's web page, in the address that `start` and `status` return.
+const tokenOfAddress = /([?&]token=)[^\s"'&]+/g
+
+// The default: hides texts of a method or under a name, at any depth, that looks like the name of a secret, and tokens in addresses.
 const values: Scrub["values"] = (value, { method, path }) =>
-  typeof value === "string" &&
-    (isSecret(method) || secretResults.has(method) || secretArguments.has(`${method} ${path[0]}`) ||
-      path.some((name) => typeof name === "string" && isSecret(name)))
+  typeof value !== "string"
+    ? value
+    : isSecret(method) || secretResults.has(method) || secretArguments.has(`${method} ${path[0]}`) ||
+        path.some((name) => typeof name === "string" && isSecret(name))
     ? redacted
-    : value
+    : value.replace(tokenOfAddress, `$1${redacted}`)
 
 export const of = (
   { scrub, scrubBytes }: {
