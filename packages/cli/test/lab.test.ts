@@ -200,7 +200,7 @@ describe("a lab", () => {
       assert.match(out, /ok {2}exporter /)
     }))
 
-  it.scopedLive("takes no board but that of the lease it is told to use", () =>
+  it.scopedLive("refuses --lease with the options of another lease, and a lease with those of an address", () =>
     Effect.gen(function*() {
       const { control, run } = yield* lab
       for (
@@ -223,7 +223,7 @@ describe("a lab", () => {
       assert.deepStrictEqual(yield* control.leases, [])
     }))
 
-  it.scopedLive("waits for a busy board as long as it is told", () =>
+  it.scopedLive("waits for a busy board until --acquisition-timeout is over", () =>
     Effect.gen(function*() {
       const { run } = yield* lab
       assert.strictEqual((yield* run(["lease", "create", "--selector", "board=rpi4"])).code, 0)
